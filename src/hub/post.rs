@@ -1,0 +1,174 @@
+//! What the hub puts into mailboxes, and the trait by which it does so without knowing what a mailbox is.
+
+use super::publication::Publication;
+use crate::wire::publication::{Epoch, Position};
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{ChannelName, RequestId};
+use std::fmt;
+use std::sync::Arc;
+
+/// The number of a mailbox: reactors come first (0, 1, …), library subscribers after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MailboxId(pub u32);
+
+/// A connection, named so that a stale name never reaches another one (law 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnId {
+    /// The reactor (or library subscriber) that owns it.
+    pub mailbox: MailboxId,
+    /// Its place in that reactor's slab.
+    pub slot: u32,
+    /// How often the place had been used before.
+    pub generation: u32,
+}
+
+impl ConnId {
+    /// The name a client is told (`"connection"` in the answer to a GET) and can give to `?exclude=`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<ConnId> {
+        let mut parts = text.split('-').map(|part| u32::from_str_radix(part, 16).ok());
+        let id = ConnId { mailbox: MailboxId(parts.next()??), slot: parts.next()??, generation: parts.next()?? };
+        parts.next().is_none().then_some(id)
+    }
+}
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}-{:x}", self.mailbox.0, self.slot, self.generation)
+    }
+}
+
+/// A channel as mailboxes and reactors name it: unique for the life of the process, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChannelId(pub u64);
+
+/// How the answer to a request is written down. Chosen by whoever read the request, echoed by the hub, used by the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A text frame.
+    Text,
+    /// The request came in a binary frame: pushes of binary publications come as binary frames.
+    Binary,
+    /// Item `index` of a batch of `of`.
+    Batch {
+        /// Place in the answer's array.
+        index: u8,
+        /// Items in the batch.
+        of: u8,
+    },
+    /// The two fixed texts of plain frames.
+    Plain,
+    /// An HTTP answer.
+    Http,
+    /// The HTTP answer to a plain POST on `/ws`: the fixed text as `text/plain`.
+    HttpPlain,
+    /// A `text/event-stream`.
+    EventStream,
+    /// The subscription that an upgrade at `/channels/{name}` asks for; its answer is the first text frame.
+    Upgrade,
+}
+
+/// What a request came to.
+#[derive(Debug)]
+pub enum Answer {
+    /// A channel's position and some of its publications.
+    Channel {
+        /// The channel's name.
+        channel: ChannelName,
+        /// Its mailbox-side id.
+        id: ChannelId,
+        /// For a page (`limit`) the position of its last publication, otherwise the channel's current one.
+        position: Position,
+        /// Whether the answer joins the reader's `since` without a hole; `None` without `since`.
+        recovered: Option<bool>,
+        /// What is replayed, in offset order.
+        publications: Vec<Arc<Publication>>,
+        /// Whether this is an activation: the connection is subscribed from here on, and the channel's interest
+        /// counts it already. A mailbox owner that cannot keep the subscription must call `Hub::release`.
+        live: bool,
+    },
+    /// Published, now or (by the same idempotency key) before.
+    Published {
+        /// The channel's name.
+        channel: ChannelName,
+        /// Its place.
+        position: Position,
+    },
+    /// The history is empty now.
+    HistoryDeleted {
+        /// The channel's name.
+        channel: ChannelName,
+        /// Unchanged by it.
+        position: Position,
+    },
+    /// The owner of the connection removes the subscription when it meets this in its mailbox, calls `Hub::release`
+    /// if there was one, and answers 200; or 404 if there was none.
+    Unsubscribe {
+        /// The channel's name.
+        channel: ChannelName,
+        /// Its id, if the hub knows the channel.
+        id: Option<ChannelId>,
+    },
+    /// The process is alive.
+    Alive,
+    /// The fixed text for a plain `GET`.
+    PlainGet,
+    /// The fixed text for a plain POST.
+    PlainPost,
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// An answer on its way to its connection.
+#[derive(Debug)]
+pub struct Reply {
+    /// Whose.
+    pub to: ConnId,
+    /// In which form.
+    pub form: Form,
+    /// The request's id, echoed.
+    pub id: Option<RequestId>,
+    /// What it came to.
+    pub answer: Answer,
+}
+
+/// What a mailbox holds.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A publication for the local subscribers of a channel. Room for it was reserved.
+    Publication {
+        /// The channel.
+        channel: ChannelId,
+        /// What was published.
+        publication: Arc<Publication>,
+        /// The connection that does not want it, if any.
+        exclude: Option<ConnId>,
+    },
+    /// The channel's continuity was lost: a new epoch, from offset 0. Room for it was reserved.
+    Reset {
+        /// The channel.
+        channel: ChannelId,
+        /// Its name.
+        name: ChannelName,
+        /// The new epoch.
+        epoch: Epoch,
+    },
+    /// An answer. Boxed: it is larger and rarer than a publication.
+    Reply(Box<Reply>),
+}
+
+/// How the hub reaches mailboxes. Implemented over real ones by the reactors, and by a `Vec` in tests.
+///
+/// `reserve` and `post` are called under a shard lock and never block. What was reserved and not used is released.
+pub trait Post {
+    /// Reserves room for one publication of `bytes`; false when the mailbox (or the global budget) has none.
+    /// After a refusal the mailbox's owner wakes those who were refused as soon as there is room.
+    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool;
+    /// Gives a reservation back.
+    fn release(&self, mailbox: MailboxId, bytes: usize);
+    /// Puts a publication or reset into the room reserved for it, or a reply into the reserve of its own. Never fails.
+    /// The wake is left to [`Post::wake`].
+    fn post(&self, mailbox: MailboxId, delivery: Delivery);
+    /// Wakes the mailbox's owner if it sleeps. Called after the lock is released.
+    fn wake(&self, mailbox: MailboxId);
+}

@@ -1,0 +1,3 @@
+//! Tidings.
+pub mod close;
+pub mod wire;

@@ -1,0 +1,8 @@
+//! Bytes ⇄ values, purely: HTTP heads and bodies, the upgrade, frames, SSE, names, requests and replies.
+//!
+//! Nothing in here knows a socket, a thread or a clock. The normative text follows.
+#![doc = include_str!("PROTOCOL.md")]
+
+pub mod publication;
+pub mod refusal;
+pub mod request;

@@ -1,0 +1,156 @@
+//! The parts of a publication that encoders see, and the position that names its place in a channel.
+
+use bytes::Bytes;
+use std::fmt;
+
+/// The random id of a channel's continuity: 8 to 16 characters of `[A-Za-z0-9_-]`. It changes only when continuity is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch {
+    length: u8,
+    text: [u8; 16],
+}
+
+impl Epoch {
+    /// Reads an epoch; `None` unless it is 8 to 16 characters of `[A-Za-z0-9_-]`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Epoch> {
+        let fits = (8..=16).contains(&text.len());
+        let clean = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if !fits || !clean {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Some(Epoch { length: text.len() as u8, text: bytes })
+    }
+
+    /// Ten characters (60 bits) made of `random`, which the caller draws.
+    #[must_use]
+    pub fn from_random(random: u64) -> Epoch {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut text = [0; 16];
+        for (place, slot) in text.iter_mut().take(10).enumerate() {
+            *slot = ALPHABET[(random >> (6 * place)) as usize & 63];
+        }
+        Epoch { length: 10, text }
+    }
+
+    /// The epoch as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).expect("only ASCII is ever stored")
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A place in a channel: `epoch:offset` on every transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The continuity that `offset` counts in.
+    pub epoch: Epoch,
+    /// The last publication seen; 0 before the first.
+    pub offset: u64,
+}
+
+impl Position {
+    /// Reads `epoch:offset`; `None` when it is not one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Position> {
+        let (epoch, offset) = text.split_once(':')?;
+        let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
+        if !digits {
+            return None;
+        }
+        Some(Position { epoch: Epoch::parse(epoch)?, offset: offset.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch.as_str(), self.offset)
+    }
+}
+
+/// What is published: JSON kept byte for byte, or bytes with a media type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// One valid JSON value exactly as it was sent (surrounding white space removed).
+    Json(Bytes),
+    /// Anything else.
+    Binary {
+        /// The bytes.
+        bytes: Bytes,
+        /// Their media type, `application/octet-stream` when none was given.
+        content_type: Box<str>,
+    },
+}
+
+impl Data {
+    /// Bytes of the data itself.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Data::Json(bytes) | Data::Binary { bytes, .. } => bytes.len(),
+        }
+    }
+
+    /// Whether there are no bytes (only binary data can be empty).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A publication as encoders see it.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicationView<'a> {
+    /// The channel's name, decoded.
+    pub channel: &'a str,
+    /// 1, 2, 3 … within the epoch.
+    pub offset: u64,
+    /// A name for the kind of publication, at most 200 bytes.
+    pub event: Option<&'a str>,
+    /// Milliseconds since 1970.
+    pub time: Option<u64>,
+    /// What was published.
+    pub data: &'a Data,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Epoch, Position};
+
+    #[test]
+    fn an_epoch_has_8_to_16_characters_of_its_alphabet() {
+        for good in ["abcdefgh", "ABCDEFGHIJKLMNOP", "a-b_c-d9"] {
+            assert_eq!(Epoch::parse(good).expect(good).as_str(), good);
+        }
+        for bad in ["", "abcdefg", "ABCDEFGHIJKLMNOPQ", "abc defgh", "äbcdefgh", "abcd:efgh"] {
+            assert!(Epoch::parse(bad).is_none(), "{bad}");
+        }
+        assert!(Epoch::parse(Epoch::from_random(u64::MAX).as_str()).is_some());
+    }
+
+    #[test]
+    fn a_position_survives_its_text_and_refuses_others() {
+        let position = Position { epoch: Epoch::from_random(7), offset: 41 };
+        assert_eq!(Position::parse(&position.to_string()), Some(position));
+        for bad in [
+            "",
+            "abcdefgh",
+            "abcdefgh:",
+            "abcdefgh:+1",
+            "abcdefgh:-1",
+            "abcdefgh:1:2",
+            "short:1",
+            "abcdefgh:99999999999999999999",
+        ] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+}
