@@ -1,0 +1,77 @@
+//! Jobs for the worker pool: a payload to parse and execute, with the name of the connection that waits for it.
+
+use crate::connection::task::RawWork;
+use crate::hub::post::ConnId;
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// One payload on its way to a worker. Its buffer travels back with [`super::mailbox::Returned`].
+#[derive(Debug)]
+pub struct Job {
+    /// Whose it is.
+    pub to: ConnId,
+    /// The payload and how to read it.
+    pub raw: RawWork<Vec<u8>>,
+}
+
+/// The workers' queues: bounded in jobs and in bytes, one per worker so that a connection's jobs stay in order.
+pub struct JobQueues {
+    queues: Vec<JobQueue>,
+    bytes_max: usize,
+    refused_somebody: AtomicBool,
+}
+
+struct JobQueue {
+    sender: Sender<Job>,
+    bytes: AtomicUsize,
+}
+
+impl JobQueues {
+    /// One queue per worker, and the workers' reading sides.
+    #[must_use]
+    pub fn new(workers: usize, jobs_max: usize, bytes_max: usize) -> (Arc<JobQueues>, Vec<Receiver<Job>>) {
+        let (queues, receivers) = (0..workers)
+            .map(|_| {
+                let (sender, receiver) = crossbeam_channel::bounded(jobs_max);
+                (JobQueue { sender, bytes: AtomicUsize::new(0) }, receiver)
+            })
+            .unzip();
+        (Arc::new(JobQueues { queues, bytes_max, refused_somebody: AtomicBool::new(false) }), receivers)
+    }
+
+    /// Hands a job to the worker of its connection. When there is no room the job comes back, and whoever frees room
+    /// wakes the reactors that wait.
+    ///
+    /// # Errors
+    /// The job itself, untouched.
+    pub fn submit(&self, job: Job) -> Result<(), Job> {
+        let worker = (job.to.slot as usize ^ job.to.mailbox.0 as usize) % self.queues.len();
+        let queue = &self.queues[worker];
+        let Err(job) = self.try_submit(queue, job) else { return Ok(()) };
+        self.refused_somebody.store(true, Ordering::SeqCst);
+        self.try_submit(queue, job)
+    }
+
+    /// A worker took a job of `bytes`: true when somebody had been refused and should be woken.
+    #[must_use]
+    pub fn took(&self, worker: usize, bytes: usize) -> bool {
+        self.queues[worker].bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.refused_somebody.load(Ordering::SeqCst) && self.refused_somebody.swap(false, Ordering::SeqCst)
+    }
+
+    fn try_submit(&self, queue: &JobQueue, job: Job) -> Result<(), Job> {
+        let bytes = job.raw.payload.len();
+        let before = queue.bytes.fetch_add(bytes, Ordering::AcqRel);
+        // One job always fits into an empty queue, whatever its size.
+        let sent = if before > 0 && before + bytes > self.bytes_max {
+            Err(job)
+        } else {
+            queue.sender.try_send(job).map_err(TrySendError::into_inner)
+        };
+        if sent.is_err() {
+            queue.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        }
+        sent
+    }
+}
