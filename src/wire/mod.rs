@@ -3,6 +3,7 @@
 //! Nothing in here knows a socket, a thread or a clock. The normative text follows.
 #![doc = include_str!("PROTOCOL.md")]
 
+pub mod http;
 pub mod publication;
 pub mod refusal;
 pub mod request;
