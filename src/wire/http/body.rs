@@ -119,19 +119,14 @@ impl ChunkDecoder {
         if self.digits == 0 {
             return bad("a chunk begins with its size in hexadecimal digits");
         }
-        match (self.at, byte) {
+        let next = match (self.at, byte) {
             (At::Size | At::Extension, b'\r') => return Ok(At::SizeLf),
-            (At::Size | At::Gap, b';') => {
-                self.spend(EXTENSION_BYTES, At::Extension, "chunk extensions are longer than 256 bytes")
-            }
-            (At::Size | At::Gap, b' ' | b'\t') => {
-                self.spend(EXTENSION_BYTES, At::Gap, "chunk extensions are longer than 256 bytes")
-            }
-            (At::Extension, byte) if is_value_byte(byte) => {
-                self.spend(EXTENSION_BYTES, At::Extension, "chunk extensions are longer than 256 bytes")
-            }
-            _ => bad("a chunk size is followed by CR LF or by an extension that begins with a semicolon"),
-        }
+            (At::Size | At::Gap, b';') => At::Extension,
+            (At::Size | At::Gap, b' ' | b'\t') => At::Gap,
+            (At::Extension, byte) if is_value_byte(byte) => At::Extension,
+            _ => return bad("a chunk size is followed by CR LF or by an extension that begins with a semicolon"),
+        };
+        self.spend(EXTENSION_BYTES, next, "chunk extensions are longer than 256 bytes")
     }
 
     fn size_digit(&mut self, byte: u8) -> Result<At, BodyError> {
