@@ -1,11 +1,11 @@
 //! From bytes to work for the hub: the one function that reactors and workers both parse with.
 
-use super::Hold;
-use crate::hub::execute::Work;
-use crate::hub::post::{Answer, ConnId, Form, Reply};
+use crate::hub::post::{ConnId, Form};
+use crate::hub::work::Work;
 use crate::wire::json::JsonScratch;
 use crate::wire::media::body_to_data;
 use crate::wire::parse::{Dialect, parse_binary, parse_json_body, parse_text};
+use crate::wire::publication::Data;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, Item, Parsed, PostOptions, RefusedItem, Request, Verb};
 
@@ -61,26 +61,6 @@ pub struct RawWork<P> {
     pub rights: Rights,
 }
 
-/// What a payload came to.
-#[derive(Debug)]
-pub enum Prepared {
-    /// Work for the hub.
-    Work(Box<Work>),
-    /// Answered already.
-    Answer(Box<Reply>),
-}
-
-impl Prepared {
-    /// How many answers will come of it.
-    #[must_use]
-    pub fn answers(&self) -> usize {
-        match self {
-            Prepared::Work(work) => work.items.len().max(1),
-            Prepared::Answer(_) => 1,
-        }
-    }
-}
-
 impl Task {
     /// Whether there is nothing to parse.
     #[must_use]
@@ -89,62 +69,43 @@ impl Task {
     }
 }
 
-/// What a connection has to wait for after this work: answers that can be long come one at a time.
-#[must_use]
-pub fn hold_for(work: &Work) -> Hold {
-    let long = |item: &Item| match item {
-        Ok(Request { verb: Verb::Get { options, .. }, .. }) => {
-            options.once || options.since.is_some() || options.last.is_some()
-        }
-        _ => false,
-    };
-    if work.batch || work.items.iter().any(long) { Hold::Answers } else { Hold::No }
-}
-
 impl<P: AsRef<[u8]>> RawWork<P> {
     /// Parses the payload. Never fails: what is wrong becomes the answer.
-    pub fn prepare(self, to: ConnId, scratch: &mut JsonScratch) -> Prepared {
+    pub fn prepare(self, to: ConnId, scratch: &mut JsonScratch) -> Work {
         let RawWork { form, task, payload, rights } = self;
         let payload = payload.as_ref();
         let work = match task {
-            Task::Text(dialect) => return from_parsed(parse_text(payload, scratch, dialect), to, form, rights),
-            Task::Binary => return from_parsed(parse_binary(payload, scratch), to, form, rights),
+            Task::Text(dialect) => Work::parsed(to, form, parse_text(payload, scratch, dialect)),
+            Task::Binary => Work::parsed(to, form, parse_binary(payload, scratch)),
             Task::PlainBody(content_type) => {
-                return from_parsed(plain_body(content_type.as_deref(), payload, scratch), to, form, rights);
+                Work::parsed(to, form, plain_body(content_type.as_deref(), payload, scratch))
             }
             Task::Publish(publish) => Work::one(to, form, publish_item(*publish, payload, scratch)),
             Task::Request(item) => Work::one(to, form, *item),
         };
-        with_rights(work, rights)
+        work.allowing(rights.publish, rights.administer)
     }
 }
 
-fn from_parsed(parsed: Parsed, to: ConnId, form: Form, rights: Rights) -> Prepared {
-    let plain = if form == Form::Http { Form::HttpPlain } else { Form::Plain };
-    let work = match parsed {
-        Parsed::PlainGet => {
-            return Prepared::Answer(Box::new(Reply { to, form: plain, id: None, answer: Answer::PlainGet }));
-        }
-        Parsed::PlainPost(data) => Work::plain_post(to, plain, data),
-        Parsed::One(item) => Work::one(to, form, item),
-        Parsed::Batch(items) => Work::batch(to, items),
-        Parsed::Refused(refusal) => Work::one(to, form, refused(refusal)),
-    };
-    with_rights(work, rights)
-}
-
-fn with_rights(mut work: Work, rights: Rights) -> Prepared {
-    work.may_publish = rights.publish;
-    work.may_administer = rights.administer;
-    Prepared::Work(Box::new(work))
-}
-
-/// `POST /ws`: JSON follows the rules of frames, a form is a plain POST of what it says.
+/// `POST /ws`: JSON follows the rules of frames; anything else is published as what it is. Nothing can be subscribed by
+/// an exchange that ends with its answer, so every GET in it is a `once`.
 fn plain_body(content_type: Option<&str>, body: &[u8], scratch: &mut JsonScratch) -> Parsed {
-    match body_to_data(content_type, body, scratch) {
-        Ok(crate::wire::publication::Data::Json(json)) => parse_json_body(&json, scratch, Dialect::Open),
+    let mut parsed = match body_to_data(content_type, body, scratch) {
+        Ok(Data::Json(json)) => parse_json_body(&json, scratch, Dialect::Open),
         Ok(binary) => Parsed::PlainPost(binary),
         Err(refusal) => Parsed::Refused(refusal),
+    };
+    match &mut parsed {
+        Parsed::One(item) => read_once(item),
+        Parsed::Batch(items) => items.iter_mut().for_each(read_once),
+        _ => {}
+    }
+    parsed
+}
+
+fn read_once(item: &mut Item) {
+    if let Ok(Request { verb: Verb::Get { options, .. }, .. }) = item {
+        options.once = true;
     }
 }
 

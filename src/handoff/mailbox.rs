@@ -5,7 +5,7 @@
 //! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
 
 use crate::hub::post::{ConnId, Delivery, MailboxId, Post};
-use crate::hub::execute::Work;
+use crate::hub::work::Work;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -7,13 +7,14 @@ use super::wheel::{Filed, NEVER, Wheel};
 use crate::close::Reason;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
 use crate::connection::outbox::Spares;
-use crate::connection::task::{Prepared, RawWork, hold_for};
+use crate::connection::task::RawWork;
 use crate::connection::{Hold, Payload, Transport};
 use crate::handoff::job::{Job, JobQueues};
 use crate::handoff::mailbox::Postman;
 use crate::hub::Hub;
-use crate::hub::execute::{Progress, Work, execute};
-use crate::hub::post::{ConnId, Delivery, Post};
+use crate::hub::execute::{Progress, execute};
+use crate::hub::post::ConnId;
+use crate::hub::work::Work;
 use crate::metrics::Counters;
 use crate::wire::http::access::AccessPolicy;
 use crate::wire::http::answer::DateCache;
@@ -109,7 +110,7 @@ impl Core {
         self.ticks = (self.now.duration_since(self.setup.started).as_millis() as u64 / TICK_MS) as Ticks;
         let wall = SystemTime::now();
         self.wall_ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        self.date.update(wall);
+        self.date.at(wall);
     }
 
     /// What a connection that came in on `address` is lent.
@@ -133,18 +134,10 @@ impl Core {
             return self.submit_to_pool(to, raw);
         }
         self.setup.counters.parsed_inline.add(1);
-        let prepared = raw.prepare(to, &mut self.json);
-        let answers = prepared.answers();
-        match prepared {
-            Prepared::Answer(reply) => {
-                self.setup.postman.post(to.mailbox, Delivery::Reply(reply));
-                (answers, Hold::No)
-            }
-            Prepared::Work(work) => {
-                let hold = hold_for(&work);
-                (answers, if self.run(work) { Hold::Elsewhere } else { hold })
-            }
-        }
+        let work = Box::new(raw.prepare(to, &mut self.json));
+        let answers = work.remaining();
+        let hold = if work.answer_can_be_long() { Hold::Answers } else { Hold::No };
+        (answers, if self.run(work) { Hold::Elsewhere } else { hold })
     }
 
     /// Executes parsed work; true when it has to wait for room and was parked.

@@ -6,8 +6,9 @@
 use super::core::Core;
 use super::entry::Entries;
 use crate::handoff::job::Job;
-use crate::hub::execute::{Progress, Work, execute, give_up};
+use crate::hub::execute::{Progress, execute, give_up};
 use crate::hub::post::ConnId;
+use crate::hub::work::Work;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

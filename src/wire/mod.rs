@@ -4,6 +4,7 @@
 #![doc = include_str!("PROTOCOL.md")]
 
 pub mod frame;
+pub mod http;
 pub mod publication;
 pub mod refusal;
 pub mod request;

@@ -4,8 +4,8 @@ use crate::handoff::job::{Job, JobQueues};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Postman, Returned};
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
-use crate::hub::post::Post;
-use crate::connection::task::{Prepared, RawWork};
+use crate::hub::work::Work;
+use crate::connection::task::RawWork;
 use crate::metrics::Counters;
 use crate::wire::json::JsonScratch;
 use crossbeam_channel::Receiver;
@@ -53,19 +53,11 @@ impl Worker {
         }
     }
 
-    fn work(&self, prepared: Prepared, postman: &Postman) -> Outcome {
-        match prepared {
-            Prepared::Answer(reply) => {
-                postman.post(reply.to.mailbox, crate::hub::post::Delivery::Reply(reply));
-                Outcome::Done
-            }
-            Prepared::Work(mut work) => {
-                let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-                match execute(&mut work, &self.hub, postman, Instant::now(), wall_ms) {
-                    Progress::Done => Outcome::Done,
-                    Progress::Blocked => Outcome::Blocked(work),
-                }
-            }
+    fn work(&self, mut work: Work, postman: &Postman) -> Outcome {
+        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        match execute(&mut work, &self.hub, postman, Instant::now(), wall_ms) {
+            Progress::Done => Outcome::Done,
+            Progress::Blocked => Outcome::Blocked(Box::new(work)),
         }
     }
 }
