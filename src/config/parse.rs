@@ -87,8 +87,10 @@ fn unknown_key(path: &str) -> String {
     let same_name = section_of(key).map(|section| format!("{section}.{key}"));
     let of_section = Config::KEYS.iter().find(|(name, _)| *name == section);
     let in_section = of_section.and_then(|(_, keys)| nearest(key, keys.iter().map(|key| (*key).to_owned())));
-    let suggestion =
-        same_name.or_else(|| in_section.map(|key| format!("{section}.{key}"))).or_else(|| nearest(path, all_paths()));
+    let suggestion = same_name
+        .or_else(|| in_section.map(|key| format!("{section}.{key}")))
+        .or_else(|| nearest(path, all_paths()))
+        .or_else(|| nearest_name(key));
     match suggestion {
         Some(found) => format!("unknown key \"{path}\": did you mean \"{found}\"?"),
         None => format!("unknown key \"{path}\": `tidings serve --print-config` lists them all"),
@@ -104,6 +106,12 @@ fn section_of(key: &str) -> Option<String> {
 
 fn all_paths() -> impl Iterator<Item = String> {
     Config::KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")))
+}
+
+/// The path of the key whose name alone is nearest.
+fn nearest_name(key: &str) -> Option<String> {
+    let name = nearest(key, all_paths().filter_map(|path| path.split_once('.').map(|(_, name)| name.to_owned())))?;
+    all_paths().find(|path| path.ends_with(&format!(".{name}")))
 }
 
 /// The candidate that needs the fewest edits, unless that is more than every second letter.

@@ -41,8 +41,11 @@ fn every_key_stands_once_and_has_a_reason() {
     }
 }
 
+/// Writes a number of a knob's base unit as TOML.
+type Written = fn(u64) -> String;
+
 /// The least and the most of a knob that has a range, and how a number of its base unit is written.
-fn range(entry: &Entry) -> Option<(u64, u64, fn(u64) -> String)> {
+fn range(entry: &Entry) -> Option<(u64, u64, Written)> {
     let (unit, range) = entry.unit.split_once(", ")?;
     let (least, most) = range.split_once(" to ")?;
     let most = most.split(", or").next()?;
@@ -94,7 +97,7 @@ fn each_relation_holds_on_both_sides() {
         ("http.target_bytes", |c, n| c.http.target_bytes = n, 16 * KIB),
         ("http.body_bytes", |c, n| c.http.body_bytes = n, MIB),
         ("websocket.message_bytes", |c, n| c.websocket.message_bytes = n, MIB),
-        ("delivery.mailbox_bytes", |c, n| (c.delivery.mailbox_bytes, c.http.body_bytes) = (MIB, n), MIB),
+        ("delivery.mailbox_bytes", |c, n| (c.delivery.mailbox_bytes, c.http.body_bytes) = (256 * KIB, n), 256 * KIB),
         (
             "delivery.mailbox_bytes",
             |c, n| (c.delivery.mailbox_bytes, c.websocket.message_bytes, c.http.body_bytes) = (64 * KIB, n, KIB),
@@ -173,7 +176,7 @@ fn a_mistake_names_file_line_key_and_the_nearest_key() {
         "tidings.toml:7: unknown key \"websocket.mesage_bytes\": did you mean \"websocket.message_bytes\"?"
     );
     for (text, said) in [
-        ("listn = 1", "tidings.toml:1: unknown key \"listn\": did you mean"),
+        ("listn = 1", "tidings.toml:1: unknown key \"listn\": did you mean \"server.listen\"?"),
         ("message_bytes = 1", "unknown key \"message_bytes\": did you mean \"websocket.message_bytes\"?"),
         (
             "[http]\nmessage_bytes = 1",
