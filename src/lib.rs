@@ -1,3 +1,6 @@
 //! Tidings.
 pub mod close;
+pub mod config;
 pub mod wire;
+
+pub use config::{Config, ConfigError};

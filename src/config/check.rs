@@ -1,0 +1,114 @@
+//! The relations between limits, and the refusal to publish openly outside loopback.
+
+use super::error::ConfigError;
+use super::kind::size_text;
+use super::knobs::Config;
+
+impl Config {
+    /// Whether a server can run with this: every value in its range, and every relation between values kept.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its reason.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut problems: Vec<String> = self.entries().iter().filter_map(out_of_range).collect();
+        problems.extend(self.sizes().into_iter().filter_map(Relation::problem));
+        problems.extend(self.counts().into_iter().filter_map(Relation::problem));
+        problems.extend(self.threshold());
+        problems.extend(self.open_publishing());
+        ConfigError::unless_empty(problems)
+    }
+
+    fn sizes(&self) -> Vec<Relation> {
+        let Config { http, websocket, delivery, history, .. } = self;
+        let outbox = ("delivery.outbox_bytes", delivery.outbox_bytes);
+        let message = ("websocket.message_bytes", websocket.message_bytes);
+        let body = ("http.body_bytes", http.body_bytes);
+        let mailbox = ("delivery.mailbox_bytes", delivery.mailbox_bytes);
+        let queue = ("delivery.worker_queue_bytes", delivery.worker_queue_bytes);
+        let total = ("delivery.outbound_total_bytes", delivery.outbound_total_bytes);
+        let sizes = |left, right, because| Relation { left, right, because, text: size_text };
+        vec![
+            sizes(
+                ("history.replay_bytes", history.replay_bytes),
+                ("a quarter of delivery.outbox_bytes", delivery.outbox_bytes / 4),
+                "otherwise a replay makes its own reader a slow one",
+            ),
+            sizes(("http.target_bytes", http.target_bytes), ("http.head_bytes", http.head_bytes), "it is part of it"),
+            sizes(message, outbox, "otherwise no reader can be sent the largest message"),
+            sizes(body, outbox, "otherwise no reader can be sent the largest body"),
+            sizes(message, mailbox, "otherwise the largest message never finds room"),
+            sizes(body, mailbox, "otherwise the largest body never finds room"),
+            sizes(message, queue, "otherwise the largest message never finds room"),
+            sizes(body, queue, "otherwise the largest body never finds room"),
+            sizes(outbox, total, "all outboxes together are at least one"),
+            sizes(mailbox, total, "all mailboxes together are at least one"),
+            sizes(
+                ("websocket.echo_message_bytes", websocket.echo_message_bytes),
+                total,
+                "otherwise the largest echo is never answered",
+            ),
+            sizes(
+                ("history.bytes", history.bytes),
+                ("history.total_bytes", history.total_bytes),
+                "all channels together are at least one",
+            ),
+        ]
+    }
+
+    fn counts(&self) -> Vec<Relation> {
+        let channels = &self.channels;
+        let text = |count: usize| count.to_string();
+        vec![Relation {
+            left: ("channels.per_connection", channels.per_connection),
+            right: ("channels.total", channels.total),
+            because: "a connection cannot have more than there are",
+            text,
+        }]
+    }
+
+    fn threshold(&self) -> Option<String> {
+        let (threshold, limit) = (self.server.inline_parse_bytes, self.websocket.message_bytes);
+        (threshold != usize::MAX && threshold >= limit).then(|| {
+            format!(
+                "\"server.inline_parse_bytes\" ({}) must be less than \"websocket.message_bytes\" ({}), otherwise no \
+                 message reaches a worker; write \"inf\" if that is meant",
+                size_text(threshold),
+                size_text(limit)
+            )
+        })
+    }
+
+    fn open_publishing(&self) -> Option<String> {
+        let outside = self.server.listen.iter().find(|address| !address.ip().to_canonical().is_loopback())?;
+        (!self.server.allow_anonymous_publish).then(|| {
+            format!(
+                "{outside} is not a loopback address, and everybody who reaches it could publish. Listen on \
+                 127.0.0.1:{} behind a proxy that asks who they are, or allow it with --allow-anonymous-publish (in \
+                 the file: server.allow_anonymous_publish = true)",
+                outside.port()
+            )
+        })
+    }
+}
+
+fn out_of_range(entry: &super::table::Entry) -> Option<String> {
+    entry.problem.as_ref().map(|problem| format!("\"{}.{}\" {problem}", entry.section, entry.key))
+}
+
+/// Two values of which the left must not be larger.
+struct Relation {
+    left: (&'static str, usize),
+    right: (&'static str, usize),
+    because: &'static str,
+    text: fn(usize) -> String,
+}
+
+impl Relation {
+    fn problem(self) -> Option<String> {
+        let Relation { left, right, because, text } = self;
+        (left.1 > right.1).then(|| {
+            let right_name = if right.0.contains(' ') { right.0.to_owned() } else { format!("\"{}\"", right.0) };
+            format!("\"{}\" ({}) must be at most {right_name} ({}): {because}", left.0, text(left.1), text(right.1))
+        })
+    }
+}

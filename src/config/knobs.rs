@@ -1,0 +1,188 @@
+//! The table of all knobs: name, type, default, unit, range, and the reason for each.
+
+use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
+use super::table::{Entry, joined, knobs};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use toml::de::DeValue;
+
+const fn bytes(least: usize, most: usize) -> Bytes {
+    Bytes { least, most, or_inf: false }
+}
+
+const fn count(of: &'static str, least: usize, most: usize) -> Count {
+    Count { of, least, most }
+}
+
+const fn time(least: Duration, most: Duration) -> Time {
+    Time { least, most }
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const TIB: usize = 1024 * GIB;
+const ORIGIN: Text = Text { of: "an origin", example: "https://app.example.com", valid: is_origin };
+const HOST: Text = Text { of: "a host name with or without port", example: "push.example.com", valid: is_host };
+const TOKEN: Text = Text { of: "a subprotocol name", example: "chat", valid: is_token };
+const CHANNEL: Text = Text { of: "a channel name", example: "inbox", valid: is_channel };
+const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", valid: |text| text.len() <= 1024 };
+
+knobs! {
+    /// The process: where it listens, how many threads it has, who may come in.
+    server: ServerConfig {
+        /// Where to listen. Loopback unless you say otherwise, so that nothing is open to a network by accident.
+        listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 8080).into()], Addresses;
+        /// Threads that own sockets. 0 is one for each core available to the process, since each owns a core when busy.
+        reactors: usize = 0, count("threads", 0, 1024);
+        /// Threads that parse large JSON. 0 is one for every two cores: they are only busy when messages are large.
+        workers: usize = 0, count("threads", 0, 1024);
+        /// Messages shorter than this are parsed where they are read, since a hop to a worker costs more than parsing
+        /// them; the rest goes to the workers, so that it delays no other connection. 0 sends everything to the
+        /// workers, "inf" nothing.
+        inline_parse_bytes: usize = 4 * KIB, Bytes { least: 0, most: GIB, or_inf: true };
+        /// How long a stopping server waits for what is queued to reach its readers. After it, connections are cut.
+        drain_timeout: Duration = 30 * SECOND, time(Duration::ZERO, HOUR);
+        /// How long a publisher waits for room in the mailboxes before it is told 503 with Retry-After.
+        publish_wait: Duration = SECOND, time(Duration::ZERO, MINUTE);
+        /// Web origins whose pages may read and publish, besides the server's own. Anything else is 403.
+        allow_origin: Vec<String> = Vec::new(), ORIGIN;
+        /// Host names under which a loopback listener may be reached, besides localhost: a defence against DNS
+        /// rebinding.
+        allow_host: Vec<String> = Vec::new(), HOST;
+        /// Lets everybody who reaches a listener outside loopback publish. Without it such a server does not start.
+        allow_anonymous_publish: bool = false, Flag;
+        /// Connections in the whole process. 0 is as many as there are file descriptors.
+        connections: usize = 0, count("connections", 0, 100_000_000);
+    }
+
+    /// HTTP requests: how large and how slow they may be.
+    http: HttpConfig {
+        /// A request head. Enough for large cookies; a client that sends more is told 431.
+        head_bytes: usize = 16 * KIB, bytes(KIB, MIB);
+        /// Fields in a head. Browsers send about 20, proxies add some; more is told 431.
+        headers: usize = 100, count("header fields", 8, 1000);
+        /// The request target. A channel name of 255 bytes, percent-encoded, with its options fits many times; more is
+        /// told 414.
+        target_bytes: usize = 8 * KIB, bytes(KIB, MIB);
+        /// From the first byte of a head to its last, so that a slow sender holds no connection for long: 408.
+        head_timeout: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
+        /// A request body. Larger ones are told 413; upload them in pieces over the socket.
+        body_bytes: usize = MIB, bytes(KIB, GIB);
+        /// From the end of a head to the end of its body: 408.
+        body_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);
+        /// A kept-alive connection without a request. Longer than the usual 60 s of proxies, so that they close first.
+        idle_timeout: Duration = 75 * SECOND, time(MILLISECOND, DAY);
+    }
+
+    /// WebSocket connections.
+    websocket: WebSocketConfig {
+        /// A message from a client. Chat, prices and forms are far smaller; a larger one is closed with 1009.
+        message_bytes: usize = 64 * KIB, bytes(128, GIB);
+        /// Fragments of one message, so that empty fragments cannot go on for ever.
+        fragments: usize = 131_072, count("fragments", 1, 1 << 30);
+        /// A message on /echo, which is for trying out and measuring large ones too.
+        echo_message_bytes: usize = 16 * MIB, bytes(128, GIB);
+        /// Silence after which the server pings: shorter than the 30 to 60 s after which middleboxes forget a stream.
+        ping_idle: Duration = 25 * SECOND, time(MILLISECOND, DAY);
+        /// How long the answer to a ping may take before the connection counts as gone.
+        pong_wait: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
+        /// How long the peer may take to answer a Close before the connection is cut.
+        close_wait: Duration = 5 * SECOND, time(MILLISECOND, HOUR);
+        /// Subprotocols that are accepted besides tidings.v1, and change nothing. Two that tutorials like to offer.
+        subprotocols: Vec<String> = vec!["chat".to_owned(), "superchat".to_owned()], TOKEN;
+        /// The answer to the plain text frame GET, as a well-known tutorial expects it.
+        plain_get_text: String = "服务器收到GET请求".to_owned(), ANSWER;
+        /// The answer to a plain JSON frame, as the same tutorial expects it.
+        plain_post_text: String = "服务器收到POST请求,并返回数据".to_owned(), ANSWER;
+        /// The channel to which plain JSON frames are published.
+        plain_channel: String = "inbox".to_owned(), CHANNEL;
+    }
+
+    /// What is on its way to readers and workers: every queue and buffer.
+    delivery: DeliveryConfig {
+        /// Bytes that wait for one connection. A reader with more left after a write attempt is too slow and closed; it
+        /// resumes.
+        outbox_bytes: usize = MIB, bytes(4 * KIB, GIB);
+        /// Bytes that wait in all outboxes and mailboxes together: the memory that slow readers can take in all.
+        outbound_total_bytes: usize = GIB, bytes(4 * KIB, 16 * TIB);
+        /// Publications that wait for one reactor. When full, publishers wait.
+        mailbox_entries: usize = 4096, count("publications", 2, 1 << 24);
+        /// Bytes of the publications that wait for one reactor. When full, publishers wait.
+        mailbox_bytes: usize = 16 * MIB, bytes(4 * KIB, TIB);
+        /// Messages that wait for one worker. When full, the connections that sent them are not read.
+        worker_queue_jobs: usize = 256, count("messages", 1, 1 << 20);
+        /// Bytes of the messages that wait for one worker. When full, the connections that sent them are not read.
+        worker_queue_bytes: usize = 16 * MIB, bytes(4 * KIB, TIB);
+    }
+
+    /// What a channel remembers, so that readers who lost their connection miss nothing.
+    history: HistoryConfig {
+        /// Publications that one channel keeps.
+        count: usize = 1000, count("publications", 0, 10_000_000);
+        /// Bytes that one channel keeps.
+        bytes: usize = MIB, bytes(0, TIB);
+        /// How long a publication is kept. Who was away longer loads the page anew anyway.
+        age: Duration = HOUR, time(SECOND, 365 * DAY);
+        /// Bytes that all channels keep together. A publication that needs more is refused with 503.
+        total_bytes: usize = GIB, bytes(0, 16 * TIB);
+        /// Publications that a resume replays. Who missed more is told recovered: false, and may page.
+        replay_count: usize = 300, count("publications", 0, 1_000_000);
+        /// Bytes that a resume replays. At most a quarter of delivery.outbox_bytes, so that a replay alone makes nobody
+        /// a slow reader.
+        replay_bytes: usize = 256 * KIB, bytes(0, GIB);
+        /// Publications in a snapshot that asks for no number.
+        snapshot_count: usize = 100, count("publications", 0, 1_000_000);
+        /// How long the position of a forgotten channel is kept, so that a quiet channel raises no false alarm.
+        position_ttl: Duration = DAY, time(SECOND, 365 * DAY);
+        /// Positions of forgotten channels that are kept, about 100 bytes each.
+        positions: usize = 100_000, count("positions", 0, 1 << 30);
+        /// Idempotency keys that one channel keeps.
+        idempotency_keys: usize = 1000, count("keys per channel", 0, 1_000_000);
+        /// How long an idempotency key is kept: longer than clients retry.
+        idempotency_ttl: Duration = 5 * MINUTE, time(SECOND, 30 * DAY);
+        /// Stamps each publication with the time (milliseconds since 1970). Off, since it adds 21 bytes to each.
+        stamp_time: bool = false, Flag;
+    }
+
+    /// How many channels there may be.
+    channels: ChannelsConfig {
+        /// Channels in all. A request that needs one more is refused with 503.
+        total: usize = 1_000_000, count("channels", 1, 1 << 30);
+        /// Channels that one connection subscribes to.
+        per_connection: usize = 1000, count("channels", 1, 1_000_000);
+        /// How long a channel without readers and without history is kept.
+        idle_forget: Duration = MINUTE, time(MILLISECOND, 30 * DAY);
+    }
+
+    /// Event streams (text/event-stream).
+    sse: SseConfig {
+        /// Silence after which a comment is sent, so that proxies with 30 s timeouts keep the stream open.
+        comment: Duration = 15 * SECOND, time(MILLISECOND, HOUR);
+        /// How long a browser is asked to wait before it connects again.
+        retry: Duration = 2 * SECOND, time(Duration::ZERO, HOUR);
+    }
+}
+
+/// Scheme, host and perhaps a port, the way browsers send them.
+fn is_origin(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, host)| {
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && is_host(host)
+    })
+}
+
+/// A host, perhaps with a port. Hosts are ASCII on the wire.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+}
+
+/// A token of RFC 9110, which subprotocol names are.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// The grammar of channel names.
+fn is_channel(text: &str) -> bool {
+    let forbidden = |c: char| c.is_control() || "/\\*?".contains(c);
+    (1..=255).contains(&text.len()) && !text.contains(forbidden) && text != "." && text != ".."
+}

@@ -1,0 +1,39 @@
+//! Every knob and limit in one place: default, unit, range and reason, and the relations between limits.
+//!
+//! [`knobs`](self) is a single table; the fields of [`Config`], their defaults, the parser of the configuration file
+//! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
+
+mod check;
+mod describe;
+mod error;
+mod kind;
+mod knobs;
+mod parse;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+pub use kind::parse_address;
+pub use knobs::{
+    ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, ServerConfig, SseConfig, WebSocketConfig,
+};
+
+impl ServerConfig {
+    /// How many reactors to start: what was asked for, or one for each core available to the process.
+    #[must_use]
+    pub fn reactor_count(&self) -> usize {
+        if self.reactors == 0 { cores() } else { self.reactors }
+    }
+
+    /// How many workers to start: what was asked for, or one for every two cores available to the process.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        if self.workers == 0 { (cores() / 2).max(1) } else { self.workers }
+    }
+}
+
+/// The cores available to the process; one when the system does not tell.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,95 @@
+//! The macro that turns the table of knobs into structs, defaults, a parser and a description.
+
+/// One knob of one configuration, as text: what the description, the summary and the range check work on.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The section, which is a table of the file.
+    pub(super) section: &'static str,
+    /// What the section is about.
+    pub(super) section_about: String,
+    /// The key in that table.
+    pub(super) key: &'static str,
+    /// Why the knob exists and why its default is what it is.
+    pub(super) reason: String,
+    /// Unit and range.
+    pub(super) unit: String,
+    /// The value in force, as TOML.
+    pub(super) value: String,
+    /// The default, as TOML.
+    pub(super) default: String,
+    /// What is wrong with the value, if it is out of range.
+    pub(super) problem: Option<String>,
+}
+
+/// Joins the lines of a doc comment into one text.
+pub(super) fn joined(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+}
+
+/// One row is `/// reason`, then `field: Type = default, kind;`, in a block per section. The [kind](super::kind) knows
+/// the unit and the range, and reads and writes the value as TOML.
+macro_rules! knobs {
+    ($(
+        $(#[doc = $about:literal])+
+        $section:ident: $Section:ident {
+            $( $(#[doc = $reason:literal])+ $key:ident: $Type:ty = $default:expr, $kind:expr; )+
+        }
+    )+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $Section {
+                $( $(#[doc = $reason])+ pub $key: $Type, )+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    $Section { $( $key: $default, )+ }
+                }
+            }
+        )+
+
+        /// The whole configuration of a server. [`Config::default`] is what runs when nothing is said.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Config {
+            $( $(#[doc = $about])+ pub $section: $Section, )+
+        }
+
+        impl Config {
+            /// Every section with its keys, in the order of the table.
+            pub(super) const KEYS: &'static [(&'static str, &'static [&'static str])] =
+                &[$( (stringify!($section), &[$( stringify!($key), )+]), )+];
+
+            /// Every knob as text.
+            pub(super) fn entries(&self) -> Vec<Entry> {
+                let defaults = Config::default();
+                let mut entries = Vec::new();
+                $(
+                    let about = joined(&[$( $about, )+]);
+                    entries.extend([$( Entry {
+                        section: stringify!($section),
+                        section_about: about.clone(),
+                        key: stringify!($key),
+                        reason: joined(&[$( $reason, )+]),
+                        unit: Kind::<$Type>::unit(&$kind),
+                        value: $kind.write(&self.$section.$key),
+                        default: $kind.write(&defaults.$section.$key),
+                        problem: $kind.check(&self.$section.$key).err(),
+                    }, )+]);
+                )+
+                entries
+            }
+
+            /// Sets one knob from a value of the file; `None` when there is no such knob.
+            pub(super) fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Option<Result<(), String>> {
+                match (section, key) {
+                    $( $( (stringify!($section), stringify!($key)) => {
+                        Some(Kind::<$Type>::read_checked(&$kind, value).map(|value| self.$section.$key = value))
+                    } )+ )+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+pub(super) use knobs;
