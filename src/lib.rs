@@ -1,3 +1,4 @@
 //! Tidings.
 pub mod close;
+pub mod hub;
 pub mod wire;
