@@ -116,7 +116,7 @@ impl Hub {
     /// not known begins with it. What to do about a gap is left to the caller.
     ///
     /// # Errors
-    /// When it does not follow, or finds no room. Nothing has happened then.
+    /// When it does not follow, or finds no room. It may be offered again then: nothing was kept or posted.
     pub fn append_at<P: Post>(
         &self,
         name: &ChannelName,
