@@ -237,3 +237,8 @@ pub(super) fn offset_of(delivery: &Delivery) -> u64 {
 pub(super) fn name(text: &str) -> ChannelName {
     text.into()
 }
+
+pub(super) fn read_position(hub: &Hub, channel: &str) -> Position {
+    let mut listed = hub.channels(usize::MAX).into_iter();
+    listed.find(|listed| &*listed.name == channel).expect("the channel is there").position
+}

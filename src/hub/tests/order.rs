@@ -2,14 +2,16 @@
 
 use super::super::execute::{Progress, execute};
 use super::super::post::{Answer, Delivery};
-use super::{Bench, Post, VecPost, conn, get, one, post, post_options, since, small};
+use super::{Bench, GetOptions, Hub, MailboxId, Post, VecPost, conn, get, one, post, post_options, since, small};
 use crate::hub::HubLimits;
 use crate::hub::post::Form;
+use crate::hub::publication::Draft;
 use crate::hub::work::Work;
 use crate::wire::publication::Position;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 const PUBLISHERS: u32 = 4;
@@ -107,7 +109,7 @@ fn four_publishers_and_joining_subscribers_in_tiny_mailboxes() {
 #[test]
 fn the_publishers_push_precedes_its_reply_and_the_wake_comes_last() {
     let bench = Bench::new(small(), 8);
-    bench.deliveries(1, get("a", super::GetOptions::default()));
+    bench.deliveries(1, get("a", GetOptions::default()));
     let wakes = bench.post.wakes(1);
     let deliveries = bench.deliveries(1, post("a", post_options("1")));
     assert!(matches!(deliveries[..], [Delivery::Publication { .. }, Delivery::Reply(_)]));
@@ -118,9 +120,9 @@ fn the_publishers_push_precedes_its_reply_and_the_wake_comes_last() {
 fn a_panic_under_the_lock_neither_poisons_nor_keeps_room() {
     let mut bench = Bench::new(small(), 8);
     for mailbox in [1, 2, 3] {
-        bench.deliveries(mailbox, get("a", super::GetOptions::default()));
+        bench.deliveries(mailbox, get("a", GetOptions::default()));
     }
-    bench.post.broken = Some(super::MailboxId(2));
+    bench.post.broken = Some(MailboxId(2));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut work = Work::one(conn(1), Form::Text, post("a", post_options("1"))).allowing(true, true);
         bench.run(&mut work)
@@ -128,7 +130,7 @@ fn a_panic_under_the_lock_neither_poisons_nor_keeps_room() {
     assert!(panicked.is_err());
     bench.post.broken = None;
     // The room of the broken mailbox is the broken mailbox's to account for.
-    bench.post.release(super::MailboxId(2), reserved_bytes(&bench.post, 2));
+    bench.post.release(MailboxId(2), reserved_bytes(&bench.post, 2));
     assert!(bench.post.nothing_is_reserved());
     assert_eq!(bench.publish("a", "2").offset, 2);
     assert_eq!(bench.read("a", super::once()).offsets, [1, 2]);
@@ -136,4 +138,55 @@ fn a_panic_under_the_lock_neither_poisons_nor_keeps_room() {
 
 fn reserved_bytes(post: &VecPost, mailbox: u32) -> usize {
     post.with(mailbox, |slot| slot.reserved_bytes)
+}
+
+/// Mailboxes that look whether the only shard's lock is held while they are called.
+struct Probe<'a> {
+    hub: &'a Hub,
+    inner: VecPost,
+}
+
+impl Probe<'_> {
+    fn locked(&self) -> bool {
+        self.hub.shards[0].try_lock().is_err()
+    }
+}
+
+impl Post for Probe<'_> {
+    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        assert!(self.locked(), "room is reserved under the lock");
+        self.inner.reserve(mailbox, bytes)
+    }
+
+    fn release(&self, mailbox: MailboxId, bytes: usize) {
+        self.inner.release(mailbox, bytes);
+    }
+
+    fn post(&self, mailbox: MailboxId, delivery: Delivery) {
+        let ordered = match &delivery {
+            Delivery::Reply(reply) => matches!(reply.answer, Answer::Channel { .. }),
+            _ => true,
+        };
+        assert!(!ordered || self.locked(), "what the order depends on is posted under the lock: {delivery:?}");
+        self.inner.post(mailbox, delivery);
+    }
+
+    fn wake(&self, mailbox: MailboxId) {
+        assert!(!self.locked(), "wakes come after the unlock");
+        self.inner.wake(mailbox);
+    }
+}
+
+#[test]
+fn activations_and_deliveries_are_posted_under_the_lock_and_wakes_after_it() {
+    let hub = Hub::new(small());
+    let (probe, now) = (Probe { hub: &hub, inner: VecPost::new(8) }, Instant::now());
+    let items = vec![get("a", GetOptions::default()), post("a", post_options("1")), get("a", super::once())];
+    let mut work = Work::batch(conn(1), Form::Text, items).allowing(true, false);
+    assert_eq!(execute(&mut work, &hub, &probe, now, 0), Progress::Done);
+    hub.reset("a", &probe, now).expect("room");
+    let draft = Draft { data: super::json("1"), event: None, time: None };
+    let place = Position { offset: 1, ..super::read_position(&hub, "a") };
+    hub.append_at(&super::name("a"), place, draft, &probe, now).expect("the next place");
+    assert_eq!((probe.inner.drain(1).len(), probe.inner.wakes(1)), (6, 3));
 }
