@@ -36,6 +36,16 @@ pub fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// Whether nobody else listens on an address: our own sockets share their port, and would share it with a stranger's too.
+///
+/// # Errors
+/// The address is in use, is not one of this machine's, or needs rights.
+pub fn probe(address: SocketAddr) -> Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(address))
+}
+
 /// One listening socket of a reactor.
 pub(super) struct Listener {
     pub(super) socket: TcpListener,

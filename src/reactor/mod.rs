@@ -15,7 +15,7 @@ mod subscriptions;
 mod wheel;
 
 pub use self::core::Setup;
-pub use listener::listen;
+pub use listener::{listen, probe};
 
 use self::core::Core;
 use crate::close::Reason;
