@@ -3,6 +3,12 @@
 //! Nothing in here knows a socket, a thread or a clock. The normative text follows.
 #![doc = include_str!("PROTOCOL.md")]
 
+pub mod json;
+pub mod media;
+pub mod name;
+pub mod parse;
 pub mod publication;
 pub mod refusal;
+pub mod reply;
 pub mod request;
+pub mod sse;
