@@ -75,7 +75,10 @@ fn generate(random: &mut Random, levels: usize) -> String {
     let kind = if levels == 0 { 0 } else { random.below(3) };
     let mut text = SPACES[random.below(7)].to_string();
     match kind {
-        0 => text += &random.pick(if random.below(4) == 0 { SCALARS } else { &SCALARS[..20] }),
+        0 => {
+            let any = random.below(4) == 0;
+            text += &random.pick(if any { SCALARS } else { &SCALARS[..20] });
+        }
         1 => {
             let list: Vec<_> = (0..random.below(5)).map(|_| generate(random, levels - 1)).collect();
             text += &format!("[{}]", list.join(","));
@@ -93,7 +96,8 @@ fn generate(random: &mut Random, levels: usize) -> String {
             text += &format!("{{{}}}", list.join(","));
         }
     }
-    text + SPACES[random.below(if random.below(20) == 0 { 9 } else { 7 })]
+    let any = random.below(20) == 0;
+    text + SPACES[random.below(if any { 9 } else { 7 })]
 }
 
 fn mutate(random: &mut Random, text: &mut Vec<u8>) {

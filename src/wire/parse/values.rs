@@ -13,7 +13,7 @@ const ID_END: u64 = 1 << 53;
 /// The longest text id, in bytes.
 const MAX_ID_BYTES: usize = 64;
 /// The longest event name, idempotency key and media type, in bytes.
-pub(crate) const MAX_LABEL_BYTES: usize = 200;
+const MAX_LABEL_BYTES: usize = 200;
 
 /// An id: an integer from 0 to 2^53 - 1, or text.
 pub(super) fn id(raw: &[u8]) -> Result<RequestId, Refusal> {
@@ -68,7 +68,10 @@ pub(super) fn event(raw: &[u8]) -> Result<Box<str>, Refusal> {
 }
 
 /// The rules of an event's name, wherever it comes from.
-pub(crate) fn check_event(text: &str) -> Result<(), Refusal> {
+///
+/// # Errors
+/// 400 `bad_request`, with the rule that was broken.
+pub fn check_event(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_LABEL_BYTES {
         return Err(bad_request(format!("an \"event\" has at most {MAX_LABEL_BYTES} bytes, not {}", text.len())));
     }
@@ -86,7 +89,10 @@ pub(super) fn key(raw: &[u8]) -> Result<Box<str>, Refusal> {
 }
 
 /// The rules of an idempotency key, wherever it comes from.
-pub(crate) fn check_key(text: &str) -> Result<(), Refusal> {
+///
+/// # Errors
+/// 400 `bad_request`, with the rule that was broken.
+pub fn check_key(text: &str) -> Result<(), Refusal> {
     if text.is_empty() || text.len() > MAX_LABEL_BYTES {
         let length = text.len();
         return Err(bad_request(format!("an idempotency key has 1 to {MAX_LABEL_BYTES} bytes, not {length}")));
@@ -102,7 +108,10 @@ pub(super) fn content_type(raw: &[u8]) -> Result<Box<str>, Refusal> {
 }
 
 /// The rules of a media type, wherever it comes from.
-pub(crate) fn check_content_type(text: &str) -> Result<(), Refusal> {
+///
+/// # Errors
+/// 400 `bad_request`, with the rule that was broken.
+pub fn check_content_type(text: &str) -> Result<(), Refusal> {
     if text.is_empty() || text.len() > MAX_LABEL_BYTES || text.chars().any(char::is_control) {
         return Err(bad_request(format!("a content type has 1 to {MAX_LABEL_BYTES} bytes and no control characters")));
     }
