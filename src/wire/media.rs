@@ -78,10 +78,9 @@ fn json(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
 
 /// `text/*` and XML: a JSON string.
 fn text(content_type: &str, body: &[u8]) -> Result<Data, Refusal> {
-    if let Some(charset) = charset(content_type) {
-        if !["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
-            return Err(unsupported("text is published as UTF-8: convert it, or send it as application/octet-stream"));
-        }
+    let is_utf8 = |charset: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known));
+    if !charset(content_type).is_none_or(is_utf8) {
+        return Err(unsupported("text is published as UTF-8: convert it, or send it as application/octet-stream"));
     }
     let text = std::str::from_utf8(body).map_err(|error| not_utf8("the text", error.valid_up_to()))?;
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 2);

@@ -12,3 +12,6 @@ pub mod refusal;
 pub mod reply;
 pub mod request;
 pub mod sse;
+
+#[cfg(test)]
+mod protocol_tests;

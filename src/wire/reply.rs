@@ -54,7 +54,7 @@ pub fn item_json(out: &mut Vec<u8>, view: &PublicationView<'_>) {
 }
 
 /// Tells a subscriber that the channel's continuity was lost: `{"channel","epoch","offset":0,"reset":true}`.
-pub fn reset_json(out: &mut Vec<u8>, channel: &str, epoch: &Epoch) {
+pub fn reset_json(out: &mut Vec<u8>, channel: &str, epoch: Epoch) {
     out.push(b'{');
     channel_member(out, channel);
     text_member(out, b",\"epoch\":", epoch.as_str());
@@ -74,7 +74,7 @@ pub fn answer_read<'v>(
     out.push(b'}');
 }
 
-/// The answer to a POST that was published.
+/// The answer to a POST that was published, and to a DELETE that emptied a history: the channel's position.
 pub fn answer_published(out: &mut Vec<u8>, id: Option<&RequestId>, channel: &str, position: &Position) {
     answer_head(out, id, 200);
     out.push(b',');
@@ -82,7 +82,7 @@ pub fn answer_published(out: &mut Vec<u8>, id: Option<&RequestId>, channel: &str
     out.push(b'}');
 }
 
-/// The answer to a DELETE that was done.
+/// The answer to a DELETE that ended a subscription.
 pub fn answer_done(out: &mut Vec<u8>, id: Option<&RequestId>, channel: &str) {
     answer_head(out, id, 200);
     out.push(b',');
@@ -96,7 +96,7 @@ pub fn answer_alive(out: &mut Vec<u8>, id: Option<&RequestId>) {
     out.push(b'}');
 }
 
-/// A refusal: `{["id",]"status","error":{"code","message"}}`; without an id also the body of an HTTP answer.
+/// A refusal on the socket, and in the body that answers a request in `POST /ws`: `{["id",]"status","error":{"code","message"}}`.
 pub fn answer_error(out: &mut Vec<u8>, id: Option<&RequestId>, refusal: &Refusal) {
     answer_head(out, id, refusal.status);
     text_member(out, b",\"error\":{\"code\":", refusal.code);
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(written(|out| answer_alive(out, Some(&largest))), r#"{"id":9007199254740991,"status":200}"#);
         assert_eq!(written(|out| answer_alive(out, None)), r#"{"status":200}"#);
         assert_eq!(
-            written(|out| reset_json(out, "x", &position().epoch)),
+            written(|out| reset_json(out, "x", position().epoch)),
             r#"{"channel":"x","epoch":"abcdefgh","offset":0,"reset":true}"#
         );
         let refusal = Refusal::new(403, "forbidden", "no \"x\"");

@@ -15,7 +15,7 @@ pub fn first_block(out: &mut Vec<u8>, retry_ms: u64, position: &Position, recove
     out.extend_from_slice(b"retry: ");
     write_number(out, retry_ms);
     out.extend_from_slice(b"\nevent: position\n");
-    id_line(out, &position.epoch, position.offset);
+    id_line(out, position.epoch, position.offset);
     out.extend_from_slice(b"data: {\"epoch\":");
     write_string(out, position.epoch.as_str());
     out.extend_from_slice(b",\"offset\":");
@@ -26,7 +26,7 @@ pub fn first_block(out: &mut Vec<u8>, retry_ms: u64, position: &Position, recove
 /// One publication: its id, its event if it has one, and its data alone.
 ///
 /// Binary data is written as `{"content_type","data_base64"}`.
-pub fn publication_block(out: &mut Vec<u8>, epoch: &Epoch, view: &PublicationView<'_>) {
+pub fn publication_block(out: &mut Vec<u8>, epoch: Epoch, view: &PublicationView<'_>) {
     id_line(out, epoch, view.offset);
     if let Some(event) = view.event {
         out.extend_from_slice(b"event: ");
@@ -45,7 +45,7 @@ pub fn publication_block(out: &mut Vec<u8>, epoch: &Epoch, view: &PublicationVie
 }
 
 /// Tells that the channel's continuity was lost and that offsets count anew in `epoch`.
-pub fn reset_block(out: &mut Vec<u8>, epoch: &Epoch) {
+pub fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
     out.extend_from_slice(b"event: reset\n");
     id_line(out, epoch, 0);
     out.extend_from_slice(b"data: {\"epoch\":");
@@ -67,7 +67,7 @@ pub fn write_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn id_line(out: &mut Vec<u8>, epoch: &Epoch, offset: u64) {
+fn id_line(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
     out.extend_from_slice(b"id: ");
     out.extend_from_slice(epoch.as_str().as_bytes());
     out.push(b':');
@@ -102,7 +102,7 @@ mod tests {
 
     fn block(data: &Data, event: Option<&str>) -> String {
         let mut out = Vec::new();
-        publication_block(&mut out, &epoch(), &PublicationView { channel: "x", offset: 7, event, time: Some(1), data });
+        publication_block(&mut out, epoch(), &PublicationView { channel: "x", offset: 7, event, time: Some(1), data });
         String::from_utf8(out).expect("UTF-8")
     }
 
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_reset_names_the_new_epoch() {
         let mut out = Vec::new();
-        reset_block(&mut out, &epoch());
+        reset_block(&mut out, epoch());
         let expected = "event: reset\nid: abcdefgh:0\ndata: {\"epoch\":\"abcdefgh\",\"offset\":0,\"reset\":true}\n\n";
         assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
     }

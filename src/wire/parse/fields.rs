@@ -123,14 +123,14 @@ impl<'a> Fields<'a> {
 
     /// Refuses members outside `allowed`; `what` says which request it is ("a GET").
     pub(super) fn check_names(&self, allowed: &[&[Name]], what: &str) -> Result<(), Refusal> {
-        let known: Vec<&str> = allowed.iter().flat_map(|list| list.iter()).map(|name| name.as_str()).collect();
+        let known = || -> Vec<&str> { allowed.iter().copied().flatten().map(|name| name.as_str()).collect() };
         if let Some(key) = &self.unknown {
-            let hint = hint(key, &known);
+            let hint = hint(key, &known());
             return Err(unknown_member(format!("unknown member \"{}\": {hint}", shown(key))));
         }
-        let misplaced = |name: &Name| self.get(*name).is_some() && !known.contains(&name.as_str());
+        let misplaced = |name: &Name| self.get(*name).is_some() && !allowed.iter().any(|list| list.contains(name));
         match Name::ALL.into_iter().find(misplaced) {
-            Some(name) => Err(unknown_member(misplaced_message(name, what, &known))),
+            Some(name) => Err(unknown_member(misplaced_message(name, what, &known()))),
             None => Ok(()),
         }
     }

@@ -43,7 +43,7 @@ pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -
         return Parsed::One(item);
     }
     match parse_json_body(payload, scratch, dialect) {
-        Parsed::Refused(refusal) if refusal.code == "bad_json" => Parsed::Refused(explain(refusal)),
+        Parsed::Refused(refusal) if refusal.code == "bad_json" => Parsed::Refused(explain(&refusal)),
         parsed => parsed,
     }
 }
@@ -145,7 +145,7 @@ fn not_a_request() -> Refusal {
 }
 
 /// Adds what else a text frame could have been.
-fn explain(refusal: Refusal) -> Refusal {
+fn explain(refusal: &Refusal) -> Refusal {
     let message = format!("{} (a frame is JSON, or one of GET /…, POST /… JSON and DELETE /…)", refusal.message);
     Refusal::new(refusal.status, refusal.code, message)
 }
