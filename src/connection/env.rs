@@ -65,6 +65,7 @@ impl Limits {
     /// Takes the limits of connections out of a configuration.
     #[must_use]
     pub fn new(config: &Config) -> Limits {
+        let fragments = u32::try_from(config.websocket.fragments).unwrap_or(u32::MAX);
         let spoken = std::iter::once(STRICT_SUBPROTOCOL.to_owned()).chain(config.websocket.subprotocols.iter().cloned());
         Limits {
             head: HeadLimits {
@@ -73,10 +74,10 @@ impl Limits {
                 target_bytes: config.http.target_bytes,
             },
             body_bytes: config.http.body_bytes,
-            frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments: config.websocket.fragments },
+            frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
             echo_frames: FrameLimits {
                 message_bytes: config.websocket.echo_message_bytes,
-                fragments: config.websocket.fragments,
+                fragments,
             },
             outbox_bytes: config.delivery.outbox_bytes,
             head_wait: ticks(config.http.head_timeout),

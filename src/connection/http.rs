@@ -1,5 +1,6 @@
 //! HTTP: heads and bodies in, one answer at a time out.
 
+use super::batch::Batch;
 use super::env::{Env, Limits, Ticks};
 use super::outbox::Outbox;
 use super::routes::{self, Plan};
@@ -33,6 +34,8 @@ pub(super) struct Http {
 pub(super) struct Exchange {
     pub(super) asked: Asked,
     body: Option<Gathering>,
+    /// The answers so far, when the request is a batch.
+    batch: Option<Box<Batch>>,
 }
 
 /// What an answer needs to know of its request.
@@ -132,7 +135,7 @@ impl Connection {
             Ok(None) => (0, Step::NeedMore),
             Ok(Some((head, used))) => {
                 env.counters.http_requests.add(1);
-                let planned = routes::plan(&head, self.peer_is_loopback, env);
+                let planned = routes::plan(&head, self.peer_is_loopback, self.turned_away, env);
                 let (asked, length, expects) = (planned.asked, head.body, head.expect_continue);
                 self.begin(asked, planned.plan, length, expects, (used, input), env)
             }
@@ -171,7 +174,7 @@ impl Connection {
                     return (used, Step::Continue);
                 }
                 if length != BodyLength::Chunked && announced <= input.len() {
-                    http.exchange = Some(Box::new(Exchange { asked, body: None }));
+                    http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
                     let payload = Payload::Borrowed(&input[..announced]);
                     return (used + announced, Step::Work(RawWork { form, task, payload, rights }));
                 }
@@ -183,11 +186,11 @@ impl Connection {
                 if expects && asked.version == Version::Http11 && input.is_empty() {
                     self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
                 }
-                http.exchange = Some(Box::new(Exchange { asked, body }));
+                http.exchange = Some(Box::new(Exchange { asked, body, batch: None }));
                 (used, Step::Continue)
             }
             Plan::Request { item, form, rights } if !has_body => {
-                http.exchange = Some(Box::new(Exchange { asked, body: None }));
+                http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
                 let task = Task::Request(Box::new(item));
                 (used, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }))
             }
@@ -328,13 +331,19 @@ impl Connection {
         Expired::Continue
     }
 
-    /// Turns a connection away that is one too many.
-    pub fn turn_away(&mut self, env: &mut Env) {
-        let error = HeadError::new(
-            Reason::TooManyConnections,
-            "this server holds as many connections as it may; try again later",
-        );
-        self.refuse_unread(&error, env);
+    /// Adds an answer to the batch that the current request is; the whole array when it was the last.
+    pub(super) fn add_to_http_batch(&mut self, of: u8, answer: &[u8]) -> Option<Vec<u8>> {
+        let State::Http(Http { exchange: Some(exchange), .. }) = &mut self.state else { return None };
+        let batch = exchange.batch.get_or_insert_with(|| Box::new(Batch::new(of)));
+        if batch.add(None, |out| out.extend_from_slice(answer)) {
+            return exchange.batch.take().map(|batch| batch.finish().0);
+        }
+        None
+    }
+
+    /// This connection is one too many: its first request will be told so.
+    pub fn turn_away(&mut self) {
+        self.turned_away = true;
     }
 
     /// The answer under way will be the last.

@@ -41,6 +41,8 @@ pub struct Connection {
     in_flight: u16,
     hold: Hold,
     peer_is_loopback: bool,
+    /// It is one connection too many: its first request is refused.
+    turned_away: bool,
 }
 
 enum State {
@@ -122,6 +124,7 @@ impl Connection {
             in_flight: 0,
             hold: Hold::No,
             peer_is_loopback,
+            turned_away: false,
         }
     }
 

@@ -36,12 +36,12 @@ impl Connection {
         match &mut self.state {
             State::Socket(socket) => {
                 let mut json = Vec::new();
-                reply::reset_json(&mut json, name, &epoch);
+                reply::reset_json(&mut json, name, epoch);
                 let mut frame = Vec::new();
                 write_frame(&mut frame, Opcode::Text, &json);
                 socket.push_frame(channel.0, Bytes::from(frame), &mut self.outbox, env);
             }
-            State::Stream(stream) => stream.append(&mut self.outbox, env, |out| sse::reset_block(out, &epoch)),
+            State::Stream(stream) => stream.append(&mut self.outbox, env, |out| sse::reset_block(out, epoch)),
             State::Http(_) | State::Ending(_) => {}
         }
     }
@@ -85,10 +85,10 @@ impl Connection {
                 let content_type = Some("text/plain; charset=utf-8");
                 self.answer(&asked, Ready { status: 200, content_type, body, ..Ready::default() }, env);
             }
-            (Form::Batch { index, of }, _) => {
+            (Form::Batch { of, .. }, _) => {
                 let mut body = Vec::new();
                 write_answer(&mut body, id.as_ref(), to, &answer, true);
-                if let Some(array) = self.add_to_http_batch(index, of, &body) {
+                if let Some(array) = self.add_to_http_batch(of, &body) {
                     let ready = Ready { status: 200, content_type: Some(JSON), body: array, ..Ready::default() };
                     self.answer(&asked, ready, env);
                 }
@@ -207,7 +207,7 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, to: ConnId, answer: &
     match answer {
         Answer::Channel { channel, position, recovered, publications, live, .. } => {
             let name = (*live && !over_http).then(|| to.to_string());
-            let read = ReadAnswer { channel, position, recovered: *recovered, connection: name.as_deref() };
+            let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: name.as_deref() };
             reply::answer_read(out, id, &read, publications.iter().map(|publication| publication.view()));
         }
         Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
@@ -224,7 +224,7 @@ fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer) -> Ready {
     let body = &mut ready.body;
     match answer {
         Answer::Channel { channel, position, recovered, publications, .. } if id.is_none() => {
-            let read = ReadAnswer { channel, position, recovered: *recovered, connection: None };
+            let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
         }
         Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } if id.is_none() => {

@@ -12,8 +12,7 @@ use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
 use crate::wire::name::parse_name;
-use crate::wire::parse::Dialect;
-use crate::wire::parse::values::{check_event, check_key};
+use crate::wire::parse::{Dialect, check_event, check_key};
 use crate::wire::publication::Position;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, GetOptions, Item, RefusedItem, Request, Since, Verb};
@@ -41,7 +40,7 @@ pub(super) struct Planned {
 }
 
 /// Plans the answer to a head. Law 10 is judged before anything else.
-pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, env: &Env) -> Planned {
+pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, env: &Env) -> Planned {
     let mut asked = Asked::of(head, env);
     let facts = AccessFacts {
         method: head.method,
@@ -52,6 +51,11 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, env: &Env) -> Planne
         peer_is_loopback,
     };
     let plan = match judge(&facts, env.policy) {
+        // A browser's socket is upgraded first and then told why (law 9).
+        Ok(_) if turned_away && !(facts.upgrade && facts.origin.is_some()) => {
+            asked.keep_alive = false;
+            Plan::Refuse { error: one_too_many(), allow: None }
+        }
         Ok(access) => {
             asked.cors_origin.clone_from(&access.cors_origin);
             route(head, &access, env)
@@ -292,6 +296,10 @@ fn text(status: u16, body: &'static str) -> Plan {
 fn draining() -> Plan {
     let message = Cow::Borrowed("this server is shutting down; come back in a moment, another one may take over");
     Plan::Refuse { error: HeadError { reason: Reason::ServerShutdown, message }, allow: None }
+}
+
+fn one_too_many() -> HeadError {
+    HeadError::new(Reason::TooManyConnections, "this server holds as many connections as it may; try again later")
 }
 
 fn embedded(asset: &'static web::Asset) -> Plan {

@@ -8,7 +8,7 @@ use super::{Connection, Expired, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::publication::Publication;
-use crate::wire::frame::{Decoded, Decoder, Event, Opcode, Role, close_frame, write_frame};
+use crate::wire::frame::{self, Decoded, Decoder, Event, Opcode, Role, close_frame, header, write_frame};
 use crate::wire::parse::Dialect;
 use crate::wire::publication::Data;
 use bytes::Bytes;
@@ -91,24 +91,30 @@ impl Connection {
                 env.counters.frames_in.add(1);
                 match event {
                     Event::Text(payload) => match socket.endpoint {
-                        Endpoint::Echo => reply_frame(&mut self.outbox, env, Opcode::Text, payload),
+                        Endpoint::Echo => echo(&mut self.outbox, env, Opcode::Text, payload),
                         Endpoint::Channels(dialect) => {
                             return work(consumed, Form::Text, Task::Text(dialect), payload, socket.rights);
                         }
                     },
                     Event::Binary(payload) => match socket.endpoint {
-                        Endpoint::Echo => reply_frame(&mut self.outbox, env, Opcode::Binary, payload),
+                        Endpoint::Echo => echo(&mut self.outbox, env, Opcode::Binary, payload),
                         Endpoint::Channels(_) => {
                             return work(consumed, Form::Binary, Task::Binary, payload, socket.rights);
                         }
                     },
-                    Event::Ping(payload) => reply_frame(&mut self.outbox, env, Opcode::Pong, payload),
+                    Event::Ping(payload) => {
+                        self.outbox.append(env.spares, |out| write_frame(out, Opcode::Pong, payload));
+                    }
                     Event::Pong(_) => {}
                     Event::Close(said) => {
-                        let frame = close_frame(said.map(|(code, _)| code));
+                        let frame = match said {
+                            Some((code, _)) => close_frame(code, ""),
+                            // A Close without a code is answered by one without a code (RFC 6455 section 5.5.1).
+                            None => header(Opcode::Close, 0).0[..2].to_vec(),
+                        };
                         self.outbox.append(env.spares, |out| out.extend_from_slice(&frame));
                         self.end(Reason::PeerClosed, env);
-                        return (input_end(consumed), Step::Continue);
+                        return (consumed, Step::Continue);
                     }
                 }
                 return (consumed, Step::Continue);
@@ -142,4 +148,25 @@ impl Connection {
         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue
     }
+}
+
+/// Sends a message back. One that was gathered anyway is not copied again.
+fn echo(outbox: &mut Outbox, env: &mut Env, opcode: Opcode, payload: frame::Payload<'_>) {
+    env.counters.frames_out.add(1);
+    match payload {
+        frame::Payload::Borrowed(bytes) => outbox.append(env.spares, |out| write_frame(out, opcode, bytes)),
+        frame::Payload::Owned(bytes) => {
+            let (head, size) = header(opcode, bytes.len());
+            outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
+            outbox.push_shared(Bytes::from(bytes), env.spares);
+        }
+    }
+}
+
+fn work<'b>(consumed: usize, form: Form, task: Task, payload: frame::Payload<'b>, rights: Rights) -> (usize, Step<'b>) {
+    let payload = match payload {
+        frame::Payload::Borrowed(bytes) => Payload::Borrowed(bytes),
+        frame::Payload::Owned(bytes) => Payload::Owned(bytes),
+    };
+    (consumed, Step::Work(RawWork { form, task, payload, rights }))
 }

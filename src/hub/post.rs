@@ -158,7 +158,7 @@ pub enum Delivery {
 }
 
 /// What a reset is accounted with in a mailbox: its name and epoch, generously.
-pub(super) const RESET_WEIGHT: usize = 320;
+pub const RESET_WEIGHT: usize = 320;
 
 impl Delivery {
     /// The bytes that were reserved for it: posting it turns exactly this much room into an entry. Replies have a

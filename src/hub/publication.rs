@@ -136,6 +136,11 @@ impl Publication {
     pub fn event_stream(&self) -> Bytes {
         once(&self.event_stream, || encode::event_stream(self.position.epoch, &self.view()))
     }
+
+    /// The same without the chunk around it, for HTTP/1.0.
+    pub fn event_stream_bare(&self) -> Bytes {
+        encode::without_chunk(&self.event_stream())
+    }
 }
 
 /// What is in the cell, or what `make` makes. Two threads may both make it: nobody waits for an encoding, and one result

@@ -2,7 +2,7 @@
 
 use super::post::{ConnId, Form};
 use crate::wire::publication::Data;
-use crate::wire::request::{Item, Parsed, RefusedItem, RequestId};
+use crate::wire::request::{Item, Parsed, RefusedItem, Request, RequestId, Verb};
 use smallvec::{SmallVec, smallvec};
 use std::time::Instant;
 
@@ -91,6 +91,19 @@ impl Work {
     #[must_use]
     pub fn allowing(self, may_publish: bool, may_administer: bool) -> Work {
         Work { may_publish, may_administer, ..self }
+    }
+
+    /// Whether the answer can be as long as the replay limits allow, so that a connection should wait for it before it
+    /// asks for more.
+    #[must_use]
+    pub fn answer_can_be_long(&self) -> bool {
+        self.batch
+            || self.tasks.iter().flatten().any(|task| match task {
+                Task::Item(Ok(Request { verb: Verb::Get { options, .. }, .. })) => {
+                    options.once || options.since.is_some() || options.last.is_some()
+                }
+                _ => false,
+            })
     }
 
     /// Replies that are still to come.

@@ -43,7 +43,7 @@ impl Core {
                 }
                 Letter::Delivery(Delivery::Reset { channel, name, epoch }) => {
                     entries_freed += 1;
-                    bytes_freed += crate::hub::RESET_WEIGHT;
+                    bytes_freed += crate::hub::post::RESET_WEIGHT;
                     self.fan_out_reset(channel, &name, epoch, entries, subscriptions);
                 }
                 Letter::Delivery(Delivery::Reply(reply)) => self.reply(*reply, entries, subscriptions),

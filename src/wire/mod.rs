@@ -5,6 +5,15 @@
 
 pub mod frame;
 pub mod http;
+pub mod json;
+pub mod media;
+pub mod name;
+pub mod parse;
 pub mod publication;
 pub mod refusal;
+pub mod reply;
 pub mod request;
+pub mod sse;
+
+#[cfg(test)]
+mod protocol_tests;

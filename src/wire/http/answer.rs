@@ -155,6 +155,12 @@ impl DateCache {
         }
         &self.text
     }
+
+    /// What [`DateCache::at`] said last.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 #[cfg(test)]
