@@ -66,7 +66,8 @@ macro_rules! counters {
 }
 
 /// Upper bounds of the loop lag's buckets, in microseconds.
-pub const LAG_BUCKETS_US: [u64; 12] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000];
+pub const LAG_BUCKETS_US: [u64; 12] =
+    [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000];
 
 counters! {
     /// Connections open now.
@@ -180,7 +181,10 @@ fn write_by_reason(
 
 fn write_lag(out: &mut String, threads: &[Arc<Counters>]) {
     let name = "tidings_loop_lag_seconds";
-    let _ = writeln!(out, "# HELP {name} How long a reactor was busy before it could wait for events again.\n# TYPE {name} histogram");
+    let _ = writeln!(
+        out,
+        "# HELP {name} How long a reactor was busy before it could wait for events again.\n# TYPE {name} histogram"
+    );
     let mut running = 0;
     for (index, bound) in LAG_BUCKETS_US.iter().enumerate() {
         running += threads.iter().map(|thread| thread.lag[index].get()).sum::<u64>();
@@ -188,13 +192,18 @@ fn write_lag(out: &mut String, threads: &[Arc<Counters>]) {
     }
     running += threads.iter().map(|thread| thread.lag[LAG_BUCKETS_US.len()].get()).sum::<u64>();
     let sum_us: u64 = threads.iter().map(|thread| thread.lag_sum_us.get()).sum();
-    let _ = writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {running}\n{name}_sum {}\n{name}_count {running}", sum_us as f64 / 1e6);
+    let _ = writeln!(
+        out,
+        "{name}_bucket{{le=\"+Inf\"}} {running}\n{name}_sum {}\n{name}_count {running}",
+        sum_us as f64 / 1e6
+    );
 }
 
 /// Memory and descriptors of the process, from procfs; left out where there is none.
 fn write_process(out: &mut String) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident_kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let resident_kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     if let Some(kib) = resident_kib {
         let name = "process_resident_memory_bytes";
         let _ = writeln!(out, "# HELP {name} Resident memory.\n# TYPE {name} gauge\n{name} {}", kib * 1024);

@@ -66,7 +66,8 @@ impl Limits {
     #[must_use]
     pub fn new(config: &Config) -> Limits {
         let fragments = u32::try_from(config.websocket.fragments).unwrap_or(u32::MAX);
-        let spoken = std::iter::once(STRICT_SUBPROTOCOL.to_owned()).chain(config.websocket.subprotocols.iter().cloned());
+        let spoken =
+            std::iter::once(STRICT_SUBPROTOCOL.to_owned()).chain(config.websocket.subprotocols.iter().cloned());
         Limits {
             head: HeadLimits {
                 head_bytes: config.http.head_bytes,
@@ -75,10 +76,7 @@ impl Limits {
             },
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
-            echo_frames: FrameLimits {
-                message_bytes: config.websocket.echo_message_bytes,
-                fragments,
-            },
+            echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
             outbox_bytes: config.delivery.outbox_bytes,
             head_wait: ticks(config.http.head_timeout),
             body_wait: ticks(config.http.body_timeout),

@@ -131,13 +131,17 @@ impl Connection {
                 self.since = env.now;
             }
         }
-        match parse_head(input, &env.limits.head) {
-            Ok(None) => (0, Step::NeedMore),
-            Ok(Some((head, used))) => {
-                env.counters.http_requests.add(1);
+        let read = parse_head(&*input, &env.limits.head).map(|read| {
+            read.map(|(head, used)| {
                 let planned = routes::plan(&head, self.peer_is_loopback, self.turned_away, env);
-                let (asked, length, expects) = (planned.asked, head.body, head.expect_continue);
-                self.begin(asked, planned.plan, length, expects, (used, input), env)
+                (planned, head.body, head.expect_continue, used)
+            })
+        });
+        match read {
+            Ok(None) => (0, Step::NeedMore),
+            Ok(Some((planned, length, expects, used))) => {
+                env.counters.http_requests.add(1);
+                self.begin(planned.asked, planned.plan, length, expects, (used, input), env)
             }
             Err(error) => {
                 self.refuse_unread(&error, env);

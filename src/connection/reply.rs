@@ -52,7 +52,8 @@ impl Connection {
         match (form, &answer) {
             (Form::Batch { of, .. }, _) => {
                 let subscribed = live_channel(&answer);
-                let whole = socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, false));
+                let whole =
+                    socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, false));
                 if let Some(batch) = whole {
                     let (array, held) = batch.finish();
                     self.send_text(&array, env);

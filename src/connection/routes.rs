@@ -116,9 +116,7 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
         Method::Get if head.accepts_event_stream() => {
             Plan::Request { item: read_item(head, channel, false), form: Form::EventStream, rights }
         }
-        Method::Get | Method::Head => {
-            Plan::Request { item: read_item(head, channel, true), form: Form::Http, rights }
-        }
+        Method::Get | Method::Head => Plan::Request { item: read_item(head, channel, true), form: Form::Http, rights },
         Method::Post => publish(head, channel, rights),
         Method::Delete => {
             let verb = Verb::DeleteHistory { channel };
@@ -231,7 +229,11 @@ fn since(text: &str) -> Since {
 
 fn count(name: &str, value: &str) -> Result<u32, Refusal> {
     value.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
-        Refusal::new(400, "bad_request", format!("{name}={value} is not a count: write a number from 1, as in ?{name}=10"))
+        Refusal::new(
+            400,
+            "bad_request",
+            format!("{name}={value} is not a count: write a number from 1, as in ?{name}=10"),
+        )
     })
 }
 
@@ -279,7 +281,8 @@ fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce(
         let body = make().into_bytes();
         return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
     }
-    let message = "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
+    let message =
+        "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
     let body = crate::wire::http::answer::refusal_body("forbidden", message);
     Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
 }

@@ -115,7 +115,11 @@ pub struct Mailboxes {
 impl Mailboxes {
     /// One mailbox per waker, plus the owners' reading sides in the same order.
     #[must_use]
-    pub fn new(wakers: Vec<Box<dyn Wake>>, limits: MailboxLimits, outbound_limit: usize) -> (Arc<Mailboxes>, Vec<Inbox>) {
+    pub fn new(
+        wakers: Vec<Box<dyn Wake>>,
+        limits: MailboxLimits,
+        outbound_limit: usize,
+    ) -> (Arc<Mailboxes>, Vec<Inbox>) {
         let mut inboxes = Vec::with_capacity(wakers.len());
         let mut reactors = Vec::with_capacity(wakers.len());
         for (index, waker) in wakers.into_iter().enumerate() {

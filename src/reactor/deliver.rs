@@ -72,8 +72,9 @@ impl Core {
         let own = self.setup.postman.own;
         for member in subscriptions.members(channel) {
             let Some(entry) = entries.get(member.slot) else { continue };
-            let excluded =
-                exclude.is_some_and(|name| Some(name.mailbox) == own && name.slot == member.slot && name.generation == entry.generation);
+            let excluded = exclude.is_some_and(|name| {
+                Some(name.mailbox) == own && name.slot == member.slot && name.generation == entry.generation
+            });
             if excluded || entry.dead.is_some() {
                 continue;
             }
@@ -118,9 +119,9 @@ impl Core {
 
     fn reply(&mut self, mut reply: Reply, entries: &mut Entries, subscriptions: &mut Subscriptions) {
         let to = reply.to;
-        let alive = entries.get_exact(to.slot, to.generation).is_some_and(|entry| {
-            entry.dead.is_none() && entry.connection.ending().is_none()
-        });
+        let alive = entries
+            .get_exact(to.slot, to.generation)
+            .is_some_and(|entry| entry.dead.is_none() && entry.connection.ending().is_none());
         if !alive {
             if entries.get_exact(to.slot, to.generation).is_none() {
                 self.setup.counters.stale_ids.add(1);
@@ -172,7 +173,7 @@ impl Core {
             }
             Answer::Unsubscribe { channel, id } => {
                 let mut own = std::mem::take(&mut entries.get(to.slot)?.memberships);
-                let found = id.is_some_and(|id| subscriptions.remove_with(id, &mut own, entries));
+                let found = id.is_some_and(|id| subscriptions.remove(id, &mut own, entries));
                 entries.get(to.slot)?.memberships = own;
                 if let (true, Some(id)) = (found, id) {
                     self.setup.counters.subscriptions.sub(1);
@@ -188,15 +189,16 @@ impl Core {
     fn take_back(&mut self, returned: Returned, entries: &mut Entries) {
         let Returned { to, buffer, outcome } = returned;
         self.keep_buffer(buffer);
-        let blocked = match outcome {
+        let (mut blocked, mut panicked) = (false, false);
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Panicked => panicked = true,
             Outcome::Blocked(work) => {
                 self.setup.counters.publish_waits.add(1);
                 self.park_work(work);
-                true
+                blocked = true;
             }
-            Outcome::Done | Outcome::Panicked => false,
-        };
-        let panicked = matches!(outcome, Outcome::Panicked);
+        }
         let Some(entry) = entries.get_exact(to.slot, to.generation) else {
             self.setup.counters.stale_ids.add(1);
             return;

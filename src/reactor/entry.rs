@@ -116,7 +116,6 @@ impl Entries {
     pub(super) fn slots(&self) -> Vec<u32> {
         self.slab.iter().map(|(slot, _)| slot as u32).collect()
     }
-
 }
 
 /// The name of a connection of the reactor that drains `own`.

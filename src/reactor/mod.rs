@@ -163,8 +163,7 @@ impl Reactor {
             self.accept();
             self.core.read_ready(&mut self.entries, &mut self.scratch);
             self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
-            self.mailbox_has_more =
-                self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
+            self.mailbox_has_more = self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
             self.core.retry_parked(&mut self.entries);
             self.expire_deadlines(&mut due);
             self.core.flush_dirty(&mut self.entries);
@@ -195,7 +194,8 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
-        let wheel = self.core.wheel.wait(self.core.ticks).map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
+        let wheel =
+            self.core.wheel.wait(self.core.ticks).map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
         let accept = self.accept_again.map(|at| at.saturating_duration_since(now));
         let parked = self.core.parked.wait(now);
         let drain = self.orders.drain_until(self.core.setup.started).map(|until| until.saturating_duration_since(now));
@@ -294,7 +294,7 @@ impl Reactor {
             self.core.count(entry.counted_as, false);
             entry.connection.outbox.clear(&mut self.core.spares);
             self.core.charge(&mut entry);
-            while let Some(channel) = self.subscriptions.pop_with(&mut entry.memberships, &mut self.entries) {
+            while let Some(channel) = self.subscriptions.pop(&mut entry.memberships, &mut self.entries) {
                 self.core.setup.counters.subscriptions.sub(1);
                 self.core.setup.hub.release(channel, self.inbox.id, 1);
             }
@@ -339,4 +339,3 @@ impl Reactor {
         self.reap_closed();
     }
 }
-

@@ -29,6 +29,18 @@ pub(super) struct Membership {
     place: u32,
 }
 
+/// Access to the lists of other connections: removing one member moves another.
+pub(super) trait Lists {
+    /// The list of the connection in `slot`.
+    fn list(&mut self, slot: u32) -> Option<&mut Memberships>;
+}
+
+impl Lists for Entries {
+    fn list(&mut self, slot: u32) -> Option<&mut Memberships> {
+        self.get(slot).map(|entry| &mut entry.memberships)
+    }
+}
+
 struct Channel {
     id: ChannelId,
     members: Vec<Member>,
@@ -78,41 +90,17 @@ impl Subscriptions {
     }
 
     /// Unsubscribes; whether there was a subscription. `others` gives access to the lists of other connections.
-    pub(super) fn remove<'a>(
-        &mut self,
-        id: ChannelId,
-        own: &mut Memberships,
-        others: impl FnMut(u32) -> Option<&'a mut Memberships>,
-    ) -> bool {
+    pub(super) fn remove(&mut self, id: ChannelId, own: &mut Memberships, others: &mut impl Lists) -> bool {
         let Some(place) = self.find(id, own) else { return false };
         self.remove_at(place, own, others);
         true
     }
 
-    /// The same with the reactor's own lists.
-    pub(super) fn remove_with(&mut self, id: ChannelId, own: &mut Memberships, entries: &mut Entries) -> bool {
-        let Some(place) = self.find(id, own) else { return false };
-        self.remove_at(place, own, |slot| entries.get(slot).map(|entry| &mut entry.memberships));
-        true
-    }
-
     /// Removes the connection's last subscription; its channel, or `None` when there is none left.
-    pub(super) fn pop<'a>(
-        &mut self,
-        own: &mut Memberships,
-        others: impl FnMut(u32) -> Option<&'a mut Memberships>,
-    ) -> Option<ChannelId> {
+    pub(super) fn pop(&mut self, own: &mut Memberships, others: &mut impl Lists) -> Option<ChannelId> {
         let last = own.last()?;
         let id = self.channels[last.channel as usize].id;
         self.remove_at(own.len() - 1, own, others);
-        Some(id)
-    }
-
-    /// The same with the reactor's own lists.
-    pub(super) fn pop_with(&mut self, own: &mut Memberships, entries: &mut Entries) -> Option<ChannelId> {
-        let last = own.last()?;
-        let id = self.channels[last.channel as usize].id;
-        self.remove_at(own.len() - 1, own, |slot| entries.get(slot).map(|entry| &mut entry.memberships));
         Some(id)
     }
 
@@ -121,12 +109,7 @@ impl Subscriptions {
         own.iter().position(|membership| membership.channel == index)
     }
 
-    fn remove_at<'a>(
-        &mut self,
-        place: usize,
-        own: &mut Memberships,
-        mut others: impl FnMut(u32) -> Option<&'a mut Memberships>,
-    ) {
+    fn remove_at(&mut self, place: usize, own: &mut Memberships, others: &mut impl Lists) {
         let gone = own.swap_remove(place);
         if let Some(moved) = own.get(place) {
             self.channels[moved.channel as usize].members[moved.place as usize].place = place as u32;
@@ -135,7 +118,7 @@ impl Subscriptions {
         channel.members.swap_remove(gone.place as usize);
         if let Some(moved) = channel.members.get(gone.place as usize) {
             // A connection is in a channel's list once, so the moved member is another connection's.
-            if let Some(list) = others(moved.slot) {
+            if let Some(list) = others.list(moved.slot) {
                 list[moved.place as usize].place = gone.place;
             }
         }
@@ -150,11 +133,17 @@ impl Subscriptions {
 
 #[cfg(test)]
 mod tests {
-    use super::{Added, Memberships, Subscriptions};
+    use super::{Added, Lists, Memberships, Subscriptions};
     use crate::hub::post::ChannelId;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::collections::{BTreeSet, HashMap};
+
+    impl Lists for HashMap<u32, Memberships> {
+        fn list(&mut self, slot: u32) -> Option<&mut Memberships> {
+            self.get_mut(&slot)
+        }
+    }
 
     /// Against a model: whatever is added and removed in whatever order, both directions agree.
     #[test]
@@ -179,16 +168,17 @@ mod tests {
                     model.insert((id, slot));
                 }
             } else if random.random_bool(0.1) {
-                while let Some(gone) = table.pop(&mut own, |other| lists.get_mut(&other)) {
+                while let Some(gone) = table.pop(&mut own, &mut lists) {
                     assert!(model.remove(&(gone.0, slot)));
                 }
             } else {
-                let was = table.remove(ChannelId(id), &mut own, |other| lists.get_mut(&other));
+                let was = table.remove(ChannelId(id), &mut own, &mut lists);
                 assert_eq!(was, model.remove(&(id, slot)));
             }
             lists.insert(slot, own);
-            let members: BTreeSet<(u64, u32)> =
-                (0..15).flat_map(|id| table.members(ChannelId(id)).iter().map(move |member| (id, member.slot))).collect();
+            let members: BTreeSet<(u64, u32)> = (0..15)
+                .flat_map(|id| table.members(ChannelId(id)).iter().map(move |member| (id, member.slot)))
+                .collect();
             assert_eq!(members, model);
         }
         assert!(table.channels.len() <= 15);

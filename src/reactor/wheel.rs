@@ -63,7 +63,8 @@ impl Wheel {
         if self.len == 0 {
             return None;
         }
-        let ahead = (0..PLACES as Ticks).find(|ahead| !self.places[(self.next + ahead) as usize % PLACES].is_empty())?;
+        let ahead =
+            (0..PLACES as Ticks).find(|ahead| !self.places[(self.next + ahead) as usize % PLACES].is_empty())?;
         Some((self.next + ahead).saturating_sub(now))
     }
 }

@@ -10,14 +10,14 @@ use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman};
+use crate::hub::Hub;
 use crate::hub::limits::HubLimits;
 use crate::hub::post::MailboxId;
-use crate::hub::Hub;
 use crate::metrics::Counters;
 use crate::reactor::{Orders, Reactor, Seed, Setup, listen};
 use crate::wire::http::access::AccessPolicy;
 use crate::workers::Worker;
-use crossbeam_channel::{Receiver, Sender, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -96,7 +96,7 @@ impl Server {
     pub fn start(config: Config) -> Result<Server, StartError> {
         config.check()?;
         let started = Instant::now();
-        let reactor_count = config.reactor_count();
+        let reactor_count = config.server.reactor_count();
         let sockets = bind_all(&config.server.listen, reactor_count)?;
         let addresses = sockets.iter().map(|own| own[0].local_addr()).collect::<Result<Vec<_>, _>>()?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
@@ -104,8 +104,8 @@ impl Server {
         let mailbox_limits =
             MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
         let (mailboxes, inboxes) = Mailboxes::new(wakers, mailbox_limits, config.delivery.outbound_total_bytes);
-        let worker_count = config.worker_count();
-        let (jobs, queues) =
+        let worker_count = config.server.worker_count();
+        let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let hub = Arc::new(Hub::new(hub_limits(&config)));
         let threads: Arc<Vec<Arc<Counters>>> =
@@ -141,7 +141,7 @@ impl Server {
             let worker = Worker {
                 index,
                 jobs: queue,
-                queues: Arc::clone(&jobs),
+                room: Arc::clone(&room),
                 hub: Arc::clone(&hub),
                 mailboxes: Arc::clone(&mailboxes),
                 counters: Arc::clone(&threads[reactor_count + index]),
@@ -204,9 +204,7 @@ impl Server {
             }
         }
         // The reactors are gone, and with them the other ends of the workers' queues.
-        if let Some(jobs) = self.jobs.take() {
-            jobs.close();
-        }
+        self.jobs = None;
         for thread in self.workers.drain(..) {
             if thread.join().is_err() {
                 log::error!("a worker thread panicked");

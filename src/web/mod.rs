@@ -12,8 +12,7 @@ pub struct Asset {
 }
 
 /// What the pages may load: nothing from anywhere else.
-pub const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; base-uri 'none'; frame-ancestors 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; base-uri 'none'; frame-ancestors 'none'";
 
 /// The file at a path.
 #[must_use]

@@ -1,11 +1,11 @@
 //! The pool that parses and executes what is too large for a reactor: one thread per queue, no state between jobs.
 
-use crate::handoff::job::{Job, JobQueues};
+use crate::connection::task::RawWork;
+use crate::handoff::job::{Job, JobRoom};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Postman, Returned};
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
 use crate::hub::work::Work;
-use crate::connection::task::RawWork;
 use crate::metrics::Counters;
 use crate::wire::json::JsonScratch;
 use crossbeam_channel::Receiver;
@@ -19,8 +19,8 @@ pub struct Worker {
     pub index: usize,
     /// Its queue.
     pub jobs: Receiver<Job>,
-    /// All queues, to say that room came free.
-    pub queues: Arc<JobQueues>,
+    /// The queues' accounts, to say that room came free.
+    pub room: Arc<JobRoom>,
     /// What requests act on.
     pub hub: Arc<Hub>,
     /// Where answers go.
@@ -35,7 +35,7 @@ impl Worker {
         let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
         let mut scratch = JsonScratch::default();
         while let Ok(job) = self.jobs.recv() {
-            if self.queues.took(self.index, job.raw.payload.len()) {
+            if self.room.took(self.index, job.raw.payload.len()) {
                 self.mailboxes.wake_waiting_reactors();
             }
             self.counters.parsed_pool.add(1);
