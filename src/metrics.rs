@@ -90,8 +90,6 @@ counters! {
     bytes_in: "counter" "bytes_total" {"direction=\"in\""};
     /// Bytes on sockets, by direction.
     bytes_out: "counter" "bytes_total" {"direction=\"out\""};
-    /// Publications that were given an offset.
-    publications: "counter" "publications_total";
     /// Publications put into the outbox of a subscriber.
     deliveries: "counter" "deliveries_total";
     /// Frames and bodies parsed, by where.
@@ -106,8 +104,6 @@ counters! {
     pool_full: "counter" "pool_full_total";
     /// Bytes waiting in outboxes.
     outbox_bytes: "gauge" "outbox_bytes";
-    /// Publications for this server's own readers waiting in mailboxes.
-    mailbox_entries: "gauge" "mailbox_entries";
     /// Subscriptions held by connections.
     subscriptions: "gauge" "subscriptions";
     /// Letters to connections that were gone.
@@ -121,6 +117,8 @@ counters! {
 /// Numbers that belong to no thread, gathered by whoever scrapes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shared {
+    /// Publications that were given an offset.
+    pub publications: u64,
     /// Channels that exist.
     pub channels: u64,
     /// Bytes of history kept.
@@ -148,6 +146,7 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared) -> String {
     );
     write_plain(&mut out, threads);
     for (name, kind, help, value) in [
+        ("publications_total", "counter", "Publications that were given an offset.", shared.publications),
         ("channels", "gauge", "Channels that exist.", shared.channels),
         ("history_bytes", "gauge", "Bytes of history kept.", shared.history_bytes),
         ("positions", "gauge", "Positions of forgotten channels kept.", shared.positions),

@@ -61,6 +61,8 @@ pub struct HubStats {
     pub positions: usize,
     /// Subscriptions, of all channels and mailboxes together.
     pub interest: u64,
+    /// Publications that were given an offset since the start.
+    pub published: u64,
 }
 
 impl Hub {
@@ -104,6 +106,7 @@ impl Hub {
             let shard = self.lock(index);
             stats.positions += shard.positions.len();
             stats.interest += shard.interest;
+            stats.published += shard.published;
         }
         stats
     }

@@ -69,7 +69,9 @@ impl Hub {
             let before = Position { offset: known.offset, ..channel.position };
             return if same { Ok(before) } else { Err(Stop::Refused(refusals::key_reused())) };
         }
-        self.admit(channel, incoming, out, now)
+        let admitted = self.admit(channel, incoming, out, now);
+        shard.published += u64::from(admitted.is_ok());
+        admitted
     }
 
     /// Makes the channel, unless the publication would be refused in it.
@@ -140,7 +142,9 @@ impl Hub {
             return Err(AppendRefused::NotNext(channel.position));
         }
         self.expire(channel, now);
-        match self.admit(channel, Incoming { draft, key: None, exclude: None }, &mut out, now) {
+        let admitted = self.admit(channel, Incoming { draft, key: None, exclude: None }, &mut out, now);
+        shard.published += u64::from(admitted.is_ok());
+        match admitted {
             Ok(_) => Ok(()),
             Err(Stop::Blocked) => Err(AppendRefused::Blocked),
             Err(Stop::Refused(_)) => Err(AppendRefused::HistoryFull),

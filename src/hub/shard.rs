@@ -40,6 +40,8 @@ pub(super) struct Shard {
     pub(super) positions: Positions,
     /// Subscriptions counted in its channels.
     pub(super) interest: u64,
+    /// Publications that were given an offset in its channels.
+    pub(super) published: u64,
     /// Where the sweep goes on.
     cursor: usize,
 }
@@ -61,7 +63,7 @@ impl Shard {
     /// An empty shard.
     pub(super) fn new(index: usize, positions: Positions) -> Self {
         let (names, channels) = (HashMap::new(), Slab::new());
-        Shard { index, serial: 0, names, channels, positions, interest: 0, cursor: 0 }
+        Shard { index, serial: 0, names, channels, positions, interest: 0, published: 0, cursor: 0 }
     }
 
     /// The slot of the channel with this name.

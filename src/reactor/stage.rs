@@ -22,6 +22,7 @@ impl Backstage for Stage {
     fn metrics(&self) -> String {
         let stats = self.hub.stats();
         let shared = Shared {
+            publications: stats.published,
             channels: stats.channels as u64,
             history_bytes: stats.history_bytes as u64,
             positions: stats.positions as u64,

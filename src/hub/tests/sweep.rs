@@ -62,7 +62,7 @@ fn listeners_history_and_keys_keep_a_channel() {
     assert_eq!(bench.stats().channels, 1);
     bench.now += 1_000 * SECOND;
     bench.hub.sweep(bench.now);
-    assert_eq!(bench.stats(), super::HubStats { positions: 1, ..Default::default() });
+    assert_eq!(bench.stats(), super::HubStats { positions: 1, published: 2, ..Default::default() });
 }
 
 #[test]

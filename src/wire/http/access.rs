@@ -66,9 +66,15 @@ pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, H
     let remote_on_loopback = policy.listener_is_loopback && !direct;
     Ok(Access {
         may_publish: if remote_on_loopback { policy.anonymous_publish_flag } else { policy.open_publish },
-        is_local_operator: policy.listener_is_loopback && direct,
+        is_local_operator: direct && (policy.listener_is_loopback || asks_this_machine(facts.host)),
         cors_origin: facts.origin.map(Box::from),
     })
+}
+
+/// Behind a listener that answers to any Host, a loopback peer may be a browser that an attacker's DNS sent here: the Host
+/// must name this machine too.
+fn asks_this_machine(host: Option<&str>) -> bool {
+    host.and_then(Authority::parse).is_some_and(|host| host.is_loopback())
 }
 
 /// A name that an attacker's DNS points to this machine must not open a loopback listener to the attacker's page.
@@ -314,7 +320,7 @@ mod tests {
             (true, false, false, false, false, false),
             (true, true, false, true, true, true),
             (true, true, true, true, true, false),
-            (false, false, false, true, false, false),
+            (false, false, false, true, false, true),
             (false, false, false, false, false, false),
             (false, true, false, false, true, false),
             (false, true, true, true, true, false),
@@ -329,6 +335,17 @@ mod tests {
             let access = judge(&facts, &policy).expect("no Origin");
             let row = (listener_is_loopback, flag, forwarded, peer_is_loopback);
             assert_eq!((access.may_publish, access.is_local_operator), (may_publish, is_local_operator), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn behind_an_open_listener_a_rebound_name_makes_nobody_an_operator() {
+        let open = AccessPolicy { open_publish: true, anonymous_publish_flag: true, ..AccessPolicy::default() };
+        for (host, is_local_operator) in
+            [("localhost", true), ("127.0.0.1:80", true), ("evil.example", false), ("-", false)]
+        {
+            let facts = AccessFacts { peer_is_loopback: true, ..facts("GET", host, "-") };
+            assert_eq!(judge(&facts, &open).expect("open").is_local_operator, is_local_operator, "{host}");
         }
     }
 

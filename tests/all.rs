@@ -1,0 +1,4 @@
+//! The one integration binary: every suite is a module, every server is a real one on a port of its own.
+
+mod smoke;
+mod support;

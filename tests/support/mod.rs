@@ -1,0 +1,77 @@
+//! What the suites share: a server on port 0, and clients that speak to it over real sockets.
+
+pub(crate) mod http;
+pub(crate) mod raw;
+pub(crate) mod ws;
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+use tidings::{Config, Server};
+
+/// How long anything that must happen may take: generous, since it is only waited for when a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that stops when it goes out of scope.
+pub(crate) struct TestServer {
+    server: Option<Server>,
+}
+
+impl TestServer {
+    /// Starts a server on a free loopback port, with the settings that `adjust` makes.
+    pub(crate) fn start(adjust: impl FnOnce(&mut Config)) -> TestServer {
+        let mut config = Config::default();
+        config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+        config.server.reactors = 1;
+        config.server.workers = 1;
+        adjust(&mut config);
+        TestServer { server: Some(Server::start(config).expect("the server starts")) }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    /// Stops it with a drain; how many connections were cut off.
+    pub(crate) fn stop(mut self, drain: Duration) -> usize {
+        self.server.take().expect("a server runs until it is stopped").stop(drain)
+    }
+
+    /// One number of `/metrics`, summed over its labels unless they are part of `name`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let page = http::get(self.address(), "/metrics");
+        assert_eq!(page.status, 200);
+        let text = page.text();
+        let values = text.lines().filter_map(|line| {
+            let (key, value) = line.rsplit_once(' ')?;
+            let matches = key == name || key.split('{').next() == Some(name);
+            matches.then(|| value.parse::<f64>().expect("a number"))
+        });
+        values.sum()
+    }
+}
+
+impl Deref for TestServer {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        self.server.as_ref().expect("a server runs until it is stopped")
+    }
+}
+
+/// Runs a suite against servers with one reactor and with two.
+pub(crate) fn with_one_and_two_reactors(suite: impl Fn(usize)) {
+    for reactors in [1, 2] {
+        suite(reactors);
+    }
+}
+
+/// Waits until `condition` holds; fails with `what` when it does not in time.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "waited {PATIENCE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
