@@ -1,4 +1,5 @@
 //! Tidings.
+pub mod client;
 pub mod close;
 pub mod config;
 pub mod wire;

@@ -113,7 +113,11 @@ fn each_relation_holds_on_both_sides() {
             |c, n| (c.delivery.worker_queue_bytes, c.http.body_bytes) = (256 * KIB, n),
             256 * KIB,
         ),
-        ("delivery.outbound_total_bytes", |c, n| c.delivery.outbox_bytes = n, GIB),
+        (
+            "delivery.outbound_total_bytes",
+            |c, n| (c.delivery.outbound_total_bytes, c.delivery.outbox_bytes) = (64 * MIB, n),
+            64 * MIB,
+        ),
         ("delivery.outbound_total_bytes", |c, n| c.delivery.mailbox_bytes = n, GIB),
         (
             "websocket.echo_message_bytes",
