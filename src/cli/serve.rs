@@ -63,7 +63,7 @@ fn announce(addresses: &[SocketAddr], config: &Config) -> io::Result<()> {
 fn summary(config: &Config) -> String {
     let server = &config.server;
     let mut text = format!(
-        "\nTidings {}: {} reactors, {} workers",
+        "\nTidings {}: reactors {}, workers {}",
         env!("CARGO_PKG_VERSION"),
         server.reactor_count(),
         server.worker_count()
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(config.server.allow_origin, ["https://a.example", "https://b.example"]);
         assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().expect("an address")]);
         let text = summary(&config);
-        assert!(text.contains("2 reactors, 4 workers") && text.contains("\n  http.headers = 50"), "{text}");
+        assert!(text.contains("reactors 2, workers 4") && text.contains("\n  http.headers = 50"), "{text}");
     }
 
     #[test]
