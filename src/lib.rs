@@ -1,4 +1,5 @@
 //! Tidings.
+pub mod client;
 pub mod close;
 pub mod config;
 pub mod connection;
@@ -11,5 +12,5 @@ pub mod web;
 pub mod wire;
 pub mod workers;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use server::Server;
