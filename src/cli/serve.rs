@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tidings::Config;
+use tidings::server::Outcome as Ended;
+use tidings::{Config, Server};
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
@@ -18,9 +19,19 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     if args.print_config { Ok(ExitCode::SUCCESS) } else { start(&config) }
 }
 
+/// Serves until a signal. A drain that had to cut connections off, or was cut short, is not a clean end.
 fn start(config: &Config) -> Outcome {
-    announce(&config.server.listen, config)?;
-    Err("this build has no server".into())
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let server = Server::start(config.clone())?;
+    announce(server.addresses(), config)?;
+    Ok(match server.run_until_signal()? {
+        Ended::Drained => ExitCode::SUCCESS,
+        Ended::CutOff(connections) => {
+            note(&format!("tidings: {connections} connections were cut off at the end of the drain"));
+            ExitCode::FAILURE
+        }
+        Ended::Forced | Ended::Failed => ExitCode::FAILURE,
+    })
 }
 
 /// The configuration in force: the defaults, changed by the file, changed by the flags.

@@ -157,6 +157,22 @@ pub enum Delivery {
     Reply(Box<Reply>),
 }
 
+/// What a reset is accounted with in a mailbox: its name and epoch, generously.
+pub const RESET_WEIGHT: usize = 320;
+
+impl Delivery {
+    /// The bytes that were reserved for it: posting it turns exactly this much room into an entry. Replies have a
+    /// reserve of their own and weigh nothing here.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Delivery::Publication { publication, .. } => publication.weight(),
+            Delivery::Reset { .. } => RESET_WEIGHT,
+            Delivery::Reply(_) => 0,
+        }
+    }
+}
+
 /// How the hub reaches mailboxes. Implemented over real ones by the reactors, and by a `Vec` in tests.
 ///
 /// `reserve` and `post` are called under a shard lock and never block. What was reserved and not used is released.

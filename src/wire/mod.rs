@@ -3,6 +3,17 @@
 //! Nothing in here knows a socket, a thread or a clock. The normative text follows.
 #![doc = include_str!("PROTOCOL.md")]
 
+pub mod frame;
+pub mod http;
+pub mod json;
+pub mod media;
+pub mod name;
+pub mod parse;
 pub mod publication;
 pub mod refusal;
+pub mod reply;
 pub mod request;
+pub mod sse;
+
+#[cfg(test)]
+mod protocol_tests;

@@ -1,0 +1,47 @@
+//! A batch on its way: its answers are gathered into one array, and pushes on channels it subscribed wait behind it.
+
+use bytes::Bytes;
+
+/// The answers of one batch so far.
+#[derive(Debug)]
+pub(super) struct Batch {
+    array: Vec<u8>,
+    received: u8,
+    of: u8,
+    /// Pushes on channels that this batch subscribed: they follow its answer.
+    held: Vec<Bytes>,
+    /// Names of the channels that this batch subscribed.
+    subscribed: Vec<u64>,
+}
+
+impl Batch {
+    pub(super) fn new(of: u8) -> Batch {
+        Batch { array: vec![b'['], received: 0, of, held: Vec::new(), subscribed: Vec::new() }
+    }
+
+    /// Adds the next answer; true when it was the last.
+    pub(super) fn add(&mut self, subscribed: Option<u64>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        if self.received > 0 {
+            self.array.push(b',');
+        }
+        write(&mut self.array);
+        self.subscribed.extend(subscribed);
+        self.received += 1;
+        self.received >= self.of
+    }
+
+    /// Whether pushes on this channel must wait.
+    pub(super) fn holds(&self, channel: u64) -> bool {
+        self.subscribed.contains(&channel)
+    }
+
+    pub(super) fn hold(&mut self, frame: Bytes) {
+        self.held.push(frame);
+    }
+
+    /// The whole answer, and what follows it.
+    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<Bytes>) {
+        self.array.push(b']');
+        (self.array, self.held)
+    }
+}

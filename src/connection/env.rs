@@ -1,0 +1,122 @@
+//! What a connection is lent while it acts: limits, the time, spare memory, counters. It owns none of it.
+
+use super::outbox::Spares;
+use crate::config::Config;
+use crate::metrics::Counters;
+use crate::wire::frame::FrameLimits;
+use crate::wire::http::access::AccessPolicy;
+use crate::wire::http::head::HeadLimits;
+use std::time::Duration;
+
+/// The grain of all deadlines, in milliseconds: deadlines are kept as counts of it since the server's start.
+pub const TICK_MS: u64 = 64;
+
+/// A moment or a span in units of [`TICK_MS`]. 2^32 of them last 8 years.
+pub type Ticks = u32;
+
+/// Rounds a span up to ticks, at least one.
+#[must_use]
+pub fn ticks(span: Duration) -> Ticks {
+    let ticks = span.as_millis().div_ceil(u128::from(TICK_MS)).max(1);
+    Ticks::try_from(ticks).unwrap_or(Ticks::MAX / 4).min(Ticks::MAX / 4)
+}
+
+/// The limits and texts of connections, in the units they are used in. Their defaults and reasons are in `config`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Of a request head.
+    pub head: HeadLimits,
+    /// Bytes of an HTTP body.
+    pub body_bytes: usize,
+    /// Messages on `/ws` and `/channels/{name}`.
+    pub frames: FrameLimits,
+    /// Messages on `/echo`.
+    pub echo_frames: FrameLimits,
+    /// Bytes that may wait in an outbox after a write attempt.
+    pub outbox_bytes: usize,
+    /// From the first byte of a head (or the accept) to its end.
+    pub head_wait: Ticks,
+    /// From the head to the end of the body.
+    pub body_wait: Ticks,
+    /// Between requests.
+    pub idle_wait: Ticks,
+    /// Silence before a ping.
+    pub ping_idle: Ticks,
+    /// From a ping to any byte.
+    pub pong_wait: Ticks,
+    /// For the closing handshake, and for the last bytes to be taken.
+    pub close_wait: Ticks,
+    /// Silence before a comment on an event stream.
+    pub comment_idle: Ticks,
+    /// What an event stream's reader is told to wait before it comes back, in milliseconds.
+    pub retry_ms: u64,
+    /// Answer to the text `GET`.
+    pub plain_get_text: String,
+    /// Answer to a plain POST.
+    pub plain_post_text: String,
+    /// Subprotocols that are agreed to; the first is the strict one.
+    pub subprotocols: Vec<String>,
+}
+
+/// The subprotocol without the plain forms.
+pub const STRICT_SUBPROTOCOL: &str = "tidings.v1";
+
+impl Limits {
+    /// Takes the limits of connections out of a configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Limits {
+        let fragments = u32::try_from(config.websocket.fragments).unwrap_or(u32::MAX);
+        let spoken =
+            std::iter::once(STRICT_SUBPROTOCOL.to_owned()).chain(config.websocket.subprotocols.iter().cloned());
+        Limits {
+            head: HeadLimits {
+                head_bytes: config.http.head_bytes,
+                headers: config.http.headers,
+                target_bytes: config.http.target_bytes,
+            },
+            body_bytes: config.http.body_bytes,
+            frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
+            echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
+            outbox_bytes: config.delivery.outbox_bytes,
+            head_wait: ticks(config.http.head_timeout),
+            body_wait: ticks(config.http.body_timeout),
+            idle_wait: ticks(config.http.idle_timeout),
+            ping_idle: ticks(config.websocket.ping_idle),
+            pong_wait: ticks(config.websocket.pong_wait),
+            close_wait: ticks(config.websocket.close_wait),
+            comment_idle: ticks(config.sse.comment),
+            retry_ms: config.sse.retry.as_millis() as u64,
+            plain_get_text: config.websocket.plain_get_text.clone(),
+            plain_post_text: config.websocket.plain_post_text.clone(),
+            subprotocols: spoken.collect(),
+        }
+    }
+}
+
+/// Pages that need more than the connection knows.
+pub trait Backstage {
+    /// `/metrics`.
+    fn metrics(&self) -> String;
+    /// `/channels`, as JSON.
+    fn channels(&self) -> String;
+}
+
+/// What is lent for one call.
+pub struct Env<'a> {
+    /// The time.
+    pub now: Ticks,
+    /// Limits and texts.
+    pub limits: &'a Limits,
+    /// Spare queues for outboxes.
+    pub spares: &'a mut Spares,
+    /// This reactor's counters.
+    pub counters: &'a Counters,
+    /// The Date field's value.
+    pub date: &'a str,
+    /// Law 10 for this listener.
+    pub policy: &'a AccessPolicy,
+    /// Pages that need more.
+    pub backstage: &'a dyn Backstage,
+    /// Whether the server is shutting down.
+    pub draining: bool,
+}

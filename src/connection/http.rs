@@ -1,0 +1,366 @@
+//! HTTP: heads and bodies in, one answer at a time out.
+
+use super::batch::Batch;
+use super::env::{Env, Limits, Ticks};
+use super::outbox::Outbox;
+use super::routes::{self, Plan};
+use super::task::{RawWork, Rights, Task};
+use super::{Connection, Expired, Payload, State, Step};
+use crate::close::Reason;
+use crate::hub::post::Form;
+use crate::wire::http::access::cors_fields;
+use crate::wire::http::answer::{AnswerHead, CONTINUE, refusal_body, write_answer};
+use crate::wire::http::body::ChunkDecoder;
+use crate::wire::http::head::{BodyLength, Head, HeadError, Method, Version, parse_head};
+use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;
+use smallvec::SmallVec;
+
+/// The media type of every JSON answer.
+pub(super) const JSON: &str = "application/json";
+
+/// A connection that speaks HTTP.
+#[derive(Debug, Default)]
+pub(super) struct Http {
+    /// The request that is being read or answered; none between requests.
+    exchange: Option<Box<Exchange>>,
+    /// The first bytes of a head have come.
+    head_begun: bool,
+    /// At least one request was answered, so silence is keep-alive.
+    served: bool,
+}
+
+/// One request and its answer.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) asked: Asked,
+    body: Option<Gathering>,
+    /// The answers so far, when the request is a batch.
+    batch: Option<Box<Batch>>,
+}
+
+/// What an answer needs to know of its request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) version: Version,
+    pub(super) keep_alive: bool,
+    /// False for HEAD.
+    send_body: bool,
+    /// The origin whose pages may read the answer.
+    pub(super) cors_origin: Option<Box<str>>,
+}
+
+/// A body that arrives in pieces.
+#[derive(Debug)]
+struct Gathering {
+    bytes: Vec<u8>,
+    rest: Rest,
+    task: Option<Task>,
+    form: Form,
+    rights: Rights,
+}
+
+#[derive(Debug)]
+enum Rest {
+    Length(usize),
+    Chunks(ChunkDecoder),
+}
+
+/// An answer that is ready.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    pub(super) status: u16,
+    pub(super) content_type: Option<&'static str>,
+    pub(super) body: Vec<u8>,
+    /// Fields for this answer alone.
+    pub(super) extra: SmallVec<[(&'static str, String); 2]>,
+}
+
+impl Http {
+    pub(super) fn is_answering(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| exchange.body.is_none())
+    }
+
+    /// Between requests, with nothing begun.
+    pub(super) fn is_idle(&self) -> bool {
+        self.exchange.is_none() && !self.head_begun
+    }
+
+    pub(super) fn wait(&self, in_flight: bool, outbox: &Outbox, limits: &Limits) -> Ticks {
+        if !outbox.is_empty() {
+            limits.body_wait
+        } else if in_flight || self.is_answering() {
+            // Its answer is on its way, and bounded by what it waits for.
+            Ticks::MAX
+        } else if self.exchange.is_some() {
+            limits.body_wait
+        } else if self.head_begun || !self.served {
+            limits.head_wait
+        } else {
+            limits.idle_wait
+        }
+    }
+
+    pub(super) fn asked(&self) -> Option<&Asked> {
+        self.exchange.as_ref().map(|exchange| &exchange.asked)
+    }
+}
+
+impl Asked {
+    pub(super) fn of(head: &Head<'_>, env: &Env) -> Asked {
+        Asked {
+            version: head.version,
+            keep_alive: head.keep_alive && !env.draining,
+            send_body: head.method != Method::Head,
+            cors_origin: None,
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn step_http<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
+        let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
+        if http.exchange.is_some() {
+            return self.gather(input, env);
+        }
+        if input.is_empty() {
+            return (0, Step::NeedMore);
+        }
+        if !http.head_begun {
+            http.head_begun = true;
+            if http.served {
+                self.since = env.now;
+            }
+        }
+        let read = parse_head(&*input, &env.limits.head).map(|read| {
+            read.map(|(head, used)| {
+                let planned = routes::plan(&head, self.peer_is_loopback, self.turned_away, env);
+                (planned, head.body, head.expect_continue, used)
+            })
+        });
+        match read {
+            Ok(None) => (0, Step::NeedMore),
+            Ok(Some((planned, length, expects, used))) => {
+                env.counters.http_requests.add(1);
+                self.begin(planned.asked, planned.plan, length, expects, (used, input), env)
+            }
+            Err(error) => {
+                self.refuse_unread(&error, env);
+                (input.len(), Step::Continue)
+            }
+        }
+    }
+
+    /// Acts on a head: answers it, hands its work out, or begins to gather its body.
+    fn begin<'b>(
+        &'b mut self,
+        mut asked: Asked,
+        plan: Plan,
+        length: BodyLength,
+        expects: bool,
+        (used, input): (usize, &'b mut [u8]),
+        env: &mut Env,
+    ) -> (usize, Step<'b>) {
+        self.since = env.now;
+        let State::Http(http) = &mut self.state else { return (input.len(), Step::NeedMore) };
+        http.head_begun = false;
+        let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
+        match plan {
+            Plan::Collect { task, form, rights } => {
+                let input = &mut input[used..];
+                let announced = match length {
+                    BodyLength::None => 0,
+                    BodyLength::Chunked => 0,
+                    BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
+                };
+                if announced > env.limits.body_bytes {
+                    let error = too_large(env.limits.body_bytes);
+                    self.answer_refusal(&asked, &error, env);
+                    return (used, Step::Continue);
+                }
+                if length != BodyLength::Chunked && announced <= input.len() {
+                    http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+                    let payload = Payload::Borrowed(&input[..announced]);
+                    return (used + announced, Step::Work(RawWork { form, task, payload, rights }));
+                }
+                let rest = match length {
+                    BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
+                    _ => Rest::Length(announced),
+                };
+                let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), form, rights });
+                if expects && asked.version == Version::Http11 && input.is_empty() {
+                    self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
+                }
+                http.exchange = Some(Box::new(Exchange { asked, body, batch: None }));
+                (used, Step::Continue)
+            }
+            Plan::Request { item, form, rights } if !has_body => {
+                http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+                let task = Task::Request(Box::new(item));
+                (used, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }))
+            }
+            Plan::Upgrade { upgrade, endpoint, rights, subscribe } => {
+                let work = self.become_socket(&upgrade, endpoint, rights, subscribe, env);
+                (used, work.map_or(Step::Continue, Step::Work))
+            }
+            Plan::Answer(ready) => {
+                // A body that nobody asked for is not read: the next request could not be found behind it.
+                asked.keep_alive &= !has_body;
+                self.answer(&asked, ready, env);
+                (used, Step::Continue)
+            }
+            Plan::Refuse { error, allow } => {
+                asked.keep_alive &= !has_body;
+                self.answer_refusal_with(&asked, &error, allow, env);
+                (used, Step::Continue)
+            }
+            Plan::Request { .. } => {
+                let error = HeadError::new(
+                    Reason::BadRequest,
+                    "this request has a body, but its method takes none; leave Content-Length and Transfer-Encoding out",
+                );
+                asked.keep_alive = false;
+                self.answer_refusal(&asked, &error, env);
+                (used, Step::Continue)
+            }
+        }
+    }
+
+    /// Gathers a body; hands its work out when it is whole.
+    fn gather<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
+        let State::Http(Http { exchange: Some(exchange), .. }) = &mut self.state else { return (0, Step::NeedMore) };
+        let Some(body) = &mut exchange.body else { return (0, Step::NeedMore) };
+        let outcome = match &mut body.rest {
+            Rest::Length(length) => {
+                let taken = input.len().min(*length - body.bytes.len());
+                body.bytes.extend_from_slice(&input[..taken]);
+                Ok((taken, body.bytes.len() == *length))
+            }
+            Rest::Chunks(decoder) => decoder.decode(input, &mut body.bytes, env.limits.body_bytes),
+        };
+        match outcome {
+            Ok((taken, false)) => (taken, Step::NeedMore),
+            Ok((taken, true)) => {
+                let Some(Gathering { bytes, task: Some(task), form, rights, .. }) = exchange.body.take() else {
+                    return (taken, Step::NeedMore);
+                };
+                (taken, Step::Work(RawWork { form, task, payload: Payload::Owned(bytes), rights }))
+            }
+            Err(error) => {
+                let mut asked = exchange.asked.clone();
+                asked.keep_alive = false;
+                self.answer_refusal(&asked, &HeadError::new(error.reason, error.message), env);
+                (input.len(), Step::Continue)
+            }
+        }
+    }
+
+    /// Writes the answer to the current request, and ends the connection if that was its last.
+    pub(super) fn answer(&mut self, asked: &Asked, ready: Ready, env: &mut Env) {
+        let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
+        extra.push(("Vary", "Accept, Origin"));
+        extra.push(("Cache-Control", "no-store"));
+        extra.extend(ready.extra.iter().map(|(name, value)| (*name, value.as_str())));
+        if let Some(origin) = &asked.cors_origin {
+            extra.extend(cors_fields(origin));
+        }
+        let head = AnswerHead {
+            status: ready.status,
+            content_type: ready.content_type,
+            keep_alive: asked.keep_alive,
+            version: asked.version,
+            extra: &extra,
+        };
+        self.outbox.append(env.spares, |out| write_answer(out, &head, &ready.body, asked.send_body, env.date));
+        self.since = env.now;
+        if !asked.keep_alive {
+            let reason = if env.draining { Reason::ServerShutdown } else { Reason::HttpDone };
+            self.end(reason, env);
+        } else if let State::Http(http) = &mut self.state {
+            http.exchange = None;
+            http.served = true;
+        }
+    }
+
+    fn answer_refusal(&mut self, asked: &Asked, error: &HeadError, env: &mut Env) {
+        self.answer_refusal_with(asked, error, None, env);
+    }
+
+    fn answer_refusal_with(&mut self, asked: &Asked, error: &HeadError, allow: Option<&'static str>, env: &mut Env) {
+        env.counters.refused[error.reason.index()].add(1);
+        let mut ready = Ready {
+            status: error.reason.http_status(),
+            content_type: Some(JSON),
+            body: refusal_body(error.reason.label(), &error.message),
+            ..Ready::default()
+        };
+        ready.extra.extend(allow.map(|methods| ("Allow", methods.to_owned())));
+        if ready.status == 426 {
+            ready.extra.extend(UPGRADE_REQUIRED_FIELDS.map(|(name, value)| (name, value.to_owned())));
+        }
+        if ready.status == 503 {
+            ready.extra.push(("Retry-After", "1".to_owned()));
+        }
+        let closes = matches!(ready.status, 413) || !asked.keep_alive;
+        let asked = Asked { keep_alive: !closes, ..asked.clone() };
+        self.answer(&asked, ready, env);
+        if !asked.keep_alive && self.ending().is_some() {
+            self.end(error.reason, env);
+        }
+    }
+
+    /// Refuses what could not be read as a request. Nobody knows where the next one begins, so the connection ends.
+    fn refuse_unread(&mut self, error: &HeadError, env: &mut Env) {
+        let asked = Asked { version: Version::Http11, keep_alive: false, send_body: true, cors_origin: None };
+        self.answer_refusal(&asked, error, env);
+    }
+
+    /// A deadline of an HTTP connection passed.
+    pub(super) fn expire_http(&mut self, env: &mut Env) -> Expired {
+        let State::Http(http) = &self.state else { return Expired::Continue };
+        if !self.outbox.is_empty() {
+            return Expired::Drop(Reason::IdleTimeout);
+        }
+        let error = match &http.exchange {
+            Some(_) => HeadError::new(
+                Reason::BodyTimeout,
+                "the body did not arrive in time; send all the bytes that Content-Length announces without a pause",
+            ),
+            None if http.head_begun => HeadError::new(
+                Reason::HeadTimeout,
+                "the request's head did not arrive in time; send it at once and end it with an empty line",
+            ),
+            None => return Expired::Drop(if http.served { Reason::IdleTimeout } else { Reason::HeadTimeout }),
+        };
+        self.refuse_unread(&error, env);
+        Expired::Continue
+    }
+
+    /// Adds an answer to the batch that the current request is; the whole array when it was the last.
+    pub(super) fn add_to_http_batch(&mut self, of: u8, answer: &[u8]) -> Option<Vec<u8>> {
+        let State::Http(Http { exchange: Some(exchange), .. }) = &mut self.state else { return None };
+        let batch = exchange.batch.get_or_insert_with(|| Box::new(Batch::new(of)));
+        if batch.add(None, |out| out.extend_from_slice(answer)) {
+            return exchange.batch.take().map(|batch| batch.finish().0);
+        }
+        None
+    }
+
+    /// This connection is one too many: its first request will be told so.
+    pub fn turn_away(&mut self) {
+        self.turned_away = true;
+    }
+
+    /// The answer under way will be the last.
+    pub(super) fn close_after_answer(&mut self) {
+        if let State::Http(Http { exchange: Some(exchange), .. }) = &mut self.state {
+            exchange.asked.keep_alive = false;
+        }
+    }
+}
+
+fn too_large(limit: usize) -> HeadError {
+    HeadError::new(
+        Reason::BodyTooLarge,
+        format!("the body is larger than {limit} bytes (http.body_bytes); send it in parts, as binary publications"),
+    )
+}

@@ -1,0 +1,305 @@
+//! One client's state machine and its outbox, purely: bytes and the time go in, work and bytes come out.
+//!
+//! ```text
+//!            ┌────────► Socket ───────┐   (101)
+//!   Http ────┤                        ├──► Ending ──► gone
+//!    ▲ │     └────────► Stream ───────┘   (text/event-stream)
+//!    └─┘ keep-alive
+//! ```
+//! The reactor that owns the connection calls [`Connection::step`] while [`Connection::wants_input`], hands every reply
+//! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
+
+mod batch;
+pub mod env;
+mod http;
+pub mod outbox;
+mod reply;
+mod routes;
+mod socket;
+mod stream;
+pub mod task;
+
+use crate::close::Reason;
+use crate::hub::post::Form;
+use crate::hub::publication::Publication;
+use env::{Env, Ticks};
+use http::Http;
+use outbox::Outbox;
+use socket::Socket;
+use std::sync::Arc;
+use stream::Stream;
+use task::RawWork;
+
+/// One client.
+pub struct Connection {
+    state: State,
+    /// What it still has to be sent.
+    pub outbox: Outbox,
+    /// The moment that the current deadline counts from.
+    since: Ticks,
+    /// Answers that are on their way from this thread.
+    in_flight: u16,
+    hold: Hold,
+    peer_is_loopback: bool,
+    /// It is one connection too many: its first request is refused.
+    turned_away: bool,
+}
+
+enum State {
+    Http(Http),
+    Socket(Socket),
+    Stream(Stream),
+    /// Said its last word; the reactor flushes, shuts down and waits for the peer's end.
+    Ending(Reason),
+}
+
+/// Which transport a connection speaks now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP requests and answers.
+    Http,
+    /// A WebSocket.
+    WebSocket,
+    /// An event stream.
+    EventStream,
+}
+
+/// What one step came to.
+#[derive(Debug)]
+pub enum Step<'b> {
+    /// Everything useful was consumed: keep the rest and come back with more.
+    NeedMore,
+    /// Something was done: go on with what is left.
+    Continue,
+    /// Work for the hub. Report it with [`Connection::submitted`].
+    Work(RawWork<Payload<'b>>),
+}
+
+/// A payload that lies in the input, or that had to be gathered.
+#[derive(Debug)]
+pub enum Payload<'b> {
+    /// In the input.
+    Borrowed(&'b [u8]),
+    /// Gathered over several reads.
+    Owned(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Payload<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Payload::Borrowed(bytes) => bytes,
+            Payload::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// What a connection waits for before it decodes more (law 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing.
+    No,
+    /// All answers in flight: a long replay or a batch is among them, and one at a time bounds the outbox.
+    Answers,
+    /// Its work is with a worker or waits for room: [`Connection::returned`] ends it.
+    Elsewhere,
+}
+
+/// What a deadline did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// Something was queued, or nothing was due: look at the new deadline.
+    Continue,
+    /// Drop the connection now.
+    Drop(Reason),
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(peer_is_loopback: bool, now: Ticks) -> Connection {
+        Connection {
+            state: State::Http(Http::default()),
+            outbox: Outbox::default(),
+            since: now,
+            in_flight: 0,
+            hold: Hold::No,
+            peer_is_loopback,
+            turned_away: false,
+        }
+    }
+
+    /// Which transport it speaks; an ending one speaks none.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        match &self.state {
+            State::Http(_) => Some(Transport::Http),
+            State::Socket(_) => Some(Transport::WebSocket),
+            State::Stream(_) => Some(Transport::EventStream),
+            State::Ending(_) => None,
+        }
+    }
+
+    /// Whether it can take input now. When not, it waits for answers or for its outbox to shrink, and is not read.
+    #[must_use]
+    pub fn wants_input(&self, env: &Env) -> bool {
+        let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
+        match &self.state {
+            State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
+            State::Socket(_) => self.hold == Hold::No && has_room,
+            State::Stream(_) | State::Ending(_) => true,
+        }
+    }
+
+    /// Why it is ending, if it is.
+    #[must_use]
+    pub fn ending(&self) -> Option<Reason> {
+        match self.state {
+            State::Ending(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Bytes that may wait in the outbox after a write attempt. An echo may hold two of its messages.
+    #[must_use]
+    pub fn outbox_limit(&self, env: &Env) -> usize {
+        match &self.state {
+            State::Socket(socket) if socket.is_echo() => {
+                env.limits.outbox_bytes.max(8 * env.limits.echo_frames.message_bytes)
+            }
+            _ => env.limits.outbox_bytes,
+        }
+    }
+
+    /// Looks at `input`: how many bytes were consumed, and what came of it.
+    pub fn step<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
+        match self.state {
+            State::Http(_) => self.step_http(input, env),
+            State::Socket(_) => self.step_socket(input, env),
+            State::Stream(_) | State::Ending(_) => (input.len(), Step::NeedMore),
+        }
+    }
+
+    /// Work that a step gave out was submitted and will be answered `answers` times from this thread.
+    pub fn submitted(&mut self, answers: usize, hold: Hold) {
+        self.in_flight = self.in_flight.saturating_add(answers as u16);
+        if hold != Hold::No && matches!(self.state, State::Http(_) | State::Socket(_)) {
+            self.hold = hold;
+        }
+    }
+
+    /// Work came back from a worker, or from waiting for room: all its answers were posted before.
+    pub fn returned(&mut self) {
+        self.hold = if self.in_flight > 0 { Hold::Answers } else { Hold::No };
+    }
+
+    /// One answer came.
+    fn answered(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.in_flight == 0 && self.hold == Hold::Answers {
+            self.hold = Hold::No;
+        }
+    }
+
+    /// Whether answers are on their way.
+    #[must_use]
+    pub fn has_in_flight(&self) -> bool {
+        self.in_flight > 0
+    }
+
+    /// The peer's stream ended. Returns the reason when nothing is left to do for it.
+    pub fn end_of_input(&mut self, rest_is_empty: bool) -> Option<Reason> {
+        match &self.state {
+            State::Http(http) if self.in_flight > 0 || !self.outbox.is_empty() && http.is_idle() => None,
+            State::Http(http) if http.is_idle() && rest_is_empty => Some(Reason::HttpDone),
+            State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
+            State::Stream(_) => Some(Reason::PeerClosed),
+            State::Ending(reason) => Some(*reason),
+        }
+    }
+
+    /// Delivers a publication to this subscriber; `binary` when its GET came in a binary frame.
+    pub fn push(&mut self, publication: &Arc<Publication>, binary: bool, env: &mut Env) {
+        match &mut self.state {
+            State::Socket(socket) => socket.push(publication, binary, &mut self.outbox, env),
+            State::Stream(stream) => {
+                self.since = env.now;
+                stream.push(publication, &mut self.outbox, env);
+            }
+            State::Http(_) | State::Ending(_) => return,
+        }
+        env.counters.deliveries.add(1);
+    }
+
+    /// When [`Connection::expire`] must be called, unless something happens before.
+    #[must_use]
+    pub fn deadline(&self, env: &Env) -> Ticks {
+        let wait = match &self.state {
+            State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
+            State::Socket(socket) => socket.wait(env.limits),
+            State::Stream(_) => env.limits.comment_idle,
+            State::Ending(_) => env.limits.close_wait,
+        };
+        self.since.saturating_add(wait)
+    }
+
+    /// A deadline may have passed.
+    pub fn expire(&mut self, env: &mut Env) -> Expired {
+        if self.deadline(env) > env.now {
+            return Expired::Continue;
+        }
+        match self.state {
+            State::Http(_) => self.expire_http(env),
+            State::Socket(_) => self.expire_socket(env),
+            State::Stream(_) => {
+                self.since = env.now;
+                self.comment(env);
+                Expired::Continue
+            }
+            State::Ending(Reason::PeerClosed) => Expired::Drop(Reason::CloseTimeout),
+            State::Ending(reason) => Expired::Drop(reason),
+        }
+    }
+
+    /// The socket took bytes: a peer that reads slowly is still a peer that reads.
+    pub fn wrote(&mut self, env: &Env) {
+        if matches!(self.state, State::Http(_) | State::Ending(_)) {
+            self.since = env.now;
+        }
+    }
+
+    /// Says goodbye for `reason` in the transport's own way, after what is queued. Idempotent.
+    pub fn close(&mut self, reason: Reason, env: &mut Env) {
+        match &self.state {
+            State::Http(http) => {
+                if http.is_answering() || self.in_flight > 0 {
+                    self.close_after_answer();
+                    return;
+                }
+                self.end(reason, env);
+            }
+            State::Socket(_) => self.close_socket(reason, reason.label(), env),
+            State::Stream(_) => self.end_stream(reason, env),
+            State::Ending(_) => {}
+        }
+    }
+
+    /// Drops what is queued for a peer that does not read, and says only why.
+    pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
+        if matches!(self.state, State::Socket(_)) {
+            self.close(reason, env);
+        }
+        self.end(reason, env);
+    }
+
+    fn end(&mut self, reason: Reason, env: &Env) {
+        self.state = State::Ending(reason);
+        self.since = env.now;
+        self.hold = Hold::No;
+    }
+
+    /// Whether a publication reaches this subscriber as a binary frame.
+    #[must_use]
+    pub fn form_is_binary(form: Form) -> bool {
+        form == Form::Binary
+    }
+}

@@ -1,0 +1,247 @@
+//! Answers on their way out: each in the form in which its request came.
+
+use super::env::Env;
+use super::http::{Asked, JSON, Ready};
+use super::socket::{Endpoint, Socket};
+use super::stream::Stream;
+use super::task::{RawWork, Rights, Task};
+use super::{Connection, Payload, State, Transport};
+use crate::close::Reason;
+use crate::hub::post::{Answer, ChannelId, ConnId, Form, Reply};
+use crate::wire::frame::{Opcode, header, write_frame};
+use crate::wire::http::access::cors_fields;
+use crate::wire::http::answer::{AnswerHead, write_stream_head};
+use crate::wire::http::head::Version;
+use crate::wire::http::upgrade::{Upgrade, write_switching};
+use crate::wire::publication::Epoch;
+use crate::wire::refusal::Refusal;
+use crate::wire::reply::{self, ReadAnswer};
+use crate::wire::request::{Item, RequestId};
+use crate::wire::sse;
+use bytes::Bytes;
+
+impl Connection {
+    /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
+    pub fn reply(&mut self, answer: Reply, env: &mut Env) {
+        self.answered();
+        match self.transport() {
+            Some(Transport::Http) => self.reply_http(answer, env),
+            Some(Transport::WebSocket) => self.reply_socket(answer, env),
+            Some(Transport::EventStream) | None => {}
+        }
+    }
+
+    /// Tells a subscriber that the channel's continuity was lost.
+    pub fn push_reset(&mut self, channel: ChannelId, name: &str, epoch: Epoch, env: &mut Env) {
+        match &mut self.state {
+            State::Socket(socket) => {
+                let mut json = Vec::new();
+                reply::reset_json(&mut json, name, epoch);
+                let mut frame = Vec::new();
+                write_frame(&mut frame, Opcode::Text, &json);
+                socket.push_frame(channel.0, Bytes::from(frame), &mut self.outbox, env);
+            }
+            State::Stream(stream) => stream.append(&mut self.outbox, env, |out| sse::reset_block(out, epoch)),
+            State::Http(_) | State::Ending(_) => {}
+        }
+    }
+
+    fn reply_socket(&mut self, answer: Reply, env: &mut Env) {
+        let State::Socket(socket) = &mut self.state else { return };
+        let Reply { to, form, id, answer } = answer;
+        match (form, &answer) {
+            (Form::Batch { of, .. }, _) => {
+                let subscribed = live_channel(&answer);
+                let whole =
+                    socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, false));
+                if let Some(batch) = whole {
+                    let (array, held) = batch.finish();
+                    self.send_text(&array, env);
+                    for frame in held {
+                        self.outbox.push_shared(frame, env.spares);
+                        env.counters.frames_out.add(1);
+                    }
+                }
+            }
+            (Form::Plain, Answer::PlainGet) => self.send_text(env.limits.plain_get_text.as_bytes(), env),
+            (Form::Plain, Answer::Published { .. }) => self.send_text(env.limits.plain_post_text.as_bytes(), env),
+            (Form::Upgrade, Answer::Refused(refusal)) => self.refuse_socket(refusal, env),
+            // Without an id, what succeeds is silent.
+            (
+                Form::Text | Form::Binary,
+                Answer::Published { .. } | Answer::HistoryDeleted { .. } | Answer::Unsubscribe { .. },
+            ) if id.is_none() => {}
+            _ => self.send_with(env, |out| write_answer(out, id.as_ref(), to, &answer, false)),
+        }
+    }
+
+    fn reply_http(&mut self, answer: Reply, env: &mut Env) {
+        let State::Http(http) = &self.state else { return };
+        let Some(asked) = http.asked().cloned() else { return };
+        let Reply { to, form, id, answer } = answer;
+        match (form, &answer) {
+            (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
+            (Form::HttpPlain, Answer::Published { .. }) => {
+                let body = env.limits.plain_post_text.clone().into_bytes();
+                let content_type = Some("text/plain; charset=utf-8");
+                self.answer(&asked, Ready { status: 200, content_type, body, ..Ready::default() }, env);
+            }
+            (Form::Batch { of, .. }, _) => {
+                let mut body = Vec::new();
+                write_answer(&mut body, id.as_ref(), to, &answer, true);
+                if let Some(array) = self.add_to_http_batch(of, &body) {
+                    let ready = Ready { status: 200, content_type: Some(JSON), body: array, ..Ready::default() };
+                    self.answer(&asked, ready, env);
+                }
+            }
+            _ => {
+                let ready = http_answer(id.as_ref(), to, &answer);
+                if let Answer::Refused(refusal) = &answer {
+                    count_refusal(refusal, env);
+                }
+                self.answer(&asked, ready, env);
+            }
+        }
+    }
+
+    /// Switches to a WebSocket; the subscription that the path asked for, as work.
+    pub(super) fn become_socket(
+        &mut self,
+        upgrade: &Upgrade,
+        endpoint: Endpoint,
+        rights: Rights,
+        subscribe: Option<Item>,
+        env: &mut Env,
+    ) -> Option<RawWork<Payload<'static>>> {
+        self.outbox.append(env.spares, |out| write_switching(out, upgrade, env.date));
+        self.state = State::Socket(Socket::new(endpoint, rights));
+        self.since = env.now;
+        if env.draining || self.turned_away {
+            let reason = if env.draining { Reason::ServerShutdown } else { Reason::TooManyConnections };
+            self.close_socket(reason, reason.label(), env);
+            return None;
+        }
+        let task = Task::Request(Box::new(subscribe?));
+        Some(RawWork { form: Form::Upgrade, task, payload: Payload::Borrowed(&[]), rights })
+    }
+
+    fn begin_stream(&mut self, asked: &Asked, answer: &Answer, env: &mut Env) {
+        let Answer::Channel { position, recovered, publications, .. } = answer else { return };
+        let chunked = asked.version == Version::Http11;
+        let mut extra = vec![("Vary", "Accept, Origin"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")];
+        if let Some(origin) = &asked.cors_origin {
+            extra.extend(cors_fields(origin));
+        }
+        let head = AnswerHead {
+            status: 200,
+            content_type: Some("text/event-stream"),
+            keep_alive: asked.keep_alive,
+            version: asked.version,
+            extra: &extra,
+        };
+        self.outbox.append(env.spares, |out| write_stream_head(out, &head, env.date));
+        let stream = Stream::new(chunked);
+        // The position that the reader has before the replay: each block of the replay moves it on.
+        let mut before = *position;
+        if let Some(first) = publications.first() {
+            before.offset = first.offset() - 1;
+        }
+        let retry_ms = env.limits.retry_ms;
+        let recovered = recovered.unwrap_or(false);
+        stream.append(&mut self.outbox, env, |out| sse::first_block(out, retry_ms, &before, recovered));
+        self.state = State::Stream(stream);
+        self.since = env.now;
+        for publication in publications {
+            self.push(publication, false, env);
+        }
+        if env.draining {
+            self.end_stream(Reason::ServerShutdown, env);
+        }
+    }
+
+    /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.
+    fn refuse_socket(&mut self, refusal: &Refusal, env: &mut Env) {
+        count_refusal(refusal, env);
+        let reason = if refusal.status == 503 { Reason::OutboundBudget } else { Reason::BadRequest };
+        self.close_socket(reason, &format!("{}: {}", refusal.code, refusal.message), env);
+    }
+
+    fn send_text(&mut self, text: &[u8], env: &mut Env) {
+        env.counters.frames_out.add(1);
+        self.outbox.append(env.spares, |out| write_frame(out, Opcode::Text, text));
+    }
+
+    /// Sends a text frame whose payload `write` appends.
+    fn send_with(&mut self, env: &mut Env, write: impl FnOnce(&mut Vec<u8>)) {
+        env.counters.frames_out.add(1);
+        self.outbox.append(env.spares, |out| {
+            let start = out.len();
+            write(out);
+            let (bytes, size) = header(Opcode::Text, out.len() - start);
+            out.splice(start..start, bytes[..size].iter().copied());
+        });
+    }
+}
+
+fn live_channel(answer: &Answer) -> Option<u64> {
+    match answer {
+        Answer::Channel { live: true, id, .. } => Some(id.0),
+        _ => None,
+    }
+}
+
+fn count_refusal(refusal: &Refusal, env: &Env) {
+    let reason = match refusal.status {
+        403 => Reason::OriginNotAllowed,
+        404 => Reason::NotFound,
+        405 => Reason::MethodNotAllowed,
+        413 => Reason::BodyTooLarge,
+        415 => Reason::UnsupportedMediaType,
+        503 => Reason::OutboundBudget,
+        _ => Reason::BadRequest,
+    };
+    env.counters.refused[reason.index()].add(1);
+}
+
+/// Writes an answer as JSON, as on the socket. `once` leaves the connection's name out: there is nothing to exclude.
+fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, to: ConnId, answer: &Answer, over_http: bool) {
+    match answer {
+        Answer::Channel { channel, position, recovered, publications, live, .. } => {
+            let name = (*live && !over_http).then(|| to.to_string());
+            let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: name.as_deref() };
+            reply::answer_read(out, id, &read, publications.iter().map(|publication| publication.view()));
+        }
+        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
+            reply::answer_published(out, id, channel, position);
+        }
+        Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
+        Answer::Alive | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
+        Answer::Refused(refusal) => reply::answer_error(out, id, refusal),
+    }
+}
+
+fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer) -> Ready {
+    let mut ready = Ready { status: 200, content_type: Some(JSON), ..Ready::default() };
+    let body = &mut ready.body;
+    match answer {
+        Answer::Channel { channel, position, recovered, publications, .. } if id.is_none() => {
+            let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
+            reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
+        }
+        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } if id.is_none() => {
+            reply::body_published(body, channel, position);
+        }
+        other => write_answer(body, id, to, other, true),
+    }
+    if let Answer::Refused(refusal) = answer {
+        ready.status = refusal.status;
+        if matches!(refusal.status, 429 | 503) {
+            ready.extra.push(("Retry-After", "1".to_owned()));
+        }
+        if refusal.status == 405 {
+            ready.extra.push(("Allow", "GET, HEAD, POST, DELETE, OPTIONS".to_owned()));
+        }
+    }
+    ready.body.push(b'\n');
+    ready
+}

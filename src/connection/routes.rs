@@ -1,0 +1,312 @@
+//! What each path and method is for: from a head to the plan that the connection carries out.
+
+use super::env::{Env, STRICT_SUBPROTOCOL};
+use super::http::{Asked, JSON, Ready};
+use super::socket::Endpoint;
+use super::task::{HttpPublish, Rights, Task};
+use crate::close::Reason;
+use crate::hub::post::Form;
+use crate::web;
+use crate::wire::http::access::{Access, AccessFacts, judge, preflight_fields};
+use crate::wire::http::head::{Head, HeadError, Method};
+use crate::wire::http::target::query_pairs;
+use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
+use crate::wire::name::parse_name;
+use crate::wire::parse::{Dialect, check_event, check_key};
+use crate::wire::publication::Position;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{ChannelName, GetOptions, Item, RefusedItem, Request, Since, Verb};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// What to do about a head.
+pub(super) enum Plan {
+    /// Answer at once.
+    Answer(Ready),
+    /// Refuse, with the methods that are allowed if that was the trouble.
+    Refuse { error: HeadError, allow: Option<&'static str> },
+    /// A request for the hub, without a body.
+    Request { item: Item, form: Form, rights: Rights },
+    /// A request for the hub whose payload is the body.
+    Collect { task: Task, form: Form, rights: Rights },
+    /// Become a WebSocket, and subscribe it if a channel was named.
+    Upgrade { upgrade: Upgrade, endpoint: Endpoint, rights: Rights, subscribe: Option<Item> },
+}
+
+/// A plan, with what its answer needs to know.
+pub(super) struct Planned {
+    pub(super) asked: Asked,
+    pub(super) plan: Plan,
+}
+
+/// Plans the answer to a head. Law 10 is judged before anything else.
+pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, env: &Env) -> Planned {
+    let mut asked = Asked::of(head, env);
+    let facts = AccessFacts {
+        method: head.method,
+        upgrade: wants_upgrade(head),
+        host: head.host,
+        origin: head.origin,
+        forwarded: head.forwarded,
+        peer_is_loopback,
+    };
+    let plan = match judge(&facts, env.policy) {
+        // A browser's socket is upgraded first and then told why (law 9).
+        Ok(_) if turned_away && !(facts.upgrade && facts.origin.is_some()) => {
+            asked.keep_alive = false;
+            Plan::Refuse { error: one_too_many(), allow: None }
+        }
+        Ok(access) => {
+            asked.cors_origin.clone_from(&access.cors_origin);
+            route(head, &access, env)
+        }
+        Err(error) => Plan::Refuse { error, allow: None },
+    };
+    Planned { asked, plan }
+}
+
+fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
+    let rights = Rights { publish: access.may_publish, administer: access.is_local_operator };
+    if head.path == "*" {
+        return options(head, access, "GET, HEAD, POST, DELETE, OPTIONS");
+    }
+    if let Some(name) = head.path.strip_prefix("/channels/") {
+        return channel(head, name, access, rights, env);
+    }
+    match head.path {
+        "/ws" => socket(head, access, rights, env),
+        "/echo" => echo(head, access, rights, env),
+        "/channels" => page(head, access, || operator_page(access, JSON, || env.backstage.channels())),
+        "/metrics" => {
+            page(head, access, || operator_page(access, "text/plain; version=0.0.4", || env.backstage.metrics()))
+        }
+        "/livez" => page(head, access, || text(200, "alive\n")),
+        "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
+        path => match web::find(path) {
+            Some(asset) => page(head, access, || embedded(asset)),
+            None => Plan::Refuse { error: nothing_at(path), allow: None },
+        },
+    }
+}
+
+/// A page that can only be read.
+fn page(head: &Head<'_>, access: &Access, make: impl FnOnce() -> Plan) -> Plan {
+    const ALLOW: &str = "GET, HEAD, OPTIONS";
+    match head.method {
+        Method::Get | Method::Head => make(),
+        Method::Options => options(head, access, ALLOW),
+        _ => not_allowed(head, ALLOW),
+    }
+}
+
+fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &Env) -> Plan {
+    const ALLOW: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+    if head.method == Method::Options {
+        return options(head, access, ALLOW);
+    }
+    let channel = match parse_name(name) {
+        Ok(channel) => channel,
+        Err(refusal) => return Plan::Request { item: refused(refusal), form: Form::Http, rights },
+    };
+    match head.method {
+        Method::Get if wants_upgrade(head) => {
+            let item = read_item(head, channel, false);
+            upgrade(head, dialect_of, rights, Some(item), env)
+        }
+        Method::Get if head.accepts_event_stream() => {
+            Plan::Request { item: read_item(head, channel, false), form: Form::EventStream, rights }
+        }
+        Method::Get | Method::Head => Plan::Request { item: read_item(head, channel, true), form: Form::Http, rights },
+        Method::Post => publish(head, channel, rights),
+        Method::Delete => {
+            let verb = Verb::DeleteHistory { channel };
+            Plan::Request { item: Ok(Request { id: None, verb }), form: Form::Http, rights }
+        }
+        _ => not_allowed(head, ALLOW),
+    }
+}
+
+fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
+    let (mut event, mut exclude) = (None, None);
+    for (name, value) in query_pairs(head.query.unwrap_or_default()) {
+        match &*name {
+            "event" => event = Some(Box::from(&*value)),
+            "exclude" => exclude = Some(Box::from(&*value)),
+            _ => return refuse_item(unknown_option(&name, "event, exclude"), rights),
+        }
+    }
+    let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
+    let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
+    if let Err(refusal) = checked {
+        return refuse_item(refusal, rights);
+    }
+    let content_type = head.content_type.map(Box::from);
+    let publish = HttpPublish { channel, content_type, event, key, exclude };
+    Plan::Collect { task: Task::Publish(Box::new(publish)), form: Form::Http, rights }
+}
+
+fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
+    const ALLOW: &str = "GET, POST, OPTIONS";
+    match head.method {
+        Method::Get => upgrade(head, dialect_of, rights, None, env),
+        // Whatever Upgrade fields it carries: RFC 9110 section 7.8 lets a server ignore them.
+        Method::Post => {
+            let task = Task::PlainBody(head.content_type.map(Box::from));
+            Plan::Collect { task, form: Form::Http, rights }
+        }
+        Method::Options => options(head, access, ALLOW),
+        _ => not_allowed(head, ALLOW),
+    }
+}
+
+fn echo(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
+    const ALLOW: &str = "GET, OPTIONS";
+    match head.method {
+        Method::Get => upgrade(head, |_| Endpoint::Echo, rights, None, env),
+        Method::Options => options(head, access, ALLOW),
+        _ => not_allowed(head, ALLOW),
+    }
+}
+
+fn upgrade(
+    head: &Head<'_>,
+    endpoint: fn(&Upgrade) -> Endpoint,
+    rights: Rights,
+    subscribe: Option<Item>,
+    env: &Env,
+) -> Plan {
+    match check_upgrade(head, &env.limits.subprotocols) {
+        // A program cannot read why a handshake failed, and a browser's cannot even see that it did: it is told by a
+        // Close (law 9). Everybody else is told by the status.
+        Ok(_) if env.draining && head.origin.is_none() => draining(),
+        Ok(upgrade) => {
+            let endpoint = endpoint(&upgrade);
+            Plan::Upgrade { upgrade, endpoint, rights, subscribe }
+        }
+        Err(error) => Plan::Refuse { error, allow: None },
+    }
+}
+
+fn dialect_of(upgrade: &Upgrade) -> Endpoint {
+    let strict = upgrade.protocol.as_deref() == Some(STRICT_SUBPROTOCOL);
+    Endpoint::Channels(if strict { Dialect::Strict } else { Dialect::Open })
+}
+
+/// GET of a channel, whatever its transport: `?since=`, `?last=`, `?limit=` and `Last-Event-ID`.
+///
+/// A stream's reader cannot mend its URL, so on a stream a bad option is as good as none and is told by
+/// `recovered: false`.
+fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
+    let lenient = head.accepts_event_stream() && !once && !wants_upgrade(head);
+    let mut options = GetOptions { once, ..GetOptions::default() };
+    for (name, value) in query_pairs(head.query.unwrap_or_default()) {
+        let read = match &*name {
+            "since" => {
+                options.since = Some(since(&value));
+                Ok(())
+            }
+            "last" => count(&name, &value).map(|count| options.last = Some(count)),
+            "limit" => count(&name, &value).map(|count| options.limit = Some(count)),
+            "once" => Ok(()),
+            _ => Err(unknown_option(&name, "since, last, limit")),
+        };
+        match read {
+            Ok(()) => {}
+            Err(_) if lenient => options.since = options.since.or(Some(Since::Unreadable)),
+            Err(refusal) => return refused(refusal),
+        }
+    }
+    // A reader that comes back knows better than the URL it began with.
+    if let Some(id) = head.last_event_id.filter(|id| !id.is_empty()) {
+        options.since = Some(since(id));
+    }
+    Ok(Request { id: None, verb: Verb::Get { channel, options } })
+}
+
+fn since(text: &str) -> Since {
+    Position::parse(text).map_or(Since::Unreadable, Since::Position)
+}
+
+fn count(name: &str, value: &str) -> Result<u32, Refusal> {
+    value.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
+        Refusal::new(
+            400,
+            "bad_request",
+            format!("{name}={value} is not a count: write a number from 1, as in ?{name}=10"),
+        )
+    })
+}
+
+fn unknown_option(name: &str, known: &str) -> Refusal {
+    let nearest = known.split(", ").max_by(|a, b| {
+        strsim::jaro_winkler(a, name).partial_cmp(&strsim::jaro_winkler(b, name)).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean \"{nearest}\"?"));
+    Refusal::new(400, "unknown_option", format!("unknown option {name:?} in the query; there are {known}{hint}"))
+}
+
+fn refuse_item(refusal: Refusal, rights: Rights) -> Plan {
+    // The body is still to come; a task that ignores it answers when it has.
+    Plan::Collect { task: Task::Request(Box::new(refused(refusal))), form: Form::Http, rights }
+}
+
+fn refused(refusal: Refusal) -> Item {
+    Err(RefusedItem { id: None, refusal })
+}
+
+fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {
+    let mut extra: SmallVec<[(&'static str, String); 2]> = SmallVec::new();
+    extra.push(("Allow", allow.to_owned()));
+    if let (true, Some(origin)) = (head.is_preflight(), access.cors_origin.as_deref()) {
+        let own = ["Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"];
+        let fields = preflight_fields(origin).into_iter().filter(|(name, _)| !own.contains(name));
+        extra.extend(fields.map(|(name, value)| (name, value.to_owned())));
+    }
+    Plan::Answer(Ready { status: 204, extra, ..Ready::default() })
+}
+
+fn not_allowed(head: &Head<'_>, allow: &'static str) -> Plan {
+    let message = format!("{} is not for {}; it takes {allow}", head.method_name, head.path);
+    Plan::Refuse { error: HeadError::new(Reason::MethodNotAllowed, message), allow: Some(allow) }
+}
+
+fn nothing_at(path: &str) -> HeadError {
+    let shown: String = path.chars().take(60).collect();
+    let known = "/, /ws, /echo, /channels/{name}, /channels, /livez, /readyz, /metrics, /tidings.js";
+    HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
+}
+
+fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce() -> String) -> Plan {
+    if access.is_local_operator {
+        let body = make().into_bytes();
+        return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
+    }
+    let message =
+        "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
+    let body = crate::wire::http::answer::refusal_body("forbidden", message);
+    Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
+}
+
+fn text(status: u16, body: &'static str) -> Plan {
+    Plan::Answer(Ready {
+        status,
+        content_type: Some("text/plain; charset=utf-8"),
+        body: body.into(),
+        ..Ready::default()
+    })
+}
+
+fn draining() -> Plan {
+    let message = Cow::Borrowed("this server is shutting down; come back in a moment, another one may take over");
+    Plan::Refuse { error: HeadError { reason: Reason::ServerShutdown, message }, allow: None }
+}
+
+fn one_too_many() -> HeadError {
+    HeadError::new(Reason::TooManyConnections, "this server holds as many connections as it may; try again later")
+}
+
+fn embedded(asset: &'static web::Asset) -> Plan {
+    let mut extra: SmallVec<[(&'static str, String); 2]> = SmallVec::new();
+    extra.push(("Content-Security-Policy", web::CONTENT_SECURITY_POLICY.to_owned()));
+    Plan::Answer(Ready { status: 200, content_type: Some(asset.content_type), body: asset.body.to_vec(), extra })
+}

@@ -1,0 +1,82 @@
+//! Jobs for the worker pool: a payload to parse and execute, with the name of the connection that waits for it.
+
+use crate::connection::task::RawWork;
+use crate::hub::post::ConnId;
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// One payload on its way to a worker. Its buffer travels back with [`super::mailbox::Returned`].
+#[derive(Debug)]
+pub struct Job {
+    /// Whose it is.
+    pub to: ConnId,
+    /// The payload and how to read it.
+    pub raw: RawWork<Vec<u8>>,
+}
+
+/// The workers' queues: bounded in jobs and in bytes, one per worker so that a connection's jobs stay in order.
+///
+/// When the last holder drops it, the workers end.
+pub struct JobQueues {
+    senders: Vec<Sender<Job>>,
+    room: Arc<JobRoom>,
+}
+
+/// The accounts of the queues, which the workers share.
+pub struct JobRoom {
+    bytes: Vec<AtomicUsize>,
+    bytes_max: usize,
+    refused_somebody: AtomicBool,
+}
+
+impl JobQueues {
+    /// One queue per worker, and the workers' reading sides.
+    #[must_use]
+    pub fn new(
+        workers: usize,
+        jobs_max: usize,
+        bytes_max: usize,
+    ) -> (Arc<JobQueues>, Arc<JobRoom>, Vec<Receiver<Job>>) {
+        let (senders, receivers) = (0..workers).map(|_| crossbeam_channel::bounded(jobs_max)).unzip();
+        let bytes = (0..workers).map(|_| AtomicUsize::new(0)).collect();
+        let room = Arc::new(JobRoom { bytes, bytes_max, refused_somebody: AtomicBool::new(false) });
+        (Arc::new(JobQueues { senders, room: Arc::clone(&room) }), room, receivers)
+    }
+
+    /// Hands a job to the worker of its connection. When there is no room the job comes back, and whoever frees room
+    /// wakes the reactors that wait.
+    ///
+    /// # Errors
+    /// The job itself, untouched.
+    pub fn submit(&self, job: Job) -> Result<(), Job> {
+        let worker = (job.to.slot as usize ^ job.to.mailbox.0 as usize) % self.senders.len();
+        let Err(job) = self.try_submit(worker, job) else { return Ok(()) };
+        self.room.refused_somebody.store(true, Ordering::SeqCst);
+        self.try_submit(worker, job)
+    }
+
+    fn try_submit(&self, worker: usize, job: Job) -> Result<(), Job> {
+        let (room, bytes) = (&self.room, job.raw.payload.len());
+        let before = room.bytes[worker].fetch_add(bytes, Ordering::AcqRel);
+        // One job always fits into an empty queue, whatever its size.
+        let sent = if before > 0 && before + bytes > room.bytes_max {
+            Err(job)
+        } else {
+            self.senders[worker].try_send(job).map_err(TrySendError::into_inner)
+        };
+        if sent.is_err() {
+            room.bytes[worker].fetch_sub(bytes, Ordering::AcqRel);
+        }
+        sent
+    }
+}
+
+impl JobRoom {
+    /// A worker took a job of `bytes`: true when somebody had been refused and should be woken.
+    #[must_use]
+    pub fn took(&self, worker: usize, bytes: usize) -> bool {
+        self.bytes[worker].fetch_sub(bytes, Ordering::AcqRel);
+        self.refused_somebody.load(Ordering::SeqCst) && self.refused_somebody.swap(false, Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,336 @@
+//! Mailboxes: how anything reaches a reactor or a library subscriber, in order and within bounds.
+//!
+//! A mailbox is a first-in first-out channel with a reservation count in front of it. A publication reserves its room
+//! before it is given an offset (law 1), so what is posted always fits. Replies are bounded by the requests in flight.
+//! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
+
+use crate::hub::post::{ConnId, Delivery, MailboxId, Post};
+use crate::hub::work::Work;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// One thing in a mailbox.
+#[derive(Debug)]
+pub enum Letter {
+    /// From the hub.
+    Delivery(Delivery),
+    /// From a worker: a job is finished, or could not be.
+    Returned(Box<Returned>),
+}
+
+/// A job that comes back to the reactor that sent it.
+#[derive(Debug)]
+pub struct Returned {
+    /// The connection it was for.
+    pub to: ConnId,
+    /// Its buffer, to be used again.
+    pub buffer: Vec<u8>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Executed; the answers were posted before this.
+    Done,
+    /// Its next item met a full mailbox: the reactor tries again.
+    Blocked(Box<Work>),
+    /// It panicked; the panic was contained.
+    Panicked,
+}
+
+/// Wakes the thread that owns a mailbox.
+pub trait Wake: Send + Sync {
+    /// Makes the owner look into its mailbox soon.
+    fn wake(&self);
+}
+
+/// What a mailbox may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct MailboxLimits {
+    /// Publications.
+    pub entries: usize,
+    /// Bytes of publications. One publication always fits into an empty mailbox.
+    pub bytes: usize,
+}
+
+/// The writing side of one mailbox.
+struct Mailbox {
+    letters: Sender<Letter>,
+    limits: MailboxLimits,
+    entries: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Set by a refusal, cleared by whoever frees room and then wakes those who wait.
+    refused_somebody: AtomicBool,
+    /// Set by the first wake, cleared by the owner before it looks: further wakes are free.
+    wake_pending: AtomicBool,
+    /// Whether this reactor waits for room somewhere.
+    waits_for_room: AtomicBool,
+    waker: Option<Box<dyn Wake>>,
+}
+
+impl Mailbox {
+    fn try_reserve(&self, bytes: usize) -> bool {
+        if self.entries.fetch_add(1, Ordering::AcqRel) >= self.limits.entries {
+            self.entries.fetch_sub(1, Ordering::AcqRel);
+            return false;
+        }
+        let before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        if before > 0 && before + bytes > self.limits.bytes {
+            self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+            self.entries.fetch_sub(1, Ordering::AcqRel);
+            return false;
+        }
+        true
+    }
+
+    fn give_back(&self, entries: usize, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.entries.fetch_sub(entries, Ordering::AcqRel);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker
+            && !self.wake_pending.swap(true, Ordering::AcqRel)
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// All mailboxes of a server, and the global budget for outbound memory.
+pub struct Mailboxes {
+    reactors: Vec<Mailbox>,
+    /// Library subscribers come and go; looked up only by publications for channels they are interested in.
+    library: RwLock<HashMap<u32, Arc<Mailbox>>>,
+    next_library_id: AtomicUsize,
+    /// Bytes in mailboxes and outboxes.
+    outbound: AtomicUsize,
+    outbound_limit: usize,
+}
+
+impl Mailboxes {
+    /// One mailbox per waker, plus the owners' reading sides in the same order.
+    #[must_use]
+    pub fn new(
+        wakers: Vec<Box<dyn Wake>>,
+        limits: MailboxLimits,
+        outbound_limit: usize,
+    ) -> (Arc<Mailboxes>, Vec<Inbox>) {
+        let mut inboxes = Vec::with_capacity(wakers.len());
+        let mut reactors = Vec::with_capacity(wakers.len());
+        for (index, waker) in wakers.into_iter().enumerate() {
+            let (letters, receiver) = crossbeam_channel::unbounded();
+            reactors.push(Mailbox::open(letters, limits, Some(waker)));
+            inboxes.push(Inbox { id: MailboxId(index as u32), receiver });
+        }
+        let boxes = Mailboxes {
+            next_library_id: AtomicUsize::new(reactors.len()),
+            reactors,
+            library: RwLock::default(),
+            outbound: AtomicUsize::new(0),
+            outbound_limit,
+        };
+        (Arc::new(boxes), inboxes)
+    }
+
+    /// Opens a mailbox for a library subscriber. Its owner blocks on [`Inbox::receiver`].
+    #[must_use]
+    pub fn open_library(&self, limits: MailboxLimits) -> Inbox {
+        let id = self.next_library_id.fetch_add(1, Ordering::Relaxed) as u32;
+        let (letters, receiver) = crossbeam_channel::unbounded();
+        let mailbox = Arc::new(Mailbox::open(letters, limits, None));
+        self.library.write().unwrap_or_else(PoisonError::into_inner).insert(id, mailbox);
+        Inbox { id: MailboxId(id), receiver }
+    }
+
+    /// Closes a library subscriber's mailbox; what is still in it leaves the budget.
+    pub fn close_library(&self, id: MailboxId) {
+        let closed = self.library.write().unwrap_or_else(PoisonError::into_inner).remove(&id.0);
+        if let Some(mailbox) = closed {
+            self.outbound.fetch_sub(mailbox.bytes.load(Ordering::Acquire), Ordering::AcqRel);
+            self.wake_those_who_wait(&mailbox);
+        }
+    }
+
+    /// Gives room back after publications were delivered, and wakes those who wait for it.
+    pub fn free(&self, mailbox: MailboxId, entries: usize, bytes: usize) {
+        self.with(mailbox, |owner| {
+            owner.give_back(entries, bytes);
+            self.outbound.fetch_sub(bytes, Ordering::AcqRel);
+            self.wake_those_who_wait(owner);
+        });
+    }
+
+    /// Counts bytes that stay in outboxes after a write attempt.
+    pub fn charge_outbox(&self, bytes: usize) {
+        self.outbound.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Whether mailboxes and outboxes together hold more than they may.
+    #[must_use]
+    pub fn is_overdrawn(&self) -> bool {
+        self.outbound.load(Ordering::Acquire) > self.outbound_limit
+    }
+
+    /// Takes bytes that left outboxes off the budget.
+    pub fn credit_outbox(&self, bytes: usize) {
+        self.outbound.fetch_sub(bytes, Ordering::AcqRel);
+        // A budget that was full may have refused publications anywhere.
+        for reactor in &self.reactors {
+            self.wake_those_who_wait(reactor);
+        }
+    }
+
+    /// Bytes in mailboxes and outboxes.
+    #[must_use]
+    pub fn outbound_bytes(&self) -> usize {
+        self.outbound.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in reactors' mailboxes.
+    #[must_use]
+    pub fn mailbox_bytes(&self) -> usize {
+        self.reactors.iter().map(|mailbox| mailbox.bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Says that a reactor waits for room, or no longer does. After saying so it must try once more, for room may have
+    /// come free in between.
+    pub fn set_waiting(&self, mailbox: MailboxId, waits: bool) {
+        self.with(mailbox, |owner| owner.waits_for_room.store(waits, Ordering::SeqCst));
+    }
+
+    /// The owner is about to look into its mailbox: wakes from here on count again.
+    pub fn begin_drain(&self, mailbox: MailboxId) {
+        self.with(mailbox, |owner| owner.wake_pending.swap(false, Ordering::AcqRel));
+    }
+
+    /// Posts a job's return and wakes its reactor.
+    pub fn post_returned(&self, returned: Box<Returned>) {
+        let mailbox = returned.to.mailbox;
+        self.send(mailbox, Letter::Returned(returned));
+        self.with(mailbox, Mailbox::wake);
+    }
+
+    /// Wakes every reactor that waits for room: room came free somewhere that has no mailbox (a worker's queue).
+    pub fn wake_waiting_reactors(&self) {
+        for reactor in &self.reactors {
+            if reactor.waits_for_room.load(Ordering::SeqCst) {
+                reactor.wake();
+            }
+        }
+    }
+
+    /// Wakes every reactor: for orders from the control thread.
+    pub fn wake_all(&self) {
+        self.reactors.iter().for_each(Mailbox::wake);
+    }
+
+    fn wake_those_who_wait(&self, freed: &Mailbox) {
+        if freed.refused_somebody.load(Ordering::SeqCst) && freed.refused_somebody.swap(false, Ordering::SeqCst) {
+            self.wake_waiting_reactors();
+        }
+    }
+
+    fn send(&self, mailbox: MailboxId, letter: Letter) {
+        // A closed mailbox is one whose owner is gone: its letters have no reader.
+        self.with(mailbox, |owner| drop(owner.letters.send(letter)));
+    }
+
+    fn with<R: Default>(&self, mailbox: MailboxId, act: impl FnOnce(&Mailbox) -> R) -> R {
+        if let Some(reactor) = self.reactors.get(mailbox.0 as usize) {
+            return act(reactor);
+        }
+        let library = self.library.read().unwrap_or_else(PoisonError::into_inner);
+        library.get(&mailbox.0).map(|owner| act(owner)).unwrap_or_default()
+    }
+}
+
+impl Mailbox {
+    fn open(letters: Sender<Letter>, limits: MailboxLimits, waker: Option<Box<dyn Wake>>) -> Mailbox {
+        Mailbox {
+            letters,
+            limits,
+            entries: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            refused_somebody: AtomicBool::new(false),
+            wake_pending: AtomicBool::new(false),
+            waits_for_room: AtomicBool::new(false),
+            waker,
+        }
+    }
+}
+
+/// The reading side of one mailbox; its owner has the only one.
+pub struct Inbox {
+    /// Which mailbox.
+    pub id: MailboxId,
+    /// Letters in the order they were posted.
+    pub receiver: Receiver<Letter>,
+}
+
+impl Inbox {
+    /// The next letter, if there is one.
+    #[must_use]
+    pub fn next(&self) -> Option<Letter> {
+        match self.receiver.try_recv() {
+            Ok(letter) => Some(letter),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+}
+
+/// One thread's way to all mailboxes. It never wakes its own: the thread looks there anyway.
+pub struct Postman {
+    /// All mailboxes.
+    pub mailboxes: Arc<Mailboxes>,
+    /// The mailbox that this thread drains itself, if any.
+    pub own: Option<MailboxId>,
+}
+
+impl Post for Postman {
+    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        let boxes = &*self.mailboxes;
+        boxes.with(mailbox, |owner| {
+            let reserved = || {
+                let total = boxes.outbound.fetch_add(bytes, Ordering::AcqRel) + bytes;
+                let alone = owner.entries.load(Ordering::Acquire) == 0;
+                if (total <= boxes.outbound_limit || alone) && owner.try_reserve(bytes) {
+                    return true;
+                }
+                boxes.outbound.fetch_sub(bytes, Ordering::AcqRel);
+                false
+            };
+            // Said before the second try, so that room which comes free in between is either seen or announced.
+            reserved() || {
+                owner.refused_somebody.store(true, Ordering::SeqCst);
+                reserved()
+            }
+        }) || !boxes.exists(mailbox)
+    }
+
+    fn release(&self, mailbox: MailboxId, bytes: usize) {
+        self.mailboxes.free(mailbox, 1, bytes);
+    }
+
+    fn post(&self, mailbox: MailboxId, delivery: Delivery) {
+        self.mailboxes.send(mailbox, Letter::Delivery(delivery));
+    }
+
+    fn wake(&self, mailbox: MailboxId) {
+        if self.own != Some(mailbox) {
+            self.mailboxes.with(mailbox, Mailbox::wake);
+        }
+    }
+}
+
+impl Mailboxes {
+    /// A publication for a mailbox that was closed a moment ago is nobody's: it must not block the publisher.
+    fn exists(&self, mailbox: MailboxId) -> bool {
+        (mailbox.0 as usize) < self.reactors.len()
+            || self.library.read().unwrap_or_else(PoisonError::into_inner).contains_key(&mailbox.0)
+    }
+}

@@ -1,0 +1,4 @@
+//! The only types that cross threads: letters in mailboxes, and jobs for the workers.
+
+pub mod job;
+pub mod mailbox;

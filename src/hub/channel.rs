@@ -1,0 +1,109 @@
+//! One channel: its place in time, its history, who listens, and which idempotency keys it has seen.
+
+use super::history::{History, Plan};
+use super::interest::Interest;
+use super::keys::{self, Keys, Known};
+use super::limits::HubLimits;
+use super::post::ChannelId;
+use super::publication::{Draft, Publication};
+use crate::wire::publication::Position;
+use crate::wire::request::ChannelName;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One channel. Everything in it changes under its shard's lock only.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) id: ChannelId,
+    pub(super) name: ChannelName,
+    /// The newest publication's place; offset 0 before the first.
+    pub(super) position: Position,
+    pub(super) history: History,
+    pub(super) interest: Interest,
+    /// Boxed: most channels never see a key.
+    keys: Option<Box<Keys>>,
+    pub(super) last_used: Instant,
+}
+
+/// An idempotency key with the hash of what is published under it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub(super) text: &'a str,
+    pub(super) fingerprint: u64,
+}
+
+/// What one more publication changes in the bytes kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    plan: Plan,
+    pub(super) added: usize,
+    pub(super) freed: usize,
+}
+
+impl Channel {
+    /// A channel without history or listeners.
+    pub(super) fn new(id: ChannelId, name: ChannelName, position: Position, now: Instant) -> Self {
+        let (history, interest) = (History::default(), Interest::default());
+        Channel { id, name, position, history, interest, keys: None, last_used: now }
+    }
+
+    /// Drops at most `most` publications and keys whose time is over; says how many and their bytes.
+    pub(super) fn expire(&mut self, now: Instant, limits: &HubLimits, most: usize) -> (usize, usize) {
+        let (count, bytes) = self.history.expire(now, limits.history_age, most);
+        let Some(keys) = &mut self.keys else {
+            return (count, bytes);
+        };
+        let (keys_count, keys_bytes) = keys.expire(now, limits.idempotency_ttl, most - count);
+        if keys.is_empty() {
+            self.keys = None;
+        }
+        (count + keys_count, bytes + keys_bytes)
+    }
+
+    /// What was published under a key.
+    pub(super) fn known(&self, key: &str) -> Option<Known> {
+        self.keys.as_ref()?.find(key)
+    }
+
+    /// What one more publication of `weight` bytes would cost.
+    pub(super) fn cost(&self, weight: usize, key: Option<Key<'_>>, limits: &HubLimits) -> Cost {
+        let plan = self.history.plan(weight, limits);
+        let key = key.filter(|_| limits.idempotency_keys > 0);
+        let added = plan.added + key.map_or(0, |key| keys::weight(key.text));
+        let old_key = key.and(self.keys.as_ref()).map_or(0, |keys| keys.would_free(limits.idempotency_keys));
+        Cost { plan, added, freed: plan.freed + old_key }
+    }
+
+    /// Gives the draft the next offset and keeps it, at the cost that was computed for it.
+    pub(super) fn append(
+        &mut self,
+        draft: Draft,
+        key: Option<Key<'_>>,
+        cost: Cost,
+        now: Instant,
+        limits: &HubLimits,
+    ) -> Arc<Publication> {
+        self.position.offset += 1;
+        self.last_used = now;
+        let publication = Arc::new(Publication::new(Arc::clone(&self.name), self.id, self.position, draft));
+        self.history.push(Arc::clone(&publication), now, cost.plan);
+        if let Some(Key { text, fingerprint }) = key.filter(|_| limits.idempotency_keys > 0) {
+            let known = Known { fingerprint, offset: self.position.offset };
+            self.keys.get_or_insert_default().remember(text, known, now, limits.idempotency_keys);
+        }
+        publication
+    }
+
+    /// Takes history and keys out; says how many bytes they had. The caller drops them after the unlock.
+    pub(super) fn clear(&mut self) -> (History, Option<Box<Keys>>, usize) {
+        let (history, keys) = (self.history.take(), self.keys.take());
+        let bytes = history.bytes() + keys.as_ref().map_or(0, |keys| keys.bytes());
+        (history, keys, bytes)
+    }
+
+    /// Whether nobody would miss anything but its position.
+    pub(super) fn is_idle(&self, now: Instant, limits: &HubLimits) -> bool {
+        let unused = self.interest.is_empty() && self.history.is_empty() && self.keys.is_none();
+        unused && now.saturating_duration_since(self.last_used) >= limits.idle_after
+    }
+}

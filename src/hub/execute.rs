@@ -1,0 +1,184 @@
+//! The one way into the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
+
+use super::Hub;
+use super::outgoing::Outgoing;
+use super::post::{Answer, ConnId, Delivery, Post, Reply};
+use super::publication::Draft;
+use super::publish::{Incoming, Stop};
+use super::refusals;
+use super::work::{Task, Work};
+use crate::wire::publication::{Data, Position};
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{ChannelName, GetOptions, PostOptions, Request, Verb};
+use std::time::Instant;
+
+/// How far a work has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Every item was answered.
+    Done,
+    /// The next item is a publication that found a mailbox full; nothing of it has happened. Call [`execute`] again when
+    /// there is room, or [`give_up`] when it has waited long enough.
+    Blocked,
+}
+
+/// Executes what is left of `work`, in order, and posts one reply per item to `work.to.mailbox`: after the deliveries it
+/// caused, and a GET's under the lock that counts it. `wall_ms` is the time for stamps.
+pub fn execute<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
+    Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: true }.run(work)
+}
+
+/// Refuses the item that `work` is blocked on with 503 `busy` and executes the rest; each further one that finds a
+/// mailbox full is refused at once.
+pub fn give_up<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) {
+    let mut turn = Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: false };
+    if work.blocked_since.is_some()
+        && let Some(task) = work.take()
+    {
+        turn.reply(work, &task, Answer::Refused(refusals::busy()));
+        work.advance();
+    }
+    turn.run(work);
+}
+
+/// One run over a work.
+struct Turn<'a, P: Post> {
+    hub: &'a Hub,
+    out: Outgoing<'a, P>,
+    now: Instant,
+    wall_ms: u64,
+    /// Whether a publication may wait for room.
+    patient: bool,
+}
+
+/// What became of an item.
+enum Served {
+    /// To be answered.
+    Answer(Answer),
+    /// Answered already, under the lock.
+    Posted,
+    /// Nothing happened: a mailbox is full.
+    Blocked,
+}
+
+impl<P: Post> Turn<'_, P> {
+    fn run(&mut self, work: &mut Work) -> Progress {
+        while let Some(task) = work.take() {
+            match self.serve(work, &task) {
+                Served::Answer(answer) => self.reply(work, &task, answer),
+                Served::Posted => {}
+                Served::Blocked if self.patient => {
+                    work.put_back(task);
+                    work.blocked_since.get_or_insert(self.now);
+                    return Progress::Blocked;
+                }
+                Served::Blocked => self.reply(work, &task, Answer::Refused(refusals::busy())),
+            }
+            work.advance();
+        }
+        Progress::Done
+    }
+
+    fn serve(&mut self, work: &mut Work, task: &Task) -> Served {
+        let request = match task {
+            Task::Item(Ok(request)) => request,
+            Task::Item(Err(refused)) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
+            Task::PlainGet => return Served::Answer(Answer::PlainGet),
+            Task::PlainPost(data) => return self.plain_post(work, data),
+        };
+        match &request.verb {
+            Verb::Get { channel, options } => self.get(work, request, channel, options),
+            Verb::Post { channel, post } => self.post(work, channel, post),
+            Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(work, channel)),
+            Verb::Unsubscribe { channel } => {
+                let id = self.hub.id_of(channel);
+                Served::Answer(Answer::Unsubscribe { channel: ChannelName::clone(channel), id })
+            }
+            Verb::Livez => Served::Answer(Answer::Alive),
+        }
+    }
+
+    /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
+    fn get(&mut self, work: &mut Work, request: &Request, channel: &ChannelName, options: &GetOptions) -> Served {
+        let left = *work.replay_left.get_or_insert(self.hub.limits.replay_bytes);
+        let (to, form, id) = (work.to, work.reply_form(), request.id.clone());
+        let post = |answer| {
+            self.out.post(to.mailbox, Delivery::Reply(Box::new(Reply { to, form, id, answer })));
+        };
+        match self.hub.read(channel, options, to.mailbox, left, self.now, post) {
+            Ok(bytes) => {
+                work.replay_left = Some(left.saturating_sub(bytes));
+                Served::Posted
+            }
+            Err(refusal) => Served::Answer(Answer::Refused(refusal)),
+        }
+    }
+
+    fn post(&mut self, work: &Work, channel: &ChannelName, post: &PostOptions) -> Served {
+        if !work.may_publish {
+            return refused(refusals::publishing_not_allowed());
+        }
+        let Ok(exclude) = excluded(work.to, post) else {
+            return refused(refusals::bad_exclude());
+        };
+        let draft = Draft::of(post, self.stamp());
+        let key = post.key.as_deref().map(|key| self.hub.key(key, &draft));
+        self.publish(channel, Incoming { draft, key, exclude }, |position| Answer::Published {
+            channel: ChannelName::clone(channel),
+            position,
+        })
+    }
+
+    fn plain_post(&mut self, work: &Work, data: &Data) -> Served {
+        if !work.may_publish {
+            return refused(refusals::publishing_not_allowed());
+        }
+        let draft = Draft { data: data.clone(), event: None, time: self.stamp() };
+        let channel = &self.hub.limits.plain_channel;
+        self.publish(channel, Incoming { draft, key: None, exclude: None }, |_| Answer::PlainPost)
+    }
+
+    fn publish(
+        &mut self,
+        channel: &ChannelName,
+        incoming: Incoming<'_>,
+        answer: impl FnOnce(Position) -> Answer,
+    ) -> Served {
+        match self.hub.publish(channel, incoming, &mut self.out, self.now) {
+            Ok(position) => Served::Answer(answer(position)),
+            Err(Stop::Refused(refusal)) => refused(refusal),
+            Err(Stop::Blocked) => Served::Blocked,
+        }
+    }
+
+    fn delete_history(&self, work: &Work, channel: &ChannelName) -> Answer {
+        if !work.may_administer {
+            return Answer::Refused(refusals::admin_only());
+        }
+        match self.hub.delete_history(channel, self.now) {
+            Some(position) => Answer::HistoryDeleted { channel: ChannelName::clone(channel), position },
+            None => Answer::Refused(refusals::unknown_channel()),
+        }
+    }
+
+    fn reply(&mut self, work: &Work, task: &Task, answer: Answer) {
+        let reply = Reply { to: work.to, form: work.reply_form(), id: task.id().cloned(), answer };
+        self.out.post(work.to.mailbox, Delivery::Reply(Box::new(reply)));
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        self.hub.limits.stamp_time.then_some(self.wall_ms)
+    }
+}
+
+fn refused(refusal: Refusal) -> Served {
+    Served::Answer(Answer::Refused(refusal))
+}
+
+/// Whom a POST does not want to reach; an error when it names no connection.
+fn excluded(publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, ()> {
+    match &post.exclude {
+        Some(name) => ConnId::parse(name).map(Some).ok_or(()),
+        None => Ok(post.exclude_self.then_some(publisher)),
+    }
+}

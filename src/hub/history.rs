@@ -1,0 +1,200 @@
+//! The newest publications of one channel, contiguous, bounded by count, bytes and age.
+
+use super::limits::HubLimits;
+use super::publication::Publication;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The ring: its publications have consecutive offsets and the newest is the channel's newest, unless it is empty.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    ring: VecDeque<Kept>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    at: Instant,
+    publication: Arc<Publication>,
+}
+
+/// What keeping one more publication comes to: made before anything happens, so that totals can be checked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// How many of the oldest are dropped for it.
+    pub(super) dropped: usize,
+    /// Their bytes.
+    pub(super) freed: usize,
+    /// Bytes it adds: 0 when it is too large to be kept at all.
+    pub(super) added: usize,
+}
+
+impl History {
+    /// Plans for one more publication of `weight` bytes.
+    #[must_use]
+    pub(super) fn plan(&self, weight: usize, limits: &HubLimits) -> Plan {
+        if weight > limits.history_bytes || limits.history_count == 0 {
+            return Plan { dropped: self.ring.len(), freed: self.bytes, added: 0 };
+        }
+        let (mut dropped, mut freed) = (0, 0);
+        for kept in &self.ring {
+            let few = self.ring.len() - dropped < limits.history_count;
+            if few && self.bytes - freed + weight <= limits.history_bytes {
+                break;
+            }
+            dropped += 1;
+            freed += kept.publication.weight();
+        }
+        Plan { dropped, freed, added: weight }
+    }
+
+    /// Keeps a publication as planned.
+    pub(super) fn push(&mut self, publication: Arc<Publication>, at: Instant, plan: Plan) {
+        self.drop_oldest(plan.dropped);
+        if plan.added > 0 {
+            self.bytes += plan.added;
+            self.ring.push_back(Kept { at, publication });
+        }
+    }
+
+    /// Drops at most `most` publications that are older than `age`; says how many and their bytes.
+    pub(super) fn expire(&mut self, now: Instant, age: Duration, most: usize) -> (usize, usize) {
+        let old = |kept: &&Kept| now.saturating_duration_since(kept.at) >= age;
+        let count = self.ring.iter().take(most).take_while(old).count();
+        let before = self.bytes;
+        self.drop_oldest(count);
+        if count > 0 && self.ring.is_empty() {
+            self.ring = VecDeque::new();
+        }
+        (count, before - self.bytes)
+    }
+
+    /// All publications behind `offset`, oldest first; `None` when the first of them is gone.
+    /// Only for an offset below the channel's current one.
+    #[must_use]
+    pub(super) fn since(&self, offset: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Publication>>> {
+        let first = self.ring.front()?.publication.offset();
+        let skip = usize::try_from(offset.checked_add(1)?.checked_sub(first)?).ok()?;
+        (skip < self.ring.len()).then(|| self.ring.range(skip..).map(|kept| &kept.publication))
+    }
+
+    /// The publications, newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.ring.iter().rev().map(|kept| &kept.publication)
+    }
+
+    /// Takes everything out.
+    pub(super) fn take(&mut self) -> History {
+        std::mem::take(self)
+    }
+
+    /// Bytes kept.
+    #[must_use]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Publications kept.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    fn drop_oldest(&mut self, count: usize) {
+        for kept in self.ring.drain(..count.min(self.ring.len())) {
+            self.bytes -= kept.publication.weight();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::History;
+    use crate::hub::limits::HubLimits;
+    use crate::hub::post::ChannelId;
+    use crate::hub::publication::{Draft, Publication};
+    use crate::wire::publication::{Data, Epoch, Position};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    fn publication(offset: u64, bytes: usize) -> Arc<Publication> {
+        let position = Position { epoch: Epoch::from_random(1), offset };
+        let draft = Draft { data: Data::Json(vec![b'1'; bytes].into()), event: None, time: None };
+        Arc::new(Publication::new("c".into(), ChannelId(0), position, draft))
+    }
+
+    fn keep(history: &mut History, publication: &Arc<Publication>, at: Instant, limits: &HubLimits) {
+        let plan = history.plan(publication.weight(), limits);
+        let before = history.bytes();
+        history.push(Arc::clone(publication), at, plan);
+        assert_eq!(history.bytes(), before - plan.freed + plan.added);
+    }
+
+    fn offsets(history: &History) -> Vec<u64> {
+        let mut offsets: Vec<u64> = history.newest().map(|publication| publication.offset()).collect();
+        offsets.reverse();
+        offsets
+    }
+
+    #[test]
+    fn the_ring_is_bounded_by_count_and_bytes() {
+        let one = publication(1, 100).weight();
+        let limits = HubLimits { history_count: 4, history_bytes: 3 * one + 1, ..HubLimits::default() };
+        let (mut history, now) = (History::default(), Instant::now());
+        for offset in 1..=6 {
+            keep(&mut history, &publication(offset, 100), now, &limits);
+        }
+        assert_eq!(offsets(&history), [4, 5, 6], "by bytes");
+        for offset in 7..=12 {
+            keep(&mut history, &publication(offset, 0), now, &limits);
+        }
+        assert!(history.len() <= 4 && history.bytes() <= limits.history_bytes);
+        assert_eq!(history.newest().next().map(|newest| newest.offset()), Some(12));
+    }
+
+    #[test]
+    fn a_publication_too_large_to_keep_leaves_no_hole() {
+        let limits = HubLimits { history_bytes: 1_000, ..HubLimits::default() };
+        let (mut history, now) = (History::default(), Instant::now());
+        keep(&mut history, &publication(1, 10), now, &limits);
+        keep(&mut history, &publication(2, 1_000), now, &limits);
+        assert!(history.is_empty() && history.bytes() == 0);
+        assert!(history.since(0).is_none() && history.since(1).is_none());
+        keep(&mut history, &publication(3, 10), now, &limits);
+        assert_eq!(offsets(&history), [3]);
+    }
+
+    #[test]
+    fn since_gives_everything_behind_or_nothing() {
+        let (mut history, now) = (History::default(), Instant::now());
+        let limits = HubLimits { history_count: 3, ..HubLimits::default() };
+        for offset in 1..=5 {
+            keep(&mut history, &publication(offset, 1), now, &limits);
+        }
+        let read = |since| history.since(since).map(|some| some.map(|one| one.offset()).collect::<Vec<_>>());
+        assert_eq!(read(2), Some(vec![3, 4, 5]));
+        assert_eq!(read(4), Some(vec![5]));
+        assert_eq!((read(1), read(0), read(5), read(u64::MAX)), (None, None, None, None));
+    }
+
+    #[test]
+    fn expiry_is_by_age_and_bounded() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let (limits, second) = (HubLimits::default(), Duration::from_secs(1));
+        for offset in 1..=5 {
+            keep(&mut history, &publication(offset, 1), start + second * offset as u32, &limits);
+        }
+        let (count, bytes) = history.expire(start + second * 13, second * 10, 2);
+        assert_eq!((count, offsets(&history)), (2, vec![3, 4, 5]));
+        assert_eq!(bytes, 2 * publication(1, 1).weight());
+        assert_eq!(history.expire(start + second * 13, second * 10, 9).0, 1);
+        assert_eq!(history.expire(start, second * 10, 9).0, 0, "time before the stamp is no age");
+    }
+}

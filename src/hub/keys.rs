@@ -1,0 +1,109 @@
+//! The idempotency keys of one channel: what was published under them, bounded by count and age.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a key costs besides its text: its places in the map and in the queue.
+const OVERHEAD: usize = 128;
+
+/// The keys, oldest first in `order`.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    known: HashMap<Arc<str>, Known>,
+    order: VecDeque<(Instant, Arc<str>)>,
+    bytes: usize,
+}
+
+/// What was published under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    /// A hash of the body.
+    pub(super) fingerprint: u64,
+    /// The offset it got.
+    pub(super) offset: u64,
+}
+
+/// Bytes that a key is accounted with.
+#[must_use]
+pub(super) fn weight(key: &str) -> usize {
+    OVERHEAD + key.len()
+}
+
+impl Keys {
+    /// What was published under `key`, if it is still remembered.
+    #[must_use]
+    pub(super) fn find(&self, key: &str) -> Option<Known> {
+        self.known.get(key).copied()
+    }
+
+    /// Bytes that remembering one more key would free: those of the oldest, when there are `most` already.
+    #[must_use]
+    pub(super) fn would_free(&self, most: usize) -> usize {
+        let oldest = self.order.front().filter(|_| self.order.len() >= most);
+        oldest.map_or(0, |(_, key)| weight(key))
+    }
+
+    /// Remembers a key that is not known yet, forgetting the oldest when there are `most` already. `most` is above 0.
+    pub(super) fn remember(&mut self, key: &str, known: Known, now: Instant, most: usize) {
+        if self.order.len() >= most {
+            self.forget_oldest();
+        }
+        let key: Arc<str> = key.into();
+        self.bytes += weight(&key);
+        self.order.push_back((now, Arc::clone(&key)));
+        self.known.insert(key, known);
+    }
+
+    /// Forgets at most `most` keys that are older than `ttl`; says how many and their bytes.
+    pub(super) fn expire(&mut self, now: Instant, ttl: Duration, most: usize) -> (usize, usize) {
+        let (mut count, before) = (0, self.bytes);
+        let old = |keys: &Keys| keys.order.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= ttl);
+        while count < most && old(self) {
+            self.forget_oldest();
+            count += 1;
+        }
+        (count, before - self.bytes)
+    }
+
+    /// Bytes that the keys are accounted with.
+    #[must_use]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether none is remembered.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, key)) = self.order.pop_front() {
+            self.bytes -= weight(&key);
+            self.known.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keys, Known, weight};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn keys_are_bounded_by_count_and_age_and_their_bytes_return_to_zero() {
+        let (mut keys, start, second) = (Keys::default(), Instant::now(), Duration::from_secs(1));
+        for (place, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            assert_eq!(keys.would_free(3), if place == 3 { weight("a") } else { 0 });
+            let known = Known { fingerprint: 0, offset: place as u64 + 1 };
+            keys.remember(key, known, start + second * place as u32, 3);
+        }
+        assert_eq!(keys.bytes(), 3 * weight("b"));
+        assert_eq!((keys.find("a"), keys.find("b").map(|known| known.offset)), (None, Some(2)));
+        assert_eq!(keys.expire(start + second * 12, second * 10, 9), (2, 2 * weight("b")));
+        assert_eq!(keys.find("d").map(|known| known.offset), Some(4));
+        assert_eq!(keys.expire(start + second * 99, second * 10, 9).0, 1);
+        assert!(keys.is_empty() && keys.bytes() == 0);
+    }
+}

@@ -1,0 +1,132 @@
+//! The hub: channels with their histories and listeners, spread over locked shards, and the one way in, [`execute`].
+//!
+//! Nothing here blocks, reads a clock or knows a socket. What leaves goes through [`post::Post`].
+
+mod channel;
+mod encode;
+pub mod execute;
+mod history;
+mod interest;
+mod keys;
+pub mod limits;
+mod outgoing;
+mod positions;
+pub mod post;
+pub mod publication;
+mod publish;
+mod read;
+mod refusals;
+mod replay;
+mod shard;
+#[cfg(test)]
+mod tests;
+mod totals;
+pub mod work;
+
+pub use limits::HubLimits;
+pub use publish::AppendRefused;
+pub use read::{Blocked, ChannelInfo};
+pub use shard::Swept;
+
+use channel::Channel;
+use positions::Positions;
+use post::ChannelId;
+use shard::{MOST_SHARDS, Shard, shard_of};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use totals::{Bounded, Totals};
+
+/// Steps that a sweep takes under one hold of a lock: some tens of microseconds.
+const SWEEP_STEPS: usize = 256;
+
+/// All channels of a process.
+#[derive(Debug)]
+pub struct Hub {
+    shards: Box<[Mutex<Shard>]>,
+    /// Keyed at random, so that nobody can choose names that meet in one shard.
+    hasher: RandomState,
+    limits: HubLimits,
+    totals: Totals,
+}
+
+/// What the hub holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HubStats {
+    /// Channels alive.
+    pub channels: usize,
+    /// Bytes of histories and idempotency keys.
+    pub history_bytes: usize,
+    /// Positions of forgotten channels.
+    pub positions: usize,
+    /// Subscriptions, of all channels and mailboxes together.
+    pub interest: u64,
+}
+
+impl Hub {
+    /// A hub without channels.
+    #[must_use]
+    pub fn new(limits: HubLimits) -> Self {
+        let count = limits.shards.clamp(1, MOST_SHARDS).next_power_of_two();
+        let share = |index: usize| limits.positions / count + usize::from(index < limits.positions % count);
+        let make = |index| Mutex::new(Shard::new(index, Positions::new(share(index), limits.position_ttl)));
+        let shards = (0..count).map(make).collect();
+        let totals =
+            Totals { channels: Bounded::new(limits.channels_total), bytes: Bounded::new(limits.history_total_bytes) };
+        Hub { shards, hasher: RandomState::new(), limits, totals }
+    }
+
+    /// The limits it was made with.
+    #[must_use]
+    pub fn limits(&self) -> &HubLimits {
+        &self.limits
+    }
+
+    /// Drops what is too old and forgets idle channels, going on where the last sweep stopped. Holds each shard's lock
+    /// once, for a bounded number of steps; call it a few times a second.
+    pub fn sweep(&self, now: Instant) -> Swept {
+        let mut sum = Swept::default();
+        for index in 0..self.shards.len() {
+            let swept = self.lock(index).sweep(now, &self.limits, &self.totals, SWEEP_STEPS);
+            sum.visited += swept.visited;
+            sum.expired += swept.expired;
+            sum.forgotten += swept.forgotten;
+            sum.positions += swept.positions;
+        }
+        sum
+    }
+
+    /// What the hub holds now. Takes each lock briefly.
+    pub fn stats(&self) -> HubStats {
+        let (channels, history_bytes) = (self.totals.channels.used(), self.totals.bytes.used());
+        let mut stats = HubStats { channels, history_bytes, ..HubStats::default() };
+        for index in 0..self.shards.len() {
+            let shard = self.lock(index);
+            stats.positions += shard.positions.len();
+            stats.interest += shard.interest;
+        }
+        stats
+    }
+
+    /// Locks a shard. A panic under the lock does not spread (law 9): what is behind it stays usable.
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks the shard that a name belongs to.
+    fn shard_for(&self, name: &str) -> MutexGuard<'_, Shard> {
+        self.lock(self.hasher.hash_one(name) as usize & (self.shards.len() - 1))
+    }
+
+    /// Locks the shard that an id belongs to; `None` for an id that this hub never gave.
+    fn shard_by_id(&self, id: ChannelId) -> Option<MutexGuard<'_, Shard>> {
+        let index = shard_of(id);
+        (index < self.shards.len()).then(|| self.lock(index))
+    }
+
+    /// Drops what is too old in a channel that is about to be used.
+    fn expire(&self, channel: &mut Channel, now: Instant) {
+        let (_, bytes) = channel.expire(now, &self.limits, usize::MAX);
+        self.totals.bytes.give(bytes);
+    }
+}

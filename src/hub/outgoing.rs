@@ -1,0 +1,72 @@
+//! What one turn puts into mailboxes: room that gives itself back, and wakes that wait for the unlock.
+
+use super::post::{Delivery, MailboxId, Post};
+use smallvec::SmallVec;
+
+/// Posts, and remembers whom to wake. Make it before taking a lock: it wakes when it is dropped, after the unlock and
+/// after a panic too.
+pub(super) struct Outgoing<'p, P: Post> {
+    pub(super) post: &'p P,
+    wakes: SmallVec<[MailboxId; 8]>,
+}
+
+impl<'p, P: Post> Outgoing<'p, P> {
+    /// Nothing posted yet.
+    pub(super) fn new(post: &'p P) -> Self {
+        Outgoing { post, wakes: SmallVec::new() }
+    }
+
+    /// Posts one delivery; its room was reserved, or it is a reply.
+    pub(super) fn post(&mut self, mailbox: MailboxId, delivery: Delivery) {
+        self.post.post(mailbox, delivery);
+        if !self.wakes.contains(&mailbox) {
+            self.wakes.push(mailbox);
+        }
+    }
+}
+
+impl<P: Post> Drop for Outgoing<'_, P> {
+    fn drop(&mut self) {
+        for mailbox in &self.wakes {
+            self.post.wake(*mailbox);
+        }
+    }
+}
+
+/// Room for one delivery in each of several mailboxes. What is not used is released.
+pub(super) struct Room<'p, P: Post> {
+    post: &'p P,
+    bytes: usize,
+    held: SmallVec<[MailboxId; 8]>,
+}
+
+impl<'p, P: Post> Room<'p, P> {
+    /// Reserves in every mailbox, or in none.
+    pub(super) fn reserve(post: &'p P, mailboxes: impl Iterator<Item = MailboxId>, bytes: usize) -> Option<Self> {
+        let mut room = Room { post, bytes, held: SmallVec::new() };
+        for mailbox in mailboxes {
+            if !post.reserve(mailbox, bytes) {
+                return None;
+            }
+            room.held.push(mailbox);
+        }
+        Some(room)
+    }
+
+    /// Posts what `make` makes into every reserved place.
+    pub(super) fn fill(mut self, out: &mut Outgoing<'p, P>, make: impl Fn() -> Delivery) {
+        while let Some(mailbox) = self.held.pop() {
+            let delivery = make();
+            debug_assert_eq!(delivery.weight(), self.bytes, "what is posted weighs what was reserved");
+            out.post(mailbox, delivery);
+        }
+    }
+}
+
+impl<P: Post> Drop for Room<'_, P> {
+    fn drop(&mut self) {
+        for mailbox in &self.held {
+            self.post.release(*mailbox, self.bytes);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! How a publication enters its channel: checked, room reserved everywhere, given its offset, kept and posted (law 1).
+
+use super::Hub;
+use super::channel::{Channel, Key};
+use super::outgoing::{Outgoing, Room};
+use super::post::{ConnId, Delivery, Post};
+use super::publication::Draft;
+use super::refusals;
+use super::shard::Shard;
+use crate::wire::publication::{Data, Position};
+use crate::wire::refusal::Refusal;
+use crate::wire::request::ChannelName;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// JSON readers of most languages count exactly up to here.
+const MOST_OFFSET: u64 = 1 << 53;
+
+/// What is to be published, and how.
+pub(super) struct Incoming<'a> {
+    pub(super) draft: Draft,
+    pub(super) key: Option<Key<'a>>,
+    pub(super) exclude: Option<ConnId>,
+}
+
+/// Why nothing was published.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A mailbox had no room.
+    Blocked,
+    /// It cannot be.
+    Refused(Refusal),
+}
+
+/// Why a publication that already has its place was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppendRefused {
+    /// It does not follow this position, which is the channel's.
+    NotNext(Position),
+    /// Offsets count from 1 to 2^53.
+    BadOffset,
+    /// A mailbox has no room; nothing has happened.
+    Blocked,
+    /// There are as many channels as there may be.
+    ChannelsFull,
+    /// There is as much history as there may be.
+    HistoryFull,
+}
+
+impl Hub {
+    /// Publishes, or finds that the same was published before under the same key.
+    pub(super) fn publish<P: Post>(
+        &self,
+        name: &ChannelName,
+        incoming: Incoming<'_>,
+        out: &mut Outgoing<'_, P>,
+        now: Instant,
+    ) -> Result<Position, Stop> {
+        let mut shard = self.shard_for(name);
+        let slot = match shard.find(name) {
+            Some(slot) => slot,
+            None => self.make_for(&mut shard, name, &incoming, now)?,
+        };
+        let channel = shard.channel(slot);
+        self.expire(channel, now);
+        if let Some((key, known)) = incoming.key.and_then(|key| Some((key, channel.known(key.text)?))) {
+            let same = key.fingerprint == known.fingerprint;
+            let before = Position { offset: known.offset, ..channel.position };
+            return if same { Ok(before) } else { Err(Stop::Refused(refusals::key_reused())) };
+        }
+        self.admit(channel, incoming, out, now)
+    }
+
+    /// Makes the channel, unless the publication would be refused in it.
+    fn make_for(
+        &self,
+        shard: &mut Shard,
+        name: &ChannelName,
+        incoming: &Incoming<'_>,
+        now: Instant,
+    ) -> Result<usize, Stop> {
+        let kept = self.limits.history_count > 0;
+        if kept && !self.totals.bytes.fits(incoming.draft.weight()) {
+            return Err(Stop::Refused(refusals::history_full()));
+        }
+        shard.make(name, &self.totals, now).ok_or_else(|| Stop::Refused(refusals::channels_full()))
+    }
+
+    /// The steps of law 1. Until room is reserved everywhere nothing has changed.
+    fn admit<P: Post>(
+        &self,
+        channel: &mut Channel,
+        incoming: Incoming<'_>,
+        out: &mut Outgoing<'_, P>,
+        now: Instant,
+    ) -> Result<Position, Stop> {
+        let Incoming { draft, key, exclude } = incoming;
+        let weight = draft.weight();
+        let cost = channel.cost(weight, key, &self.limits);
+        let full = || Stop::Refused(refusals::history_full());
+        if !self.totals.bytes.fits(cost.added.saturating_sub(cost.freed)) {
+            return Err(full());
+        }
+        let room = Room::reserve(out.post, channel.interest.mailboxes(), weight).ok_or(Stop::Blocked)?;
+        if !self.totals.bytes.exchange(cost.added, cost.freed) {
+            return Err(full());
+        }
+        let publication = channel.append(draft, key, cost, now, &self.limits);
+        let id = channel.id;
+        room.fill(out, || Delivery::Publication { channel: id, publication: Arc::clone(&publication), exclude });
+        Ok(channel.position)
+    }
+
+    /// Takes a publication that was given its place elsewhere. It must follow the channel's position; a channel that is
+    /// not known begins with it. What to do about a gap is left to the caller.
+    ///
+    /// # Errors
+    /// When it does not follow, or finds no room. It may be offered again then: nothing was kept or posted.
+    pub fn append_at<P: Post>(
+        &self,
+        name: &ChannelName,
+        place: Position,
+        draft: Draft,
+        post: &P,
+        now: Instant,
+    ) -> Result<(), AppendRefused> {
+        let mut out = Outgoing::new(post);
+        let mut shard = self.shard_for(name);
+        if place.offset == 0 || place.offset >= MOST_OFFSET {
+            return Err(AppendRefused::BadOffset);
+        }
+        let before = Position { offset: place.offset - 1, ..place };
+        let slot = match shard.find(name) {
+            Some(slot) => slot,
+            None => shard.make_at(name, before, &self.totals, now).ok_or(AppendRefused::ChannelsFull)?,
+        };
+        let channel = shard.channel(slot);
+        if channel.position != before {
+            return Err(AppendRefused::NotNext(channel.position));
+        }
+        self.expire(channel, now);
+        match self.admit(channel, Incoming { draft, key: None, exclude: None }, &mut out, now) {
+            Ok(_) => Ok(()),
+            Err(Stop::Blocked) => Err(AppendRefused::Blocked),
+            Err(Stop::Refused(_)) => Err(AppendRefused::HistoryFull),
+        }
+    }
+
+    /// A key with the hash of everything that is published under it.
+    pub(super) fn key<'a>(&self, text: &'a str, draft: &Draft) -> Key<'a> {
+        let body = match &draft.data {
+            Data::Json(json) => (None, json),
+            Data::Binary { bytes, content_type } => (Some(content_type), bytes),
+        };
+        Key { text, fingerprint: self.hasher.hash_one((body, &draft.event)) }
+    }
+}

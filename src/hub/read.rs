@@ -1,0 +1,149 @@
+//! How channels are read: replay and activation under one lock, deletion, reset, listing.
+
+use super::Hub;
+use super::outgoing::{Outgoing, Room};
+use super::post::{Answer, ChannelId, Delivery, MailboxId, Post, RESET_WEIGHT};
+use super::refusals;
+use super::replay::replay;
+use crate::wire::publication::{Epoch, Position};
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{ChannelName, GetOptions};
+use std::time::Instant;
+
+/// Slots that a listing looks at under one hold of a lock.
+const LIST_STEP: usize = 1_024;
+
+/// A mailbox has no room for the reset; nothing has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocked;
+
+/// One channel in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelInfo {
+    /// Its name.
+    pub name: ChannelName,
+    /// Its newest publication's place.
+    pub position: Position,
+    /// Subscriptions, of all mailboxes together.
+    pub subscribers: u64,
+    /// Publications in its history.
+    pub publications: usize,
+    /// Their bytes.
+    pub bytes: usize,
+}
+
+impl Hub {
+    /// Answers a GET: takes the replay, calls `answer`, and counts the interest (unless `once`) under one lock.
+    /// Says how many of the `left` bytes the replay took.
+    pub(super) fn read(
+        &self,
+        name: &ChannelName,
+        options: &GetOptions,
+        reader: MailboxId,
+        left: usize,
+        now: Instant,
+        answer: impl FnOnce(Answer),
+    ) -> Result<usize, Refusal> {
+        let mut shard = self.shard_for(name);
+        let slot = match shard.find(name) {
+            Some(slot) => slot,
+            None => shard.make(name, &self.totals, now).ok_or_else(refusals::channels_full)?,
+        };
+        let channel = shard.channel(slot);
+        self.expire(channel, now);
+        channel.last_used = now;
+        let replay = replay(&channel.history, channel.position, options, &self.limits, left);
+        answer(Answer::Channel {
+            channel: ChannelName::clone(&channel.name),
+            id: channel.id,
+            position: replay.position,
+            recovered: replay.recovered,
+            publications: replay.publications,
+            live: !options.once,
+        });
+        if !options.once {
+            channel.interest.add(reader);
+            shard.interest += 1;
+        }
+        Ok(replay.bytes)
+    }
+
+    /// Empties a channel's history; epoch, offset and idempotency keys stay. `None` for a channel that is not known.
+    pub fn delete_history(&self, name: &str, now: Instant) -> Option<Position> {
+        let mut shard = self.shard_for(name);
+        let Some(slot) = shard.find(name) else {
+            return shard.positions.find(name, now);
+        };
+        let channel = shard.channel(slot);
+        channel.last_used = now;
+        let old = channel.history.take();
+        self.totals.bytes.give(old.bytes());
+        let position = channel.position;
+        // `old` is dropped after the unlock.
+        drop(shard);
+        Some(position)
+    }
+
+    /// Ends a channel's continuity: a new epoch from offset 0, without history and keys, and every subscriber is told.
+    /// `None` for a channel that is not known; a position it left behind is forgotten.
+    ///
+    /// # Errors
+    /// When a mailbox has no room.
+    pub fn reset<P: Post>(&self, name: &str, post: &P, now: Instant) -> Result<Option<Position>, Blocked> {
+        let mut out = Outgoing::new(post);
+        let mut shard = self.shard_for(name);
+        let Some(slot) = shard.find(name) else {
+            shard.positions.remove(name);
+            return Ok(None);
+        };
+        let channel = shard.channel(slot);
+        let room = Room::reserve(post, channel.interest.mailboxes(), RESET_WEIGHT).ok_or(Blocked)?;
+        let (history, keys, bytes) = channel.clear();
+        self.totals.bytes.give(bytes);
+        channel.last_used = now;
+        channel.position = Position { epoch: Epoch::from_random(rand::random()), offset: 0 };
+        let (id, name, position) = (channel.id, ChannelName::clone(&channel.name), channel.position);
+        room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), epoch: position.epoch });
+        drop(shard);
+        drop((history, keys));
+        Ok(Some(position))
+    }
+
+    /// Counts `count` subscriptions of a mailbox less. False for an id or a count that the hub does not know.
+    pub fn release(&self, channel: ChannelId, mailbox: MailboxId, count: u32) -> bool {
+        let Some(mut shard) = self.shard_by_id(channel) else {
+            return false;
+        };
+        let removed = shard.by_id(channel).map_or(0, |channel| channel.interest.remove(mailbox, count));
+        shard.interest -= u64::from(removed);
+        removed == count
+    }
+
+    /// The id of a channel that is alive.
+    pub fn id_of(&self, name: &str) -> Option<ChannelId> {
+        let mut shard = self.shard_for(name);
+        let slot = shard.find(name)?;
+        Some(shard.channel(slot).id)
+    }
+
+    /// At most `limit` channels, in no order. Each lock is held for a bounded number of them.
+    pub fn channels(&self, limit: usize) -> Vec<ChannelInfo> {
+        let mut listed = Vec::new();
+        for index in 0..self.shards.len() {
+            let mut from = Some(0);
+            while let Some(start) = from.filter(|_| listed.len() < limit) {
+                let shard = self.lock(index);
+                let (next, channels) = shard.list(start, LIST_STEP);
+                listed.extend(channels.take(limit - listed.len()).map(|channel| ChannelInfo {
+                    name: ChannelName::clone(&channel.name),
+                    position: channel.position,
+                    subscribers: channel.interest.total(),
+                    publications: channel.history.len(),
+                    bytes: channel.history.bytes(),
+                }));
+                from = next;
+            }
+        }
+        listed
+    }
+}

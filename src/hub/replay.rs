@@ -1,0 +1,95 @@
+//! What a GET is answered with: which publications, from which position, and whether they join the reader's last one.
+
+use super::history::History;
+use super::limits::HubLimits;
+use super::publication::Publication;
+use crate::wire::publication::Position;
+use crate::wire::request::{GetOptions, Since};
+use std::sync::Arc;
+
+/// References only: encoding comes after the lock.
+#[derive(Debug)]
+pub(super) struct Replay {
+    pub(super) position: Position,
+    pub(super) recovered: Option<bool>,
+    pub(super) publications: Vec<Arc<Publication>>,
+    /// Their bytes.
+    pub(super) bytes: usize,
+}
+
+/// How much an answer may hold.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    count: usize,
+    bytes: usize,
+    /// Nothing was used yet: then a first publication is given whatever it weighs, so that no page is stuck before a
+    /// large one and no snapshot hides it.
+    whole: bool,
+}
+
+/// Reads a history for a GET; `left` is what remains of `replay_bytes` (a batch shares them).
+pub(super) fn replay(
+    history: &History,
+    current: Position,
+    options: &GetOptions,
+    limits: &HubLimits,
+    left: usize,
+) -> Replay {
+    let asked = options.limit.map_or(usize::MAX, |limit| limit as usize);
+    let count = asked.min(limits.replay_count);
+    let room = Room { count, bytes: left, whole: left >= limits.replay_bytes };
+    let Some(since) = options.since else {
+        let default = if options.once { limits.snapshot_default } else { 0 };
+        let last = options.last.map_or(default, |last| last as usize);
+        return newest(history, current, None, last, room);
+    };
+    let resumed = match since {
+        Since::Position(from) => resume(history, current, from, options.once, room),
+        Since::Unreadable => None,
+    };
+    let last = options.last.unwrap_or(0) as usize;
+    resumed.unwrap_or_else(|| newest(history, current, Some(false), last, room))
+}
+
+/// Everything behind `from` (a page of it, with `once`); `None` when that would leave a hole.
+fn resume(history: &History, current: Position, from: Position, once: bool, room: Room) -> Option<Replay> {
+    if from.epoch != current.epoch || from.offset > current.offset {
+        return None;
+    }
+    if from.offset == current.offset {
+        return Some(Replay { position: current, recovered: Some(true), publications: Vec::new(), bytes: 0 });
+    }
+    let behind = history.since(from.offset)?;
+    let needed = behind.len();
+    let room = Room { whole: room.whole && once, ..room };
+    if !once && needed > room.count {
+        return None;
+    }
+    let (publications, bytes) = fitting(behind, room);
+    let complete = publications.len() == needed;
+    let position = Position { offset: from.offset + publications.len() as u64, ..current };
+    (once || complete).then_some(Replay { position, recovered: Some(true), publications, bytes })
+}
+
+/// The newest publications, in offset order, with the current position.
+fn newest(history: &History, position: Position, recovered: Option<bool>, last: usize, room: Room) -> Replay {
+    let room = Room { count: last.min(room.count), ..room };
+    let (mut publications, bytes) = fitting(history.newest(), room);
+    publications.reverse();
+    Replay { position, recovered, publications, bytes }
+}
+
+/// As many as fit, from the first on.
+fn fitting<'a>(publications: impl Iterator<Item = &'a Arc<Publication>>, room: Room) -> (Vec<Arc<Publication>>, usize) {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    for publication in publications.take(room.count) {
+        let weight = publication.weight();
+        let first = room.whole && taken.is_empty();
+        if !first && bytes + weight > room.bytes {
+            break;
+        }
+        bytes += weight;
+        taken.push(Arc::clone(publication));
+    }
+    (taken, bytes)
+}

@@ -1,0 +1,160 @@
+//! One part of the channels, behind one lock: found by name and by id, made, forgotten and swept.
+
+use super::channel::Channel;
+use super::limits::HubLimits;
+use super::positions::Positions;
+use super::post::ChannelId;
+use super::totals::Totals;
+use crate::wire::publication::{Epoch, Position};
+use crate::wire::request::ChannelName;
+use slab::Slab;
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// A channel id is, from the low bits up: shard, slot in the shard's slab, serial number in the shard. The serial number
+/// is never used twice, so neither is an id.
+const SHARD_BITS: u32 = 6;
+const SLOT_BITS: u32 = 22;
+const MOST_SLOTS: usize = 1 << SLOT_BITS;
+const MOST_SERIALS: u64 = 1 << (64 - SHARD_BITS - SLOT_BITS);
+
+/// As many shards as an id can tell apart.
+pub(super) const MOST_SHARDS: usize = 1 << SHARD_BITS;
+
+/// The shard of a channel.
+pub(super) fn shard_of(id: ChannelId) -> usize {
+    id.0 as usize & (MOST_SHARDS - 1)
+}
+
+fn slot_of(id: ChannelId) -> usize {
+    (id.0 >> SHARD_BITS) as usize & (MOST_SLOTS - 1)
+}
+
+/// One shard.
+#[derive(Debug)]
+pub(super) struct Shard {
+    index: usize,
+    serial: u64,
+    names: HashMap<ChannelName, usize>,
+    channels: Slab<Channel>,
+    pub(super) positions: Positions,
+    /// Subscriptions counted in its channels.
+    pub(super) interest: u64,
+    /// Where the sweep goes on.
+    cursor: usize,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Places looked at, vacant ones too.
+    pub visited: usize,
+    /// Publications and idempotency keys dropped by age.
+    pub expired: usize,
+    /// Idle channels forgotten.
+    pub forgotten: usize,
+    /// Positions of forgotten channels whose time was over.
+    pub positions: usize,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub(super) fn new(index: usize, positions: Positions) -> Self {
+        let (names, channels) = (HashMap::new(), Slab::new());
+        Shard { index, serial: 0, names, channels, positions, interest: 0, cursor: 0 }
+    }
+
+    /// The slot of the channel with this name.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// The channel in a slot that was just found or made.
+    pub(super) fn channel(&mut self, slot: usize) -> &mut Channel {
+        self.channels.get_mut(slot).expect("a slot is used under the lock it was found under")
+    }
+
+    /// The channel with this id, if it is still alive.
+    pub(super) fn by_id(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.channels.get_mut(slot_of(id)).filter(|channel| channel.id == id)
+    }
+
+    /// Makes a channel that does not exist, at the position it left behind or else in a new epoch.
+    /// `None` when there are as many as there may be.
+    pub(super) fn make(&mut self, name: &ChannelName, totals: &Totals, now: Instant) -> Option<usize> {
+        let fresh = || Position { epoch: Epoch::from_random(rand::random()), offset: 0 };
+        let position = self.positions.find(name, now).unwrap_or_else(fresh);
+        self.make_at(name, position, totals, now)
+    }
+
+    /// Makes a channel that does not exist, at `position`.
+    pub(super) fn make_at(
+        &mut self,
+        name: &ChannelName,
+        position: Position,
+        totals: &Totals,
+        now: Instant,
+    ) -> Option<usize> {
+        let slot = self.channels.vacant_key();
+        if slot >= MOST_SLOTS || self.serial >= MOST_SERIALS || !totals.channels.take(1) {
+            return None;
+        }
+        self.positions.remove(name);
+        let place = (self.serial << SLOT_BITS) | slot as u64;
+        let id = ChannelId((place << SHARD_BITS) | self.index as u64);
+        self.serial += 1;
+        self.names.insert(ChannelName::clone(name), slot);
+        self.channels.insert(Channel::new(id, ChannelName::clone(name), position, now));
+        Some(slot)
+    }
+
+    /// Goes on where the last sweep stopped, for `budget` steps at most: a step looks at a slot or drops one thing.
+    pub(super) fn sweep(&mut self, now: Instant, limits: &HubLimits, totals: &Totals, budget: usize) -> Swept {
+        let mut swept = Swept { positions: self.positions.expire(now, budget / 2), ..Swept::default() };
+        let end = self.channels.capacity();
+        while swept.visited < end && swept.visited + swept.expired + swept.positions < budget {
+            if self.cursor >= end {
+                self.cursor = 0;
+            }
+            let most = budget - swept.visited - swept.expired - swept.positions;
+            self.sweep_slot(now, limits, totals, most, &mut swept);
+        }
+        swept
+    }
+
+    /// Sweeps the slot under the cursor and moves on, unless there may be more than `most` things to drop in it.
+    fn sweep_slot(&mut self, now: Instant, limits: &HubLimits, totals: &Totals, most: usize, swept: &mut Swept) {
+        let slot = self.cursor;
+        swept.visited += 1;
+        self.cursor += 1;
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
+        let (expired, bytes) = channel.expire(now, limits, most);
+        totals.bytes.give(bytes);
+        swept.expired += expired;
+        if expired == most {
+            self.cursor = slot;
+        } else if !channel.interest.is_empty() {
+            channel.last_used = now;
+        } else if channel.is_idle(now, limits) {
+            self.forget(slot, totals, now);
+            swept.forgotten += 1;
+        }
+    }
+
+    /// Forgets an idle channel; its position stays behind.
+    fn forget(&mut self, slot: usize, totals: &Totals, now: Instant) {
+        let channel = self.channels.remove(slot);
+        self.names.remove(&channel.name);
+        self.positions.leave(channel.name, channel.position, now);
+        totals.channels.give(1);
+    }
+
+    /// At most `most` slots from `from` on, as (where to go on, their channels); `None` to go on at the end.
+    pub(super) fn list(&self, from: usize, most: usize) -> (Option<usize>, impl Iterator<Item = &Channel>) {
+        let end = self.channels.capacity();
+        let to = from.saturating_add(most).min(end);
+        ((to < end).then_some(to), (from..to).filter_map(|slot| self.channels.get(slot)))
+    }
+}

@@ -1,0 +1,250 @@
+//! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
+
+use super::entry::Entry;
+use super::parked::Parked;
+use super::stage::Stage;
+use super::wheel::{Filed, NEVER, Wheel};
+use crate::close::Reason;
+use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
+use crate::connection::outbox::Spares;
+use crate::connection::task::RawWork;
+use crate::connection::{Hold, Payload, Transport};
+use crate::handoff::job::{Job, JobQueues};
+use crate::handoff::mailbox::Postman;
+use crate::hub::Hub;
+use crate::hub::execute::{Progress, execute};
+use crate::hub::post::ConnId;
+use crate::hub::work::Work;
+use crate::metrics::Counters;
+use crate::wire::http::access::AccessPolicy;
+use crate::wire::http::answer::DateCache;
+use crate::wire::json::JsonScratch;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Buffers kept for jobs: as many as a reactor has in the pool in busy times.
+const JOB_BUFFERS_MAX: usize = 64;
+/// A job buffer that grew beyond this is not kept, in bytes.
+const JOB_BUFFER_BYTES_MAX: usize = 256 * 1024;
+
+/// How a reactor is set up.
+pub struct Setup {
+    /// What requests act on.
+    pub hub: Arc<Hub>,
+    /// The way to all mailboxes; `own` is this reactor's.
+    pub postman: Postman,
+    /// The way to the workers.
+    pub jobs: Arc<JobQueues>,
+    /// Payloads of at least this many bytes go to the workers.
+    pub inline_parse_bytes: usize,
+    /// How long a publication may wait for room.
+    pub publish_wait: Duration,
+    /// Subscriptions per connection.
+    pub subscriptions_max: usize,
+    /// Connections per reactor; `usize::MAX` for as many as descriptors allow.
+    pub connections_max: usize,
+    /// Limits and texts of connections.
+    pub limits: Arc<Limits>,
+    /// Law 10, one per address listened on.
+    pub policies: Vec<AccessPolicy>,
+    /// This reactor's counters.
+    pub counters: Arc<Counters>,
+    /// Everybody's counters, for scrapes.
+    pub threads: Arc<Vec<Arc<Counters>>>,
+    /// When the server started.
+    pub started: Instant,
+}
+
+/// See the module.
+pub(super) struct Core {
+    pub(super) setup: Setup,
+    pub(super) stage: Stage,
+    pub(super) now: Instant,
+    pub(super) ticks: Ticks,
+    pub(super) wall_ms: u64,
+    pub(super) date: DateCache,
+    pub(super) draining: bool,
+    pub(super) spares: Spares,
+    pub(super) json: JsonScratch,
+    pub(super) wheel: Wheel,
+    pub(super) ready: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
+    pub(super) dead: Vec<u32>,
+    pub(super) parked: Parked,
+    job_buffers: Vec<Vec<u8>>,
+}
+
+impl Core {
+    pub(super) fn new(setup: Setup) -> Core {
+        let stage = Stage {
+            hub: Arc::clone(&setup.hub),
+            mailboxes: Arc::clone(&setup.postman.mailboxes),
+            threads: Arc::clone(&setup.threads),
+            started: setup.started,
+        };
+        let mut core = Core {
+            stage,
+            now: setup.started,
+            ticks: 0,
+            wall_ms: 0,
+            date: DateCache::default(),
+            draining: false,
+            spares: Spares::default(),
+            json: JsonScratch::default(),
+            wheel: Wheel::new(0),
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            dead: Vec::new(),
+            parked: Parked::default(),
+            job_buffers: Vec::new(),
+            setup,
+        };
+        core.look_at_clock();
+        core.wheel = Wheel::new(core.ticks);
+        core
+    }
+
+    /// Reads the clocks: once a tick.
+    pub(super) fn look_at_clock(&mut self) {
+        self.now = Instant::now();
+        self.ticks = (self.now.duration_since(self.setup.started).as_millis() as u64 / TICK_MS) as Ticks;
+        let wall = SystemTime::now();
+        self.wall_ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        self.date.at(wall);
+    }
+
+    /// What a connection that came in on `address` is lent.
+    pub(super) fn env(&mut self, address: u8) -> Env<'_> {
+        Env {
+            now: self.ticks,
+            limits: &self.setup.limits,
+            spares: &mut self.spares,
+            counters: &self.setup.counters,
+            date: self.date.as_str(),
+            policy: &self.setup.policies[usize::from(address)],
+            backstage: &self.stage,
+            draining: self.draining,
+        }
+    }
+
+    /// Executes work for the hub, here or on a worker. Returns how many answers will come from this thread, and what the
+    /// connection has to wait for before it goes on.
+    pub(super) fn submit(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
+        if raw.payload.as_ref().len() >= self.setup.inline_parse_bytes && !raw.task.is_parsed() {
+            return self.submit_to_pool(to, raw);
+        }
+        self.setup.counters.parsed_inline.add(1);
+        let work = Box::new(raw.prepare(to, &mut self.json));
+        let answers = work.remaining();
+        let hold = if work.answer_can_be_long() { Hold::Answers } else { Hold::No };
+        (answers, if self.run(work) { Hold::Elsewhere } else { hold })
+    }
+
+    /// Executes parsed work; true when it has to wait for room and was parked.
+    pub(super) fn run(&mut self, mut work: Box<Work>) -> bool {
+        match execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms) {
+            Progress::Done => false,
+            Progress::Blocked => {
+                self.setup.counters.publish_waits.add(1);
+                self.park_work(work);
+                true
+            }
+        }
+    }
+
+    fn submit_to_pool(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
+        let RawWork { form, task, payload, rights } = raw;
+        let payload = match payload {
+            Payload::Owned(bytes) => bytes,
+            Payload::Borrowed(bytes) => {
+                let mut buffer = self.job_buffers.pop().unwrap_or_default();
+                buffer.extend_from_slice(bytes);
+                buffer
+            }
+        };
+        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { form, task, payload, rights } }) {
+            self.setup.counters.pool_full.add(1);
+            self.park_job(job);
+        }
+        (0, Hold::Elsewhere)
+    }
+
+    /// Keeps a job's buffer for the next one.
+    pub(super) fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
+        if self.job_buffers.len() < JOB_BUFFERS_MAX && buffer.capacity() <= JOB_BUFFER_BYTES_MAX {
+            buffer.clear();
+            self.job_buffers.push(buffer);
+        }
+    }
+
+    /// Puts a connection on the list of those to read, once.
+    pub(super) fn make_ready(&mut self, slot: u32, entry: &mut Entry) {
+        if !entry.in_ready {
+            entry.in_ready = true;
+            self.ready.push(slot);
+        }
+    }
+
+    /// Looks at a connection after something happened to it: is there something to write, to read, to wait for, to end?
+    pub(super) fn settle(&mut self, slot: u32, entry: &mut Entry) {
+        if entry.dead.is_some() {
+            return;
+        }
+        let must_flush = !entry.connection.outbox.is_empty() || entry.connection.ending().is_some();
+        if must_flush && !entry.in_dirty && !entry.write_blocked {
+            entry.in_dirty = true;
+            self.dirty.push(slot);
+        }
+        let env = self.env(entry.address);
+        let wants_input = entry.connection.wants_input(&env);
+        let deadline = entry.connection.deadline(&env);
+        if wants_input && (entry.readable || entry.rest_pending) {
+            self.make_ready(slot, entry);
+        } else if entry.ended
+            && !entry.rest_pending
+            && entry.connection.outbox.is_empty()
+            && let Some(reason) = entry.connection.end_of_input(entry.rest.is_none())
+        {
+            self.kill(slot, entry, reason);
+            return;
+        }
+        if deadline < entry.filed {
+            entry.filed = self.wheel.file(Filed { slot, generation: entry.generation }, deadline);
+        }
+        self.count_transport(entry);
+    }
+
+    /// Puts a connection on the list of those to free, once.
+    pub(super) fn kill(&mut self, slot: u32, entry: &mut Entry, reason: Reason) {
+        if entry.dead.is_none() {
+            entry.dead = Some(reason);
+            self.dead.push(slot);
+        }
+    }
+
+    fn count_transport(&self, entry: &mut Entry) {
+        let transport = entry.connection.transport();
+        if transport != entry.counted_as {
+            self.count(entry.counted_as, false);
+            self.count(transport, true);
+            entry.counted_as = transport;
+        }
+    }
+
+    /// Moves the gauge of a transport.
+    pub(super) fn count(&self, transport: Option<Transport>, up: bool) {
+        let counters = &self.setup.counters;
+        let gauge = match transport {
+            Some(Transport::Http) => &counters.open_http,
+            Some(Transport::WebSocket) => &counters.open_websocket,
+            Some(Transport::EventStream) => &counters.open_sse,
+            None => return,
+        };
+        if up { gauge.add(1) } else { gauge.sub(1) }
+    }
+
+    /// Whether a filed deadline is the one that counts for this entry.
+    pub(super) fn is_filed(entry: &Entry, tick: Ticks) -> bool {
+        entry.filed != NEVER && entry.filed == tick
+    }
+}

@@ -1,0 +1,213 @@
+//! The phase `drain_mailbox`: letters from the hub and the workers into the outboxes of connections.
+
+use super::core::Core;
+use super::entry::Entries;
+use super::subscriptions::{Added, Subscriptions};
+use crate::close::Reason;
+use crate::connection::Connection;
+use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
+use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Reply};
+use crate::hub::publication::Publication;
+use crate::wire::publication::Epoch;
+use crate::wire::refusal::Refusal;
+use std::sync::Arc;
+
+/// Letters taken in one tick.
+const LETTERS_PER_TICK: usize = 4096;
+/// Pushes into outboxes in one tick, after which the tick goes on to the flush.
+const PUSHES_PER_TICK: usize = 200_000;
+
+impl Core {
+    /// Takes letters until the mailbox is empty, a budget is spent, or an outbox is half full and should be flushed
+    /// first. True when letters were left.
+    pub(super) fn drain_mailbox(
+        &mut self,
+        inbox: &Inbox,
+        entries: &mut Entries,
+        subscriptions: &mut Subscriptions,
+    ) -> bool {
+        let (mut entries_freed, mut bytes_freed, mut pushes) = (0, 0, 0);
+        let mut left_over = true;
+        for _ in 0..LETTERS_PER_TICK {
+            let Some(letter) = inbox.next() else {
+                left_over = false;
+                break;
+            };
+            let mut stop = false;
+            match letter {
+                Letter::Delivery(Delivery::Publication { channel, publication, exclude }) => {
+                    entries_freed += 1;
+                    bytes_freed += publication.weight();
+                    pushes += subscriptions.members(channel).len();
+                    stop = self.fan_out(channel, &publication, exclude, entries, subscriptions);
+                }
+                Letter::Delivery(Delivery::Reset { channel, name, epoch }) => {
+                    entries_freed += 1;
+                    bytes_freed += crate::hub::post::RESET_WEIGHT;
+                    self.fan_out_reset(channel, &name, epoch, entries, subscriptions);
+                }
+                Letter::Delivery(Delivery::Reply(reply)) => self.reply(*reply, entries, subscriptions),
+                Letter::Returned(returned) => self.take_back(*returned, entries),
+            }
+            if stop || pushes > PUSHES_PER_TICK {
+                break;
+            }
+        }
+        if entries_freed > 0 {
+            self.setup.postman.mailboxes.free(inbox.id, entries_freed, bytes_freed);
+        }
+        left_over
+    }
+
+    /// Pushes one publication to the channel's subscribers here; true when an outbox should be flushed before more.
+    fn fan_out(
+        &mut self,
+        channel: ChannelId,
+        publication: &Arc<Publication>,
+        exclude: Option<ConnId>,
+        entries: &mut Entries,
+        subscriptions: &Subscriptions,
+    ) -> bool {
+        let mut stop = false;
+        let own = self.setup.postman.own;
+        for member in subscriptions.members(channel) {
+            let Some(entry) = entries.get(member.slot) else { continue };
+            let excluded = exclude.is_some_and(|name| {
+                Some(name.mailbox) == own && name.slot == member.slot && name.generation == entry.generation
+            });
+            if excluded || entry.dead.is_some() {
+                continue;
+            }
+            let env = &mut self.env(entry.address);
+            entry.connection.push(publication, member.binary, env);
+            stop |= !entry.write_blocked && entry.connection.outbox.len() >= entry.connection.outbox_limit(env) / 2;
+            self.after_push(member.slot, entry);
+        }
+        stop
+    }
+
+    fn fan_out_reset(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        epoch: Epoch,
+        entries: &mut Entries,
+        subscriptions: &Subscriptions,
+    ) {
+        for member in subscriptions.members(channel) {
+            let Some(entry) = entries.get(member.slot) else { continue };
+            entry.connection.push_reset(channel, name, epoch, &mut self.env(entry.address));
+            self.after_push(member.slot, entry);
+        }
+    }
+
+    /// The cheap part of `settle`: a push changes nothing but the outbox.
+    fn after_push(&mut self, slot: u32, entry: &mut super::entry::Entry) {
+        if entry.write_blocked {
+            // It will not be flushed in this tick, so it is judged here.
+            let limit = entry.connection.outbox_limit(&self.env(entry.address));
+            if entry.connection.outbox.len() > limit && entry.connection.ending().is_none() {
+                entry.connection.cut_off(Reason::SlowConsumer, &mut self.env(entry.address));
+                self.settle(slot, entry);
+            }
+            self.charge(entry);
+        } else if !entry.in_dirty && !entry.connection.outbox.is_empty() {
+            entry.in_dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    fn reply(&mut self, mut reply: Reply, entries: &mut Entries, subscriptions: &mut Subscriptions) {
+        let to = reply.to;
+        let alive = entries
+            .get_exact(to.slot, to.generation)
+            .is_some_and(|entry| entry.dead.is_none() && entry.connection.ending().is_none());
+        if !alive {
+            if entries.get_exact(to.slot, to.generation).is_none() {
+                self.setup.counters.stale_ids.add(1);
+            }
+            if let Answer::Channel { id, live: true, .. } = reply.answer {
+                self.setup.hub.release(id, to.mailbox, 1);
+            }
+            return;
+        }
+        if let Some(refusal) = self.subscribe_or_not(&reply, entries, subscriptions) {
+            reply.answer = Answer::Refused(refusal);
+        }
+        let Some(entry) = entries.get(to.slot) else { return };
+        let mut env = self.env(entry.address);
+        entry.connection.reply(reply, &mut env);
+        self.settle(to.slot, entry);
+    }
+
+    /// Does for the table what the answer says; the refusal to give instead, if it cannot be done.
+    fn subscribe_or_not(
+        &mut self,
+        reply: &Reply,
+        entries: &mut Entries,
+        subscriptions: &mut Subscriptions,
+    ) -> Option<Refusal> {
+        let to = reply.to;
+        match &reply.answer {
+            Answer::Channel { id, live: true, .. } => {
+                let entry = entries.get(to.slot)?;
+                let binary = Connection::form_is_binary(reply.form);
+                let limit = self.setup.subscriptions_max;
+                match subscriptions.add(*id, to.slot, &mut entry.memberships, binary, limit) {
+                    Added::New => {
+                        self.setup.counters.subscriptions.add(1);
+                        None
+                    }
+                    Added::Already => {
+                        self.setup.hub.release(*id, to.mailbox, 1);
+                        None
+                    }
+                    Added::Full => {
+                        self.setup.hub.release(*id, to.mailbox, 1);
+                        let message = format!(
+                            "this connection is subscribed to {limit} channels, the most it may (channels.per_connection); unsubscribe from one, or open another connection"
+                        );
+                        Some(Refusal::new(429, "too_many_subscriptions", message))
+                    }
+                }
+            }
+            Answer::Unsubscribe { channel, id } => {
+                let mut own = std::mem::take(&mut entries.get(to.slot)?.memberships);
+                let found = id.is_some_and(|id| subscriptions.remove(id, &mut own, entries));
+                entries.get(to.slot)?.memberships = own;
+                if let (true, Some(id)) = (found, id) {
+                    self.setup.counters.subscriptions.sub(1);
+                    self.setup.hub.release(*id, to.mailbox, 1);
+                    return None;
+                }
+                Some(Refusal::new(404, "not_subscribed", format!("this connection is not subscribed to {channel:?}")))
+            }
+            _ => None,
+        }
+    }
+
+    fn take_back(&mut self, returned: Returned, entries: &mut Entries) {
+        let Returned { to, buffer, outcome } = returned;
+        self.keep_buffer(buffer);
+        let (mut blocked, mut panicked) = (false, false);
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Panicked => panicked = true,
+            Outcome::Blocked(work) => {
+                self.setup.counters.publish_waits.add(1);
+                self.park_work(work);
+                blocked = true;
+            }
+        }
+        let Some(entry) = entries.get_exact(to.slot, to.generation) else {
+            self.setup.counters.stale_ids.add(1);
+            return;
+        };
+        if panicked {
+            entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
+        } else if !blocked {
+            entry.connection.returned();
+        }
+        self.settle(to.slot, entry);
+    }
+}

@@ -1,0 +1,134 @@
+//! The slab of connections: what a reactor keeps for each, and names that cannot lie (law 8).
+
+use super::subscriptions::Memberships;
+use super::wheel::NEVER;
+use crate::close::Reason;
+use crate::connection::Connection;
+use crate::connection::env::Ticks;
+use crate::hub::post::{ConnId, MailboxId};
+use mio::Token;
+use mio::net::TcpStream;
+use slab::Slab;
+
+/// One connection with its socket.
+pub(super) struct Entry {
+    pub(super) stream: TcpStream,
+    pub(super) connection: Connection,
+    pub(super) memberships: Memberships,
+    /// Bytes that were read and not yet consumed.
+    pub(super) rest: Option<Box<Vec<u8>>>,
+    /// The rest was left because the connection had to wait or its turn was over, not because it is incomplete.
+    pub(super) rest_pending: bool,
+    /// Bytes of its outbox that are counted in the global budget.
+    pub(super) charged: usize,
+    pub(super) generation: u32,
+    /// Where the wheel has it; [`NEVER`] when nowhere.
+    pub(super) filed: Ticks,
+    /// Which of the server's addresses it came in on.
+    pub(super) address: u8,
+    /// The socket may have something to read.
+    pub(super) readable: bool,
+    /// The peer's end was announced, so a short read does not mean that the socket is empty.
+    pub(super) hung_up: bool,
+    /// The peer's stream ended.
+    pub(super) ended: bool,
+    /// The last write left bytes behind: wait for the socket to be writable.
+    pub(super) write_blocked: bool,
+    /// Our stream was ended.
+    pub(super) shut_down: bool,
+    /// It is in the list of those to read.
+    pub(super) in_ready: bool,
+    /// It is in the list of those to flush.
+    pub(super) in_dirty: bool,
+    /// It is in the list of those to free, for this reason.
+    pub(super) dead: Option<Reason>,
+    /// Its transport as counted in the gauges.
+    pub(super) counted_as: Option<crate::connection::Transport>,
+}
+
+/// The connections of one reactor.
+pub(super) struct Entries {
+    slab: Slab<Entry>,
+    /// How often each slot had been used before: survives the entries.
+    generations: Vec<u32>,
+}
+
+impl Entries {
+    pub(super) fn new() -> Entries {
+        Entries { slab: Slab::new(), generations: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// The token that the next inserted connection will have.
+    pub(super) fn next_token(&self) -> Token {
+        let slot = self.slab.vacant_key();
+        token(slot as u32, self.generations.get(slot).copied().unwrap_or(0))
+    }
+
+    pub(super) fn insert(&mut self, stream: TcpStream, connection: Connection, address: u8) -> u32 {
+        let slot = self.slab.vacant_key();
+        if slot == self.generations.len() {
+            self.generations.push(0);
+        }
+        let generation = self.generations[slot];
+        self.slab.insert(Entry {
+            stream,
+            connection,
+            memberships: Memberships::new(),
+            rest: None,
+            rest_pending: false,
+            charged: 0,
+            generation,
+            filed: NEVER,
+            address,
+            readable: true,
+            hung_up: false,
+            ended: false,
+            write_blocked: false,
+            shut_down: false,
+            in_ready: false,
+            in_dirty: false,
+            dead: None,
+            counted_as: None,
+        });
+        slot as u32
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Entry> {
+        let entry = self.slab.try_remove(slot as usize)?;
+        let generation = &mut self.generations[slot as usize];
+        *generation = generation.wrapping_add(1);
+        Some(entry)
+    }
+
+    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Entry> {
+        self.slab.get_mut(slot as usize)
+    }
+
+    /// The entry that a token or a connection's name means, unless it is gone.
+    pub(super) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry> {
+        self.slab.get_mut(slot as usize).filter(|entry| entry.generation == generation)
+    }
+
+    pub(super) fn slots(&self) -> Vec<u32> {
+        self.slab.iter().map(|(slot, _)| slot as u32).collect()
+    }
+}
+
+/// The name of a connection of the reactor that drains `own`.
+pub(super) fn name_of(own: Option<MailboxId>, slot: u32, generation: u32) -> ConnId {
+    ConnId { mailbox: own.expect("a reactor's postman knows its own mailbox"), slot, generation }
+}
+
+/// A token names a slot and its use; 31 bits of generation keep it clear of the reactor's own tokens.
+pub(super) fn token(slot: u32, generation: u32) -> Token {
+    Token((generation as usize & 0x7fff_ffff) << 32 | slot as usize)
+}
+
+/// The slot and generation of a token.
+pub(super) fn parts(token: Token) -> (u32, u32) {
+    (token.0 as u32, (token.0 >> 32) as u32)
+}

@@ -1,0 +1,111 @@
+//! The phase `flush_dirty`: one `writev` per connection that has something to say, and the judgement on slow readers.
+
+use super::core::Core;
+use super::entry::{Entries, Entry};
+use crate::close::Reason;
+use crate::connection::outbox::SLICES_MAX;
+use std::io::{ErrorKind, IoSlice, Write};
+use std::net::Shutdown;
+
+/// Bytes written to one connection in one tick; what is left waits for the next.
+const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+
+impl Core {
+    /// Flushes every dirty connection once.
+    pub(super) fn flush_dirty(&mut self, entries: &mut Entries) {
+        let dirty = std::mem::take(&mut self.dirty);
+        for &slot in &dirty {
+            let Some(entry) = entries.get(slot) else { continue };
+            if !std::mem::take(&mut entry.in_dirty) || entry.dead.is_some() {
+                continue;
+            }
+            self.flush(slot, entry);
+            self.judge(slot, entry);
+            self.finish(slot, entry);
+            self.settle(slot, entry);
+        }
+        if self.dirty.is_empty() {
+            let mut dirty = dirty;
+            dirty.clear();
+            self.dirty = dirty;
+        }
+    }
+
+    fn flush(&mut self, slot: u32, entry: &mut Entry) {
+        let mut budget = BYTES_PER_TURN;
+        while !entry.connection.outbox.is_empty() && budget > 0 {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let filled = entry.connection.outbox.slices(&mut slices);
+            match entry.stream.write_vectored(&slices[..filled]) {
+                Ok(written) => {
+                    self.setup.counters.bytes_out.add(written as u64);
+                    budget = budget.saturating_sub(written);
+                    entry.connection.outbox.advance(written, &mut self.spares);
+                    entry.connection.wrote(&self.env(entry.address));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    entry.write_blocked = true;
+                    break;
+                }
+                Err(_) => {
+                    self.kill(slot, entry, Reason::PeerVanished);
+                    break;
+                }
+            }
+        }
+        self.charge(entry);
+    }
+
+    /// Counts what is left behind in the global budget, and what is no longer.
+    pub(super) fn charge(&mut self, entry: &mut Entry) {
+        let left = entry.connection.outbox.len();
+        let boxes = &self.setup.postman.mailboxes;
+        if left > entry.charged {
+            boxes.charge_outbox(left - entry.charged);
+            self.setup.counters.outbox_bytes.add((left - entry.charged) as u64);
+        } else if left < entry.charged {
+            boxes.credit_outbox(entry.charged - left);
+            self.setup.counters.outbox_bytes.sub((entry.charged - left) as u64);
+        }
+        entry.charged = left;
+    }
+
+    /// Law 7: slow is who has bytes left after a write attempt, more than its limit or more than all have together.
+    fn judge(&mut self, slot: u32, entry: &mut Entry) {
+        if !entry.write_blocked || entry.dead.is_some() {
+            return;
+        }
+        let limit = entry.connection.outbox_limit(&self.env(entry.address));
+        let left = entry.connection.outbox.len();
+        let reason = if left > limit {
+            Reason::SlowConsumer
+        } else if left > 0 && self.setup.postman.mailboxes.is_overdrawn() {
+            Reason::OutboundBudget
+        } else {
+            return;
+        };
+        if entry.connection.ending().is_some() {
+            self.kill(slot, entry, reason);
+            return;
+        }
+        entry.connection.cut_off(reason, &mut self.env(entry.address));
+        self.charge(entry);
+    }
+
+    /// Ends our stream behind the last byte of a connection that is ending, and waits for the peer's end.
+    fn finish(&mut self, slot: u32, entry: &mut Entry) {
+        let Some(reason) = entry.connection.ending() else { return };
+        if !entry.connection.outbox.is_empty() || entry.dead.is_some() {
+            return;
+        }
+        if entry.ended {
+            self.kill(slot, entry, reason);
+        } else if !entry.shut_down {
+            entry.shut_down = true;
+            if entry.stream.shutdown(Shutdown::Write).is_err() {
+                self.kill(slot, entry, reason);
+            }
+        }
+    }
+}

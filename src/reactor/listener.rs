@@ -1,0 +1,120 @@
+//! Listening sockets: one per reactor and address, sharing the port, with everything that accepted sockets inherit.
+
+use log::warn;
+use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use std::fs::File;
+use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// Silence before the kernel probes a peer.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// How long sent bytes may stay unacknowledged before the kernel gives the peer up.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait before accepting again when no descriptor was free.
+pub(super) const EXHAUSTED_RETRY: Duration = Duration::from_millis(100);
+/// At most one line of log in this time about missing descriptors.
+const EXHAUSTED_LOG_EVERY: Duration = Duration::from_secs(1);
+
+/// Opens a listening socket that shares its port with the other reactors'. Accepted sockets inherit its options.
+///
+/// # Errors
+/// The address is in use by another process, is not one of this machine's, or needs rights.
+pub fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(Duration::from_secs(10)).with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Whether nobody else listens on an address: our own sockets share their port, and would share it with a stranger's too.
+///
+/// # Errors
+/// The address is in use, is not one of this machine's, or needs rights.
+pub fn probe(address: SocketAddr) -> Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(address))
+}
+
+/// One listening socket of a reactor.
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    /// Which of the server's addresses it listens on.
+    pub(super) address: u8,
+    /// Whether connections may be waiting.
+    pub(super) ready: bool,
+}
+
+/// What one accept came to.
+pub(super) enum Accepted {
+    Connection(TcpStream, SocketAddr),
+    /// Nobody is waiting.
+    Empty,
+    /// This one went away while it waited; there may be more.
+    Gone,
+    /// No descriptor is free: try again after [`EXHAUSTED_RETRY`].
+    Exhausted,
+}
+
+impl Listener {
+    pub(super) fn accept(&mut self, reserve: &mut Reserve) -> Accepted {
+        match self.socket.accept() {
+            Ok((stream, peer)) => Accepted::Connection(stream, peer),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Empty,
+            Err(error) if is_exhausted(&error) => {
+                reserve.turn_one_away(&self.socket, &error);
+                Accepted::Exhausted
+            }
+            Err(_) => Accepted::Gone,
+        }
+    }
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM: the process or the machine has run out.
+fn is_exhausted(error: &Error) -> bool {
+    matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12))
+}
+
+/// A descriptor kept aside: when all others are used, giving it up lets one waiting peer be told so at once.
+pub(super) struct Reserve {
+    descriptor: Option<File>,
+    logged: Option<Instant>,
+}
+
+impl Reserve {
+    pub(super) fn new() -> Reserve {
+        Reserve { descriptor: File::open("/dev/null").ok(), logged: None }
+    }
+
+    /// Accepts one waiting connection on the reserve descriptor and drops it, so that its peer sees a reset instead of
+    /// waiting for ever.
+    fn turn_one_away(&mut self, socket: &TcpListener, error: &Error) {
+        if self.descriptor.take().is_some() {
+            drop(socket.accept());
+        }
+        self.refill();
+        let now = Instant::now();
+        if self.logged.is_none_or(|at| now.duration_since(at) >= EXHAUSTED_LOG_EVERY) {
+            self.logged = Some(now);
+            warn!("cannot accept connections: {error}; raise the limit of open files (ulimit -n), or add a machine");
+        }
+    }
+
+    /// Takes a descriptor aside again, if one is free.
+    pub(super) fn refill(&mut self) {
+        if self.descriptor.is_none() {
+            self.descriptor = File::open("/dev/null").ok();
+        }
+    }
+}

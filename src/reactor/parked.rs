@@ -1,0 +1,125 @@
+//! Work that waits for room: publications that met a full mailbox, and jobs that met a full pool.
+//!
+//! A parked connection is not read. Work is tried again when somebody frees room (which wakes this reactor), and after
+//! `publish_wait` the publication is answered 503.
+
+use super::core::Core;
+use super::entry::Entries;
+use crate::handoff::job::Job;
+use crate::hub::execute::{Progress, execute, give_up};
+use crate::hub::post::ConnId;
+use crate::hub::work::Work;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Retries in one tick.
+const RETRIES_PER_TICK: usize = 1024;
+
+/// Everything of this reactor that waits for room.
+#[derive(Default)]
+pub(super) struct Parked {
+    waiting: VecDeque<Waiting>,
+    /// Something was parked since the last retry: room may have come free before anybody knew that we wait.
+    fresh: bool,
+}
+
+struct Waiting {
+    what: Stuck,
+    until: Instant,
+}
+
+enum Stuck {
+    Work(Box<Work>),
+    Job(Job),
+}
+
+impl Stuck {
+    fn owner(&self) -> ConnId {
+        match self {
+            Stuck::Work(work) => work.to,
+            Stuck::Job(job) => job.to,
+        }
+    }
+}
+
+impl Parked {
+    /// How long the reactor may sleep for the sake of what is parked.
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+        if self.fresh {
+            return Some(Duration::ZERO);
+        }
+        self.waiting.iter().map(|waiting| waiting.until).min().map(|until| until.saturating_duration_since(now))
+    }
+}
+
+impl Core {
+    pub(super) fn park_work(&mut self, work: Box<Work>) {
+        self.park(Stuck::Work(work), self.now + self.setup.publish_wait);
+    }
+
+    pub(super) fn park_job(&mut self, job: Job) {
+        // A job waits until a worker takes it, however long: nothing is dropped. The time is only when to look again.
+        self.park(Stuck::Job(job), self.now + self.setup.publish_wait);
+    }
+
+    fn park(&mut self, what: Stuck, until: Instant) {
+        if self.parked.waiting.is_empty() {
+            self.setup.postman.mailboxes.set_waiting(self.mailbox(), true);
+        }
+        self.parked.waiting.push_back(Waiting { what, until });
+        self.parked.fresh = true;
+    }
+
+    fn mailbox(&self) -> crate::hub::post::MailboxId {
+        self.setup.postman.own.expect("a reactor's postman knows its own mailbox")
+    }
+
+    /// Tries what is parked once more, in the order it was parked.
+    pub(super) fn retry_parked(&mut self, entries: &mut Entries) {
+        if self.parked.waiting.is_empty() {
+            return;
+        }
+        self.parked.fresh = false;
+        let tries = self.parked.waiting.len().min(RETRIES_PER_TICK);
+        for _ in 0..tries {
+            let Some(waiting) = self.parked.waiting.pop_front() else { break };
+            let owner = waiting.what.owner();
+            let until = waiting.until;
+            match self.retry(waiting) {
+                Some(what) => self.parked.waiting.push_back(Waiting { what, until: until.max(self.now) }),
+                None => self.resume(owner, entries),
+            }
+        }
+        self.parked.fresh |= self.parked.waiting.len() > RETRIES_PER_TICK;
+        if self.parked.waiting.is_empty() {
+            self.setup.postman.mailboxes.set_waiting(self.mailbox(), false);
+        }
+    }
+
+    /// What is still stuck, or `None` when it went through (or was given up and answered).
+    fn retry(&mut self, waiting: Waiting) -> Option<Stuck> {
+        match waiting.what {
+            // The job's own return ends the connection's hold.
+            Stuck::Job(job) => self.setup.jobs.submit(job).err().map(Stuck::Job),
+            Stuck::Work(mut work) => {
+                let (hub, postman) = (&self.setup.hub, &self.setup.postman);
+                match execute(&mut work, hub, postman, self.now, self.wall_ms) {
+                    Progress::Done => None,
+                    Progress::Blocked if self.now < waiting.until => Some(Stuck::Work(work)),
+                    Progress::Blocked => {
+                        self.setup.counters.publish_busy.add(1);
+                        give_up(&mut work, hub, postman, self.now, self.wall_ms);
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, owner: ConnId, entries: &mut Entries) {
+        if let Some(entry) = entries.get_exact(owner.slot, owner.generation) {
+            entry.connection.returned();
+            self.settle(owner.slot, entry);
+        }
+    }
+}

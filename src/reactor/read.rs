@@ -1,0 +1,152 @@
+//! The phase `read_ready`: bytes from sockets into connections, within budgets.
+
+use super::core::Core;
+use super::entry::{Entries, Entry};
+use crate::close::Reason;
+use crate::connection::Step;
+use std::io::{ErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Reads from one connection in one turn: a fast sender must not keep the others waiting.
+const READS_PER_TURN: usize = 4;
+/// Requests of one connection in one turn.
+const REQUESTS_PER_TURN: usize = 256;
+
+impl Core {
+    /// Gives every connection on the list one turn. Those with more to do stay on the list for the next tick.
+    pub(super) fn read_ready(&mut self, entries: &mut Entries, scratch: &mut [u8]) {
+        let ready = std::mem::take(&mut self.ready);
+        for &slot in &ready {
+            let Some(entry) = entries.get(slot) else { continue };
+            if !std::mem::take(&mut entry.in_ready) || entry.dead.is_some() {
+                continue;
+            }
+            let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
+            // Law 9: a panic in one connection's work closes that connection and nothing else.
+            let turn = catch_unwind(AssertUnwindSafe(|| self.turn(to, entry, scratch)));
+            if turn.is_err() {
+                self.setup.counters.panics.add(1);
+                self.json = crate::wire::json::JsonScratch::default();
+                let mut env = self.env(entry.address);
+                entry.rest = None;
+                entry.rest_pending = false;
+                entry.connection.cut_off(Reason::InternalError, &mut env);
+            }
+            self.settle(slot, entry);
+        }
+        // Keep the list's memory.
+        if self.ready.is_empty() {
+            let mut ready = ready;
+            ready.clear();
+            self.ready = ready;
+        }
+    }
+
+    fn turn(&mut self, to: crate::hub::post::ConnId, entry: &mut Entry, scratch: &mut [u8]) {
+        let mut requests = REQUESTS_PER_TURN;
+        for _ in 0..READS_PER_TURN {
+            if !entry.connection.wants_input(&self.env(entry.address)) {
+                return;
+            }
+            let kept = restore(entry, scratch);
+            let must_read = entry.readable && !(entry.rest_pending && kept > 0);
+            let read = if must_read { self.read_some(to.slot, entry, &mut scratch[kept..]) } else { 0 };
+            if entry.dead.is_some() {
+                return;
+            }
+            let filled = kept + read;
+            let consumed = self.feed(to, entry, &mut scratch[..filled], &mut requests);
+            keep(entry, &scratch[consumed..filled]);
+            let wants_input = entry.connection.wants_input(&self.env(entry.address));
+            if !wants_input || requests == 0 || !entry.readable {
+                break;
+            }
+        }
+        if entry.ended && !entry.rest_pending {
+            self.end_of_input(to.slot, entry);
+        }
+    }
+
+    /// Lets the connection consume `input`; how many bytes it did.
+    fn feed(
+        &mut self,
+        to: crate::hub::post::ConnId,
+        entry: &mut Entry,
+        input: &mut [u8],
+        requests: &mut usize,
+    ) -> usize {
+        let mut consumed = 0;
+        entry.rest_pending = false;
+        loop {
+            if *requests == 0 || !entry.connection.wants_input(&self.env(entry.address)) {
+                entry.rest_pending = consumed < input.len();
+                return consumed;
+            }
+            let (used, step) = entry.connection.step(&mut input[consumed..], &mut self.env(entry.address));
+            consumed += used;
+            match step {
+                Step::NeedMore => return consumed,
+                Step::Continue => {}
+                Step::Work(raw) => {
+                    let (answers, hold) = self.submit(to, raw);
+                    entry.connection.submitted(answers, hold);
+                }
+            }
+            *requests -= 1;
+        }
+    }
+
+    /// One read; how many bytes came.
+    fn read_some(&mut self, slot: u32, entry: &mut Entry, room: &mut [u8]) -> usize {
+        loop {
+            match entry.stream.read(room) {
+                Ok(0) => {
+                    entry.readable = false;
+                    entry.ended = true;
+                    return 0;
+                }
+                Ok(read) => {
+                    self.setup.counters.bytes_in.add(read as u64);
+                    // A short read emptied the socket, unless the peer's end lies behind it.
+                    if read < room.len() && !entry.hung_up {
+                        entry.readable = false;
+                    }
+                    return read;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    entry.readable = false;
+                    return 0;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    entry.readable = false;
+                    self.kill(slot, entry, Reason::PeerVanished);
+                    return 0;
+                }
+            }
+        }
+    }
+
+    fn end_of_input(&mut self, slot: u32, entry: &mut Entry) {
+        let rest_is_empty = entry.rest.is_none();
+        if let Some(reason) = entry.connection.end_of_input(rest_is_empty)
+            && (reason == Reason::PeerVanished || entry.connection.outbox.is_empty())
+        {
+            self.kill(slot, entry, reason);
+        }
+    }
+}
+
+/// Puts what was kept in front of the scratch buffer; how many bytes.
+fn restore(entry: &mut Entry, scratch: &mut [u8]) -> usize {
+    let Some(rest) = entry.rest.take() else { return 0 };
+    scratch[..rest.len()].copy_from_slice(&rest);
+    rest.len()
+}
+
+/// Keeps what was not consumed. An idle connection keeps nothing.
+fn keep(entry: &mut Entry, rest: &[u8]) {
+    if !rest.is_empty() {
+        entry.rest = Some(Box::new(rest.to_vec()));
+    }
+}

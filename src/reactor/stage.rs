@@ -1,0 +1,52 @@
+//! The pages that need more than a connection knows: metrics and the list of channels.
+
+use crate::connection::env::Backstage;
+use crate::handoff::mailbox::Mailboxes;
+use crate::hub::Hub;
+use crate::metrics::{Counters, Shared, exposition};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Channels listed at most.
+const LISTED_MAX: usize = 1000;
+
+/// See the module.
+pub(super) struct Stage {
+    pub(super) hub: Arc<Hub>,
+    pub(super) mailboxes: Arc<Mailboxes>,
+    pub(super) threads: Arc<Vec<Arc<Counters>>>,
+    pub(super) started: Instant,
+}
+
+impl Backstage for Stage {
+    fn metrics(&self) -> String {
+        let stats = self.hub.stats();
+        let shared = Shared {
+            channels: stats.channels as u64,
+            history_bytes: stats.history_bytes as u64,
+            positions: stats.positions as u64,
+            interest: stats.interest as u64,
+            outbound_bytes: self.mailboxes.outbound_bytes() as u64,
+            mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
+            uptime_s: self.started.elapsed().as_secs(),
+        };
+        exposition(&self.threads, &shared)
+    }
+
+    fn channels(&self) -> String {
+        let channels: Vec<serde_json::Value> = self
+            .hub
+            .channels(LISTED_MAX)
+            .into_iter()
+            .map(|channel| {
+                serde_json::json!({
+                    "channel": &*channel.name,
+                    "epoch": channel.position.epoch.as_str(),
+                    "offset": channel.position.offset,
+                    "subscribers": channel.subscribers,
+                })
+            })
+            .collect();
+        serde_json::json!({ "channels": channels, "total": self.hub.stats().channels }).to_string()
+    }
+}

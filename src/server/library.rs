@@ -1,0 +1,181 @@
+//! The server as a library: publish from any thread, subscribe with a callback that runs on a thread of its own.
+
+use super::Server;
+use crate::handoff::mailbox::{Letter, Mailboxes, Postman};
+use crate::hub::Hub;
+use crate::hub::execute::{Progress, execute, give_up};
+use crate::hub::post::{Answer, ConnId, Delivery, Form, MailboxId, Post};
+use crate::hub::publication::Publication;
+use crate::hub::work::Work;
+use crate::wire::json::{JsonScratch, validate};
+use crate::wire::name::check_name;
+use crate::wire::publication::{Data, Position};
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{GetOptions, PostOptions, Request, Verb};
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A caller of the library has no mailbox: what is posted to this one is handed to it directly.
+const CALLER: MailboxId = MailboxId(u32::MAX);
+/// How long a publication that met a full mailbox waits before it tries again.
+const RETRY_EVERY: Duration = Duration::from_millis(1);
+
+/// Why something could not be published or subscribed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} ({}): {}", .0.code, .0.status, .0.message)]
+pub struct PublishError(pub Refusal);
+
+/// A subscription of the library. Dropping it ends it; a callback that is running is waited for.
+pub struct Subscription {
+    /// Where the channel was when the subscription began: the first publication delivered is the next one.
+    pub position: Position,
+    hub: Arc<Hub>,
+    mailboxes: Arc<Mailboxes>,
+    mailbox: MailboxId,
+    channel: crate::hub::post::ChannelId,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Publishes one JSON value. Blocks for at most the configuration's `publish_wait` while subscribers' mailboxes are
+    /// full.
+    ///
+    /// # Errors
+    /// A bad name, no JSON, a limit, or 503 `busy` after the wait.
+    pub fn publish(&self, channel: &str, json: &str) -> Result<Position, PublishError> {
+        validate(json.as_bytes(), &mut JsonScratch::default()).map_err(PublishError)?;
+        self.publish_data(channel, Data::Json(Bytes::copy_from_slice(json.trim().as_bytes())))
+    }
+
+    /// Publishes data that the caller vouches for: JSON must be one valid value. Otherwise as [`Server::publish`].
+    ///
+    /// # Errors
+    /// A bad name, a limit, or 503 `busy` after the wait.
+    pub fn publish_data(&self, channel: &str, data: Data) -> Result<Position, PublishError> {
+        check_name(channel).map_err(PublishError)?;
+        let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+        let verb = Verb::Post { channel: channel.into(), post: Box::new(post) };
+        match self.ask(verb, CALLER)? {
+            Answer::Published { position, .. } => Ok(position),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Calls `callback` for each publication from here on, in order, on a thread of its own. A callback that is slower
+    /// than its publishers fills this subscription's mailbox and makes them wait (law 7, `reliable`).
+    ///
+    /// # Errors
+    /// A bad name, a limit, or no thread.
+    pub fn subscribe(
+        &self,
+        channel: &str,
+        mut callback: impl FnMut(&Publication) + Send + 'static,
+    ) -> Result<Subscription, PublishError> {
+        check_name(channel).map_err(PublishError)?;
+        let inbox = self.mailboxes.open_library(self.mailbox_limits);
+        let mailbox = inbox.id;
+        let verb = Verb::Get { channel: channel.into(), options: GetOptions::default() };
+        let answer = self.ask(verb, mailbox).inspect_err(|_| self.mailboxes.close_library(mailbox))?;
+        let Answer::Channel { id, position, .. } = answer else { return Err(unexpected(&answer)) };
+        let mailboxes = Arc::clone(&self.mailboxes);
+        let deliver = move || {
+            for letter in inbox.receiver.iter() {
+                if let Letter::Delivery(delivery) = letter {
+                    if let Delivery::Publication { publication, .. } = &delivery {
+                        callback(publication);
+                    }
+                    mailboxes.free(inbox.id, 1, delivery.weight());
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("subscriber".to_owned()).spawn(deliver);
+        let mut subscription = Subscription {
+            position,
+            hub: Arc::clone(&self.hub),
+            mailboxes: Arc::clone(&self.mailboxes),
+            mailbox,
+            channel: id,
+            thread: None,
+        };
+        let failed = |error: std::io::Error| PublishError(Refusal::new(503, "no_thread", error.to_string()));
+        subscription.thread = Some(thread.map_err(failed)?);
+        Ok(subscription)
+    }
+
+    /// Executes one request on this thread. Interest of a subscription is counted for `mailbox`.
+    fn ask(&self, verb: Verb, mailbox: MailboxId) -> Result<Answer, PublishError> {
+        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let caller = Caller { postman, mailbox, answer: RefCell::new(None) };
+        let to = ConnId { mailbox, slot: 0, generation: 0 };
+        let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);
+        let until = Instant::now() + self.publish_wait;
+        loop {
+            let now = Instant::now();
+            match execute(&mut work, &self.hub, &caller, now, wall_ms()) {
+                Progress::Done => break,
+                Progress::Blocked if now >= until => {
+                    give_up(&mut work, &self.hub, &caller, now, wall_ms());
+                    break;
+                }
+                Progress::Blocked => std::thread::sleep(RETRY_EVERY),
+            }
+        }
+        match caller.answer.into_inner() {
+            Some(Answer::Refused(refusal)) => Err(PublishError(refusal)),
+            Some(answer) => Ok(answer),
+            None => Err(PublishError(Refusal::new(500, "internal_error", "the request was not answered"))),
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.release(self.channel, self.mailbox, 1);
+        self.mailboxes.close_library(self.mailbox);
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+            && thread.join().is_err()
+        {
+            log::error!("a subscriber's callback panicked");
+        }
+    }
+}
+
+/// The mailboxes, with the caller's own replies caught on the way.
+struct Caller {
+    postman: Postman,
+    mailbox: MailboxId,
+    answer: RefCell<Option<Answer>>,
+}
+
+impl Post for Caller {
+    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.postman.reserve(mailbox, bytes)
+    }
+
+    fn release(&self, mailbox: MailboxId, bytes: usize) {
+        self.postman.release(mailbox, bytes);
+    }
+
+    fn post(&self, mailbox: MailboxId, delivery: Delivery) {
+        match delivery {
+            Delivery::Reply(reply) if mailbox == self.mailbox => *self.answer.borrow_mut() = Some(reply.answer),
+            delivery => self.postman.post(mailbox, delivery),
+        }
+    }
+
+    fn wake(&self, mailbox: MailboxId) {
+        self.postman.wake(mailbox);
+    }
+}
+
+fn unexpected(answer: &Answer) -> PublishError {
+    PublishError(Refusal::new(500, "internal_error", format!("an answer of another kind came: {answer:?}")))
+}
+
+fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

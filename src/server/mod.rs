@@ -1,0 +1,311 @@
+//! Builds the threads and the queues between them; starts them in order, drains and stops them.
+
+mod library;
+mod signals;
+
+pub use library::{PublishError, Subscription};
+pub use signals::Outcome;
+
+use crate::config::{Config, ConfigError};
+use crate::connection::env::Limits;
+use crate::handoff::job::JobQueues;
+use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman};
+use crate::hub::Hub;
+use crate::hub::limits::HubLimits;
+use crate::hub::post::MailboxId;
+use crate::metrics::Counters;
+use crate::reactor::{Orders, Reactor, Seed, Setup, listen};
+use crate::wire::http::access::AccessPolicy;
+use crate::workers::Worker;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often idle channels and old history are looked for.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another with --listen, or stop what uses it")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Threads, descriptors or memory are missing.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A running server.
+///
+/// ```
+/// use tidings::{Config, Server};
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// let mut config = Config::default();
+/// config.server.listen = vec!["127.0.0.1:0".parse().unwrap()];
+/// let server = Server::start(config).unwrap();
+/// println!("listening on http://{}", server.addresses()[0]);
+///
+/// let (sender, receiver) = mpsc::channel();
+/// let subscription = server.subscribe("stocks", move |publication| {
+///     sender.send(publication.offset()).unwrap();
+/// }).unwrap();
+/// let position = server.publish("stocks", r#"{"TIDE":101.25}"#).unwrap();
+/// assert_eq!(position.offset, 1);
+/// assert_eq!(receiver.recv_timeout(Duration::from_secs(10)).unwrap(), 1);
+/// drop(subscription);
+/// assert_eq!(server.stop(Duration::from_secs(5)), 0, "everybody left in time");
+/// ```
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    hub: Arc<Hub>,
+    mailboxes: Arc<Mailboxes>,
+    orders: Arc<Orders>,
+    started: Instant,
+    publish_wait: Duration,
+    mailbox_limits: MailboxLimits,
+    drain_timeout: Duration,
+    reactors: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+    /// Held only to be dropped: closes the workers' queues.
+    jobs: Option<Arc<JobQueues>>,
+    ended: Receiver<Ended>,
+    control: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+/// What a reactor thread says when it ends: how many connections it had to cut off, or what went wrong.
+type Ended = Result<usize, String>;
+
+impl Server {
+    /// Starts a server: everything is listening when this returns.
+    ///
+    /// # Errors
+    /// The configuration contradicts itself, an address cannot be listened on, or the system has no more threads or
+    /// descriptors.
+    pub fn start(config: Config) -> Result<Server, StartError> {
+        config.check()?;
+        let started = Instant::now();
+        let reactor_count = config.server.reactor_count();
+        let sockets = bind_all(&config.server.listen, reactor_count)?;
+        let addresses = sockets.iter().map(|own| own[0].local_addr()).collect::<Result<Vec<_>, _>>()?;
+        let (seeds, wakers): (Vec<_>, Vec<_>) =
+            (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let mailbox_limits =
+            MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
+        let (mailboxes, inboxes) = Mailboxes::new(wakers, mailbox_limits, config.delivery.outbound_total_bytes);
+        let worker_count = config.server.worker_count();
+        let (jobs, room, queues) =
+            JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
+        let hub = Arc::new(Hub::new(hub_limits(&config)));
+        let threads: Arc<Vec<Arc<Counters>>> =
+            Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect());
+        let orders = Arc::new(Orders::default());
+        let limits = Arc::new(Limits::new(&config));
+        let policies: Vec<AccessPolicy> = addresses.iter().map(|address| policy(&config, *address)).collect();
+        let (ending, ended) = crossbeam_channel::bounded(reactor_count);
+
+        let mut reactors = Vec::new();
+        for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
+            let setup = Setup {
+                hub: Arc::clone(&hub),
+                postman: Postman { mailboxes: Arc::clone(&mailboxes), own: Some(MailboxId(index as u32)) },
+                jobs: Arc::clone(&jobs),
+                inline_parse_bytes: config.server.inline_parse_bytes,
+                publish_wait: config.server.publish_wait,
+                subscriptions_max: config.channels.per_connection,
+                connections_max: connections_per_reactor(config.server.connections, reactor_count),
+                limits: Arc::clone(&limits),
+                policies: policies.clone(),
+                counters: Arc::clone(&threads[index]),
+                threads: Arc::clone(&threads),
+                started,
+            };
+            let own = sockets.iter().map(|address| address[index].try_clone()).collect::<Result<Vec<_>, _>>()?;
+            let reactor = Reactor::new(seed, inbox, own, setup, Arc::clone(&orders))?;
+            reactors.push(spawn_reactor(index, reactor, ending.clone())?);
+        }
+        drop(sockets);
+        let mut workers = Vec::new();
+        for (index, queue) in queues.into_iter().enumerate() {
+            let worker = Worker {
+                index,
+                jobs: queue,
+                room: Arc::clone(&room),
+                hub: Arc::clone(&hub),
+                mailboxes: Arc::clone(&mailboxes),
+                counters: Arc::clone(&threads[reactor_count + index]),
+            };
+            workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
+        }
+        let control = Some(spawn_control(Arc::clone(&hub))?);
+        Ok(Server {
+            addresses,
+            hub,
+            mailboxes,
+            orders,
+            started,
+            publish_wait: config.server.publish_wait,
+            mailbox_limits,
+            drain_timeout: config.server.drain_timeout,
+            reactors,
+            workers,
+            jobs: Some(jobs),
+            ended,
+            control,
+        })
+    }
+
+    /// The addresses listened on, in the configuration's order, with the ports that were really taken.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What the server knows of channels.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Stops accepting, says goodbye to everybody, and returns when all have left or `drain_timeout` is over. How many
+    /// had to be cut off.
+    ///
+    /// # Panics
+    /// Never; a thread that panicked is logged and counts as ended.
+    #[must_use]
+    pub fn stop(mut self, drain_timeout: Duration) -> usize {
+        self.begin_drain(drain_timeout);
+        let cut_off = self.ended.iter().take(self.reactors.len()).map(|ended| ended.unwrap_or(0)).sum();
+        self.join();
+        cut_off
+    }
+
+    fn begin_drain(&self, drain_timeout: Duration) {
+        let until = self.started.elapsed() + drain_timeout;
+        self.orders.drain(u64::try_from(until.as_millis()).unwrap_or(u64::MAX));
+        self.mailboxes.wake_all();
+    }
+
+    fn join(&mut self) {
+        for thread in self.reactors.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a reactor thread panicked");
+            }
+        }
+        // The reactors are gone, and with them the other ends of the workers' queues.
+        self.jobs = None;
+        for thread in self.workers.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a worker thread panicked");
+            }
+        }
+        if let Some((stop, thread)) = self.control.take() {
+            drop(stop);
+            if thread.join().is_err() {
+                log::error!("the control thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    /// A server that is dropped stops at once.
+    fn drop(&mut self) {
+        if !self.reactors.is_empty() {
+            self.begin_drain(Duration::ZERO);
+            self.join();
+        }
+    }
+}
+
+/// Binds every address once per reactor. Port 0 is resolved by the first.
+fn bind_all(addresses: &[SocketAddr], reactors: usize) -> Result<Vec<Vec<TcpListener>>, StartError> {
+    addresses
+        .iter()
+        .map(|&address| {
+            let failed = |source| StartError::Listen { address, source };
+            if address.port() != 0 {
+                // Shared ports would let a second server take half of the first one's connections: ask without sharing.
+                crate::reactor::probe(address).map_err(failed)?;
+            }
+            let first = listen(address).map_err(failed)?;
+            let resolved = first.local_addr().map_err(failed)?;
+            let mut sockets = vec![first];
+            for _ in 1..reactors {
+                sockets.push(listen(resolved).map_err(failed)?);
+            }
+            Ok(sockets)
+        })
+        .collect()
+}
+
+fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
+        let run = std::panic::AssertUnwindSafe(|| reactor.run());
+        let ended = match std::panic::catch_unwind(run) {
+            Ok(Ok(cut_off)) => Ok(cut_off),
+            Ok(Err(error)) => Err(format!("reactor {index} cannot wait for events: {error}")),
+            Err(_) => Err(format!("reactor {index} panicked outside a connection's work")),
+        };
+        // Nobody listens any more when the server was dropped.
+        drop(ending.send(ended));
+    })
+}
+
+fn spawn_control(hub: Arc<Hub>) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        while stopped.recv_timeout(SWEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
+            hub.sweep(Instant::now());
+        }
+    })?;
+    Ok((stop, thread))
+}
+
+fn connections_per_reactor(total: usize, reactors: usize) -> usize {
+    if total == 0 { usize::MAX } else { total.div_ceil(reactors) }
+}
+
+fn policy(config: &Config, address: SocketAddr) -> AccessPolicy {
+    let loopback = address.ip().to_canonical().is_loopback();
+    AccessPolicy {
+        listener_is_loopback: loopback,
+        allowed_origins: config.server.allow_origin.clone(),
+        allowed_hosts: config.server.allow_host.clone(),
+        open_publish: loopback || config.server.allow_anonymous_publish,
+        anonymous_publish_flag: config.server.allow_anonymous_publish,
+        port: address.port(),
+    }
+}
+
+fn hub_limits(config: &Config) -> HubLimits {
+    HubLimits {
+        history_count: config.history.count,
+        history_bytes: config.history.bytes,
+        history_age: config.history.age,
+        channels_total: config.channels.total,
+        history_total_bytes: config.history.total_bytes,
+        idempotency_keys: config.history.idempotency_keys,
+        idempotency_ttl: config.history.idempotency_ttl,
+        idle_after: config.channels.idle_forget,
+        position_ttl: config.history.position_ttl,
+        positions: config.history.positions,
+        replay_count: config.history.replay_count,
+        replay_bytes: config.history.replay_bytes,
+        snapshot_default: config.history.snapshot_count,
+        stamp_time: config.history.stamp_time,
+        plain_channel: Arc::from(config.websocket.plain_channel.as_str()),
+        ..HubLimits::default()
+    }
+}

@@ -1,0 +1,81 @@
+//! Running until a signal: the first drains, the second ends at once.
+
+use super::Server;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::time::Duration;
+
+/// How a server that ran until a signal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everybody had left before the drain's time was over.
+    Drained,
+    /// So many connections had to be cut off at the end of the drain.
+    CutOff(usize),
+    /// A second signal asked to end at once.
+    Forced,
+    /// A reactor failed.
+    Failed,
+}
+
+impl Server {
+    /// Runs until SIGTERM or SIGINT, then drains within the configuration's `drain_timeout`; a second signal ends at
+    /// once.
+    ///
+    /// # Errors
+    /// Signal handlers cannot be installed.
+    pub fn run_until_signal(mut self) -> std::io::Result<Outcome> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let handle = signals.handle();
+        let (sender, received) = crossbeam_channel::unbounded();
+        let listening = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(signal).is_err() {
+                    return;
+                }
+            }
+        })?;
+        let outcome = self.wait(&received);
+        handle.close();
+        if listening.join().is_err() {
+            log::error!("the signal thread panicked");
+        }
+        if outcome == Outcome::Forced {
+            // Its threads end with the process: nobody waits for them, as was asked.
+            std::mem::forget(self);
+        } else {
+            self.join();
+        }
+        Ok(outcome)
+    }
+
+    fn wait(&self, signals: &crossbeam_channel::Receiver<i32>) -> Outcome {
+        let (mut draining, mut cut_off, mut running) = (false, 0, self.reactors.len());
+        let mut outcome = Outcome::Drained;
+        while running > 0 {
+            crossbeam_channel::select! {
+                recv(signals) -> signal => {
+                    if draining || signal.is_err() {
+                        return Outcome::Forced;
+                    }
+                    draining = true;
+                    log::info!("draining for at most {:?}; a second signal ends at once", self.drain_timeout);
+                    self.begin_drain(self.drain_timeout);
+                }
+                recv(self.ended) -> ended => {
+                    running -= 1;
+                    match ended {
+                        Ok(Ok(left)) => cut_off += left,
+                        Ok(Err(problem)) => {
+                            log::error!("{problem}");
+                            outcome = Outcome::Failed;
+                            self.begin_drain(Duration::ZERO);
+                        }
+                        Err(_) => return Outcome::Failed,
+                    }
+                }
+            }
+        }
+        if outcome == Outcome::Drained && cut_off > 0 { Outcome::CutOff(cut_off) } else { outcome }
+    }
+}

@@ -1,0 +1,126 @@
+//! A message that arrives in pieces: it grows with the bytes that have come, never with the bytes that were announced.
+
+use super::header::Header;
+use super::{FrameError, mask, utf8};
+
+/// The two kinds of message (RFC 6455 section 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Binary,
+}
+
+/// How far a message is after some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Its current frame needs more bytes.
+    InFrame,
+    /// The frame is complete, the message is not.
+    BetweenFrames,
+    /// The message is complete.
+    Complete,
+}
+
+/// A message under way.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    kind: Kind,
+    /// The payload so far, unmasked.
+    message: Vec<u8>,
+    /// How much of a text's payload is known to be complete characters.
+    checked: usize,
+    /// Frames begun, the current one included.
+    fragments: u32,
+    /// The current frame is the last one.
+    is_final: bool,
+    mask: Option<[u8; 4]>,
+    /// Payload bytes of the current frame that have come.
+    phase: usize,
+    /// Payload bytes of the current frame that have not.
+    remaining: usize,
+}
+
+impl Assembly {
+    pub(super) fn new(kind: Kind) -> Self {
+        Assembly {
+            kind,
+            message: Vec::new(),
+            checked: 0,
+            fragments: 0,
+            is_final: false,
+            mask: None,
+            phase: 0,
+            remaining: 0,
+        }
+    }
+
+    /// Starts the next frame of the message.
+    pub(super) fn begin_frame(&mut self, header: &Header) {
+        self.fragments = self.fragments.saturating_add(1);
+        self.is_final = header.is_final;
+        self.mask = header.mask;
+        self.phase = 0;
+        self.remaining = header.length;
+    }
+
+    /// Takes what belongs to the current frame from the start of `input`, and says how many bytes that were.
+    pub(super) fn absorb(&mut self, input: &mut [u8]) -> Result<usize, FrameError> {
+        let count = self.remaining.min(input.len());
+        let piece = &mut input[..count];
+        if let Some(key) = self.mask {
+            mask::unmask(piece, key, self.phase);
+        }
+        self.make_room(count);
+        self.message.extend_from_slice(piece);
+        self.phase += count;
+        self.remaining -= count;
+        self.check_text()?;
+        Ok(count)
+    }
+
+    /// Doubles, so that many small pieces cost little, but not beyond the end of the message once that is known.
+    fn make_room(&mut self, count: usize) {
+        let needed = self.message.len() + count;
+        if needed <= self.message.capacity() {
+            return;
+        }
+        let mut target = needed.max(self.message.capacity().saturating_mul(2));
+        if self.is_final {
+            target = target.min(self.message.len() + self.remaining);
+        }
+        self.message.reserve_exact(target - self.message.len());
+    }
+
+    /// Refuses a text at its first wrong byte, and one that ends inside a character (RFC 6455 section 8.1).
+    fn check_text(&mut self) -> Result<(), FrameError> {
+        if self.kind == Kind::Binary {
+            return Ok(());
+        }
+        self.checked += utf8::check_beginning(&self.message[self.checked..])?;
+        let unfinished = self.progress() == Progress::Complete && self.checked < self.message.len();
+        if unfinished { Err(utf8::UNFINISHED) } else { Ok(()) }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        match (self.remaining, self.is_final) {
+            (0, true) => Progress::Complete,
+            (0, false) => Progress::BetweenFrames,
+            _ => Progress::InFrame,
+        }
+    }
+
+    /// The bytes and the frames so far.
+    pub(super) fn so_far(&self) -> (usize, u32) {
+        (self.message.len(), self.fragments)
+    }
+
+    /// The bytes of memory held for the payload.
+    pub(super) fn capacity(&self) -> usize {
+        self.message.capacity()
+    }
+
+    /// Gives the message up.
+    pub(super) fn into_message(self) -> (Kind, Vec<u8>) {
+        (self.kind, self.message)
+    }
+}

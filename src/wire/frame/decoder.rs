@@ -1,0 +1,173 @@
+//! The decoder of one connection: finds messages and control frames in what was read, without copying where it can.
+
+use super::assembly::{Assembly, Kind, Progress};
+use super::header::{self, Context, Header};
+use super::{Decoded, Event, FrameError, FrameLimits, Payload, Role, close, mask, utf8};
+use std::ops::Range;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// What a decoder says to input after a Close or an error.
+pub(super) const ENDED: FrameError = FrameError::protocol("input after the end of the connection");
+
+/// Decodes the frames of one connection (RFC 6455 section 5).
+///
+/// A message that lies in the input as one frame is unmasked and checked in place and handed out without a copy. Any
+/// other is put together in memory of its own that lasts from its first header to the event that hands it over.
+#[derive(Debug)]
+pub struct Decoder {
+    /// The message under way. Boxed: most connections have none most of the time.
+    assembly: Option<Box<Assembly>>,
+    role: Role,
+    ended: bool,
+}
+
+/// Something complete, as a place in the input that can be borrowed when the search is over.
+enum Found {
+    Nothing,
+    Frame(Kind, Range<usize>),
+    Message(Kind, Vec<u8>),
+    Control(Control, Range<usize>),
+}
+
+impl Decoder {
+    /// A decoder for a new connection.
+    #[must_use]
+    pub fn new(role: Role) -> Self {
+        Decoder { assembly: None, role, ended: false }
+    }
+
+    /// Finds the next event in `input`, and says how many bytes of it are done with.
+    ///
+    /// After [`Decoded::NeedMore`] the caller keeps what was not consumed and gives it again with more behind it: part
+    /// of a header (at most 13 bytes) or of a control frame (at most 130). After an event there may be more in the
+    /// rest. Consumed bytes may have been changed, the others never are.
+    ///
+    /// # Errors
+    /// When the peer broke a rule or a limit; also for any input after that or after a Close. The memory of a message
+    /// under way is freed.
+    pub fn decode<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        limits: &FrameLimits,
+    ) -> (usize, Result<Decoded<'b>, FrameError>) {
+        if self.ended {
+            return (0, Err(ENDED));
+        }
+        let mut consumed = 0;
+        let decoded = self.search(input, &mut consumed, limits).and_then(|found| present(found, input));
+        if matches!(decoded, Err(_) | Ok(Decoded::Event(Event::Close(_)))) {
+            self.ended = true;
+            self.assembly = None;
+        }
+        (consumed, decoded)
+    }
+
+    /// The bytes of memory held for a message under way; zero when there is none.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| size_of::<Assembly>() + assembly.capacity())
+    }
+
+    /// Whether a message has begun and not ended: the peer owes the rest of it.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        self.assembly.is_some()
+    }
+
+    /// Goes through the frames until one completes something or the input is used up.
+    fn search(&mut self, input: &mut [u8], at: &mut usize, limits: &FrameLimits) -> Result<Found, FrameError> {
+        loop {
+            if !self.is_mid_frame() {
+                let Some(header) = header::read(&input[*at..], &self.context(limits))? else {
+                    return Ok(Found::Nothing);
+                };
+                if !self.must_stream(&header, input.len() - *at) {
+                    return whole_frame(&header, input, at);
+                }
+                *at += header.size;
+                self.begin_frame(&header);
+            }
+            if let Some(found) = self.absorb(input, at)? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Whether the bytes that come next are payload.
+    fn is_mid_frame(&self) -> bool {
+        self.assembly.as_ref().is_some_and(|assembly| assembly.progress() == Progress::InFrame)
+    }
+
+    fn context<'a>(&self, limits: &'a FrameLimits) -> Context<'a> {
+        Context { role: self.role, limits, message: self.assembly.as_ref().map(|assembly| assembly.so_far()) }
+    }
+
+    /// Whether the frame is part of a message that has to be put together: one of several, or not all there.
+    fn must_stream(&self, header: &Header, available: usize) -> bool {
+        match header.opcode {
+            OpCode::Control(_) => false,
+            OpCode::Data(Data::Continue) => true,
+            OpCode::Data(_) => !header.is_final || available - header.size < header.length,
+        }
+    }
+
+    fn begin_frame(&mut self, header: &Header) {
+        let kind = kind(header.opcode);
+        self.assembly.get_or_insert_with(|| Box::new(Assembly::new(kind))).begin_frame(header);
+    }
+
+    /// Moves payload into the message under way; `None` when a frame ended and the next one may follow.
+    fn absorb(&mut self, input: &mut [u8], at: &mut usize) -> Result<Option<Found>, FrameError> {
+        let Some(mut assembly) = self.assembly.take() else { return Ok(None) };
+        *at += assembly.absorb(&mut input[*at..])?;
+        match assembly.progress() {
+            Progress::Complete => {
+                let (kind, message) = assembly.into_message();
+                Ok(Some(Found::Message(kind, message)))
+            }
+            progress => {
+                self.assembly = Some(assembly);
+                Ok((progress == Progress::InFrame).then_some(Found::Nothing))
+            }
+        }
+    }
+}
+
+fn kind(opcode: OpCode) -> Kind {
+    if opcode == OpCode::Data(Data::Text) { Kind::Text } else { Kind::Binary }
+}
+
+/// Takes a frame that is a message or a control frame by itself, unmasked in place.
+fn whole_frame(header: &Header, input: &mut [u8], at: &mut usize) -> Result<Found, FrameError> {
+    let start = *at + header.size;
+    let Some(payload) = input.get_mut(start..start + header.length) else { return Ok(Found::Nothing) };
+    if let Some(key) = header.mask {
+        mask::unmask(payload, key, 0);
+    }
+    let place = start..start + header.length;
+    *at = place.end;
+    Ok(match header.opcode {
+        OpCode::Control(control) => Found::Control(control, place),
+        OpCode::Data(_) => Found::Frame(kind(header.opcode), place),
+    })
+}
+
+/// Turns what was found into an event that borrows from the input, and checks what only the whole payload shows.
+fn present(found: Found, input: &mut [u8]) -> Result<Decoded<'_>, FrameError> {
+    let event = match found {
+        Found::Nothing => return Ok(Decoded::NeedMore),
+        Found::Frame(Kind::Text, place) => {
+            let text = &mut input[place];
+            utf8::check(text)?;
+            Event::Text(Payload::Borrowed(text))
+        }
+        Found::Frame(Kind::Binary, place) => Event::Binary(Payload::Borrowed(&mut input[place])),
+        Found::Message(Kind::Text, message) => Event::Text(Payload::Owned(message)),
+        Found::Message(Kind::Binary, message) => Event::Binary(Payload::Owned(message)),
+        Found::Control(Control::Close, place) => Event::Close(close::read(&input[place])?),
+        Found::Control(Control::Ping, place) => Event::Ping(&input[place]),
+        Found::Control(Control::Pong, place) => Event::Pong(&input[place]),
+        Found::Control(Control::Reserved(_), _) => return Err(header::RESERVED_OPCODE),
+    };
+    Ok(Decoded::Event(event))
+}

@@ -1,0 +1,82 @@
+//! Frames to send (RFC 6455 section 5.2): whole ones, headers for shared payloads, and masked ones for clients.
+
+use super::mask;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// The longest reason a Close frame has room for: 125 bytes less the code (RFC 6455 section 5.5).
+const CLOSE_REASON_BYTES: usize = 123;
+
+/// The kinds of frame (RFC 6455 section 11.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opcode {
+    /// A further fragment of a message.
+    Continue,
+    /// A text message, or its first fragment.
+    Text,
+    /// A binary message, or its first fragment.
+    Binary,
+    /// The goodbye.
+    Close,
+    /// Asks for a Pong.
+    Ping,
+    /// Answers a Ping.
+    Pong,
+}
+
+impl From<Opcode> for OpCode {
+    fn from(opcode: Opcode) -> Self {
+        match opcode {
+            Opcode::Continue => OpCode::Data(Data::Continue),
+            Opcode::Text => OpCode::Data(Data::Text),
+            Opcode::Binary => OpCode::Data(Data::Binary),
+            Opcode::Close => OpCode::Control(Control::Close),
+            Opcode::Ping => OpCode::Control(Control::Ping),
+            Opcode::Pong => OpCode::Control(Control::Pong),
+        }
+    }
+}
+
+/// The header of an unmasked, unfragmented frame with `len` bytes of payload, and how many of the ten bytes it takes.
+#[must_use]
+pub fn header(opcode: Opcode, len: usize) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    let mut room = &mut bytes[..];
+    format(opcode, true, None, len, &mut room);
+    let unused = room.len();
+    (bytes, 10 - unused)
+}
+
+/// Appends one unmasked, unfragmented frame: what a server sends. A control frame's payload is at most 125 bytes.
+pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    let (bytes, size) = header(opcode, payload.len());
+    out.reserve(size + payload.len());
+    out.extend_from_slice(&bytes[..size]);
+    out.extend_from_slice(payload);
+}
+
+/// A server's Close frame (RFC 6455 section 5.5.1). The reason is cut at the last character that fits in 123 bytes.
+#[must_use]
+pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
+    let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES)];
+    let (bytes, size) = header(Opcode::Close, 2 + reason.len());
+    let mut frame = Vec::with_capacity(size + 2 + reason.len());
+    frame.extend_from_slice(&bytes[..size]);
+    frame.extend_from_slice(&code.to_be_bytes());
+    frame.extend_from_slice(reason.as_bytes());
+    frame
+}
+
+/// Appends one masked frame: what a client sends (RFC 6455 section 5.3). `fin` is false for all fragments but the last.
+pub fn write_masked(out: &mut Vec<u8>, opcode: Opcode, fin: bool, payload: &[u8], mask: [u8; 4]) {
+    out.reserve(14 + payload.len());
+    format(opcode, fin, Some(mask), payload.len(), out);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    mask::unmask(&mut out[start..], mask, 0);
+}
+
+fn format(opcode: Opcode, is_final: bool, mask: Option<[u8; 4]>, length: usize, out: &mut impl std::io::Write) {
+    let header = FrameHeader { is_final, opcode: opcode.into(), mask, ..FrameHeader::default() };
+    header.format(length as u64, out).expect("a vector grows and ten bytes hold every unmasked header");
+}

@@ -1,0 +1,73 @@
+//! What a decoder finds: messages and control frames.
+
+use std::ops::{Deref, DerefMut};
+
+/// The answer to one call of [`Decoder::decode`](super::Decoder::decode).
+#[derive(Debug)]
+pub enum Decoded<'b> {
+    /// All that could be done with this input is done. What was not consumed has to be given again with more behind it.
+    NeedMore,
+    /// Something is complete.
+    Event(Event<'b>),
+}
+
+/// A complete message or control frame.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'b> {
+    /// A text message; its UTF-8 is checked (RFC 6455 section 5.6).
+    Text(Payload<'b>),
+    /// A binary message (RFC 6455 section 5.6).
+    Binary(Payload<'b>),
+    /// To be answered by a Pong with the same payload (RFC 6455 section 5.5.2).
+    Ping(&'b [u8]),
+    /// The answer to a Ping, or unasked (RFC 6455 section 5.5.3).
+    Pong(&'b [u8]),
+    /// The peer's goodbye: its code and reason, if it gave any (RFC 6455 section 5.5.1). Nothing may follow it.
+    Close(Option<(u16, &'b str)>),
+}
+
+/// The unmasked bytes of a message; they may be changed in place.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Payload<'b> {
+    /// The message came in one frame and lies in the input.
+    Borrowed(&'b mut [u8]),
+    /// The message was put together from several reads or fragments. Its memory is given up by the decoder.
+    Owned(Vec<u8>),
+}
+
+impl Payload<'_> {
+    /// The bytes as a vector of their own, copied only when they still lie in the input.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        match self {
+            Payload::Borrowed(bytes) => bytes.to_vec(),
+            Payload::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Payload::Borrowed(bytes) => bytes,
+            Payload::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Payload<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Payload::Borrowed(bytes) => bytes,
+            Payload::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Payload<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}

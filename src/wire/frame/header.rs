@@ -1,0 +1,104 @@
+//! A frame's header (RFC 6455 section 5.2), refused as soon as one of its bytes breaks a rule.
+
+use super::{FrameError, FrameLimits, Role};
+use crate::close::Reason;
+use std::io::Cursor;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+pub(super) const RESERVED_BITS: FrameError = FrameError::protocol("a reserved bit without an extension");
+pub(super) const RESERVED_OPCODE: FrameError = FrameError::protocol("a reserved opcode");
+pub(super) const FRAGMENTED_CONTROL: FrameError = FrameError::protocol("a fragmented control frame");
+pub(super) const LONG_CONTROL: FrameError = FrameError::protocol("a control frame of more than 125 bytes");
+pub(super) const NOTHING_TO_CONTINUE: FrameError = FrameError::protocol("a continuation of nothing");
+pub(super) const UNFINISHED_MESSAGE: FrameError = FrameError::protocol("a new message inside a fragmented one");
+pub(super) const NOT_MASKED: FrameError = FrameError::protocol("a frame from a client without a mask");
+pub(super) const MASKED: FrameError = FrameError::protocol("a frame from a server with a mask");
+pub(super) const LONG_WINDED: FrameError = FrameError::protocol("a length in more bytes than it needs");
+pub(super) const TOP_BIT: FrameError = FrameError::protocol("a length with its top bit set");
+pub(super) const TOO_BIG: FrameError =
+    FrameError { reason: Reason::MessageTooBig, detail: "a message larger than the limit" };
+pub(super) const TOO_MANY_FRAGMENTS: FrameError =
+    FrameError { reason: Reason::TooManyFragments, detail: "a message in more fragments than the limit" };
+
+/// What a header is checked against.
+pub(super) struct Context<'a> {
+    /// Who decodes.
+    pub(super) role: Role,
+    /// How much is allowed.
+    pub(super) limits: &'a FrameLimits,
+    /// The fragmented message under way: its bytes and its frames so far.
+    pub(super) message: Option<(usize, u32)>,
+}
+
+/// A header that broke no rule.
+pub(super) struct Header {
+    pub(super) is_final: bool,
+    pub(super) opcode: OpCode,
+    pub(super) mask: Option<[u8; 4]>,
+    /// The bytes of the header itself.
+    pub(super) size: usize,
+    /// The bytes of payload it announces: within the limit, or at most 125 for a control frame.
+    pub(super) length: usize,
+}
+
+/// Reads the header at the start of `input`; `None` while it is not complete.
+pub(super) fn read(input: &[u8], context: &Context<'_>) -> Result<Option<Header>, FrameError> {
+    let Some(&first) = input.first() else { return Ok(None) };
+    check_first(first, context)?;
+    let Some(&second) = input.get(1) else { return Ok(None) };
+    check_second(first, second, context.role)?;
+    let mut cursor = Cursor::new(input);
+    // Reserved opcodes, the one thing the parser refuses, are gone already.
+    let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|_| RESERVED_OPCODE)? else { return Ok(None) };
+    let size = input.len().min(usize::try_from(cursor.position()).unwrap_or(usize::MAX));
+    check_encoding(second, length)?;
+    let length = check_size(header.opcode, length, context)?;
+    Ok(Some(Header { is_final: header.is_final, opcode: header.opcode, mask: header.mask, size, length }))
+}
+
+/// FIN, the reserved bits and the opcode (sections 5.2, 5.4 and 5.5).
+fn check_first(first: u8, context: &Context<'_>) -> Result<(), FrameError> {
+    if first & 0x70 != 0 {
+        return Err(RESERVED_BITS);
+    }
+    match (OpCode::from(first & 0x0F), context.message) {
+        (OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)), _) => Err(RESERVED_OPCODE),
+        (OpCode::Control(_), _) if first & 0x80 == 0 => Err(FRAGMENTED_CONTROL),
+        (OpCode::Control(_), _) => Ok(()),
+        (OpCode::Data(Data::Continue), None) => Err(NOTHING_TO_CONTINUE),
+        (OpCode::Data(Data::Continue), Some((_, frames))) if frames >= context.limits.fragments => {
+            Err(TOO_MANY_FRAGMENTS)
+        }
+        (OpCode::Data(Data::Text | Data::Binary), Some(_)) => Err(UNFINISHED_MESSAGE),
+        (OpCode::Data(_), _) => Ok(()),
+    }
+}
+
+/// The mask bit (section 5.1) and the length of control frames (section 5.5).
+fn check_second(first: u8, second: u8, role: Role) -> Result<(), FrameError> {
+    match (role, second & 0x80 != 0) {
+        (Role::Server, false) => return Err(NOT_MASKED),
+        (Role::Client, true) => return Err(MASKED),
+        _ => {}
+    }
+    if first & 0x08 != 0 && second & 0x7F > 125 { Err(LONG_CONTROL) } else { Ok(()) }
+}
+
+/// The length must take the fewest bytes that hold it, and its top bit is zero (section 5.2).
+fn check_encoding(second: u8, length: u64) -> Result<(), FrameError> {
+    match second & 0x7F {
+        _ if length >> 63 != 0 => Err(TOP_BIT),
+        126 if length < 126 => Err(LONG_WINDED),
+        127 if length <= u64::from(u16::MAX) => Err(LONG_WINDED),
+        _ => Ok(()),
+    }
+}
+
+/// The whole message, this frame included, against the limit (section 10.4). Control frames are no part of one.
+fn check_size(opcode: OpCode, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
+    let length = usize::try_from(length).map_err(|_| TOO_BIG)?;
+    let so_far = context.message.map_or(0, |(bytes, _)| bytes);
+    let fits = so_far.checked_add(length).is_some_and(|total| total <= context.limits.message_bytes);
+    if fits || matches!(opcode, OpCode::Control(_)) { Ok(length) } else { Err(TOO_BIG) }
+}

@@ -1,0 +1,110 @@
+//! The limits, from both sides, and the memory a decoder takes.
+
+use super::super::{Decoded, Decoder, Event, FrameLimits, Opcode, Payload, Role, header};
+use super::{End, Seen, feed, masked, serve, serve_bytes, stream};
+use crate::close::Reason;
+
+fn limits(message_bytes: usize, fragments: u32) -> FrameLimits {
+    FrameLimits { message_bytes, fragments }
+}
+
+#[test]
+fn an_idle_decoder_is_sixteen_bytes_and_holds_nothing() {
+    assert_eq!(size_of::<Decoder>(), 16);
+    assert_eq!(Decoder::new(Role::Server).held_bytes(), 0);
+}
+
+#[test]
+fn a_message_of_exactly_the_limit_passes() {
+    for length in [0, 100, 125, 126, 65_535, 65_536] {
+        let payload = vec![b'x'; length];
+        for opcode in [Opcode::Text, Opcode::Binary] {
+            let input = masked(opcode, true, &payload);
+            assert_eq!(serve(&input, &limits(length, 1)).1, End::Open, "{length}");
+            if length > 0 {
+                assert_eq!(serve(&input, &limits(length - 1, 1)), (Vec::new(), End::Refused(header::TOO_BIG)));
+            }
+        }
+    }
+    assert_eq!(header::TOO_BIG.reason, Reason::MessageTooBig);
+}
+
+#[test]
+fn fragments_count_together() {
+    let input = stream(&[(Opcode::Text, false, b"12345"), (Opcode::Continue, true, b"67890")]);
+    assert_eq!(serve(&input, &limits(10, 9)), (vec![Seen::Text(b"1234567890".to_vec())], End::Open));
+    assert_eq!(serve(&input, &limits(9, 9)), (Vec::new(), End::Refused(header::TOO_BIG)));
+    assert_eq!(serve_bytes(&input, &limits(9, 9)), (Vec::new(), End::Refused(header::TOO_BIG)));
+}
+
+#[test]
+fn the_header_alone_is_too_big() {
+    let input = masked(Opcode::Binary, true, &[0; 1001]);
+    assert_eq!(serve(&input[..8], &limits(1000, 1)).1, End::Refused(header::TOO_BIG));
+    let huge = [0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4];
+    assert_eq!(serve(&huge, &limits(usize::MAX - 1, 1)).1, End::Open);
+    assert_eq!(serve(&huge, &limits(1000, 1)).1, End::Refused(header::TOO_BIG));
+}
+
+#[test]
+fn control_frames_are_no_part_of_the_message() {
+    let input =
+        stream(&[(Opcode::Text, false, b"123"), (Opcode::Ping, true, &[b'p'; 125]), (Opcode::Continue, true, b"45")]);
+    assert_eq!(serve(&input, &limits(5, 2)).1, End::Open);
+}
+
+#[test]
+fn fragments_have_a_number() {
+    let frames = |count: usize| -> Vec<u8> {
+        let mut frames = vec![(Opcode::Text, count == 1, &b"x"[..])];
+        frames.extend((1..count).map(|index| (Opcode::Continue, index + 1 == count, &b""[..])));
+        stream(&frames)
+    };
+    let message = vec![Seen::Text(b"x".to_vec())];
+    for most in [1, 2, 5, 1000] {
+        assert_eq!(serve(&frames(most as usize), &limits(10, most)), (message.clone(), End::Open));
+        let refused = (Vec::new(), End::Refused(header::TOO_MANY_FRAGMENTS));
+        assert_eq!(serve(&frames(most as usize + 1), &limits(10, most)), refused);
+    }
+    assert_eq!(header::TOO_MANY_FRAGMENTS.reason, Reason::TooManyFragments);
+}
+
+#[test]
+fn a_header_that_announces_sixteen_mebibytes_allocates_nothing() {
+    let limits = limits(16 << 20, 1);
+    let header = [0x82, 0xFF, 0, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4];
+    let mut decoder = Decoder::new(Role::Server);
+    assert_eq!(feed(&mut decoder, &limits, [&header[..]]), (Vec::new(), End::Open));
+    let bare = decoder.held_bytes();
+    assert!(bare <= 96, "{bare} bytes for a header");
+    assert_eq!(feed(&mut decoder, &limits, [&[0; 1000][..]]), (Vec::new(), End::Open));
+    assert_eq!(decoder.held_bytes() - bare, 1000);
+}
+
+#[test]
+fn memory_stays_below_twice_what_came_and_ends_exact() {
+    let (limits, total) = (limits(1 << 20, 1), 300_001);
+    let input = masked(Opcode::Binary, true, &vec![9; total]);
+    let (mut decoder, mut came) = (Decoder::new(Role::Server), 0);
+    for piece in input.chunks(1700) {
+        let mut piece = piece.to_vec();
+        let (consumed, decoded) = decoder.decode(&mut piece, &limits);
+        came += consumed;
+        assert!(decoder.held_bytes() <= 2 * came + 96, "{} for {came}", decoder.held_bytes());
+        if let Ok(Decoded::Event(Event::Binary(Payload::Owned(message)))) = decoded {
+            assert_eq!((message.len(), message.capacity()), (total, total));
+        }
+    }
+    assert_eq!((came, decoder.held_bytes()), (input.len(), 0));
+}
+
+#[test]
+fn an_error_and_a_close_free_the_message_under_way() {
+    for last in [(Opcode::Text, true, &b""[..]), (Opcode::Close, true, b"")] {
+        let mut decoder = Decoder::new(Role::Server);
+        let input = stream(&[(Opcode::Binary, false, &[1; 5000]), last]);
+        assert_ne!(feed(&mut decoder, &FrameLimits::default(), [&input[..]]).1, End::Open);
+        assert_eq!(decoder.held_bytes(), 0);
+        assert!(!decoder.is_mid_message());
+    }
+}

@@ -1,0 +1,352 @@
+//! Who may ask: the Origin and Host of a request judged against the listener, closed by default, and the CORS fields.
+
+use super::authority::{Authority, Origin};
+use super::head::{HeadError, Method};
+use crate::close::Reason;
+
+/// How much of a client's own words a message repeats, in characters.
+const QUOTED: usize = 200;
+
+/// What a listener allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessPolicy {
+    /// Whether the listener is bound to a loopback address.
+    pub listener_is_loopback: bool,
+    /// Origins beside the server's own, like `https://app.example`; `null` only if it is named.
+    pub allowed_origins: Vec<String>,
+    /// Hosts beside the loopback names; without a port, any port.
+    pub allowed_hosts: Vec<String>,
+    /// Whether anybody who gets this far may publish: `anonymous_publish_flag`, or a loopback listener.
+    pub open_publish: bool,
+    /// Whether open publishing was asked for by name; what came through a proxy needs that.
+    pub anonymous_publish_flag: bool,
+    /// The listener's port, for messages.
+    pub port: u16,
+}
+
+/// What is known about a request.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessFacts<'a> {
+    /// The method.
+    pub method: Method,
+    /// Whether it asks for a WebSocket.
+    pub upgrade: bool,
+    /// The host it asked.
+    pub host: Option<&'a str>,
+    /// The page it comes from.
+    pub origin: Option<&'a str>,
+    /// Whether a proxy left its trace.
+    pub forwarded: bool,
+    /// Whether the peer's address is a loopback address.
+    pub peer_is_loopback: bool,
+}
+
+/// What an acceptable request may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Publish without a token.
+    pub may_publish: bool,
+    /// See metrics and the list of channels, and DELETE: a peer on this machine that no proxy stands for.
+    pub is_local_operator: bool,
+    /// The origin that [`cors_fields`] names; none when the request has none.
+    pub cors_origin: Option<Box<str>>,
+}
+
+/// Judges a request.
+///
+/// # Errors
+/// 421 when the Host is none of this loopback listener's and a browser could have sent the request, 403 when the Origin is
+/// not allowed. The message says what would allow it.
+pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, HeadError> {
+    check_host(facts, policy)?;
+    if let Some(origin) = facts.origin {
+        check_origin(origin, facts.host, policy)?;
+    }
+    let direct = facts.peer_is_loopback && !facts.forwarded;
+    let remote_on_loopback = policy.listener_is_loopback && !direct;
+    Ok(Access {
+        may_publish: if remote_on_loopback { policy.anonymous_publish_flag } else { policy.open_publish },
+        is_local_operator: policy.listener_is_loopback && direct,
+        cors_origin: facts.origin.map(Box::from),
+    })
+}
+
+/// A name that an attacker's DNS points to this machine must not open a loopback listener to the attacker's page.
+fn check_host(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<(), HeadError> {
+    let plain_read = matches!(facts.method, Method::Get | Method::Head) && !facts.upgrade;
+    if !policy.listener_is_loopback || !(facts.origin.is_some() || plain_read) {
+        return Ok(());
+    }
+    let allowed = match facts.host {
+        Some(host) => host_is_allowed(host, policy),
+        // No browser leaves out Host, and without a name there is nothing to rebind; monitors that speak HTTP/1.0 do.
+        None => facts.origin.is_none(),
+    };
+    if allowed { Ok(()) } else { Err(misdirected(facts.host, policy)) }
+}
+
+fn host_is_allowed(host: &str, policy: &AccessPolicy) -> bool {
+    let Some(host) = Authority::parse(host) else { return false };
+    let named = policy.allowed_hosts.iter().filter_map(|allowed| Authority::parse(allowed));
+    host.is_loopback()
+        || named
+            .into_iter()
+            .any(|allowed| allowed.same_host(&host) && (allowed.port.is_none() || allowed.port == host.port))
+}
+
+fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> HeadError {
+    let port = policy.port;
+    let message = match host {
+        Some(host) => {
+            let host = quoted(host);
+            format!(
+                "this server does not answer for the host {host}; ask http://localhost:{port}/, or start the server with --allow-host {host}"
+            )
+        }
+        None => format!("a request with an Origin needs a Host; ask http://localhost:{port}/"),
+    };
+    HeadError::new(Reason::MisdirectedRequest, message)
+}
+
+fn check_origin(text: &str, host: Option<&str>, policy: &AccessPolicy) -> Result<(), HeadError> {
+    if origin_is_allowed(text, host, policy) {
+        return Ok(());
+    }
+    let origin = quoted(text);
+    let message =
+        format!("pages from {origin} may not use this server; to allow them, start it with --allow-origin {origin}");
+    Err(HeadError::new(Reason::OriginNotAllowed, message))
+}
+
+fn origin_is_allowed(text: &str, host: Option<&str>, policy: &AccessPolicy) -> bool {
+    if text == "null" {
+        return policy.allowed_origins.iter().any(|allowed| allowed == "null");
+    }
+    let Some(origin) = Origin::parse(text) else { return false };
+    let own = host.and_then(Authority::parse).is_some_and(|host| origin.same_as_host(&host));
+    let local = policy.listener_is_loopback && origin.is_loopback_page();
+    own || local || policy.allowed_origins.iter().any(|allowed| names(allowed, &origin))
+}
+
+fn names(allowed: &str, origin: &Origin<'_>) -> bool {
+    let allowed = allowed.strip_suffix('/').unwrap_or(allowed);
+    Origin::parse(allowed).is_some_and(|allowed| allowed.same(origin))
+}
+
+fn quoted(text: &str) -> String {
+    text.chars().take(QUOTED).collect()
+}
+
+/// The fields that let the page of an allowed origin read an answer. The caller's Vary names Origin.
+#[must_use]
+pub fn cors_fields(origin: &str) -> [(&'static str, &str); 2] {
+    [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", "Retry-After")]
+}
+
+/// The fields of the answer (204) to a preflight from an allowed origin.
+#[must_use]
+pub fn preflight_fields(origin: &str) -> [(&'static str, &str); 6] {
+    [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
+        ("Access-Control-Allow-Headers", "Content-Type, Authorization, Idempotency-Key, Last-Event-ID"),
+        ("Access-Control-Expose-Headers", "Retry-After"),
+        ("Access-Control-Max-Age", "600"),
+        ("Vary", "Origin"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccessFacts, AccessPolicy, cors_fields, judge, preflight_fields};
+    use crate::wire::http::head::Method;
+
+    /// Which listener a row asks.
+    #[derive(Debug, Clone, Copy)]
+    enum On {
+        /// Loopback, nothing configured.
+        Loopback,
+        /// Loopback with an origin, `null` and hosts configured.
+        Configured,
+        /// Elsewhere, with an origin configured.
+        Public,
+    }
+    use On::{Configured, Loopback, Public};
+
+    fn policy(on: On) -> AccessPolicy {
+        let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let basis = AccessPolicy { port: 8080, ..AccessPolicy::default() };
+        match on {
+            Loopback => AccessPolicy { listener_is_loopback: true, open_publish: true, ..basis },
+            Configured => AccessPolicy {
+                listener_is_loopback: true,
+                open_publish: true,
+                allowed_origins: listed(&["https://app.example", "null", "HTTP://other.example:8000/"]),
+                allowed_hosts: listed(&["push.example", "exact.example:9000"]),
+                ..basis
+            },
+            Public => AccessPolicy { allowed_origins: listed(&["https://app.example"]), ..basis },
+        }
+    }
+
+    /// Method (with `WS` for an upgrade), Host, Origin (`-` for none), status (200 when it may pass).
+    const ROWS: &[(On, &str, &str, &str, u16)] = &[
+        // No Origin, loopback: a plain read needs a host of this server, the rest comes from no browser.
+        (Loopback, "GET", "localhost:8080", "-", 200),
+        (Loopback, "GET", "LOCALHOST", "-", 200),
+        (Loopback, "GET", "127.0.0.1:8080", "-", 200),
+        (Loopback, "GET", "127.0.0.2", "-", 200),
+        (Loopback, "GET", "[::1]:8080", "-", 200),
+        (Loopback, "GET", "-", "-", 200),
+        (Loopback, "GET", "example.com", "-", 421),
+        (Loopback, "HEAD", "example.com", "-", 421),
+        (Loopback, "GET", "localhost.evil.example", "-", 421),
+        (Loopback, "GET", "127.0.0.1.evil.example:8080", "-", 421),
+        (Loopback, "GET", "192.168.0.7:8080", "-", 421),
+        (Loopback, "GET", "0.0.0.0:8080", "-", 421),
+        (Loopback, "WS", "example.com", "-", 200),
+        (Loopback, "POST", "example.com", "-", 200),
+        (Loopback, "DELETE", "example.com", "-", 200),
+        (Loopback, "OPTIONS", "example.com", "-", 200),
+        // Configured hosts.
+        (Configured, "GET", "push.example", "-", 200),
+        (Configured, "GET", "PUSH.example:1234", "-", 200),
+        (Configured, "GET", "exact.example:9000", "-", 200),
+        (Configured, "GET", "exact.example", "-", 421),
+        (Configured, "GET", "exact.example:9001", "-", 421),
+        (Configured, "GET", "example.com", "-", 421),
+        // Pages of this machine, loopback.
+        (Loopback, "WS", "localhost:8080", "http://localhost:8080", 200),
+        (Loopback, "WS", "localhost:8080", "http://localhost:3000", 200),
+        (Loopback, "WS", "127.0.0.1:8080", "https://localhost", 200),
+        (Loopback, "POST", "localhost:8080", "http://127.0.0.1:5173", 200),
+        (Loopback, "GET", "localhost:8080", "http://[::1]:1", 200),
+        (Loopback, "DELETE", "localhost:8080", "HTTP://LOCALHOST", 200),
+        (Loopback, "WS", "localhost:8080", "http://127.0.0.2:8080", 403),
+        (Loopback, "WS", "127.0.0.2:8080", "http://127.0.0.2:8080", 200),
+        (Loopback, "WS", "localhost:8080", "ftp://localhost", 403),
+        // Other pages, loopback.
+        (Loopback, "WS", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "GET", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "HEAD", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "POST", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "PUT", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "DELETE", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "OPTIONS", "localhost:8080", "http://evil.example", 403),
+        (Loopback, "WS", "localhost:8080", "null", 403),
+        (Loopback, "WS", "localhost:8080", "", 403),
+        (Loopback, "WS", "localhost:8080", "*", 403),
+        (Loopback, "WS", "localhost:8080", "localhost:8080", 403),
+        (Loopback, "WS", "localhost:8080", "http://localhost:8080/", 403),
+        (Loopback, "WS", "localhost:8080", "http://localhost.evil.example", 403),
+        (Loopback, "WS", "localhost:8080", "http://localhost@evil.example", 403),
+        (Loopback, "WS", "localhost:8080", "http://localhost http://evil.example", 403),
+        // DNS rebinding: the page's own host, which is none of this server's.
+        (Loopback, "WS", "evil.example:8080", "http://evil.example:8080", 421),
+        (Loopback, "POST", "evil.example:8080", "http://evil.example:8080", 421),
+        (Loopback, "OPTIONS", "evil.example", "http://evil.example", 421),
+        (Loopback, "WS", "evil.example:8080", "http://localhost:8080", 421),
+        (Loopback, "POST", "-", "http://localhost:8080", 421),
+        // Configured origins.
+        (Configured, "WS", "localhost:8080", "https://app.example", 200),
+        (Configured, "WS", "localhost:8080", "https://APP.example:443", 200),
+        (Configured, "WS", "localhost:8080", "http://app.example", 403),
+        (Configured, "WS", "localhost:8080", "https://app.example:8443", 403),
+        (Configured, "WS", "localhost:8080", "https://sub.app.example", 403),
+        (Configured, "POST", "localhost:8080", "http://other.example:8000", 200),
+        (Configured, "WS", "localhost:8080", "null", 200),
+        (Configured, "WS", "push.example", "https://push.example", 200),
+        (Configured, "WS", "app.example", "https://app.example", 421),
+        // A listener elsewhere: no Host check, and localhost pages are strangers.
+        (Public, "GET", "whatever.example", "-", 200),
+        (Public, "WS", "push.example:8080", "http://push.example:8080", 200),
+        (Public, "WS", "push.example", "https://push.example", 200),
+        (Public, "WS", "push.example", "http://push.example", 200),
+        (Public, "WS", "push.example:443", "https://push.example", 200),
+        (Public, "WS", "push.example:80", "https://push.example", 403),
+        (Public, "WS", "push.example", "http://push.example:8080", 403),
+        (Public, "WS", "push.example:8080", "http://localhost:3000", 403),
+        (Public, "WS", "push.example:8080", "null", 403),
+        (Public, "POST", "push.example:8080", "https://app.example", 200),
+        (Public, "POST", "push.example:8080", "https://evil.example", 403),
+        (Public, "POST", "push.example:8080", "-", 200),
+        (Public, "POST", "-", "https://app.example", 200),
+        (Public, "POST", "-", "https://evil.example", 403),
+    ];
+
+    fn facts<'a>(method: &str, host: &'a str, origin: &'a str) -> AccessFacts<'a> {
+        let given = |text: &'a str| (text != "-").then_some(text);
+        let method_value = match method {
+            "GET" | "WS" => Method::Get,
+            "HEAD" => Method::Head,
+            "POST" => Method::Post,
+            "PUT" => Method::Put,
+            "DELETE" => Method::Delete,
+            _ => Method::Options,
+        };
+        AccessFacts {
+            method: method_value,
+            upgrade: method == "WS",
+            host: given(host),
+            origin: given(origin),
+            forwarded: false,
+            peer_is_loopback: true,
+        }
+    }
+
+    #[test]
+    fn host_and_origin_are_judged_by_the_listener() {
+        for (on, method, host, origin, status) in ROWS {
+            let verdict = judge(&facts(method, host, origin), &policy(*on));
+            let got = verdict.as_ref().map_or_else(|error| error.reason.http_status(), |_| 200);
+            assert_eq!(got, *status, "{on:?} {method} Host {host} Origin {origin}");
+            if let Ok(access) = verdict {
+                assert_eq!(access.cors_origin.as_deref(), (*origin != "-").then_some(*origin));
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_direct_local_peer_is_an_operator_and_publishes_by_default() {
+        for (listener_is_loopback, flag, forwarded, peer_is_loopback, may_publish, is_local_operator) in [
+            (true, false, false, true, true, true),
+            (true, false, true, true, false, false),
+            (true, false, false, false, false, false),
+            (true, true, false, true, true, true),
+            (true, true, true, true, true, false),
+            (false, false, false, true, false, false),
+            (false, false, false, false, false, false),
+            (false, true, false, false, true, false),
+            (false, true, true, true, true, false),
+        ] {
+            let policy = AccessPolicy {
+                listener_is_loopback,
+                open_publish: flag || listener_is_loopback,
+                anonymous_publish_flag: flag,
+                ..AccessPolicy::default()
+            };
+            let facts = AccessFacts { forwarded, peer_is_loopback, ..facts("POST", "localhost", "-") };
+            let access = judge(&facts, &policy).expect("no Origin");
+            let row = (listener_is_loopback, flag, forwarded, peer_is_loopback);
+            assert_eq!((access.may_publish, access.is_local_operator), (may_publish, is_local_operator), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_allow_the_request() {
+        let origin = judge(&facts("WS", "localhost", "http://evil.example"), &policy(Loopback)).expect_err("foreign");
+        assert!(origin.message.contains("--allow-origin http://evil.example"), "{}", origin.message);
+        assert_eq!(origin.reason.label(), "origin_not_allowed");
+        let host = judge(&facts("GET", "push.lan:8080", "-"), &policy(Loopback)).expect_err("foreign");
+        assert!(host.message.contains("--allow-host push.lan:8080"), "{}", host.message);
+        assert!(host.message.contains("http://localhost:8080/"), "{}", host.message);
+    }
+
+    #[test]
+    fn cors_names_one_origin_and_never_all() {
+        let fields = preflight_fields("https://app.example");
+        assert!(fields.iter().all(|(_, value)| !value.contains('*')));
+        assert!(fields.contains(&("Access-Control-Allow-Origin", "https://app.example")));
+        assert!(cors_fields("https://app.example").contains(&("Access-Control-Expose-Headers", "Retry-After")));
+    }
+}

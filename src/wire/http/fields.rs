@@ -1,0 +1,292 @@
+//! Header fields: reads those the server knows, each once or as a list as its definition says, and skips the rest.
+
+use super::authority::Authority;
+use super::head::{BodyLength, HeadError, UNREADABLE_ID, UpgradeFields, Version};
+use super::scan::FieldSection;
+use crate::close::Reason;
+use smallvec::{SmallVec, smallvec};
+
+/// The known fields of one head.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'b> {
+    host: Option<&'b str>,
+    content_length: Option<&'b str>,
+    transfer_encoding: Option<&'b str>,
+    close: bool,
+    keep_alive: bool,
+    pub(super) origin: Option<&'b str>,
+    pub(super) expect_continue: bool,
+    pub(super) content_type: Option<&'b str>,
+    pub(super) accept: Option<&'b str>,
+    pub(super) event_stream: bool,
+    pub(super) last_event_id: Option<&'b str>,
+    pub(super) idempotency_key: Option<&'b str>,
+    pub(super) forwarded: bool,
+    pub(super) preflight_method: Option<&'b str>,
+    pub(super) upgrade: UpgradeFields<'b>,
+}
+
+/// The fields that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Accept,
+    Connection,
+    ContentLength,
+    ContentType,
+    Expect,
+    Forwarded,
+    Host,
+    IdempotencyKey,
+    LastEventId,
+    Origin,
+    PreflightMethod,
+    TransferEncoding,
+    Upgrade,
+    WebSocketExtensions,
+    WebSocketKey,
+    WebSocketProtocol,
+    WebSocketVersion,
+}
+
+const KNOWN: [(&str, Known); 18] = [
+    ("Host", Known::Host),
+    ("Connection", Known::Connection),
+    ("Accept", Known::Accept),
+    ("Origin", Known::Origin),
+    ("Upgrade", Known::Upgrade),
+    ("Content-Length", Known::ContentLength),
+    ("Content-Type", Known::ContentType),
+    ("Transfer-Encoding", Known::TransferEncoding),
+    ("Expect", Known::Expect),
+    ("Idempotency-Key", Known::IdempotencyKey),
+    ("Last-Event-ID", Known::LastEventId),
+    ("Forwarded", Known::Forwarded),
+    ("Via", Known::Forwarded),
+    ("Sec-WebSocket-Key", Known::WebSocketKey),
+    ("Sec-WebSocket-Version", Known::WebSocketVersion),
+    ("Sec-WebSocket-Protocol", Known::WebSocketProtocol),
+    ("Sec-WebSocket-Extensions", Known::WebSocketExtensions),
+    ("Access-Control-Request-Method", Known::PreflightMethod),
+];
+
+fn known(name: &str) -> Option<(&'static str, Known)> {
+    const FORWARDED: &[u8] = b"x-forwarded-";
+    let prefix = name.as_bytes().get(..FORWARDED.len());
+    if prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(FORWARDED)) {
+        return Some(("X-Forwarded-*", Known::Forwarded));
+    }
+    KNOWN.into_iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name))
+}
+
+/// Reads all field lines of a section that has been walked already.
+pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, HeadError> {
+    let mut lines: SmallVec<[httparse::Header<'b>; 32]> = smallvec![httparse::EMPTY_HEADER; section.count];
+    let status = httparse::parse_headers(section.bytes, &mut lines);
+    if !matches!(status, Ok(httparse::Status::Complete((length, _))) if length == section.bytes.len()) {
+        return Err(HeadError::bad("the header fields cannot be read"));
+    }
+    let mut fields = Fields::default();
+    for line in lines {
+        if let Some((name, known)) = known(line.name) {
+            fields.take(name, known, line.value)?;
+        }
+    }
+    Ok(fields)
+}
+
+impl<'b> Fields<'b> {
+    fn take(&mut self, name: &'static str, known: Known, value: &'b [u8]) -> Result<(), HeadError> {
+        match known {
+            Known::Forwarded => {
+                self.forwarded = true;
+                return Ok(());
+            }
+            Known::LastEventId => {
+                self.take_last_event_id(value);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let value = text(name, value)?;
+        match known {
+            Known::Host => once(&mut self.host, name, value),
+            Known::Origin => once(&mut self.origin, name, value),
+            Known::ContentLength => once(&mut self.content_length, name, value),
+            Known::ContentType => once(&mut self.content_type, name, value),
+            Known::TransferEncoding => once(&mut self.transfer_encoding, name, value),
+            Known::IdempotencyKey => once(&mut self.idempotency_key, name, value),
+            Known::PreflightMethod => once(&mut self.preflight_method, name, value),
+            Known::WebSocketKey => once(&mut self.upgrade.key, name, value),
+            Known::WebSocketVersion => once(&mut self.upgrade.version, name, value),
+            _ => {
+                self.take_list(known, value);
+                Ok(())
+            }
+        }
+    }
+
+    /// Fields that may come in several lines.
+    fn take_list(&mut self, known: Known, value: &'b str) {
+        match known {
+            Known::Accept => {
+                self.accept.get_or_insert(value);
+                self.event_stream |= names_event_stream(value);
+            }
+            Known::Connection => {
+                self.close |= has_token(value, "close");
+                self.keep_alive |= has_token(value, "keep-alive");
+                self.upgrade.connection_upgrade |= has_token(value, "upgrade");
+            }
+            Known::Expect => self.expect_continue |= has_token(value, "100-continue"),
+            Known::Upgrade => self.upgrade.websocket |= has_token(value, "websocket"),
+            Known::WebSocketProtocol => self.upgrade.protocols.push(value),
+            Known::WebSocketExtensions => self.upgrade.extensions.push(value),
+            _ => {}
+        }
+    }
+
+    fn take_last_event_id(&mut self, value: &'b [u8]) {
+        let readable = std::str::from_utf8(trim(value)).ok().filter(|_| self.last_event_id.is_none());
+        self.last_event_id = Some(readable.unwrap_or(UNREADABLE_ID));
+    }
+
+    /// Where the body ends; RFC 9112 section 6, with every doubt refused.
+    pub(super) fn body_length(&self, version: Version) -> Result<BodyLength, HeadError> {
+        match (self.transfer_encoding, self.content_length) {
+            (Some(_), Some(_)) => {
+                Err(HeadError::bad("Content-Length and Transfer-Encoding exclude each other; send one of them"))
+            }
+            (Some(_), None) if version == Version::Http10 => {
+                Err(HeadError::bad("HTTP/1.0 has no Transfer-Encoding; send Content-Length"))
+            }
+            (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(BodyLength::Chunked),
+            (Some(_), None) => Err(HeadError::bad("the only Transfer-Encoding this server reads is one \"chunked\"")),
+            (None, Some(length)) => read_length(length).map(BodyLength::Length),
+            (None, None) => Ok(BodyLength::None),
+        }
+    }
+
+    /// The host that was asked: the authority of an absolute target wins (RFC 9112 section 3.2.2), but Host is checked first.
+    pub(super) fn host(&self, version: Version, authority: Option<&'b str>) -> Result<Option<&'b str>, HeadError> {
+        match self.host {
+            None if version == Version::Http11 => Err(HeadError::bad("an HTTP/1.1 request has a Host field")),
+            Some(host) if Authority::parse(host).is_none() => {
+                Err(HeadError::bad("Host is one name or address with at most a port, like example.com:8080"))
+            }
+            host => Ok(authority.or(host)),
+        }
+    }
+
+    /// Whether the connection stays open (RFC 9112 section 9.3).
+    pub(super) fn keeps_alive(&self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
+    }
+}
+
+fn once<'b>(slot: &mut Option<&'b str>, name: &'static str, value: &'b str) -> Result<(), HeadError> {
+    if slot.replace(value).is_some() {
+        return Err(HeadError::bad(format!("{name} is sent more than once")));
+    }
+    Ok(())
+}
+
+fn text<'b>(name: &'static str, value: &'b [u8]) -> Result<&'b str, HeadError> {
+    std::str::from_utf8(trim(value)).map_err(|_| HeadError::bad(format!("{name} is not UTF-8")))
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn read_length(value: &str) -> Result<u64, HeadError> {
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(HeadError::bad("Content-Length is one number of decimal digits"));
+    }
+    value
+        .parse()
+        .map_err(|_| HeadError::new(Reason::BodyTooLarge, "Content-Length is larger than any body this server takes"))
+}
+
+/// The members of a comma-separated list, without empty ones (RFC 9110 section 5.6.1).
+pub(super) fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
+}
+
+fn has_token(value: &str, token: &str) -> bool {
+    list(value).any(|member| member.eq_ignore_ascii_case(token))
+}
+
+/// Whether a media range of an Accept value is `text/event-stream` with a weight above 0 (RFC 9110 section 12.5.1).
+fn names_event_stream(accept: &str) -> bool {
+    split_unquoted(accept, b',').any(|range| {
+        let mut parts = split_unquoted(range, b';').map(|part| part.trim_matches([' ', '\t']));
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/event-stream")) && !parts.any(is_zero_weight)
+    })
+}
+
+fn is_zero_weight(parameter: &str) -> bool {
+    let Some((name, weight)) = parameter.split_once('=') else { return false };
+    name.eq_ignore_ascii_case("q") && weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+}
+
+/// Splits at `separator` outside quoted strings.
+fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c: char| {
+        let backslash = quoted && c == '\\' && !escaped;
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = backslash;
+        !quoted && c == char::from(separator)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{has_token, names_event_stream};
+
+    #[test]
+    fn an_event_stream_is_asked_for_by_its_name_alone() {
+        for yes in [
+            "text/event-stream",
+            "TEXT/Event-Stream",
+            "text/html, text/event-stream;q=0.1",
+            "text/event-stream ; q=1.0",
+            "text/event-stream;x=\"a,b;q=0\"",
+            "text/event-stream;q=0.001",
+            "*/*;q=0,text/event-stream",
+        ] {
+            assert!(names_event_stream(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "*/*",
+            "text/*",
+            "application/json",
+            "text/event-stream;q=0",
+            "text/event-stream; Q=0.000",
+            "text/event-stream;x=\"\\\",\";q=0",
+            "text/event-streams",
+            "x;y=\", text/event-stream\"",
+        ] {
+            assert!(!names_event_stream(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_in_any_place_and_case() {
+        for yes in ["upgrade", "Upgrade", "keep-alive, Upgrade", ",, \tUPGRADE\t ,x"] {
+            assert!(has_token(yes, "upgrade"), "{yes}");
+        }
+        for no in ["", "upgrades", "up grade", "upgrade;x", "\"upgrade\""] {
+            assert!(!has_token(no, "upgrade"), "{no}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A request head as borrowed values: the request line and the fields that the server reads, all checked.
+
+use super::fields::{Fields, read_fields};
+use super::scan::{Stop, Walk};
+use super::target::{Target, read_target};
+use crate::close::Reason;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// How large a head may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head with its last CR LF CR LF.
+    pub head_bytes: usize,
+    /// Field lines.
+    pub headers: usize,
+    /// Bytes of the request target.
+    pub target_bytes: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        HeadLimits { head_bytes: 16 * 1024, headers: 100, target_bytes: 8 * 1024 }
+    }
+}
+
+/// The method of a request; method names are case-sensitive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
+    /// `OPTIONS`
+    Options,
+    /// `PATCH`
+    Patch,
+    /// Any other token.
+    Other,
+}
+
+impl Method {
+    fn of(token: &str) -> Method {
+        match token {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "POST" => Method::Post,
+            "PUT" => Method::Put,
+            "DELETE" => Method::Delete,
+            "OPTIONS" => Method::Options,
+            "PATCH" => Method::Patch,
+            _ => Method::Other,
+        }
+    }
+}
+
+/// The version a client speaks. HTTP/1.2 to 1.9 count as 1.1 (RFC 9110 section 2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// How the end of the body is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is no body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// What a head says about a WebSocket handshake.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpgradeFields<'b> {
+    /// Connection has the token `upgrade`.
+    pub connection_upgrade: bool,
+    /// Upgrade has the token `websocket`.
+    pub websocket: bool,
+    /// Sec-WebSocket-Version.
+    pub version: Option<&'b str>,
+    /// Sec-WebSocket-Key.
+    pub key: Option<&'b str>,
+    /// Each Sec-WebSocket-Protocol value, in order, unparsed.
+    pub protocols: SmallVec<[&'b str; 1]>,
+    /// Each Sec-WebSocket-Extensions value, in order, unparsed.
+    pub extensions: SmallVec<[&'b str; 1]>,
+}
+
+/// A request head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head<'b> {
+    /// The method.
+    pub method: Method,
+    /// The method as it was sent.
+    pub method_name: &'b str,
+    /// The version.
+    pub version: Version,
+    /// Still percent-encoded; begins with `/`, or is `*` for `OPTIONS *`.
+    pub path: &'b str,
+    /// What follows the first `?`.
+    pub query: Option<&'b str>,
+    /// A valid `host[:port]`: Host, or the authority of an absolute target. HTTP/1.0 may have none.
+    pub host: Option<&'b str>,
+    /// Origin, as it was sent.
+    pub origin: Option<&'b str>,
+    /// How the end of the body is known.
+    pub body: BodyLength,
+    /// Whether the client wants to send another request on this connection.
+    pub keep_alive: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub expect_continue: bool,
+    /// Content-Type.
+    pub content_type: Option<&'b str>,
+    /// The first Accept line; [`Head::accepts_event_stream`] knows them all.
+    pub accept: Option<&'b str>,
+    /// Last-Event-ID. Repeated or not UTF-8 it is [`UNREADABLE_ID`], which is no position.
+    pub last_event_id: Option<&'b str>,
+    /// Idempotency-Key.
+    pub idempotency_key: Option<&'b str>,
+    /// Whether Forwarded, any X-Forwarded-* or Via is present: a proxy stands between.
+    pub forwarded: bool,
+    /// Access-Control-Request-Method: with Origin and `OPTIONS` it makes a CORS preflight.
+    pub preflight_method: Option<&'b str>,
+    /// What belongs to a WebSocket handshake.
+    pub upgrade: UpgradeFields<'b>,
+    event_stream: bool,
+}
+
+/// What stands for a Last-Event-ID that cannot be read: it must be answered with `recovered: false`, never with 400.
+pub const UNREADABLE_ID: &str = "?";
+
+impl Head<'_> {
+    /// Whether Accept names `text/event-stream` itself (not by `*/*`) with a weight above 0.
+    #[must_use]
+    pub fn accepts_event_stream(&self) -> bool {
+        self.event_stream
+    }
+
+    /// Whether this is a CORS preflight: `OPTIONS` with Origin and Access-Control-Request-Method.
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        self.method == Method::Options && self.origin.is_some() && self.preflight_method.is_some()
+    }
+}
+
+/// Why a head (or what it asks for) is refused. The connection cannot be used for another request afterwards when
+/// [`parse_head`] said so, since nobody knows where the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HeadError {
+    /// Names status, close code and metric label.
+    pub reason: Reason,
+    /// What was wrong and what was expected.
+    pub message: Cow<'static, str>,
+}
+
+impl HeadError {
+    /// An error with its reason and a sentence for people.
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        HeadError { reason, message: message.into() }
+    }
+
+    /// A [`Reason::BadRequest`].
+    pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> Self {
+        HeadError::new(Reason::BadRequest, message)
+    }
+}
+
+/// Reads the head at the beginning of `bytes`, and how many bytes it has with its final CR LF CR LF.
+///
+/// `Ok(None)`: the bytes so far are the beginning of a head. One empty line before the request line is skipped and
+/// counted.
+///
+/// # Errors
+/// As soon as no further byte can make this an acceptable head, whether it is complete or not: 400 for what RFC 9112
+/// forbids or two parsers could read differently, 413 for a Content-Length beyond 64 bits, 414 and 431 for the limits,
+/// 505 for another major version.
+pub fn parse_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<Option<(Head<'b>, usize)>, HeadError> {
+    match walk_head(bytes, limits) {
+        Ok(found) => Ok(Some(found)),
+        Err(Stop::More) => Ok(None),
+        Err(Stop::Fail(error)) => Err(error),
+    }
+}
+
+fn walk_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<(Head<'b>, usize), Stop> {
+    let mut walk = Walk::new(bytes, limits);
+    let line = walk.request_line()?;
+    let method = Method::of(line.method);
+    let target = read_target(method, line.target)?;
+    let section = walk.field_section()?;
+    let fields = read_fields(&section)?;
+    let body = fields.body_length(line.version)?;
+    let host = fields.host(line.version, target.authority)?;
+    Ok((assemble(line.method, line.version, &target, fields, body, host), walk.walked()))
+}
+
+fn assemble<'b>(
+    method_name: &'b str,
+    version: Version,
+    target: &Target<'b>,
+    fields: Fields<'b>,
+    body: BodyLength,
+    host: Option<&'b str>,
+) -> Head<'b> {
+    Head {
+        method: Method::of(method_name),
+        method_name,
+        version,
+        path: target.path,
+        query: target.query,
+        host,
+        origin: fields.origin,
+        body,
+        keep_alive: fields.keeps_alive(version),
+        expect_continue: fields.expect_continue && version == Version::Http11,
+        content_type: fields.content_type,
+        accept: fields.accept,
+        last_event_id: fields.last_event_id,
+        idempotency_key: fields.idempotency_key,
+        forwarded: fields.forwarded,
+        preflight_method: fields.preflight_method,
+        upgrade: fields.upgrade,
+        event_stream: fields.event_stream,
+    }
+}

@@ -1,0 +1,17 @@
+//! HTTP/1.x as bytes and values: heads, bodies, targets, answers, the WebSocket handshake, and who may ask.
+//!
+//! RFC 9112 is read strictly: whatever two parsers could understand differently is refused, and every refusal is a
+//! [`HeadError`](head::HeadError) with its [`Reason`](crate::close::Reason) and a sentence that says what was expected.
+
+pub mod access;
+pub mod answer;
+pub mod body;
+pub mod head;
+pub mod target;
+pub mod upgrade;
+
+mod authority;
+mod fields;
+#[cfg(test)]
+mod head_cases;
+mod scan;

@@ -1,0 +1,224 @@
+//! Walks the bytes of a head in order and refuses the first one that RFC 9112 has no place for.
+//!
+//! Because every finding belongs to one byte, a prefix of a head gives "more" or the very error that the whole gives.
+
+use super::head::{HeadError, HeadLimits, Version};
+use crate::close::Reason;
+
+/// No registered method is nearly as long; what is longer is not HTTP.
+const METHOD_BYTES: usize = 32;
+
+/// Why a walk ended before the head did.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The bytes so far are a head's beginning.
+    More,
+    /// No further byte can make this a head.
+    Fail(HeadError),
+}
+
+impl From<HeadError> for Stop {
+    fn from(error: HeadError) -> Self {
+        Stop::Fail(error)
+    }
+}
+
+fn bad<T>(message: &'static str) -> Result<T, Stop> {
+    Err(Stop::Fail(HeadError::bad(message)))
+}
+
+/// The parts of a request line.
+#[derive(Debug)]
+pub(super) struct RequestLine<'b> {
+    pub(super) method: &'b str,
+    pub(super) target: &'b str,
+    pub(super) version: Version,
+}
+
+/// The field lines, still as bytes.
+#[derive(Debug)]
+pub(super) struct FieldSection<'b> {
+    /// All field lines and the empty line.
+    pub(super) bytes: &'b [u8],
+    /// How many field lines there are.
+    pub(super) count: usize,
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    ) || byte.is_ascii_alphanumeric()
+}
+
+/// Whether `text` is a token.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Whether `byte` may stand in a field value: visible ASCII, space, tab, obs-text (RFC 9110 section 5.5).
+pub(super) const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// A place in the bytes of a head.
+#[derive(Debug)]
+pub(super) struct Walk<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    limits: HeadLimits,
+}
+
+impl<'b> Walk<'b> {
+    pub(super) fn new(bytes: &'b [u8], limits: &HeadLimits) -> Self {
+        Walk { bytes, at: 0, limits: *limits }
+    }
+
+    /// How many bytes have been walked.
+    pub(super) fn walked(&self) -> usize {
+        self.at
+    }
+
+    /// An optional empty line (RFC 9112 section 2.2), then method, target and version.
+    pub(super) fn request_line(&mut self) -> Result<RequestLine<'b>, Stop> {
+        if self.peek()? == b'\r' {
+            self.line_end("a request begins with its method")?;
+        }
+        let method = self.method()?;
+        let target = self.target()?;
+        let version = self.version()?;
+        Ok(RequestLine { method, target, version })
+    }
+
+    /// Field lines up to and with the empty line.
+    pub(super) fn field_section(&mut self) -> Result<FieldSection<'b>, Stop> {
+        let start = self.at;
+        let mut count = 0;
+        while self.peek()? != b'\r' {
+            if count == self.limits.headers {
+                return Err(HeadError::new(Reason::HeadTooLarge, "the request has too many header fields").into());
+            }
+            self.field_line()?;
+            count += 1;
+        }
+        self.line_end("a head ends with an empty line, CR LF")?;
+        Ok(FieldSection { bytes: &self.bytes[start..self.at], count })
+    }
+
+    fn peek(&self) -> Result<u8, Stop> {
+        if self.at >= self.limits.head_bytes {
+            return Err(
+                HeadError::new(Reason::HeadTooLarge, "the request's head is larger than this server reads").into()
+            );
+        }
+        self.bytes.get(self.at).copied().ok_or(Stop::More)
+    }
+
+    fn byte(&mut self, expected: u8, message: &'static str) -> Result<(), Stop> {
+        if self.peek()? != expected {
+            return bad(message);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn line_end(&mut self, message: &'static str) -> Result<(), Stop> {
+        self.byte(b'\r', message)?;
+        self.byte(b'\n', "a CR stands without its LF; lines end with CR LF")
+    }
+
+    fn text_since(&self, start: usize) -> &'b str {
+        std::str::from_utf8(&self.bytes[start..self.at]).expect("only ASCII has been walked")
+    }
+
+    fn method(&mut self) -> Result<&'b str, Stop> {
+        let start = self.at;
+        loop {
+            let byte = self.peek()?;
+            if byte == b' ' && self.at > start {
+                let method = self.text_since(start);
+                self.at += 1;
+                return Ok(method);
+            }
+            if !is_token_byte(byte) || self.at - start == METHOD_BYTES {
+                return bad("this is not HTTP; a request begins like \"GET /path HTTP/1.1\"");
+            }
+            self.at += 1;
+        }
+    }
+
+    fn target(&mut self) -> Result<&'b str, Stop> {
+        let start = self.at;
+        loop {
+            match self.peek()? {
+                b' ' if self.at > start => break,
+                b'\r' | b'\n' => return bad("the request line has no version; it ends with HTTP/1.1"),
+                b'#' => return bad("a request target has no fragment; write # as %23"),
+                b'!'..=b'~' if self.at - start == self.limits.target_bytes => {
+                    return Err(HeadError::new(
+                        Reason::UriTooLong,
+                        "the request target is longer than this server reads",
+                    )
+                    .into());
+                }
+                b'!'..=b'~' => self.at += 1,
+                0x80.. => return bad("the request target is not ASCII; percent-encode it"),
+                _ => return bad("the request target is visible ASCII between two single spaces"),
+            }
+        }
+        let target = self.text_since(start);
+        self.at += 1;
+        Ok(target)
+    }
+
+    fn version(&mut self) -> Result<Version, Stop> {
+        const EXPECTED: &str = "the request line ends with HTTP/1.1 or HTTP/1.0";
+        for expected in *b"HTTP/" {
+            self.byte(expected, EXPECTED)?;
+        }
+        let major = self.digit(EXPECTED)?;
+        if major != b'1' {
+            return Err(HeadError::new(Reason::VersionNotSupported, "this server speaks HTTP/1.1").into());
+        }
+        self.byte(b'.', EXPECTED)?;
+        let minor = self.digit(EXPECTED)?;
+        self.line_end(EXPECTED)?;
+        // RFC 9110 section 2.5: a higher minor version is processed as the highest one known.
+        Ok(if minor == b'0' { Version::Http10 } else { Version::Http11 })
+    }
+
+    fn digit(&mut self, message: &'static str) -> Result<u8, Stop> {
+        let byte = self.peek()?;
+        if !byte.is_ascii_digit() {
+            return bad(message);
+        }
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn field_line(&mut self) -> Result<(), Stop> {
+        self.field_name()?;
+        while is_value_byte(self.peek()?) {
+            self.at += 1;
+        }
+        self.line_end("a field value has no control character, and its line ends with CR LF")
+    }
+
+    fn field_name(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        loop {
+            match self.peek()? {
+                b':' if self.at > start => break,
+                b' ' | b'\t' if self.at == start => {
+                    return bad("a header line begins with white space; folded lines are not HTTP any more");
+                }
+                b' ' | b'\t' => return bad("white space stands before the colon of a header field"),
+                byte if is_token_byte(byte) => self.at += 1,
+                _ => return bad("a header line begins with a field name and a colon"),
+            }
+        }
+        self.at += 1;
+        Ok(())
+    }
+}

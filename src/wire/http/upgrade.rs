@@ -1,0 +1,269 @@
+//! The WebSocket handshake (RFC 6455 section 4.2): checks what the client sent and writes the 101.
+
+use super::answer::push_field;
+use super::fields::list;
+use super::head::{BodyLength, Head, HeadError, Method, Version};
+use super::scan::is_token;
+use crate::close::Reason;
+use smallvec::SmallVec;
+use tungstenite::handshake::derive_accept_key;
+
+/// The fields that every 426 carries (RFC 9110 section 15.5.22 and RFC 6455 section 4.4).
+pub const UPGRADE_REQUIRED_FIELDS: [(&str, &str); 3] =
+    [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+
+/// Why a WebSocket handshake is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UpgradeError {
+    /// Another method than GET.
+    #[error("a WebSocket handshake is a GET request")]
+    NotGet,
+    /// No Upgrade to websocket.
+    #[error("this is a WebSocket; connect with \"Upgrade: websocket\"")]
+    NotWebSocket,
+    /// HTTP/1.0 knows no upgrade.
+    #[error("a WebSocket handshake needs HTTP/1.1")]
+    OldVersion,
+    /// Connection does not name Upgrade.
+    #[error("a WebSocket handshake has \"Connection: Upgrade\"; a proxy may have removed it")]
+    NoConnectionUpgrade,
+    /// A body.
+    #[error("a WebSocket handshake has no body")]
+    Body,
+    /// Sec-WebSocket-Version is not 13.
+    #[error("this server speaks WebSocket version 13; send \"Sec-WebSocket-Version: 13\"")]
+    WebSocketVersion,
+    /// Sec-WebSocket-Key is missing.
+    #[error("a WebSocket handshake has a Sec-WebSocket-Key; a proxy may have removed it")]
+    NoKey,
+    /// Sec-WebSocket-Key is no base64.
+    #[error("Sec-WebSocket-Key is 16 random bytes in base64")]
+    BadKey,
+    /// Sec-WebSocket-Protocol is no list of tokens.
+    #[error("Sec-WebSocket-Protocol is a comma-separated list of names")]
+    BadProtocol,
+    /// Sec-WebSocket-Protocol names something twice.
+    #[error("Sec-WebSocket-Protocol names the same protocol twice")]
+    RepeatedProtocol,
+}
+
+impl UpgradeError {
+    /// Names status, close code and metric label.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            UpgradeError::NotWebSocket | UpgradeError::OldVersion | UpgradeError::WebSocketVersion => {
+                Reason::UpgradeRequired
+            }
+            _ => Reason::BadRequest,
+        }
+    }
+}
+
+impl From<UpgradeError> for HeadError {
+    fn from(error: UpgradeError) -> Self {
+        HeadError::new(error.reason(), error.to_string())
+    }
+}
+
+/// A handshake that may be answered with 101.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The value of Sec-WebSocket-Accept.
+    pub accept: String,
+    /// The subprotocol both sides speak.
+    pub protocol: Option<String>,
+}
+
+/// Whether a request asks for a WebSocket: a GET whose Upgrade names it. Anything else about it may still be wrong.
+#[must_use]
+pub fn wants_upgrade(head: &Head<'_>) -> bool {
+    head.method == Method::Get && head.upgrade.websocket
+}
+
+/// Checks a handshake. `spoken` are the subprotocols of this server; the first one offered that is among them is agreed.
+///
+/// # Errors
+/// 426 without Upgrade, from HTTP/1.0, or for another version (the caller adds [`UPGRADE_REQUIRED_FIELDS`]); 400 for
+/// everything else.
+pub fn check_upgrade(head: &Head<'_>, spoken: &[String]) -> Result<Upgrade, HeadError> {
+    check_request(head)?;
+    let key = head.upgrade.key.ok_or(UpgradeError::NoKey)?;
+    if !is_key(key) {
+        return Err(UpgradeError::BadKey.into());
+    }
+    let offered = offered_protocols(&head.upgrade.protocols)?;
+    let protocol = offered.into_iter().find(|name| spoken.iter().any(|known| known == name));
+    Ok(Upgrade { accept: derive_accept_key(key.as_bytes()), protocol: protocol.map(str::to_owned) })
+}
+
+fn check_request(head: &Head<'_>) -> Result<(), UpgradeError> {
+    let has_body = !matches!(head.body, BodyLength::None | BodyLength::Length(0));
+    let rules = [
+        (head.method == Method::Get, UpgradeError::NotGet),
+        (head.upgrade.websocket, UpgradeError::NotWebSocket),
+        (head.version == Version::Http11, UpgradeError::OldVersion),
+        (head.upgrade.connection_upgrade, UpgradeError::NoConnectionUpgrade),
+        (!has_body, UpgradeError::Body),
+        (head.upgrade.version == Some("13"), UpgradeError::WebSocketVersion),
+    ];
+    rules.into_iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// Whether it looks like base64. It is not decoded: clients exist whose key is no 16 bytes, and nothing depends on them.
+fn is_key(key: &str) -> bool {
+    let padding = key.len() - key.trim_end_matches('=').len();
+    let digits = &key[..key.len() - padding];
+    padding <= 2
+        && (16..=64).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+fn offered_protocols<'b>(values: &[&'b str]) -> Result<SmallVec<[&'b str; 4]>, UpgradeError> {
+    let mut offered = SmallVec::new();
+    for name in values.iter().flat_map(|value| list(value)) {
+        if !is_token(name) {
+            return Err(UpgradeError::BadProtocol);
+        }
+        if offered.contains(&name) {
+            return Err(UpgradeError::RepeatedProtocol);
+        }
+        offered.push(name);
+    }
+    if offered.is_empty() && !values.is_empty() {
+        return Err(UpgradeError::BadProtocol);
+    }
+    Ok(offered)
+}
+
+/// Writes the 101 that ends the handshake.
+pub fn write_switching(out: &mut Vec<u8>, upgrade: &Upgrade, date: &str) {
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+    push_field(out, "Date", date);
+    push_field(out, "Upgrade", "websocket");
+    push_field(out, "Connection", "Upgrade");
+    push_field(out, "Sec-WebSocket-Accept", &upgrade.accept);
+    if let Some(protocol) = &upgrade.protocol {
+        push_field(out, "Sec-WebSocket-Protocol", protocol);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Upgrade, check_upgrade, wants_upgrade, write_switching};
+    use crate::close::Reason;
+    use crate::wire::http::head::{HeadError, HeadLimits, parse_head};
+
+    const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    const REST: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+
+    /// Line and fields, each with CR LF, without Host and the empty line.
+    fn check(line: &str, fields: &str) -> Result<Upgrade, HeadError> {
+        let text = format!("{line}\r\nHost: a\r\n{fields}\r\n");
+        let (head, _) = parse_head(text.as_bytes(), &HeadLimits::default()).expect("valid").expect("complete");
+        check_upgrade(&head, &["tidings.v1".to_owned(), "other".to_owned()])
+    }
+
+    fn get(fields: &str) -> Result<Upgrade, HeadError> {
+        check("GET /ws HTTP/1.1", fields)
+    }
+
+    #[test]
+    fn keys_are_answered_as_the_standard_says() {
+        for (key, accept) in [
+            ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+            ("dGhlIHNhbHQgYSBub3Q=", "3ZClkQAfukXyB7loppiOrRWEHe8="),
+        ] {
+            let upgrade = get(&format!("{REST}Sec-WebSocket-Key: {key}\r\n")).expect(key);
+            assert_eq!(upgrade, Upgrade { accept: accept.to_owned(), protocol: None });
+        }
+        let longest = "a".repeat(64);
+        for good in ["aaaaaaaaaaaaaaaa", "+/+/+/+/+/+/+/+/", "aaaaaaaaaaaaaaaa==", &longest] {
+            assert!(get(&format!("{REST}Sec-WebSocket-Key: {good}\r\n")).is_ok(), "{good}");
+        }
+        let longer = "a".repeat(65);
+        for bad in [
+            "",
+            "==",
+            "aaaaaaaaaaaaaaa=",
+            "aaaaaaaaaaaaaaaa===",
+            "aaaaaaaa=aaaaaaaa",
+            "aaaaaaaaaaaaaaa-",
+            "aaaaaaaa aaaaaaaa",
+            &longer,
+        ] {
+            let error = get(&format!("{REST}Sec-WebSocket-Key: {bad}\r\n")).expect_err(bad);
+            assert_eq!(error.reason, Reason::BadRequest, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_misses_something_is_told_what() {
+        let all = format!("{REST}{KEY}");
+        for (line, fields, reason, word) in [
+            ("POST /ws HTTP/1.1", all.clone(), Reason::BadRequest, "GET"),
+            ("HEAD /ws HTTP/1.1", all.clone(), Reason::BadRequest, "GET"),
+            ("GET /ws HTTP/1.0", all.clone(), Reason::UpgradeRequired, "HTTP/1.1"),
+            ("GET /ws HTTP/1.1", String::new(), Reason::UpgradeRequired, "Upgrade: websocket"),
+            ("GET /ws HTTP/1.1", all.replace("websocket\r", "h2c\r"), Reason::UpgradeRequired, "Upgrade: websocket"),
+            ("GET /ws HTTP/1.1", all.replace("Connection: Upgrade\r\n", ""), Reason::BadRequest, "Connection"),
+            ("GET /ws HTTP/1.1", all.replace("n: Upgrade", "n: keep-alive"), Reason::BadRequest, "Connection"),
+            ("GET /ws HTTP/1.1", all.replace("13", "8"), Reason::UpgradeRequired, "13"),
+            ("GET /ws HTTP/1.1", all.replace("13", "13, 8"), Reason::UpgradeRequired, "13"),
+            ("GET /ws HTTP/1.1", all.replace("Sec-WebSocket-Version: 13\r\n", ""), Reason::UpgradeRequired, "13"),
+            ("GET /ws HTTP/1.1", REST.to_owned(), Reason::BadRequest, "Sec-WebSocket-Key"),
+            ("GET /ws HTTP/1.1", format!("{all}Content-Length: 1\r\n"), Reason::BadRequest, "body"),
+            ("GET /ws HTTP/1.1", format!("{all}Transfer-Encoding: chunked\r\n"), Reason::BadRequest, "body"),
+        ] {
+            let error = check(line, &fields).expect_err(&fields);
+            assert_eq!(error.reason, reason, "{line} {fields}");
+            assert!(error.message.contains(word), "{}", error.message);
+        }
+        assert!(get(&format!("{all}Content-Length: 0\r\n")).is_ok());
+        let browser = all.replace("n: Upgrade", "n: keep-alive, upgrade").replace("websocket\r", "h2c, WebSocket\r");
+        assert!(get(&browser).is_ok());
+    }
+
+    #[test]
+    fn the_first_offered_protocol_that_is_spoken_is_agreed() {
+        for (fields, expected) in [
+            ("", Ok(None)),
+            ("Sec-WebSocket-Protocol: unknown\r\n", Ok(None)),
+            ("Sec-WebSocket-Protocol: tidings.v1\r\n", Ok(Some("tidings.v1"))),
+            ("Sec-WebSocket-Protocol: x, other ,tidings.v1\r\n", Ok(Some("other"))),
+            ("Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: tidings.v1, other\r\n", Ok(Some("tidings.v1"))),
+            ("Sec-WebSocket-Protocol: Tidings.V1\r\n", Ok(None)),
+            ("Sec-WebSocket-Protocol: a b\r\n", Err(())),
+            ("Sec-WebSocket-Protocol: a/b\r\n", Err(())),
+            ("Sec-WebSocket-Protocol: \"a\"\r\n", Err(())),
+            ("Sec-WebSocket-Protocol: a, a\r\n", Err(())),
+            ("Sec-WebSocket-Protocol: other\r\nSec-WebSocket-Protocol: other\r\n", Err(())),
+            ("Sec-WebSocket-Protocol:\r\n", Err(())),
+        ] {
+            let agreed = get(&format!("{REST}{KEY}{fields}")).map(|upgrade| upgrade.protocol);
+            let agreed = agreed.map_err(|error| assert_eq!(error.reason, Reason::BadRequest));
+            assert_eq!(agreed, expected.map(|name| name.map(str::to_owned)), "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_is_wanted_by_a_get_alone() {
+        for (line, wanted) in [("GET / HTTP/1.1", true), ("POST / HTTP/1.1", false), ("HEAD / HTTP/1.1", false)] {
+            let text = format!("{line}\r\nHost: a\r\n{REST}{KEY}\r\n");
+            let (head, _) = parse_head(text.as_bytes(), &HeadLimits::default()).expect("valid").expect("complete");
+            assert_eq!(wants_upgrade(&head), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_switch_is_written_whole() {
+        let mut out = Vec::new();
+        write_switching(&mut out, &Upgrade { accept: "A=".to_owned(), protocol: Some("tidings.v1".to_owned()) }, "D");
+        assert_eq!(
+            String::from_utf8(out).expect("ASCII"),
+            "HTTP/1.1 101 Switching Protocols\r\nDate: D\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: A=\r\nSec-WebSocket-Protocol: tidings.v1\r\n\r\n"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Is this text JSON, and not too deep? Asked of simd-json first, of serde_json when that says no.
+
+pub mod scanner;
+pub mod text;
+
+use super::refusal::Refusal;
+use serde::de::IgnoredAny;
+use simd_json::{Buffers, INPUT_PADDING, Tape};
+
+/// The deepest nesting of arrays and objects that a text may have.
+///
+/// Readers in many languages recurse; 64 levels are more than any message needs and fit every stack.
+pub const MAX_DEPTH: usize = 64;
+
+/// Buffers that grew over this many bytes of text are given back instead of kept: a tape takes up to 12 bytes per byte of text.
+const KEEP_BYTES: usize = 256 * 1024;
+
+/// The memory that validation works in: one per thread, no allocation once it has grown.
+pub struct JsonScratch {
+    /// The copy that simd-json unescapes in place, with its padding.
+    padded: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl JsonScratch {
+    /// Empty buffers; they grow with what is validated.
+    #[must_use]
+    pub fn new() -> Self {
+        JsonScratch {
+            padded: Vec::new(),
+            // The limit of the quick parser is the limit of the protocol, so what it accepts needs no look at the depth.
+            buffers: Buffers::with_max_depth(0, MAX_DEPTH),
+            tape: Tape(Vec::new()),
+        }
+    }
+
+    /// Whether simd-json takes `text`. Its "no" is not final: it refuses numbers beyond 64 bits, and lone surrogates.
+    fn quick_yes(&mut self, text: &[u8]) -> bool {
+        self.padded.clear();
+        self.padded.extend_from_slice(text);
+        self.padded.resize(text.len() + INPUT_PADDING, 0);
+        let mut tape: Tape<'_> = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let yes = simd_json::fill_tape_padded(&mut self.padded, text.len(), &mut self.buffers, &mut tape).is_ok();
+        self.tape = tape.reset();
+        if text.len() > KEEP_BYTES {
+            *self = JsonScratch::new();
+        }
+        yes
+    }
+}
+
+impl Default for JsonScratch {
+    fn default() -> Self {
+        JsonScratch::new()
+    }
+}
+
+impl std::fmt::Debug for JsonScratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonScratch").field("bytes", &self.padded.capacity()).finish_non_exhaustive()
+    }
+}
+
+/// Checks that `text` is one JSON value of at most [`MAX_DEPTH`] levels, with white space around it or not.
+///
+/// Accepts exactly what `serde_json` accepts, apart from the depth: numbers of any length and exponent pass.
+///
+/// # Errors
+/// 400 `bad_json` with line and column, 400 `too_deep` for valid JSON that is nested too deeply.
+pub fn validate(text: &[u8], scratch: &mut JsonScratch) -> Result<(), Refusal> {
+    if scratch.quick_yes(text) {
+        return Ok(());
+    }
+    let text = std::str::from_utf8(text)
+        .map_err(|error| bad_json(format!("this is not UTF-8 (from byte {} on), so not JSON", error.valid_up_to())))?;
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+        return Err(bad_json(format!("this is not JSON: {error}")));
+    }
+    if scanner::depth(text.as_bytes()) > MAX_DEPTH {
+        return Err(Refusal::new(
+            400,
+            TOO_DEEP,
+            format!("arrays and objects are nested deeper than {MAX_DEPTH} levels"),
+        ));
+    }
+    Ok(())
+}
+
+/// The code of a refusal that says nothing against the text but its depth.
+pub(super) const TOO_DEEP: &str = "too_deep";
+
+fn bad_json(message: String) -> Refusal {
+    Refusal::new(400, "bad_json", message)
+}
+
+#[cfg(test)]
+mod tests;

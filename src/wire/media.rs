@@ -1,0 +1,297 @@
+//! What an HTTP body publishes: its media type decides between JSON, a JSON string and plain bytes.
+
+use super::json::scanner::trim;
+use super::json::text::write_string;
+use super::json::{JsonScratch, validate};
+use super::name::escaped_byte;
+use super::parse::check_content_type;
+use super::publication::Data;
+use super::refusal::Refusal;
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// The most fields that one form may have: kept apart in memory, a field of two bytes takes a hundred.
+const MAX_FORM_FIELDS: usize = 1000;
+
+/// What kind of data a media type stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Form,
+    Text,
+    Multipart,
+    Binary,
+}
+
+/// Turns the body of a POST into data, by the rules of "HTTP bodies" in the protocol.
+///
+/// # Errors
+/// 400 `bad_json`, `too_deep` or `bad_request` for a body that is not what its type says; 415 `unsupported_media_type`
+/// for multipart and for a charset other than UTF-8.
+pub fn body_to_data(content_type: Option<&str>, body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
+    let content_type = content_type.unwrap_or_default().trim();
+    match kind(content_type) {
+        Kind::Json => json(body, scratch),
+        Kind::Form => form(body, scratch),
+        Kind::Text => text(content_type, body),
+        Kind::Multipart => Err(unsupported(
+            "multipart bodies cannot be published: send application/json, text/plain, or the file alone with its own Content-Type",
+        )),
+        Kind::Binary => {
+            check_content_type(content_type)?;
+            Ok(Data::Binary { bytes: Bytes::copy_from_slice(body), content_type: content_type.into() })
+        }
+    }
+}
+
+fn kind(content_type: &str) -> Kind {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" | "application/json" => Kind::Json,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        "application/xml" => Kind::Text,
+        other if other.ends_with("+json") => Kind::Json,
+        other if other.starts_with("text/") || other.ends_with("+xml") => Kind::Text,
+        other if other.starts_with("multipart/") => Kind::Multipart,
+        _ => Kind::Binary,
+    }
+}
+
+fn json(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
+    let value = trim(body);
+    if value.is_empty() {
+        return Err(Refusal::new(
+            400,
+            "bad_json",
+            "the body is empty: it is the data to publish, as in curl -d '{\"hello\":1}' (null is JSON too)",
+        ));
+    }
+    match validate(body, scratch) {
+        Ok(()) => Ok(Data::Json(Bytes::copy_from_slice(value))),
+        Err(refusal) if refusal.code == "bad_json" => {
+            let message = format!("{} (to publish text, send Content-Type: text/plain)", refusal.message);
+            Err(Refusal::new(refusal.status, refusal.code, message))
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// `text/*` and XML: a JSON string.
+fn text(content_type: &str, body: &[u8]) -> Result<Data, Refusal> {
+    let is_utf8 = |charset: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known));
+    if !charset(content_type).is_none_or(is_utf8) {
+        return Err(unsupported("text is published as UTF-8: convert it, or send it as application/octet-stream"));
+    }
+    let text = std::str::from_utf8(body).map_err(|error| not_utf8("the text", error.valid_up_to()))?;
+    let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 2);
+    write_string(&mut out, text);
+    Ok(Data::Json(out.into()))
+}
+
+/// The value of the parameter `charset`, without quotation marks.
+fn charset(content_type: &str) -> Option<&str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// A form: JSON when the whole body is JSON (`curl -d`), otherwise an object of strings.
+fn form(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
+    match validate(body, scratch) {
+        Ok(()) => Ok(Data::Json(Bytes::copy_from_slice(trim(body)))),
+        Err(refusal) if refusal.code == "bad_json" => Ok(Data::Json(form_object(body)?.into())),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// The fields of a form in the order of their first appearance; a name that comes more than once holds an array.
+fn form_object(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let pairs = || body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    if pairs().count() > MAX_FORM_FIELDS {
+        return Err(Refusal::new(
+            400,
+            "bad_request",
+            format!("a form has at most {MAX_FORM_FIELDS} fields: send JSON"),
+        ));
+    }
+    for pair in pairs() {
+        let equals = pair.iter().position(|byte| *byte == b'=');
+        let name = form_text(&pair[..equals.unwrap_or(pair.len())])?;
+        let value = form_text(equals.map_or(&[], |at| &pair[at + 1..]))?;
+        match places.get(&name) {
+            Some(place) => fields[*place].1.push(value),
+            None => {
+                places.insert(name.clone(), fields.len());
+                fields.push((name, vec![value]));
+            }
+        }
+    }
+    Ok(write_form(&fields))
+}
+
+fn write_form(fields: &[(String, Vec<String>)]) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    for (name, values) in fields {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write_string(&mut out, name);
+        out.push(b':');
+        match values.as_slice() {
+            [only] => write_string(&mut out, only),
+            several => write_array(&mut out, several),
+        }
+    }
+    out.push(b'}');
+    out
+}
+
+fn write_array(out: &mut Vec<u8>, values: &[String]) {
+    let mut bracket = b'[';
+    for value in values {
+        out.push(bracket);
+        write_string(out, value);
+        bracket = b',';
+    }
+    out.push(b']');
+}
+
+/// A name or a value: `+` is a space, `%XX` a byte, and a `%` that is no escape stays (as browsers read forms).
+fn form_text(raw: &[u8]) -> Result<String, Refusal> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        match first {
+            b'+' => decoded.push(b' '),
+            b'%' => match escaped_byte(tail) {
+                Some(byte) => {
+                    decoded.push(byte);
+                    rest = &tail[2..];
+                }
+                None => decoded.push(b'%'),
+            },
+            byte => decoded.push(byte),
+        }
+    }
+    String::from_utf8(decoded).map_err(|error| not_utf8("a field of the form", error.utf8_error().valid_up_to()))
+}
+
+fn unsupported(message: &'static str) -> Refusal {
+    Refusal::new(415, "unsupported_media_type", message)
+}
+
+fn not_utf8(what: &str, at: usize) -> Refusal {
+    Refusal::new(400, "bad_request", format!("{what} is not UTF-8 from its byte {at} on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::body_to_data;
+    use crate::wire::json::JsonScratch;
+    use crate::wire::publication::Data;
+
+    fn json(content_type: &str, body: &str) -> String {
+        match body_to_data(Some(content_type), body.as_bytes(), &mut JsonScratch::new()) {
+            Ok(Data::Json(bytes)) => {
+                serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).expect("what is published is JSON");
+                String::from_utf8(bytes.to_vec()).expect("UTF-8")
+            }
+            other => panic!("{content_type}: {other:?}"),
+        }
+    }
+
+    fn refusal(content_type: Option<&str>, body: &[u8]) -> (u16, &'static str) {
+        let refusal = body_to_data(content_type, body, &mut JsonScratch::new()).expect_err("refused");
+        (refusal.status, refusal.code)
+    }
+
+    #[test]
+    fn json_types_travel_byte_for_byte() {
+        for kind in [
+            "",
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/vnd.api+json",
+            "application/json ;x",
+        ] {
+            assert_eq!(json(kind, " {\"a\": 1.10}\n"), "{\"a\": 1.10}");
+        }
+        let none = body_to_data(None, b"-0", &mut JsonScratch::new());
+        assert_eq!(none, Ok(Data::Json("-0".into())));
+    }
+
+    #[test]
+    fn json_types_refuse_what_is_no_json() {
+        for body in ["", "  \n", "{", "hello", "{\"a\":\"\u{1}\"}"] {
+            assert_eq!(refusal(None, body.as_bytes()), (400, "bad_json"), "{body}");
+            assert_eq!(refusal(Some("application/json"), body.as_bytes()), (400, "bad_json"), "{body}");
+        }
+        assert_eq!(refusal(None, b"\"\xff\""), (400, "bad_json"));
+        assert_eq!(refusal(None, "[".repeat(65).as_bytes()), (400, "bad_json"));
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        assert_eq!(refusal(None, deep.as_bytes()), (400, "too_deep"));
+        assert_eq!(refusal(Some("application/x-www-form-urlencoded"), deep.as_bytes()), (400, "too_deep"));
+    }
+
+    #[test]
+    fn a_form_is_json_or_an_object_of_strings() {
+        let kind = "application/x-www-form-urlencoded; charset=UTF-8";
+        for (body, data) in [
+            (" {\"a\":1} ", "{\"a\":1}"),
+            ("1e400", "1e400"),
+            ("", "{}"),
+            ("hello", "{\"hello\":\"\"}"),
+            ("a=1&b=x+y%20z&c=", "{\"a\":\"1\",\"b\":\"x y z\",\"c\":\"\"}"),
+            ("a=1&b=2&a=3&a=", "{\"a\":[\"1\",\"3\",\"\"],\"b\":\"2\"}"),
+            ("&&a=b=c&", "{\"a\":\"b=c\"}"),
+            ("%E6%B6%88=%22%5C%0A", "{\"消\":\"\\\"\\\\\\n\"}"),
+            ("a=100%&b=%zz", "{\"a\":\"100%\",\"b\":\"%zz\"}"),
+            ("{\"a\":1", "{\"{\\\"a\\\":1\":\"\"}"),
+            ("=x", "{\"\":\"x\"}"),
+        ] {
+            assert_eq!(json(kind, body), data, "{body}");
+        }
+        assert_eq!(refusal(Some(kind), b"a=%FF"), (400, "bad_request"));
+        json(kind, &"a&".repeat(1000));
+        assert_eq!(refusal(Some(kind), "a&".repeat(1001).as_bytes()), (400, "bad_request"));
+    }
+
+    #[test]
+    fn text_and_xml_become_a_json_string() {
+        for kind in [
+            "text/plain",
+            "TEXT/html; charset=\"UTF-8\"",
+            "text/csv;charset=us-ascii",
+            "application/xml",
+            "image/svg+xml",
+            "text/xml; charset=utf8",
+        ] {
+            assert_eq!(json(kind, "a\"\r\n消"), "\"a\\\"\\r\\n消\"", "{kind}");
+        }
+        assert_eq!(json("text/plain", ""), "\"\"");
+        assert_eq!(refusal(Some("text/plain; charset=iso-8859-1"), b"a"), (415, "unsupported_media_type"));
+        assert_eq!(refusal(Some("text/plain; format=flowed; Charset = UTF-16"), b"a"), (415, "unsupported_media_type"));
+        assert_eq!(refusal(Some("text/plain"), b"a\xff"), (400, "bad_request"));
+    }
+
+    #[test]
+    fn multipart_is_refused_with_advice() {
+        assert_eq!(refusal(Some("multipart/form-data; boundary=x"), b"--x--"), (415, "unsupported_media_type"));
+    }
+
+    #[test]
+    fn anything_else_is_bytes_under_its_own_type() {
+        let long = format!("application/{}", "x".repeat(188));
+        for kind in ["image/png", "application/octet-stream", "application/pdf; x=Y", "odd", &long] {
+            let data = body_to_data(Some(kind), b"\x00\xff", &mut JsonScratch::new()).expect(kind);
+            let expected = Data::Binary { bytes: bytes::Bytes::from_static(b"\x00\xff"), content_type: kind.into() };
+            assert_eq!(data, expected);
+        }
+        assert_eq!(refusal(Some(&format!("{long}x")), b""), (400, "bad_request"));
+        assert_eq!(refusal(Some("image/p\u{1}ng"), b""), (400, "bad_request"));
+    }
+}

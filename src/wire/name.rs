@@ -1,0 +1,214 @@
+//! Channel names and the paths that hold them: decoded exactly once, then checked by one set of rules.
+
+use super::refusal::Refusal;
+use super::request::ChannelName;
+use std::borrow::Cow;
+
+/// The longest channel name, in bytes after decoding.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// The paths a socket knows, for messages.
+pub const KNOWN_PATHS: &str = "/channels/{name}, /subscriptions/{name} and /livez";
+
+/// What a path on the socket names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `/channels/{name}`.
+    Channel(ChannelName),
+    /// `/subscriptions/{name}`.
+    Subscription(ChannelName),
+    /// `/livez`.
+    Livez,
+}
+
+/// Reads a channel's name as it stands in a path: percent-decoding it exactly once, then [`check_name`].
+///
+/// # Errors
+/// 400 `bad_channel` for a broken escape, for bytes that are not UTF-8 and for what [`check_name`] refuses.
+pub fn parse_name(encoded: &str) -> Result<ChannelName, Refusal> {
+    let decoded = percent_decode(encoded)?;
+    check_name(&decoded)?;
+    Ok(ChannelName::from(&*decoded))
+}
+
+/// Checks a decoded name: 1 to 255 bytes, no control character, none of `/ \ * ?`, neither `.` nor `..`.
+/// It is compared as bytes and never normalised.
+///
+/// # Errors
+/// 400 `bad_channel`, with the rule that was broken.
+pub fn check_name(decoded: &str) -> Result<(), Refusal> {
+    if decoded.is_empty() {
+        return Err(bad_channel("the channel's name is empty"));
+    }
+    if decoded.len() > MAX_NAME_BYTES {
+        let length = decoded.len();
+        return Err(bad_channel(format!(
+            "the channel's name has {length} bytes of UTF-8 after decoding; the limit is {MAX_NAME_BYTES}"
+        )));
+    }
+    if decoded == "." || decoded == ".." {
+        return Err(bad_channel(format!("{decoded:?} is no channel name, since clients resolve it as a path")));
+    }
+    for c in decoded.chars() {
+        check_character(c)?;
+    }
+    Ok(())
+}
+
+fn check_character(c: char) -> Result<(), Refusal> {
+    match c {
+        '*' => Err(bad_channel("a channel's name has no \"*\": it is kept for patterns")),
+        '/' | '\\' | '?' => {
+            Err(bad_channel(format!("a channel's name has no \"{c}\", percent-encoded or not: use \":\" or \".\"")))
+        }
+        c if c.is_control() => {
+            Err(bad_channel(format!("a channel's name has no control character (here U+{:04X})", u32::from(c))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a path as it stands in a request on the socket.
+///
+/// # Errors
+/// 400 `bad_request` for a path with a query, 400 `bad_channel` for a bad name, 404 `not_found` for any other path.
+pub fn parse_path(path: &str) -> Result<Route, Refusal> {
+    if path.contains('?') {
+        return Err(Refusal::new(
+            400,
+            "bad_request",
+            "a path on the socket has no query: options are members of the request, as in {\"last\":5}",
+        ));
+    }
+    if let Some(name) = path.strip_prefix("/channels/") {
+        return Ok(Route::Channel(parse_name(name)?));
+    }
+    if let Some(name) = path.strip_prefix("/subscriptions/") {
+        return Ok(Route::Subscription(parse_name(name)?));
+    }
+    if path == "/livez" {
+        return Ok(Route::Livez);
+    }
+    Err(not_found(path))
+}
+
+fn not_found(path: &str) -> Refusal {
+    let shown: String = path.chars().take(60).collect();
+    Refusal::new(404, "not_found", format!("nothing is at {shown:?}: the paths here are {KNOWN_PATHS}"))
+}
+
+fn bad_channel(message: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(400, "bad_channel", message)
+}
+
+/// Decodes every `%XX` once; `+` stays `+`.
+fn percent_decode(encoded: &str) -> Result<Cow<'_, str>, Refusal> {
+    if !encoded.contains('%') {
+        return Ok(Cow::Borrowed(encoded));
+    }
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let Some(byte) = (if first == b'%' { escaped_byte(tail) } else { Some(first) }) else {
+            return Err(bad_channel(
+                "a \"%\" in a path is followed by two hexadecimal digits (\"%25\" is the sign itself)",
+            ));
+        };
+        decoded.push(byte);
+        rest = if first == b'%' { &tail[2..] } else { tail };
+    }
+    String::from_utf8(decoded)
+        .map(Cow::Owned)
+        .map_err(|_| bad_channel("the channel's name is not UTF-8 after percent-decoding"))
+}
+
+/// The byte that the two hexadecimal digits in front of `tail` name.
+pub(super) fn escaped_byte(tail: &[u8]) -> Option<u8> {
+    let high = char::from(*tail.first()?).to_digit(16)?;
+    let low = char::from(*tail.get(1)?).to_digit(16)?;
+    u8::try_from(high * 16 + low).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Route, check_name, parse_name, parse_path};
+
+    fn code(path: &str) -> (u16, &'static str) {
+        let refusal = parse_path(path).expect_err(path);
+        (refusal.status, refusal.code)
+    }
+
+    #[test]
+    fn a_name_is_decoded_exactly_once() {
+        for (encoded, decoded) in [
+            ("stocks", "stocks"),
+            ("a%20b", "a b"),
+            ("a+b", "a+b"),
+            ("%2525", "%25"),
+            ("100%25", "100%"),
+            ("%E6%B6%88%e6%81%af", "消息"),
+            ("消息", "消息"),
+            ("...", "..."),
+            ("a#b&c=d:e,f|g", "a#b&c=d:e,f|g"),
+        ] {
+            assert_eq!(&*parse_name(encoded).expect(encoded), decoded);
+        }
+    }
+
+    #[test]
+    fn broken_escapes_and_bytes_that_are_no_utf8_are_refused() {
+        for bad in ["%", "a%", "a%2", "%zz", "%+1", "%2 ", "%FF", "%C3", "%ED%A0%80", "%é"] {
+            assert_eq!(parse_name(bad).expect_err(bad).code, "bad_channel", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_obeys_its_rules_on_both_sides() {
+        for good in ["a", " ", "a.b", ".a", "e\u{301}", "\u{e9}", &"x".repeat(255), &"é".repeat(127)] {
+            check_name(good).expect(good);
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "*",
+            "a*",
+            "a?",
+            "a\n",
+            "\0",
+            "\u{7f}",
+            "\u{85}",
+            &"x".repeat(256),
+            &"é".repeat(128),
+        ] {
+            let refusal = check_name(bad).expect_err(bad);
+            assert_eq!((refusal.status, refusal.code), (400, "bad_channel"), "{bad}");
+        }
+        for bad in ["%2F", "%5c", "%2A", "%3F", "%2e", "%2E%2e", "%00", "%0A", "%C2%80", ""] {
+            assert_eq!(parse_name(bad).expect_err(bad).code, "bad_channel", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_never_normalised() {
+        assert_ne!(parse_name("%C3%A9").expect("composed"), parse_name("e%CC%81").expect("decomposed"));
+    }
+
+    #[test]
+    fn a_path_names_a_channel_a_subscription_or_the_health() {
+        assert_eq!(parse_path("/channels/a%20b"), Ok(Route::Channel("a b".into())));
+        assert_eq!(parse_path("/subscriptions/消息"), Ok(Route::Subscription("消息".into())));
+        assert_eq!(parse_path("/livez"), Ok(Route::Livez));
+        assert_eq!(code("/channels/a?last=1"), (400, "bad_request"));
+        assert_eq!(code("/livez?"), (400, "bad_request"));
+        assert_eq!(code("/channels/"), (400, "bad_channel"));
+        assert_eq!(code("/channels/a/b"), (400, "bad_channel"));
+        for unknown in ["", "/", "/channels", "/channel/a", "channels/a", "/Channels/a", "/livez/", "http://h/livez"] {
+            assert_eq!(code(unknown), (404, "not_found"), "{unknown}");
+            let message = parse_path(unknown).expect_err(unknown).message;
+            assert!(message.contains("/channels/{name}") && message.contains("/livez"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The members of a request, found once: known names, duplicates and unknown names, compared after unescaping.
+
+use super::nearest::{hint, shown};
+use super::values;
+use crate::wire::json::scanner::members;
+use crate::wire::json::text::unquote;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::RequestId;
+use std::borrow::Cow;
+
+/// A member that some request may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    Id,
+    Method,
+    Path,
+    Since,
+    Last,
+    Once,
+    Limit,
+    Data,
+    Event,
+    Key,
+    ExcludeSelf,
+    ContentType,
+}
+
+impl Name {
+    const ALL: [Name; 12] = [
+        Name::Id,
+        Name::Method,
+        Name::Path,
+        Name::Since,
+        Name::Last,
+        Name::Once,
+        Name::Limit,
+        Name::Data,
+        Name::Event,
+        Name::Key,
+        Name::ExcludeSelf,
+        Name::ContentType,
+    ];
+    /// Members of every request that is a JSON object.
+    pub(super) const COMMON: &[Name] = &[Name::Id, Name::Method, Name::Path];
+    /// Options of GET.
+    pub(super) const GET: &[Name] = &[Name::Since, Name::Last, Name::Once, Name::Limit];
+    /// Options of POST in a text frame.
+    pub(super) const POST: &[Name] = &[Name::Data, Name::Event, Name::Key, Name::ExcludeSelf];
+    /// Options of POST in a binary frame.
+    pub(super) const BINARY_POST: &[Name] = &[Name::Event, Name::Key, Name::ExcludeSelf, Name::ContentType];
+
+    /// The name as it is written.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Name::Id => "id",
+            Name::Method => "method",
+            Name::Path => "path",
+            Name::Since => "since",
+            Name::Last => "last",
+            Name::Once => "once",
+            Name::Limit => "limit",
+            Name::Data => "data",
+            Name::Event => "event",
+            Name::Key => "key",
+            Name::ExcludeSelf => "exclude_self",
+            Name::ContentType => "content_type",
+        }
+    }
+
+    fn find(key: &str) -> Option<Name> {
+        Name::ALL.into_iter().find(|name| name.as_str() == key)
+    }
+}
+
+/// The values of one object's members by name.
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    values: [Option<&'a [u8]>; Name::ALL.len()],
+    duplicate: Option<Name>,
+    id_is_double: bool,
+    unknown: Option<Cow<'a, str>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Goes through the members of a valid JSON object once.
+    pub(super) fn read(object: &'a [u8]) -> Fields<'a> {
+        let mut fields =
+            Fields { values: [None; Name::ALL.len()], duplicate: None, id_is_double: false, unknown: None };
+        for member in members(object) {
+            let key = unquote(member.key).unwrap_or_else(|| String::from_utf8_lossy(member.key));
+            match Name::find(&key) {
+                Some(name) => fields.put(name, member.value),
+                None => drop(fields.unknown.get_or_insert(key)),
+            }
+        }
+        fields
+    }
+
+    fn put(&mut self, name: Name, value: &'a [u8]) {
+        if self.values[name as usize].replace(value).is_some() {
+            self.duplicate.get_or_insert(name);
+            self.id_is_double |= name == Name::Id;
+        }
+    }
+
+    /// The value of a member as it is written.
+    pub(super) fn get(&self, name: Name) -> Option<&'a [u8]> {
+        self.values[name as usize]
+    }
+
+    /// The id, `None` without one.
+    pub(super) fn id(&self) -> Result<Option<RequestId>, Refusal> {
+        if self.id_is_double {
+            return Err(duplicate(Name::Id));
+        }
+        self.get(Name::Id).map(values::id).transpose()
+    }
+
+    /// Refuses a member that is written twice.
+    pub(super) fn check_duplicates(&self) -> Result<(), Refusal> {
+        self.duplicate.map_or(Ok(()), |name| Err(duplicate(name)))
+    }
+
+    /// Refuses members outside `allowed`; `what` says which request it is ("a GET").
+    pub(super) fn check_names(&self, allowed: &[&[Name]], what: &str) -> Result<(), Refusal> {
+        let known = || -> Vec<&str> { allowed.iter().copied().flatten().map(|name| name.as_str()).collect() };
+        if let Some(key) = &self.unknown {
+            let hint = hint(key, &known());
+            return Err(unknown_member(format!("unknown member \"{}\": {hint}", shown(key))));
+        }
+        let misplaced = |name: &Name| self.get(*name).is_some() && !allowed.iter().any(|list| list.contains(name));
+        match Name::ALL.into_iter().find(misplaced) {
+            Some(name) => Err(unknown_member(misplaced_message(name, what, &known()))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn misplaced_message(name: Name, what: &str, known: &[&str]) -> String {
+    let why = match name {
+        Name::Id | Name::Method | Name::Path => "it belongs to a request that is a JSON object",
+        Name::ContentType => "it belongs to a POST in a binary frame",
+        Name::Data if known.contains(&"content_type") => "the bytes behind the line feed are the data",
+        _ if Name::GET.contains(&name) => "it belongs to GET /channels/{name}",
+        _ => "it belongs to POST /channels/{name}",
+    };
+    let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
+    format!("{what} has no member \"{}\": {why} (known here: {known})", name.as_str())
+}
+
+fn unknown_member(message: String) -> Refusal {
+    Refusal::new(400, "unknown_member", message)
+}
+
+fn duplicate(name: Name) -> Refusal {
+    Refusal::new(400, "duplicate_member", format!("the member \"{}\" is there more than once", name.as_str()))
+}

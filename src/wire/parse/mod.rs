@@ -1,0 +1,163 @@
+//! One frame or body becomes requests: the six kinds of text frame, the binary frame, and the body of `POST /ws`.
+
+mod envelope;
+mod fields;
+mod nearest;
+mod short;
+mod values;
+
+use super::json::scanner::{items, members, trim};
+use super::json::text::unquote;
+use super::json::{JsonScratch, TOO_DEEP, validate};
+use super::publication::Data;
+use super::refusal::Refusal;
+use super::request::{Item, Parsed, RefusedItem};
+use bytes::Bytes;
+use envelope::Payload;
+use fields::Fields;
+pub use values::{check_content_type, check_event, check_key};
+
+/// The most requests that one batch may hold.
+pub const MAX_BATCH: usize = 100;
+
+/// Whether plain frames are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// No subprotocol: `GET` alone and JSON that is no request have their plain meaning.
+    Open,
+    /// Subprotocol `tidings.v1`: both are 400 `not_a_request`.
+    Strict,
+}
+
+/// Reads a text frame (already known to be UTF-8). The first that matches: exactly `GET`, a short form, no JSON,
+/// one request, a batch, any other JSON.
+#[must_use]
+pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -> Parsed {
+    if payload == b"GET" {
+        return match dialect {
+            Dialect::Open => Parsed::PlainGet,
+            Dialect::Strict => Parsed::Refused(not_a_request()),
+        };
+    }
+    if let Some(item) = short::parse(payload, scratch) {
+        return Parsed::One(item);
+    }
+    match parse_json_body(payload, scratch, dialect) {
+        Parsed::Refused(refusal) if refusal.code == "bad_json" => Parsed::Refused(explain(&refusal)),
+        parsed => parsed,
+    }
+}
+
+/// Reads the body of `POST /ws`: as [`parse_text`], without `GET` and the short forms. It need not be UTF-8.
+#[must_use]
+pub fn parse_json_body(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -> Parsed {
+    let text = trim(payload);
+    if let Err(refusal) = validate(payload, scratch) {
+        return refused(text, refusal);
+    }
+    match text.first() {
+        Some(b'{') if has_method(text) => Parsed::One(envelope::parse(text, Payload::InText)),
+        Some(b'[') => parse_array(text, dialect),
+        _ => plain(text, dialect),
+    }
+}
+
+/// Reads a binary frame: one line with one request, a line feed, the raw body.
+#[must_use]
+pub fn parse_binary(payload: &[u8], scratch: &mut JsonScratch) -> Parsed {
+    let Some(end) = payload.iter().position(|byte| *byte == b'\n') else {
+        return Parsed::Refused(bad_request(
+            "a binary frame is one line with a request in JSON, a line feed, and the raw body: the line feed is missing",
+        ));
+    };
+    let (line, body) = (&payload[..end], &payload[end + 1..]);
+    let text = trim(line);
+    if let Err(refusal) = validate(line, scratch) {
+        return refused(text, refusal);
+    }
+    if !has_method(text) {
+        return Parsed::Refused(bad_request(
+            "the first line of a binary frame is one request, as in {\"method\":\"POST\",\"path\":\"/channels/x\"}",
+        ));
+    }
+    Parsed::One(envelope::parse(text, Payload::Raw(body)))
+}
+
+/// An array: a batch when all its items are requests, an error when some are, plain data when none is.
+fn parse_array(text: &[u8], dialect: Dialect) -> Parsed {
+    let (mut count, mut requests) = (0, 0);
+    for item in items(text) {
+        count += 1;
+        requests += usize::from(has_method(item));
+    }
+    if requests == 0 {
+        return plain(text, dialect);
+    }
+    if requests < count {
+        let others = count - requests;
+        return Parsed::Refused(Refusal::new(
+            400,
+            "mixed_batch",
+            format!(
+                "{requests} items of this array are requests and {others} are not: a batch holds only objects with a member \"method\""
+            ),
+        ));
+    }
+    if count > MAX_BATCH {
+        return Parsed::Refused(Refusal::new(
+            400,
+            "batch_too_large",
+            format!("this batch holds {count} requests; the limit is {MAX_BATCH}: send several batches"),
+        ));
+    }
+    Parsed::Batch(items(text).map(|item| envelope::parse(item, Payload::InText)).collect())
+}
+
+fn plain(text: &[u8], dialect: Dialect) -> Parsed {
+    match dialect {
+        Dialect::Open => Parsed::PlainPost(Data::Json(Bytes::copy_from_slice(text))),
+        Dialect::Strict => Parsed::Refused(not_a_request()),
+    }
+}
+
+/// Whether `value` is an object with a member `method`, however its key is escaped.
+fn has_method(value: &[u8]) -> bool {
+    members(value).any(|member| {
+        member.key == b"\"method\""
+            || (member.key.contains(&b'\\') && unquote(member.key).is_some_and(|key| key == "method"))
+    })
+}
+
+/// A refusal of the whole text; one request that is only too deep still gets its id back.
+fn refused(text: &[u8], refusal: Refusal) -> Parsed {
+    if refusal.code == TOO_DEEP && has_method(text) {
+        return Parsed::One(Err(RefusedItem { id: Fields::read(text).id().ok().flatten(), refusal }));
+    }
+    Parsed::Refused(refusal)
+}
+
+fn not_a_request() -> Refusal {
+    Refusal::new(
+        400,
+        "not_a_request",
+        "with the subprotocol tidings.v1 every frame is a request, as in {\"id\":1,\"method\":\"GET\",\"path\":\"/channels/x\"}",
+    )
+}
+
+/// Adds what else a text frame could have been.
+fn explain(refusal: &Refusal) -> Refusal {
+    let message = format!("{} (a frame is JSON, or one of GET /…, POST /… JSON and DELETE /…)", refusal.message);
+    Refusal::new(refusal.status, refusal.code, message)
+}
+
+fn bad_request(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(400, "bad_request", message)
+}
+
+/// An item without an id that was refused.
+fn anonymous(refusal: Refusal) -> Item {
+    Err(RefusedItem { id: None, refusal })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Finds the right name that a wrong one was meant to be, and words the hint.
+
+/// How alike two names must be (Jaro-Winkler, 1 is equal) for the one to be offered instead of the other.
+const ALIKE: f64 = 0.7;
+
+/// Characters of a foreign name that are looked at and shown.
+const SHOWN: usize = 40;
+
+/// The name among `known` that is most like `wrong`, when any is.
+pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
+    let wrong: String = wrong.chars().take(SHOWN).flat_map(char::to_lowercase).collect();
+    let likeness = |name: &str| strsim::jaro_winkler(&wrong, &name.to_lowercase());
+    known
+        .iter()
+        .map(|name| (likeness(name), *name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+/// `did you mean "x"?` when one of `known` is like `wrong`, otherwise all of them.
+pub(super) fn hint(wrong: &str, known: &[&str]) -> String {
+    match nearest(wrong, known) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// A foreign text, short enough for a message.
+pub(super) fn shown(text: &str) -> String {
+    let mut short: String = text.chars().take(SHOWN).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hint, nearest, shown};
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let members = ["id", "method", "path", "data", "event", "key", "exclude_self"];
+        for (wrong, right) in [
+            ("dat", "data"),
+            ("Data", "data"),
+            ("evnt", "event"),
+            ("pth", "path"),
+            ("excludeSelf", "exclude_self"),
+            ("ID", "id"),
+            ("metod", "method"),
+        ] {
+            assert_eq!(nearest(wrong, &members), Some(right), "{wrong}");
+        }
+        assert_eq!(nearest("PUT", &["GET", "POST", "DELETE"]), Some("POST"));
+        assert_eq!(nearest("get", &["GET", "POST", "DELETE"]), Some("GET"));
+        assert_eq!(nearest("zzz", &members), None);
+        assert_eq!(hint("zzz", &["a", "b"]), "known here: a, b");
+    }
+
+    #[test]
+    fn long_foreign_names_stay_short_and_cheap() {
+        let long = "é".repeat(60_000);
+        assert_eq!(nearest(&long, &["data"]), None);
+        assert_eq!(shown(&long).chars().count(), 41);
+        assert_eq!(shown("short"), "short");
+    }
+}

@@ -1,0 +1,68 @@
+//! The short form, for people typing: `GET /channels/x {"last":5}`, `POST /channels/x JSON`, `DELETE /channels/x`.
+
+use super::envelope::{Method, bodiless, get_options};
+use super::fields::{Fields, Name};
+use super::{anonymous, bad_request};
+use crate::wire::json::scanner::{is_space, trim};
+use crate::wire::json::{JsonScratch, validate};
+use crate::wire::name::{Route, parse_path};
+use crate::wire::publication::Data;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{Item, PostOptions, Request, Verb};
+use bytes::Bytes;
+
+/// Reads a short form; `None` when the frame does not begin like one.
+pub(super) fn parse(payload: &[u8], scratch: &mut JsonScratch) -> Option<Item> {
+    let (method, rest) = split_method(payload)?;
+    let end = rest.iter().position(|byte| is_space(*byte)).unwrap_or(rest.len());
+    let (path, argument) = rest.split_at(end);
+    let verb = read(method, path, trim(argument), scratch);
+    Some(verb.map_or_else(anonymous, |verb| Ok(Request { id: None, verb })))
+}
+
+/// The method in front of ` /`, and what follows from the slash on.
+fn split_method(payload: &[u8]) -> Option<(Method, &[u8])> {
+    let words: [(&[u8], Method); 3] = [(b"GET ", Method::Get), (b"POST ", Method::Post), (b"DELETE ", Method::Delete)];
+    words.into_iter().find_map(|(word, method)| {
+        payload.strip_prefix(word).filter(|rest| rest.first() == Some(&b'/')).map(|rest| (method, rest))
+    })
+}
+
+fn read(method: Method, path: &[u8], argument: &[u8], scratch: &mut JsonScratch) -> Result<Verb, Refusal> {
+    let path = std::str::from_utf8(path).map_err(|_| bad_request("a path is UTF-8"))?;
+    match (method, parse_path(path)?) {
+        (Method::Get, Route::Channel(channel)) => {
+            if argument.is_empty() {
+                return Ok(Verb::Get { channel, options: Default::default() });
+            }
+            validate(argument, scratch)?;
+            let fields = options(argument)?;
+            Ok(Verb::Get { channel, options: get_options(&fields)? })
+        }
+        (Method::Post, Route::Channel(channel)) => {
+            if argument.is_empty() {
+                return Err(bad_request("POST needs JSON behind the path, as in POST /channels/x {\"hello\":1}"));
+            }
+            validate(argument, scratch)?;
+            let data = Data::Json(Bytes::copy_from_slice(argument));
+            let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+            Ok(Verb::Post { channel, post: Box::new(post) })
+        }
+        (method, route) => {
+            let verb = bodiless(method, route)?;
+            if argument.is_empty() { Ok(verb) } else { Err(bad_request("nothing may follow this path")) }
+        }
+    }
+}
+
+fn options(argument: &[u8]) -> Result<Fields<'_>, Refusal> {
+    if argument.first() != Some(&b'{') {
+        return Err(bad_request(
+            "behind the path of a GET stands an object of options, as in GET /channels/x {\"last\":5}",
+        ));
+    }
+    let fields = Fields::read(argument);
+    fields.check_duplicates()?;
+    fields.check_names(&[Name::GET], "the short form of GET")?;
+    Ok(fields)
+}

@@ -1,0 +1,110 @@
+//! The protocol's text agrees with the code: its examples parse as they are answered, its tables are complete.
+
+use super::json::JsonScratch;
+use super::parse::{Dialect, parse_json_body, parse_text};
+use super::refusal::Refusal;
+use super::request::Parsed;
+use crate::close::Reason;
+
+const PROTOCOL: &str = include_str!("PROTOCOL.md");
+
+/// The fenced blocks: info string and lines.
+fn blocks() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut found = Vec::new();
+    let mut lines = PROTOCOL.lines();
+    while let Some(line) = lines.next() {
+        if let Some(info) = line.strip_prefix("```") {
+            found.push((info, lines.by_ref().take_while(|line| *line != "```").collect()));
+        }
+    }
+    found
+}
+
+fn refusals(parsed: Parsed) -> Vec<Refusal> {
+    match parsed {
+        Parsed::PlainGet | Parsed::PlainPost(_) | Parsed::One(Ok(_)) => Vec::new(),
+        Parsed::Refused(refusal) => vec![refusal],
+        Parsed::One(Err(refused)) => vec![refused.refusal],
+        Parsed::Batch(items) => items.into_iter().filter_map(Result::err).map(|refused| refused.refusal).collect(),
+    }
+}
+
+/// The answer holds the code of each refusal, and no code that `bad_…` input alone can lead to when there is none.
+fn check_answer(request: &str, answer: &str, refusals: &[Refusal]) {
+    for refusal in refusals {
+        assert!(answer.contains(&format!("\"code\":\"{}\"", refusal.code)), "{request}\n{answer}\n{refusal:?}");
+        assert!(answer.contains(&format!("\"status\":{}", refusal.status)), "{request}\n{answer}\n{refusal:?}");
+    }
+    assert!(!refusals.is_empty() || !answer.contains(":400"), "{request} is understood, but not by its example");
+}
+
+#[test]
+fn no_block_is_taken_for_rust() {
+    let blocks = blocks();
+    assert!(blocks.len() > 10);
+    for (info, lines) in blocks {
+        assert!(["text", "json", "text,socket", "text,http"].contains(&info), "{info}: {lines:?}");
+    }
+}
+
+#[test]
+fn the_frames_of_the_examples_are_understood_as_they_are_answered() {
+    let mut scratch = JsonScratch::new();
+    for (_, lines) in blocks().into_iter().filter(|(info, _)| *info == "text,socket") {
+        for (at, line) in lines.iter().enumerate() {
+            let Some(frame) = line.strip_prefix("> ") else { continue };
+            let answers = lines[at + 1..].iter().take_while(|line| line.starts_with("< "));
+            let answer: String = answers.copied().collect();
+            let parsed = parse_text(frame.replace("EPOCH", "abcdefgh").as_bytes(), &mut scratch, Dialect::Open);
+            check_answer(frame, &answer, &refusals(parsed));
+        }
+    }
+}
+
+#[test]
+fn the_bodies_of_the_examples_are_understood_as_they_are_answered() {
+    let mut scratch = JsonScratch::new();
+    for (_, lines) in blocks().into_iter().filter(|(info, _)| *info == "text,http") {
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == "> POST /ws") {
+            let body = lines[at + 2].strip_prefix("> ").expect("a body behind the empty line");
+            let status = lines[at + 3].strip_prefix("< ").expect("a status");
+            let refused = refusals(parse_json_body(body.as_bytes(), &mut scratch, Dialect::Open));
+            assert_eq!(refused.first().map_or(200, |refusal| refusal.status).to_string(), status, "{body}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_stands_in_the_table_as_it_is() {
+    for reason in Reason::ALL {
+        let row = format!("| `{}` | {} | {} |", reason.label(), reason.websocket_code(), reason.http_status());
+        assert!(PROTOCOL.contains(&row), "PROTOCOL.md lacks {row}");
+    }
+}
+
+#[test]
+fn every_code_stands_in_the_table() {
+    const SOURCES: [&str; 6] = [
+        include_str!("name.rs"),
+        include_str!("media.rs"),
+        include_str!("json/mod.rs"),
+        include_str!("parse/mod.rs"),
+        include_str!("parse/fields.rs"),
+        include_str!("parse/envelope.rs"),
+    ];
+    let table = PROTOCOL.split("## Statuses and codes").nth(1).expect("the table");
+    let mut seen = 0;
+    for source in SOURCES {
+        for call in source.split("Refusal::new(").skip(1).filter(|call| call.trim_start().starts_with('4')) {
+            let Some(code) =
+                call.split('"').nth(1).filter(|code| code.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()))
+            else {
+                continue;
+            };
+            let status = &call.trim_start()[..3];
+            assert!(table.contains(&format!("| {status} | `{code}` |")), "PROTOCOL.md lacks {status} {code}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 10, "only {seen} codes were found");
+}

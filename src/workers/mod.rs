@@ -1,0 +1,63 @@
+//! The pool that parses and executes what is too large for a reactor: one thread per queue, no state between jobs.
+
+use crate::connection::task::RawWork;
+use crate::handoff::job::{Job, JobRoom};
+use crate::handoff::mailbox::{Mailboxes, Outcome, Postman, Returned};
+use crate::hub::Hub;
+use crate::hub::execute::{Progress, execute};
+use crate::hub::work::Work;
+use crate::metrics::Counters;
+use crate::wire::json::JsonScratch;
+use crossbeam_channel::Receiver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// One worker's belongings. It ends when its queue is closed.
+pub struct Worker {
+    /// Its place in the pool.
+    pub index: usize,
+    /// Its queue.
+    pub jobs: Receiver<Job>,
+    /// The queues' accounts, to say that room came free.
+    pub room: Arc<JobRoom>,
+    /// What requests act on.
+    pub hub: Arc<Hub>,
+    /// Where answers go.
+    pub mailboxes: Arc<Mailboxes>,
+    /// What it counts.
+    pub counters: Arc<Counters>,
+}
+
+impl Worker {
+    /// Works until the queue is closed.
+    pub fn run(self) {
+        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let mut scratch = JsonScratch::default();
+        while let Ok(job) = self.jobs.recv() {
+            if self.room.took(self.index, job.raw.payload.len()) {
+                self.mailboxes.wake_waiting_reactors();
+            }
+            self.counters.parsed_pool.add(1);
+            let Job { to, raw } = job;
+            let RawWork { form, task, payload, rights } = raw;
+            let lent = RawWork { form, task, payload: &payload[..], rights };
+            // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.work(lent.prepare(to, &mut scratch), &postman)));
+            let outcome = outcome.unwrap_or_else(|_| {
+                self.counters.panics.add(1);
+                scratch = JsonScratch::default();
+                Outcome::Panicked
+            });
+            self.mailboxes.post_returned(Box::new(Returned { to, buffer: payload, outcome }));
+        }
+    }
+
+    fn work(&self, mut work: Work, postman: &Postman) -> Outcome {
+        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        match execute(&mut work, &self.hub, postman, Instant::now(), wall_ms) {
+            Progress::Done => Outcome::Done,
+            Progress::Blocked => Outcome::Blocked(Box::new(work)),
+        }
+    }
+}
