@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tidings::server::Outcome::{CutOff, Drained, Failed, Forced};
+use tidings::server::{Interrupts, Outcome as Ended};
 use tidings::{Config, Server};
 
 /// Serves until a signal, or prints the configuration.
@@ -16,24 +16,23 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
         io::stdout().write_all(config.describe().as_bytes())?;
     }
     config.check()?;
-    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(config) }
+    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(&config) }
 }
 
-/// Exit code after a second signal: the shell's for an interrupted program.
-const FORCED: u8 = 130;
-
-fn start(config: Config) -> Outcome {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format_target(false).init();
+/// Serves until a signal. A drain that had to cut connections off, or was cut short, is not a clean end.
+fn start(config: &Config) -> Outcome {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    // Before anybody is told that the server is there: a signal from then on drains.
+    let interrupts = Interrupts::install()?;
     let server = Server::start(config.clone())?;
-    announce(server.addresses(), &config)?;
-    Ok(match server.run_until_signal()? {
-        Drained => ExitCode::SUCCESS,
-        CutOff(connections) => {
-            note(&format!("tidings: {connections} connections were still open when the drain's time was over"));
+    announce(server.addresses(), config)?;
+    Ok(match server.run_until(interrupts)? {
+        Ended::Drained => ExitCode::SUCCESS,
+        Ended::CutOff(connections) => {
+            note(&format!("tidings: {connections} connections were cut off at the end of the drain"));
             ExitCode::FAILURE
         }
-        Forced => ExitCode::from(FORCED),
-        Failed => ExitCode::FAILURE,
+        Ended::Forced | Ended::Failed => ExitCode::FAILURE,
     })
 }
 

@@ -107,7 +107,7 @@ impl Follower {
         let epoch = answer.text("epoch").ok_or_else(|| missing("epoch"))?;
         let offset = answer.number("offset").ok_or_else(|| missing("offset"))?;
         if answer.flag("recovered") == Some(false) {
-            note(&format!("gap: what came before {epoch}:{offset} could not be replayed in full"));
+            note(&format!("gap: publications up to {epoch}:{offset} may be missing"));
         }
         self.epoch = epoch;
         for publication in answer.publications()? {

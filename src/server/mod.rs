@@ -4,7 +4,7 @@ mod library;
 mod signals;
 
 pub use library::{PublishError, Subscription};
-pub use signals::Outcome;
+pub use signals::{Interrupts, Outcome};
 
 use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
