@@ -24,7 +24,10 @@ pub struct Outbox {
 
 /// Queues that idle connections gave back, so that a busy one need not allocate.
 #[derive(Default)]
-pub struct Spares(Vec<Box<Queue>>);
+pub struct Spares(
+    // Boxed as they are used: what is handed out and taken back is one pointer.
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")] Vec<Box<Queue>>,
+);
 
 #[derive(Default)]
 struct Queue {

@@ -84,14 +84,14 @@ impl Connection {
             (Form::HttpPlain, Answer::Published { .. }) => {
                 let body = env.limits.plain_post_text.clone().into_bytes();
                 let content_type = Some("text/plain; charset=utf-8");
-                self.answer(&asked, Ready { status: 200, content_type, body, ..Ready::default() }, env);
+                self.answer(&asked, &Ready { status: 200, content_type, body, ..Ready::default() }, env);
             }
             (Form::Batch { of, .. }, _) => {
                 let mut body = Vec::new();
                 write_answer(&mut body, id.as_ref(), to, &answer, true);
                 if let Some(array) = self.add_to_http_batch(of, &body) {
                     let ready = Ready { status: 200, content_type: Some(JSON), body: array, ..Ready::default() };
-                    self.answer(&asked, ready, env);
+                    self.answer(&asked, &ready, env);
                 }
             }
             _ => {
@@ -99,7 +99,7 @@ impl Connection {
                 if let Answer::Refused(refusal) = &answer {
                     count_refusal(refusal, env);
                 }
-                self.answer(&asked, ready, env);
+                self.answer(&asked, &ready, env);
             }
         }
     }

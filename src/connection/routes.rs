@@ -12,7 +12,7 @@ use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
 use crate::wire::name::parse_name;
-use crate::wire::parse::{Dialect, check_event, check_key};
+use crate::wire::parse::{Dialect, check_event, check_key, hint, shown};
 use crate::wire::publication::Position;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, GetOptions, Item, RefusedItem, Request, Since, Verb};
@@ -77,9 +77,9 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
         "/ws" => socket(head, access, rights, env),
         "/echo" => echo(head, access, rights, env),
         "/channels" => page(head, access, || operator_page(access, JSON, || env.backstage.channels())),
-        "/metrics" => {
-            page(head, access, || operator_page(access, "text/plain; version=0.0.4", || env.backstage.metrics()))
-        }
+        "/metrics" => page(head, access, || {
+            operator_page(access, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
+        }),
         "/livez" => page(head, access, || text(200, "alive\n")),
         "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
         path => match web::find(path) {
@@ -132,7 +132,7 @@ fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
         match &*name {
             "event" => event = Some(Box::from(&*value)),
             "exclude" => exclude = Some(Box::from(&*value)),
-            _ => return refuse_item(unknown_option(&name, "event, exclude"), rights),
+            _ => return refuse_item(unknown_option(&name, &["event", "exclude"]), rights),
         }
     }
     let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
@@ -208,7 +208,7 @@ fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
             "last" => count(&name, &value).map(|count| options.last = Some(count)),
             "limit" => count(&name, &value).map(|count| options.limit = Some(count)),
             "once" => Ok(()),
-            _ => Err(unknown_option(&name, "since, last, limit")),
+            _ => Err(unknown_option(&name, &["since", "last", "limit"])),
         };
         match read {
             Ok(()) => {}
@@ -237,12 +237,9 @@ fn count(name: &str, value: &str) -> Result<u32, Refusal> {
     })
 }
 
-fn unknown_option(name: &str, known: &str) -> Refusal {
-    let nearest = known.split(", ").max_by(|a, b| {
-        strsim::jaro_winkler(a, name).partial_cmp(&strsim::jaro_winkler(b, name)).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean \"{nearest}\"?"));
-    Refusal::new(400, "unknown_option", format!("unknown option {name:?} in the query; there are {known}{hint}"))
+fn unknown_option(name: &str, known: &[&str]) -> Refusal {
+    let message = format!("unknown option {:?} in the query; {}", shown(name), hint(name, known));
+    Refusal::new(400, "unknown_option", message)
 }
 
 fn refuse_item(refusal: Refusal, rights: Rights) -> Plan {
@@ -276,9 +273,9 @@ fn nothing_at(path: &str) -> HeadError {
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
-fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce() -> String) -> Plan {
+fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce() -> Vec<u8>) -> Plan {
     if access.is_local_operator {
-        let body = make().into_bytes();
+        let body = make();
         return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
     }
     let message =

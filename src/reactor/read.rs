@@ -147,6 +147,6 @@ fn restore(entry: &mut Entry, scratch: &mut [u8]) -> usize {
 /// Keeps what was not consumed. An idle connection keeps nothing.
 fn keep(entry: &mut Entry, rest: &[u8]) {
     if !rest.is_empty() {
-        entry.rest = Some(Box::new(rest.to_vec()));
+        entry.rest = Some(Box::from(rest));
     }
 }
