@@ -80,6 +80,11 @@ impl Http {
         self.exchange.as_ref().is_some_and(|exchange| exchange.body.is_none())
     }
 
+    /// Whether no request is being read or answered (a head may have begun).
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.exchange.is_none()
+    }
+
     /// Between requests, with nothing begun.
     pub(super) fn is_idle(&self) -> bool {
         self.exchange.is_none() && !self.head_begun

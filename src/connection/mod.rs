@@ -260,9 +260,10 @@ impl Connection {
         }
     }
 
-    /// The socket took bytes: a peer that reads slowly is still a peer that reads.
-    pub fn wrote(&mut self, env: &Env) {
-        if matches!(self.state, State::Http(_) | State::Ending(_)) {
+    /// The socket took bytes: a peer that reads slowly is still a peer that reads. `after_waiting` when it had refused some
+    /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
+    pub fn wrote(&mut self, after_waiting: bool, env: &Env) {
+        if after_waiting || matches!(self.state, State::Http(_) | State::Ending(_)) {
             self.since = env.now;
         }
     }
@@ -271,7 +272,7 @@ impl Connection {
     pub fn close(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
             State::Http(http) => {
-                if http.is_answering() || self.in_flight > 0 {
+                if !http.is_between_requests() || self.in_flight > 0 {
                     self.close_after_answer();
                     return;
                 }
@@ -285,9 +286,13 @@ impl Connection {
 
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
-        if matches!(self.state, State::Socket(_)) {
-            self.close(reason, env);
+        match &self.state {
+            // Its messages may lie in several pieces, so no boundary is known.
+            State::Socket(socket) if socket.is_echo() => self.outbox.clear(env.spares),
+            State::Socket(_) | State::Stream(_) => self.outbox.cut(env.spares),
+            State::Http(_) | State::Ending(_) => {}
         }
+        self.close(reason, env);
         self.end(reason, env);
     }
 

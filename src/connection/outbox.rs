@@ -116,6 +116,20 @@ impl Outbox {
         }
     }
 
+    /// Forgets what the socket has not begun to take. The segment under way stays, since a frame that was begun must end.
+    pub fn cut(&mut self, spares: &mut Spares) {
+        let Some(queue) = &mut self.queue else { return };
+        if queue.taken == 0 {
+            return self.clear(spares);
+        }
+        if queue.segments.is_empty() {
+            queue.seal_tail();
+        }
+        queue.segments.truncate(1);
+        queue.tail = Vec::new();
+        queue.bytes = queue.segments.iter().map(Bytes::len).sum::<usize>() - queue.taken;
+    }
+
     /// Forgets everything: nobody will read it.
     pub fn clear(&mut self, spares: &mut Spares) {
         spares.put(self.queue.take());
@@ -189,6 +203,24 @@ mod tests {
                 take(&mut outbox, &mut sent, random.random_range(1..5_000), &mut spares);
             }
             assert_eq!(sent, expected);
+        }
+    }
+
+    #[test]
+    fn a_cut_keeps_the_frame_that_was_begun_and_nothing_else() {
+        let mut spares = Spares::default();
+        for (taken, expected) in [(0, ""), (2, "llo"), (5, ""), (7, "rld")] {
+            let mut outbox = Outbox::default();
+            outbox.push_shared(Bytes::from_static(b"hello"), &mut spares);
+            outbox.append(&mut spares, |out| out.extend_from_slice(b"world"));
+            outbox.push_shared(Bytes::from_static(b"again"), &mut spares);
+            take(&mut outbox, &mut Vec::new(), taken, &mut spares);
+            outbox.cut(&mut spares);
+            assert_eq!(outbox.len(), expected.len());
+            let mut left = Vec::new();
+            take(&mut outbox, &mut left, 100, &mut spares);
+            assert_eq!(left, expected.as_bytes(), "after {taken} bytes");
+            assert!(outbox.is_empty());
         }
     }
 

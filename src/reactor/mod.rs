@@ -277,10 +277,12 @@ impl Reactor {
                 continue;
             }
             entry.filed = wheel::NEVER;
-            match entry.connection.expire(&mut self.core.env(entry.address)) {
-                Expired::Continue => self.core.settle(filed.slot, entry),
-                Expired::Drop(reason) => self.core.kill(filed.slot, entry, reason),
-            }
+            self.core.contain(filed.slot, entry, |core, entry| {
+                if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.address)) {
+                    core.kill(filed.slot, entry, reason);
+                }
+            });
+            self.core.settle(filed.slot, entry);
         }
     }
 
@@ -314,8 +316,12 @@ impl Reactor {
         }
         self.accept_again = None;
         self.listeners.iter_mut().for_each(|listener| listener.ready = true);
-        self.accept();
+        // Closing a listener resets who is still waiting in its queue, so everybody is let in first and heard once.
+        while self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
+            self.accept();
+        }
         self.core.draining = true;
+        self.core.read_ready(&mut self.entries, &mut self.scratch);
         for mut listener in std::mem::take(&mut self.listeners) {
             if self.poll.registry().deregister(&mut listener.socket).is_err() {
                 log::debug!("a listener was not registered when it was closed");
