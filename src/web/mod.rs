@@ -61,7 +61,11 @@ mod tests {
         let mut named = 0;
         for asset in ASSETS.iter().filter(|asset| asset.content_type == HTML || asset.content_type == SCRIPT) {
             let text = text_of(asset);
-            let links = [paths_behind(text, "src=\"", '"'), paths_behind(text, "href=\"", '"'), paths_behind(text, "from '", '\'')];
+            let links = [
+                paths_behind(text, "src=\"", '"'),
+                paths_behind(text, "href=\"", '"'),
+                paths_behind(text, "from '", '\''),
+            ];
             for path in links.concat() {
                 assert!(find(path).is_some(), "{} names {path}, which is not embedded", asset.path);
                 named += 1;
