@@ -64,7 +64,7 @@ impl Connection {
                 }
             }
             (Form::Plain, Answer::PlainGet) => self.send_text(env.limits.plain_get_text.as_bytes(), env),
-            (Form::Plain, Answer::Published { .. }) => self.send_text(env.limits.plain_post_text.as_bytes(), env),
+            (Form::Plain, Answer::PlainPost | Answer::Published { .. }) => self.send_text(env.limits.plain_post_text.as_bytes(), env),
             (Form::Upgrade, Answer::Refused(refusal)) => self.refuse_socket(refusal, env),
             // Without an id, what succeeds is silent.
             (
@@ -81,7 +81,7 @@ impl Connection {
         let Reply { to, form, id, answer } = answer;
         match (form, &answer) {
             (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
-            (Form::HttpPlain, Answer::Published { .. }) => {
+            (Form::HttpPlain, Answer::PlainPost | Answer::Published { .. }) => {
                 let body = env.limits.plain_post_text.clone().into_bytes();
                 let content_type = Some("text/plain; charset=utf-8");
                 self.answer(&asked, &Ready { status: 200, content_type, body, ..Ready::default() }, env);
