@@ -184,7 +184,7 @@ impl Reactor {
     }
 
     /// How long nothing has to be done.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         let busy = self.mailbox_has_more
             || !self.core.ready.is_empty()
             || !self.core.dirty.is_empty()
