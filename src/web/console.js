@@ -81,11 +81,16 @@ function show() {
     if (each === id) tab.setAttribute('aria-current', 'page');
     else tab.removeAttribute('aria-current');
   }
-  const tabs = document.getElementById('tabs');
-  const tab = document.getElementById(`tab-${id}`);
-  tabs.scrollLeft = tab.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
+  centreTab();
   document.title = `${title} · Tidings`;
   scrollTo(0, 0);
+}
+
+/** On a phone the tabs scroll sideways: the current one stays in the middle. */
+function centreTab() {
+  const tabs = document.getElementById('tabs');
+  const tab = document.getElementById(`tab-${current}`);
+  tabs.scrollLeft = tab.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
 }
 
 showStatus(tidings.state);
@@ -98,5 +103,6 @@ show();
 // The console's log listens from the start, so that it has seen everything when it is opened.
 if (!shown.has('console')) frames.listen(tidings);
 addEventListener('hashchange', show);
+addEventListener('resize', centreTab);
 document.getElementById('address').textContent = tidings.url;
 document.documentElement.dataset.ready = 'yes';

@@ -55,16 +55,14 @@ export class Tidings extends EventTarget {
     this.url = full.href;
     this.connection = undefined; // the server's public name for this connection, once it has told it
     if (globalThis.addEventListener) {
-      const wake = () => this.#wake();
-      for (const name of ['online', 'pageshow']) globalThis.addEventListener(name, wake);
-      this.#stop = () => ['online', 'pageshow'].forEach((name) => globalThis.removeEventListener(name, wake));
+      const ending = new AbortController();
+      for (const name of ['online', 'pageshow']) globalThis.addEventListener(name, () => this.#wake(), { signal: ending.signal });
+      this.#stop = () => ending.abort();
     }
     this.#connect();
   }
 
-  get state() {
-    return this.#state;
-  }
+  get state() { return this.#state; }
 
   /** Calls `fn(detail)` at each event of that name; returns a function that ends it. */
   on(name, fn) {
@@ -85,7 +83,6 @@ export class Tidings extends EventTarget {
   get(channel, fn, { since, last, binary = false } = {}) {
     let entry = this.#channels.get(channel);
     const listener = { fn, offset: 0, waiting: null };
-    const subscription = { channel };
     const first = !entry;
     if (first) {
       entry = { channel, epoch: '', offset: 0, live: false, listeners: new Set(), since, last, binary, retry: 0, tries: 0 };
@@ -96,15 +93,12 @@ export class Tidings extends EventTarget {
     entry.listeners.add(listener);
     if (first && this.#state === 'open') this.#subscribe(entry);
     if (!first && (since !== undefined || last !== undefined)) this.#catchUp(entry, listener, { since, last });
-    Object.defineProperty(subscription, 'position', { get: () => (entry.epoch ? `${entry.epoch}:${entry.offset}` : since) });
-    subscription.ready = entry.ready;
-    subscription.close = () => {
-      if (!entry.listeners.delete(listener) || entry.listeners.size || this.#channels.get(channel) !== entry) return;
-      this.#channels.delete(channel);
-      clearTimeout(entry.retry);
-      if (this.#state === 'open') this.#write({ method: 'DELETE', path: `/subscriptions/${encodeURIComponent(channel)}` });
+    return {
+      channel,
+      ready: entry.ready,
+      get position() { return entry.epoch ? `${entry.epoch}:${entry.offset}` : since; },
+      close: () => entry.listeners.delete(listener) && !entry.listeners.size && this.#leave(entry),
     };
-    return subscription;
   }
 
   /**
@@ -139,7 +133,7 @@ export class Tidings extends EventTarget {
     this.#stop();
     this.#drop(1000, 'closed by the page', false);
     this.#setState('closed');
-    for (const [id, pending] of this.#pending) this.#reject(id, pending, 'closed', 'the client was closed');
+    this.#rejectAll(() => true, 'closed', 'the client was closed');
     this.#channels.clear();
   }
 
@@ -150,8 +144,6 @@ export class Tidings extends EventTarget {
   #setState(state) {
     if (this.#state !== state) this.#emit('state', { state: (this.#state = state) });
   }
-
-  // ---- the connection ----
 
   #connect() {
     clearTimeout(this.#timer);
@@ -183,13 +175,10 @@ export class Tidings extends EventTarget {
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
     if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      this.#socket = null;
+      this.#socket = socket.onopen = socket.onmessage = socket.onclose = null;
       if (socket.readyState < 2) socket.close();
       for (const entry of this.#channels.values()) entry.live = false;
-      for (const [id, pending] of this.#pending) {
-        if (!pending.again) this.#reject(id, pending, 'connection_lost', 'the connection broke before the answer came');
-      }
+      this.#rejectAll((pending) => !pending.again, 'connection_lost', 'the connection broke before the answer came');
       this.#emit('close', { code, reason });
     }
     if (!again) return;
@@ -198,45 +187,35 @@ export class Tidings extends EventTarget {
     this.#openedAt = 0;
     const refused = code === 1008 && REFUSALS.test(reason);
     const wait = refused ? cap * (0.5 + Math.random() / 2) : Math.random() * Math.min(cap, base * 2 ** this.#attempt++);
-    this.#setState(refused ? 'refused' : 'waiting');
     this.#timer = setTimeout(() => this.#connect(), wait);
+    this.#setState(refused ? 'refused' : 'waiting');
   }
 
   /** The network or the page came back: do not wait for a timer that slept as well. */
   #wake() {
     if (this.#state === 'open') return this.#ask();
-    if (this.#state === 'closed') return undefined;
-    if (this.#state === 'connecting') return undefined;
+    if (this.#state !== 'waiting' && this.#state !== 'refused') return undefined;
     this.#attempt = 0;
     return this.#connect();
   }
 
-  /** One timer watches for silence. */
+  /** One timer watches for silence: until the question is due, then until its answer is. */
   #guard() {
-    const { silence, answer } = this.#options;
-    const now = Date.now();
-    if (this.#asked && this.#heard < this.#asked) {
-      if (now - this.#asked >= answer) return this.#drop(0, 'no answer to livez');
-      this.#watch = setTimeout(() => this.#guard(), this.#asked + answer - now);
-    } else if (now - this.#heard >= silence) {
-      this.#ask();
-    } else {
-      this.#watch = setTimeout(() => this.#guard(), this.#heard + silence - now);
-    }
-    return undefined;
+    const waits = this.#asked > this.#heard;
+    const due = waits ? this.#asked + this.#options.answer : this.#heard + this.#options.silence;
+    if (Date.now() < due) this.#watch = setTimeout(() => this.#guard(), due - Date.now());
+    else if (waits) this.#drop(0, 'no answer to livez');
+    else this.#ask();
   }
 
   #ask() {
+    if (this.#asked > this.#heard) return; // already asked
     clearTimeout(this.#watch);
-    if (!this.#asked || this.#heard >= this.#asked) {
-      this.#asked = Date.now();
-      this.#heard = Math.min(this.#heard, this.#asked - 1);
-      this.#write({ id: 'livez', method: 'GET', path: '/livez' });
-    }
+    this.#asked = this.#heard = Date.now();
+    this.#heard--; // so that only what comes from now on is an answer
+    this.#write({ id: 'livez', method: 'GET', path: '/livez' });
     this.#guard();
   }
-
-  // ---- out ----
 
   #write(request, body) {
     const text = JSON.stringify(request);
@@ -257,9 +236,17 @@ export class Tidings extends EventTarget {
     });
   }
 
-  #reject(id, pending, code, message) {
-    this.#pending.delete(id);
-    pending.reject(new TidingsError(0, code, message));
+  #leave(entry) {
+    if (this.#channels.get(entry.channel) !== entry) return;
+    this.#channels.delete(entry.channel);
+    clearTimeout(entry.retry);
+    if (this.#state === 'open') this.#write({ method: 'DELETE', path: `/subscriptions/${encodeURIComponent(entry.channel)}` });
+  }
+
+  #rejectAll(which, code, message) {
+    for (const [id, pending] of this.#pending) {
+      if (which(pending) && this.#pending.delete(id)) pending.reject(new TidingsError(0, code, message));
+    }
   }
 
   #subscribe(entry) {
@@ -269,8 +256,6 @@ export class Tidings extends EventTarget {
     entry.asked = id;
     this.#write({ id, method: 'GET', path: pathOf(entry.channel), ...resume }, entry.binary ? new Uint8Array(0) : null);
   }
-
-  // ---- in ----
 
   #show(dir, data) {
     if (!this.#watchers) return;
@@ -326,32 +311,24 @@ export class Tidings extends EventTarget {
     if (answer.connection) this.connection = answer.connection;
     entry.live = true;
     entry.tries = 0;
-    if (lost) this.#emit('gap', { channel: entry.channel, position: `${answer.epoch}:${answer.offset}` });
+    if (lost) this.#gap(entry.channel, answer);
     for (const publication of answer.publications ?? []) this.#deliver(entry, publication);
-    this.#advance(entry, answer.offset);
+    entry.offset = Math.max(entry.offset, answer.offset);
     entry.resolve(answer);
   }
 
   #push(message) {
     const entry = this.#channels.get(message.channel);
-    if (!entry?.live) return;
-    if (message.reset) {
-      this.#restart(entry, message.epoch, message.offset);
-      this.#emit('gap', { channel: entry.channel, position: `${entry.epoch}:${entry.offset}` });
-      return;
-    }
-    this.#deliver(entry, message);
+    if (!entry?.live) return; // left, or not yet answered
+    if (!message.reset) return void this.#deliver(entry, message);
+    this.#restart(entry, message.epoch, message.offset);
+    this.#gap(entry.channel, message);
   }
 
   #restart(entry, epoch, offset) {
     entry.epoch = epoch;
     entry.offset = offset;
     for (const listener of entry.listeners) listener.offset = offset;
-  }
-
-  #advance(entry, offset) {
-    entry.offset = Math.max(entry.offset, offset);
-    for (const listener of entry.listeners) if (!listener.waiting) listener.offset = Math.max(listener.offset, offset);
   }
 
   #deliver(entry, publication) {
@@ -365,6 +342,10 @@ export class Tidings extends EventTarget {
     }
   }
 
+  #gap(channel, { epoch, offset }) {
+    this.#emit('gap', { channel, position: `${epoch}:${offset}` });
+  }
+
   /** A second listener of a channel asks for its own past; what comes meanwhile waits behind it. */
   async #catchUp(entry, listener, options) {
     listener.waiting = [];
@@ -372,9 +353,7 @@ export class Tidings extends EventTarget {
     try {
       await entry.ready;
       const answer = await this.history(entry.channel, options);
-      if (options.since !== undefined && answer.recovered === false) {
-        this.#emit('gap', { channel: entry.channel, position: `${answer.epoch}:${answer.offset}` });
-      }
+      if (options.since !== undefined && answer.recovered === false) this.#gap(entry.channel, answer);
       if (answer.epoch === entry.epoch) past = answer.publications ?? [];
     } catch (error) {
       this.#emit('error', { channel: entry.channel, error });
@@ -414,12 +393,8 @@ function errorOf({ status, error }) {
   return new TidingsError(status, error?.code ?? 'unknown', error?.message ?? `the server answered ${status}`);
 }
 
-function pathOf(channel) {
-  return `/channels/${encodeURIComponent(channel)}`;
-}
+const pathOf = (channel) => `/channels/${encodeURIComponent(channel)}`;
 
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 export default Tidings;

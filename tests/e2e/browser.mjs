@@ -267,6 +267,14 @@ await check('a page of another origin can neither read nor publish', async () =>
   evil.close();
 });
 
+async function paint(page) {
+  const box = await page.locator('.board').boundingBox();
+  await page.mouse.move(box.x + box.width * 0.25, box.y + box.height * 0.6);
+  await page.mouse.down();
+  for (const [x, y] of [[0.4, 0.3], [0.55, 0.6], [0.7, 0.3], [0.8, 0.7]]) await page.mouse.move(box.x + box.width * x, box.y + box.height * y);
+  await page.mouse.up();
+}
+
 async function shoot(directory) {
   mkdirSync(directory, { recursive: true });
   const tooWide = [];
@@ -277,13 +285,18 @@ async function shoot(directory) {
     const page = await open(url);
     if (name === 'monitor') await until(() => page.$eval('.panel-monitor .spark-line', (line) => line.getAttribute('d')?.split('L').length > 4), 'some readings').catch(() => {});
     if (name === 'prices') await until(() => page.$$eval('#prices .spark-line', (lines) => lines.length >= 6 && lines[0].getAttribute('d')?.split('L').length > 6), 'some ticks');
-    if (name === 'console') await page.click('.frame:has-text("世界")').catch(() => {});
+    if (name === 'console') await page.click('.frame:has-text("世界")');
+    if (name === 'remote') await page.click('.lamp');
+    if (name === 'chat') await page.fill('input[name=text]', 'Beautiful, isn’t it?').then(() => page.press('input[name=text]', 'Enter'));
+    if (name === 'game') await paint(page);
+    if (name === 'tutorial') await page.click('#get:not([disabled])').then(() => page.click('#post'));
     for (const scheme of ['light', 'dark']) {
       for (const [device, width, height] of [['desktop', 1280, 860], ['phone', 390, 844]]) {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         if (wide > 0) tooWide.push(`${name} by ${wide} pixels on a ${device}`);
+        await page.evaluate(() => scrollTo(0, 0));
         await page.screenshot({ path: path.join(directory, `${name}-${device}-${scheme}.png`) });
       }
     }
