@@ -64,7 +64,9 @@ impl Connection {
                 }
             }
             (Form::Plain, Answer::PlainGet) => self.send_text(env.limits.plain_get_text.as_bytes(), env),
-            (Form::Plain, Answer::PlainPost | Answer::Published { .. }) => self.send_text(env.limits.plain_post_text.as_bytes(), env),
+            (Form::Plain, Answer::PlainPost | Answer::Published { .. }) => {
+                self.send_text(env.limits.plain_post_text.as_bytes(), env)
+            }
             (Form::Upgrade, Answer::Refused(refusal)) => self.refuse_socket(refusal, env),
             // Without an id, what succeeds is silent.
             (

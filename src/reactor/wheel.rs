@@ -62,13 +62,15 @@ impl Wheel {
     }
 
     /// Ticks until something is due; `None` when nothing is filed.
-    pub(super) fn wait(&self, now: Ticks) -> Option<Ticks> {
+    pub(super) fn wait(&mut self, now: Ticks) -> Option<Ticks> {
         if self.len == 0 {
             return None;
         }
-        let ahead =
-            (0..PLACES as Ticks).find(|ahead| !self.places[(self.next + ahead) as usize % PLACES].is_empty())?;
-        Some((self.next + ahead).saturating_sub(now))
+        let from = self.earliest.max(self.next);
+        let found =
+            (from..self.next + PLACES as Ticks).find(|tick| !self.places[*tick as usize % PLACES].is_empty())?;
+        self.earliest = found;
+        Some(found.saturating_sub(now))
     }
 }
 
