@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
-import { checks, equal, post, snapshot, startServer, until, within } from './support.mjs';
+import { checks, equal, post, snapshot, startProxy, startServer, until, within } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node clients.mjs PATH/TO/tidings');
@@ -113,15 +113,12 @@ await check('npm ws gets permessage-deflate or does without', async () => {
 });
 
 await check('EventSource follows a channel and resumes by itself from Last-Event-ID', async () => {
-  const heard = [];
-  const positions = [];
-  const seen = [];
-  let abort = new AbortController();
-  const source = new EventSource(`${server.url}/channels/stream`, {
+  const proxy = await startProxy(server.port);
+  const [heard, positions, asked] = [[], [], []];
+  const source = new EventSource(`${proxy.url}/channels/stream`, {
     fetch: (url, options) => {
-      seen.push(new Headers(options.headers).get('last-event-id'));
-      abort = new AbortController();
-      return fetch(url, { ...options, signal: abort.signal });
+      asked.push(new Headers(options.headers).get('last-event-id'));
+      return fetch(url, options);
     },
   });
   source.addEventListener('position', ({ data }) => positions.push(JSON.parse(data)));
@@ -129,14 +126,16 @@ await check('EventSource follows a channel and resumes by itself from Last-Event
   await until(() => positions.length === 1, 'the position');
   await post(server.url, 'stream', { n: 1.5 });
   await until(() => heard.length === 1, 'the first event');
-  abort.abort();
+  proxy.cut();
   await post(server.url, 'stream', '第二');
+  proxy.heal();
   await until(() => heard.length === 2, 'the event of the break');
   await post(server.url, 'stream', null);
   await until(() => heard.length === 3, 'the event after it');
   source.close();
+  proxy.end();
   equal(heard, [[{ n: 1.5 }, 1], ['第二', 2], [null, 3]], 'events');
-  equal([seen.length >= 2, seen[1], positions[1].recovered], [true, `${positions[0].epoch}:1`, true], 'the resumed request');
+  equal([asked[1], positions[1].recovered], [`${positions[0].epoch}:1`, true], 'the resumed request');
 });
 
 await check('fetch reads a snapshot, and an idempotency key publishes once', async () => {
@@ -150,9 +149,10 @@ await check('fetch reads a snapshot, and an idempotency key publishes once', asy
   equal(text.includes('{"a":1.10}'), true, 'data byte for byte');
 });
 
+const source = readFileSync(new URL('../../src/web/tidings.js', import.meta.url));
+const { Tidings } = await import(`data:text/javascript;base64,${source.toString('base64')}`);
+
 await check('our browser client runs in Node with npm ws', async () => {
-  const source = readFileSync(new URL('../../src/web/tidings.js', import.meta.url));
-  const { Tidings } = await import(`data:text/javascript;base64,${source.toString('base64')}`);
   const tidings = new Tidings(socketUrl, { WebSocket });
   const heard = [];
   await tidings.get('ours', (data) => heard.push(data)).ready;
@@ -167,6 +167,28 @@ await check('our browser client runs in Node with npm ws', async () => {
   const failed = await tidings.post('no/such*name', 1).then(() => null, (error) => error);
   equal(failed?.status >= 400, true, 'a refused name');
   tidings.close();
+});
+
+await check('our browser client asks a silent connection whether it lives, and replaces one that does not answer', async () => {
+  const proxy = await startProxy(server.port);
+  const [heard, states, sent] = [[], [], []];
+  const tidings = new Tidings(`${proxy.url}/ws`, { WebSocket, silence: 100, answer: 150, base: 50 });
+  tidings.on('state', ({ state }) => states.push(state));
+  tidings.on('frame', ({ dir, data }) => dir === 'out' && sent.push(data));
+  await tidings.get('silent', (data) => heard.push(data)).ready;
+  await until(() => sent.filter((text) => text.includes('/livez')).length >= 3, 'three questions');
+  equal(states.filter((state) => state === 'waiting'), [], 'breaks while the server answers');
+  proxy.swallow();
+  await until(() => states.includes('waiting'), 'the break');
+  await post(server.url, 'silent', 'missed');
+  proxy.heal();
+  await until(() => heard.length === 1, 'what was missed');
+  const late = new Tidings(socketUrl, { WebSocket, queue: 2 });
+  const results = await Promise.allSettled([1, 2, 3].map((n) => late.post('silent', n)));
+  equal(results.map((each) => each.reason?.code ?? each.status), ['fulfilled', 'fulfilled', 'queue_full'], 'posts before the connection');
+  late.close();
+  tidings.close();
+  proxy.end();
 });
 
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
