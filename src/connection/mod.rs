@@ -53,6 +53,9 @@ enum State {
     Ending(Reason),
 }
 
+/// Answers of one socket that may be on their way before it is read again: what bounds the replies in a mailbox.
+const IN_FLIGHT_MAX: u16 = 256;
+
 /// Which transport a connection speaks now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -145,7 +148,7 @@ impl Connection {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
             State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
-            State::Socket(_) => self.hold == Hold::No && has_room,
+            State::Socket(_) => self.in_flight < IN_FLIGHT_MAX && self.hold == Hold::No && has_room,
             State::Stream(_) | State::Ending(_) => true,
         }
     }
@@ -209,7 +212,8 @@ impl Connection {
     /// The peer's stream ended. Returns the reason when nothing is left to do for it.
     pub fn end_of_input(&mut self, rest_is_empty: bool) -> Option<Reason> {
         match &self.state {
-            State::Http(http) if self.in_flight > 0 || !self.outbox.is_empty() && http.is_idle() => None,
+            State::Http(http) if self.in_flight > 0 || http.is_answering() => None,
+            State::Http(http) if !self.outbox.is_empty() && http.is_idle() => None,
             State::Http(http) if http.is_idle() && rest_is_empty => Some(Reason::HttpDone),
             State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
             State::Stream(_) => Some(Reason::PeerClosed),
@@ -285,7 +289,12 @@ impl Connection {
 
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
-        if matches!(self.state, State::Socket(_)) {
+        // The frames of an echo lie in two pieces, which must not be parted.
+        let is_echo = matches!(&self.state, State::Socket(socket) if socket.is_echo());
+        if !is_echo && matches!(reason, Reason::SlowConsumer | Reason::OutboundBudget) {
+            self.outbox.cut(env.spares);
+        }
+        if matches!(self.state, State::Socket(_) | State::Stream(_)) {
             self.close(reason, env);
         }
         self.end(reason, env);

@@ -113,6 +113,18 @@ impl Outbox {
         }
     }
 
+    /// Drops what the socket has not begun to take, so that what is left ends with a whole frame.
+    pub fn cut(&mut self, spares: &mut Spares) {
+        let Some(queue) = &mut self.queue else { return };
+        if queue.taken == 0 {
+            spares.put(self.queue.take());
+        } else if let Some(first) = queue.segments.front() {
+            queue.bytes = first.len() - queue.taken;
+            queue.segments.truncate(1);
+            queue.tail = Vec::new();
+        }
+    }
+
     /// Forgets everything: nobody will read it.
     pub fn clear(&mut self, spares: &mut Spares) {
         spares.put(self.queue.take());
@@ -186,6 +198,28 @@ mod tests {
                 take(&mut outbox, &mut sent, random.random_range(1..5_000), &mut spares);
             }
             assert_eq!(sent, expected);
+        }
+    }
+
+    #[test]
+    fn a_cut_leaves_the_rest_of_what_was_begun_and_nothing_else() {
+        let mut spares = Spares::default();
+        for taken in 0..30 {
+            let mut outbox = Outbox::default();
+            outbox.push_shared(Bytes::from_static(b"0123456789"), &mut spares);
+            outbox.append(&mut spares, |out| out.extend_from_slice(b"abcde"));
+            outbox.append(&mut spares, |out| out.extend_from_slice(b"fghij"));
+            outbox.push_shared(Bytes::from_static(b"ABCDEFGHIJ"), &mut spares);
+            let mut sent = Vec::new();
+            take(&mut outbox, &mut sent, taken, &mut spares);
+            outbox.cut(&mut spares);
+            outbox.append(&mut spares, |out| out.extend_from_slice(b"!"));
+            while !outbox.is_empty() {
+                take(&mut outbox, &mut sent, 7, &mut spares);
+            }
+            let whole = taken.div_ceil(10) * 10;
+            assert_eq!(sent[..whole], b"0123456789abcdefghijABCDEFGHIJ"[..whole]);
+            assert_eq!(sent[whole..], *b"!");
         }
     }
 

@@ -105,12 +105,11 @@ impl Core {
     fn after_push(&mut self, slot: u32, entry: &mut super::entry::Entry) {
         if entry.write_blocked {
             // It will not be flushed in this tick, so it is judged here.
-            let limit = entry.connection.outbox_limit(&self.env(entry.address));
-            if entry.connection.outbox.len() > limit && entry.connection.ending().is_none() {
-                entry.connection.cut_off(Reason::SlowConsumer, &mut self.env(entry.address));
+            self.charge(entry);
+            self.judge(slot, entry);
+            if entry.connection.ending().is_some() {
                 self.settle(slot, entry);
             }
-            self.charge(entry);
         } else if !entry.in_dirty && !entry.connection.outbox.is_empty() {
             entry.in_dirty = true;
             self.dirty.push(slot);

@@ -72,7 +72,7 @@ impl Core {
     }
 
     /// Law 7: slow is who has bytes left after a write attempt, more than its limit or more than all have together.
-    fn judge(&mut self, slot: u32, entry: &mut Entry) {
+    pub(super) fn judge(&mut self, slot: u32, entry: &mut Entry) {
         if !entry.write_blocked || entry.dead.is_some() {
             return;
         }
@@ -85,9 +85,14 @@ impl Core {
         } else {
             return;
         };
-        if entry.connection.ending().is_some() {
-            self.kill(slot, entry, reason);
-            return;
+        match entry.connection.ending() {
+            None => {}
+            // It was cut off before, so it holds the rest of a frame and a goodbye; its deadline ends it.
+            Some(Reason::SlowConsumer | Reason::OutboundBudget) => return,
+            Some(_) => {
+                self.kill(slot, entry, reason);
+                return;
+            }
         }
         entry.connection.cut_off(reason, &mut self.env(entry.address));
         self.charge(entry);
