@@ -1,4 +1,5 @@
 //! The one integration binary: every suite is a module, every server is a real one on a port of its own.
 
+mod flood;
 mod smoke;
 mod support;
