@@ -53,6 +53,9 @@ enum State {
     Ending(Reason),
 }
 
+/// Answers of one socket that may be on their way before it is read again: what bounds the replies in a mailbox.
+const IN_FLIGHT_MAX: u16 = 256;
+
 /// Which transport a connection speaks now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -145,7 +148,7 @@ impl Connection {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
             State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
-            State::Socket(_) => self.hold == Hold::No && has_room,
+            State::Socket(_) => self.in_flight < IN_FLIGHT_MAX && self.hold == Hold::No && has_room,
             State::Stream(_) | State::Ending(_) => true,
         }
     }
@@ -209,7 +212,8 @@ impl Connection {
     /// The peer's stream ended. Returns the reason when nothing is left to do for it.
     pub fn end_of_input(&mut self, rest_is_empty: bool) -> Option<Reason> {
         match &self.state {
-            State::Http(http) if self.in_flight > 0 || !self.outbox.is_empty() && http.is_idle() => None,
+            State::Http(http) if self.in_flight > 0 || http.is_answering() => None,
+            State::Http(http) if !self.outbox.is_empty() && http.is_idle() => None,
             State::Http(http) if http.is_idle() && rest_is_empty => Some(Reason::HttpDone),
             State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
             State::Stream(_) => Some(Reason::PeerClosed),
@@ -287,8 +291,12 @@ impl Connection {
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
-            // Its messages may lie in several pieces, so no boundary is known.
-            State::Socket(socket) if socket.is_echo() => self.outbox.clear(env.spares),
+            // Its messages may lie in two pieces, so no boundary is known behind which a Close could stand.
+            State::Socket(socket) if socket.is_echo() => {
+                self.outbox.clear(env.spares);
+                self.end(reason, env);
+                return;
+            }
             State::Socket(_) | State::Stream(_) => self.outbox.cut(env.spares),
             State::Http(_) | State::Ending(_) => {}
         }

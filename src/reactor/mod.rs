@@ -185,7 +185,11 @@ impl Reactor {
 
     /// How long nothing has to be done.
     fn timeout(&mut self) -> Option<Duration> {
+        let drain_until = self.orders.drain_until(self.core.setup.started);
+        // An order that came after this tick looked for one: its wake may have been taken for this tick's.
+        let ordered = drain_until.is_some() && !self.core.draining;
         let busy = self.mailbox_has_more
+            || ordered
             || !self.core.ready.is_empty()
             || !self.core.dirty.is_empty()
             || !self.inbox.receiver.is_empty()
@@ -198,7 +202,7 @@ impl Reactor {
             self.core.wheel.wait(self.core.ticks).map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
         let accept = self.accept_again.map(|at| at.saturating_duration_since(now));
         let parked = self.core.parked.wait(now);
-        let drain = self.orders.drain_until(self.core.setup.started).map(|until| until.saturating_duration_since(now));
+        let drain = drain_until.map(|until| until.saturating_duration_since(now));
         [wheel, accept, parked, drain].into_iter().flatten().min()
     }
 
