@@ -290,9 +290,8 @@ fn a_refused_request_is_not_told_to_go_on() {
         ("/nothing", "Content-Length: 5\r\n", 404),
     ] {
         let mut client = HttpClient::connect(server.address());
-        let answer = client.exchange(format!(
-            "POST {target} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n{fields}\r\n"
-        ));
+        let answer = client
+            .exchange(format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n{fields}\r\n"));
         assert_eq!(answer.status, status, "{target} {fields}");
         // Whether the body will come nobody knows, so nothing can follow it.
         assert_eq!(answer.field("Connection"), Some("close"), "{target} {fields}");

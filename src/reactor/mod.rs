@@ -185,7 +185,9 @@ impl Reactor {
 
     /// How long nothing has to be done.
     fn timeout(&mut self) -> Option<Duration> {
-        let busy = self.mailbox_has_more
+        let everybody_left = self.core.draining && self.entries.len() == 0;
+        let busy = everybody_left
+            || self.mailbox_has_more
             || !self.core.ready.is_empty()
             || !self.core.dirty.is_empty()
             || !self.inbox.receiver.is_empty()

@@ -1,6 +1,7 @@
 //! What the suites share: a server on port 0, and clients that speak to it over real sockets.
 
 pub(crate) mod http;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod ws;
 
