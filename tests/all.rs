@@ -1,6 +1,13 @@
 //! The one integration binary: every suite is a module, every server is a real one on a port of its own.
 
+mod access;
+mod deadlines;
+mod drain;
+mod exhausted;
 mod flood;
+mod http;
+mod publishing;
+mod refusals;
 mod smoke;
 mod support;
 mod tidy;

@@ -80,11 +80,6 @@ impl Http {
         self.exchange.as_ref().is_some_and(|exchange| exchange.body.is_none())
     }
 
-    /// Whether no request is being read or answered (a head may have begun).
-    pub(super) fn is_between_requests(&self) -> bool {
-        self.exchange.is_none()
-    }
-
     /// Between requests, with nothing begun.
     pub(super) fn is_idle(&self) -> bool {
         self.exchange.is_none() && !self.head_begun
@@ -231,13 +226,20 @@ impl Connection {
             self.answer_refusal(&asked, &too_large(env.limits.body_bytes), env);
             return (0, Step::Continue);
         }
+        let waits = expects && asked.version == Version::Http11 && input.is_empty();
         let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
+        if waits && task.is_parsed() {
+            // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
+            let asked = Asked { keep_alive: false, ..asked };
+            http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+            return (0, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }));
+        }
         if length != BodyLength::Chunked && announced <= input.len() {
             http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
             let payload = Payload::Borrowed(&input[..announced]);
             return (announced, Step::Work(RawWork { form, task, payload, rights }));
         }
-        if expects && asked.version == Version::Http11 && input.is_empty() {
+        if waits {
             self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
         }
         let rest = match length {

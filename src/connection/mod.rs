@@ -276,7 +276,7 @@ impl Connection {
     pub fn close(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
             State::Http(http) => {
-                if !http.is_between_requests() || self.in_flight > 0 {
+                if !http.is_idle() || self.in_flight > 0 {
                     self.close_after_answer();
                     return;
                 }

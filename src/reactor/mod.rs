@@ -188,8 +188,10 @@ impl Reactor {
         let drain_until = self.orders.drain_until(self.core.setup.started);
         // An order that came after this tick looked for one: its wake may have been taken for this tick's.
         let ordered = drain_until.is_some() && !self.core.draining;
-        let busy = self.mailbox_has_more
+        let everybody_left = self.core.draining && self.entries.len() == 0;
+        let busy = everybody_left
             || ordered
+            || self.mailbox_has_more
             || !self.core.ready.is_empty()
             || !self.core.dirty.is_empty()
             || !self.inbox.receiver.is_empty()

@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod sse;
 pub(crate) mod ws;
