@@ -45,6 +45,8 @@ pub(super) struct Asked {
     pub(super) keep_alive: bool,
     /// False for HEAD.
     send_body: bool,
+    /// `POST /ws`: its answer is the one that a socket would get.
+    pub(super) as_on_socket: bool,
     /// The origin whose pages may read the answer.
     pub(super) cors_origin: Option<Box<str>>,
 }
@@ -111,6 +113,7 @@ impl Asked {
             version: head.version,
             keep_alive: head.keep_alive && !env.draining,
             send_body: head.method != Method::Head,
+            as_on_socket: false,
             cors_origin: None,
         }
     }
@@ -166,6 +169,7 @@ impl Connection {
         let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
         match plan {
             Plan::Collect { task, form, rights } => {
+                asked.as_on_socket = matches!(task, Task::PlainBody(_));
                 let (taken, step) = self.collect(
                     asked,
                     RawWork { form, task, payload: expects, rights },
@@ -336,7 +340,13 @@ impl Connection {
 
     /// Refuses what could not be read as a request. Nobody knows where the next one begins, so the connection ends.
     fn refuse_unread(&mut self, error: &HeadError, env: &mut Env) {
-        let asked = Asked { version: Version::Http11, keep_alive: false, send_body: true, cors_origin: None };
+        let asked = Asked {
+            version: Version::Http11,
+            keep_alive: false,
+            send_body: true,
+            as_on_socket: false,
+            cors_origin: None,
+        };
         self.answer_refusal(&asked, error, env);
     }
 

@@ -100,7 +100,7 @@ impl Connection {
                 }
             }
             _ => {
-                let ready = http_answer(id.as_ref(), to, &answer);
+                let ready = http_answer(id.as_ref(), to, &answer, asked.as_on_socket);
                 if let Answer::Refused(refusal) = &answer {
                     count_refusal(refusal, env);
                 }
@@ -225,17 +225,20 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, to: ConnId, answer: &
     }
 }
 
-fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer) -> Ready {
+/// An answer as an HTTP body: what the status and the path say already is left out, unless a socket would be told.
+fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, as_on_socket: bool) -> Ready {
     let mut ready = Ready { status: 200, content_type: Some(JSON), ..Ready::default() };
     let body = &mut ready.body;
     match answer {
-        Answer::Channel { channel, position, recovered, publications, .. } if id.is_none() => {
+        answer if as_on_socket => write_answer(body, id, to, answer, true),
+        Answer::Channel { channel, position, recovered, publications, .. } => {
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
         }
-        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } if id.is_none() => {
+        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
             reply::body_published(body, channel, position);
         }
+        Answer::Refused(refusal) => reply::body_refused(body, refusal),
         other => write_answer(body, id, to, other, true),
     }
     if let Answer::Refused(refusal) = answer {

@@ -153,6 +153,13 @@ pub fn body_published(out: &mut Vec<u8>, channel: &str, position: &Position) {
     out.push(b'}');
 }
 
+/// The body of a refusal over HTTP, whose status stands in the head: `{"error":{"code","message"}}`.
+pub fn body_refused(out: &mut Vec<u8>, refusal: &Refusal) {
+    text_member(out, b"{\"error\":{\"code\":", refusal.code);
+    text_member(out, b",\"message\":", &refusal.message);
+    out.extend_from_slice(b"}}");
+}
+
 /// `"content_type":…,"data_base64":…`: binary data inside JSON.
 pub(super) fn base64_members(out: &mut Vec<u8>, content_type: &str, bytes: &[u8]) {
     text_member(out, b"\"content_type\":", content_type);
