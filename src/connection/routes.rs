@@ -1,7 +1,7 @@
 //! What each path and method is for: from a head to the plan that the connection carries out.
 
+use super::answering::{Asked, JSON, Ready};
 use super::env::{Env, STRICT_SUBPROTOCOL};
-use super::http::{Asked, JSON, Ready};
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::close::Reason;
