@@ -186,8 +186,9 @@ impl Reactor {
     /// How long nothing has to be done.
     fn timeout(&self) -> Option<Duration> {
         let drain_until = self.orders.drain_until(self.core.setup.started);
-        // An order that came after this tick looked for one: its wake may have been taken for this tick's.
-        let ordered = drain_until.is_some() && !self.core.draining;
+        // An order that came after this tick looked for one: its wake may have been taken for this tick's. Or a drain
+        // that this tick finished.
+        let ordered = drain_until.is_some() && (!self.core.draining || self.entries.len() == 0);
         let busy = self.mailbox_has_more
             || ordered
             || !self.core.ready.is_empty()
