@@ -1,4 +1,63 @@
-//! Tidings.
+//! Tidings is a push server: backends and clients POST to a channel, and everybody who GETs it is told at once, over
+//! WebSocket, event streams and plain HTTP on one port. This page is its architecture.
+//!
+//! # Threads
+//! ```text
+//!              SO_REUSEPORT                      jobs (bounded, sticky per connection)
+//!  clients ──► reactor 0..N-1 ─────────────────────────────► workers 0..M-1
+//!              mio Poll, slab of connections,                  simd-json, execute, touch the hub
+//!              subscriptions, outboxes, deadlines                   │
+//!                    ▲        mailboxes (one per reactor, wake coalesced)
+//!                    └──────────────────────────────────────────────┘
+//!  control thread: sweeps the hub.  main thread: signals, drain.  hub: sharded, locked, no I/O under a lock
+//! ```
+//! A socket belongs to one reactor for life; only that reactor reads, writes or frees it. Small payloads are parsed where
+//! they are read; those of `server.inline_parse_bytes` and more go to a worker, which runs the same function. A connection
+//! has one job in the pool at a time and is not read meanwhile, so its requests are executed in the order it sent them.
+//! Nothing blocks a reactor, a reactor never waits for a worker, and a worker never waits for a mailbox.
+//!
+//! # The river
+//! There is one way from a publisher to a subscriber, whatever they speak:
+//! ```text
+//! socket → reactor::read → connection::Connection::step → wire::frame::Decoder or wire::http (in the scratch buffer)
+//!        → connection::task::RawWork::prepare → hub::execute → hub::publication::Publication (offset given, history kept)
+//!        → handoff::mailbox → reactor::deliver → connection::outbox::Outbox (a shared frame, by reference)
+//!        → reactor::flush → one writev per connection and tick → socket
+//! ```
+//! A tick of a reactor has seven phases, each with a budget:
+//! `wait → accept → read_ready → drain_mailbox → expire_deadlines → flush_dirty → reap_closed`. Nothing is written before
+//! `flush_dirty`, nothing is freed before `reap_closed`, and no timer ever delays a flush.
+//!
+//! # Laws
+//! 1. **Order.** All subscribers of a channel see its publications in offset order without gap or duplicate. The shard's
+//!    lock is held while the offset is given *and* the deliveries are posted; before that, room is reserved in the mailbox
+//!    of every interested reactor. When one has none, no offset is given and the publisher waits, unread, for at most
+//!    `server.publish_wait`. A subscription posts its activation, with the replay, under the same lock.
+//! 2. **Per connection** requests are executed in the order sent, and every answer comes through the mailbox of the
+//!    connection's own reactor: no push before the answer to its GET, the own push before the answer to its POST, no push
+//!    after the answer to an unsubscribe.
+//! 3. **Honest gaps.** A reader that resumes gets everything, or is told `recovered: false` and where the channel is.
+//! 4. **Encode once.** A publication is framed at most once per encoding; subscribers share the bytes.
+//! 5. **Bounded.** Every queue, buffer, map and loop has a limit. All settings are in [`config`]; memory follows bytes
+//!    received, never bytes announced.
+//! 6. **One way out.** Bytes leave a connection only through its [`connection::outbox::Outbox`].
+//! 7. **Slow consumers** are those with bytes left *after* a write attempt: over `delivery.outbox_bytes` they are closed
+//!    with the reason `slow_consumer` and may resume. All outbound memory together has a budget.
+//! 8. **Ids cannot lie.** What crosses a thread names a connection by reactor, slot and generation.
+//! 9. **Network input never panics**; a panic in one connection's work would close that connection, be counted, and
+//!    poison no lock. Every refusal has a name in [`close`].
+//! 10. **Closed by default.** Loopback, same-origin pages, and no open publishing elsewhere unless it is asked for
+//!     ([`wire::http::access`]).
+//! 11. **Time is an argument** in protocol code, and monotonic.
+//!
+//! # Rooms
+//! Dependencies point down only, which a test checks:
+//! `main → server → {reactor, workers} → handoff → connection → {hub, wire}`. [`wire`] and [`connection`] know no socket,
+//! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
+//!
+//! The protocol itself is in [`wire`]. To embed a server, start with [`Server`].
+
+pub mod client;
 pub mod close;
 pub mod config;
 pub mod connection;
@@ -11,5 +70,5 @@ pub mod web;
 pub mod wire;
 pub mod workers;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use server::Server;

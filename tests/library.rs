@@ -36,7 +36,9 @@ fn a_callback_sees_every_publication_in_order_whoever_publishes() {
         for _ in 0..3 {
             scope.spawn(|| (0..100).for_each(|n| drop(server.publish("news", &n.to_string()).expect("there is room"))));
         }
-        scope.spawn(|| (0..100).for_each(|_| assert_eq!(http::post(server.address(), "/channels/news", "1").status, 200)));
+        scope.spawn(|| {
+            (0..100).for_each(|_| assert_eq!(http::post(server.address(), "/channels/news", "1").status, 200))
+        });
     });
     for offset in 2..=401 {
         assert_eq!(seen.recv_timeout(PATIENCE), Ok(offset));

@@ -98,7 +98,7 @@ pub trait Backstage {
     /// `/metrics`.
     fn metrics(&self) -> String;
     /// `/channels`, as JSON.
-    fn channels(&self) -> String;
+    fn channels(&self) -> Vec<u8>;
 }
 
 /// What is lent for one call.

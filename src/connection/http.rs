@@ -45,6 +45,8 @@ pub(super) struct Asked {
     pub(super) keep_alive: bool,
     /// False for HEAD.
     send_body: bool,
+    /// `POST /ws`: its answer is the one that a socket would get.
+    pub(super) as_on_socket: bool,
     /// The origin whose pages may read the answer.
     pub(super) cors_origin: Option<Box<str>>,
 }
@@ -111,6 +113,7 @@ impl Asked {
             version: head.version,
             keep_alive: head.keep_alive && !env.draining,
             send_body: head.method != Method::Head,
+            as_on_socket: false,
             cors_origin: None,
         }
     }
@@ -166,32 +169,15 @@ impl Connection {
         let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
         match plan {
             Plan::Collect { task, form, rights } => {
-                let input = &mut input[used..];
-                let announced = match length {
-                    BodyLength::None => 0,
-                    BodyLength::Chunked => 0,
-                    BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-                };
-                if announced > env.limits.body_bytes {
-                    let error = too_large(env.limits.body_bytes);
-                    self.answer_refusal(&asked, &error, env);
-                    return (used, Step::Continue);
-                }
-                if length != BodyLength::Chunked && announced <= input.len() {
-                    http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
-                    let payload = Payload::Borrowed(&input[..announced]);
-                    return (used + announced, Step::Work(RawWork { form, task, payload, rights }));
-                }
-                let rest = match length {
-                    BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
-                    _ => Rest::Length(announced),
-                };
-                let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), form, rights });
-                if expects && asked.version == Version::Http11 && input.is_empty() {
-                    self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
-                }
-                http.exchange = Some(Box::new(Exchange { asked, body, batch: None }));
-                (used, Step::Continue)
+                asked.as_on_socket = matches!(task, Task::PlainBody(_));
+                let (taken, step) = self.collect(
+                    asked,
+                    RawWork { form, task, payload: expects, rights },
+                    length,
+                    &mut input[used..],
+                    env,
+                );
+                (used + taken, step)
             }
             Plan::Request { item, form, rights } if !has_body => {
                 http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
@@ -205,7 +191,7 @@ impl Connection {
             Plan::Answer(ready) => {
                 // A body that nobody asked for is not read: the next request could not be found behind it.
                 asked.keep_alive &= !has_body;
-                self.answer(&asked, ready, env);
+                self.answer(&asked, &ready, env);
                 (used, Step::Continue)
             }
             Plan::Refuse { error, allow } => {
@@ -223,6 +209,50 @@ impl Connection {
                 (used, Step::Continue)
             }
         }
+    }
+
+    /// Begins to read a body: hands its work out at once when it is here whole. `asked_for.payload` says whether the client
+    /// waits for a word before it sends the body.
+    fn collect<'b>(
+        &'b mut self,
+        asked: Asked,
+        asked_for: RawWork<bool>,
+        length: BodyLength,
+        input: &'b mut [u8],
+        env: &mut Env,
+    ) -> (usize, Step<'b>) {
+        let RawWork { form, task, payload: expects, rights } = asked_for;
+        let announced = match length {
+            BodyLength::None | BodyLength::Chunked => 0,
+            BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        };
+        if announced > env.limits.body_bytes {
+            self.answer_refusal(&asked, &too_large(env.limits.body_bytes), env);
+            return (0, Step::Continue);
+        }
+        let waits = expects && asked.version == Version::Http11 && input.is_empty();
+        let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
+        if waits && task.is_parsed() {
+            // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
+            let asked = Asked { keep_alive: false, ..asked };
+            http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+            return (0, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }));
+        }
+        if length != BodyLength::Chunked && announced <= input.len() {
+            http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+            let payload = Payload::Borrowed(&input[..announced]);
+            return (announced, Step::Work(RawWork { form, task, payload, rights }));
+        }
+        if waits {
+            self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
+        }
+        let rest = match length {
+            BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
+            BodyLength::None | BodyLength::Length(_) => Rest::Length(announced),
+        };
+        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), form, rights });
+        http.exchange = Some(Box::new(Exchange { asked, body, batch: None }));
+        (0, Step::Continue)
     }
 
     /// Gathers a body; hands its work out when it is whole.
@@ -255,7 +285,7 @@ impl Connection {
     }
 
     /// Writes the answer to the current request, and ends the connection if that was its last.
-    pub(super) fn answer(&mut self, asked: &Asked, ready: Ready, env: &mut Env) {
+    pub(super) fn answer(&mut self, asked: &Asked, ready: &Ready, env: &mut Env) {
         let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
         extra.push(("Vary", "Accept, Origin"));
         extra.push(("Cache-Control", "no-store"));
@@ -302,7 +332,7 @@ impl Connection {
         }
         let closes = matches!(ready.status, 413) || !asked.keep_alive;
         let asked = Asked { keep_alive: !closes, ..asked.clone() };
-        self.answer(&asked, ready, env);
+        self.answer(&asked, &ready, env);
         if !asked.keep_alive && self.ending().is_some() {
             self.end(error.reason, env);
         }
@@ -310,7 +340,13 @@ impl Connection {
 
     /// Refuses what could not be read as a request. Nobody knows where the next one begins, so the connection ends.
     fn refuse_unread(&mut self, error: &HeadError, env: &mut Env) {
-        let asked = Asked { version: Version::Http11, keep_alive: false, send_body: true, cors_origin: None };
+        let asked = Asked {
+            version: Version::Http11,
+            keep_alive: false,
+            send_body: true,
+            as_on_socket: false,
+            cors_origin: None,
+        };
         self.answer_refusal(&asked, error, env);
     }
 

@@ -264,9 +264,10 @@ impl Connection {
         }
     }
 
-    /// The socket took bytes: a peer that reads slowly is still a peer that reads.
-    pub fn wrote(&mut self, env: &Env) {
-        if matches!(self.state, State::Http(_) | State::Ending(_)) {
+    /// The socket took bytes: a peer that reads slowly is still a peer that reads. `after_waiting` when it had refused some
+    /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
+    pub fn wrote(&mut self, after_waiting: bool, env: &Env) {
+        if after_waiting || matches!(self.state, State::Http(_) | State::Ending(_)) {
             self.since = env.now;
         }
     }
@@ -275,7 +276,7 @@ impl Connection {
     pub fn close(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
             State::Http(http) => {
-                if http.is_answering() || self.in_flight > 0 {
+                if !http.is_idle() || self.in_flight > 0 {
                     self.close_after_answer();
                     return;
                 }
@@ -289,14 +290,17 @@ impl Connection {
 
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
-        // The frames of an echo lie in two pieces, which must not be parted.
-        let is_echo = matches!(&self.state, State::Socket(socket) if socket.is_echo());
-        if !is_echo && matches!(reason, Reason::SlowConsumer | Reason::OutboundBudget) {
-            self.outbox.cut(env.spares);
+        match &self.state {
+            // Its messages may lie in two pieces, so no boundary is known behind which a Close could stand.
+            State::Socket(socket) if socket.is_echo() => {
+                self.outbox.clear(env.spares);
+                self.end(reason, env);
+                return;
+            }
+            State::Socket(_) | State::Stream(_) => self.outbox.cut(env.spares),
+            State::Http(_) | State::Ending(_) => {}
         }
-        if matches!(self.state, State::Socket(_) | State::Stream(_)) {
-            self.close(reason, env);
-        }
+        self.close(reason, env);
         self.end(reason, env);
     }
 

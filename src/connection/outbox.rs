@@ -24,7 +24,10 @@ pub struct Outbox {
 
 /// Queues that idle connections gave back, so that a busy one need not allocate.
 #[derive(Default)]
-pub struct Spares(Vec<Box<Queue>>);
+pub struct Spares(
+    // Boxed as they are used: what is handed out and taken back is one pointer.
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")] Vec<Box<Queue>>,
+);
 
 #[derive(Default)]
 struct Queue {
@@ -113,16 +116,18 @@ impl Outbox {
         }
     }
 
-    /// Drops what the socket has not begun to take, so that what is left ends with a whole frame.
+    /// Forgets what the socket has not begun to take. The segment under way stays, since a frame that was begun must end.
     pub fn cut(&mut self, spares: &mut Spares) {
         let Some(queue) = &mut self.queue else { return };
         if queue.taken == 0 {
-            spares.put(self.queue.take());
-        } else if let Some(first) = queue.segments.front() {
-            queue.bytes = first.len() - queue.taken;
-            queue.segments.truncate(1);
-            queue.tail = Vec::new();
+            return self.clear(spares);
         }
+        if queue.segments.is_empty() {
+            queue.seal_tail();
+        }
+        queue.segments.truncate(1);
+        queue.tail = Vec::new();
+        queue.bytes = queue.segments.iter().map(Bytes::len).sum::<usize>() - queue.taken;
     }
 
     /// Forgets everything: nobody will read it.

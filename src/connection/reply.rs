@@ -67,7 +67,9 @@ impl Connection {
                 }
             }
             (Form::Plain, Answer::PlainGet) => self.send_text(env.limits.plain_get_text.as_bytes(), env),
-            (Form::Plain, Answer::Published { .. }) => self.send_text(env.limits.plain_post_text.as_bytes(), env),
+            (Form::Plain, Answer::PlainPost | Answer::Published { .. }) => {
+                self.send_text(env.limits.plain_post_text.as_bytes(), env)
+            }
             (Form::Upgrade, Answer::Refused(refusal)) => self.refuse_socket(refusal, env),
             // Without an id, what succeeds is silent.
             (
@@ -84,25 +86,25 @@ impl Connection {
         let Reply { to, form, id, answer } = answer;
         match (form, &answer) {
             (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
-            (Form::HttpPlain, Answer::Published { .. }) => {
+            (Form::HttpPlain, Answer::PlainPost | Answer::Published { .. }) => {
                 let body = env.limits.plain_post_text.clone().into_bytes();
                 let content_type = Some("text/plain; charset=utf-8");
-                self.answer(&asked, Ready { status: 200, content_type, body, ..Ready::default() }, env);
+                self.answer(&asked, &Ready { status: 200, content_type, body, ..Ready::default() }, env);
             }
             (Form::Batch { of, .. }, _) => {
                 let mut body = Vec::new();
                 write_answer(&mut body, id.as_ref(), to, &answer, true);
                 if let Some(array) = self.add_to_http_batch(of, &body) {
                     let ready = Ready { status: 200, content_type: Some(JSON), body: array, ..Ready::default() };
-                    self.answer(&asked, ready, env);
+                    self.answer(&asked, &ready, env);
                 }
             }
             _ => {
-                let ready = http_answer(id.as_ref(), to, &answer);
+                let ready = http_answer(id.as_ref(), to, &answer, asked.as_on_socket);
                 if let Answer::Refused(refusal) = &answer {
                     count_refusal(refusal, env);
                 }
-                self.answer(&asked, ready, env);
+                self.answer(&asked, &ready, env);
             }
         }
     }
@@ -223,17 +225,20 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, to: ConnId, answer: &
     }
 }
 
-fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer) -> Ready {
+/// An answer as an HTTP body: what the status and the path say already is left out, unless a socket would be told.
+fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, as_on_socket: bool) -> Ready {
     let mut ready = Ready { status: 200, content_type: Some(JSON), ..Ready::default() };
     let body = &mut ready.body;
     match answer {
-        Answer::Channel { channel, position, recovered, publications, .. } if id.is_none() => {
+        answer if as_on_socket => write_answer(body, id, to, answer, true),
+        Answer::Channel { channel, position, recovered, publications, .. } => {
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
         }
-        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } if id.is_none() => {
+        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
             reply::body_published(body, channel, position);
         }
+        Answer::Refused(refusal) => reply::body_refused(body, refusal),
         other => write_answer(body, id, to, other, true),
     }
     if let Answer::Refused(refusal) = answer {

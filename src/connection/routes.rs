@@ -6,13 +6,15 @@ use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::close::Reason;
 use crate::hub::post::Form;
+use crate::hub::refusals::publishing_not_allowed;
 use crate::web;
 use crate::wire::http::access::{Access, AccessFacts, judge, preflight_fields};
 use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
+use crate::wire::media::check_media_type;
 use crate::wire::name::parse_name;
-use crate::wire::parse::{Dialect, check_event, check_key};
+use crate::wire::parse::{Dialect, check_event, check_key, hint, shown};
 use crate::wire::publication::Position;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, GetOptions, Item, RefusedItem, Request, Since, Verb};
@@ -77,9 +79,9 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
         "/ws" => socket(head, access, rights, env),
         "/echo" => echo(head, access, rights, env),
         "/channels" => page(head, access, || operator_page(access, JSON, || env.backstage.channels())),
-        "/metrics" => {
-            page(head, access, || operator_page(access, "text/plain; version=0.0.4", || env.backstage.metrics()))
-        }
+        "/metrics" => page(head, access, || {
+            operator_page(access, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
+        }),
         "/livez" => page(head, access, || text(200, "alive\n")),
         "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
         path => match web::find(path) {
@@ -106,6 +108,7 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
     }
     let channel = match parse_name(name) {
         Ok(channel) => channel,
+        Err(refusal) if head.method == Method::Post => return refuse_item(refusal, rights),
         Err(refusal) => return Plan::Request { item: refused(refusal), form: Form::Http, rights },
     };
     match head.method {
@@ -132,17 +135,23 @@ fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
         match &*name {
             "event" => event = Some(Box::from(&*value)),
             "exclude" => exclude = Some(Box::from(&*value)),
-            _ => return refuse_item(unknown_option(&name, "event, exclude"), rights),
+            _ => return refuse_item(unknown_option(&name, &["event", "exclude"]), rights),
         }
     }
     let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
     let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
+    let checked = checked.and_then(|()| if head.expect_continue { check_before_body(head, rights) } else { Ok(()) });
     if let Err(refusal) = checked {
         return refuse_item(refusal, rights);
     }
     let content_type = head.content_type.map(Box::from);
     let publish = HttpPublish { channel, content_type, event, key, exclude };
     Plan::Collect { task: Task::Publish(Box::new(publish)), form: Form::Http, rights }
+}
+
+/// What can be refused while the client still holds its body back.
+fn check_before_body(head: &Head<'_>, rights: Rights) -> Result<(), Refusal> {
+    if rights.publish { check_media_type(head.content_type) } else { Err(publishing_not_allowed()) }
 }
 
 fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
@@ -208,7 +217,7 @@ fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
             "last" => count(&name, &value).map(|count| options.last = Some(count)),
             "limit" => count(&name, &value).map(|count| options.limit = Some(count)),
             "once" => Ok(()),
-            _ => Err(unknown_option(&name, "since, last, limit")),
+            _ => Err(unknown_option(&name, &["since", "last", "limit"])),
         };
         match read {
             Ok(()) => {}
@@ -237,12 +246,9 @@ fn count(name: &str, value: &str) -> Result<u32, Refusal> {
     })
 }
 
-fn unknown_option(name: &str, known: &str) -> Refusal {
-    let nearest = known.split(", ").max_by(|a, b| {
-        strsim::jaro_winkler(a, name).partial_cmp(&strsim::jaro_winkler(b, name)).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean \"{nearest}\"?"));
-    Refusal::new(400, "unknown_option", format!("unknown option {name:?} in the query; there are {known}{hint}"))
+fn unknown_option(name: &str, known: &[&str]) -> Refusal {
+    let message = format!("unknown option {:?} in the query; {}", shown(name), hint(name, known));
+    Refusal::new(400, "unknown_option", message)
 }
 
 fn refuse_item(refusal: Refusal, rights: Rights) -> Plan {
@@ -276,9 +282,9 @@ fn nothing_at(path: &str) -> HeadError {
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
-fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce() -> String) -> Plan {
+fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce() -> Vec<u8>) -> Plan {
     if access.is_local_operator {
-        let body = make().into_bytes();
+        let body = make();
         return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
     }
     let message =

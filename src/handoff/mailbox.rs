@@ -6,7 +6,7 @@
 
 use crate::hub::post::{ConnId, Delivery, MailboxId, Post};
 use crate::hub::work::Work;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -276,10 +276,7 @@ impl Inbox {
     /// The next letter, if there is one.
     #[must_use]
     pub fn next(&self) -> Option<Letter> {
-        match self.receiver.try_recv() {
-            Ok(letter) => Some(letter),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.receiver.try_recv().ok()
     }
 }
 

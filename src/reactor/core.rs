@@ -6,7 +6,7 @@ use super::stage::Stage;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::close::Reason;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
-use crate::connection::outbox::Spares;
+use crate::connection::outbox::{Outbox, Spares};
 use crate::connection::task::RawWork;
 use crate::connection::{Hold, Payload, Transport};
 use crate::handoff::job::{Job, JobQueues};
@@ -19,6 +19,7 @@ use crate::metrics::Counters;
 use crate::wire::http::access::AccessPolicy;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -175,6 +176,22 @@ impl Core {
             buffer.clear();
             self.job_buffers.push(buffer);
         }
+    }
+
+    /// Law 9: a panic in one connection's work ends that connection, is counted, and touches nothing else.
+    pub(super) fn contain(&mut self, slot: u32, entry: &mut Entry, act: impl FnOnce(&mut Core, &mut Entry)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self, entry))).is_ok() {
+            return;
+        }
+        self.setup.counters.panics.add(1);
+        // Both may have been left half changed.
+        self.json = JsonScratch::default();
+        self.spares = Spares::default();
+        entry.rest = None;
+        entry.rest_pending = false;
+        entry.connection.outbox = Outbox::default();
+        entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
+        self.settle(slot, entry);
     }
 
     /// Puts a connection on the list of those to read, once.

@@ -78,9 +78,11 @@ impl Core {
             if excluded || entry.dead.is_some() {
                 continue;
             }
-            let env = &mut self.env(entry.address);
-            entry.connection.push(publication, member.binary, env);
-            stop |= !entry.write_blocked && entry.connection.outbox.len() >= entry.connection.outbox_limit(env) / 2;
+            self.contain(member.slot, entry, |core, entry| {
+                let env = &mut core.env(entry.address);
+                entry.connection.push(publication, member.binary, env);
+                stop |= !entry.write_blocked && entry.connection.outbox.len() >= entry.connection.outbox_limit(env) / 2;
+            });
             self.after_push(member.slot, entry);
         }
         stop
@@ -96,7 +98,9 @@ impl Core {
     ) {
         for member in subscriptions.members(channel) {
             let Some(entry) = entries.get(member.slot) else { continue };
-            entry.connection.push_reset(channel, name, epoch, &mut self.env(entry.address));
+            self.contain(member.slot, entry, |core, entry| {
+                entry.connection.push_reset(channel, name, epoch, &mut core.env(entry.address));
+            });
             self.after_push(member.slot, entry);
         }
     }
@@ -104,7 +108,7 @@ impl Core {
     /// The cheap part of `settle`: a push changes nothing but the outbox.
     fn after_push(&mut self, slot: u32, entry: &mut super::entry::Entry) {
         if entry.write_blocked {
-            // It will not be flushed in this tick, so it is judged here.
+            // It will not be flushed before its socket takes more, so it is judged here.
             self.charge(entry);
             self.judge(slot, entry);
             if entry.connection.ending().is_some() {
@@ -134,8 +138,7 @@ impl Core {
             reply.answer = Answer::Refused(refusal);
         }
         let Some(entry) = entries.get(to.slot) else { return };
-        let mut env = self.env(entry.address);
-        entry.connection.reply(reply, &mut env);
+        self.contain(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.address)));
         self.settle(to.slot, entry);
     }
 

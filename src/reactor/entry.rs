@@ -19,7 +19,7 @@ pub(super) struct Entry {
     pub(super) connection: Connection,
     pub(super) memberships: Memberships,
     /// Bytes that were read and not yet consumed.
-    pub(super) rest: Option<Box<Vec<u8>>>,
+    pub(super) rest: Option<Box<[u8]>>,
     /// The rest was left because the connection had to wait or its turn was over, not because it is incomplete.
     pub(super) rest_pending: bool,
     /// Bytes of its outbox that are counted in the global budget.

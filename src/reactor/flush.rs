@@ -33,6 +33,7 @@ impl Core {
 
     fn flush(&mut self, slot: u32, entry: &mut Entry) {
         let mut budget = BYTES_PER_TURN;
+        let waited = entry.charged > 0;
         while !entry.connection.outbox.is_empty() && budget > 0 {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let filled = entry.connection.outbox.slices(&mut slices);
@@ -41,7 +42,7 @@ impl Core {
                     self.setup.counters.bytes_out.add(written as u64);
                     budget = budget.saturating_sub(written);
                     entry.connection.outbox.advance(written, &mut self.spares);
-                    entry.connection.wrote(&self.env(entry.address));
+                    entry.connection.wrote(waited, &self.env(entry.address));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -184,13 +184,14 @@ impl Reactor {
     }
 
     /// How long nothing has to be done.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         let drain_until = self.orders.drain_until(self.core.setup.started);
-        // An order that came after this tick looked for one: its wake may have been taken for this tick's. Or a drain
-        // that this tick finished.
-        let ordered = drain_until.is_some() && (!self.core.draining || self.entries.len() == 0);
-        let busy = self.mailbox_has_more
+        // An order that came after this tick looked for one: its wake may have been taken for this tick's.
+        let ordered = drain_until.is_some() && !self.core.draining;
+        let everybody_left = self.core.draining && self.entries.len() == 0;
+        let busy = everybody_left
             || ordered
+            || self.mailbox_has_more
             || !self.core.ready.is_empty()
             || !self.core.dirty.is_empty()
             || !self.inbox.receiver.is_empty()
@@ -282,10 +283,12 @@ impl Reactor {
                 continue;
             }
             entry.filed = wheel::NEVER;
-            match entry.connection.expire(&mut self.core.env(entry.address)) {
-                Expired::Continue => self.core.settle(filed.slot, entry),
-                Expired::Drop(reason) => self.core.kill(filed.slot, entry, reason),
-            }
+            self.core.contain(filed.slot, entry, |core, entry| {
+                if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.address)) {
+                    core.kill(filed.slot, entry, reason);
+                }
+            });
+            self.core.settle(filed.slot, entry);
         }
     }
 
@@ -319,8 +322,12 @@ impl Reactor {
         }
         self.accept_again = None;
         self.listeners.iter_mut().for_each(|listener| listener.ready = true);
-        self.accept();
+        // Closing a listener resets who is still waiting in its queue, so everybody is let in first and heard once.
+        while self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
+            self.accept();
+        }
         self.core.draining = true;
+        self.core.read_ready(&mut self.entries, &mut self.scratch);
         for mut listener in std::mem::take(&mut self.listeners) {
             if self.poll.registry().deregister(&mut listener.socket).is_err() {
                 log::debug!("a listener was not registered when it was closed");

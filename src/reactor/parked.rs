@@ -36,10 +36,12 @@ enum Stuck {
 }
 
 impl Stuck {
-    fn owner(&self) -> ConnId {
+    /// Whose hold ends when it went through. A job's does when it comes back from its worker, and not before: what its
+    /// connection sends next must not overtake it (law 2).
+    fn holder(&self) -> Option<ConnId> {
         match self {
-            Stuck::Work(work) => work.to,
-            Stuck::Job(job) => job.to,
+            Stuck::Work(work) => Some(work.to),
+            Stuck::Job(_) => None,
         }
     }
 }
@@ -85,7 +87,7 @@ impl Core {
         let tries = self.parked.waiting.len().min(RETRIES_PER_TICK);
         for _ in 0..tries {
             let Some(waiting) = self.parked.waiting.pop_front() else { break };
-            let owner = waiting.what.owner();
+            let holder = waiting.what.holder();
             let until = waiting.until;
             match self.retry(waiting) {
                 Some(what) => {
@@ -93,7 +95,7 @@ impl Core {
                     let until = if until > self.now { until } else { self.now + JOB_RETRY };
                     self.parked.waiting.push_back(Waiting { what, until });
                 }
-                None => self.resume(owner, entries),
+                None => self.resume(holder, entries),
             }
         }
         self.parked.fresh |= self.parked.waiting.len() > RETRIES_PER_TICK;
@@ -105,7 +107,6 @@ impl Core {
     /// What is still stuck, or `None` when it went through (or was given up and answered).
     fn retry(&mut self, waiting: Waiting) -> Option<Stuck> {
         match waiting.what {
-            // The job's own return ends the connection's hold.
             Stuck::Job(job) => self.setup.jobs.submit(job).err().map(Stuck::Job),
             Stuck::Work(mut work) => {
                 let (hub, postman) = (&self.setup.hub, &self.setup.postman);
@@ -122,10 +123,12 @@ impl Core {
         }
     }
 
-    fn resume(&mut self, owner: ConnId, entries: &mut Entries) {
-        if let Some(entry) = entries.get_exact(owner.slot, owner.generation) {
+    fn resume(&mut self, holder: Option<ConnId>, entries: &mut Entries) {
+        if let Some(holder) = holder
+            && let Some(entry) = entries.get_exact(holder.slot, holder.generation)
+        {
             entry.connection.returned();
-            self.settle(owner.slot, entry);
+            self.settle(holder.slot, entry);
         }
     }
 }

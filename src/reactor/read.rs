@@ -5,7 +5,6 @@ use super::entry::{Entries, Entry};
 use crate::close::Reason;
 use crate::connection::Step;
 use std::io::{ErrorKind, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Reads from one connection in one turn: a fast sender must not keep the others waiting.
 const READS_PER_TURN: usize = 4;
@@ -22,16 +21,7 @@ impl Core {
                 continue;
             }
             let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
-            // Law 9: a panic in one connection's work closes that connection and nothing else.
-            let turn = catch_unwind(AssertUnwindSafe(|| self.turn(to, entry, scratch)));
-            if turn.is_err() {
-                self.setup.counters.panics.add(1);
-                self.json = crate::wire::json::JsonScratch::default();
-                let mut env = self.env(entry.address);
-                entry.rest = None;
-                entry.rest_pending = false;
-                entry.connection.cut_off(Reason::InternalError, &mut env);
-            }
+            self.contain(slot, entry, |core, entry| core.turn(to, entry, scratch));
             self.settle(slot, entry);
         }
         // Keep the list's memory.
@@ -147,6 +137,6 @@ fn restore(entry: &mut Entry, scratch: &mut [u8]) -> usize {
 /// Keeps what was not consumed. An idle connection keeps nothing.
 fn keep(entry: &mut Entry, rest: &[u8]) {
     if !rest.is_empty() {
-        entry.rest = Some(Box::new(rest.to_vec()));
+        entry.rest = Some(Box::from(rest));
     }
 }

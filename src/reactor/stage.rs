@@ -4,6 +4,7 @@ use crate::connection::env::Backstage;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
 use crate::metrics::{Counters, Shared, exposition};
+use crate::wire::reply::{Listed, body_channels};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ impl Backstage for Stage {
             channels: stats.channels as u64,
             history_bytes: stats.history_bytes as u64,
             positions: stats.positions as u64,
-            interest: stats.interest as u64,
+            interest: stats.interest,
             outbound_bytes: self.mailboxes.outbound_bytes() as u64,
             mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
             uptime_s: self.started.elapsed().as_secs(),
@@ -34,20 +35,15 @@ impl Backstage for Stage {
         exposition(&self.threads, &shared)
     }
 
-    fn channels(&self) -> String {
-        let channels: Vec<serde_json::Value> = self
-            .hub
-            .channels(LISTED_MAX)
-            .into_iter()
-            .map(|channel| {
-                serde_json::json!({
-                    "channel": &*channel.name,
-                    "epoch": channel.position.epoch.as_str(),
-                    "offset": channel.position.offset,
-                    "subscribers": channel.subscribers,
-                })
-            })
-            .collect();
-        serde_json::json!({ "channels": channels, "total": self.hub.stats().channels }).to_string()
+    fn channels(&self) -> Vec<u8> {
+        let channels = self.hub.channels(LISTED_MAX);
+        let listed = channels.iter().map(|channel| Listed {
+            channel: &channel.name,
+            position: channel.position,
+            subscribers: channel.subscribers,
+        });
+        let mut body = Vec::new();
+        body_channels(&mut body, listed, self.hub.stats().channels);
+        body
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Wheel {
     places: Vec<Vec<Filed>>,
     /// The next tick to look at.
     next: Ticks,
+    /// Nothing is filed before this tick: where the search for the next one begins.
+    earliest: Ticks,
     /// How many entries are filed.
     len: usize,
 }
@@ -28,7 +30,7 @@ pub(super) struct Filed {
 
 impl Wheel {
     pub(super) fn new(now: Ticks) -> Wheel {
-        Wheel { places: vec![Vec::new(); PLACES], next: now, len: 0 }
+        Wheel { places: vec![Vec::new(); PLACES], next: now, earliest: now, len: 0 }
     }
 
     /// Files a connection for `deadline`; the tick it was really filed for.
@@ -36,6 +38,7 @@ impl Wheel {
         let horizon = self.next.saturating_add(PLACES as Ticks - 1);
         let tick = deadline.clamp(self.next, horizon);
         self.places[tick as usize % PLACES].push(filed);
+        self.earliest = if self.len == 0 { tick } else { self.earliest.min(tick) };
         self.len += 1;
         tick
     }
@@ -59,13 +62,15 @@ impl Wheel {
     }
 
     /// Ticks until something is due; `None` when nothing is filed.
-    pub(super) fn wait(&self, now: Ticks) -> Option<Ticks> {
+    pub(super) fn wait(&mut self, now: Ticks) -> Option<Ticks> {
         if self.len == 0 {
             return None;
         }
-        let ahead =
-            (0..PLACES as Ticks).find(|ahead| !self.places[(self.next + ahead) as usize % PLACES].is_empty())?;
-        Some((self.next + ahead).saturating_sub(now))
+        let from = self.earliest.max(self.next);
+        let found =
+            (from..self.next + PLACES as Ticks).find(|tick| !self.places[*tick as usize % PLACES].is_empty())?;
+        self.earliest = found;
+        Some(found.saturating_sub(now))
     }
 }
 

@@ -83,6 +83,27 @@ impl Server {
         }
     }
 
+    /// Ends a channel's continuity: its history is dropped, a new epoch begins at offset 0, and every subscriber is told by
+    /// a reset. `None` for a channel that does not exist. Blocks as [`Server::publish`] does.
+    ///
+    /// # Errors
+    /// 503 `busy` after the wait.
+    pub fn reset_channel(&self, channel: &str) -> Result<Option<Position>, PublishError> {
+        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let until = Instant::now() + self.publish_wait;
+        loop {
+            let now = Instant::now();
+            match self.hub.reset(channel, &postman, now) {
+                Ok(position) => return Ok(position),
+                Err(crate::hub::Blocked) if now >= until => {
+                    let message = "subscribers cannot take more at the moment; the channel was not reset, try again";
+                    return Err(PublishError(Refusal::new(503, "busy", message)));
+                }
+                Err(crate::hub::Blocked) => std::thread::sleep(RETRY_EVERY),
+            }
+        }
+    }
+
     /// Calls `callback` for each publication from here on, in order, on a thread of its own. A callback that is slower
     /// than its publishers fills this subscription's mailbox and makes them wait (law 7, `reliable`).
     ///

@@ -4,11 +4,11 @@ mod library;
 mod signals;
 
 pub use library::{PublishError, Subscription};
-pub use signals::Outcome;
+pub use signals::{Interrupts, Outcome};
 
 use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
-use crate::handoff::job::JobQueues;
+use crate::handoff::job::{Job, JobQueues, JobRoom};
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman};
 use crate::hub::Hub;
 use crate::hub::limits::HubLimits;
@@ -93,7 +93,9 @@ impl Server {
     /// # Errors
     /// The configuration contradicts itself, an address cannot be listened on, or the system has no more threads or
     /// descriptors.
+    #[expect(clippy::needless_pass_by_value, reason = "a server owns its configuration, whatever it keeps of it")]
     pub fn start(config: Config) -> Result<Server, StartError> {
+        let config = &config;
         config.check()?;
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
@@ -107,48 +109,29 @@ impl Server {
         let worker_count = config.server.worker_count();
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let hub = Arc::new(Hub::new(hub_limits(&config)));
-        let threads: Arc<Vec<Arc<Counters>>> =
-            Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect());
-        let orders = Arc::new(Orders::default());
-        let limits = Arc::new(Limits::new(&config));
-        let policies: Vec<AccessPolicy> = addresses.iter().map(|address| policy(&config, *address)).collect();
+        let shared = SharedParts {
+            hub: Arc::new(Hub::new(hub_limits(config))),
+            mailboxes,
+            threads: Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect()),
+            orders: Arc::default(),
+            started,
+        };
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
-
         let mut reactors = Vec::new();
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
-            let setup = Setup {
-                hub: Arc::clone(&hub),
-                postman: Postman { mailboxes: Arc::clone(&mailboxes), own: Some(MailboxId(index as u32)) },
-                jobs: Arc::clone(&jobs),
-                inline_parse_bytes: config.server.inline_parse_bytes,
-                publish_wait: config.server.publish_wait,
-                subscriptions_max: config.channels.per_connection,
-                connections_max: connections_per_reactor(config.server.connections, reactor_count),
-                limits: Arc::clone(&limits),
-                policies: policies.clone(),
-                counters: Arc::clone(&threads[index]),
-                threads: Arc::clone(&threads),
-                started,
-            };
             let own = sockets.iter().map(|address| address[index].try_clone()).collect::<Result<Vec<_>, _>>()?;
-            let reactor = Reactor::new(seed, inbox, own, setup, Arc::clone(&orders))?;
+            let setup = shared.setup(config, index, &addresses, Arc::clone(&jobs));
+            let reactor = Reactor::new(seed, inbox, own, setup, Arc::clone(&shared.orders))?;
             reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
         drop(sockets);
         let mut workers = Vec::new();
         for (index, queue) in queues.into_iter().enumerate() {
-            let worker = Worker {
-                index,
-                jobs: queue,
-                room: Arc::clone(&room),
-                hub: Arc::clone(&hub),
-                mailboxes: Arc::clone(&mailboxes),
-                counters: Arc::clone(&threads[reactor_count + index]),
-            };
+            let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count);
             workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
         }
-        let control = Some(spawn_control(Arc::clone(&hub))?);
+        let control = Some(spawn_control(Arc::clone(&shared.hub))?);
+        let SharedParts { hub, mailboxes, orders, .. } = shared;
         Ok(Server {
             addresses,
             hub,
@@ -225,6 +208,45 @@ impl Drop for Server {
         if !self.reactors.is_empty() {
             self.begin_drain(Duration::ZERO);
             self.join();
+        }
+    }
+}
+
+/// What all threads share, while they are being built.
+struct SharedParts {
+    hub: Arc<Hub>,
+    mailboxes: Arc<Mailboxes>,
+    threads: Arc<Vec<Arc<Counters>>>,
+    orders: Arc<Orders>,
+    started: Instant,
+}
+
+impl SharedParts {
+    fn setup(&self, config: &Config, index: usize, addresses: &[SocketAddr], jobs: Arc<JobQueues>) -> Setup {
+        Setup {
+            hub: Arc::clone(&self.hub),
+            postman: Postman { mailboxes: Arc::clone(&self.mailboxes), own: Some(MailboxId(index as u32)) },
+            jobs,
+            inline_parse_bytes: config.server.inline_parse_bytes,
+            publish_wait: config.server.publish_wait,
+            subscriptions_max: config.channels.per_connection,
+            connections_max: connections_per_reactor(config.server.connections, config.server.reactor_count()),
+            limits: Arc::new(Limits::new(config)),
+            policies: addresses.iter().map(|address| policy(config, *address)).collect(),
+            counters: Arc::clone(&self.threads[index]),
+            threads: Arc::clone(&self.threads),
+            started: self.started,
+        }
+    }
+
+    fn worker(&self, index: usize, jobs: Receiver<Job>, room: Arc<JobRoom>, reactor_count: usize) -> Worker {
+        Worker {
+            index,
+            jobs,
+            room,
+            hub: Arc::clone(&self.hub),
+            mailboxes: Arc::clone(&self.mailboxes),
+            counters: Arc::clone(&self.threads[reactor_count + index]),
         }
     }
 }

@@ -18,14 +18,26 @@ pub enum Outcome {
     Failed,
 }
 
-impl Server {
-    /// Runs until SIGTERM or SIGINT, then drains within the configuration's `drain_timeout`; a second signal ends at
-    /// once.
+/// SIGTERM and SIGINT, caught from [`Interrupts::install`] on.
+pub struct Interrupts(Signals);
+
+impl Interrupts {
+    /// Catches the signals that ask a server to end.
     ///
     /// # Errors
     /// Signal handlers cannot be installed.
-    pub fn run_until_signal(mut self) -> std::io::Result<Outcome> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    pub fn install() -> std::io::Result<Interrupts> {
+        Signals::new([SIGTERM, SIGINT]).map(Interrupts)
+    }
+}
+
+impl Server {
+    /// Runs until a signal, then drains within the configuration's `drain_timeout`; a second signal ends at once.
+    ///
+    /// # Errors
+    /// No thread can be started to wait for signals.
+    pub fn run_until(mut self, interrupts: Interrupts) -> std::io::Result<Outcome> {
+        let Interrupts(mut signals) = interrupts;
         let handle = signals.handle();
         let (sender, received) = crossbeam_channel::unbounded();
         let listening = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -120,11 +120,44 @@ pub fn body_snapshot<'v>(
     out.push(b'}');
 }
 
+/// One channel in the list of channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// Its name.
+    pub channel: &'a str,
+    /// Where it is.
+    pub position: Position,
+    /// Its subscribers.
+    pub subscribers: u64,
+}
+
+/// The list of channels: `{"channels":[{"channel","epoch","offset","subscribers"},…],"total"}`.
+pub fn body_channels<'a>(out: &mut Vec<u8>, channels: impl IntoIterator<Item = Listed<'a>>, total: usize) {
+    out.extend_from_slice(b"{\"channels\":");
+    list(out, channels, |out, listed| {
+        out.push(b'{');
+        position_members(out, listed.channel, &listed.position);
+        out.extend_from_slice(b",\"subscribers\":");
+        write_number(out, listed.subscribers);
+        out.push(b'}');
+    });
+    out.extend_from_slice(b",\"total\":");
+    write_number(out, total as u64);
+    out.extend_from_slice(b"}\n");
+}
+
 /// The body of the answer to a POST over HTTP: `{"channel","epoch","offset"}`.
 pub fn body_published(out: &mut Vec<u8>, channel: &str, position: &Position) {
     out.push(b'{');
     position_members(out, channel, position);
     out.push(b'}');
+}
+
+/// The body of a refusal over HTTP, whose status stands in the head: `{"error":{"code","message"}}`.
+pub fn body_refused(out: &mut Vec<u8>, refusal: &Refusal) {
+    text_member(out, b"{\"error\":{\"code\":", refusal.code);
+    text_member(out, b",\"message\":", &refusal.message);
+    out.extend_from_slice(b"}}");
 }
 
 /// `"content_type":…,"data_base64":…`: binary data inside JSON.

@@ -88,7 +88,8 @@ fn over_a_socket_that_is_subscribed(flood: &Flood<'_>, who: usize) {
     let mut client = WsClient::connect(flood.server.address());
     let own = any_channel(&mut random);
     let answer = client.subscribe(&name(own));
-    let mut track = Track::at(answer["epoch"].as_str().expect("an epoch"), answer["offset"].as_u64().expect("a number"));
+    let mut track =
+        Track::at(answer["epoch"].as_str().expect("an epoch"), answer["offset"].as_u64().expect("a number"));
     let mut number = 0;
     while flood.goes_on(number) {
         flood.board.note(format!("requests {number}, at {track:?}"));
@@ -214,10 +215,8 @@ fn by_the_library(flood: &Flood<'_>, who: usize) {
         let published = match &payload {
             Payload::Json(json) => flood.server.publish(&name(channel), json),
             Payload::Binary { content_type, bytes } => {
-                let data = Data::Binary {
-                    bytes: Bytes::from(bytes.clone()),
-                    content_type: content_type.as_str().into(),
-                };
+                let data =
+                    Data::Binary { bytes: Bytes::from(bytes.clone()), content_type: content_type.as_str().into() };
                 flood.server.publish_data(&name(channel), data)
             }
         };

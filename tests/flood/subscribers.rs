@@ -224,7 +224,9 @@ fn vanish(mut client: WsClient, random: &mut StdRng) {
         }
         2 => {
             // Requests that nobody will hear the answers to.
-            client.send_text("[{\"method\":\"GET\",\"path\":\"/channels/flood-0\"},{\"method\":\"GET\",\"path\":\"/livez\"}]");
+            client.send_text(
+                "[{\"method\":\"GET\",\"path\":\"/channels/flood-0\"},{\"method\":\"GET\",\"path\":\"/livez\"}]",
+            );
             client.send_text("GET /channels/flood-1");
         }
         _ => {}

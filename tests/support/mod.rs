@@ -1,7 +1,9 @@
 //! What the suites share: a server on port 0, and clients that speak to it over real sockets.
 
+pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod sse;
 pub(crate) mod ws;

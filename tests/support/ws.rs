@@ -87,7 +87,7 @@ impl WsClient {
     }
 
     /// Publishes; the answer.
-    pub(crate) fn post(&mut self, channel: &str, data: Value) -> Value {
+    pub(crate) fn post(&mut self, channel: &str, data: &Value) -> Value {
         self.request(serde_json::json!({"method": "POST", "path": format!("/channels/{channel}"), "data": data}))
     }
 

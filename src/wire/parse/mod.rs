@@ -15,6 +15,7 @@ use super::request::{Item, Parsed, RefusedItem};
 use bytes::Bytes;
 use envelope::Payload;
 use fields::Fields;
+pub use nearest::{hint, shown};
 pub use values::{check_content_type, check_event, check_key};
 
 /// The most requests that one batch may hold.

@@ -19,7 +19,8 @@ pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// `did you mean "x"?` when one of `known` is like `wrong`, otherwise all of them.
-pub(super) fn hint(wrong: &str, known: &[&str]) -> String {
+#[must_use]
+pub fn hint(wrong: &str, known: &[&str]) -> String {
     match nearest(wrong, known) {
         Some(name) => format!("did you mean \"{name}\"?"),
         None => format!("known here: {}", known.join(", ")),
@@ -27,7 +28,8 @@ pub(super) fn hint(wrong: &str, known: &[&str]) -> String {
 }
 
 /// A foreign text, short enough for a message.
-pub(super) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     let mut short: String = text.chars().take(SHOWN).collect();
     if short.len() < text.len() {
         short.push('…');

@@ -1,0 +1,153 @@
+//! The arguments of every command, with the help that people read.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tidings::client::Endpoint;
+
+/// Where a server on this machine listens when nothing is said.
+const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
+
+/// A multithreaded WebSocket push server: POST to a channel, everybody who GETs it is told at once.
+///
+/// Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "tidings", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve (what happens without a command, too)
+    Serve(ServeArgs),
+    /// Publish JSON to a channel
+    Publish(PublishArgs),
+    /// Print what is published to a channel, from now on or from a position
+    Subscribe(SubscribeArgs),
+    /// Publish made-up prices and weather until Ctrl-C
+    Demo(DemoArgs),
+}
+
+/// Arguments of `tidings serve`. What is not given is as the file says, or else the default.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on, several times for several; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Threads that own sockets [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) reactors: Option<usize>,
+    /// Threads that parse large JSON [default: one per two cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Configuration file (TOML); `--print-config` shows everything that can stand in it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Web origin whose pages may read and publish, several times for several
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// Host name under which a loopback listener may be reached, besides localhost
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_host: Vec<String>,
+    /// Let everybody who reaches the server publish, on addresses outside loopback too
+    #[arg(long)]
+    pub(crate) allow_anonymous_publish: bool,
+    /// Print the configuration in force as TOML, each value with unit and reason, and exit
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+/// Arguments of `tidings publish`.
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// Name of the channel
+    pub(crate) channel: String,
+    /// What to publish, sent byte for byte; `-` reads it from standard input
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) json: String,
+    /// A name for the kind of publication
+    #[arg(long)]
+    pub(crate) event: Option<String>,
+    /// Idempotency key: publishing again with the same key changes nothing
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Arguments of `tidings subscribe`.
+#[derive(Debug, Args)]
+pub(crate) struct SubscribeArgs {
+    /// Name of the channel
+    pub(crate) channel: String,
+    /// Go on behind this position (EPOCH:OFFSET)
+    #[arg(long, value_name = "POS", conflicts_with = "last")]
+    pub(crate) since: Option<String>,
+    /// Begin with the newest N publications
+    #[arg(long, value_name = "N")]
+    pub(crate) last: Option<u32>,
+    /// Print one JSON object per line, with channel, epoch and offset
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Arguments of `tidings demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Prices per second
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Which server a client command talks to.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server: ws://HOST:PORT/ws, http://HOST:PORT or HOST:PORT
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub(crate) url: Endpoint,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    tidings::config::parse_address(text)
+        .ok_or_else(|| "an address has the form 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, Command};
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves_with_the_same_flags() {
+        let plain =
+            Arguments::try_parse_from(["tidings", "--listen", "localhost:0", "--reactors", "2"]).expect("flags");
+        assert!(plain.command.is_none());
+        assert_eq!(plain.serve.listen, ["127.0.0.1:0".parse().expect("an address")]);
+        let named = Arguments::try_parse_from(["tidings", "serve", "--listen", "[::1]:1", "--listen", "127.0.0.1:2"]);
+        let Some(Command::Serve(args)) = named.expect("flags").command else { panic!("not serve") };
+        assert_eq!((args.listen.len(), args.reactors), (2, None));
+        assert!(Arguments::try_parse_from(["tidings", "--listen", "example.com:1"]).is_err());
+    }
+
+    #[test]
+    fn numbers_below_zero_and_standard_input_are_json_too() {
+        for json in ["-5", "-", "-1.5e3", "{}"] {
+            let parsed = Arguments::try_parse_from(["tidings", "publish", "a", json, "--event", "x"]).expect(json);
+            let Some(Command::Publish(args)) = parsed.command else { panic!("not publish") };
+            assert_eq!((args.json.as_str(), args.event.as_deref()), (json, Some("x")));
+        }
+    }
+}

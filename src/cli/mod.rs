@@ -1,0 +1,57 @@
+//! The command line: what each command does, and how its outcome becomes an exit code.
+
+mod args;
+mod demo;
+mod publish;
+mod serve;
+mod subscribe;
+
+use args::{Arguments, Command};
+use clap::Parser as _;
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What a command comes to: an exit code, or a sentence for standard error.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// How long a command waits for a server to connect or to answer.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(args) => serve::run(&args),
+        Command::Publish(args) => publish::run(&args),
+        Command::Subscribe(args) => subscribe::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    };
+    outcome.unwrap_or_else(|error| failed(error.as_ref()))
+}
+
+/// Says what went wrong. A reader of standard output who went away (`| head`) is no failure.
+fn failed(error: &(dyn Error + 'static)) -> ExitCode {
+    let broken_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.downcast_ref::<io::Error>().is_some_and(broken_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    note(&format!("tidings: {error}"));
+    ExitCode::FAILURE
+}
+
+/// A line on standard error. Nobody can be told when that fails.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A sentence for an error to connect, with what to do when nobody is there.
+fn explained(error: &tidings::client::ClientError) -> String {
+    match error {
+        tidings::client::ClientError::Unreachable { .. } => {
+            format!("{error}\nIs the server running? Start one with `tidings`, or name another with --url.")
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,162 @@
+//! `tidings serve`: the configuration from defaults, file and flags, the server, and what a person is told about it.
+
+use super::args::ServeArgs;
+use super::{Outcome, note};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tidings::server::{Interrupts, Outcome as Ended};
+use tidings::{Config, Server};
+
+/// Serves until a signal, or prints the configuration.
+pub(crate) fn run(args: &ServeArgs) -> Outcome {
+    let config = configuration(args)?;
+    if args.print_config {
+        io::stdout().write_all(config.describe().as_bytes())?;
+    }
+    config.check()?;
+    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(&config) }
+}
+
+/// Serves until a signal. A drain that had to cut connections off, or was cut short, is not a clean end.
+fn start(config: &Config) -> Outcome {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    // Before anybody is told that the server is there: a signal from then on drains.
+    let interrupts = Interrupts::install()?;
+    let server = Server::start(config.clone())?;
+    announce(server.addresses(), config)?;
+    Ok(match server.run_until(interrupts)? {
+        Ended::Drained => ExitCode::SUCCESS,
+        Ended::CutOff(connections) => {
+            note(&format!("tidings: {connections} connections were cut off at the end of the drain"));
+            ExitCode::FAILURE
+        }
+        Ended::Forced | Ended::Failed => ExitCode::FAILURE,
+    })
+}
+
+/// The configuration in force: the defaults, changed by the file, changed by the flags.
+fn configuration(args: &ServeArgs) -> Result<Config, Box<dyn std::error::Error>> {
+    let mut config = match &args.config {
+        None => Config::default(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+            Config::from_toml(&name, &text)?
+        }
+    };
+    let server = &mut config.server;
+    if !args.listen.is_empty() {
+        server.listen.clone_from(&args.listen);
+    }
+    server.reactors = args.reactors.unwrap_or(server.reactors);
+    server.workers = args.workers.unwrap_or(server.workers);
+    server.allow_origin.extend(args.allow_origin.iter().cloned());
+    server.allow_host.extend(args.allow_host.iter().cloned());
+    server.allow_anonymous_publish |= args.allow_anonymous_publish;
+    Ok(config)
+}
+
+/// Tells programs on standard output that the server is ready, and people on standard error what to do with it.
+fn announce(addresses: &[SocketAddr], config: &Config) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for address in addresses {
+        writeln!(out, "listening on http://{address}")?;
+    }
+    out.flush()?;
+    note(&summary(config));
+    if let Some(address) = addresses.first() {
+        note(&next_steps(&reachable(*address).to_string()));
+    }
+    Ok(())
+}
+
+/// The configuration in force in short: the threads, and what differs from the defaults.
+fn summary(config: &Config) -> String {
+    let server = &config.server;
+    let mut text = format!(
+        "\nTidings {}: reactors {}, workers {}",
+        env!("CARGO_PKG_VERSION"),
+        server.reactor_count(),
+        server.worker_count()
+    );
+    let differences = config.differences();
+    text.push_str(if differences.is_empty() { ", every setting at its default" } else { "; not at their defaults:" });
+    for (key, value) in differences {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {key} = {value}");
+    }
+    text.push_str("\n  (tidings serve --print-config shows every setting with its reason)");
+    text
+}
+
+/// What to try, ready to be copied.
+fn next_steps(host: &str) -> String {
+    let option = if host == "127.0.0.1:8080" { String::new() } else { format!(" --url {host}") };
+    format!(
+        "\nTry it:
+  open http://{host}/ in a browser
+  curl -N -H 'Accept: text/event-stream' http://{host}/channels/news
+  curl -H 'Content-Type: application/json' -d '{{\"text\":\"hello\"}}' http://{host}/channels/news
+  tidings subscribe news{option}
+  tidings publish news '{{\"text\":\"hello\"}}'{option}
+  tidings demo{option}
+
+Ctrl-C stops it."
+    )
+}
+
+/// An address that a person on this machine can use, when the server listens on all of them.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let loopback = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
+    SocketAddr::new(loopback.parse().expect("a loopback address is an address"), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{configuration, next_steps, reachable, summary};
+    use crate::cli::args::ServeArgs;
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let path = std::env::temp_dir().join(format!("tidings-serve-{}.toml", std::process::id()));
+        let text =
+            "[server]\nreactors = 3\nworkers = 4\nallow_origin = [\"https://a.example\"]\n[http]\nheaders = 50\n";
+        std::fs::write(&path, text).expect("a file");
+        let args = ServeArgs {
+            config: Some(path.clone()),
+            reactors: Some(2),
+            allow_origin: vec!["https://b.example".to_owned()],
+            ..ServeArgs::default()
+        };
+        let config = configuration(&args).expect("a configuration");
+        std::fs::remove_file(path).expect("the file");
+        assert_eq!((config.server.reactors, config.server.workers, config.http.headers), (2, 4, 50));
+        assert_eq!(config.server.allow_origin, ["https://a.example", "https://b.example"]);
+        assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().expect("an address")]);
+        let text = summary(&config);
+        assert!(text.contains("reactors 2, workers 4") && text.contains("\n  http.headers = 50"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let args = ServeArgs { config: Some("/nonexistent/tidings.toml".into()), ..ServeArgs::default() };
+        let error = configuration(&args).expect_err("no file").to_string();
+        assert!(error.starts_with("/nonexistent/tidings.toml: "), "{error}");
+    }
+
+    #[test]
+    fn the_hints_name_an_address_that_works() {
+        for (address, expected) in
+            [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("127.0.0.2:1", "127.0.0.2:1")]
+        {
+            assert_eq!(reachable(address.parse().expect("an address")).to_string(), expected);
+        }
+        assert!(next_steps("127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
+        assert!(!next_steps("127.0.0.1:8080").contains("--url"));
+    }
+}

@@ -1,0 +1,170 @@
+//! `tidings subscribe`: prints a channel to the terminal, comes back by itself, and says when something was missed.
+
+use super::args::SubscribeArgs;
+use super::{Outcome, WAIT, explained, note};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+use tidings::client::{Backoff, Client, ClientError, Members, Request};
+
+/// Silence after which the server is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(25);
+
+/// Prints until Ctrl-C. Only a first connection that fails, or a refusal, ends it otherwise.
+pub(crate) fn run(args: &SubscribeArgs) -> Outcome {
+    let mut follower = Follower::new(args);
+    let mut backoff = Backoff::default();
+    loop {
+        let error = match follow(args, &mut follower, &mut backoff) {
+            Ended::Output(error) => return Err(error.into()),
+            Ended::Connection(error) => error,
+        };
+        if !follower.has_begun() || !error.is_temporary() {
+            return Err(explained(&error).into());
+        }
+        let wait = backoff.next_wait();
+        note(&format!("{error}; connecting again in {:.1} s", wait.as_secs_f32()));
+        std::thread::sleep(wait);
+    }
+}
+
+/// Why a connection is no longer followed.
+enum Ended {
+    /// Standard output takes no more.
+    Output(io::Error),
+    /// The connection or the server.
+    Connection(ClientError),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Ended {
+        Ended::Output(error)
+    }
+}
+
+impl From<ClientError> for Ended {
+    fn from(error: ClientError) -> Ended {
+        Ended::Connection(error)
+    }
+}
+
+/// Follows one connection to its end.
+fn follow(args: &SubscribeArgs, follower: &mut Follower, backoff: &mut Backoff) -> Ended {
+    let mut attempt = || -> Result<std::convert::Infallible, Ended> {
+        let mut out = io::stdout().lock();
+        let mut client = Client::connect(&args.server.url, WAIT)?;
+        let again = follower.has_begun();
+        let answer = client.ask(&follower.request(args), WAIT)?;
+        backoff.reset();
+        if again {
+            note("connected again");
+        }
+        follower.answer(&answer, &mut out)?;
+        loop {
+            match client.next_push(SILENCE)? {
+                Some(push) => follower.push(&push, &mut out)?,
+                None => drop(client.ask(&Request::livez(), WAIT)?),
+            }
+        }
+    };
+    match attempt() {
+        Err(ended) => ended,
+    }
+}
+
+/// How far the reader has come.
+struct Follower {
+    channel: String,
+    json: bool,
+    epoch: String,
+    offset: u64,
+}
+
+impl Follower {
+    fn new(args: &SubscribeArgs) -> Follower {
+        Follower { channel: args.channel.clone(), json: args.json, epoch: String::new(), offset: 0 }
+    }
+
+    /// Whether a server has ever answered.
+    fn has_begun(&self) -> bool {
+        !self.epoch.is_empty()
+    }
+
+    /// The subscription: as asked at first, behind the last position afterwards.
+    fn request(&self, args: &SubscribeArgs) -> Request {
+        let request = Request::get(&self.channel);
+        match (&args.since, args.last) {
+            _ if self.has_begun() => request.with_text("since", &format!("{}:{}", self.epoch, self.offset)),
+            (Some(since), _) => request.with_text("since", since),
+            (None, Some(last)) => request.with_number("last", u64::from(last)),
+            (None, None) => request,
+        }
+    }
+
+    /// The answer to the subscription, with its replay.
+    fn answer(&mut self, answer: &Members, out: &mut impl Write) -> Result<(), Ended> {
+        let missing = |name| ClientError::Unexpected(format!("an answer to GET without {name}"));
+        let epoch = answer.text("epoch").ok_or_else(|| missing("epoch"))?;
+        let offset = answer.number("offset").ok_or_else(|| missing("offset"))?;
+        if answer.flag("recovered") == Some(false) {
+            note(&format!("gap: publications up to {epoch}:{offset} may be missing"));
+        }
+        self.epoch = epoch;
+        for publication in answer.publications()? {
+            self.print(&publication, out)?;
+        }
+        self.offset = offset;
+        Ok(())
+    }
+
+    /// One push: a publication, or the news that the channel began anew.
+    fn push(&mut self, push: &Members, out: &mut impl Write) -> Result<(), Ended> {
+        if push.flag("reset") == Some(true) {
+            self.epoch = push.text("epoch").unwrap_or_default();
+            self.offset = push.number("offset").unwrap_or_default();
+            note(&format!("gap: the channel began anew as {}", self.epoch));
+            return Ok(());
+        }
+        self.print(push, out)?;
+        self.offset = push.number("offset").unwrap_or(self.offset);
+        Ok(())
+    }
+
+    fn print(&self, publication: &Members, out: &mut impl Write) -> io::Result<()> {
+        let line = if self.json { self.json_line(publication) } else { terminal_line(publication) };
+        writeln!(out, "{line}")?;
+        out.flush()
+    }
+
+    /// The publication as one line of JSON that names its position, values as they came.
+    fn json_line(&self, publication: &Members) -> String {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let mut line = format!("{{\"channel\":{},\"epoch\":{}", text(&self.channel), text(&self.epoch));
+        for name in ["offset", "event", "time", "content_type", "data", "data_base64"] {
+            if let Some(raw) = publication.raw(name) {
+                // Writing to a String cannot fail. A raw line break in JSON is white space, never part of a value.
+                let _ = write!(line, ",\"{name}\":{}", raw.replace(['\r', '\n'], " "));
+            }
+        }
+        line.push('}');
+        line
+    }
+}
+
+/// The publication for people: offset, event, data. Control characters are shown, not obeyed by the terminal.
+fn terminal_line(publication: &Members) -> String {
+    let mut line = publication.number("offset").unwrap_or_default().to_string();
+    if let Some(event) = publication.text("event") {
+        let _ = write!(line, " [{event}]");
+    }
+    let data = publication.raw("data").or(publication.raw("data_base64")).unwrap_or("null");
+    let _ = write!(line, " {}", data.replace(['\r', '\n', '\t'], " "));
+    let mut safe = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c.is_control() { safe.extend(c.escape_unicode()) } else { safe.push(c) }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests;

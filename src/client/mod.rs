@@ -1,0 +1,124 @@
+//! A small blocking client of one connection: connect, ask, wait for the next push.
+//!
+//! It serves the command line and tests; it holds no thread and reconnects only when its caller does.
+
+mod backoff;
+mod endpoint;
+mod error;
+mod message;
+
+pub use backoff::Backoff;
+pub use endpoint::Endpoint;
+pub use error::ClientError;
+pub use message::{Members, Request};
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{ClientRequestBuilder, HandshakeError, Message, WebSocket};
+
+/// The largest message taken from a server, so that a wrong address cannot fill the memory.
+const MESSAGE_BYTES: usize = 64 << 20;
+/// The read buffer: pushes are small, and a client has one connection.
+const READ_BUFFER_BYTES: usize = 16 << 10;
+
+/// One connection that speaks `tidings.v1`.
+#[derive(Debug)]
+pub struct Client {
+    socket: WebSocket<TcpStream>,
+    pushes: VecDeque<Members>,
+    next_id: u64,
+}
+
+impl Client {
+    /// Connects and shakes hands, each within `wait`.
+    ///
+    /// # Errors
+    /// Nobody listens there, or the server refuses, or no answer comes in time.
+    pub fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Client, ClientError> {
+        let stream = endpoint.connect(wait)?;
+        prepare(&stream, wait).map_err(|error| ClientError::Lost(error.to_string()))?;
+        let request = ClientRequestBuilder::new(endpoint.uri()).with_sub_protocol("tidings.v1");
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .max_message_size(Some(MESSAGE_BYTES))
+            .max_frame_size(Some(MESSAGE_BYTES));
+        match tungstenite::client::client_with_config(request, stream, Some(config)) {
+            Ok((socket, _)) => Ok(Client { socket, pushes: VecDeque::new(), next_id: 1 }),
+            Err(HandshakeError::Failure(error)) => Err(error.into()),
+            Err(HandshakeError::Interrupted(_)) => Err(ClientError::TimedOut),
+        }
+    }
+
+    /// Sends a request and waits for its answer; pushes that come before it are kept for [`Client::next_push`].
+    ///
+    /// # Errors
+    /// The connection ends, no answer comes in time, or the answer is an error.
+    pub fn ask(&mut self, request: &Request, wait: Duration) -> Result<Members, ClientError> {
+        let deadline = Instant::now() + wait;
+        let id = self.next_id;
+        self.next_id += 1;
+        self.socket.send(Message::text(request.text(id)))?;
+        loop {
+            let Some(members) = self.receive(deadline)? else { return Err(ClientError::TimedOut) };
+            match members.number("status") {
+                None => self.pushes.push_back(members),
+                Some(status) if members.number("id") == Some(id) => return members.or_refusal(status),
+                // An error without an id is about a frame the server could not read; there is no other frame than this.
+                Some(status) if members.raw("id").is_none() => return members.or_refusal(status),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The next push, or `None` when there is none within `wait`.
+    ///
+    /// # Errors
+    /// The connection ends.
+    pub fn next_push(&mut self, wait: Duration) -> Result<Option<Members>, ClientError> {
+        let deadline = Instant::now() + wait;
+        if let Some(push) = self.pushes.pop_front() {
+            return Ok(Some(push));
+        }
+        while let Some(members) = self.receive(deadline)? {
+            if members.number("status").is_none() {
+                return Ok(Some(members));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says goodbye, without waiting for the answer.
+    pub fn close(mut self) {
+        // Whether the goodbye arrives changes nothing for anybody.
+        let _ = self.socket.close(None).and_then(|()| self.socket.flush());
+    }
+
+    /// The next JSON object, or `None` at the deadline. Pings are answered on the way.
+    fn receive(&mut self, deadline: Instant) -> Result<Option<Members>, ClientError> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.socket.get_ref().set_read_timeout(Some(left)).map_err(tungstenite::Error::Io)?;
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return text.parse().map(Some),
+                Ok(Message::Close(frame)) => return Err(ClientError::closed(frame)),
+                Ok(_) => {}
+                Err(tungstenite::Error::Io(error)) if error::is_timeout(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn prepare(stream: &TcpStream, wait: Duration) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(wait))?;
+    stream.set_write_timeout(Some(wait))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! The client against a scripted server on a real socket.
+
+use super::{Client, ClientError, Endpoint, Request};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tungstenite::handshake::server::{Request as Upgrade, Response};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Message, WebSocket};
+
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Accepts one connection and hands it to the script.
+fn server(script: impl FnOnce(WebSocket<TcpStream>) + Send + 'static) -> (Endpoint, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = listener.local_addr().expect("an address").to_string().parse().expect("an endpoint");
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        #[allow(clippy::result_large_err, reason = "the signature is tungstenite's")]
+        let shake = |request: &Upgrade, mut response: Response| {
+            assert_eq!(request.uri().path(), "/ws");
+            assert_eq!(request.headers()["Sec-WebSocket-Protocol"], "tidings.v1");
+            response.headers_mut().insert("Sec-WebSocket-Protocol", "tidings.v1".parse().expect("a value"));
+            Ok(response)
+        };
+        script(tungstenite::accept_hdr(stream, shake).expect("a handshake"));
+    });
+    (endpoint, thread)
+}
+
+#[test]
+fn pushes_before_an_answer_are_kept_in_order() {
+    let (endpoint, thread) = server(|mut socket| {
+        let request = socket.read().expect("a request").into_text().expect("text");
+        assert_eq!(request.as_str(), "{\"id\":1,\"method\":\"GET\",\"path\":\"/channels/a\"}");
+        for text in
+            ["{\"channel\":\"b\",\"offset\":1}", "{\"channel\":\"b\",\"offset\":2}", "{\"id\":1,\"status\":200}"]
+        {
+            socket.send(Message::text(text)).expect("sent");
+        }
+        socket.send(Message::Ping("x".into())).expect("sent");
+        assert!(socket.read().expect("a pong").is_pong());
+        while socket.read().is_ok() {}
+    });
+    let mut client = Client::connect(&endpoint, WAIT).expect("connected");
+    assert_eq!(client.ask(&Request::get("a"), WAIT).expect("an answer").number("status"), Some(200));
+    for offset in [1, 2] {
+        let push = client.next_push(WAIT).expect("connected").expect("a push");
+        assert_eq!(push.number("offset"), Some(offset));
+    }
+    assert!(client.next_push(Duration::from_millis(100)).expect("connected").is_none());
+    client.close();
+    thread.join().expect("the script");
+}
+
+#[test]
+fn refusals_closes_and_silence_are_told_apart() {
+    let (endpoint, thread) = server(|mut socket| {
+        socket.read().expect("a request");
+        let refused = "{\"id\":1,\"status\":503,\"error\":{\"code\":\"busy\",\"message\":\"later\"}}";
+        socket.send(Message::text(refused)).expect("sent");
+        socket.read().expect("a request");
+        socket.read().expect("a request");
+        let frame = CloseFrame { code: 1001.into(), reason: "server_shutdown".into() };
+        socket.close(Some(frame)).expect("closed");
+        while socket.read().is_ok() {}
+    });
+    let mut client = Client::connect(&endpoint, WAIT).expect("connected");
+    let refused = client.ask(&Request::livez(), WAIT).expect_err("refused");
+    assert!(matches!(&refused, ClientError::Refused { status: 503, .. }) && refused.is_temporary(), "{refused}");
+    let silent = client.ask(&Request::livez(), Duration::from_millis(50)).expect_err("silence");
+    assert!(matches!(silent, ClientError::TimedOut), "{silent}");
+    let closed = client.ask(&Request::livez(), WAIT).expect_err("closed");
+    assert_eq!(closed.to_string(), "closed by the server with 1001 server_shutdown");
+    assert!(closed.is_temporary());
+    client.close();
+    thread.join().expect("the script");
+}
+
+#[test]
+fn nobody_there_is_said_with_the_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let error = Client::connect(&address.to_string().parse().expect("an endpoint"), WAIT).expect_err("nobody");
+    assert!(error.to_string().starts_with(&format!("no server answers at {address}")), "{error}");
+    assert!(error.is_temporary());
+}
