@@ -35,8 +35,8 @@ impl Gate {
         let (sender, seen) = channel();
         let subscription = server.subscribe(name, move |publication| {
             // The test may have seen enough, or dropped the gate.
-            drop(sender.send(publication.offset()));
-            drop(gate.recv());
+            let _ = sender.send(publication.offset());
+            let _ = gate.recv();
         });
         Gate { open, seen, _subscription: subscription.expect("a subscription") }
     }

@@ -4,7 +4,7 @@ use crate::support::frames::{BINARY, handshake, header};
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, http, wait_until};
+use crate::support::{PATIENCE, TestServer, http, wait_until};
 use serde_json::json;
 use std::time::Duration;
 use tungstenite::Message;
@@ -28,7 +28,10 @@ fn one_connection_subscribes_to_as_many_channels_as_it_may() {
 
 #[test]
 fn a_channel_too_many_is_refused_and_the_others_go_on() {
-    let server = TestServer::start(|config| config.channels.total = 2);
+    let server = TestServer::start(|config| {
+        config.channels.total = 2;
+        config.channels.per_connection = 2;
+    });
     let post = |name: &str| http::post(server.address(), &format!("/channels/{name}"), "1");
     assert_eq!((post("a").status, post("b").status), (200, 200));
     let refused = post("c");
@@ -124,14 +127,24 @@ fn a_reader_that_never_reads_is_closed_while_the_others_get_everything() {
     let server = TestServer::start(|config| config.websocket.close_wait = Duration::from_secs(20));
     let mut sleeper = WsClient::connect(server.address());
     sleeper.subscribe("fast");
+    let (taken, reads) = std::sync::mpsc::channel::<u64>();
     let reader = {
         let mut client = WsClient::connect(server.address());
         client.subscribe("fast");
-        std::thread::spawn(move || (1..=300).for_each(|offset| assert_eq!(client.next_json()["offset"], offset)))
+        std::thread::spawn(move || {
+            for offset in 1..=300 {
+                assert_eq!(client.next_json()["offset"], offset);
+                taken.send(offset).expect("the test listens");
+            }
+        })
     };
     let body = format!("\"{}\"", "x".repeat(60_000));
-    for _ in 0..300 {
+    for n in 0..300 {
         server.publish("fast", &body).expect("there is room");
+        // It reads, so it keeps up with somebody who does not run away.
+        if n >= 8 {
+            reads.recv_timeout(PATIENCE).expect("it reads");
+        }
     }
     reader.join().expect("it gets everything");
     // What had begun is ended, and then comes the reason: no frame is cut in two.
@@ -142,13 +155,15 @@ fn a_reader_that_never_reads_is_closed_while_the_others_get_everything() {
     wait_until("its memory too", || server.metric("tidings_outbound_bytes") == 0.0);
 }
 
-/// Each of them is far below its own limit: only together they are over.
+/// Each of them is below its own limit when they are over it together.
 #[test]
 fn the_global_budget_bounds_what_all_slow_readers_hold_together() {
     const BUDGET: usize = 4 * 1024 * 1024;
     const SLEEPERS: usize = 20;
     let server = TestServer::start(|config| {
-        config.delivery.outbox_bytes = 64 * 1024 * 1024;
+        config.delivery.outbox_bytes = BUDGET;
+        config.delivery.mailbox_bytes = BUDGET;
+        config.websocket.echo_message_bytes = 1024 * 1024;
         config.delivery.outbound_total_bytes = BUDGET;
         config.server.publish_wait = Duration::from_millis(20);
     });

@@ -40,7 +40,7 @@ fn a_publisher_that_meets_a_full_mailbox_is_not_read_until_there_is_room() {
         crate::support::wait_until("the third waits", || server.metric("tidings_publish_waits_total") == 1.0);
         assert_eq!(server.hub().stats().published, 2, "no offset before there is room");
         let mut other = WsClient::connect(server.address());
-        assert_eq!(other.post("elsewhere", json!(1))["status"], 200, "nobody else waits");
+        assert_eq!(other.post("elsewhere", &json!(1))["status"], 200, "nobody else waits");
         drop(gate.open());
         let (third, fourth) = (client.next_json(), client.next_json());
         assert_eq!((&third["id"], &third["offset"], &fourth["id"]), (&json!(3), &json!(3), &json!(4)));
@@ -60,11 +60,11 @@ fn a_publisher_that_waited_long_enough_is_told_busy_and_took_no_offset() {
     let refused = http::post(server.address(), "/channels/full", "1");
     assert_eq!((refused.status, refused.code().as_str(), refused.field("Retry-After")), (503, "busy", Some("1")));
     let mut client = WsClient::connect(server.address());
-    assert_eq!(client.post("full", json!(1))["error"]["code"], "busy");
+    assert_eq!(client.post("full", &json!(1))["error"]["code"], "busy");
     let (seen, _subscription) = gate.open();
     let two: Vec<u64> = seen.iter().take(2).collect();
     assert_eq!(two, [1, 2]);
-    assert_eq!(client.post("full", json!(1))["offset"], 3);
+    assert_eq!(client.post("full", &json!(1))["offset"], 3);
     assert_eq!(server.metric("tidings_publish_busy_total"), 2.0);
 }
 
