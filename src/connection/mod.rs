@@ -317,3 +317,16 @@ impl Connection {
         form == Form::Binary
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Hold, State};
+    use crate::connection::http::Http;
+    use crate::connection::socket::Socket;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (0, 0));
+        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (0, 0, 0));
+    }
+}

@@ -334,3 +334,16 @@ impl Mailboxes {
             || self.library.read().unwrap_or_else(PoisonError::into_inner).contains_key(&mailbox.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Letter;
+    use crate::hub::post::Delivery;
+    use crate::hub::publication::Publication;
+
+    /// A mailbox holds thousands of letters, and histories as many publications.
+    #[test]
+    fn letters_deliveries_and_publications_are_small() {
+        assert_eq!((size_of::<Letter>(), size_of::<Delivery>(), size_of::<Publication>()), (0, 0, 0));
+    }
+}

@@ -234,7 +234,9 @@ impl Core {
     /// Puts a connection on the list of those to free, once.
     pub(super) fn kill(&mut self, slot: u32, entry: &mut Entry, reason: Reason) {
         if entry.dead.is_none() {
-            entry.dead = Some(reason);
+            // However its socket ended: why we had said goodbye is what counts.
+            let said = entry.connection.ending().filter(|said| *said != Reason::PeerClosed);
+            entry.dead = Some(said.unwrap_or(reason));
             self.dead.push(slot);
         }
     }

@@ -135,3 +135,15 @@ pub(super) fn token(slot: u32, generation: u32) -> Token {
 pub(super) fn parts(token: Token) -> (u32, u32) {
     (token.0 as u32, (token.0 >> 32) as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+    use crate::reactor::subscriptions::{Member, Memberships};
+
+    /// What a reactor keeps for each connection, idle or not.
+    #[test]
+    fn an_entry_is_small() {
+        assert_eq!((size_of::<Entry>(), size_of::<Memberships>(), size_of::<Member>()), (0, 0, 0));
+    }
+}

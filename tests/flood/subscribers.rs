@@ -295,7 +295,7 @@ fn slow_witness(flood: &Flood<'_>, index: usize, pause: Duration) -> Witness {
     let subscription = flood.server.subscribe(&name(index), move |publication| {
         std::thread::sleep(pause);
         // The other end is gone when a subscriber has seen enough.
-        drop(sender.send((publication.offset(), Payload::of_publication(publication))));
+        let _ = sender.send((publication.offset(), Payload::of_publication(publication)));
     });
     Witness { subscription: subscription.expect("a subscription"), seen }
 }

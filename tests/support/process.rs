@@ -50,6 +50,14 @@ impl Process {
         Process { child, address, errors: Some(errors) }
     }
 
+    /// Memory that is this process's alone and its share of what is shared, in bytes.
+    pub(crate) fn pss(&self) -> usize {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = std::fs::read_to_string(path).expect("a live process");
+        let line = text.lines().find(|line| line.starts_with("Pss:")).expect("the kernel tells");
+        1024 * line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number")
+    }
+
     /// Sends a signal by its name, like `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
