@@ -23,7 +23,7 @@ use crate::connection::env::TICK_MS;
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::{Inbox, Wake};
 use entry::{Entries, parts};
-use listener::{Accepted, EXHAUSTED_RETRY, Listener, Reserve};
+use listener::{Accepted, Complaints, EXHAUSTED_RETRY, Listener, Reserve};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{ErrorKind, Result};
 use std::sync::Arc;
@@ -42,11 +42,12 @@ const EVENTS_PER_TICK: usize = 1024;
 /// The shared read buffer, in bytes. At least four heads fit.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// Orders from the control thread, shared by all reactors.
+/// What all reactors share: orders from the control thread, and the memory of what was complained about.
 #[derive(Debug, Default)]
 pub struct Orders {
     /// Milliseconds after the start at which a drain must be over; 0 while there is none.
     drain_until_ms: AtomicU64,
+    complaints: Complaints,
 }
 
 impl Orders {
@@ -243,8 +244,9 @@ impl Reactor {
                     }
                     Accepted::Empty => self.listeners[index].ready = false,
                     Accepted::Gone => {}
-                    Accepted::Exhausted => {
+                    Accepted::Exhausted(error) => {
                         self.core.setup.counters.accept_exhausted.add(1);
+                        self.orders.complaints.log(&error, self.core.now.duration_since(self.core.setup.started));
                         self.accept_again = Some(self.core.now + EXHAUSTED_RETRY);
                         return;
                     }
