@@ -286,6 +286,20 @@ fn one_connection_too_many_is_503_until_another_leaves() {
 }
 
 #[test]
+fn the_limit_of_connections_is_one_for_all_reactors_however_they_share_them() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.server.connections = 21;
+        });
+        let mut held: Vec<HttpClient> = (0..21).map(|_| HttpClient::connect(server.address())).collect();
+        assert!(held.iter_mut().all(HttpClient::is_kept));
+        refused(&server, request_bytes("GET", "/livez", &[], b""), 503, "too_many_connections", false);
+        assert!(held.iter_mut().all(HttpClient::is_kept));
+    });
+}
+
+#[test]
 fn a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait() {
     with_one_and_two_reactors(|reactors| {
         let server = TestServer::start(|config| {
