@@ -1,7 +1,7 @@
 //! Deadlines of HTTP: slow heads and bodies are 408, idle connections end, and nobody else notices.
 
-use crate::support::http::{HttpClient, get};
-use crate::support::{PATIENCE, TestServer, with_one_and_two_reactors};
+use crate::support::http::{HttpClient, get, request_bytes};
+use crate::support::{PATIENCE, TestServer, wait_until, with_one_and_two_reactors};
 use std::time::{Duration, Instant};
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -100,6 +100,43 @@ fn a_connection_that_says_nothing_ends_without_a_word() {
         assert!(idle.is_kept());
         assert!(idle.is_ended());
         assert_eq!(server.metric("tidings_connections_closed_total{reason=\"idle_timeout\"}"), 1.0);
+    });
+}
+
+/// Asks for far more than the kernel's buffers hold, without reading any of it; how many answers there should be.
+fn ask_without_reading(server: &TestServer) -> (HttpClient, usize) {
+    server.publish("large", &format!("\"{}\"", "x".repeat(200_000))).expect("published");
+    let mut client = HttpClient::connect(server.address());
+    let requests = 200;
+    client.raw.send(request_bytes("GET", "/channels/large", &[], b"").repeat(requests));
+    wait_until("answers wait", || server.metric("tidings_outbox_bytes") > 0.0);
+    (client, requests)
+}
+
+#[test]
+fn a_client_that_takes_no_answers_is_asked_for_no_more_requests_and_dropped_in_the_end() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors, LONG, SHORT, LONG);
+        let (_client, _) = ask_without_reading(&server);
+        wait_until("it is dropped", || {
+            // One answer at a time waits, however many were asked for.
+            assert!(server.metric("tidings_outbox_bytes") < 600_000.0);
+            server.metric("tidings_connections_closed_total{reason=\"idle_timeout\"}") == 1.0
+        });
+        assert!(get(server.address(), "/livez").status == 200);
+    });
+}
+
+#[test]
+fn a_client_that_reads_late_gets_every_answer() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors, LONG, LONG, LONG);
+        let (mut client, requests) = ask_without_reading(&server);
+        for _ in 0..requests {
+            let answer = client.read_answer(false);
+            assert_eq!((answer.status, answer.body.len() > 200_000), (200, true));
+        }
+        assert!(client.is_kept());
     });
 }
 

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+use tidings::{Config, Server};
 
 /// Descriptors of the process: enough for itself and some dozen connections.
 const DESCRIPTORS: usize = 64;
@@ -86,4 +87,14 @@ fn two_reactors_share_the_connections_and_all_of_them_hear_everything() {
     for socket in &mut sockets {
         assert_eq!(socket.next_json(), json!({"channel": "shared", "offset": 1, "data": 1}));
     }
+}
+
+#[test]
+fn a_second_server_does_not_take_half_of_the_connections_of_the_first() {
+    let server = TestServer::start(|config| config.server.reactors = 2);
+    let mut config = Config::default();
+    config.server.listen = vec![server.address()];
+    let Err(error) = Server::start(config) else { panic!("two servers share a port") };
+    assert!(error.to_string().contains(&server.address().to_string()), "{error}");
+    assert!(HttpClient::connect(server.address()).is_kept());
 }
