@@ -83,9 +83,9 @@ counters! {
     /// HTTP requests whose head was read.
     http_requests: "counter" "http_requests_total";
     /// WebSocket messages, by direction.
-    frames_in: "counter" "messages_total" {"direction=\"in\""};
+    frames_in: "counter" "frames_total" {"direction=\"in\""};
     /// WebSocket messages, by direction.
-    frames_out: "counter" "messages_total" {"direction=\"out\""};
+    frames_out: "counter" "frames_total" {"direction=\"out\""};
     /// Bytes on sockets, by direction.
     bytes_in: "counter" "bytes_total" {"direction=\"in\""};
     /// Bytes on sockets, by direction.

@@ -9,7 +9,7 @@ pub(super) struct Batch {
     received: u8,
     of: u8,
     /// Pushes on channels that this batch subscribed: they follow its answer.
-    held: Vec<Bytes>,
+    held: Vec<(u64, Bytes)>,
     /// Names of the channels that this batch subscribed.
     subscribed: Vec<u64>,
 }
@@ -35,13 +35,19 @@ impl Batch {
         self.subscribed.contains(&channel)
     }
 
-    pub(super) fn hold(&mut self, frame: Bytes) {
-        self.held.push(frame);
+    pub(super) fn hold(&mut self, channel: u64, frame: Bytes) {
+        self.held.push((channel, frame));
+    }
+
+    /// The batch ended a subscription: none of its pushes may follow the answer.
+    pub(super) fn unsubscribed(&mut self, channel: u64) {
+        self.subscribed.retain(|own| *own != channel);
+        self.held.retain(|(own, _)| *own != channel);
     }
 
     /// The whole answer, and what follows it.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<Bytes>) {
+    pub(super) fn finish(mut self) -> (Vec<u8>, impl Iterator<Item = Bytes>) {
         self.array.push(b']');
-        (self.array, self.held)
+        (self.array, self.held.into_iter().map(|(_, frame)| frame))
     }
 }

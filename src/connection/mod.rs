@@ -9,6 +9,7 @@
 //! The reactor that owns the connection calls [`Connection::step`] while [`Connection::wants_input`], hands every reply
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
 
+mod answering;
 mod batch;
 pub mod env;
 mod http;
@@ -52,6 +53,9 @@ enum State {
     /// Said its last word; the reactor flushes, shuts down and waits for the peer's end.
     Ending(Reason),
 }
+
+/// Answers of one socket that may be on their way before it is read again: what bounds the replies in a mailbox.
+const IN_FLIGHT_MAX: u16 = 256;
 
 /// Which transport a connection speaks now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +149,7 @@ impl Connection {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
             State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
-            State::Socket(_) => self.hold == Hold::No && has_room,
+            State::Socket(_) => self.in_flight < IN_FLIGHT_MAX && self.hold == Hold::No && has_room,
             State::Stream(_) | State::Ending(_) => true,
         }
     }
@@ -209,7 +213,8 @@ impl Connection {
     /// The peer's stream ended. Returns the reason when nothing is left to do for it.
     pub fn end_of_input(&mut self, rest_is_empty: bool) -> Option<Reason> {
         match &self.state {
-            State::Http(http) if self.in_flight > 0 || !self.outbox.is_empty() && http.is_idle() => None,
+            State::Http(http) if self.in_flight > 0 || http.is_answering() => None,
+            State::Http(http) if !self.outbox.is_empty() && http.is_idle() => None,
             State::Http(http) if http.is_idle() && rest_is_empty => Some(Reason::HttpDone),
             State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
             State::Stream(_) => Some(Reason::PeerClosed),
@@ -272,7 +277,7 @@ impl Connection {
     pub fn close(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
             State::Http(http) => {
-                if !http.is_between_requests() || self.in_flight > 0 {
+                if !http.is_idle() || self.in_flight > 0 {
                     self.close_after_answer();
                     return;
                 }
@@ -287,8 +292,12 @@ impl Connection {
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
-            // Its messages may lie in several pieces, so no boundary is known.
-            State::Socket(socket) if socket.is_echo() => self.outbox.clear(env.spares),
+            // Its messages may lie in two pieces, so no boundary is known behind which a Close could stand.
+            State::Socket(socket) if socket.is_echo() => {
+                self.outbox.clear(env.spares);
+                self.end(reason, env);
+                return;
+            }
             State::Socket(_) | State::Stream(_) => self.outbox.cut(env.spares),
             State::Http(_) | State::Ending(_) => {}
         }
@@ -306,5 +315,18 @@ impl Connection {
     #[must_use]
     pub fn form_is_binary(form: Form) -> bool {
         form == Form::Binary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Hold, State};
+    use crate::connection::http::Http;
+    use crate::connection::socket::Socket;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (0, 0));
+        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (0, 0, 0));
     }
 }

@@ -1,7 +1,7 @@
 //! Answers on their way out: each in the form in which its request came.
 
+use super::answering::{Asked, JSON, Ready};
 use super::env::Env;
-use super::http::{Asked, JSON, Ready};
 use super::socket::{Endpoint, Socket};
 use super::stream::Stream;
 use super::task::{RawWork, Rights, Task};
@@ -52,6 +52,9 @@ impl Connection {
         match (form, &answer) {
             (Form::Batch { of, .. }, _) => {
                 let subscribed = live_channel(&answer);
+                if let Answer::Unsubscribe { id: Some(id), .. } = &answer {
+                    socket.unsubscribed_in_batch(id.0);
+                }
                 let whole =
                     socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, false));
                 if let Some(batch) = whole {

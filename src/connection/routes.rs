@@ -1,16 +1,18 @@
 //! What each path and method is for: from a head to the plan that the connection carries out.
 
+use super::answering::{Asked, JSON, Ready};
 use super::env::{Env, STRICT_SUBPROTOCOL};
-use super::http::{Asked, JSON, Ready};
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::close::Reason;
 use crate::hub::post::Form;
+use crate::hub::refusals::publishing_not_allowed;
 use crate::web;
 use crate::wire::http::access::{Access, AccessFacts, judge, preflight_fields};
 use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
+use crate::wire::media::check_media_type;
 use crate::wire::name::parse_name;
 use crate::wire::parse::{Dialect, check_event, check_key, hint, shown};
 use crate::wire::publication::Position;
@@ -106,6 +108,7 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
     }
     let channel = match parse_name(name) {
         Ok(channel) => channel,
+        Err(refusal) if head.method == Method::Post => return refuse_item(refusal, rights),
         Err(refusal) => return Plan::Request { item: refused(refusal), form: Form::Http, rights },
     };
     match head.method {
@@ -137,12 +140,18 @@ fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
     }
     let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
     let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
+    let checked = checked.and_then(|()| if head.expect_continue { check_before_body(head, rights) } else { Ok(()) });
     if let Err(refusal) = checked {
         return refuse_item(refusal, rights);
     }
     let content_type = head.content_type.map(Box::from);
     let publish = HttpPublish { channel, content_type, event, key, exclude };
     Plan::Collect { task: Task::Publish(Box::new(publish)), form: Form::Http, rights }
+}
+
+/// What can be refused while the client still holds its body back.
+fn check_before_body(head: &Head<'_>, rights: Rights) -> Result<(), Refusal> {
+    if rights.publish { check_media_type(head.content_type) } else { Err(publishing_not_allowed()) }
 }
 
 fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
@@ -227,8 +236,10 @@ fn since(text: &str) -> Since {
     Position::parse(text).map_or(Since::Unreadable, Since::Position)
 }
 
+/// A number from 1; as on the socket, one that is too large to hold counts as the largest.
 fn count(name: &str, value: &str) -> Result<u32, Refusal> {
-    value.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| value.parse().unwrap_or(u32::MAX)).filter(|count| *count > 0).ok_or_else(|| {
         Refusal::new(
             400,
             "bad_request",

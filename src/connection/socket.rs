@@ -55,11 +55,18 @@ impl Socket {
     /// Queues a frame that belongs to a channel: behind a batch that subscribed it and is still unanswered.
     pub(super) fn push_frame(&mut self, channel: u64, frame: Bytes, outbox: &mut Outbox, env: &mut Env) {
         match &mut self.batch {
-            Some(batch) if batch.holds(channel) => batch.hold(frame),
+            Some(batch) if batch.holds(channel) => batch.hold(channel, frame),
             _ => {
                 outbox.push_shared(frame, env.spares);
                 env.counters.frames_out.add(1);
             }
+        }
+    }
+
+    /// The batch under way ended a subscription.
+    pub(super) fn unsubscribed_in_batch(&mut self, channel: u64) {
+        if let Some(batch) = &mut self.batch {
+            batch.unsubscribed(channel);
         }
     }
 

@@ -74,22 +74,22 @@ struct Mailbox {
 
 impl Mailbox {
     fn try_reserve(&self, bytes: usize) -> bool {
-        if self.entries.fetch_add(1, Ordering::AcqRel) >= self.limits.entries {
-            self.entries.fetch_sub(1, Ordering::AcqRel);
+        // Never counted before it fits: what one thread only tries must not refuse another, for nobody would wake that.
+        let one_more = |entries: usize| (entries < self.limits.entries).then_some(entries + 1);
+        if self.entries.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_err() {
             return false;
         }
-        let before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        if before > 0 && before + bytes > self.limits.bytes {
-            self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-            self.entries.fetch_sub(1, Ordering::AcqRel);
-            return false;
+        let fitting = |held: usize| (held == 0 || held + bytes <= self.limits.bytes).then_some(held + bytes);
+        let fits = self.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_ok();
+        if !fits {
+            self.entries.fetch_sub(1, Ordering::SeqCst);
         }
-        true
+        fits
     }
 
     fn give_back(&self, entries: usize, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
-        self.entries.fetch_sub(entries, Ordering::AcqRel);
+        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        self.entries.fetch_sub(entries, Ordering::SeqCst);
     }
 
     fn wake(&self) {
@@ -293,13 +293,16 @@ impl Post for Postman {
         let boxes = &*self.mailboxes;
         boxes.with(mailbox, |owner| {
             let reserved = || {
-                let total = boxes.outbound.fetch_add(bytes, Ordering::AcqRel) + bytes;
-                let alone = owner.entries.load(Ordering::Acquire) == 0;
-                if (total <= boxes.outbound_limit || alone) && owner.try_reserve(bytes) {
-                    return true;
+                let alone = owner.entries.load(Ordering::SeqCst) == 0;
+                let fitting = |held: usize| (alone || held + bytes <= boxes.outbound_limit).then_some(held + bytes);
+                if boxes.outbound.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_err() {
+                    return false;
                 }
-                boxes.outbound.fetch_sub(bytes, Ordering::AcqRel);
-                false
+                let reserved = owner.try_reserve(bytes);
+                if !reserved {
+                    boxes.outbound.fetch_sub(bytes, Ordering::SeqCst);
+                }
+                reserved
             };
             // Said before the second try, so that room which comes free in between is either seen or announced.
             reserved() || {
@@ -329,5 +332,18 @@ impl Mailboxes {
     fn exists(&self, mailbox: MailboxId) -> bool {
         (mailbox.0 as usize) < self.reactors.len()
             || self.library.read().unwrap_or_else(PoisonError::into_inner).contains_key(&mailbox.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Letter;
+    use crate::hub::post::Delivery;
+    use crate::hub::publication::Publication;
+
+    /// A mailbox holds thousands of letters, and histories as many publications.
+    #[test]
+    fn letters_deliveries_and_publications_are_small() {
+        assert_eq!((size_of::<Letter>(), size_of::<Delivery>(), size_of::<Publication>()), (0, 0, 0));
     }
 }

@@ -15,7 +15,7 @@ pub mod post;
 pub mod publication;
 mod publish;
 mod read;
-mod refusals;
+pub(crate) mod refusals;
 mod replay;
 mod shard;
 #[cfg(test)]

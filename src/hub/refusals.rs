@@ -2,7 +2,7 @@
 
 use crate::wire::refusal::Refusal;
 
-pub(super) fn publishing_not_allowed() -> Refusal {
+pub(crate) fn publishing_not_allowed() -> Refusal {
     Refusal::new(403, "publishing_not_allowed", "This connection may read channels but not publish to them.")
 }
 

@@ -42,7 +42,7 @@ pub struct Setup {
     pub publish_wait: Duration,
     /// Subscriptions per connection.
     pub subscriptions_max: usize,
-    /// Connections per reactor; `usize::MAX` for as many as descriptors allow.
+    /// Connections in all reactors together; `usize::MAX` for as many as descriptors allow.
     pub connections_max: usize,
     /// Limits and texts of connections.
     pub limits: Arc<Limits>,
@@ -234,7 +234,9 @@ impl Core {
     /// Puts a connection on the list of those to free, once.
     pub(super) fn kill(&mut self, slot: u32, entry: &mut Entry, reason: Reason) {
         if entry.dead.is_none() {
-            entry.dead = Some(reason);
+            // However its socket ended: why we had said goodbye is what counts.
+            let said = entry.connection.ending().filter(|said| *said != Reason::PeerClosed);
+            entry.dead = Some(said.unwrap_or(reason));
             self.dead.push(slot);
         }
     }

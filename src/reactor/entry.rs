@@ -10,6 +10,9 @@ use mio::Token;
 use mio::net::TcpStream;
 use slab::Slab;
 
+/// 31 bits of generation keep tokens clear of the reactor's own.
+const GENERATION_MASK: u32 = 0x7fff_ffff;
+
 /// One connection with its socket.
 pub(super) struct Entry {
     pub(super) stream: TcpStream,
@@ -100,7 +103,7 @@ impl Entries {
     pub(super) fn remove(&mut self, slot: u32) -> Option<Entry> {
         let entry = self.slab.try_remove(slot as usize)?;
         let generation = &mut self.generations[slot as usize];
-        *generation = generation.wrapping_add(1);
+        *generation = generation.wrapping_add(1) & GENERATION_MASK;
         Some(entry)
     }
 
@@ -123,12 +126,24 @@ pub(super) fn name_of(own: Option<MailboxId>, slot: u32, generation: u32) -> Con
     ConnId { mailbox: own.expect("a reactor's postman knows its own mailbox"), slot, generation }
 }
 
-/// A token names a slot and its use; 31 bits of generation keep it clear of the reactor's own tokens.
+/// A token names a slot and its use.
 pub(super) fn token(slot: u32, generation: u32) -> Token {
-    Token((generation as usize & 0x7fff_ffff) << 32 | slot as usize)
+    Token((generation as usize) << 32 | slot as usize)
 }
 
 /// The slot and generation of a token.
 pub(super) fn parts(token: Token) -> (u32, u32) {
     (token.0 as u32, (token.0 >> 32) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entry;
+    use crate::reactor::subscriptions::{Member, Memberships};
+
+    /// What a reactor keeps for each connection, idle or not.
+    #[test]
+    fn an_entry_is_small() {
+        assert_eq!((size_of::<Entry>(), size_of::<Memberships>(), size_of::<Member>()), (0, 0, 0));
+    }
 }

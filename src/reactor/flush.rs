@@ -86,9 +86,14 @@ impl Core {
         } else {
             return;
         };
-        if entry.connection.ending().is_some() {
-            self.kill(slot, entry, reason);
-            return;
+        match entry.connection.ending() {
+            None => {}
+            // It was cut off before, so it holds the rest of a frame and a goodbye; its deadline ends it.
+            Some(Reason::SlowConsumer | Reason::OutboundBudget) => return,
+            Some(_) => {
+                self.kill(slot, entry, reason);
+                return;
+            }
         }
         entry.connection.cut_off(reason, &mut self.env(entry.address));
         self.charge(entry);

@@ -12,6 +12,8 @@ use crate::hub::work::Work;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// How often a job that no worker had room for is tried again, even if nobody announces room.
+const JOB_RETRY: Duration = Duration::from_millis(100);
 /// Retries in one tick.
 const RETRIES_PER_TICK: usize = 1024;
 
@@ -61,7 +63,7 @@ impl Core {
 
     pub(super) fn park_job(&mut self, job: Job) {
         // A job waits until a worker takes it, however long: nothing is dropped. The time is only when to look again.
-        self.park(Stuck::Job(job), self.now + self.setup.publish_wait);
+        self.park(Stuck::Job(job), self.now + JOB_RETRY);
     }
 
     fn park(&mut self, what: Stuck, until: Instant) {
@@ -88,7 +90,11 @@ impl Core {
             let holder = waiting.what.holder();
             let until = waiting.until;
             match self.retry(waiting) {
-                Some(what) => self.parked.waiting.push_back(Waiting { what, until: until.max(self.now) }),
+                Some(what) => {
+                    // A time that passed must not keep the reactor awake.
+                    let until = if until > self.now { until } else { self.now + JOB_RETRY };
+                    self.parked.waiting.push_back(Waiting { what, until });
+                }
                 None => self.resume(holder, entries),
             }
         }

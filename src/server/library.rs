@@ -4,7 +4,7 @@ use super::Server;
 use crate::handoff::mailbox::{Letter, Mailboxes, Postman};
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute, give_up};
-use crate::hub::post::{Answer, ConnId, Delivery, Form, MailboxId, Post};
+use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post};
 use crate::hub::publication::Publication;
 use crate::hub::work::Work;
 use crate::wire::json::{JsonScratch, validate};
@@ -15,6 +15,7 @@ use crate::wire::request::{GetOptions, PostOptions, Request, Verb};
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,15 +29,33 @@ const RETRY_EVERY: Duration = Duration::from_millis(1);
 #[error("{} ({}): {}", .0.code, .0.status, .0.message)]
 pub struct PublishError(pub Refusal);
 
-/// A subscription of the library. Dropping it ends it; a callback that is running is waited for.
+/// A subscription of the library. Dropping it ends it: a callback that is running is waited for, and none follows.
 pub struct Subscription {
     /// Where the channel was when the subscription began: the first publication delivered is the next one.
     pub position: Position,
     hub: Arc<Hub>,
     mailboxes: Arc<Mailboxes>,
     mailbox: MailboxId,
-    channel: crate::hub::post::ChannelId,
+    channel: ChannelId,
+    /// Set when it ends: what is still in the mailbox is not delivered any more.
+    over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Takes a subscription out of the hub and closes its mailbox when it goes: at the end of a subscription and when its
+/// callback panics, since a mailbox that nobody empties would make publishers wait.
+struct Ending {
+    hub: Arc<Hub>,
+    mailboxes: Arc<Mailboxes>,
+    mailbox: MailboxId,
+    channel: ChannelId,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.hub.release(self.channel, self.mailbox, 1);
+        self.mailboxes.close_library(self.mailbox);
+    }
 }
 
 impl Server {
@@ -102,8 +121,15 @@ impl Server {
         let answer = self.ask(verb, mailbox).inspect_err(|_| self.mailboxes.close_library(mailbox))?;
         let Answer::Channel { id, position, .. } = answer else { return Err(unexpected(&answer)) };
         let mailboxes = Arc::clone(&self.mailboxes);
+        let over = Arc::new(AtomicBool::new(false));
+        let ending = Ending { hub: Arc::clone(&self.hub), mailboxes: Arc::clone(&mailboxes), mailbox, channel: id };
+        let stop = Arc::clone(&over);
         let deliver = move || {
+            let _ending = ending;
             for letter in inbox.receiver.iter() {
+                if stop.load(Ordering::Acquire) {
+                    break;
+                }
                 if let Letter::Delivery(delivery) = letter {
                     if let Delivery::Publication { publication, .. } = &delivery {
                         callback(publication);
@@ -119,6 +145,7 @@ impl Server {
             mailboxes: Arc::clone(&self.mailboxes),
             mailbox,
             channel: id,
+            over,
             thread: None,
         };
         let failed = |error: std::io::Error| PublishError(Refusal::new(503, "no_thread", error.to_string()));
@@ -154,6 +181,7 @@ impl Server {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
         self.hub.release(self.channel, self.mailbox, 1);
         self.mailboxes.close_library(self.mailbox);
         if let Some(thread) = self.thread.take()

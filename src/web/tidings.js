@@ -394,7 +394,6 @@ function errorOf({ status, error }) {
 }
 
 const pathOf = (channel) => `/channels/${encodeURIComponent(channel)}`;
-
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 export default Tidings;

@@ -34,14 +34,29 @@ pub fn body_to_data(content_type: Option<&str>, body: &[u8], scratch: &mut JsonS
         Kind::Json => json(body, scratch),
         Kind::Form => form(body, scratch),
         Kind::Text => text(content_type, body),
-        Kind::Multipart => Err(unsupported(
-            "multipart bodies cannot be published: send application/json, text/plain, or the file alone with its own Content-Type",
-        )),
+        Kind::Multipart => Err(multipart()),
         Kind::Binary => {
             check_content_type(content_type)?;
             Ok(Data::Binary { bytes: Bytes::copy_from_slice(body), content_type: content_type.into() })
         }
     }
+}
+
+/// Whether a body of this type could be published: what can be told before it has come.
+///
+/// # Errors
+/// As [`body_to_data`], for multipart.
+pub fn check_media_type(content_type: Option<&str>) -> Result<(), Refusal> {
+    match kind(content_type.unwrap_or_default()) {
+        Kind::Multipart => Err(multipart()),
+        Kind::Json | Kind::Form | Kind::Text | Kind::Binary => Ok(()),
+    }
+}
+
+fn multipart() -> Refusal {
+    unsupported(
+        "multipart bodies cannot be published: send application/json, text/plain, or the file alone with its own Content-Type",
+    )
 }
 
 fn kind(content_type: &str) -> Kind {

@@ -47,6 +47,23 @@ impl HttpClient {
         self.read_answer(method == "HEAD")
     }
 
+    /// Sends bytes as they are, a whole request; its answer.
+    pub(crate) fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
+        let bytes = bytes.as_ref();
+        self.raw.send(bytes);
+        self.read_answer(bytes.starts_with(b"HEAD "))
+    }
+
+    /// Whether the next request on this connection is answered.
+    pub(crate) fn is_kept(&mut self) -> bool {
+        self.request("GET", "/livez", &[], b"").status == 200
+    }
+
+    /// Whether the server ends the stream, with nothing behind what was read.
+    pub(crate) fn is_ended(&mut self) -> bool {
+        self.raw.read_more() == 0 && self.raw.received.is_empty()
+    }
+
     /// Reads one answer; what comes behind it stays.
     pub(crate) fn read_answer(&mut self, to_head: bool) -> Answer {
         self.raw.read_until(b"\r\n\r\n");

@@ -2,7 +2,10 @@
 
 pub(crate) mod frames;
 pub(crate) mod http;
+pub(crate) mod json;
+pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod sse;
 pub(crate) mod ws;
 
 use std::net::SocketAddr;

@@ -1,0 +1,275 @@
+//! The drain: everybody is told in their own way, what was asked is answered, nobody delays the end for ever.
+
+use crate::support::http::{HttpClient, get, request_bytes};
+use crate::support::process::Process;
+use crate::support::raw::RawClient;
+use crate::support::ws::WsClient;
+use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Longer than any drain here takes: a test that needs it has failed.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A server whose own deadlines are all far away, so that nothing but what is tested ends a connection.
+fn start(reactors: usize) -> TestServer {
+    TestServer::start(|config| {
+        config.server.reactors = reactors;
+        config.websocket.close_wait = LONG;
+        config.http.head_timeout = LONG;
+        config.http.body_timeout = LONG;
+    })
+}
+
+/// Stops the server on a thread of its own; returns when it no longer accepts.
+fn begin_stop(server: TestServer, drain: Duration) -> JoinHandle<usize> {
+    let address = server.address();
+    let stopping = std::thread::spawn(move || server.stop(drain));
+    wait_until("new connections are refused", || is_refused(address));
+    stopping
+}
+
+fn is_refused(address: SocketAddr) -> bool {
+    match TcpStream::connect(address) {
+        Ok(_) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+    }
+}
+
+/// Bytes that the server has read, the question included.
+fn bytes_read(server: &TestServer) -> usize {
+    server.metric("tidings_bytes_total{direction=\"in\"}") as usize
+}
+
+/// Waits until the server has read so many bytes more than `before`, besides those of the questions.
+fn wait_for_bytes(server: &TestServer, before: usize, bytes: usize) {
+    let question = request_bytes("GET", "/metrics", &[], b"").len();
+    let mut expected = before + bytes;
+    wait_until("the bytes are read", || {
+        expected += question;
+        bytes_read(server) >= expected
+    });
+}
+
+#[test]
+fn a_drain_is_over_as_soon_as_the_last_connection_is_gone() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let mut idle = HttpClient::connect(server.address());
+        assert!(idle.is_kept());
+        let began = Instant::now();
+        let stopping = begin_stop(server, LONG);
+        assert!(idle.is_ended());
+        drop(idle);
+        assert_eq!(stopping.join().expect("no panic"), 0);
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn a_request_whose_body_is_half_sent_is_answered_and_its_connection_ends() {
+    with_one_and_two_reactors(|reactors| {
+        for framing in ["Content-Length: 4\r\n\r\n12", "Transfer-Encoding: chunked\r\n\r\n4\r\n12"] {
+            let server = start(reactors);
+            let mut client = HttpClient::connect(server.address());
+            assert!(client.is_kept());
+            let before = bytes_read(&server);
+            let half = format!("POST /channels/d HTTP/1.1\r\nHost: localhost\r\n{framing}");
+            client.raw.send(&half);
+            wait_for_bytes(&server, before, half.len());
+            let stopping = begin_stop(server, LONG);
+            let answer = client.exchange(if framing.contains("chunked") { "34\r\n0\r\n\r\n" } else { "34" });
+            assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")));
+            assert_eq!(answer.json()["offset"], 1);
+            assert!(client.is_ended());
+            drop(client);
+            assert_eq!(stopping.join().expect("no panic"), 0);
+        }
+    });
+}
+
+#[test]
+fn a_request_whose_head_has_begun_is_answered_too_and_readyz_says_503_by_then() {
+    with_one_and_two_reactors(|reactors| {
+        for (target, status) in [("/readyz", 503), ("/livez", 200), ("/channels/d", 200)] {
+            let server = start(reactors);
+            let mut client = HttpClient::connect(server.address());
+            assert_eq!(client.request("GET", "/readyz", &[], b"").status, 200);
+            let before = bytes_read(&server);
+            let begun = format!("GET {target} HTTP/1.1\r\n");
+            client.raw.send(&begun);
+            wait_for_bytes(&server, before, begun.len());
+            let stopping = begin_stop(server, LONG);
+            let answer = client.exchange("Host: localhost\r\n\r\n");
+            assert_eq!((answer.status, answer.field("Connection")), (status, Some("close")), "{target}");
+            if status == 503 {
+                assert_eq!((answer.code().as_str(), answer.field("Retry-After")), ("server_shutdown", Some("1")));
+            }
+            assert!(client.is_ended());
+            drop(client);
+            assert_eq!(stopping.join().expect("no panic"), 0);
+        }
+    });
+}
+
+#[test]
+fn a_handshake_during_the_drain_is_refused_by_status_or_by_close_for_browsers() {
+    with_one_and_two_reactors(|reactors| {
+        for browser in [false, true] {
+            let server = start(reactors);
+            let mut client = HttpClient::connect(server.address());
+            let before = bytes_read(&server);
+            let begun = "GET /ws HTTP/1.1\r\nHost: localhost\r\n";
+            client.raw.send(begun);
+            wait_for_bytes(&server, before, begun.len());
+            let stopping = begin_stop(server, LONG);
+            let origin = if browser { "Origin: http://localhost:1\r\n" } else { "" };
+            let answer = client.exchange(format!(
+                "{origin}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            ));
+            if browser {
+                assert_eq!(answer.status, 101);
+                let close = b"\x88\x11\x03\xe9server_shutdown";
+                client.raw.read_until(close);
+                assert_eq!(client.raw.read_to_end(), close);
+            } else {
+                assert_eq!((answer.status, answer.code().as_str()), (503, "server_shutdown"));
+                assert!(client.is_ended());
+            }
+            drop(client);
+            assert_eq!(stopping.join().expect("no panic"), 0);
+        }
+    });
+}
+
+#[test]
+fn a_publisher_that_waits_for_room_gets_its_answer_before_the_end() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.server.publish_wait = LONG;
+            config.delivery.mailbox_entries = 2;
+        });
+        let (go_on, wait) = mpsc::channel::<()>();
+        let subscription = server.subscribe("d", move |_| assert!(wait.recv().is_err())).expect("subscribed");
+        let mut client = HttpClient::connect(server.address());
+        for _ in 0..2 {
+            assert_eq!(client.request("POST", "/channels/d", &[], b"1").status, 200);
+        }
+        client.raw.send(request_bytes("POST", "/channels/d", &[], b"1"));
+        wait_until("it waits", || server.metric("tidings_publish_waits_total") > 0.0);
+        let stopping = begin_stop(server, LONG);
+        drop(go_on);
+        let answer = client.read_answer(false);
+        assert_eq!((answer.status, &answer.json()["offset"]), (200, &3.into()));
+        assert!(client.is_ended());
+        drop(client);
+        assert_eq!(stopping.join().expect("no panic"), 0);
+        drop(subscription);
+    });
+}
+
+#[test]
+fn a_stream_ends_with_its_last_chunk() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let mut stream = RawClient::connect(server.address());
+        stream.send(request_bytes("GET", "/channels/d", &[("Accept", "text/event-stream")], b""));
+        stream.read_until(b"event: position\n");
+        for n in 1..=500 {
+            server.publish("d", &n.to_string()).expect("published");
+        }
+        let stopping = begin_stop(server, LONG);
+        let text = String::from_utf8(stream.read_to_end().to_vec()).expect("UTF-8");
+        for n in 1..=500 {
+            assert!(text.contains(&format!("\ndata: {n}\n\n")), "{n} is missing");
+        }
+        assert!(text.ends_with("data: 500\n\n\r\n0\r\n\r\n"), "{:?}", &text[text.len() - 100..]);
+        drop(stream);
+        assert_eq!(stopping.join().expect("no panic"), 0);
+    });
+}
+
+#[test]
+fn a_socket_gets_what_is_queued_and_then_a_close_with_1001() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let mut sockets: Vec<WsClient> = (0..4).map(|_| WsClient::connect(server.address())).collect();
+        sockets.iter_mut().for_each(|socket| drop(socket.subscribe("d")));
+        let data = format!("\"{}\"", "x".repeat(1000));
+        for _ in 0..500 {
+            server.publish("d", &data).expect("published");
+        }
+        let stopping = begin_stop(server, LONG);
+        for socket in &mut sockets {
+            for offset in 1..=500 {
+                assert_eq!(socket.next_json()["offset"], offset);
+            }
+            let close = socket.read_close().expect("a Close with a code");
+            assert_eq!((u16::from(close.code), close.reason.as_str()), (1001, "server_shutdown"));
+            // Reading on sends the answer to the Close and finds the end.
+            assert!(socket.socket.read().is_err());
+        }
+        drop(sockets);
+        assert_eq!(stopping.join().expect("no panic"), 0);
+    });
+}
+
+#[test]
+fn who_does_not_read_is_cut_off_when_the_drain_is_over_and_counted() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.websocket.close_wait = LONG;
+            config.delivery.outbox_bytes = 64 << 20;
+            config.delivery.mailbox_bytes = 64 << 20;
+        });
+        let mut slow: Vec<WsClient> = (0..3).map(|_| WsClient::connect(server.address())).collect();
+        slow.iter_mut().for_each(|socket| drop(socket.subscribe("d")));
+        let data = format!("\"{}\"", "x".repeat(500_000));
+        for _ in 0..40 {
+            server.publish("d", &data).expect("published");
+        }
+        wait_until("bytes wait for the slow", || server.metric("tidings_outbox_bytes") > 3e6);
+        let began = Instant::now();
+        let stopping = begin_stop(server, Duration::from_millis(300));
+        assert_eq!(stopping.join().expect("no panic"), 3);
+        let took = began.elapsed();
+        assert!((Duration::from_millis(300)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    });
+}
+
+#[test]
+fn the_first_signal_drains_and_the_exit_code_says_that_all_went_well() {
+    for signal in ["TERM", "INT"] {
+        let process = Process::start(&["--reactors", "2"]);
+        let mut socket = WsClient::connect(process.address);
+        socket.subscribe("d");
+        assert_eq!(get(process.address, "/readyz").status, 200);
+        process.signal(signal);
+        assert_eq!(socket.read_close().map(|close| u16::from(close.code)), Some(1001));
+        assert!(socket.socket.read().is_err());
+        drop(socket);
+        let (status, errors) = process.wait();
+        assert_eq!(status.code(), Some(0), "{errors}");
+    }
+}
+
+#[test]
+fn the_second_signal_ends_at_once_and_the_exit_code_says_so() {
+    let process = Process::start(&["--reactors", "2"]);
+    let mut client = HttpClient::connect(process.address);
+    client
+        .raw
+        .send("POST /channels/d HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    assert_eq!(client.read_answer(false).status, 100);
+    process.signal("TERM");
+    wait_until("new connections are refused", || is_refused(process.address));
+    let began = Instant::now();
+    process.signal("TERM");
+    let (status, errors) = process.wait();
+    assert!(status.code().is_some_and(|code| code != 0), "{status:?} {errors}");
+    assert!(began.elapsed() < Duration::from_secs(10), "the drain may take 30 s");
+}

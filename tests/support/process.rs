@@ -1,0 +1,96 @@
+//! The real binary as a process of its own: started on a free port, signalled, and looked at from outside.
+
+use super::PATIENCE;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A running `tidings serve`, killed when it goes out of scope.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// Gathers standard error to its end.
+    errors: Option<JoinHandle<String>>,
+}
+
+impl Process {
+    /// Starts `tidings serve` on a free port, with further arguments.
+    pub(crate) fn start(arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Process::run(command)
+    }
+
+    /// The same with at most so many file descriptors.
+    pub(crate) fn start_with_descriptors(most: usize, arguments: &[&str]) -> Process {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {most}; exec \"$0\" serve --listen 127.0.0.1:0 \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_tidings")]).args(arguments);
+        Process::run(command)
+    }
+
+    fn run(mut command: Command) -> Process {
+        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut errors = child.stderr.take().expect("standard error");
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).expect("UTF-8");
+            text
+        });
+        let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+        let address = loop {
+            let line = lines.next().expect("it says where it listens before it ends").expect("UTF-8");
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                break address.parse().expect("an address");
+            }
+        };
+        Process { child, address, errors: Some(errors) }
+    }
+
+    /// Memory that is this process's alone and its share of what is shared, in bytes.
+    pub(crate) fn pss(&self) -> usize {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = std::fs::read_to_string(path).expect("a live process");
+        let line = text.lines().find(|line| line.starts_with("Pss:")).expect("the kernel tells");
+        1024 * line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number")
+    }
+
+    /// Sends a signal by its name, like `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
+        assert!(status.success(), "kill -s {name} {pid}");
+    }
+
+    /// Waits for the end; the exit status and what was written to standard error.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(Instant::now() < until, "the process does not end");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let errors = self.errors.take().expect("standard error is read once");
+        (status, errors.join().expect("no panic"))
+    }
+
+    /// CPU time used so far, user and system together, in clock ticks (100 a second).
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("procfs");
+        let fields: Vec<&str> = stat.rsplit(") ").next().expect("fields").split(' ').collect();
+        fields[11..=12].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
