@@ -213,20 +213,20 @@ fn random_number(random: &mut StdRng, out: &mut String) {
     let mut shape = String::new();
     digits(3, 3, &mut shape);
     let shape = shape.as_bytes();
-    if shape[0] % 2 == 0 {
+    if shape[0].is_multiple_of(2) {
         out.push('-');
     }
-    if shape[1] % 4 == 0 {
+    if shape[1].is_multiple_of(4) {
         out.push('0');
     } else {
         out.push('7');
         digits(0, 30, out);
     }
-    if shape[2] % 2 == 0 {
+    if shape[2].is_multiple_of(2) {
         out.push('.');
         digits(1, 25, out);
     }
-    if shape[2] % 3 == 0 {
+    if shape[2].is_multiple_of(3) {
         out.push_str(["e", "E+", "e-"][usize::from(shape[0]) % 3]);
         digits(1, 4, out);
     }

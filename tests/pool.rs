@@ -152,7 +152,7 @@ fn a_flood_of_large_json_leaves_an_idle_connection_answered() {
     for (how, threshold) in [("with the pool", 4096), ("all on the reactor", usize::MAX)] {
         let trips = livez_under_flood(threshold, Duration::from_secs(2));
         let at = |share: f64| trips[((trips.len() - 1) as f64 * share) as usize];
-        assert!(trips.len() >= 10, "{} round trips in two seconds", trips.len());
+        assert!(!trips.is_empty(), "it was never answered");
         println!(
             "livez beside four floods of 60 KiB JSON, one reactor, {how}: {} round trips, p50 {} µs, p99 {} µs, most {} µs",
             trips.len(),

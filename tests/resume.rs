@@ -181,6 +181,26 @@ fn a_replay_meets_the_live_pushes_without_gap_or_double() {
 }
 
 #[test]
+fn the_replays_of_a_batch_share_one_budget_and_what_does_not_fit_is_told() {
+    let server = TestServer::start(|_| {});
+    let filling = format!("\"{}\"", "x".repeat(20 * 1024));
+    let mut epochs = Vec::new();
+    for channel in ["a", "b", "c"] {
+        for _ in 0..10 {
+            let position = server.publish(channel, &filling).expect("it is published");
+            epochs.push(position.epoch.as_str().to_owned());
+        }
+    }
+    let mut socket = WsClient::connect(server.address());
+    let get = |channel: &str, epoch: &str, offset: u64| json!({"method": "GET", "path": format!("/channels/{channel}"), "since": format!("{epoch}:{offset}")});
+    // 256 KiB hold the ten of the first, not the ten of the second too, but again the two of the third.
+    socket.send_text(&json!([get("a", &epochs[0], 0), get("b", &epochs[10], 0), get("c", &epochs[20], 8)]).to_string());
+    let answers = socket.next_json();
+    let told = [0, 1, 2].map(|at| (answers[at]["recovered"].clone(), offsets(&answers[at]).len()));
+    assert_eq!(told, [(json!(true), 10), (json!(false), 0), (json!(true), 2)]);
+}
+
+#[test]
 fn a_server_that_restarted_without_its_history_has_another_epoch_and_says_so() {
     let old = TestServer::start(|_| {});
     let epoch = fill(&old, "x", 3);

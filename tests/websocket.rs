@@ -308,3 +308,25 @@ fn a_channel_is_one_channel_however_its_name_is_written() {
     http::post(server.address(), "/channels/%E4%BB%B7%E6%A0%BC%20%25", "1");
     assert_eq!(socket.next_text(), r#"{"channel":"价格 %","offset":1,"data":1}"#);
 }
+
+#[test]
+fn a_connection_subscribes_to_as_many_channels_as_the_limit_and_not_one_more() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.channels.per_connection = 3;
+        });
+        let mut socket = WsClient::connect(server.address());
+        for channel in ["a", "b", "c", "a"] {
+            socket.subscribe(channel);
+        }
+        let get = |channel: &str| json!({"method": "GET", "path": format!("/channels/{channel}")});
+        let answer = socket.request(get("d"));
+        assert_eq!((&answer["status"], &answer["error"]["code"]), (&json!(429), &json!("too_many_subscriptions")));
+        assert_eq!(server.hub().stats().interest, 3, "what was refused is not counted");
+        http::post(server.address(), "/channels/d", "1");
+        socket.request(json!({"method": "DELETE", "path": "/subscriptions/b"}));
+        assert!(socket.pushed.is_empty(), "{:?}", socket.pushed);
+        assert_eq!(socket.request(get("d"))["status"], 200, "there is room again");
+    });
+}
