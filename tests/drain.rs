@@ -6,6 +6,7 @@ use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
 use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -140,6 +141,33 @@ fn a_handshake_during_the_drain_is_refused_by_status_or_by_close_for_browsers() 
             drop(client);
             assert_eq!(stopping.join().expect("no panic"), 0);
         }
+    });
+}
+
+#[test]
+fn a_publisher_that_waits_for_room_gets_its_answer_before_the_end() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.server.publish_wait = LONG;
+            config.delivery.mailbox_entries = 2;
+        });
+        let (go_on, wait) = mpsc::channel::<()>();
+        let subscription = server.subscribe("d", move |_| assert!(wait.recv().is_err())).expect("subscribed");
+        let mut client = HttpClient::connect(server.address());
+        for _ in 0..2 {
+            assert_eq!(client.request("POST", "/channels/d", &[], b"1").status, 200);
+        }
+        client.raw.send(request_bytes("POST", "/channels/d", &[], b"1"));
+        wait_until("it waits", || server.metric("tidings_publish_waits_total") > 0.0);
+        let stopping = begin_stop(server, LONG);
+        drop(go_on);
+        let answer = client.read_answer(false);
+        assert_eq!((answer.status, &answer.json()["offset"]), (200, &3.into()));
+        assert!(client.is_ended());
+        drop(client);
+        assert_eq!(stopping.join().expect("no panic"), 0);
+        drop(subscription);
     });
 }
 

@@ -1,1 +1,100 @@
-//! Placeholder.
+//! A server that runs out of descriptors stays useful and quiet, and reactors share what they accept.
+
+use crate::support::http::HttpClient;
+use crate::support::process::Process;
+use crate::support::raw::RawClient;
+use crate::support::ws::WsClient;
+use crate::support::{TestServer, wait_until};
+use serde_json::json;
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+use tidings::{Config, Server};
+
+/// Descriptors of the process: enough for itself and some dozen connections.
+const DESCRIPTORS: usize = 64;
+
+/// Whether a new connection is served. One that finds no descriptor is closed, or waits.
+fn is_served(address: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(address).expect("the kernel accepts");
+    stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a time limit");
+    let asked = std::io::Write::write_all(&mut stream, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut start = [0; 12];
+    asked.is_ok() && stream.read_exact(&mut start).is_ok() && start == *b"HTTP/1.1 200"
+}
+
+#[test]
+fn without_descriptors_those_who_are_there_are_served_quietly_and_others_as_soon_as_some_leave() {
+    for reactors in ["1", "2"] {
+        let process = Process::start_with_descriptors(DESCRIPTORS, &["--reactors", reactors, "--workers", "1"]);
+        let mut client = HttpClient::connect(process.address);
+        let mut socket = WsClient::connect(process.address);
+        socket.subscribe("x");
+        let crowded = Instant::now();
+        // More than fit: those that are not accepted wait in the kernel's queue or are closed.
+        let crowd: Vec<RawClient> = (0..2 * DESCRIPTORS).map(|_| RawClient::connect(process.address)).collect();
+        wait_until("no more are served", || !is_served(process.address));
+
+        let began = Instant::now();
+        let cpu = process.cpu_ticks();
+        let mut offset = 0;
+        // One second of an ordinary life, not of spinning: what is there is served as if nothing were wrong.
+        while began.elapsed() < Duration::from_secs(1) {
+            offset += 1;
+            assert_eq!(client.request("POST", "/channels/x", &[], b"1").json()["offset"], offset);
+            assert_eq!(socket.next_json(), json!({"channel": "x", "offset": offset, "data": 1}));
+            assert!(socket.socket.get_ref().peer_addr().is_ok());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let used = process.cpu_ticks() - cpu;
+        assert!(used < 30, "{used} ticks of 10 ms in one second");
+        assert_eq!(client.request("GET", "/metrics", &[], b"").status, 200);
+
+        drop(crowd);
+        wait_until("new connections are served again", || is_served(process.address));
+        drop(client);
+        process.signal("TERM");
+        assert!(socket.read_close().is_some());
+        assert!(socket.socket.read().is_err());
+        drop(socket);
+        let (status, errors) = process.wait();
+        assert_eq!(status.code(), Some(0), "{errors}");
+        let complaints = errors.matches("cannot accept connections").count();
+        let took = crowded.elapsed();
+        assert!((1..=took.as_secs() as usize + 1).contains(&complaints), "{complaints} lines in {took:?}: {errors}");
+    }
+}
+
+/// The reactor that owns a socket, from its public name `REACTOR-SLOT-GENERATION`.
+fn reactor_of(socket: &mut WsClient) -> String {
+    let answer = socket.subscribe("shared");
+    let name = answer["connection"].as_str().expect("a name").to_owned();
+    name.split('-').next().expect("a reactor").to_owned()
+}
+
+#[test]
+fn two_reactors_share_the_connections_and_all_of_them_hear_everything() {
+    let server = TestServer::start(|config| config.server.reactors = 2);
+    let mut sockets: Vec<WsClient> = (0..200).map(|_| WsClient::connect(server.address())).collect();
+    let mut owned: HashMap<String, usize> = HashMap::new();
+    for socket in &mut sockets {
+        *owned.entry(reactor_of(socket)).or_default() += 1;
+    }
+    assert_eq!(owned.len(), 2, "{owned:?}");
+    assert!(owned.values().all(|count| *count >= 40), "each has at least a fifth: {owned:?}");
+    server.publish("shared", "1").expect("published");
+    for socket in &mut sockets {
+        assert_eq!(socket.next_json(), json!({"channel": "shared", "offset": 1, "data": 1}));
+    }
+}
+
+#[test]
+fn a_second_server_does_not_take_half_of_the_connections_of_the_first() {
+    let server = TestServer::start(|config| config.server.reactors = 2);
+    let mut config = Config::default();
+    config.server.listen = vec![server.address()];
+    let Err(error) = Server::start(config) else { panic!("two servers share a port") };
+    assert!(error.to_string().contains(&server.address().to_string()), "{error}");
+    assert!(HttpClient::connect(server.address()).is_kept());
+}

@@ -9,6 +9,7 @@
 //! The reactor that owns the connection calls [`Connection::step`] while [`Connection::wants_input`], hands every reply
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
 
+mod answering;
 mod batch;
 pub mod env;
 mod http;

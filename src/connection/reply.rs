@@ -1,7 +1,7 @@
 //! Answers on their way out: each in the form in which its request came.
 
+use super::answering::{Asked, JSON, Ready};
 use super::env::Env;
-use super::http::{Asked, JSON, Ready};
 use super::socket::{Endpoint, Socket};
 use super::stream::Stream;
 use super::task::{RawWork, Rights, Task};

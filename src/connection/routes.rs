@@ -1,7 +1,7 @@
 //! What each path and method is for: from a head to the plan that the connection carries out.
 
+use super::answering::{Asked, JSON, Ready};
 use super::env::{Env, STRICT_SUBPROTOCOL};
-use super::http::{Asked, JSON, Ready};
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::close::Reason;
@@ -236,8 +236,10 @@ fn since(text: &str) -> Since {
     Position::parse(text).map_or(Since::Unreadable, Since::Position)
 }
 
+/// A number from 1; as on the socket, one that is too large to hold counts as the largest.
 fn count(name: &str, value: &str) -> Result<u32, Refusal> {
-    value.parse().ok().filter(|count| *count > 0).ok_or_else(|| {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| value.parse().unwrap_or(u32::MAX)).filter(|count| *count > 0).ok_or_else(|| {
         Refusal::new(
             400,
             "bad_request",

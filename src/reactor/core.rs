@@ -42,7 +42,7 @@ pub struct Setup {
     pub publish_wait: Duration,
     /// Subscriptions per connection.
     pub subscriptions_max: usize,
-    /// Connections per reactor; `usize::MAX` for as many as descriptors allow.
+    /// Connections in all reactors together; `usize::MAX` for as many as descriptors allow.
     pub connections_max: usize,
     /// Limits and texts of connections.
     pub limits: Arc<Limits>,

@@ -6,7 +6,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -17,7 +18,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before accepting again when no descriptor was free.
 pub(super) const EXHAUSTED_RETRY: Duration = Duration::from_millis(100);
 /// At most one line of log in this time about missing descriptors.
-const EXHAUSTED_LOG_EVERY: Duration = Duration::from_secs(1);
+const EXHAUSTED_LOG_EVERY_MS: u64 = 1000;
 
 /// Opens a listening socket that shares its port with the other reactors'. Accepted sockets inherit its options.
 ///
@@ -64,7 +65,7 @@ pub(super) enum Accepted {
     /// This one went away while it waited; there may be more.
     Gone,
     /// No descriptor is free: try again after [`EXHAUSTED_RETRY`].
-    Exhausted,
+    Exhausted(Error),
 }
 
 impl Listener {
@@ -73,8 +74,8 @@ impl Listener {
             Ok((stream, peer)) => Accepted::Connection(stream, peer),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Empty,
             Err(error) if is_exhausted(&error) => {
-                reserve.turn_one_away(&self.socket, &error);
-                Accepted::Exhausted
+                reserve.turn_one_away(&self.socket);
+                Accepted::Exhausted(error)
             }
             Err(_) => Accepted::Gone,
         }
@@ -86,29 +87,41 @@ fn is_exhausted(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12))
 }
 
+/// When missing descriptors were last logged, by whichever reactor it was.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    /// Milliseconds after the start, plus one; 0 for never.
+    last_ms: AtomicU64,
+}
+
+impl Complaints {
+    /// Logs that no connection can be accepted, unless that was said a moment ago.
+    pub(super) fn log(&self, error: &Error, since_start: Duration) {
+        let now_ms = since_start.as_millis() as u64 + 1;
+        let due = |last_ms: u64| (last_ms == 0 || now_ms >= last_ms + EXHAUSTED_LOG_EVERY_MS).then_some(now_ms);
+        if self.last_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok() {
+            warn!("cannot accept connections: {error}; raise the limit of open files (ulimit -n), or add a machine");
+        }
+    }
+}
+
 /// A descriptor kept aside: when all others are used, giving it up lets one waiting peer be told so at once.
 pub(super) struct Reserve {
     descriptor: Option<File>,
-    logged: Option<Instant>,
 }
 
 impl Reserve {
     pub(super) fn new() -> Reserve {
-        Reserve { descriptor: File::open("/dev/null").ok(), logged: None }
+        Reserve { descriptor: File::open("/dev/null").ok() }
     }
 
     /// Accepts one waiting connection on the reserve descriptor and drops it, so that its peer sees a reset instead of
     /// waiting for ever.
-    fn turn_one_away(&mut self, socket: &TcpListener, error: &Error) {
+    fn turn_one_away(&mut self, socket: &TcpListener) {
         if self.descriptor.take().is_some() {
             drop(socket.accept());
         }
         self.refill();
-        let now = Instant::now();
-        if self.logged.is_none_or(|at| now.duration_since(at) >= EXHAUSTED_LOG_EVERY) {
-            self.logged = Some(now);
-            warn!("cannot accept connections: {error}; raise the limit of open files (ulimit -n), or add a machine");
-        }
     }
 
     /// Takes a descriptor aside again, if one is free.

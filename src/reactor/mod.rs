@@ -23,11 +23,11 @@ use crate::connection::env::TICK_MS;
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::{Inbox, Wake};
 use entry::{Entries, parts};
-use listener::{Accepted, EXHAUSTED_RETRY, Listener, Reserve};
+use listener::{Accepted, Complaints, EXHAUSTED_RETRY, Listener, Reserve};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{ErrorKind, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use subscriptions::Subscriptions;
 
@@ -42,11 +42,14 @@ const EVENTS_PER_TICK: usize = 1024;
 /// The shared read buffer, in bytes. At least four heads fit.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// Orders from the control thread, shared by all reactors.
+/// What all reactors share: orders from the control thread, the number of connections, and what was complained about.
 #[derive(Debug, Default)]
 pub struct Orders {
     /// Milliseconds after the start at which a drain must be over; 0 while there is none.
     drain_until_ms: AtomicU64,
+    /// Connections that are open in all reactors.
+    connections: AtomicUsize,
+    complaints: Complaints,
 }
 
 impl Orders {
@@ -247,8 +250,9 @@ impl Reactor {
                     }
                     Accepted::Empty => self.listeners[index].ready = false,
                     Accepted::Gone => {}
-                    Accepted::Exhausted => {
+                    Accepted::Exhausted(error) => {
                         self.core.setup.counters.accept_exhausted.add(1);
+                        self.orders.complaints.log(&error, self.core.now.duration_since(self.core.setup.started));
                         self.accept_again = Some(self.core.now + EXHAUSTED_RETRY);
                         return;
                     }
@@ -267,7 +271,7 @@ impl Reactor {
         }
         let connection = Connection::new(peer.ip().to_canonical().is_loopback(), self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
-        let too_many = self.entries.len() > self.core.setup.connections_max;
+        let too_many = self.orders.connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         let Some(entry) = self.entries.get(slot) else { return };
         if too_many {
             entry.connection.turn_away();
@@ -297,6 +301,7 @@ impl Reactor {
         let freed_any = !self.core.dead.is_empty();
         while let Some(slot) = self.core.dead.pop() {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
+            self.orders.connections.fetch_sub(1, Ordering::Relaxed);
             let reason = entry.dead.unwrap_or(Reason::PeerVanished);
             self.core.setup.counters.closed[reason.index()].add(1);
             self.core.count(entry.counted_as, false);

@@ -230,7 +230,7 @@ impl SharedParts {
             inline_parse_bytes: config.server.inline_parse_bytes,
             publish_wait: config.server.publish_wait,
             subscriptions_max: config.channels.per_connection,
-            connections_max: connections_per_reactor(config.server.connections, config.server.reactor_count()),
+            connections_max: connections_max(config.server.connections),
             limits: Arc::new(Limits::new(config)),
             policies: addresses.iter().map(|address| policy(config, *address)).collect(),
             counters: Arc::clone(&self.threads[index]),
@@ -295,8 +295,8 @@ fn spawn_control(hub: Arc<Hub>) -> std::io::Result<(Sender<()>, JoinHandle<()>)>
     Ok((stop, thread))
 }
 
-fn connections_per_reactor(total: usize, reactors: usize) -> usize {
-    if total == 0 { usize::MAX } else { total.div_ceil(reactors) }
+fn connections_max(total: usize) -> usize {
+    if total == 0 { usize::MAX } else { total }
 }
 
 fn policy(config: &Config, address: SocketAddr) -> AccessPolicy {

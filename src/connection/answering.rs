@@ -1,0 +1,121 @@
+//! Answers over HTTP: what they need to know of their request, and how answers and refusals are written.
+
+use super::env::Env;
+use super::{Connection, State};
+use crate::close::Reason;
+use crate::wire::http::access::cors_fields;
+use crate::wire::http::answer::{AnswerHead, refusal_body, write_answer};
+use crate::wire::http::head::{Head, HeadError, Method, Version};
+use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;
+use smallvec::SmallVec;
+
+/// The media type of every JSON answer.
+pub(super) const JSON: &str = "application/json";
+
+/// What an answer needs to know of its request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) version: Version,
+    pub(super) keep_alive: bool,
+    /// False for HEAD.
+    pub(super) send_body: bool,
+    /// `POST /ws`: its answer is the one that a socket would get.
+    pub(super) as_on_socket: bool,
+    /// The origin whose pages may read the answer.
+    pub(super) cors_origin: Option<Box<str>>,
+}
+
+/// An answer that is ready.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    pub(super) status: u16,
+    pub(super) content_type: Option<&'static str>,
+    pub(super) body: Vec<u8>,
+    /// Fields for this answer alone.
+    pub(super) extra: SmallVec<[(&'static str, String); 2]>,
+}
+
+impl Asked {
+    pub(super) fn of(head: &Head<'_>, env: &Env) -> Asked {
+        Asked {
+            version: head.version,
+            keep_alive: head.keep_alive && !env.draining,
+            send_body: head.method != Method::Head,
+            as_on_socket: false,
+            cors_origin: None,
+        }
+    }
+}
+
+impl Connection {
+    /// Writes the answer to the current request, and ends the connection if that was its last.
+    pub(super) fn answer(&mut self, asked: &Asked, ready: &Ready, env: &mut Env) {
+        let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
+        extra.push(("Vary", "Accept, Origin"));
+        extra.push(("Cache-Control", "no-store"));
+        extra.extend(ready.extra.iter().map(|(name, value)| (*name, value.as_str())));
+        if let Some(origin) = &asked.cors_origin {
+            extra.extend(cors_fields(origin));
+        }
+        let head = AnswerHead {
+            status: ready.status,
+            content_type: ready.content_type,
+            keep_alive: asked.keep_alive,
+            version: asked.version,
+            extra: &extra,
+        };
+        self.outbox.append(env.spares, |out| write_answer(out, &head, &ready.body, asked.send_body, env.date));
+        self.since = env.now;
+        if !asked.keep_alive {
+            let reason = if env.draining { Reason::ServerShutdown } else { Reason::HttpDone };
+            self.end(reason, env);
+        } else if let State::Http(http) = &mut self.state {
+            http.answered();
+        }
+    }
+
+    pub(super) fn answer_refusal(&mut self, asked: &Asked, error: &HeadError, env: &mut Env) {
+        self.answer_refusal_with(asked, error, None, env);
+    }
+
+    pub(super) fn answer_refusal_with(
+        &mut self,
+        asked: &Asked,
+        error: &HeadError,
+        allow: Option<&'static str>,
+        env: &mut Env,
+    ) {
+        env.counters.refused[error.reason.index()].add(1);
+        let mut ready = Ready {
+            status: error.reason.http_status(),
+            content_type: Some(JSON),
+            body: refusal_body(error.reason.label(), &error.message),
+            ..Ready::default()
+        };
+        ready.extra.extend(allow.map(|methods| ("Allow", methods.to_owned())));
+        if ready.status == 426 {
+            ready.extra.extend(UPGRADE_REQUIRED_FIELDS.map(|(name, value)| (name, value.to_owned())));
+        }
+        if ready.status == 503 {
+            ready.extra.push(("Retry-After", "1".to_owned()));
+        }
+        let closes = matches!(ready.status, 413) || !asked.keep_alive;
+        let asked = Asked { keep_alive: !closes, ..asked.clone() };
+        self.answer(&asked, &ready, env);
+        if !asked.keep_alive && self.ending().is_some() {
+            self.end(error.reason, env);
+        }
+    }
+
+    /// Refuses what could not be read as a request. Nobody knows where the next one begins, so the connection ends.
+    pub(super) fn refuse_unread(&mut self, error: &HeadError, env: &mut Env) {
+        let asked = Asked {
+            version: Version::Http11,
+            keep_alive: false,
+            send_body: true,
+            as_on_socket: false,
+            cors_origin: None,
+        };
+        self.answer_refusal(&asked, error, env);
+    }
+}
