@@ -34,7 +34,11 @@ fn a_callback_sees_every_publication_in_order_whoever_publishes() {
     assert_eq!(subscription.position.offset, 1);
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| (0..100).for_each(|n| drop(server.publish("news", &n.to_string()).expect("there is room"))));
+            scope.spawn(|| {
+                for n in 0..100 {
+                    server.publish("news", &n.to_string()).expect("there is room");
+                }
+            });
         }
         scope.spawn(|| {
             (0..100).for_each(|_| assert_eq!(http::post(server.address(), "/channels/news", "1").status, 200))
@@ -50,7 +54,7 @@ fn what_cannot_be_published_is_refused_with_the_protocols_own_codes() {
     let server = TestServer::start(|_| {});
     for (channel, json, code) in [("a/b", "1", "bad_channel"), ("a", "{", "bad_json"), ("", "1", "bad_channel")] {
         let refusal = server.publish(channel, json).expect_err("it is refused").0;
-        assert_eq!((refusal.status, &*refusal.code), (400, code));
+        assert_eq!((refusal.status, refusal.code), (400, code));
     }
     assert!(server.subscribe("a/b", |_| {}).is_err());
     assert_eq!(server.hub().stats().published, 0);
@@ -143,7 +147,7 @@ fn a_slow_callback_makes_publishers_wait_and_then_refuses_them() {
     server.publish("news", "2").expect("there is room");
     let began = Instant::now();
     let refusal = server.publish("news", "3").expect_err("no room").0;
-    assert_eq!((refusal.status, &*refusal.code), (503, "busy"));
+    assert_eq!((refusal.status, refusal.code), (503, "busy"));
     assert!(began.elapsed() >= Duration::from_millis(100), "it waited");
     go.send(()).expect("the callback waits");
     assert_eq!((seen.recv_timeout(PATIENCE), seen.recv_timeout(PATIENCE)), (Ok(1), Ok(2)));

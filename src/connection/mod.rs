@@ -320,13 +320,66 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::{Connection, Hold, State};
+    use super::env::{Backstage, Env, Limits};
+    use super::outbox::Spares;
+    use super::socket::{Endpoint, Socket};
+    use super::task::Rights;
+    use super::{Connection, Hold, IN_FLIGHT_MAX, State};
+    use crate::config::Config;
     use crate::connection::http::Http;
-    use crate::connection::socket::Socket;
+    use crate::metrics::Counters;
+    use crate::wire::http::access::AccessPolicy;
+    use crate::wire::parse::Dialect;
+
+    struct NoPages;
+
+    impl Backstage for NoPages {
+        fn metrics(&self) -> String {
+            String::new()
+        }
+
+        fn channels(&self) -> Vec<u8> {
+            Vec::new()
+        }
+    }
+
+    /// Replies wait in the reactor's mailbox: a sender that is faster than they are taken out must be held back.
+    #[test]
+    fn a_socket_with_too_many_answers_on_their_way_is_not_read() {
+        let (limits, counters) = (Limits::new(&Config::default()), Counters::default());
+        let policy = AccessPolicy {
+            listener_is_loopback: true,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            open_publish: true,
+            anonymous_publish_flag: false,
+            port: 0,
+        };
+        let env = Env {
+            now: 0,
+            limits: &limits,
+            spares: &mut Spares::default(),
+            counters: &counters,
+            date: "",
+            policy: &policy,
+            backstage: &NoPages,
+            draining: false,
+        };
+        let mut connection = Connection::new(true, 0);
+        let rights = Rights { publish: true, administer: false };
+        connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights));
+        for _ in 0..IN_FLIGHT_MAX {
+            assert!(connection.wants_input(&env));
+            connection.submitted(1, Hold::No);
+        }
+        assert!(!connection.wants_input(&env));
+        connection.answered();
+        assert!(connection.wants_input(&env));
+    }
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert_eq!((size_of::<Connection>(), size_of::<State>()), (0, 0));
-        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (0, 0, 0));
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (56, 32));
+        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (16, 32, 1));
     }
 }

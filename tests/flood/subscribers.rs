@@ -58,9 +58,12 @@ fn channel_of(object: &str) -> usize {
     name.strip_prefix("flood-").and_then(|digits| digits.parse().ok()).expect("one of ours")
 }
 
+/// A subscriber's work, which knows its own number.
+type Subscriber = fn(&Flood<'_>, usize);
+
 /// Starts subscribers of every kind.
 pub(super) fn start<'s, 'e>(scope: &'s Scope<'s, 'e>, flood: &'e Flood<'e>) -> Vec<ScopedJoinHandle<'s, ()>> {
-    let kinds: [(&str, fn(&Flood<'_>, usize)); 9] = [
+    let kinds: [(&str, Subscriber); 9] = [
         ("text 1", |flood, who| over_sockets(flood, who, false)),
         ("text 2", |flood, who| over_sockets(flood, who, false)),
         ("text 3", |flood, who| over_sockets(flood, who, false)),
@@ -71,7 +74,7 @@ pub(super) fn start<'s, 'e>(scope: &'s Scope<'s, 'e>, flood: &'e Flood<'e>) -> V
         ("library 1", by_the_library),
         ("library 2", by_the_library),
     ];
-    let spawn = |(who, (name, run)): (usize, (&str, fn(&Flood<'_>, usize)))| {
+    let spawn = |(who, (name, run)): (usize, (&str, Subscriber))| {
         Builder::new().name(format!("subscriber {name}")).spawn_scoped(scope, move || run(flood, 100 + who))
     };
     kinds.into_iter().enumerate().map(|kind| spawn(kind).expect("a thread")).collect()

@@ -10,6 +10,13 @@ use std::time::Duration;
 
 /// Runs `act` while somebody publishes to `name` as fast as possible.
 fn under_publications(server: &TestServer, name: &str, act: impl FnOnce()) {
+    /// Ends the publisher when the test has seen enough, or has failed.
+    struct End<'e>(&'e AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -17,8 +24,8 @@ fn under_publications(server: &TestServer, name: &str, act: impl FnOnce()) {
                 server.publish(name, "1").expect("there is room");
             }
         });
+        let _end = End(&over);
         act();
-        over.store(true, Ordering::Relaxed);
     });
 }
 
