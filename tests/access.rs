@@ -175,8 +175,8 @@ fn every_trace_of_a_proxy_counts_as_remote_on_a_loopback_listener() {
             assert_eq!(ask("POST", "/channels/law", b"1"), refused("publishing_not_allowed"), "{field}");
             assert_eq!(ask("POST", "/ws", b"1"), refused("publishing_not_allowed"), "{field}");
             assert_eq!(ask("DELETE", "/channels/law", b""), refused("admin_only"), "{field}");
-            assert_eq!(ask("GET", "/metrics", b""), refused("forbidden"), "{field}");
-            assert_eq!(ask("GET", "/channels", b""), refused("forbidden"), "{field}");
+            assert_eq!(ask("GET", "/metrics", b""), refused("admin_only"), "{field}");
+            assert_eq!(ask("GET", "/channels", b""), refused("admin_only"), "{field}");
             assert_eq!(ask("GET", "/channels/law", b"").0, 200, "{field}");
             assert_eq!(ask("GET", "/readyz", b"").0, 200, "{field}");
         }

@@ -1,6 +1,7 @@
 //! RFC 6455 on the wire: fragments, control frames, every refusal with its code, closing, silence, and the echo.
 
 use crate::support::frames::{BINARY, CLOSE, PING, PONG, RawSocket, TEXT, frame, header};
+use crate::support::ws::WsClient;
 use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -294,4 +295,15 @@ fn a_stopping_server_says_1001_and_waits_for_the_answer() {
         drop(sockets);
         assert_eq!(stopping.join().expect("it stops"), 0, "nobody was cut off");
     });
+}
+
+#[test]
+fn binary_messages_are_closed_with_1003_where_they_are_switched_off() {
+    let server = TestServer::start(|config| config.websocket.binary = false);
+    let mut socket = WsClient::connect(server.address());
+    assert_eq!(socket.post("news", &serde_json::json!(1))["status"], 200);
+    socket.send_binary(b"{\"method\":\"POST\",\"path\":\"/channels/news\"}\nbytes".to_vec());
+    let close = socket.read_close().expect("a Close with a code");
+    assert_eq!(u16::from(close.code), 1003);
+    assert_eq!(server.metric("tidings_refused_total{reason=\"unsupported_data\"}"), 1.0);
 }

@@ -79,6 +79,8 @@ knobs! {
         message_bytes: usize = 64 * KIB, bytes(128, GIB);
         /// Fragments of one message, so that empty fragments cannot go on for ever.
         fragments: usize = 131_072, count("fragments", 1, 1 << 30);
+        /// Whether binary messages are taken on channels. Without them a binary message is closed with 1003.
+        binary: bool = true, Flag;
         /// A message on /echo, which is for trying out and measuring large ones too.
         echo_message_bytes: usize = 16 * MIB, bytes(128, GIB);
         /// Silence after which the server pings: shorter than the 30 to 60 s after which middleboxes forget a stream.

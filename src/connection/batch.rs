@@ -10,13 +10,14 @@ pub(super) struct Batch {
     of: u8,
     /// Pushes on channels that this batch subscribed: they follow its answer.
     held: Vec<(u64, Bytes)>,
+    held_bytes: usize,
     /// Names of the channels that this batch subscribed.
     subscribed: Vec<u64>,
 }
 
 impl Batch {
     pub(super) fn new(of: u8) -> Batch {
-        Batch { array: vec![b'['], received: 0, of, held: Vec::new(), subscribed: Vec::new() }
+        Batch { array: vec![b'['], received: 0, of, held: Vec::new(), held_bytes: 0, subscribed: Vec::new() }
     }
 
     /// Adds the next answer; true when it was the last.
@@ -35,7 +36,13 @@ impl Batch {
         self.subscribed.contains(&channel)
     }
 
+    /// Bytes of the pushes that wait: they count against the outbox's limit.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     pub(super) fn hold(&mut self, channel: u64, frame: Bytes) {
+        self.held_bytes += frame.len();
         self.held.push((channel, frame));
     }
 
@@ -43,6 +50,7 @@ impl Batch {
     pub(super) fn unsubscribed(&mut self, channel: u64) {
         self.subscribed.retain(|own| *own != channel);
         self.held.retain(|(own, _)| *own != channel);
+        self.held_bytes = self.held.iter().map(|(_, frame)| frame.len()).sum();
     }
 
     /// The whole answer, and what follows it.

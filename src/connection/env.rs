@@ -30,6 +30,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Messages on `/ws` and `/channels/{name}`.
     pub frames: FrameLimits,
+    /// Whether binary messages are taken there.
+    pub binary: bool,
     /// Messages on `/echo`.
     pub echo_frames: FrameLimits,
     /// Bytes that may wait in an outbox after a write attempt.
@@ -76,6 +78,7 @@ impl Limits {
             },
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
+            binary: config.websocket.binary,
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
             outbox_bytes: config.delivery.outbox_bytes,
             head_wait: ticks(config.http.head_timeout),

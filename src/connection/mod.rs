@@ -225,7 +225,12 @@ impl Connection {
     /// Delivers a publication to this subscriber; `binary` when its GET came in a binary frame.
     pub fn push(&mut self, publication: &Arc<Publication>, binary: bool, env: &mut Env) {
         match &mut self.state {
-            State::Socket(socket) => socket.push(publication, binary, &mut self.outbox, env),
+            State::Socket(socket) => {
+                socket.push(publication, binary, &mut self.outbox, env);
+                if socket.held_bytes() > env.limits.outbox_bytes {
+                    self.cut_off(Reason::SlowConsumer, env);
+                }
+            }
             State::Stream(stream) => {
                 self.since = env.now;
                 stream.push(publication, &mut self.outbox, env);

@@ -291,7 +291,7 @@ fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce(
     }
     let message =
         "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
-    let body = crate::wire::http::answer::refusal_body("forbidden", message);
+    let body = crate::wire::http::answer::refusal_body("admin_only", message);
     Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
 }
 

@@ -70,6 +70,11 @@ impl Socket {
         }
     }
 
+    /// Bytes of pushes that wait behind an unanswered batch.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.batch.as_ref().map_or(0, |batch| batch.held_bytes())
+    }
+
     /// Adds an answer to the batch under way; the whole batch when it was the last.
     pub(super) fn add_to_batch(
         &mut self,
@@ -105,6 +110,10 @@ impl Connection {
                     },
                     Event::Binary(payload) => match socket.endpoint {
                         Endpoint::Echo => echo(&mut self.outbox, env, Opcode::Binary, payload),
+                        Endpoint::Channels(_) if !env.limits.binary => {
+                            env.counters.refused[Reason::UnsupportedData.index()].add(1);
+                            self.close_socket(Reason::UnsupportedData, "binary messages are not taken here", env);
+                        }
                         Endpoint::Channels(_) => {
                             return work(consumed, Form::Binary, Task::Binary, payload, socket.rights);
                         }
