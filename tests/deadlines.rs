@@ -2,6 +2,7 @@
 
 use crate::support::http::{HttpClient, get, request_bytes};
 use crate::support::{PATIENCE, TestServer, wait_until, with_one_and_two_reactors};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -109,7 +110,6 @@ fn ask_without_reading(server: &TestServer) -> (HttpClient, usize) {
     let mut client = HttpClient::connect(server.address());
     let requests = 200;
     client.raw.send(request_bytes("GET", "/channels/large", &[], b"").repeat(requests));
-    wait_until("answers wait", || server.metric("tidings_outbox_bytes") > 0.0);
     (client, requests)
 }
 
@@ -132,6 +132,7 @@ fn a_client_that_reads_late_gets_every_answer() {
     with_one_and_two_reactors(|reactors| {
         let server = start(reactors, LONG, LONG, LONG);
         let (mut client, requests) = ask_without_reading(&server);
+        wait_until("answers wait", || server.metric("tidings_outbox_bytes") > 0.0);
         for _ in 0..requests {
             let answer = client.read_answer(false);
             assert_eq!((answer.status, answer.body.len() > 200_000), (200, true));
@@ -155,5 +156,27 @@ fn each_request_has_its_deadlines_for_itself() {
             assert!(client.raw.is_silent_for(wait / 8));
             assert_eq!(client.exchange("1").status, 200);
         }
+    });
+}
+
+#[test]
+fn who_was_refused_and_neither_leaves_nor_stops_sending_is_cut_off() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.websocket.close_wait = SHORT;
+        });
+        let mut stayer = HttpClient::connect(server.address());
+        let mut sender = HttpClient::connect(server.address());
+        assert_eq!(stayer.exchange("NONSENSE\r\n\r\n").status, 400);
+        let announced = "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n";
+        assert_eq!(sender.exchange(announced).status, 413);
+        let began = Instant::now();
+        // Its answer is not destroyed by what it still sends, but it is not listened to for ever.
+        while sender.raw.stream.write_all(&[b'x'; 4096]).is_ok() {
+            assert!(began.elapsed() < PATIENCE, "a refused client can send for ever");
+        }
+        // Nobody but the one who asks.
+        wait_until("both are gone", || server.metric("tidings_connections") <= 1.0);
     });
 }

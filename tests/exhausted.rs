@@ -29,6 +29,7 @@ fn without_descriptors_those_who_are_there_are_served_quietly_and_others_as_soon
     for reactors in ["1", "2"] {
         let process = Process::start_with_descriptors(DESCRIPTORS, &["--reactors", reactors, "--workers", "1"]);
         let mut client = HttpClient::connect(process.address);
+        assert!(client.is_kept());
         let mut socket = WsClient::connect(process.address);
         socket.subscribe("x");
         let crowded = Instant::now();

@@ -38,13 +38,23 @@ impl RawClient {
     /// Reads once; how many bytes came. 0 at the end of the stream or after a reset.
     pub(crate) fn read_more(&mut self) -> usize {
         let mut buffer = [0; 64 * 1024];
-        match self.stream.read(&mut buffer) {
+        let read = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                outcome => break outcome,
+            }
+        };
+        match read {
             Ok(read) => {
                 self.received.extend_from_slice(&buffer[..read]);
                 read
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
-            Err(error) => panic!("nothing came: {error}; so far {:?}", String::from_utf8_lossy(&self.received)),
+            Err(error) => panic!(
+                "nothing came: {error} ({:?}); so far {:?}",
+                error.kind(),
+                String::from_utf8_lossy(&self.received)
+            ),
         }
     }
 
