@@ -42,6 +42,14 @@ pub enum Reason {
     BadRequest,
     /// The Origin is not allowed.
     OriginNotAllowed,
+    /// What is asked for needs a right that this peer has not.
+    Forbidden,
+    /// More subscriptions than one connection may have.
+    TooManyRequests,
+    /// The same idempotency key with another body.
+    Conflict,
+    /// A total limit is reached, or a queue stayed full: the request may be repeated later.
+    Overloaded,
     /// The Host is none of this server's.
     MisdirectedRequest,
     /// No such route.
@@ -68,7 +76,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their metric index.
-    pub const ALL: [Reason; 29] = [
+    pub const ALL: [Reason; 33] = [
         Reason::PeerClosed,
         Reason::PeerVanished,
         Reason::HttpDone,
@@ -87,6 +95,10 @@ impl Reason {
         Reason::IdleTimeout,
         Reason::BadRequest,
         Reason::OriginNotAllowed,
+        Reason::Forbidden,
+        Reason::TooManyRequests,
+        Reason::Conflict,
+        Reason::Overloaded,
         Reason::MisdirectedRequest,
         Reason::NotFound,
         Reason::MethodNotAllowed,
@@ -112,6 +124,9 @@ impl Reason {
             Reason::MessageTooBig => 1009,
             Reason::TooManyFragments
             | Reason::OriginNotAllowed
+            | Reason::Forbidden
+            | Reason::TooManyRequests
+            | Reason::Conflict
             | Reason::SlowConsumer
             | Reason::BadRequest
             | Reason::MisdirectedRequest
@@ -123,7 +138,7 @@ impl Reason {
             | Reason::UpgradeRequired
             | Reason::HeadTooLarge
             | Reason::VersionNotSupported => 1008,
-            Reason::OutboundBudget | Reason::TooManyConnections => 1013,
+            Reason::OutboundBudget | Reason::Overloaded | Reason::TooManyConnections => 1013,
             Reason::PeerVanished
             | Reason::PingTimeout
             | Reason::CloseTimeout
@@ -144,7 +159,9 @@ impl Reason {
             | Reason::InvalidUtf8
             | Reason::TooManyFragments
             | Reason::BadRequest => 400,
-            Reason::OriginNotAllowed => 403,
+            Reason::OriginNotAllowed | Reason::Forbidden => 403,
+            Reason::Conflict => 409,
+            Reason::TooManyRequests => 429,
             Reason::NotFound => 404,
             Reason::MethodNotAllowed => 405,
             Reason::PingTimeout
@@ -159,7 +176,11 @@ impl Reason {
             Reason::UpgradeRequired => 426,
             Reason::HeadTooLarge => 431,
             Reason::InternalError => 500,
-            Reason::ServerShutdown | Reason::SlowConsumer | Reason::OutboundBudget | Reason::TooManyConnections => 503,
+            Reason::ServerShutdown
+            | Reason::SlowConsumer
+            | Reason::OutboundBudget
+            | Reason::Overloaded
+            | Reason::TooManyConnections => 503,
             Reason::VersionNotSupported => 505,
         }
     }
@@ -186,6 +207,10 @@ impl Reason {
             Reason::IdleTimeout => "idle_timeout",
             Reason::BadRequest => "bad_request",
             Reason::OriginNotAllowed => "origin_not_allowed",
+            Reason::Forbidden => "forbidden",
+            Reason::TooManyRequests => "too_many_requests",
+            Reason::Conflict => "conflict",
+            Reason::Overloaded => "overloaded",
             Reason::MisdirectedRequest => "misdirected_request",
             Reason::NotFound => "not_found",
             Reason::MethodNotAllowed => "method_not_allowed",

@@ -39,10 +39,10 @@ macro_rules! counters {
         #[repr(align(128))]
         pub struct Counters {
             $($(#[doc = $help])+ pub $field: Counter,)*
-            /// Connections ended, by [`Reason::index`].
-            pub closed: [Counter; Reason::ALL.len()],
-            /// HTTP requests refused, by [`Reason::index`].
-            pub refused: [Counter; Reason::ALL.len()],
+            /// Connections ended.
+            pub closed: ByReason,
+            /// Requests and frames refused.
+            pub refused: ByReason,
             /// Ticks by duration: bucket `i` counts those up to [`LAG_BUCKETS_US`]`[i]`.
             pub lag: [Counter; LAG_BUCKETS_US.len() + 1],
             /// Microseconds spent in all ticks.
@@ -63,6 +63,27 @@ macro_rules! counters {
             let _ = last;
         }
     };
+}
+
+/// A counter for each reason.
+#[derive(Debug)]
+pub struct ByReason([Counter; Reason::ALL.len()]);
+
+impl Default for ByReason {
+    fn default() -> Self {
+        ByReason(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl ByReason {
+    /// Counts one. Only the thread that owns the counters may call it.
+    pub fn count(&self, reason: Reason) {
+        self.0[reason.index()].add(1);
+    }
+
+    fn get(&self, reason: Reason) -> u64 {
+        self.0[reason.index()].get()
+    }
 }
 
 /// Upper bounds of the loop lag's buckets, in microseconds.
@@ -169,11 +190,11 @@ fn write_by_reason(
     threads: &[Arc<Counters>],
     name: &str,
     help: &str,
-    pick: fn(&Counters) -> &[Counter; Reason::ALL.len()],
+    pick: fn(&Counters) -> &ByReason,
 ) {
     let _ = writeln!(out, "# HELP tidings_{name} {help}\n# TYPE tidings_{name} counter");
     for reason in Reason::ALL {
-        let sum: u64 = threads.iter().map(|thread| pick(thread)[reason.index()].get()).sum();
+        let sum: u64 = threads.iter().map(|thread| pick(thread).get(reason)).sum();
         let _ = writeln!(out, "tidings_{name}{{reason=\"{}\"}} {sum}", reason.label());
     }
 }
@@ -234,7 +255,8 @@ mod tests {
         let threads = [Arc::new(Counters::default()), Arc::new(Counters::default())];
         threads[0].opened.add(3);
         threads[1].opened.add(4);
-        threads[1].closed[Reason::PingTimeout.index()].add(2);
+        threads[1].closed.count(Reason::PingTimeout);
+        threads[1].closed.count(Reason::PingTimeout);
         threads[0].count_tick(75);
         let text = exposition(&threads, &Shared { channels: 9, ..Shared::default() });
         assert!(text.contains("\ntidings_connections_opened_total 7\n"), "{text}");

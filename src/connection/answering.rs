@@ -85,7 +85,7 @@ impl Connection {
         allow: Option<&'static str>,
         env: &mut Env,
     ) {
-        env.counters.refused[error.reason.index()].add(1);
+        env.counters.refused.count(error.reason);
         let mut ready = Ready {
             status: error.reason.http_status(),
             content_type: Some(JSON),

@@ -24,6 +24,9 @@ impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
     pub fn reply(&mut self, answer: Reply, env: &mut Env) {
         self.answered();
+        if let Answer::Refused(refusal) = &answer.answer {
+            count_refusal(refusal, env);
+        }
         match self.transport() {
             Some(Transport::Http) => self.reply_http(answer, env),
             Some(Transport::WebSocket) => self.reply_socket(answer, env),
@@ -101,9 +104,6 @@ impl Connection {
             }
             _ => {
                 let ready = http_answer(id.as_ref(), to, &answer, asked.as_on_socket);
-                if let Answer::Refused(refusal) = &answer {
-                    count_refusal(refusal, env);
-                }
                 self.answer(&asked, &ready, env);
             }
         }
@@ -166,8 +166,7 @@ impl Connection {
 
     /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.
     fn refuse_socket(&mut self, refusal: &Refusal, env: &mut Env) {
-        count_refusal(refusal, env);
-        let reason = if refusal.status == 503 { Reason::OutboundBudget } else { Reason::BadRequest };
+        let reason = if refusal.status == 503 { Reason::Overloaded } else { Reason::BadRequest };
         self.close_socket(reason, &format!("{}: {}", refusal.code, refusal.message), env);
     }
 
@@ -197,15 +196,17 @@ fn live_channel(answer: &Answer) -> Option<u64> {
 
 fn count_refusal(refusal: &Refusal, env: &Env) {
     let reason = match refusal.status {
-        403 => Reason::OriginNotAllowed,
+        403 => Reason::Forbidden,
         404 => Reason::NotFound,
         405 => Reason::MethodNotAllowed,
+        409 => Reason::Conflict,
         413 => Reason::BodyTooLarge,
         415 => Reason::UnsupportedMediaType,
-        503 => Reason::OutboundBudget,
+        429 => Reason::TooManyRequests,
+        503 => Reason::Overloaded,
         _ => Reason::BadRequest,
     };
-    env.counters.refused[reason.index()].add(1);
+    env.counters.refused.count(reason);
 }
 
 /// Writes an answer as JSON, as on the socket. `once` leaves the connection's name out: there is nothing to exclude.

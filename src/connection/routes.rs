@@ -78,9 +78,9 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
     match head.path {
         "/ws" => socket(head, access, rights, env),
         "/echo" => echo(head, access, rights, env),
-        "/channels" => page(head, access, || operator_page(access, JSON, || env.backstage.channels())),
+        "/channels" => page(head, access, || operator_page(access, env, JSON, || env.backstage.channels())),
         "/metrics" => page(head, access, || {
-            operator_page(access, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
+            operator_page(access, env, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
         }),
         "/livez" => page(head, access, || text(200, "alive\n")),
         "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
@@ -284,13 +284,14 @@ fn nothing_at(path: &str) -> HeadError {
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
-fn operator_page(access: &Access, content_type: &'static str, make: impl FnOnce() -> Vec<u8>) -> Plan {
+fn operator_page(access: &Access, env: &Env, content_type: &'static str, make: impl FnOnce() -> Vec<u8>) -> Plan {
     if access.is_local_operator {
         let body = make();
         return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
     }
     let message =
         "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
+    env.counters.refused.count(Reason::Forbidden);
     let body = crate::wire::http::answer::refusal_body("admin_only", message);
     Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
 }

@@ -111,7 +111,7 @@ impl Connection {
                     Event::Binary(payload) => match socket.endpoint {
                         Endpoint::Echo => echo(&mut self.outbox, env, Opcode::Binary, payload),
                         Endpoint::Channels(_) if !env.limits.binary => {
-                            env.counters.refused[Reason::UnsupportedData.index()].add(1);
+                            env.counters.refused.count(Reason::UnsupportedData);
                             self.close_socket(Reason::UnsupportedData, "binary messages are not taken here", env);
                         }
                         Endpoint::Channels(_) => {
@@ -137,7 +137,7 @@ impl Connection {
             }
             Err(error) => (error.reason, error.detail),
         };
-        env.counters.refused[last_word.0.index()].add(1);
+        env.counters.refused.count(last_word.0);
         self.close_socket(last_word.0, last_word.1, env);
         (consumed, Step::Continue)
     }

@@ -37,6 +37,8 @@ const WAKER: Token = Token(usize::MAX);
 const LISTENERS: usize = usize::MAX - 1;
 /// Connections accepted in one tick.
 const ACCEPTS_PER_TICK: usize = 256;
+/// Rounds of delivery before the goodbyes of a drain: a full mailbox at the default size takes a few.
+const LAST_ROUNDS: usize = 256;
 /// Events taken from the kernel at once.
 const EVENTS_PER_TICK: usize = 1024;
 /// The shared read buffer, in bytes. At least four heads fit.
@@ -303,7 +305,7 @@ impl Reactor {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
             self.orders.connections.fetch_sub(1, Ordering::Relaxed);
             let reason = entry.dead.unwrap_or(Reason::PeerVanished);
-            self.core.setup.counters.closed[reason.index()].add(1);
+            self.core.setup.counters.closed.count(reason);
             self.core.count(entry.counted_as, false);
             entry.connection.outbox.clear(&mut self.core.spares);
             self.core.charge(&mut entry);
@@ -339,7 +341,13 @@ impl Reactor {
             }
         }
         // What was posted before the goodbye goes out before it.
-        self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
+        for _ in 0..LAST_ROUNDS {
+            let more = self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
+            self.core.flush_dirty(&mut self.entries);
+            if !more {
+                break;
+            }
+        }
         for slot in self.entries.slots() {
             let Some(entry) = self.entries.get(slot) else { continue };
             entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.address));
