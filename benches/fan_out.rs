@@ -1,0 +1,89 @@
+//! Publishing into the hub, and one publication into the outboxes of many subscribers.
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::io::IoSlice;
+use std::time::Instant;
+use tidings::connection::outbox::{Outbox, SLICES_MAX, Spares};
+use tidings::hub::Hub;
+use tidings::hub::execute::{Progress, execute};
+use tidings::hub::limits::HubLimits;
+use tidings::hub::post::{ChannelId, ConnId, Delivery, Form, MailboxId, Post};
+use tidings::hub::publication::{Draft, Publication};
+use tidings::hub::work::Work;
+use tidings::wire::publication::{Data, Epoch, Position};
+use tidings::wire::request::{GetOptions, PostOptions, Request, Verb};
+
+/// Takes everything and keeps nothing.
+struct Nowhere;
+
+impl Post for Nowhere {
+    fn reserve(&self, _: MailboxId, _: usize) -> bool {
+        true
+    }
+
+    fn release(&self, _: MailboxId, _: usize) {}
+
+    fn post(&self, _: MailboxId, delivery: Delivery) {
+        drop(delivery);
+    }
+
+    fn wake(&self, _: MailboxId) {}
+}
+
+fn data() -> Data {
+    Data::Json(Bytes::from(format!("\"{}\"", "x".repeat(126))))
+}
+
+fn work(verb: Verb, mailbox: u32) -> Work {
+    let to = ConnId { mailbox: MailboxId(mailbox), slot: 0, generation: 0 };
+    Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
+}
+
+fn publish(c: &mut Criterion) {
+    let mut group = c.benchmark_group("publish");
+    for mailboxes in [0, 1, 2] {
+        let hub = Hub::new(HubLimits::default());
+        for mailbox in 0..mailboxes {
+            let verb = Verb::Get { channel: "stocks".into(), options: GetOptions::default() };
+            execute(&mut work(verb, mailbox), &hub, &Nowhere, Instant::now(), 0);
+        }
+        let (channel, now) = (std::sync::Arc::<str>::from("stocks"), Instant::now());
+        group.bench_function(format!("128 B to {mailboxes} mailboxes"), |b| {
+            b.iter(|| {
+                let options = PostOptions { data: data(), event: None, key: None, exclude_self: false, exclude: None };
+                let verb = Verb::Post { channel: channel.clone(), post: Box::new(options) };
+                assert_eq!(execute(&mut work(verb, 0), &hub, &Nowhere, now, 0), Progress::Done);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn fan_out(c: &mut Criterion) {
+    let mut group = c.benchmark_group("fan_out");
+    let position = Position { epoch: Epoch::from_random(7), offset: 1 };
+    let draft = Draft { data: data(), event: None, time: None };
+    let publication = Publication::new("stocks".into(), ChannelId(1), position, draft);
+    for subscribers in [100, 1_000, 10_000] {
+        let mut outboxes: Vec<Outbox> = (0..subscribers).map(|_| Outbox::default()).collect();
+        let mut spares = Spares::default();
+        group.throughput(Throughput::Elements(subscribers as u64));
+        group.bench_function(format!("push and take, {subscribers} outboxes"), |b| {
+            b.iter(|| {
+                let frame = publication.text_frame();
+                for outbox in &mut outboxes {
+                    outbox.push_shared(frame.clone(), &mut spares);
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let filled = outbox.slices(&mut slices);
+                    let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
+                    outbox.advance(bytes, &mut spares);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, publish, fan_out);
+criterion_main!(benches);

@@ -1,0 +1,92 @@
+//! What a hop through the worker pool costs beside parsing in place: the break-even gives `server.inline_parse_bytes`.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use std::sync::Arc;
+use std::thread::{Thread, current, park};
+use std::time::Instant;
+use tidings::connection::task::{RawWork, Rights, Task};
+use tidings::handoff::job::{Job, JobQueues};
+use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Postman, Wake};
+use tidings::hub::Hub;
+use tidings::hub::execute::execute;
+use tidings::hub::limits::HubLimits;
+use tidings::hub::post::{ConnId, Form, MailboxId};
+use tidings::wire::json::JsonScratch;
+use tidings::wire::parse::Dialect;
+use tidings::workers::Worker;
+
+/// Wakes the benchmark's thread as a waker wakes a reactor.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(&self) {
+        self.0.unpark();
+    }
+}
+
+const TO: ConnId = ConnId { mailbox: MailboxId(0), slot: 0, generation: 0 };
+
+fn raw(payload: Vec<u8>) -> RawWork<Vec<u8>> {
+    let rights = Rights { publish: true, administer: false };
+    RawWork { form: Form::Text, task: Task::Text(Dialect::Strict), payload, rights }
+}
+
+/// A POST of an array of about `bytes`.
+fn payload(bytes: usize) -> Vec<u8> {
+    let item = r#"{"s":"TIDE","p":101.25},"#;
+    let items = item.repeat(bytes / item.len() + 1);
+    let items = items.trim_end_matches(',');
+    format!("{{\"method\":\"POST\",\"path\":\"/channels/stocks\",\"data\":[{items}]}}").into_bytes()
+}
+
+fn hand_off(c: &mut Criterion) {
+    let hub = Arc::new(Hub::new(HubLimits::default()));
+    let limits = MailboxLimits { entries: 4096, bytes: 16 << 20 };
+    let (mailboxes, mut inboxes) = Mailboxes::new(vec![Box::new(Unpark(current()))], limits, 1 << 30);
+    let inbox = inboxes.remove(0);
+    let (jobs, room, mut queues) = JobQueues::new(1, 256, 16 << 20);
+    let worker = Worker {
+        index: 0,
+        jobs: queues.remove(0),
+        room,
+        hub: Arc::clone(&hub),
+        mailboxes: Arc::clone(&mailboxes),
+        counters: Arc::default(),
+    };
+    let thread = std::thread::spawn(move || worker.run());
+    let postman = Postman { mailboxes: Arc::clone(&mailboxes), own: Some(MailboxId(0)) };
+    let mut scratch = JsonScratch::default();
+    let mut group = c.benchmark_group("hand_off");
+    for size in [128, 1024, 4096, 8192, 16 * 1024, 60 * 1024] {
+        let text = payload(size);
+        group.bench_function(format!("in place, {size} B"), |b| {
+            b.iter(|| {
+                let mut work = raw(text.clone()).prepare(TO, &mut scratch);
+                execute(&mut work, &hub, &postman, Instant::now(), 0);
+                while inbox.next().is_some() {}
+            });
+        });
+        group.bench_function(format!("through a worker, {size} B"), |b| {
+            b.iter(|| {
+                assert!(jobs.submit(Job { to: TO, raw: raw(text.clone()) }).is_ok());
+                loop {
+                    mailboxes.begin_drain(MailboxId(0));
+                    match inbox.next() {
+                        Some(Letter::Returned(returned)) => {
+                            assert!(matches!(returned.outcome, Outcome::Done));
+                            break;
+                        }
+                        Some(Letter::Delivery(_)) => {}
+                        None => park(),
+                    }
+                }
+            });
+        });
+    }
+    group.finish();
+    drop(jobs);
+    thread.join().expect("the worker ends with its queue");
+}
+
+criterion_group!(benches, hand_off);
+criterion_main!(benches);
