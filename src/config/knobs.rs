@@ -37,8 +37,8 @@ knobs! {
         workers: usize = 0, count("threads", 0, 1024);
         /// Messages shorter than this are parsed where they are read, since a hop to a worker costs more than parsing
         /// them; the rest goes to the workers, so that it delays no other connection. 0 sends everything to the
-        /// workers, "inf" nothing.
-        inline_parse_bytes: usize = 4 * KIB, Bytes { least: 0, most: GIB, or_inf: true };
+        /// workers, "inf" nothing. The default is the break-even that the benchmark hand_off measured, rounded down.
+        inline_parse_bytes: usize = 16 * KIB, Bytes { least: 0, most: GIB, or_inf: true };
         /// How long a stopping server waits for what is queued to reach its readers. After it, connections are cut.
         drain_timeout: Duration = 30 * SECOND, time(Duration::ZERO, HOUR);
         /// How long a publisher waits for room in the mailboxes before it is told 503 with Retry-After.
