@@ -78,6 +78,10 @@ impl Core {
             if excluded || entry.dead.is_some() {
                 continue;
             }
+            if self.judge_by_limit(member.slot, entry) {
+                self.settle(member.slot, entry);
+                continue;
+            }
             self.contain(member.slot, entry, |core, entry| {
                 let env = &mut core.env(entry.address);
                 entry.connection.push(publication, member.binary, env);
@@ -110,7 +114,7 @@ impl Core {
         if entry.write_blocked {
             // It will not be flushed before its socket takes more, so it is judged here.
             self.charge(entry);
-            self.judge(slot, entry);
+            self.judge_by_budget(slot, entry);
             if entry.connection.ending().is_some() {
                 self.settle(slot, entry);
             }

@@ -20,7 +20,7 @@ impl Core {
                 continue;
             }
             self.flush(slot, entry);
-            self.judge(slot, entry);
+            self.judge_by_budget(slot, entry);
             self.finish(slot, entry);
             self.settle(slot, entry);
         }
@@ -72,20 +72,30 @@ impl Core {
         entry.charged = left;
     }
 
-    /// Law 7: slow is who has bytes left after a write attempt, more than its limit or more than all have together.
-    pub(super) fn judge(&mut self, slot: u32, entry: &mut Entry) {
-        if !entry.write_blocked || entry.dead.is_some() {
+    /// Law 7: slow is who has more bytes left after a write attempt than its limit when the next publication comes. Asked
+    /// before the push, so that one publication always fits an outbox that is not over its limit, whatever its size: the
+    /// bound is the limit and one publication. True when the reader was cut off.
+    pub(super) fn judge_by_limit(&mut self, slot: u32, entry: &mut Entry) -> bool {
+        let slow = entry.write_blocked
+            && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.address));
+        if slow {
+            self.cut_off(slot, entry, Reason::SlowConsumer);
+        }
+        slow
+    }
+
+    /// Law 7 for all readers together: when their bytes are more than the budget, those who have some left are cut off.
+    pub(super) fn judge_by_budget(&mut self, slot: u32, entry: &mut Entry) {
+        let left = entry.write_blocked && !entry.connection.outbox.is_empty();
+        if left && self.setup.postman.mailboxes.is_overdrawn() {
+            self.cut_off(slot, entry, Reason::OutboundBudget);
+        }
+    }
+
+    fn cut_off(&mut self, slot: u32, entry: &mut Entry, reason: Reason) {
+        if entry.dead.is_some() {
             return;
         }
-        let limit = entry.connection.outbox_limit(&self.env(entry.address));
-        let left = entry.connection.outbox.len();
-        let reason = if left > limit {
-            Reason::SlowConsumer
-        } else if left > 0 && self.setup.postman.mailboxes.is_overdrawn() {
-            Reason::OutboundBudget
-        } else {
-            return;
-        };
         match entry.connection.ending() {
             None => {}
             // It was cut off before, so it holds the rest of a frame and a goodbye; its deadline ends it.

@@ -1,6 +1,7 @@
 //! Laws 5 to 7: limits, memory, whole frames, and readers that do not read.
 
 use crate::support::frames::{BINARY, handshake, header};
+use crate::support::http::HttpClient;
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
@@ -186,4 +187,32 @@ fn the_global_budget_bounds_what_all_slow_readers_hold_together() {
     drop(sleepers);
     wait_until("the memory is back", || server.metric("tidings_outbound_bytes") == 0.0);
     assert!(cut() >= 1.0, "somebody was cut off for the budget");
+}
+
+/// A body as large as an outbox is more than it holds once it is base64, and was taken for the backlog of a slow reader.
+#[test]
+fn a_publication_larger_than_the_outbox_reaches_a_reader_that_was_up_to_date() {
+    // So large that a part which the kernel takes at once makes no difference.
+    const LIMIT: usize = 16 << 20;
+    let server = TestServer::start(|config| {
+        config.http.body_bytes = LIMIT;
+        config.delivery.outbox_bytes = LIMIT;
+    });
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    // A small window, so that the kernel cannot take it all at once.
+    socket.set_recv_buffer_size(8 * 1024).expect("a window");
+    socket.connect(&server.address().into()).expect("the server accepts");
+    let mut reader = RawClient::on(socket.into());
+    reader.send("GET /channels/large HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    reader.read_until(b"event: position\n");
+    let body = vec![0xff; LIMIT];
+    let fields = [("Content-Type", "application/octet-stream")];
+    let answer = HttpClient::connect(server.address()).request("POST", "/channels/large", &fields, &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    wait_until("it waits in the outbox", || server.metric("tidings_outbox_bytes") > LIMIT as f64);
+    assert_eq!(http::post(server.address(), "/channels/other", "1").status, 200);
+    while !reader.received.ends_with(b"\"}\n\n\r\n") {
+        assert_ne!(reader.read_more(), 0, "the stream ended in the middle of the publication");
+    }
+    assert_eq!(server.metric("tidings_connections_closed_total{reason=\"slow_consumer\"}"), 0.0);
 }

@@ -13,7 +13,11 @@ pub(crate) struct RawClient {
 
 impl RawClient {
     pub(crate) fn connect(address: SocketAddr) -> RawClient {
-        let stream = TcpStream::connect(address).expect("the server accepts");
+        RawClient::on(TcpStream::connect(address).expect("the server accepts"))
+    }
+
+    /// The same on a socket that is connected already.
+    pub(crate) fn on(stream: TcpStream) -> RawClient {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         stream.set_write_timeout(Some(PATIENCE)).expect("a time limit");
         stream.set_nodelay(true).expect("no delay");
