@@ -110,6 +110,8 @@ pub struct Mailboxes {
     /// Bytes in mailboxes and outboxes.
     outbound: AtomicUsize,
     outbound_limit: usize,
+    /// Reserved room was given back under a lock while somebody waited for it.
+    owes_wakes: AtomicBool,
 }
 
 impl Mailboxes {
@@ -133,6 +135,7 @@ impl Mailboxes {
             library: RwLock::default(),
             outbound: AtomicUsize::new(0),
             outbound_limit,
+            owes_wakes: AtomicBool::new(false),
         };
         (Arc::new(boxes), inboxes)
     }
@@ -221,6 +224,14 @@ impl Mailboxes {
             if reactor.waits_for_room.load(Ordering::SeqCst) {
                 reactor.wake();
             }
+        }
+    }
+
+    /// Wakes those who wait for room that an execution reserved and gave back. Called after every execution, when no lock
+    /// is held.
+    pub fn pay_wakes(&self) {
+        if self.owes_wakes.load(Ordering::SeqCst) && self.owes_wakes.swap(false, Ordering::SeqCst) {
+            self.wake_waiting_reactors();
         }
     }
 
@@ -313,7 +324,15 @@ impl Post for Postman {
     }
 
     fn release(&self, mailbox: MailboxId, bytes: usize) {
-        self.mailboxes.free(mailbox, 1, bytes);
+        let boxes = &*self.mailboxes;
+        boxes.with(mailbox, |owner| {
+            owner.give_back(1, bytes);
+            boxes.outbound.fetch_sub(bytes, Ordering::AcqRel);
+            // A lock is held: whoever was refused in between is woken by `pay_wakes`, after the unlock.
+            if owner.refused_somebody.load(Ordering::SeqCst) && owner.refused_somebody.swap(false, Ordering::SeqCst) {
+                boxes.owes_wakes.store(true, Ordering::SeqCst);
+            }
+        });
     }
 
     fn post(&self, mailbox: MailboxId, delivery: Delivery) {

@@ -143,7 +143,9 @@ impl Core {
 
     /// Executes parsed work; true when it has to wait for room and was parked.
     pub(super) fn run(&mut self, mut work: Box<Work>) -> bool {
-        match execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms) {
+        let progress = execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms);
+        self.setup.postman.mailboxes.pay_wakes();
+        match progress {
             Progress::Done => false,
             Progress::Blocked => {
                 self.setup.counters.publish_waits.add(1);

@@ -162,7 +162,9 @@ impl Server {
         let until = Instant::now() + self.publish_wait;
         loop {
             let now = Instant::now();
-            match execute(&mut work, &self.hub, &caller, now, wall_ms()) {
+            let progress = execute(&mut work, &self.hub, &caller, now, wall_ms());
+            self.mailboxes.pay_wakes();
+            match progress {
                 Progress::Done => break,
                 Progress::Blocked if now >= until => {
                     give_up(&mut work, &self.hub, &caller, now, wall_ms());

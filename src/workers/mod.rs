@@ -55,7 +55,9 @@ impl Worker {
 
     fn work(&self, mut work: Work, postman: &Postman) -> Outcome {
         let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        match execute(&mut work, &self.hub, postman, Instant::now(), wall_ms) {
+        let progress = execute(&mut work, &self.hub, postman, Instant::now(), wall_ms);
+        self.mailboxes.pay_wakes();
+        match progress {
             Progress::Done => Outcome::Done,
             Progress::Blocked => Outcome::Blocked(Box::new(work)),
         }
