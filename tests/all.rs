@@ -4,6 +4,7 @@ mod access;
 mod data;
 mod deadlines;
 mod drain;
+mod elsewhere;
 mod exhausted;
 mod flood;
 mod framing;
