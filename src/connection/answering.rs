@@ -54,6 +54,9 @@ impl Connection {
         extra.push(("Vary", "Accept, Origin"));
         extra.push(("Cache-Control", "no-store"));
         extra.extend(ready.extra.iter().map(|(name, value)| (*name, value.as_str())));
+        if matches!(ready.status, 429 | 503) {
+            extra.push(("Retry-After", "1"));
+        }
         if let Some(origin) = &asked.cors_origin {
             extra.extend(cors_fields(origin));
         }
@@ -95,9 +98,6 @@ impl Connection {
         ready.extra.extend(allow.map(|methods| ("Allow", methods.to_owned())));
         if ready.status == 426 {
             ready.extra.extend(UPGRADE_REQUIRED_FIELDS.map(|(name, value)| (name, value.to_owned())));
-        }
-        if ready.status == 503 {
-            ready.extra.push(("Retry-After", "1".to_owned()));
         }
         let closes = matches!(ready.status, 413) || !asked.keep_alive;
         let asked = Asked { keep_alive: !closes, ..asked.clone() };

@@ -21,7 +21,6 @@ mod stream;
 pub mod task;
 
 use crate::close::Reason;
-use crate::hub::post::Form;
 use crate::hub::publication::Publication;
 use env::{Env, Ticks};
 use http::Http;
@@ -163,7 +162,7 @@ impl Connection {
         }
     }
 
-    /// Bytes that may wait in the outbox after a write attempt. An echo may hold two of its messages.
+    /// Bytes that may wait in the outbox after a write attempt. An echo may hold eight of its messages.
     #[must_use]
     pub fn outbox_limit(&self, env: &Env) -> usize {
         match &self.state {
@@ -202,12 +201,6 @@ impl Connection {
         if self.in_flight == 0 && self.hold == Hold::Answers {
             self.hold = Hold::No;
         }
-    }
-
-    /// Whether answers are on their way.
-    #[must_use]
-    pub fn has_in_flight(&self) -> bool {
-        self.in_flight > 0
     }
 
     /// The peer's stream ended. Returns the reason when nothing is left to do for it.
@@ -314,12 +307,6 @@ impl Connection {
         self.state = State::Ending(reason);
         self.since = env.now;
         self.hold = Hold::No;
-    }
-
-    /// Whether a publication reaches this subscriber as a binary frame.
-    #[must_use]
-    pub fn form_is_binary(form: Form) -> bool {
-        form == Form::Binary
     }
 }
 

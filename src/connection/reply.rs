@@ -239,14 +239,11 @@ fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, as_on_socket
         Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
             reply::body_published(body, channel, position);
         }
-        Answer::Refused(refusal) => reply::body_refused(body, refusal),
+        Answer::Refused(refusal) => reply::body_refused(body, refusal.code, &refusal.message),
         other => write_answer(body, id, to, other, true),
     }
     if let Answer::Refused(refusal) = answer {
         ready.status = refusal.status;
-        if matches!(refusal.status, 429 | 503) {
-            ready.extra.push(("Retry-After", "1".to_owned()));
-        }
         if refusal.status == 405 {
             ready.extra.push(("Allow", "GET, HEAD, POST, DELETE, OPTIONS".to_owned()));
         }

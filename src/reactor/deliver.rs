@@ -4,9 +4,8 @@ use super::core::Core;
 use super::entry::Entries;
 use super::subscriptions::{Added, Subscriptions};
 use crate::close::Reason;
-use crate::connection::Connection;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
-use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Reply};
+use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, Reply};
 use crate::hub::publication::Publication;
 use crate::wire::publication::Epoch;
 use crate::wire::refusal::Refusal;
@@ -157,7 +156,7 @@ impl Core {
         match &reply.answer {
             Answer::Channel { id, live: true, .. } => {
                 let entry = entries.get(to.slot)?;
-                let binary = Connection::form_is_binary(reply.form);
+                let binary = reply.form == Form::Binary;
                 let limit = self.setup.subscriptions_max;
                 match subscriptions.add(*id, to.slot, &mut entry.memberships, binary, limit) {
                     Added::New => {

@@ -131,3 +131,23 @@ impl Reserve {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{USER_TIMEOUT, listen};
+    use socket2::SockRef;
+    use std::net::TcpStream;
+
+    #[test]
+    fn accepted_sockets_inherit_the_options_of_their_listener() {
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("it listens");
+        listener.set_nonblocking(false).expect("a live socket");
+        let (accepted, _) = listener.accept().expect("the client waits");
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().expect("an option"));
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(USER_TIMEOUT));
+        assert!(!SockRef::from(&client).tcp_nodelay().expect("an option"), "the default would not have it");
+    }
+}

@@ -114,6 +114,7 @@ impl Server {
             mailboxes,
             threads: Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect()),
             orders: Arc::default(),
+            limits: Arc::new(Limits::new(config)),
             started,
         };
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
@@ -218,6 +219,7 @@ struct SharedParts {
     mailboxes: Arc<Mailboxes>,
     threads: Arc<Vec<Arc<Counters>>>,
     orders: Arc<Orders>,
+    limits: Arc<Limits>,
     started: Instant,
 }
 
@@ -231,7 +233,7 @@ impl SharedParts {
             publish_wait: config.server.publish_wait,
             subscriptions_max: config.channels.per_connection,
             connections_max: connections_max(config.server.connections),
-            limits: Arc::new(Limits::new(config)),
+            limits: Arc::clone(&self.limits),
             policies: addresses.iter().map(|address| policy(config, *address)).collect(),
             counters: Arc::clone(&self.threads[index]),
             threads: Arc::clone(&self.threads),

@@ -154,9 +154,9 @@ pub fn body_published(out: &mut Vec<u8>, channel: &str, position: &Position) {
 }
 
 /// The body of a refusal over HTTP, whose status stands in the head: `{"error":{"code","message"}}`.
-pub fn body_refused(out: &mut Vec<u8>, refusal: &Refusal) {
-    text_member(out, b"{\"error\":{\"code\":", refusal.code);
-    text_member(out, b",\"message\":", &refusal.message);
+pub fn body_refused(out: &mut Vec<u8>, code: &str, message: &str) {
+    text_member(out, b"{\"error\":{\"code\":", code);
+    text_member(out, b",\"message\":", message);
     out.extend_from_slice(b"}}");
 }
 

@@ -1,6 +1,7 @@
 //! Answers as bytes: status line, fields, body; the head of an event stream; the body of a refusal; the date.
 
 use super::head::Version;
+use crate::wire::reply::body_refused;
 use std::time::{Duration, SystemTime};
 
 /// The interim answer to `Expect: 100-continue`.
@@ -127,8 +128,10 @@ const fn reason_phrase(status: u16) -> &'static str {
 /// The JSON body of a refusal, `{"error":{"code":"…","message":"…"}}` and a line end.
 #[must_use]
 pub fn refusal_body(code: &str, message: &str) -> Vec<u8> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    format!("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n", quoted(code), quoted(message)).into_bytes()
+    let mut body = Vec::new();
+    body_refused(&mut body, code, message);
+    body.push(b'\n');
+    body
 }
 
 /// The text of the Date field, made once per second.
