@@ -59,3 +59,17 @@ impl Batch {
         (self.array, self.held.into_iter().map(|(_, frame)| frame))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Batch;
+
+    #[test]
+    fn a_batch_is_an_array_of_answers() {
+        let answers: [&[u8]; 2] = [b"{\"status\":200}", b"{\"id\":2,\"status\":200}"];
+        let mut batch = Batch::new(2);
+        let whole = answers.map(|answer| batch.add(None, |out| out.extend_from_slice(answer)));
+        assert_eq!(whole, [false, true], "the last answer completes it");
+        assert_eq!(batch.finish().0, br#"[{"status":200},{"id":2,"status":200}]"#);
+    }
+}

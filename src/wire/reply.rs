@@ -104,11 +104,6 @@ pub fn answer_error(out: &mut Vec<u8>, id: Option<&RequestId>, refusal: &Refusal
     out.extend_from_slice(b"}}");
 }
 
-/// The answer to a batch: its finished answers as one array.
-pub fn answer_batch<'a>(out: &mut Vec<u8>, answers: impl IntoIterator<Item = &'a [u8]>) {
-    list(out, answers, |out, answer| out.extend_from_slice(answer));
-}
-
 /// The body of a snapshot over HTTP: `{"channel","epoch","offset"[,"recovered"],"publications"}`.
 pub fn body_snapshot<'v>(
     out: &mut Vec<u8>,
@@ -259,8 +254,8 @@ fn list<T>(out: &mut Vec<u8>, values: impl IntoIterator<Item = T>, mut write: im
 #[cfg(test)]
 mod tests {
     use super::{
-        ReadAnswer, answer_alive, answer_batch, answer_done, answer_error, answer_published, answer_read,
-        body_published, body_snapshot, item_json, push_binary, push_json, reset_json,
+        ReadAnswer, answer_alive, answer_done, answer_error, answer_published, answer_read, body_published,
+        body_snapshot, item_json, push_binary, push_json, reset_json,
     };
     use crate::wire::publication::{Data, Epoch, Position, PublicationView};
     use crate::wire::refusal::Refusal;
@@ -369,11 +364,5 @@ mod tests {
             written(|out| answer_error(out, None, &refusal)),
             r#"{"status":403,"error":{"code":"forbidden","message":"no \"x\""}}"#
         );
-    }
-
-    #[test]
-    fn a_batch_is_an_array_of_answers() {
-        let answers: [&[u8]; 2] = [b"{\"status\":200}", b"{\"id\":2,\"status\":200}"];
-        assert_eq!(written(|out| answer_batch(out, answers)), r#"[{"status":200},{"id":2,"status":200}]"#);
     }
 }
