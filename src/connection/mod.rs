@@ -11,6 +11,7 @@
 
 mod answering;
 mod batch;
+pub mod compression;
 pub mod env;
 mod http;
 pub mod outbox;
@@ -351,6 +352,7 @@ mod tests {
             now: 0,
             limits: &limits,
             spares: &mut Spares::default(),
+            codec: &mut limits.codec(),
             counters: &counters,
             date: "",
             policy: &policy,
@@ -359,7 +361,7 @@ mod tests {
         };
         let mut connection = Connection::new(true, 0);
         let rights = Rights { publish: true, administer: false };
-        connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights));
+        connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights, None, None));
         for _ in 0..IN_FLIGHT_MAX {
             assert!(connection.wants_input(&env));
             connection.submitted(1, Hold::No);
