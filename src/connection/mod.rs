@@ -238,7 +238,10 @@ impl Connection {
     pub fn deadline(&self, env: &Env) -> Ticks {
         let wait = match &self.state {
             State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
-            State::Socket(socket) => socket.wait(env.limits),
+            State::Socket(socket) => {
+                let silence = self.since.saturating_add(socket.wait(env.limits));
+                return silence.min(socket.message_deadline(env.limits));
+            }
             State::Stream(_) => env.limits.comment_idle,
             State::Ending(_) => env.limits.close_wait,
         };

@@ -30,12 +30,24 @@ pub(super) struct Socket {
     endpoint: Endpoint,
     rights: Rights,
     ping_sent: bool,
+    /// When the message or frame under way began; [`Ticks::MAX`] while there is none.
+    begun: Ticks,
     batch: Option<Box<Batch>>,
 }
 
+/// Bytes of a message that have `message_timeout` to come.
+const PROGRESS_BYTES: usize = 64 * 1024;
+
 impl Socket {
     pub(super) fn new(endpoint: Endpoint, rights: Rights) -> Socket {
-        Socket { decoder: Decoder::new(Role::Server), endpoint, rights, ping_sent: false, batch: None }
+        Socket {
+            decoder: Decoder::new(Role::Server),
+            endpoint,
+            rights,
+            ping_sent: false,
+            begun: Ticks::MAX,
+            batch: None,
+        }
     }
 
     pub(super) fn is_echo(&self) -> bool {
@@ -44,6 +56,22 @@ impl Socket {
 
     pub(super) fn wait(&self, limits: &Limits) -> Ticks {
         if self.ping_sent { limits.pong_wait } else { limits.ping_idle }
+    }
+
+    /// When what is under way must have come as a whole: the more of it is here, the later.
+    pub(super) fn message_deadline(&self, limits: &Limits) -> Ticks {
+        let parts = self.decoder.received_bytes() / PROGRESS_BYTES + 1;
+        let wait = limits.message_wait.saturating_mul(Ticks::try_from(parts).unwrap_or(Ticks::MAX));
+        self.begun.saturating_add(wait)
+    }
+
+    /// Notes when something began: `incomplete` when part of a frame is left in the input.
+    fn note_progress(&mut self, incomplete: bool, now: Ticks) {
+        if !incomplete && !self.decoder.is_mid_message() {
+            self.begun = Ticks::MAX;
+        } else if self.begun == Ticks::MAX {
+            self.begun = now;
+        }
     }
 
     pub(super) fn push(&mut self, publication: &Arc<Publication>, binary: bool, outbox: &mut Outbox, env: &mut Env) {
@@ -96,7 +124,9 @@ impl Connection {
         self.since = env.now;
         socket.ping_sent = false;
         let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };
+        let given = input.len();
         let (consumed, decoded) = socket.decoder.decode(input, limits);
+        socket.note_progress(matches!(decoded, Ok(Decoded::NeedMore)) && consumed < given, env.now);
         let last_word = match decoded {
             Ok(Decoded::NeedMore) => return (consumed, Step::NeedMore),
             Ok(Decoded::Event(event)) => {
@@ -154,7 +184,18 @@ impl Connection {
     }
 
     pub(super) fn expire_socket(&mut self, env: &mut Env) -> Expired {
+        let is_read = self.wants_input(env);
         let State::Socket(socket) = &mut self.state else { return Expired::Continue };
+        if socket.message_deadline(env.limits) <= env.now {
+            if is_read {
+                env.counters.refused.count(Reason::MessageTimeout);
+                self.close_socket(Reason::MessageTimeout, "", env);
+            } else {
+                // The rest may be waiting in the kernel: it has its time again.
+                socket.begun = env.now;
+            }
+            return Expired::Continue;
+        }
         if socket.ping_sent {
             self.close_socket(Reason::PingTimeout, "", env);
             return Expired::Continue;
