@@ -32,6 +32,8 @@ pub enum Reason {
     OutboundBudget,
     /// No answer to a ping within its deadline.
     PingTimeout,
+    /// A message or frame began and did not end in time.
+    MessageTimeout,
     /// The closing handshake did not finish in time.
     CloseTimeout,
     /// A request head did not arrive in time.
@@ -78,7 +80,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their metric index.
-    pub const ALL: [Reason; 34] = [
+    pub const ALL: [Reason; 35] = [
         Reason::PeerClosed,
         Reason::PeerVanished,
         Reason::HttpDone,
@@ -92,6 +94,7 @@ impl Reason {
         Reason::SlowConsumer,
         Reason::OutboundBudget,
         Reason::PingTimeout,
+        Reason::MessageTimeout,
         Reason::CloseTimeout,
         Reason::HeadTimeout,
         Reason::BodyTimeout,
@@ -144,6 +147,7 @@ impl Reason {
             Reason::OutboundBudget | Reason::Overloaded | Reason::TooManyConnections => 1013,
             Reason::PeerVanished
             | Reason::PingTimeout
+            | Reason::MessageTimeout
             | Reason::CloseTimeout
             | Reason::HeadTimeout
             | Reason::BodyTimeout
@@ -169,6 +173,7 @@ impl Reason {
             Reason::NotFound => 404,
             Reason::MethodNotAllowed => 405,
             Reason::PingTimeout
+            | Reason::MessageTimeout
             | Reason::CloseTimeout
             | Reason::HeadTimeout
             | Reason::BodyTimeout
@@ -206,6 +211,7 @@ impl Reason {
             Reason::SlowConsumer => "slow_consumer",
             Reason::OutboundBudget => "outbound_budget",
             Reason::PingTimeout => "ping_timeout",
+            Reason::MessageTimeout => "message_timeout",
             Reason::CloseTimeout => "close_timeout",
             Reason::HeadTimeout => "head_timeout",
             Reason::BodyTimeout => "body_timeout",

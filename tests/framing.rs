@@ -5,9 +5,14 @@ use crate::support::ws::WsClient;
 use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const MASK: [u8; 4] = [0; 4];
+/// Deadlines are kept in steps of this.
+const GRAIN: Duration = Duration::from_millis(64);
 const ALIVE: &[u8] = br#"{"id":1,"method":"GET","path":"/livez"}"#;
 
 fn start() -> TestServer {
@@ -231,6 +236,68 @@ fn any_byte_is_a_sign_of_life() {
         socket.raw.send([byte]);
     }
     assert_eq!(socket.next_text(), "服务器收到GET请求");
+}
+
+/// Sends drops, one every few milliseconds, for as long as somebody takes them.
+fn drip(mut stream: TcpStream, drops: Vec<u8>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for drop in drops {
+            if stream.write_all(&[drop]).is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    })
+}
+
+#[test]
+fn what_drips_is_closed_in_time_whatever_part_of_a_message_it_is() {
+    let limit = Duration::from_millis(300);
+    let server = TestServer::start(|config| config.websocket.message_timeout = limit);
+    let mut healthy = RawSocket::open(server.address(), "/ws");
+    let cases: [(&str, Vec<u8>, Vec<u8>); 6] = [
+        ("half a header that stays one", vec![TEXT], Vec::new()),
+        ("a dripping header", Vec::new(), vec![BINARY, 0xFF, 0, 0, 0, 0, 0, 1]),
+        ("a dripping payload", announced(TEXT, 50_000), vec![b'a'; 49_000]),
+        ("a message of empty fragments", frame(0x01, b""), frame(0x00, b"").repeat(5_000)),
+        ("whole pings in half a message", frame(0x01, b"a"), frame(PING, b"").repeat(5_000)),
+        ("half a ping", announced(PING, 125), vec![b'a'; 124]),
+    ];
+    let count = cases.len();
+    for (what, first, drops) in cases {
+        let mut slow = RawSocket::open(server.address(), "/ws");
+        let began = Instant::now();
+        slow.raw.send(first);
+        let dripping = drip(slow.raw.stream.try_clone().expect("a descriptor"), drops);
+        let (code, reason) = slow.read_close();
+        assert_eq!((code, &*reason), (Some(1001), "message_timeout"), "{what}");
+        assert!(began.elapsed() + GRAIN >= limit, "{what}: early, after {:?}", began.elapsed());
+        // It may be gone already.
+        let _ = slow.raw.stream.shutdown(Shutdown::Both);
+        dripping.join().expect("no panic");
+    }
+    assert_eq!(server.metric("tidings_refused_total{reason=\"message_timeout\"}"), count as f64);
+    let closed = "tidings_connections_closed_total{reason=\"message_timeout\"}";
+    wait_until("all are gone", || server.metric(closed) == count as f64);
+    healthy.send(TEXT, ALIVE);
+    assert_eq!(healthy.next_json()["status"], 200);
+}
+
+#[test]
+fn a_large_message_has_its_time_anew_for_each_part_that_comes() {
+    const PART: usize = 64 * 1024;
+    let limit = Duration::from_secs(1);
+    let server = TestServer::start(|config| config.websocket.message_timeout = limit);
+    let mut socket = RawSocket::open(server.address(), "/echo");
+    let began = Instant::now();
+    let whole = frame(BINARY, &[b'x'; 10 * PART]);
+    for part in whole.chunks(PART) {
+        socket.raw.send(part);
+        assert!(part.len() < PART || socket.raw.is_silent_for(limit / 5), "it is not ended while it goes on");
+    }
+    let (first, echoed) = socket.next().expect("its echo");
+    assert_eq!((first, echoed.len()), (BINARY, 10 * PART));
+    assert!(began.elapsed() > limit, "it took longer than one part may");
 }
 
 #[test]

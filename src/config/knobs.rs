@@ -106,6 +106,9 @@ knobs! {
         pong_wait: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
         /// How long the peer may take to answer a Close before the connection is cut.
         close_wait: Duration = 5 * SECOND, time(MILLISECOND, HOUR);
+        /// From the first byte of a message or frame to its last, anew for each 64 KiB that have come, so that a large
+        /// message has more time and a dripping one holds no connection for ever.
+        message_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);
         /// Subprotocols that are accepted besides tidings.v1, and change nothing. Two that tutorials like to offer.
         subprotocols: Vec<String> = vec!["chat".to_owned(), "superchat".to_owned()], TOKEN;
         /// The answer to the plain text frame GET, as a well-known tutorial expects it.

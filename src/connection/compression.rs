@@ -71,29 +71,6 @@ impl Deflating {
     }
 }
 
-/// How one socket's messages are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// Not at all.
-    Off,
-    /// Each by itself, with a window of so many bits.
-    Alone(u8),
-    /// With windows that the socket keeps, or, in a direction without one, by itself with a window of so many bits.
-    Kept(u8),
-}
-
-impl Packing {
-    pub(super) fn of(agreement: Option<&Agreement>) -> Packing {
-        match agreement {
-            None => Packing::Off,
-            Some(agreement) if agreement.server_takeover || agreement.client_takeover => {
-                Packing::Kept(agreement.window_bits())
-            }
-            Some(agreement) => Packing::Alone(agreement.window_bits()),
-        }
-    }
-}
-
 /// The windows that one socket keeps, with the memory they were given.
 #[derive(Debug)]
 pub(super) struct Windows {

@@ -49,6 +49,8 @@ pub struct Limits {
     pub idle_wait: Ticks,
     /// Silence before a ping.
     pub ping_idle: Ticks,
+    /// From the first byte of a message to its last, for each 64 KiB of it.
+    pub message_wait: Ticks,
     /// From a ping to any byte.
     pub pong_wait: Ticks,
     /// For the closing handshake, and for the last bytes to be taken.
@@ -98,6 +100,7 @@ impl Limits {
             body_wait: ticks(config.http.body_timeout),
             idle_wait: ticks(config.http.idle_timeout),
             ping_idle: ticks(config.websocket.ping_idle),
+            message_wait: ticks(config.websocket.message_timeout),
             pong_wait: ticks(config.websocket.pong_wait),
             close_wait: ticks(config.websocket.close_wait),
             comment_idle: ticks(config.sse.comment),

@@ -44,6 +44,8 @@ pub struct Connection {
     peer_is_loopback: bool,
     /// It is one connection too many: its first request is refused.
     turned_away: bool,
+    /// A socket was silent and asked whether it is there.
+    ping_sent: bool,
 }
 
 enum State {
@@ -129,6 +131,7 @@ impl Connection {
             hold: Hold::No,
             peer_is_loopback,
             turned_away: false,
+            ping_sent: false,
         }
     }
 
@@ -239,7 +242,10 @@ impl Connection {
     pub fn deadline(&self, env: &Env) -> Ticks {
         let wait = match &self.state {
             State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
-            State::Socket(socket) => socket.wait(env.limits),
+            State::Socket(socket) => {
+                let wait = if self.ping_sent { env.limits.pong_wait } else { env.limits.ping_idle };
+                return self.since.saturating_add(wait).min(socket.message_deadline(env.limits));
+            }
             State::Stream(_) => env.limits.comment_idle,
             State::Ending(_) => env.limits.close_wait,
         };

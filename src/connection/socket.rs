@@ -1,7 +1,7 @@
 //! A WebSocket: frames in, pongs and closes out, pushes by reference.
 
 use super::batch::Batch;
-use super::compression::{Packing, Windows};
+use super::compression::Windows;
 use super::env::{Env, Limits, Ticks};
 use super::outbox::Outbox;
 use super::task::{RawWork, Rights, Task};
@@ -16,6 +16,7 @@ use crate::wire::frame::{
 };
 use crate::wire::parse::Dialect;
 use bytes::Bytes;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 /// What answers a client's frames.
@@ -33,8 +34,10 @@ pub(super) struct Socket {
     decoder: Decoder,
     endpoint: Endpoint,
     rights: Rights,
-    ping_sent: bool,
-    packing: Packing,
+    /// Its messages may be compressed with a window of so many bits.
+    window_bits: Option<NonZeroU8>,
+    /// When the message or frame under way began; [`Ticks::MAX`] while there is none.
+    begun: Ticks,
     /// What most sockets do not have most of the time.
     rare: Option<Box<Rare>>,
 }
@@ -48,6 +51,9 @@ struct Rare {
     windows: Option<Windows>,
 }
 
+/// Bytes of a message that have `message_timeout` to come.
+const PROGRESS_BYTES: usize = 64 * 1024;
+
 impl Socket {
     pub(super) fn new(
         endpoint: Endpoint,
@@ -58,26 +64,39 @@ impl Socket {
         let decoder =
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
         let rare = windows.map(|windows| Box::new(Rare { batch: None, windows: Some(windows) }));
-        Socket { decoder, endpoint, rights, ping_sent: false, packing: Packing::of(agreement), rare }
+        let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
+        Socket { decoder, endpoint, rights, window_bits, begun: Ticks::MAX, rare }
     }
 
     pub(super) fn is_echo(&self) -> bool {
         self.endpoint == Endpoint::Echo
     }
 
-    pub(super) fn wait(&self, limits: &Limits) -> Ticks {
-        if self.ping_sent { limits.pong_wait } else { limits.ping_idle }
+    /// When what is under way must have come as a whole: the more of it is here, the later.
+    pub(super) fn message_deadline(&self, limits: &Limits) -> Ticks {
+        let parts = self.decoder.received_bytes() / PROGRESS_BYTES + 1;
+        let wait = limits.message_wait.saturating_mul(Ticks::try_from(parts).unwrap_or(Ticks::MAX));
+        self.begun.saturating_add(wait)
+    }
+
+    /// Notes when something began: `incomplete` when part of a frame is left in the input.
+    fn note_progress(&mut self, incomplete: bool, now: Ticks) {
+        if !incomplete && !self.decoder.is_mid_message() {
+            self.begun = Ticks::MAX;
+        } else if self.begun == Ticks::MAX {
+            self.begun = now;
+        }
     }
 
     /// Queues a publication: a frame that is shared by all who read it in the same form.
     pub(super) fn push(&mut self, publication: &Arc<Publication>, binary: bool, outbox: &mut Outbox, env: &mut Env) {
         let as_binary = binary && publication.is_binary();
         let made = env.codec.compressions();
-        let frame = match (self.packing, as_binary) {
-            (Packing::Alone(WINDOW_BITS_MAX), true) => publication.binary_frame_deflated(env.codec),
-            (Packing::Alone(WINDOW_BITS_MAX), false) => publication.text_frame_deflated(env.codec),
-            (_, true) => publication.binary_frame(),
-            (_, false) => publication.text_frame(),
+        let frame = match (self.shares_compressed(), as_binary) {
+            (true, true) => publication.binary_frame_deflated(env.codec),
+            (true, false) => publication.text_frame_deflated(env.codec),
+            (false, true) => publication.binary_frame(),
+            (false, false) => publication.text_frame(),
         };
         env.counters.compressions.add(env.codec.compressions() - made);
         self.push_frame(publication.channel_id().0, frame, outbox, env);
@@ -94,8 +113,7 @@ impl Socket {
     /// Queues a frame that is ready, compressed first if that has to be done for this socket alone.
     pub(super) fn send_shared(&mut self, frame: Bytes, outbox: &mut Outbox, env: &mut Env) {
         let opcode = if frame.first().is_some_and(|first| first & 0x0F == 1) { Opcode::Text } else { Opcode::Binary };
-        let is_own = !matches!(self.packing, Packing::Off | Packing::Alone(WINDOW_BITS_MAX));
-        if is_own && self.send_packed(opcode, payload_of(&frame), outbox, env) {
+        if !self.shares_compressed() && self.send_packed(opcode, payload_of(&frame), outbox, env) {
             return;
         }
         env.counters.frames_out.add(1);
@@ -113,19 +131,23 @@ impl Socket {
 
     /// Whether its messages may be compressed.
     pub(super) fn may_pack(&self) -> bool {
-        self.packing != Packing::Off
+        self.window_bits.is_some()
+    }
+
+    /// Whether the compressed frames of publications that others share are right for it.
+    fn shares_compressed(&self) -> bool {
+        let is_large = self.window_bits.is_some_and(|bits| bits.get() == WINDOW_BITS_MAX);
+        let own = self.rare.as_ref().and_then(|rare| rare.windows.as_ref());
+        is_large && !own.is_some_and(|own| own.contexts.keep_deflate())
     }
 
     /// Queues a message compressed; false when it should go out as it is.
     fn send_packed(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) -> bool {
+        let Some(bits) = self.window_bits else { return false };
         let made = env.codec.compressions();
-        let windows = self.rare.as_mut().and_then(|rare| rare.windows.as_mut());
-        let packed = match (self.packing, windows) {
-            (Packing::Off, _) => None,
-            (Packing::Kept(_), Some(own)) if own.contexts.keep_deflate() => {
-                env.codec.deflate_on(&mut own.contexts, payload)
-            }
-            (Packing::Kept(bits) | Packing::Alone(bits), _) => env.codec.deflate(bits, payload),
+        let packed = match self.windows() {
+            Some(own) if own.contexts.keep_deflate() => env.codec.deflate_on(&mut own.contexts, payload),
+            _ => env.codec.deflate(bits.get(), payload),
         };
         let is_packed = packed.is_some();
         if let Some(packed) = packed {
@@ -145,8 +167,7 @@ impl Socket {
         limit: usize,
         env: &mut Env,
     ) -> Result<Event<'static>, FrameError> {
-        let windows = self.rare.as_mut().and_then(|rare| rare.windows.as_mut());
-        let message = match windows {
+        let message = match self.windows() {
             Some(own) => env.codec.inflate_on(&mut own.contexts, payload, limit),
             None => env.codec.inflate(payload, limit),
         };
@@ -159,6 +180,10 @@ impl Socket {
             }
             Kind::Binary => Event::Binary(message),
         })
+    }
+
+    fn windows(&mut self) -> Option<&mut Windows> {
+        self.rare.as_mut().and_then(|rare| rare.windows.as_mut())
     }
 
     fn batch(&mut self) -> Option<&mut Batch> {
@@ -201,8 +226,9 @@ impl Connection {
         }
         let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
         self.since = env.now;
-        socket.ping_sent = false;
+        self.ping_sent = false;
         let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };
+        let given = input.len();
         let (consumed, decoded) = socket.decoder.decode(input, limits);
         let decoded = match decoded {
             Ok(Decoded::Event(Event::Deflated(kind, payload))) => {
@@ -210,6 +236,7 @@ impl Connection {
             }
             other => other,
         };
+        socket.note_progress(matches!(decoded, Ok(Decoded::NeedMore)) && consumed < given, env.now);
         let last_word = match decoded {
             Ok(Decoded::NeedMore) => return (consumed, Step::NeedMore),
             Ok(Decoded::Event(event)) => {
@@ -267,12 +294,23 @@ impl Connection {
     }
 
     pub(super) fn expire_socket(&mut self, env: &mut Env) -> Expired {
+        let is_read = self.wants_input(env);
         let State::Socket(socket) = &mut self.state else { return Expired::Continue };
-        if socket.ping_sent {
+        if socket.message_deadline(env.limits) <= env.now {
+            if is_read {
+                env.counters.refused.count(Reason::MessageTimeout);
+                self.close_socket(Reason::MessageTimeout, "", env);
+            } else {
+                // The rest may be waiting in the kernel: it has its time again.
+                socket.begun = env.now;
+            }
+            return Expired::Continue;
+        }
+        if self.ping_sent {
             self.close_socket(Reason::PingTimeout, "", env);
             return Expired::Continue;
         }
-        socket.ping_sent = true;
+        self.ping_sent = true;
         self.since = env.now;
         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue

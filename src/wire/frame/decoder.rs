@@ -82,6 +82,12 @@ impl Decoder {
         self.assembly.is_some()
     }
 
+    /// The payload bytes of the message under way that have come.
+    #[must_use]
+    pub fn received_bytes(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| assembly.so_far().bytes)
+    }
+
     /// Goes through the frames until one completes something or the input is used up.
     fn search(&mut self, input: &mut [u8], at: &mut usize, limits: &FrameLimits) -> Result<Found, FrameError> {
         loop {
