@@ -275,6 +275,32 @@ fn windows_are_kept_where_that_is_allowed_until_the_memory_for_them_is_spent() {
     assert!(connect().1);
 }
 
+/// What the budget counts for a connection's windows is what they take.
+#[test]
+fn the_memory_of_kept_windows_is_counted_as_it_is() {
+    const COUNT: usize = 60;
+    let config = std::env::temp_dir().join(format!("tidings-windows-{}.toml", std::process::id()));
+    std::fs::write(&config, "[websocket]\ndeflate_takeover = true\n").expect("a file in the temporary directory");
+    let process = Process::start(&["--reactors", "1", "--workers", "1", "--config", &config.to_string_lossy()]);
+    std::fs::remove_file(&config).expect("it was written");
+    let message = PRICES.repeat(1 + 60_000 / PRICES.len());
+    let mut open = || {
+        let (mut socket, answer) = RawSocket::open_with(process.address, "/echo", &[OFFER]);
+        assert_eq!(answer.field("sec-websocket-extensions"), Some("permessage-deflate"));
+        socket.send(TEXT | RSV1, &Peer::new(true).deflate(message.as_bytes()));
+        assert_eq!(socket.next().expect("an echo").0, TEXT | RSV1);
+        socket
+    };
+    let first = open();
+    let before = process.pss();
+    let sockets: Vec<RawSocket> = (0..COUNT).map(|_| open()).collect();
+    let each = process.pss().saturating_sub(before) / COUNT;
+    let counted = tidings::wire::deflate::context_bytes(Some(15), true);
+    println!("windows kept by a connection: {each} bytes of PSS, counted as {counted}");
+    assert!(each < counted + counted / 10 && each > counted / 2, "{each} bytes, counted as {counted}");
+    drop((first, sockets));
+}
+
 /// The second message to the same reader repeats the first, whoever else reads.
 #[test]
 fn publications_keep_the_windows_of_each_reader_in_step() {
