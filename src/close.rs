@@ -20,6 +20,8 @@ pub enum Reason {
     UnsupportedData,
     /// Text that is not UTF-8.
     InvalidUtf8,
+    /// A compressed message that is not DEFLATE data.
+    InvalidDeflate,
     /// A message, or the frame that announces it, is larger than the limit.
     MessageTooBig,
     /// More fragments in one message than the limit.
@@ -78,7 +80,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their metric index.
-    pub const ALL: [Reason; 34] = [
+    pub const ALL: [Reason; 35] = [
         Reason::PeerClosed,
         Reason::PeerVanished,
         Reason::HttpDone,
@@ -86,6 +88,7 @@ impl Reason {
         Reason::ProtocolError,
         Reason::UnsupportedData,
         Reason::InvalidUtf8,
+        Reason::InvalidDeflate,
         Reason::MessageTooBig,
         Reason::TooManyFragments,
         Reason::SlowConsumer,
@@ -123,7 +126,7 @@ impl Reason {
             Reason::ServerShutdown => 1001,
             Reason::ProtocolError => 1002,
             Reason::UnsupportedData => 1003,
-            Reason::InvalidUtf8 => 1007,
+            Reason::InvalidUtf8 | Reason::InvalidDeflate => 1007,
             Reason::MessageTooBig => 1009,
             Reason::TooManyFragments
             | Reason::OriginNotAllowed
@@ -161,6 +164,7 @@ impl Reason {
             Reason::ProtocolError
             | Reason::UnsupportedData
             | Reason::InvalidUtf8
+            | Reason::InvalidDeflate
             | Reason::TooManyFragments
             | Reason::BadRequest => 400,
             Reason::OriginNotAllowed | Reason::Forbidden => 403,
@@ -201,6 +205,7 @@ impl Reason {
             Reason::ProtocolError => "protocol_error",
             Reason::UnsupportedData => "unsupported_data",
             Reason::InvalidUtf8 => "invalid_utf8",
+            Reason::InvalidDeflate => "invalid_deflate",
             Reason::MessageTooBig => "message_too_big",
             Reason::TooManyFragments => "too_many_fragments",
             Reason::SlowConsumer => "slow_consumer",

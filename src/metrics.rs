@@ -107,6 +107,12 @@ counters! {
     frames_in: "counter" "frames_total" {"direction=\"in\""};
     /// WebSocket messages, by direction.
     frames_out: "counter" "frames_total" {"direction=\"out\""};
+    /// Compressed WebSocket messages, by direction.
+    deflated_in: "counter" "deflated_frames_total" {"direction=\"in\""};
+    /// Compressed WebSocket messages, by direction.
+    deflated_out: "counter" "deflated_frames_total" {"direction=\"out\""};
+    /// Messages that were compressed; a publication is once for all its readers.
+    compressions: "counter" "compressions_total";
     /// Bytes on sockets, by direction.
     bytes_in: "counter" "bytes_total" {"direction=\"in\""};
     /// Bytes on sockets, by direction.
@@ -150,6 +156,8 @@ pub struct Shared {
     pub interest: u64,
     /// Bytes in mailboxes and outboxes together: what the global outbound budget counts.
     pub outbound_bytes: u64,
+    /// Bytes taken by windows that connections keep.
+    pub deflate_window_bytes: u64,
     /// Bytes waiting in mailboxes.
     pub mailbox_bytes: u64,
     /// Seconds since the start.
@@ -173,6 +181,12 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared) -> String {
         ("positions", "gauge", "Positions of forgotten channels kept.", shared.positions),
         ("interest", "gauge", "Subscriptions as the hub counts them.", shared.interest),
         ("outbound_bytes", "gauge", "Bytes counted in the global outbound budget.", shared.outbound_bytes),
+        (
+            "deflate_window_bytes",
+            "gauge",
+            "Memory of compression windows that connections keep.",
+            shared.deflate_window_bytes,
+        ),
         ("mailbox_bytes", "gauge", "Bytes waiting in mailboxes.", shared.mailbox_bytes),
         ("uptime_seconds", "gauge", "Seconds since the start.", shared.uptime_s),
     ] {

@@ -3,6 +3,7 @@
 mod access;
 mod data;
 mod deadlines;
+mod deflate;
 mod drain;
 mod elsewhere;
 mod exhausted;

@@ -55,6 +55,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("thiserror", &["wire", "client", "server"]),
     ("toml", &["config"]),
     ("tungstenite", &["wire", "client"]),
+    ("zlib_rs", &["wire"]),
 ];
 
 /// Lines of a file without its tests, and lines of a function.

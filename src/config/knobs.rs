@@ -79,6 +79,23 @@ knobs! {
         message_bytes: usize = 64 * KIB, bytes(128, GIB);
         /// Fragments of one message, so that empty fragments cannot go on for ever.
         fragments: usize = 131_072, count("fragments", 1, 1 << 30);
+        /// Whether permessage-deflate is agreed to when a client offers it, as browsers do. A publication is compressed
+        /// once for all its readers, and idle connections hold no compression state.
+        deflate: bool = true, Flag;
+        /// How hard to compress, 1 to 9. 1, since level 6 takes three times as long for a fifth less.
+        deflate_level: usize = 1, count("zlib levels", 1, 9);
+        /// Messages of fewer bytes are sent as they are: they hardly get smaller.
+        deflate_min_bytes: usize = 256, bytes(1, GIB);
+        /// Messages of more bytes are sent as they are: compressing them would keep other connections waiting.
+        deflate_max_bytes: usize = MIB, bytes(1, GIB);
+        /// Lets both sides keep their window from message to message, for clients that offer it. Smaller messages, but
+        /// about 430 KiB for each such connection, and each message is compressed for each reader.
+        deflate_takeover: bool = false, Flag;
+        /// The smallest window, in bits, that a client may ask the server to compress with. Below 15, messages to
+        /// clients that do ask are compressed for each of them.
+        deflate_window_bits: usize = 15, count("bits", 9, 15);
+        /// Memory for windows that are kept, in all connections together. Connections beyond it keep none.
+        deflate_memory_bytes: usize = 64 * MIB, bytes(0, TIB);
         /// Whether binary messages are taken on channels. Without them a binary message is closed with 1003.
         binary: bool = true, Flag;
         /// A message on /echo, which is for trying out and measuring large ones too.

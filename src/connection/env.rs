@@ -1,11 +1,14 @@
 //! What a connection is lent while it acts: limits, the time, spare memory, counters. It owns none of it.
 
+use super::compression::{Budget, Deflating};
 use super::outbox::Spares;
 use crate::config::Config;
 use crate::metrics::Counters;
+use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
 use crate::wire::http::access::AccessPolicy;
 use crate::wire::http::head::HeadLimits;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The grain of all deadlines, in milliseconds: deadlines are kept as counts of it since the server's start.
@@ -34,6 +37,8 @@ pub struct Limits {
     pub binary: bool,
     /// Messages on `/echo`.
     pub echo_frames: FrameLimits,
+    /// How messages may be compressed; `None` when they may not.
+    pub deflate: Option<Deflating>,
     /// Bytes that may wait in an outbox after a write attempt.
     pub outbox_bytes: usize,
     /// From the first byte of a head (or the accept) to its end.
@@ -66,6 +71,13 @@ pub struct Limits {
 pub const STRICT_SUBPROTOCOL: &str = "tidings.v1";
 
 impl Limits {
+    /// A codec for one thread.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        let off = Tuning { level: 1, least_bytes: usize::MAX, most_bytes: 0 };
+        Codec::new(self.deflate.as_ref().map_or(off, |deflate| deflate.tuning))
+    }
+
     /// Takes the limits of connections out of a configuration.
     #[must_use]
     pub fn new(config: &Config) -> Limits {
@@ -82,6 +94,7 @@ impl Limits {
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
             binary: config.websocket.binary,
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
+            deflate: deflating(config),
             outbox_bytes: config.delivery.outbox_bytes,
             head_wait: ticks(config.http.head_timeout),
             body_wait: ticks(config.http.body_timeout),
@@ -97,6 +110,19 @@ impl Limits {
             subprotocols: spoken.collect(),
         }
     }
+}
+
+fn deflating(config: &Config) -> Option<Deflating> {
+    let websocket = &config.websocket;
+    websocket.deflate.then(|| Deflating {
+        policy: Policy { takeover: websocket.deflate_takeover, least_window_bits: websocket.deflate_window_bits as u8 },
+        tuning: Tuning {
+            level: websocket.deflate_level as u8,
+            least_bytes: websocket.deflate_min_bytes,
+            most_bytes: websocket.deflate_max_bytes,
+        },
+        budget: Arc::new(Budget::new(websocket.deflate_memory_bytes)),
+    })
 }
 
 /// Pages that need more than the connection knows.
@@ -115,6 +141,8 @@ pub struct Env<'a> {
     pub limits: &'a Limits,
     /// Spare queues for outboxes.
     pub spares: &'a mut Spares,
+    /// The thread's compression.
+    pub codec: &'a mut Codec,
     /// This reactor's counters.
     pub counters: &'a Counters,
     /// The Date field's value.

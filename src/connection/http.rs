@@ -150,8 +150,8 @@ impl Connection {
                 let task = Task::Request(Box::new(item));
                 (used, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }))
             }
-            Plan::Upgrade { upgrade, endpoint, rights, subscribe } => {
-                let work = self.become_socket(&upgrade, endpoint, rights, subscribe, env);
+            Plan::Upgrade(switch) => {
+                let work = self.become_socket(*switch, env);
                 (used, work.map_or(Step::Continue, Step::Work))
             }
             Plan::Answer(ready) => {

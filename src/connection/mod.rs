@@ -11,6 +11,7 @@
 
 mod answering;
 mod batch;
+pub mod compression;
 pub mod env;
 mod http;
 pub mod outbox;
@@ -43,6 +44,8 @@ pub struct Connection {
     peer_is_loopback: bool,
     /// It is one connection too many: its first request is refused.
     turned_away: bool,
+    /// A socket was silent and asked whether it is there.
+    ping_sent: bool,
 }
 
 enum State {
@@ -128,6 +131,7 @@ impl Connection {
             hold: Hold::No,
             peer_is_loopback,
             turned_away: false,
+            ping_sent: false,
         }
     }
 
@@ -239,8 +243,8 @@ impl Connection {
         let wait = match &self.state {
             State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
             State::Socket(socket) => {
-                let silence = self.since.saturating_add(socket.wait(env.limits));
-                return silence.min(socket.message_deadline(env.limits));
+                let wait = if self.ping_sent { env.limits.pong_wait } else { env.limits.ping_idle };
+                return self.since.saturating_add(wait).min(socket.message_deadline(env.limits));
             }
             State::Stream(_) => env.limits.comment_idle,
             State::Ending(_) => env.limits.close_wait,
@@ -354,6 +358,7 @@ mod tests {
             now: 0,
             limits: &limits,
             spares: &mut Spares::default(),
+            codec: &mut limits.codec(),
             counters: &counters,
             date: "",
             policy: &policy,
@@ -362,7 +367,7 @@ mod tests {
         };
         let mut connection = Connection::new(true, 0);
         let rights = Rights { publish: true, administer: false };
-        connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights));
+        connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights, None, None));
         for _ in 0..IN_FLIGHT_MAX {
             assert!(connection.wants_input(&env));
             connection.submitted(1, Hold::No);

@@ -1,10 +1,12 @@
 //! Answers on their way out: each in the form in which its request came.
 
 use super::answering::{Asked, JSON, Ready};
+use super::compression::Windows;
 use super::env::Env;
-use super::socket::{Endpoint, Socket};
+use super::routes::Switch;
+use super::socket::Socket;
 use super::stream::Stream;
-use super::task::{RawWork, Rights, Task};
+use super::task::{RawWork, Task};
 use super::{Connection, Payload, State, Transport};
 use crate::close::Reason;
 use crate::hub::post::{Answer, ChannelId, ConnId, Form, Reply};
@@ -12,11 +14,11 @@ use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::access::cors_fields;
 use crate::wire::http::answer::{AnswerHead, write_stream_head};
 use crate::wire::http::head::Version;
-use crate::wire::http::upgrade::{Upgrade, write_switching};
+use crate::wire::http::upgrade::write_switching;
 use crate::wire::publication::Epoch;
 use crate::wire::refusal::Refusal;
 use crate::wire::reply::{self, ReadAnswer};
-use crate::wire::request::{Item, RequestId};
+use crate::wire::request::RequestId;
 use crate::wire::sse;
 use bytes::Bytes;
 
@@ -62,10 +64,9 @@ impl Connection {
                     socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, false));
                 if let Some(batch) = whole {
                     let (array, held) = batch.finish();
-                    self.send_text(&array, env);
+                    socket.send(Opcode::Text, &array, &mut self.outbox, env);
                     for frame in held {
-                        self.outbox.push_shared(frame, env.spares);
-                        env.counters.frames_out.add(1);
+                        socket.send_shared(frame, &mut self.outbox, env);
                     }
                 }
             }
@@ -110,16 +111,12 @@ impl Connection {
     }
 
     /// Switches to a WebSocket; the subscription that the path asked for, as work.
-    pub(super) fn become_socket(
-        &mut self,
-        upgrade: &Upgrade,
-        endpoint: Endpoint,
-        rights: Rights,
-        subscribe: Option<Item>,
-        env: &mut Env,
-    ) -> Option<RawWork<Payload<'static>>> {
-        self.outbox.append(env.spares, |out| write_switching(out, upgrade, env.date));
-        self.state = State::Socket(Socket::new(endpoint, rights));
+    pub(super) fn become_socket(&mut self, switch: Switch, env: &mut Env) -> Option<RawWork<Payload<'static>>> {
+        let Switch { upgrade, share, endpoint, rights, subscribe } = switch;
+        self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
+        let agreement = upgrade.deflate.as_ref();
+        let windows = agreement.zip(share).map(|(agreed, share)| Windows::new(agreed, share, env.codec));
+        self.state = State::Socket(Socket::new(endpoint, rights, agreement, windows));
         self.since = env.now;
         if env.draining || self.turned_away {
             let reason = if env.draining { Reason::ServerShutdown } else { Reason::TooManyConnections };
@@ -171,12 +168,20 @@ impl Connection {
     }
 
     fn send_text(&mut self, text: &[u8], env: &mut Env) {
-        env.counters.frames_out.add(1);
-        self.outbox.append(env.spares, |out| write_frame(out, Opcode::Text, text));
+        if let State::Socket(socket) = &mut self.state {
+            socket.send(Opcode::Text, text, &mut self.outbox, env);
+        }
     }
 
     /// Sends a text frame whose payload `write` appends.
     fn send_with(&mut self, env: &mut Env, write: impl FnOnce(&mut Vec<u8>)) {
+        if let State::Socket(socket) = &mut self.state
+            && socket.may_pack()
+        {
+            let mut text = Vec::new();
+            write(&mut text);
+            return socket.send(Opcode::Text, &text, &mut self.outbox, env);
+        }
         env.counters.frames_out.add(1);
         self.outbox.append(env.spares, |out| {
             let start = out.len();

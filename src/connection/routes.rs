@@ -1,6 +1,7 @@
 //! What each path and method is for: from a head to the plan that the connection carries out.
 
 use super::answering::{Asked, JSON, Ready};
+use super::compression::Share;
 use super::env::{Env, STRICT_SUBPROTOCOL};
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
@@ -8,6 +9,7 @@ use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::refusals::publishing_not_allowed;
 use crate::web;
+use crate::wire::deflate::Extension;
 use crate::wire::http::access::{Access, AccessFacts, judge, preflight_fields};
 use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
@@ -32,7 +34,18 @@ pub(super) enum Plan {
     /// A request for the hub whose payload is the body.
     Collect { task: Task, form: Form, rights: Rights },
     /// Become a WebSocket, and subscribe it if a channel was named.
-    Upgrade { upgrade: Upgrade, endpoint: Endpoint, rights: Rights, subscribe: Option<Item> },
+    Upgrade(Box<Switch>),
+}
+
+/// What a connection needs to become a WebSocket.
+pub(super) struct Switch {
+    pub(super) upgrade: Upgrade,
+    /// Memory for the windows that were agreed to.
+    pub(super) share: Option<Share>,
+    pub(super) endpoint: Endpoint,
+    pub(super) rights: Rights,
+    /// The subscription that the path asks for.
+    pub(super) subscribe: Option<Item>,
 }
 
 /// A plan, with what its answer needs to know.
@@ -184,13 +197,19 @@ fn upgrade(
     subscribe: Option<Item>,
     env: &Env,
 ) -> Plan {
-    match check_upgrade(head, &env.limits.subprotocols) {
+    let mut share = None;
+    let agree = |offers: &[Extension<'_>]| {
+        let (agreement, taken) = env.limits.deflate.as_ref()?.agree(offers)?;
+        share = taken;
+        Some(agreement)
+    };
+    match check_upgrade(head, &env.limits.subprotocols, agree) {
         // A program cannot read why a handshake failed, and a browser's cannot even see that it did: it is told by a
         // Close (law 9). Everybody else is told by the status.
         Ok(_) if env.draining && head.origin.is_none() => draining(),
         Ok(upgrade) => {
             let endpoint = endpoint(&upgrade);
-            Plan::Upgrade { upgrade, endpoint, rights, subscribe }
+            Plan::Upgrade(Box::new(Switch { upgrade, share, endpoint, rights, subscribe }))
         }
         Err(error) => Plan::Refuse { error, allow: None },
     }

@@ -1,6 +1,7 @@
 //! A WebSocket: frames in, pongs and closes out, pushes by reference.
 
 use super::batch::Batch;
+use super::compression::Windows;
 use super::env::{Env, Limits, Ticks};
 use super::outbox::Outbox;
 use super::task::{RawWork, Rights, Task};
@@ -8,10 +9,14 @@ use super::{Connection, Expired, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::publication::Publication;
-use crate::wire::frame::{self, Decoded, Decoder, Event, Opcode, Role, close_frame, header, write_frame};
+use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
+use crate::wire::frame::{
+    self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, close_frame, header, payload_of, write_deflated,
+    write_frame,
+};
 use crate::wire::parse::Dialect;
-use crate::wire::publication::Data;
 use bytes::Bytes;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 /// What answers a client's frames.
@@ -29,33 +34,42 @@ pub(super) struct Socket {
     decoder: Decoder,
     endpoint: Endpoint,
     rights: Rights,
-    ping_sent: bool,
+    /// Its messages may be compressed with a window of so many bits.
+    window_bits: Option<NonZeroU8>,
     /// When the message or frame under way began; [`Ticks::MAX`] while there is none.
     begun: Ticks,
-    batch: Option<Box<Batch>>,
+    /// What most sockets do not have most of the time.
+    rare: Option<Box<Rare>>,
+}
+
+/// See [`Socket::rare`].
+#[derive(Debug, Default)]
+struct Rare {
+    /// The batch whose answers are under way.
+    batch: Option<Batch>,
+    /// The windows that are kept from message to message.
+    windows: Option<Windows>,
 }
 
 /// Bytes of a message that have `message_timeout` to come.
 const PROGRESS_BYTES: usize = 64 * 1024;
 
 impl Socket {
-    pub(super) fn new(endpoint: Endpoint, rights: Rights) -> Socket {
-        Socket {
-            decoder: Decoder::new(Role::Server),
-            endpoint,
-            rights,
-            ping_sent: false,
-            begun: Ticks::MAX,
-            batch: None,
-        }
+    pub(super) fn new(
+        endpoint: Endpoint,
+        rights: Rights,
+        agreement: Option<&Agreement>,
+        windows: Option<Windows>,
+    ) -> Socket {
+        let decoder =
+            if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
+        let rare = windows.map(|windows| Box::new(Rare { batch: None, windows: Some(windows) }));
+        let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
+        Socket { decoder, endpoint, rights, window_bits, begun: Ticks::MAX, rare }
     }
 
     pub(super) fn is_echo(&self) -> bool {
         self.endpoint == Endpoint::Echo
-    }
-
-    pub(super) fn wait(&self, limits: &Limits) -> Ticks {
-        if self.ping_sent { limits.pong_wait } else { limits.ping_idle }
     }
 
     /// When what is under way must have come as a whole: the more of it is here, the later.
@@ -74,33 +88,118 @@ impl Socket {
         }
     }
 
+    /// Queues a publication: a frame that is shared by all who read it in the same form.
     pub(super) fn push(&mut self, publication: &Arc<Publication>, binary: bool, outbox: &mut Outbox, env: &mut Env) {
-        let as_binary = binary && matches!(publication.view().data, Data::Binary { .. });
-        let frame = if as_binary { publication.binary_frame() } else { publication.text_frame() };
+        let as_binary = binary && publication.is_binary();
+        let made = env.codec.compressions();
+        let frame = match (self.shares_compressed(), as_binary) {
+            (true, true) => publication.binary_frame_deflated(env.codec),
+            (true, false) => publication.text_frame_deflated(env.codec),
+            (false, true) => publication.binary_frame(),
+            (false, false) => publication.text_frame(),
+        };
+        env.counters.compressions.add(env.codec.compressions() - made);
         self.push_frame(publication.channel_id().0, frame, outbox, env);
     }
 
     /// Queues a frame that belongs to a channel: behind a batch that subscribed it and is still unanswered.
     pub(super) fn push_frame(&mut self, channel: u64, frame: Bytes, outbox: &mut Outbox, env: &mut Env) {
-        match &mut self.batch {
+        match self.batch() {
             Some(batch) if batch.holds(channel) => batch.hold(channel, frame),
-            _ => {
-                outbox.push_shared(frame, env.spares);
-                env.counters.frames_out.add(1);
-            }
+            _ => self.send_shared(frame, outbox, env),
         }
+    }
+
+    /// Queues a frame that is ready, compressed first if that has to be done for this socket alone.
+    pub(super) fn send_shared(&mut self, frame: Bytes, outbox: &mut Outbox, env: &mut Env) {
+        let opcode = if frame.first().is_some_and(|first| first & 0x0F == 1) { Opcode::Text } else { Opcode::Binary };
+        if !self.shares_compressed() && self.send_packed(opcode, payload_of(&frame), outbox, env) {
+            return;
+        }
+        env.counters.frames_out.add(1);
+        env.counters.deflated_out.add(u64::from(frame::is_deflated(&frame)));
+        outbox.push_shared(frame, env.spares);
+    }
+
+    /// Queues a message of this socket alone.
+    pub(super) fn send(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) {
+        if !self.send_packed(opcode, payload, outbox, env) {
+            env.counters.frames_out.add(1);
+            outbox.append(env.spares, |out| write_frame(out, opcode, payload));
+        }
+    }
+
+    /// Whether its messages may be compressed.
+    pub(super) fn may_pack(&self) -> bool {
+        self.window_bits.is_some()
+    }
+
+    /// Whether the compressed frames of publications that others share are right for it.
+    fn shares_compressed(&self) -> bool {
+        let is_large = self.window_bits.is_some_and(|bits| bits.get() == WINDOW_BITS_MAX);
+        let own = self.rare.as_ref().and_then(|rare| rare.windows.as_ref());
+        is_large && !own.is_some_and(|own| own.contexts.keep_deflate())
+    }
+
+    /// Queues a message compressed; false when it should go out as it is.
+    fn send_packed(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) -> bool {
+        let Some(bits) = self.window_bits else { return false };
+        let made = env.codec.compressions();
+        let packed = match self.windows() {
+            Some(own) if own.contexts.keep_deflate() => env.codec.deflate_on(&mut own.contexts, payload),
+            _ => env.codec.deflate(bits.get(), payload),
+        };
+        let is_packed = packed.is_some();
+        if let Some(packed) = packed {
+            env.counters.frames_out.add(1);
+            env.counters.deflated_out.add(1);
+            outbox.append(env.spares, |out| write_deflated(out, opcode, packed));
+        }
+        env.counters.compressions.add(env.codec.compressions() - made);
+        is_packed
+    }
+
+    /// A compressed message as what it is.
+    fn inflate(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        limit: usize,
+        env: &mut Env,
+    ) -> Result<Event<'static>, FrameError> {
+        let message = match self.windows() {
+            Some(own) => env.codec.inflate_on(&mut own.contexts, payload, limit),
+            None => env.codec.inflate(payload, limit),
+        };
+        let message = frame::Payload::Owned(message?);
+        env.counters.deflated_in.add(1);
+        Ok(match kind {
+            Kind::Text => {
+                frame::check_text(&message)?;
+                Event::Text(message)
+            }
+            Kind::Binary => Event::Binary(message),
+        })
+    }
+
+    fn windows(&mut self) -> Option<&mut Windows> {
+        self.rare.as_mut().and_then(|rare| rare.windows.as_mut())
+    }
+
+    fn batch(&mut self) -> Option<&mut Batch> {
+        self.rare.as_mut().and_then(|rare| rare.batch.as_mut())
     }
 
     /// The batch under way ended a subscription.
     pub(super) fn unsubscribed_in_batch(&mut self, channel: u64) {
-        if let Some(batch) = &mut self.batch {
+        if let Some(batch) = self.batch() {
             batch.unsubscribed(channel);
         }
     }
 
     /// Bytes of pushes that wait behind an unanswered batch.
     pub(super) fn held_bytes(&self) -> usize {
-        self.batch.as_ref().map_or(0, |batch| batch.held_bytes())
+        self.rare.as_ref().and_then(|rare| rare.batch.as_ref()).map_or(0, Batch::held_bytes)
     }
 
     /// Adds an answer to the batch under way; the whole batch when it was the last.
@@ -109,9 +208,14 @@ impl Socket {
         of: u8,
         subscribed: Option<u64>,
         write: impl FnOnce(&mut Vec<u8>),
-    ) -> Option<Box<Batch>> {
-        let batch = self.batch.get_or_insert_with(|| Box::new(Batch::new(of)));
-        if batch.add(subscribed, write) { self.batch.take() } else { None }
+    ) -> Option<Batch> {
+        let rare = self.rare.get_or_insert_default();
+        let is_whole = rare.batch.get_or_insert_with(|| Batch::new(of)).add(subscribed, write);
+        let batch = if is_whole { rare.batch.take() } else { None };
+        if rare.batch.is_none() && rare.windows.is_none() {
+            self.rare = None;
+        }
+        batch
     }
 }
 
@@ -122,10 +226,16 @@ impl Connection {
         }
         let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
         self.since = env.now;
-        socket.ping_sent = false;
+        self.ping_sent = false;
         let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };
         let given = input.len();
         let (consumed, decoded) = socket.decoder.decode(input, limits);
+        let decoded = match decoded {
+            Ok(Decoded::Event(Event::Deflated(kind, payload))) => {
+                socket.inflate(kind, &payload, limits.message_bytes, env).map(Decoded::Event)
+            }
+            other => other,
+        };
         socket.note_progress(matches!(decoded, Ok(Decoded::NeedMore)) && consumed < given, env.now);
         let last_word = match decoded {
             Ok(Decoded::NeedMore) => return (consumed, Step::NeedMore),
@@ -133,13 +243,13 @@ impl Connection {
                 env.counters.frames_in.add(1);
                 match event {
                     Event::Text(payload) => match socket.endpoint {
-                        Endpoint::Echo => echo(&mut self.outbox, env, Opcode::Text, payload),
+                        Endpoint::Echo => echo(socket, &mut self.outbox, env, Opcode::Text, payload),
                         Endpoint::Channels(dialect) => {
                             return work(consumed, Form::Text, Task::Text(dialect), payload, socket.rights);
                         }
                     },
                     Event::Binary(payload) => match socket.endpoint {
-                        Endpoint::Echo => echo(&mut self.outbox, env, Opcode::Binary, payload),
+                        Endpoint::Echo => echo(socket, &mut self.outbox, env, Opcode::Binary, payload),
                         Endpoint::Channels(_) if !env.limits.binary => {
                             env.counters.refused.count(Reason::UnsupportedData);
                             self.close_socket(Reason::UnsupportedData, "binary messages are not taken here", env);
@@ -151,7 +261,7 @@ impl Connection {
                     Event::Ping(payload) => {
                         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Pong, payload));
                     }
-                    Event::Pong(_) => {}
+                    Event::Pong(_) | Event::Deflated(..) => {}
                     Event::Close(said) => {
                         let frame = match said {
                             Some((code, _)) => close_frame(code, ""),
@@ -196,23 +306,26 @@ impl Connection {
             }
             return Expired::Continue;
         }
-        if socket.ping_sent {
+        if self.ping_sent {
             self.close_socket(Reason::PingTimeout, "", env);
             return Expired::Continue;
         }
-        socket.ping_sent = true;
+        self.ping_sent = true;
         self.since = env.now;
         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue
     }
 }
 
-/// Sends a message back. One that was gathered anyway is not copied again.
-fn echo(outbox: &mut Outbox, env: &mut Env, opcode: Opcode, payload: frame::Payload<'_>) {
-    env.counters.frames_out.add(1);
+/// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
+fn echo(socket: &mut Socket, outbox: &mut Outbox, env: &mut Env, opcode: Opcode, payload: frame::Payload<'_>) {
     match payload {
-        frame::Payload::Borrowed(bytes) => outbox.append(env.spares, |out| write_frame(out, opcode, bytes)),
+        frame::Payload::Borrowed(bytes) => socket.send(opcode, bytes, outbox, env),
         frame::Payload::Owned(bytes) => {
+            if socket.send_packed(opcode, &bytes, outbox, env) {
+                return;
+            }
+            env.counters.frames_out.add(1);
             let (head, size) = header(opcode, bytes.len());
             outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
             outbox.push_shared(Bytes::from(bytes), env.spares);

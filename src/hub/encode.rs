@@ -1,6 +1,7 @@
 //! The shared encodings of a publication, each made of one wire encoder and one framing.
 
-use crate::wire::frame::{Opcode, write_frame};
+use crate::wire::deflate::{Codec, WINDOW_BITS_MAX};
+use crate::wire::frame::{Opcode, payload_of, write_deflated, write_frame};
 use crate::wire::publication::{Epoch, PublicationView};
 use crate::wire::reply::{push_binary, push_json};
 use crate::wire::sse::{publication_block, write_chunk};
@@ -18,6 +19,18 @@ pub(super) fn binary_frame(view: &PublicationView<'_>) -> Bytes {
     let mut body = Vec::with_capacity(view.data.len() + 128);
     push_binary(&mut body, view);
     frame(Opcode::Binary, &body)
+}
+
+/// A frame, compressed for everybody who agreed to that; itself when it is not worth it.
+pub(super) fn deflated(plain: &Bytes, opcode: Opcode, codec: &mut Codec) -> Bytes {
+    match codec.deflate(WINDOW_BITS_MAX, payload_of(plain)) {
+        None => plain.clone(),
+        Some(packed) => {
+            let mut out = Vec::with_capacity(packed.len() + 10);
+            write_deflated(&mut out, opcode, packed);
+            out.into()
+        }
+    }
 }
 
 /// A push as an event-stream block in one HTTP chunk.

@@ -2,6 +2,8 @@
 
 use super::encode;
 use super::post::ChannelId;
+use crate::wire::deflate::Codec;
+use crate::wire::frame::Opcode;
 use crate::wire::publication::{Data, Epoch, Position, PublicationView};
 use crate::wire::request::{ChannelName, PostOptions};
 use bytes::Bytes;
@@ -47,7 +49,16 @@ pub struct Publication {
     position: Position,
     draft: Draft,
     text: OnceLock<Bytes>,
+    /// Made when the first of them is needed.
+    others: OnceLock<Box<Encodings>>,
+}
+
+/// The encodings that most publications are never asked for.
+#[derive(Debug, Default)]
+struct Encodings {
     binary: OnceLock<Bytes>,
+    text_deflated: OnceLock<Bytes>,
+    binary_deflated: OnceLock<Bytes>,
     event_stream: OnceLock<Bytes>,
 }
 
@@ -55,8 +66,7 @@ impl Publication {
     /// Gives a draft its place.
     #[must_use]
     pub fn new(channel: ChannelName, id: ChannelId, position: Position, draft: Draft) -> Self {
-        let (text, binary, event_stream) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Publication { channel, id, position, draft, text, binary, event_stream }
+        Publication { channel, id, position, draft, text: OnceLock::new(), others: OnceLock::new() }
     }
 
     /// The channel's name.
@@ -129,12 +139,34 @@ impl Publication {
         if !self.is_binary() {
             return self.text_frame();
         }
-        once(&self.binary, || encode::binary_frame(&self.view()))
+        once(&self.others().binary, || encode::binary_frame(&self.view()))
+    }
+
+    /// The text frame, compressed by itself with the largest window; as it is when that is not worth it.
+    pub fn text_frame_deflated(&self, codec: &mut Codec) -> Bytes {
+        once(&self.others().text_deflated, || encode::deflated(&self.text_frame(), Opcode::Text, codec))
+    }
+
+    /// The binary frame, compressed in the same way.
+    pub fn binary_frame_deflated(&self, codec: &mut Codec) -> Bytes {
+        if !self.is_binary() {
+            return self.text_frame_deflated(codec);
+        }
+        once(&self.others().binary_deflated, || encode::deflated(&self.binary_frame(), Opcode::Binary, codec))
     }
 
     /// The push as an event-stream block in one HTTP chunk.
     pub fn event_stream(&self) -> Bytes {
-        once(&self.event_stream, || encode::event_stream(self.position.epoch, &self.view()))
+        once(&self.others().event_stream, || encode::event_stream(self.position.epoch, &self.view()))
+    }
+
+    fn others(&self) -> &Encodings {
+        if let Some(others) = self.others.get() {
+            return others;
+        }
+        // Two threads may both make it, and one is dropped; the first to be set is everybody's.
+        let _ = self.others.set(Box::default());
+        self.others.get().expect("it was set above, by this thread or another")
     }
 
     /// The same without the chunk around it, for HTTP/1.0.
@@ -160,6 +192,7 @@ fn once(cell: &OnceLock<Bytes>, make: impl FnOnce() -> Bytes) -> Bytes {
 mod tests {
     use super::{Draft, Publication};
     use crate::hub::post::ChannelId;
+    use crate::wire::deflate::{Codec, Tuning};
     use crate::wire::publication::{Data, Epoch, Position};
     use bytes::Bytes;
     use std::sync::{Arc, Barrier};
@@ -177,6 +210,11 @@ mod tests {
             for encoding in [Publication::text_frame, Publication::binary_frame, Publication::event_stream] {
                 assert_eq!(encoding(&publication).as_ptr(), encoding(&publication).as_ptr());
             }
+            let mut codec = Codec::new(Tuning { level: 1, least_bytes: 1, most_bytes: 1000 });
+            for encoding in [Publication::text_frame_deflated, Publication::binary_frame_deflated] {
+                assert_eq!(encoding(&publication, &mut codec).as_ptr(), encoding(&publication, &mut codec).as_ptr());
+            }
+            assert!(codec.compressions() <= 2, "once for each kind of frame");
         }
     }
 

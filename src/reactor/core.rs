@@ -16,6 +16,7 @@ use crate::hub::execute::{Progress, execute};
 use crate::hub::post::ConnId;
 use crate::hub::work::Work;
 use crate::metrics::Counters;
+use crate::wire::deflate::Codec;
 use crate::wire::http::access::AccessPolicy;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
@@ -67,6 +68,7 @@ pub(super) struct Core {
     pub(super) draining: bool,
     pub(super) spares: Spares,
     pub(super) json: JsonScratch,
+    pub(super) codec: Codec,
     pub(super) wheel: Wheel,
     pub(super) ready: Vec<u32>,
     pub(super) dirty: Vec<u32>,
@@ -81,6 +83,7 @@ impl Core {
             hub: Arc::clone(&setup.hub),
             mailboxes: Arc::clone(&setup.postman.mailboxes),
             threads: Arc::clone(&setup.threads),
+            limits: Arc::clone(&setup.limits),
             started: setup.started,
         };
         let mut core = Core {
@@ -92,6 +95,7 @@ impl Core {
             draining: false,
             spares: Spares::default(),
             json: JsonScratch::default(),
+            codec: setup.limits.codec(),
             wheel: Wheel::new(0),
             ready: Vec::new(),
             dirty: Vec::new(),
@@ -120,6 +124,7 @@ impl Core {
             now: self.ticks,
             limits: &self.setup.limits,
             spares: &mut self.spares,
+            codec: &mut self.codec,
             counters: &self.setup.counters,
             date: self.date.as_str(),
             policy: &self.setup.policies[usize::from(address)],
@@ -186,8 +191,9 @@ impl Core {
             return;
         }
         self.setup.counters.panics.add(1);
-        // Both may have been left half changed.
+        // Each may have been left half changed.
         self.json = JsonScratch::default();
+        self.codec = self.setup.limits.codec();
         self.spares = Spares::default();
         entry.rest = None;
         entry.rest_pending = false;

@@ -1,6 +1,6 @@
 //! The pages that need more than a connection knows: metrics and the list of channels.
 
-use crate::connection::env::Backstage;
+use crate::connection::env::{Backstage, Limits};
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
 use crate::metrics::{Counters, Shared, exposition};
@@ -16,6 +16,7 @@ pub(super) struct Stage {
     pub(super) hub: Arc<Hub>,
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) threads: Arc<Vec<Arc<Counters>>>,
+    pub(super) limits: Arc<Limits>,
     pub(super) started: Instant,
 }
 
@@ -29,6 +30,7 @@ impl Backstage for Stage {
             positions: stats.positions as u64,
             interest: stats.interest,
             outbound_bytes: self.mailboxes.outbound_bytes() as u64,
+            deflate_window_bytes: self.limits.deflate.as_ref().map_or(0, |deflate| deflate.budget.used() as u64),
             mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
             uptime_s: self.started.elapsed().as_secs(),
         };

@@ -3,6 +3,7 @@
 //! Nothing in here knows a socket, a thread or a clock. The normative text follows.
 #![doc = include_str!("PROTOCOL.md")]
 
+pub mod deflate;
 pub mod frame;
 pub mod http;
 pub mod json;

@@ -1,14 +1,7 @@
 //! A message that arrives in pieces: it grows with the bytes that have come, never with the bytes that were announced.
 
-use super::header::Header;
-use super::{FrameError, mask, utf8};
-
-/// The two kinds of message (RFC 6455 section 5.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Binary,
-}
+use super::header::{Begun, Header};
+use super::{FrameError, Kind, mask, utf8};
 
 /// How far a message is after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +18,8 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Assembly {
     kind: Kind,
+    /// It is compressed: what it says is known only when it is whole.
+    deflated: bool,
     /// The payload so far, unmasked.
     message: Vec<u8>,
     /// How much of a text's payload is known to be complete characters.
@@ -41,9 +36,10 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind, deflated: bool) -> Self {
         Assembly {
             kind,
+            deflated,
             message: Vec::new(),
             checked: 0,
             fragments: 0,
@@ -93,7 +89,7 @@ impl Assembly {
 
     /// Refuses a text at its first wrong byte, and one that ends inside a character (RFC 6455 section 8.1).
     fn check_text(&mut self) -> Result<(), FrameError> {
-        if self.kind == Kind::Binary {
+        if self.kind == Kind::Binary || self.deflated {
             return Ok(());
         }
         self.checked += utf8::check_beginning(&self.message[self.checked..])?;
@@ -109,9 +105,9 @@ impl Assembly {
         }
     }
 
-    /// The bytes and the frames so far.
-    pub(super) fn so_far(&self) -> (usize, u32) {
-        (self.message.len(), self.fragments)
+    /// How far it is.
+    pub(super) fn so_far(&self) -> Begun {
+        Begun { bytes: self.message.len(), frames: self.fragments, deflated: self.deflated }
     }
 
     /// The bytes of memory held for the payload.
@@ -120,7 +116,7 @@ impl Assembly {
     }
 
     /// Gives the message up.
-    pub(super) fn into_message(self) -> (Kind, Vec<u8>) {
-        (self.kind, self.message)
+    pub(super) fn into_message(self) -> (Kind, bool, Vec<u8>) {
+        (self.kind, self.deflated, self.message)
     }
 }

@@ -1,8 +1,8 @@
 //! The decoder of one connection: finds messages and control frames in what was read, without copying where it can.
 
-use super::assembly::{Assembly, Kind, Progress};
+use super::assembly::{Assembly, Progress};
 use super::header::{self, Context, Header};
-use super::{Decoded, Event, FrameError, FrameLimits, Payload, Role, close, mask, utf8};
+use super::{Decoded, Event, FrameError, FrameLimits, Kind, Payload, Role, close, mask, utf8};
 use std::ops::Range;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -18,14 +18,15 @@ pub struct Decoder {
     /// The message under way. Boxed: most connections have none most of the time.
     assembly: Option<Box<Assembly>>,
     role: Role,
+    deflate: bool,
     ended: bool,
 }
 
 /// Something complete, as a place in the input that can be borrowed when the search is over.
 enum Found {
     Nothing,
-    Frame(Kind, Range<usize>),
-    Message(Kind, Vec<u8>),
+    Frame { kind: Kind, deflated: bool, place: Range<usize> },
+    Message { kind: Kind, deflated: bool, message: Vec<u8> },
     Control(Control, Range<usize>),
 }
 
@@ -33,7 +34,14 @@ impl Decoder {
     /// A decoder for a new connection.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Decoder { assembly: None, role, ended: false }
+        Decoder { assembly: None, role, deflate: false, ended: false }
+    }
+
+    /// The same for a connection that agreed to permessage-deflate: compressed messages are [`Event::Deflated`], and
+    /// their limit on the wire is [`wire_limit`](crate::wire::deflate::wire_limit).
+    #[must_use]
+    pub fn with_deflate(role: Role) -> Self {
+        Decoder { deflate: true, ..Decoder::new(role) }
     }
 
     /// Finds the next event in `input`, and says how many bytes of it are done with.
@@ -77,7 +85,7 @@ impl Decoder {
     /// The payload bytes of the message under way that have come.
     #[must_use]
     pub fn received_bytes(&self) -> usize {
-        self.assembly.as_ref().map_or(0, |assembly| assembly.so_far().0)
+        self.assembly.as_ref().map_or(0, |assembly| assembly.so_far().bytes)
     }
 
     /// Goes through the frames until one completes something or the input is used up.
@@ -105,7 +113,8 @@ impl Decoder {
     }
 
     fn context<'a>(&self, limits: &'a FrameLimits) -> Context<'a> {
-        Context { role: self.role, limits, message: self.assembly.as_ref().map(|assembly| assembly.so_far()) }
+        let message = self.assembly.as_ref().map(|assembly| assembly.so_far());
+        Context { role: self.role, limits, deflate: self.deflate, message }
     }
 
     /// Whether the frame is part of a message that has to be put together: one of several, or not all there.
@@ -119,7 +128,7 @@ impl Decoder {
 
     fn begin_frame(&mut self, header: &Header) {
         let kind = kind(header.opcode);
-        self.assembly.get_or_insert_with(|| Box::new(Assembly::new(kind))).begin_frame(header);
+        self.assembly.get_or_insert_with(|| Box::new(Assembly::new(kind, header.deflated))).begin_frame(header);
     }
 
     /// Moves payload into the message under way; `None` when a frame ended and the next one may follow.
@@ -128,8 +137,8 @@ impl Decoder {
         *at += assembly.absorb(&mut input[*at..])?;
         match assembly.progress() {
             Progress::Complete => {
-                let (kind, message) = assembly.into_message();
-                Ok(Some(Found::Message(kind, message)))
+                let (kind, deflated, message) = assembly.into_message();
+                Ok(Some(Found::Message { kind, deflated, message }))
             }
             progress => {
                 self.assembly = Some(assembly);
@@ -154,7 +163,7 @@ fn whole_frame(header: &Header, input: &mut [u8], at: &mut usize) -> Result<Foun
     *at = place.end;
     Ok(match header.opcode {
         OpCode::Control(control) => Found::Control(control, place),
-        OpCode::Data(_) => Found::Frame(kind(header.opcode), place),
+        OpCode::Data(_) => Found::Frame { kind: kind(header.opcode), deflated: header.deflated, place },
     })
 }
 
@@ -162,14 +171,16 @@ fn whole_frame(header: &Header, input: &mut [u8], at: &mut usize) -> Result<Foun
 fn present(found: Found, input: &mut [u8]) -> Result<Decoded<'_>, FrameError> {
     let event = match found {
         Found::Nothing => return Ok(Decoded::NeedMore),
-        Found::Frame(Kind::Text, place) => {
+        Found::Frame { kind, deflated: true, place } => Event::Deflated(kind, Payload::Borrowed(&mut input[place])),
+        Found::Message { kind, deflated: true, message } => Event::Deflated(kind, Payload::Owned(message)),
+        Found::Frame { kind: Kind::Text, place, .. } => {
             let text = &mut input[place];
             utf8::check(text)?;
             Event::Text(Payload::Borrowed(text))
         }
-        Found::Frame(Kind::Binary, place) => Event::Binary(Payload::Borrowed(&mut input[place])),
-        Found::Message(Kind::Text, message) => Event::Text(Payload::Owned(message)),
-        Found::Message(Kind::Binary, message) => Event::Binary(Payload::Owned(message)),
+        Found::Frame { kind: Kind::Binary, place, .. } => Event::Binary(Payload::Borrowed(&mut input[place])),
+        Found::Message { kind: Kind::Text, message, .. } => Event::Text(Payload::Owned(message)),
+        Found::Message { kind: Kind::Binary, message, .. } => Event::Binary(Payload::Owned(message)),
         Found::Control(Control::Close, place) => Event::Close(close::read(&input[place])?),
         Found::Control(Control::Ping, place) => Event::Ping(&input[place]),
         Found::Control(Control::Pong, place) => Event::Pong(&input[place]),

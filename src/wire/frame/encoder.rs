@@ -7,6 +7,9 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 /// The longest reason a Close frame has room for: 125 bytes less the code (RFC 6455 section 5.5).
 const CLOSE_REASON_BYTES: usize = 123;
 
+/// The bit that says that a message is compressed (RFC 7692 section 6).
+const RSV1: u8 = 0x40;
+
 /// The kinds of frame (RFC 6455 section 11.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
@@ -53,6 +56,30 @@ pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.reserve(size + payload.len());
     out.extend_from_slice(&bytes[..size]);
     out.extend_from_slice(payload);
+}
+
+/// Appends one unmasked frame that is a whole compressed message (RFC 7692 section 6): `packed` is its payload.
+pub fn write_deflated(out: &mut Vec<u8>, opcode: Opcode, packed: &[u8]) {
+    let start = out.len();
+    write_frame(out, opcode, packed);
+    out[start] |= RSV1;
+}
+
+/// The payload of one unmasked whole frame, as the functions above write it.
+#[must_use]
+pub fn payload_of(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(0..=125) => 2,
+        Some(126) => 4,
+        _ => 10,
+    };
+    frame.get(header..).unwrap_or_default()
+}
+
+/// Whether one whole frame, as the functions above write it, is a compressed message.
+#[must_use]
+pub fn is_deflated(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|first| first & RSV1 != 0)
 }
 
 /// A server's Close frame (RFC 6455 section 5.5.1). The reason is cut at the last character that fits in 123 bytes.

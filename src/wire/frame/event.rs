@@ -11,6 +11,15 @@ pub enum Decoded<'b> {
     Event(Event<'b>),
 }
 
+/// The two kinds of message (RFC 6455 section 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
 /// A complete message or control frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'b> {
@@ -18,6 +27,8 @@ pub enum Event<'b> {
     Text(Payload<'b>),
     /// A binary message (RFC 6455 section 5.6).
     Binary(Payload<'b>),
+    /// A compressed message of a kind (RFC 7692): to be inflated, and checked like any other then.
+    Deflated(Kind, Payload<'b>),
     /// To be answered by a Pong with the same payload (RFC 6455 section 5.5.2).
     Ping(&'b [u8]),
     /// The answer to a Ping, or unasked (RFC 6455 section 5.5.3).

@@ -2,11 +2,14 @@
 
 use super::{FrameError, FrameLimits, Role};
 use crate::close::Reason;
+use crate::wire::deflate::wire_limit;
 use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 pub(super) const RESERVED_BITS: FrameError = FrameError::protocol("a reserved bit without an extension");
+pub(super) const MISPLACED_RSV1: FrameError =
+    FrameError::protocol("the bit of a compressed message elsewhere than on its first frame");
 pub(super) const RESERVED_OPCODE: FrameError = FrameError::protocol("a reserved opcode");
 pub(super) const FRAGMENTED_CONTROL: FrameError = FrameError::protocol("a fragmented control frame");
 pub(super) const LONG_CONTROL: FrameError = FrameError::protocol("a control frame of more than 125 bytes");
@@ -27,14 +30,29 @@ pub(super) struct Context<'a> {
     pub(super) role: Role,
     /// How much is allowed.
     pub(super) limits: &'a FrameLimits,
-    /// The fragmented message under way: its bytes and its frames so far.
-    pub(super) message: Option<(usize, u32)>,
+    /// Whether permessage-deflate was agreed to.
+    pub(super) deflate: bool,
+    /// The fragmented message under way.
+    pub(super) message: Option<Begun>,
+}
+
+/// How far a fragmented message is.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    /// Its bytes so far.
+    pub(super) bytes: usize,
+    /// Its frames so far.
+    pub(super) frames: u32,
+    /// It is compressed.
+    pub(super) deflated: bool,
 }
 
 /// A header that broke no rule.
 pub(super) struct Header {
     pub(super) is_final: bool,
     pub(super) opcode: OpCode,
+    /// It begins a compressed message (RFC 7692 section 6).
+    pub(super) deflated: bool,
     pub(super) mask: Option<[u8; 4]>,
     /// The bytes of the header itself.
     pub(super) size: usize,
@@ -53,25 +71,38 @@ pub(super) fn read(input: &[u8], context: &Context<'_>) -> Result<Option<Header>
     let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|_| RESERVED_OPCODE)? else { return Ok(None) };
     let size = input.len().min(usize::try_from(cursor.position()).unwrap_or(usize::MAX));
     check_encoding(second, length)?;
-    let length = check_size(header.opcode, length, context)?;
-    Ok(Some(Header { is_final: header.is_final, opcode: header.opcode, mask: header.mask, size, length }))
+    let length = check_size(&header, length, context)?;
+    let FrameHeader { is_final, opcode, rsv1, mask, .. } = header;
+    Ok(Some(Header { is_final, opcode, deflated: rsv1, mask, size, length }))
 }
 
 /// FIN, the reserved bits and the opcode (sections 5.2, 5.4 and 5.5).
 fn check_first(first: u8, context: &Context<'_>) -> Result<(), FrameError> {
     if first & 0x70 != 0 {
-        return Err(RESERVED_BITS);
+        check_reserved_bits(first, context)?;
     }
     match (OpCode::from(first & 0x0F), context.message) {
         (OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)), _) => Err(RESERVED_OPCODE),
         (OpCode::Control(_), _) if first & 0x80 == 0 => Err(FRAGMENTED_CONTROL),
         (OpCode::Control(_), _) => Ok(()),
         (OpCode::Data(Data::Continue), None) => Err(NOTHING_TO_CONTINUE),
-        (OpCode::Data(Data::Continue), Some((_, frames))) if frames >= context.limits.fragments => {
+        (OpCode::Data(Data::Continue), Some(begun)) if begun.frames >= context.limits.fragments => {
             Err(TOO_MANY_FRAGMENTS)
         }
         (OpCode::Data(Data::Text | Data::Binary), Some(_)) => Err(UNFINISHED_MESSAGE),
         (OpCode::Data(_), _) => Ok(()),
+    }
+}
+
+/// With permessage-deflate, RSV1 on the first frame of a message says that it is compressed; it means nothing on any
+/// other frame, and the other two bits nothing at all (RFC 7692 section 6).
+fn check_reserved_bits(first: u8, context: &Context<'_>) -> Result<(), FrameError> {
+    if first & 0x30 != 0 || !context.deflate {
+        return Err(RESERVED_BITS);
+    }
+    match OpCode::from(first & 0x0F) {
+        OpCode::Data(Data::Text | Data::Binary) => Ok(()),
+        _ => Err(MISPLACED_RSV1),
     }
 }
 
@@ -95,10 +126,14 @@ fn check_encoding(second: u8, length: u64) -> Result<(), FrameError> {
     }
 }
 
-/// The whole message, this frame included, against the limit (section 10.4). Control frames are no part of one.
-fn check_size(opcode: OpCode, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
+/// The whole message, this frame included, against the limit (section 10.4). Control frames are no part of one. A
+/// compressed message is measured again when it is inflated.
+fn check_size(header: &FrameHeader, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
     let length = usize::try_from(length).map_err(|_| TOO_BIG)?;
-    let so_far = context.message.map_or(0, |(bytes, _)| bytes);
-    let fits = so_far.checked_add(length).is_some_and(|total| total <= context.limits.message_bytes);
-    if fits || matches!(opcode, OpCode::Control(_)) { Ok(length) } else { Err(TOO_BIG) }
+    let so_far = context.message.map_or(0, |begun| begun.bytes);
+    let deflated = context.message.map_or(header.rsv1, |begun| begun.deflated);
+    let limit = context.limits.message_bytes;
+    let limit = if deflated { wire_limit(limit) } else { limit };
+    let fits = so_far.checked_add(length).is_some_and(|total| total <= limit);
+    if fits || matches!(header.opcode, OpCode::Control(_)) { Ok(length) } else { Err(TOO_BIG) }
 }

@@ -35,11 +35,13 @@ mod tests;
 mod utf8;
 
 pub use decoder::Decoder;
-pub use encoder::{Opcode, close_frame, header, write_frame, write_masked};
-pub use event::{Decoded, Event, Payload};
+pub use encoder::{Opcode, close_frame, header, is_deflated, payload_of, write_deflated, write_frame, write_masked};
+pub use event::{Decoded, Event, Kind, Payload};
 pub use mask::unmask;
+pub use utf8::check as check_text;
 
 use crate::close::Reason;
+use crate::wire::deflate::InflateFault;
 
 /// How much one message may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,17 @@ pub struct FrameError {
     pub reason: Reason,
     /// The rule that was broken, for the log.
     pub detail: &'static str,
+}
+
+impl From<InflateFault> for FrameError {
+    fn from(fault: InflateFault) -> Self {
+        match fault {
+            InflateFault::Broken => {
+                FrameError { reason: Reason::InvalidDeflate, detail: "a compressed message that is not DEFLATE data" }
+            }
+            InflateFault::TooBig => header::TOO_BIG,
+        }
+    }
 }
 
 impl FrameError {

@@ -8,7 +8,10 @@ pub(super) const INVALID: FrameError = FrameError::utf8("text is not UTF-8");
 pub(super) const UNFINISHED: FrameError = FrameError::utf8("text ends inside a character");
 
 /// Checks a whole text.
-pub(super) fn check(text: &[u8]) -> Result<(), FrameError> {
+///
+/// # Errors
+/// It is not UTF-8, or ends inside a character.
+pub fn check(text: &[u8]) -> Result<(), FrameError> {
     simdutf8::basic::from_utf8(text).map(drop).map_err(|_| name_fault(text))
 }
 

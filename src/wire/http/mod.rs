@@ -14,4 +14,4 @@ mod authority;
 mod fields;
 #[cfg(test)]
 mod head_cases;
-mod scan;
+pub(super) mod scan;

@@ -53,7 +53,7 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
 }
 
 /// Whether `text` is a token.
-pub(super) fn is_token(text: &str) -> bool {
+pub(in crate::wire) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 

@@ -5,6 +5,7 @@ use super::fields::list;
 use super::head::{BodyLength, Head, HeadError, Method, Version};
 use super::scan::is_token;
 use crate::close::Reason;
+use crate::wire::deflate::{Agreement, BadExtensions, Extension, parse_extensions};
 use smallvec::SmallVec;
 use tungstenite::handshake::derive_accept_key;
 
@@ -45,6 +46,9 @@ pub enum UpgradeError {
     /// Sec-WebSocket-Protocol names something twice.
     #[error("Sec-WebSocket-Protocol names the same protocol twice")]
     RepeatedProtocol,
+    /// Sec-WebSocket-Extensions breaks its grammar.
+    #[error("{0}")]
+    BadExtensions(#[from] BadExtensions),
 }
 
 impl UpgradeError {
@@ -73,6 +77,8 @@ pub struct Upgrade {
     pub accept: String,
     /// The subprotocol both sides speak.
     pub protocol: Option<String>,
+    /// How messages may be compressed.
+    pub deflate: Option<Agreement>,
 }
 
 /// Whether a request asks for a WebSocket: a GET whose Upgrade names it. Anything else about it may still be wrong.
@@ -82,11 +88,16 @@ pub fn wants_upgrade(head: &Head<'_>) -> bool {
 }
 
 /// Checks a handshake. `spoken` are the subprotocols of this server; the first one offered that is among them is agreed.
+/// `agree` chooses among the extensions that are offered, once nothing else is wrong.
 ///
 /// # Errors
 /// 426 without Upgrade, from HTTP/1.0, or for another version (the caller adds [`UPGRADE_REQUIRED_FIELDS`]); 400 for
 /// everything else.
-pub fn check_upgrade(head: &Head<'_>, spoken: &[String]) -> Result<Upgrade, HeadError> {
+pub fn check_upgrade(
+    head: &Head<'_>,
+    spoken: &[String],
+    agree: impl FnOnce(&[Extension<'_>]) -> Option<Agreement>,
+) -> Result<Upgrade, HeadError> {
     check_request(head)?;
     let key = head.upgrade.key.ok_or(UpgradeError::NoKey)?;
     if !is_key(key) {
@@ -94,7 +105,9 @@ pub fn check_upgrade(head: &Head<'_>, spoken: &[String]) -> Result<Upgrade, Head
     }
     let offered = offered_protocols(&head.upgrade.protocols)?;
     let protocol = offered.into_iter().find(|name| spoken.iter().any(|known| known == name));
-    Ok(Upgrade { accept: derive_accept_key(key.as_bytes()), protocol: protocol.map(str::to_owned) })
+    let extensions = parse_extensions(&head.upgrade.extensions).map_err(UpgradeError::from)?;
+    let deflate = agree(&extensions);
+    Ok(Upgrade { accept: derive_accept_key(key.as_bytes()), protocol: protocol.map(str::to_owned), deflate })
 }
 
 fn check_request(head: &Head<'_>) -> Result<(), UpgradeError> {
@@ -146,6 +159,9 @@ pub fn write_switching(out: &mut Vec<u8>, upgrade: &Upgrade, date: &str) {
     if let Some(protocol) = &upgrade.protocol {
         push_field(out, "Sec-WebSocket-Protocol", protocol);
     }
+    if let Some(agreement) = &upgrade.deflate {
+        push_field(out, "Sec-WebSocket-Extensions", &agreement.field());
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -153,6 +169,7 @@ pub fn write_switching(out: &mut Vec<u8>, upgrade: &Upgrade, date: &str) {
 mod tests {
     use super::{Upgrade, check_upgrade, wants_upgrade, write_switching};
     use crate::close::Reason;
+    use crate::wire::deflate::{Agreement, Policy, negotiate};
     use crate::wire::http::head::{HeadError, HeadLimits, parse_head};
 
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -162,7 +179,8 @@ mod tests {
     fn check(line: &str, fields: &str) -> Result<Upgrade, HeadError> {
         let text = format!("{line}\r\nHost: a\r\n{fields}\r\n");
         let (head, _) = parse_head(text.as_bytes(), &HeadLimits::default()).expect("valid").expect("complete");
-        check_upgrade(&head, &["tidings.v1".to_owned(), "other".to_owned()])
+        let policy = Policy { takeover: false, least_window_bits: 15 };
+        check_upgrade(&head, &["tidings.v1".to_owned(), "other".to_owned()], |offers| negotiate(offers, &policy))
     }
 
     fn get(fields: &str) -> Result<Upgrade, HeadError> {
@@ -176,7 +194,7 @@ mod tests {
             ("dGhlIHNhbHQgYSBub3Q=", "3ZClkQAfukXyB7loppiOrRWEHe8="),
         ] {
             let upgrade = get(&format!("{REST}Sec-WebSocket-Key: {key}\r\n")).expect(key);
-            assert_eq!(upgrade, Upgrade { accept: accept.to_owned(), protocol: None });
+            assert_eq!(upgrade, Upgrade { accept: accept.to_owned(), protocol: None, deflate: None });
         }
         let longest = "a".repeat(64);
         for good in ["aaaaaaaaaaaaaaaa", "+/+/+/+/+/+/+/+/", "aaaaaaaaaaaaaaaa==", &longest] {
@@ -248,6 +266,27 @@ mod tests {
     }
 
     #[test]
+    fn extensions_are_offered_in_one_field_or_several_and_a_broken_list_is_refused() {
+        const FIELD: &str = "Sec-WebSocket-Extensions: ";
+        for (fields, agreed) in [
+            (String::new(), Some(false)),
+            (format!("{FIELD}other; a=1\r\n"), Some(false)),
+            (format!("{FIELD}other\r\n{FIELD}permessage-deflate; client_max_window_bits\r\n"), Some(true)),
+            (format!("{FIELD}permessage-deflate; x, permessage-deflate\r\n"), Some(true)),
+            (format!("{FIELD}permessage-deflate;\r\n"), None),
+            (format!("{FIELD}\r\n"), None),
+            (format!("{FIELD}a b\r\n"), None),
+        ] {
+            let answer = get(&format!("{REST}{KEY}{fields}")).map(|upgrade| upgrade.deflate.is_some());
+            assert_eq!(answer.as_ref().ok().copied(), agreed, "{fields}");
+            if let Err(error) = answer {
+                assert_eq!(error.reason, Reason::BadRequest);
+                assert!(error.message.contains("permessage-deflate; client_max_window_bits"), "{}", error.message);
+            }
+        }
+    }
+
+    #[test]
     fn an_upgrade_is_wanted_by_a_get_alone() {
         for (line, wanted) in [("GET / HTTP/1.1", true), ("POST / HTTP/1.1", false), ("HEAD / HTTP/1.1", false)] {
             let text = format!("{line}\r\nHost: a\r\n{REST}{KEY}\r\n");
@@ -259,11 +298,15 @@ mod tests {
     #[test]
     fn the_switch_is_written_whole() {
         let mut out = Vec::new();
-        write_switching(&mut out, &Upgrade { accept: "A=".to_owned(), protocol: Some("tidings.v1".to_owned()) }, "D");
+        let deflate = Agreement { server_takeover: true, client_takeover: false, server_window_bits: Some(10) };
+        let upgrade =
+            Upgrade { accept: "A=".to_owned(), protocol: Some("tidings.v1".to_owned()), deflate: Some(deflate) };
+        write_switching(&mut out, &upgrade, "D");
         assert_eq!(
             String::from_utf8(out).expect("ASCII"),
             "HTTP/1.1 101 Switching Protocols\r\nDate: D\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: A=\r\nSec-WebSocket-Protocol: tidings.v1\r\n\r\n"
+             Sec-WebSocket-Accept: A=\r\nSec-WebSocket-Protocol: tidings.v1\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_max_window_bits=10\r\n\r\n"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! What the tests of the decoder share: a caller that reads in pieces, and events that own their bytes.
 
+mod deflated;
 mod differential;
 mod generator;
 mod limits;
@@ -8,13 +9,14 @@ mod roundtrip;
 mod rules;
 mod streaming;
 
-use super::{Decoded, Decoder, Event, FrameError, FrameLimits, Opcode, Role, write_masked};
+use super::{Decoded, Decoder, Event, FrameError, FrameLimits, Kind, Opcode, Role, write_masked};
 
 /// An event that owns its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Seen {
     Text(Vec<u8>),
     Binary(Vec<u8>),
+    Deflated(Kind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
@@ -37,6 +39,7 @@ fn own(event: Event<'_>) -> Seen {
             Seen::Text(text.into_vec())
         }
         Event::Binary(bytes) => Seen::Binary(bytes.into_vec()),
+        Event::Deflated(kind, bytes) => Seen::Deflated(kind, bytes.into_vec()),
         Event::Ping(bytes) => Seen::Ping(bytes.to_vec()),
         Event::Pong(bytes) => Seen::Pong(bytes.to_vec()),
         Event::Close(said) => Seen::Close(said.map(|(code, reason)| (code, reason.to_owned()))),
