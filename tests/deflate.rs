@@ -275,6 +275,26 @@ fn windows_are_kept_where_that_is_allowed_until_the_memory_for_them_is_spent() {
     assert!(connect().1);
 }
 
+/// A little that is sent can be much to inflate: nobody gets more of a tick for that.
+#[test]
+fn a_turn_is_over_when_much_was_inflated() {
+    const MESSAGES: usize = 100;
+    let server = TestServer::start(|_| ());
+    let (mut socket, mut peer) = (open(&server, "/echo"), Peer::new(false));
+    let zeros = vec![0; 1 << 20];
+    let packed = frame(BINARY | RSV1, &peer.deflate(&zeros));
+    assert!(packed.len() * MESSAGES < 200_000, "all of them are one read");
+    let before = server.metric("tidings_ticks_total");
+    socket.raw.send(packed.repeat(MESSAGES));
+    for _ in 0..MESSAGES {
+        let (first, payload) = socket.next().expect("an echo");
+        assert_eq!(first, BINARY | RSV1);
+        assert!(peer.inflate(&payload) == zeros);
+    }
+    let ticks = server.metric("tidings_ticks_total") - before;
+    assert!(ticks >= MESSAGES as f64, "{MESSAGES} MiB were inflated and compressed in {ticks} ticks");
+}
+
 /// What the budget counts for a connection's windows is what they take.
 #[test]
 fn the_memory_of_kept_windows_is_counted_as_it_is() {
