@@ -3,7 +3,7 @@
 use crate::support::frames::{BINARY, PING, PONG, RawSocket, TEXT, frame};
 use crate::support::process::Process;
 use crate::support::sse::SseClient;
-use crate::support::{TestServer, wait_until};
+use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use serde_json::json;
 
@@ -124,28 +124,32 @@ fn echoes_come_back_compressed_when_that_makes_them_smaller() {
 
 #[test]
 fn a_publication_is_compressed_once_for_all_its_readers() {
-    const READERS: usize = 50;
-    let server = TestServer::start(|_| ());
-    let mut readers: Vec<RawSocket> = (0..READERS).map(|_| open(&server, "/channels/prices")).collect();
-    let mut plain = RawSocket::open(server.address(), "/channels/prices");
-    let mut stream = SseClient::open(server.address(), "prices", None);
-    for reader in readers.iter_mut().chain([&mut plain]) {
-        assert_eq!(reader.next_json()["status"], 200);
-    }
-    stream.next_block().expect("its first block");
-    let before = server.metric("tidings_compressions_total");
-    let data = format!("[{}1]", PRICES.repeat(20));
-    server.publish("prices", &data).expect("published");
-    let expected = plain.next_text();
-    let first = readers[0].next().expect("a push");
-    assert_eq!(first.0, TEXT | RSV1);
-    assert_eq!(Peer::new(false).inflate(&first.1), expected.as_bytes());
-    assert!(first.1.len() * 5 < expected.len(), "{} of {} bytes", first.1.len(), expected.len());
-    for reader in &mut readers[1..] {
-        assert_eq!(reader.next(), Some(first.clone()), "the same bytes for everybody");
-    }
-    assert_eq!(server.metric("tidings_compressions_total") - before, 1.0);
-    assert_eq!(stream.next_block().expect("a block").data, data, "an event stream is not compressed");
+    with_one_and_two_reactors(|reactors| {
+        const READERS: usize = 50;
+        let server = TestServer::start(|config| config.server.reactors = reactors);
+        let mut readers: Vec<RawSocket> = (0..READERS).map(|_| open(&server, "/channels/prices")).collect();
+        let mut plain = RawSocket::open(server.address(), "/channels/prices");
+        let mut stream = SseClient::open(server.address(), "prices", None);
+        for reader in readers.iter_mut().chain([&mut plain]) {
+            assert_eq!(reader.next_json()["status"], 200);
+        }
+        stream.next_block().expect("its first block");
+        let before = server.metric("tidings_compressions_total");
+        let data = format!("[{}1]", PRICES.repeat(20));
+        server.publish("prices", &data).expect("published");
+        let expected = plain.next_text();
+        let first = readers[0].next().expect("a push");
+        assert_eq!(first.0, TEXT | RSV1);
+        assert_eq!(Peer::new(false).inflate(&first.1), expected.as_bytes());
+        assert!(first.1.len() * 5 < expected.len(), "{} of {} bytes", first.1.len(), expected.len());
+        for reader in &mut readers[1..] {
+            assert_eq!(reader.next(), Some(first.clone()), "the same bytes for everybody");
+        }
+        // Two reactors may both make it before either knows of the other's: nobody waits, and one result is dropped.
+        let made = server.metric("tidings_compressions_total") - before;
+        assert!(made >= 1.0 && made <= reactors as f64, "{made} times");
+        assert_eq!(stream.next_block().expect("a block").data, data, "an event stream is not compressed");
+    });
 }
 
 #[test]
