@@ -17,6 +17,7 @@
 
 mod crowd;
 mod crowded;
+mod entries;
 mod floods;
 mod handshakes;
 mod slow;
