@@ -17,8 +17,11 @@
 
 mod crowd;
 mod crowded;
+mod deaf;
+mod entries;
 mod floods;
 mod handshakes;
+mod silent;
 mod slow;
 mod witness;
 
