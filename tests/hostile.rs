@@ -21,6 +21,7 @@ mod deaf;
 mod entries;
 mod floods;
 mod handshakes;
+mod injected;
 mod silent;
 mod slow;
 mod witness;

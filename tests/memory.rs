@@ -1,6 +1,6 @@
 //! What an idle subscribed connection costs: the real binary with 10,000 of them, measured by the kernel.
 
-use crate::support::process::Process;
+use crate::support::process::{Process, descriptors_allowed};
 use crate::support::raw::RawClient;
 use crate::support::wait_until;
 
@@ -38,11 +38,4 @@ fn an_idle_subscribed_socket_costs_less_than_a_page() {
     let each = process.pss().saturating_sub(before) / count;
     println!("{count} idle subscribed sockets: {each} bytes of PSS each");
     assert!(each < BYTES_MAX, "{each} bytes for each of {count} idle subscribed sockets");
-}
-
-/// The soft limit of open files.
-fn descriptors_allowed() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("the kernel tells");
-    line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
 }
