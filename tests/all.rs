@@ -15,6 +15,7 @@ mod laws;
 mod library;
 mod memory;
 mod pool;
+mod properties;
 mod protocol;
 mod publishing;
 mod refusals;
