@@ -10,6 +10,7 @@ mod exhausted;
 mod flood;
 mod framing;
 mod handshake;
+mod hostile;
 mod http;
 mod laws;
 mod library;

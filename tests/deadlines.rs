@@ -180,3 +180,18 @@ fn who_was_refused_and_neither_leaves_nor_stops_sending_is_cut_off() {
         wait_until("both are gone", || server.metric("tidings_connections") <= 1.0);
     });
 }
+
+#[test]
+fn waiting_for_a_refused_client_to_leave_costs_nothing() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors, LONG, LONG, LONG);
+        let mut stayer = HttpClient::connect(server.address());
+        assert_eq!(stayer.exchange("NONSENSE\r\n\r\n").status, 400);
+        assert!(stayer.is_ended());
+        let before = server.metric("tidings_ticks_total");
+        std::thread::sleep(Duration::from_secs(1));
+        let ticks = server.metric("tidings_ticks_total") - before;
+        // A few for those who ask, and some for deadlines.
+        assert!(ticks < 200.0, "{ticks} turns in one second in which nothing happened");
+    });
+}

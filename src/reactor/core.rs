@@ -215,7 +215,9 @@ impl Core {
         if entry.dead.is_some() {
             return;
         }
-        let must_flush = !entry.connection.outbox.is_empty() || entry.connection.ending().is_some();
+        // Behind the last word our stream is ended, once; then only the peer's end or a deadline is waited for.
+        let must_end = entry.connection.ending().is_some() && !entry.shut_down;
+        let must_flush = must_end || !entry.connection.outbox.is_empty();
         if must_flush && !entry.in_dirty && !entry.write_blocked {
             entry.in_dirty = true;
             self.dirty.push(slot);

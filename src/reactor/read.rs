@@ -11,6 +11,9 @@ const READS_PER_TURN: usize = 4;
 /// Requests of one connection in one turn.
 const REQUESTS_PER_TURN: usize = 256;
 
+/// Bytes inflated and compressed for one connection in one turn: a thousandth of them may have been sent.
+const CODEC_BYTES_PER_TURN: u64 = 1024 * 1024;
+
 impl Core {
     /// Gives every connection on the list one turn. Those with more to do stay on the list for the next tick.
     pub(super) fn read_ready(&mut self, entries: &mut Entries, scratch: &mut [u8]) {
@@ -67,7 +70,11 @@ impl Core {
     ) -> usize {
         let mut consumed = 0;
         entry.rest_pending = false;
+        let before = self.codec.worked_bytes();
         loop {
+            if self.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN {
+                *requests = 0;
+            }
             if *requests == 0 || !entry.connection.wants_input(&self.env(entry.address)) {
                 entry.rest_pending = consumed < input.len();
                 return consumed;

@@ -44,16 +44,21 @@ impl TestServer {
 
     /// One number of `/metrics`, summed over its labels unless they are part of `name`.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let page = http::get(self.address(), "/metrics");
-        assert_eq!(page.status, 200);
-        let text = page.text();
-        let values = text.lines().filter_map(|line| {
-            let (key, value) = line.rsplit_once(' ')?;
-            let matches = key == name || key.split('{').next() == Some(name);
-            matches.then(|| value.parse::<f64>().expect("a number"))
-        });
-        values.sum()
+        metric(self.address(), name)
     }
+}
+
+/// One number of `/metrics`, summed over its labels unless they are part of `name`.
+pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
+    let page = http::get(address, "/metrics");
+    assert_eq!(page.status, 200);
+    let text = page.text();
+    let values = text.lines().filter_map(|line| {
+        let (key, value) = line.rsplit_once(' ')?;
+        let matches = key == name || key.split('{').next() == Some(name);
+        matches.then(|| value.parse::<f64>().expect("a number"))
+    });
+    values.sum()
 }
 
 impl Deref for TestServer {

@@ -3,7 +3,9 @@
 use super::PATIENCE;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,21 @@ impl Process {
         Process::run(command)
     }
 
+    /// The same by way of another program, such as a tracer that becomes the server's parent, with a configuration.
+    pub(crate) fn start_by(wrapper: &[String], most: usize, toml: &str, arguments: &[&str]) -> Process {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("{}-{}.toml", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&file, toml).expect("a writable folder");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most}; exec \"$@\""), "sh"]).args(wrapper);
+        command.arg(env!("CARGO_BIN_EXE_tidings")).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
+        command.args(arguments);
+        let process = Process::run(command);
+        std::fs::remove_file(&file).expect("it was written");
+        process
+    }
+
     fn run(mut command: Command) -> Process {
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
@@ -56,6 +73,23 @@ impl Process {
         let text = std::fs::read_to_string(path).expect("a live process");
         let line = text.lines().find(|line| line.starts_with("Pss:")).expect("the kernel tells");
         1024 * line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number")
+    }
+
+    /// A line of `/proc/PID/status` in bytes, such as `VmRSS` or `VmHWM`.
+    pub(crate) fn status_bytes(&self, name: &str) -> usize {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a live process");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("the kernel tells");
+        1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("a live process").count()
+    }
+
+    /// One number of its `/metrics`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        super::metric(self.address, name)
     }
 
     /// Sends a signal by its name, like `TERM`.
