@@ -16,6 +16,7 @@ mod laws;
 mod library;
 mod memory;
 mod pool;
+mod properties;
 mod protocol;
 mod publishing;
 mod refusals;

@@ -37,6 +37,8 @@ struct Queue {
     /// Own bytes behind all segments.
     tail: Vec<u8>,
     bytes: usize,
+    /// Of these, the first so many that no cut takes away.
+    pinned: usize,
 }
 
 impl Outbox {
@@ -78,6 +80,14 @@ impl Outbox {
         }
     }
 
+    /// What is queued so far will be sent, whatever is cut later: without the head of a stream or of a WebSocket nothing
+    /// behind it means anything.
+    pub fn pin(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.pinned = queue.bytes;
+        }
+    }
+
     /// Fills `slices` with what to write next; how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> usize {
         let Some(queue) = &self.queue else { return 0 };
@@ -102,6 +112,7 @@ impl Outbox {
         let Some(queue) = &mut self.queue else { return };
         debug_assert!(written <= queue.bytes, "more was written than there was");
         queue.bytes -= written.min(queue.bytes);
+        queue.pinned = queue.pinned.saturating_sub(written);
         if queue.bytes == 0 {
             spares.put(self.queue.take());
             return;
@@ -116,18 +127,22 @@ impl Outbox {
         }
     }
 
-    /// Forgets what the socket has not begun to take. The segment under way stays, since a frame that was begun must end.
+    /// Forgets what the socket has not begun to take and what is not pinned. The segment under way stays, since a frame
+    /// that was begun must end.
     pub fn cut(&mut self, spares: &mut Spares) {
         let Some(queue) = &mut self.queue else { return };
-        if queue.taken == 0 {
+        if queue.taken == 0 && queue.pinned == 0 {
             return self.clear(spares);
         }
-        if queue.segments.is_empty() {
-            queue.seal_tail();
+        queue.seal_tail();
+        let wanted = queue.taken + queue.pinned.max(1);
+        let (mut kept, mut bytes) = (0, 0);
+        while bytes < wanted && kept < queue.segments.len() {
+            bytes += queue.segments[kept].len();
+            kept += 1;
         }
-        queue.segments.truncate(1);
-        queue.tail = Vec::new();
-        queue.bytes = queue.segments.iter().map(Bytes::len).sum::<usize>() - queue.taken;
+        queue.segments.truncate(kept);
+        queue.bytes = bytes - queue.taken;
     }
 
     /// Forgets everything: nobody will read it.
@@ -161,6 +176,7 @@ impl Spares {
         queue.tail.shrink_to(SPARE_TAIL_BYTES);
         queue.taken = 0;
         queue.bytes = 0;
+        queue.pinned = 0;
         self.0.push(queue);
     }
 }
@@ -225,6 +241,28 @@ mod tests {
             let whole = taken.div_ceil(10) * 10;
             assert_eq!(sent[..whole], b"0123456789abcdefghijABCDEFGHIJ"[..whole]);
             assert_eq!(sent[whole..], *b"!");
+        }
+    }
+
+    /// A peer that never reads its 101 or the head of its stream must not be told the end of something it never saw begin.
+    #[test]
+    fn a_cut_leaves_what_is_pinned() {
+        let mut spares = Spares::default();
+        for taken in 0..20 {
+            let mut outbox = Outbox::default();
+            outbox.push_shared(Bytes::from_static(b"an answer"), &mut spares);
+            outbox.append(&mut spares, |out| out.extend_from_slice(b" and a head"));
+            outbox.pin();
+            outbox.push_shared(Bytes::from_static(b"a push"), &mut spares);
+            let mut sent = Vec::new();
+            take(&mut outbox, &mut sent, taken, &mut spares);
+            outbox.cut(&mut spares);
+            assert_eq!(outbox.len(), 20 - taken);
+            outbox.append(&mut spares, |out| out.extend_from_slice(b"!"));
+            while !outbox.is_empty() {
+                take(&mut outbox, &mut sent, 7, &mut spares);
+            }
+            assert_eq!(sent, b"an answer and a head!", "{taken} were taken before");
         }
     }
 

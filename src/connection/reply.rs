@@ -114,6 +114,7 @@ impl Connection {
     pub(super) fn become_socket(&mut self, switch: Switch, env: &mut Env) -> Option<RawWork<Payload<'static>>> {
         let Switch { upgrade, share, endpoint, rights, subscribe } = switch;
         self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
+        self.outbox.pin();
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| Windows::new(agreed, share, env.codec));
         self.state = State::Socket(Socket::new(endpoint, rights, agreement, windows));
@@ -142,6 +143,7 @@ impl Connection {
             extra: &extra,
         };
         self.outbox.append(env.spares, |out| write_stream_head(out, &head, env.date));
+        self.outbox.pin();
         let stream = Stream::new(chunked);
         // The position that the reader has before the replay: each block of the replay moves it on.
         let mut before = *position;

@@ -285,11 +285,8 @@ impl Connection {
     pub(super) fn close_socket(&mut self, reason: Reason, detail: &str, env: &mut Env) {
         let code = reason.websocket_code();
         let text = if detail.is_empty() { reason.label() } else { detail };
-        self.outbox.append(env.spares, |out| {
-            let mut payload = code.to_be_bytes().to_vec();
-            payload.extend_from_slice(text.as_bytes());
-            write_frame(out, Opcode::Close, &payload);
-        });
+        let frame = close_frame(code, text);
+        self.outbox.append(env.spares, |out| out.extend_from_slice(&frame));
         self.end(reason, env);
     }
 

@@ -1,0 +1,125 @@
+//! The parser of request heads against httparse and a plain reading of the fields that httparse found.
+//!
+//! Input: a head as it stands, with anything behind it.
+
+use super::Target;
+use super::head_rules::{self, Theirs};
+use tidings::wire::http::head::{BodyLength, Head, HeadLimits, UNREADABLE_ID, Version, parse_head};
+
+const SAME: &str = "same head";
+const HIGHER: &str = "differs: a minor version above 1 counts as 1";
+const BOTH_REFUSE: &str = "both refuse";
+const BOTH_WAIT: &str = "both want more";
+const SOONER: &str = "refused before the head is complete";
+const STRICTER: &str = "refused for a listed reason";
+
+pub(crate) const TARGET: Target = Target {
+    name: "head",
+    check,
+    outcomes: &[SAME, HIGHER, BOTH_REFUSE, BOTH_WAIT, SOONER, STRICTER],
+    words: &[
+        "\r\n",
+        "\n",
+        " ",
+        ": ",
+        "Host: a\r\n",
+        "Content-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Connection: close\r\n",
+        "Connection: keep-alive, upgrade\r\n",
+        "Upgrade: websocket\r\n",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        "Origin: null\r\n",
+        "Expect: 100-continue\r\n",
+        "Last-Event-ID: abcdefgh:1\r\n",
+        "HTTP/1.0",
+        "http://b:1/",
+        "OPTIONS *",
+        "%2F?a=b",
+        "\u{e9}",
+        "\u{0}",
+        "#",
+        "X: y\r\n z\r\n",
+    ],
+};
+
+/// Small ones, so that their edges are met.
+pub(crate) const LIMITS: HeadLimits = HeadLimits { head_bytes: 700, headers: 12, target_bytes: 60 };
+
+fn check(data: &[u8]) -> &'static str {
+    let ours = parse_head(data, &LIMITS);
+    check_beginnings(data, &ours);
+    let (theirs, higher) = Theirs::read(data);
+    match (ours, theirs) {
+        (Ok(Some((head, used))), head_rules::Outcome::Complete(theirs)) => {
+            assert_eq!(used, theirs.used, "where the next request begins");
+            same_meaning(&head, &theirs, higher);
+            if higher { HIGHER } else { SAME }
+        }
+        (Ok(None), head_rules::Outcome::Partial) => BOTH_WAIT,
+        (Err(_), head_rules::Outcome::Refused) => BOTH_REFUSE,
+        (Err(_), head_rules::Outcome::Partial) => SOONER,
+        (Err(error), head_rules::Outcome::Complete(theirs)) => {
+            let listed = head_rules::justified(&error, &theirs, &data[..theirs.used]);
+            assert!(listed, "refused for {error:?}, which httparse takes: {theirs:?}");
+            STRICTER
+        }
+        (ours, theirs) => panic!("ours {ours:?}, theirs {theirs:?}"),
+    }
+}
+
+/// What the beginning of a head says is "more", or the very error of the whole.
+fn check_beginnings(data: &[u8], whole: &Result<Option<(Head<'_>, usize)>, tidings::wire::http::head::HeadError>) {
+    let end = match whole {
+        Ok(Some((_, used))) => *used,
+        _ => data.len(),
+    };
+    let step = (end / 24).max(1);
+    for cut in (0..end).step_by(step) {
+        match (parse_head(&data[..cut], &LIMITS), whole) {
+            (Ok(None), _) => {}
+            (Err(early), Err(late)) if early == *late => {}
+            (early, _) => panic!("{cut} bytes say {early:?}, all {} say {whole:?}", data.len()),
+        }
+    }
+}
+
+fn same_meaning(head: &Head<'_>, theirs: &Theirs<'_>, higher: bool) {
+    assert_eq!(head.method_name, theirs.method);
+    let version = if theirs.minor == 0 && !higher { Version::Http10 } else { Version::Http11 };
+    assert_eq!(head.version, version);
+    let (path, query, authority) = theirs.parts_of_target();
+    assert_eq!((head.path, head.query), (path, query));
+    assert_eq!(head.host, authority.or(theirs.text("host")));
+    let body = match (theirs.text("transfer-encoding"), theirs.text("content-length")) {
+        (Some(_), _) => BodyLength::Chunked,
+        (None, Some(length)) => BodyLength::Length(length.parse().expect("digits")),
+        (None, None) => BodyLength::None,
+    };
+    assert_eq!(head.body, body);
+    assert_eq!(head.origin, theirs.text("origin"));
+    assert_eq!(head.content_type, theirs.text("content-type"));
+    assert_eq!(head.accept, theirs.text("accept"));
+    assert_eq!(head.idempotency_key, theirs.text("idempotency-key"));
+    assert_eq!(head.preflight_method, theirs.text("access-control-request-method"));
+    assert_eq!(head.upgrade.key, theirs.text("sec-websocket-key"));
+    assert_eq!(head.upgrade.version, theirs.text("sec-websocket-version"));
+    let all = |name| theirs.values(name).map(|value| std::str::from_utf8(value).expect("UTF-8")).collect::<Vec<_>>();
+    assert_eq!(head.upgrade.protocols.to_vec(), all("sec-websocket-protocol"));
+    assert_eq!(head.upgrade.extensions.to_vec(), all("sec-websocket-extensions"));
+    let last_ids: Vec<_> = theirs.values("last-event-id").collect();
+    let last_id = match last_ids[..] {
+        [] => None,
+        [one] => Some(std::str::from_utf8(one).unwrap_or(UNREADABLE_ID)),
+        _ => Some(UNREADABLE_ID),
+    };
+    assert_eq!(head.last_event_id, last_id);
+    let proxied = |name: &str| name == "forwarded" || name == "via" || name.starts_with("x-forwarded-");
+    assert_eq!(head.forwarded, theirs.fields.iter().any(|(name, _)| proxied(name)));
+    let closes = theirs.has("connection", "close");
+    let stays = version == Version::Http11 || theirs.has("connection", "keep-alive");
+    assert_eq!(head.keep_alive, !closes && stays);
+    assert_eq!(head.expect_continue, version == Version::Http11 && theirs.has("expect", "100-continue"));
+    assert_eq!(head.upgrade.connection_upgrade, theirs.has("connection", "upgrade"));
+    assert_eq!(head.upgrade.websocket, theirs.has("upgrade", "websocket"));
+}

@@ -1,0 +1,98 @@
+//! Channel names and paths against a second, plain implementation of their grammar; the socket's way in and HTTP's agree.
+//!
+//! Input: a name as it stands in a path, or a path when it begins with `/`.
+
+use super::grammar::{self, Place};
+use super::{Target, head};
+use tidings::wire::http::head::{HeadLimits, parse_head};
+use tidings::wire::http::target::percent_decode;
+use tidings::wire::name::{MAX_NAME_BYTES, Route, check_name, parse_name, parse_path};
+
+const NAME: &str = "a name";
+const PATH: &str = "a path";
+const NO_NAME: &str = "no name";
+const NO_PATH: &str = "no path";
+const NO_TEXT: &str = "not UTF-8";
+
+pub(crate) const TARGET: Target = Target {
+    name: "names",
+    check,
+    outcomes: &[NAME, PATH, NO_NAME, NO_PATH, NO_TEXT],
+    words: &[
+        "%",
+        "%2",
+        "%2F",
+        "%25",
+        "%C3%A9",
+        "%ff",
+        "%00",
+        "%C2%85",
+        "+",
+        ".",
+        "..",
+        "*",
+        "/",
+        "?",
+        "/livez",
+        "/channels/",
+        "é",
+        "消",
+    ],
+};
+
+fn check(data: &[u8]) -> &'static str {
+    let Ok(text) = std::str::from_utf8(data) else { return NO_TEXT };
+    if text.starts_with('/') {
+        return check_path(text);
+    }
+    let expected = grammar::name(text);
+    let found = parse_name(text);
+    assert_eq!(found.as_deref().ok(), expected.as_deref(), "{found:?}");
+    check_on_the_socket(text, expected.as_deref());
+    check_over_http(text, expected.as_deref());
+    assert_eq!(check_name(text).is_ok(), grammar::is_name(text));
+    let Some(name) = expected else {
+        assert_eq!(found.expect_err("no name").code, "bad_channel");
+        return NO_NAME;
+    };
+    assert!(name.len() <= MAX_NAME_BYTES);
+    let again: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    assert_eq!(parse_name(&again).as_deref(), Ok(&*name), "encoded whole");
+    NAME
+}
+
+fn check_path(text: &str) -> &'static str {
+    let found = parse_path(text).map_err(|refusal| refusal.code);
+    let found = found.map(|route| match route {
+        Route::Channel(name) => Place::Channel(name.to_string()),
+        Route::Subscription(name) => Place::Subscription(name.to_string()),
+        Route::Livez => Place::Livez,
+    });
+    assert_eq!(found, grammar::path(text));
+    if found.is_ok() { PATH } else { NO_PATH }
+}
+
+fn check_on_the_socket(encoded: &str, name: Option<&str>) {
+    let found = parse_path(&format!("/channels/{encoded}"));
+    let expected = name.filter(|_| !encoded.contains('?')).map(|name| Route::Channel(name.into()));
+    assert_eq!(found.ok(), expected);
+}
+
+/// Over HTTP a name stands in a target, so it is visible ASCII, and what follows a `?` is no part of it.
+fn check_over_http(encoded: &str, name: Option<&str>) {
+    let text = format!("GET /channels/{encoded} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let limits = HeadLimits { target_bytes: 8192, ..HeadLimits { head_bytes: 16_384, ..head::LIMITS } };
+    let fits = encoded.bytes().all(|byte| byte.is_ascii_graphic()) && !encoded.contains('#') && encoded.len() < 8000;
+    let found = parse_head(text.as_bytes(), &limits).ok().flatten().map(|(head, _)| (head.path, head.query));
+    let Some((path, query)) = found else {
+        assert!(!fits, "refused as a target");
+        return;
+    };
+    if !fits || query.is_some() {
+        return;
+    }
+    let standing = path.strip_prefix("/channels/").expect("the path as it was sent");
+    assert_eq!(standing, encoded);
+    let decoded = percent_decode(standing).and_then(|bytes| String::from_utf8(bytes.into_owned()).ok());
+    assert_eq!(decoded.filter(|decoded| grammar::is_name(decoded)).as_deref(), name);
+}
