@@ -20,6 +20,9 @@ impl World {
             }
         }
         let boxes = &self.mailboxes;
+        // An empty mailbox takes one publication whatever its size.
+        let most = self.homes.len() * self.plan.mailbox_bytes;
+        assert!(boxes.mailbox_bytes() <= most, "mailboxes hold {} bytes of {most}", boxes.mailbox_bytes());
         assert_eq!(boxes.outbound_bytes(), boxes.mailbox_bytes() + charged, "the budget counts what is there");
     }
 

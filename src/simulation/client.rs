@@ -75,7 +75,8 @@ impl Client {
             interrupt_in: random.random_range(1..100),
             ..Pipe::default()
         };
-        let stalled = if random.random_bool(plan.stalls) { random.random_range(10..200) } else { 0 };
+        let stalled =
+            if random.random_bool(plan.stalls) { [20, 100, 300, u32::MAX][random.random_range(0..4)] } else { 0 };
         let sip = [50, 1000, usize::MAX][random.random_range(0..3)];
         Client { pipe: Rc::new(RefCell::new(pipe)), name, role, unsent, received: Vec::new(), stalled, sip }
     }

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) resets: bool,
     /// What an outbox may hold beyond its limit: a publication, an answer with its replay, and small things.
     pub(super) overshoot: usize,
+    /// What one mailbox may hold.
+    pub(super) mailbox_bytes: usize,
 }
 
 /// The largest message, body and publication, in bytes.
@@ -63,9 +65,10 @@ pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {
         clients: random.random_range(3..9),
         channels: random.random_range(1..4),
         steps: random.random_range(150..400),
-        stalls: pick(random, [0.0, 0.3, 0.8]),
+        stalls: pick(random, [0.0, 0.3, 0.9]),
         vanishing: pick(random, [0.0, 0.002, 0.02]),
         resets: random.random_bool(0.5),
+        mailbox_bytes: config.delivery.mailbox_bytes.max(2 * MESSAGE_BYTES),
         overshoot: 3 * MESSAGE_BYTES + config.history.replay_bytes,
     };
     (config, plan)

@@ -213,7 +213,7 @@ impl SocketClient {
             let mut fresh = Vec::new();
             for (asked, answer) in asked.into_iter().zip(&answers) {
                 match &asked {
-                    Asked::Get { channel, once: false, .. } => fresh.push(channel.clone()),
+                    Asked::Get { channel, once: false, .. } if answer["status"] == 200 => fresh.push(channel.clone()),
                     Asked::Unsubscribe { channel, .. } => fresh.retain(|each| each != channel),
                     _ => {}
                 }
