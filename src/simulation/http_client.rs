@@ -36,7 +36,7 @@ impl AskingClient {
         let channel = channel(random, channels);
         let (request, asked) = match random.random_range(0..10) {
             0..6 => {
-                let padding = [0, 50, 500, 1500][random.random_range(0..4)];
+                let padding = [0, 50, 500, 3500][random.random_range(0..4)];
                 let (number, data) = ledger.compose(padding);
                 let body = if random.random_bool(0.3) {
                     let (first, second) = data.split_at(data.len() / 2);

@@ -43,7 +43,7 @@ pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {
     config.websocket.deflate_takeover = random.random_bool(0.2);
     config.websocket.deflate_min_bytes = 32;
     config.websocket.deflate_memory_bytes = 1 << 20;
-    config.delivery.outbox_bytes = MESSAGE_BYTES * pick(random, [1, 2, 8]);
+    config.delivery.outbox_bytes = MESSAGE_BYTES * pick(random, [1, 1, 2, 8]);
     config.delivery.mailbox_entries = pick(random, [2, 5, 200]);
     config.delivery.mailbox_bytes = pick(random, [MESSAGE_BYTES, 1 << 20]);
     config.delivery.worker_queue_jobs = pick(random, [1, 3, 100]);

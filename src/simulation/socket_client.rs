@@ -133,7 +133,7 @@ impl SocketClient {
                 (request, Asked::Get { id, channel, since, once })
             }
             3..7 => {
-                let padding = [0, 10, 100, 300, 1000][random.random_range(0..5)];
+                let padding = [0, 10, 100, 300, 1000, 3500][random.random_range(0..6)];
                 let (number, data) = ledger.compose(padding);
                 let data: Value = serde_json::from_str(&data).expect("it was composed as JSON");
                 let request = json!({"id": id, "method": "POST", "path": path, "data": data});
