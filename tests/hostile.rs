@@ -8,6 +8,7 @@
 //! |---|---|
 //! | 15,000 connections that drip, in every place where one can | `slow` |
 //! | malformed handshakes as fast as they come | `handshakes` |
+//! | heads that come byte by byte | `heads` |
 //! | pings, fragments, announced lengths | `floods` |
 //! | hostile JSON on every entry | `entries` |
 //! | no descriptors left | `crowded` |
@@ -21,6 +22,7 @@ mod deaf;
 mod entries;
 mod floods;
 mod handshakes;
+mod heads;
 mod injected;
 mod silent;
 mod slow;

@@ -1,11 +1,14 @@
 //! What an idle subscribed connection costs: the real binary with 10,000 of them, measured by the kernel.
 
+use crate::support::frames::{RawSocket, TEXT};
 use crate::support::process::{Process, descriptors_allowed};
-use crate::support::raw::RawClient;
 use crate::support::wait_until;
+use std::net::{SocketAddr, TcpStream};
 
 /// Connections, if this process may have as many descriptors.
 const CONNECTIONS: usize = 10_000;
+/// Connections that compress.
+const COMPRESSING: usize = 3_000;
 /// Descriptors that the test binary needs besides.
 const OTHER_DESCRIPTORS: usize = 2_000;
 /// No connection may cost more than this, in bytes of the server's own memory.
@@ -13,29 +16,54 @@ const BYTES_MAX: usize = 4 * 1024;
 
 #[test]
 fn an_idle_subscribed_socket_costs_less_than_a_page() {
-    let process = Process::start(&["--reactors", "1", "--workers", "1"]);
-    let address = process.address;
-    let room = descriptors_allowed().saturating_sub(OTHER_DESCRIPTORS);
+    let room = descriptors_allowed().saturating_sub(OTHER_DESCRIPTORS + COMPRESSING);
     let count = CONNECTIONS.min(room);
     assert!(count >= 500, "raise the limit of open files");
-    let before = process.pss();
-    let mut clients = Vec::with_capacity(count);
-    for index in 0..count {
-        let mut client = RawClient::connect(address);
-        client.send(format!(
-            "GET /channels/crowd-{} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            index % 100
-        ));
-        client.read_until(b"\"connection\":\"");
-        clients.push(client.stream);
-    }
-    let subscribed = || {
-        let page = crate::support::http::get(address, "/metrics").text();
-        page.lines().any(|line| line == format!("tidings_subscriptions {count}"))
-    };
-    wait_until("everybody is subscribed", subscribed);
-    let each = process.pss().saturating_sub(before) / count;
+    let each = bytes_of_each(count, false);
     println!("{count} idle subscribed sockets: {each} bytes of PSS each");
     assert!(each < BYTES_MAX, "{each} bytes for each of {count} idle subscribed sockets");
+}
+
+/// An inflater alone takes 48 KiB: none of it stays with a connection.
+#[test]
+fn an_idle_socket_that_compressed_keeps_nothing_of_it() {
+    let each = bytes_of_each(COMPRESSING, true);
+    println!("{COMPRESSING} idle sockets that sent and received compressed messages: {each} bytes of PSS each");
+    assert!(each < BYTES_MAX, "{each} bytes for each of {COMPRESSING} idle sockets that compressed");
+}
+
+/// Opens sockets that are subscribed, and lets them send and receive a compressed message if they `compress`: what each
+/// costs the server then.
+fn bytes_of_each(count: usize, compress: bool) -> usize {
+    let process = Process::start(&["--reactors", "1", "--workers", "1"]);
+    let address = process.address;
+    // What is made once, for whoever comes first, is not counted.
+    let first = open(address, 0, compress);
+    let before = process.pss();
+    let mut clients = vec![first];
+    clients.extend((1..=count).map(|index| open(address, index, compress)));
+    let subscribed = || {
+        let page = crate::support::http::get(address, "/metrics").text();
+        page.lines().any(|line| line == format!("tidings_subscriptions {}", count + 1))
+    };
+    wait_until("everybody is subscribed", subscribed);
+    process.pss().saturating_sub(before) / count
+}
+
+fn open(address: SocketAddr, index: usize, compress: bool) -> TcpStream {
+    let path = format!("/channels/crowd-{}", index % 100);
+    let offer = [("Sec-WebSocket-Extensions", "permessage-deflate")];
+    let (mut socket, answer) = RawSocket::open_with(address, &path, if compress { &offer } else { &[] });
+    assert_eq!(answer.field("sec-websocket-extensions").is_some(), compress);
+    assert!(socket.next_text().contains("\"connection\":\""));
+    if compress {
+        // A batch as a stored block; its answer is long enough to be compressed.
+        let text = format!("[{}]", [r#"{"method":"GET","path":"/nowhere"}"#; 10].join(","));
+        let length = text.len() as u16;
+        let block = [&[0], &length.to_le_bytes()[..], &(!length).to_le_bytes(), text.as_bytes(), &[0]].concat();
+        socket.send(TEXT | 0x40, &block);
+        let (first, _) = socket.next().expect("an answer");
+        assert_eq!(first, TEXT | 0x40, "it is compressed");
+    }
+    socket.raw.stream
 }

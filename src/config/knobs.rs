@@ -82,7 +82,7 @@ knobs! {
         /// Whether permessage-deflate is agreed to when a client offers it, as browsers do. A publication is compressed
         /// once for all its readers, and idle connections hold no compression state.
         deflate: bool = true, Flag;
-        /// How hard to compress, 1 to 9. 1, since level 6 takes three times as long for a fifth less.
+        /// How hard to compress, 1 to 9. 1, since level 6 takes three times as long for a third less.
         deflate_level: usize = 1, count("zlib levels", 1, 9);
         /// Messages of fewer bytes are sent as they are: they hardly get smaller.
         deflate_min_bytes: usize = 256, bytes(1, GIB);

@@ -4,22 +4,23 @@ use super::answering::Asked;
 use super::batch::Batch;
 use super::env::{Env, Limits, Ticks};
 use super::outbox::Outbox;
-use super::routes::{self, Plan};
+use super::routes::{self, Plan, Planned};
 use super::task::{RawWork, Rights, Task};
 use super::{Connection, Expired, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
-use crate::wire::http::head::{BodyLength, HeadError, Version, parse_head};
+use crate::wire::http::gather::{Gathered, HeadGathering};
+use crate::wire::http::head::{BodyLength, Head, HeadError, Version, parse_head};
 
 /// A connection that speaks HTTP.
 #[derive(Debug, Default)]
 pub(super) struct Http {
     /// The request that is being read or answered; none between requests.
     exchange: Option<Box<Exchange>>,
-    /// The first bytes of a head have come.
-    head_begun: bool,
+    /// The head whose first bytes have come, and not its last.
+    head: Option<Box<HeadGathering>>,
     /// At least one request was answered, so silence is keep-alive.
     served: bool,
 }
@@ -56,7 +57,7 @@ impl Http {
 
     /// Between requests, with nothing begun.
     pub(super) fn is_idle(&self) -> bool {
-        self.exchange.is_none() && !self.head_begun
+        self.exchange.is_none() && self.head.is_none()
     }
 
     pub(super) fn wait(&self, in_flight: bool, outbox: &Outbox, limits: &Limits) -> Ticks {
@@ -67,7 +68,7 @@ impl Http {
             Ticks::MAX
         } else if self.exchange.is_some() {
             limits.body_wait
-        } else if self.head_begun || !self.served {
+        } else if self.head.is_some() || !self.served {
             limits.head_wait
         } else {
             limits.idle_wait
@@ -94,20 +95,12 @@ impl Connection {
         if input.is_empty() {
             return (0, Step::NeedMore);
         }
-        if !http.head_begun {
-            http.head_begun = true;
-            if http.served {
-                self.since = env.now;
-            }
+        let head = http.head.take();
+        if head.is_none() && http.served {
+            self.since = env.now;
         }
-        let read = parse_head(&*input, &env.limits.head).map(|read| {
-            read.map(|(head, used)| {
-                let planned = routes::plan(&head, self.peer_is_loopback, self.turned_away, env);
-                (planned, head.body, head.expect_continue, used)
-            })
-        });
-        match read {
-            Ok(None) => (0, Step::NeedMore),
+        match self.read_head(head, input, env) {
+            Ok(None) => (input.len(), Step::NeedMore),
             Ok(Some((planned, length, expects, used))) => {
                 env.counters.http_requests.add(1);
                 self.begin(planned.asked, planned.plan, length, expects, (used, input), env)
@@ -117,6 +110,36 @@ impl Connection {
                 (input.len(), Step::Continue)
             }
         }
+    }
+
+    /// Reads a head: in place when it is here whole, otherwise gathered over as many reads as it takes. What it asks
+    /// for, what follows it, and how many bytes of `input` belong to it; `None` when all do and it is not complete.
+    fn read_head(
+        &mut self,
+        gathering: Option<Box<HeadGathering>>,
+        input: &[u8],
+        env: &Env,
+    ) -> Result<Option<(Planned, BodyLength, bool, usize)>, HeadError> {
+        let limits = &env.limits.head;
+        let plan = |head: &Head<'_>, used| {
+            let planned = routes::plan(head, self.peer_is_loopback, self.turned_away, env);
+            Some((planned, head.body, head.expect_continue, used))
+        };
+        if gathering.is_none()
+            && let Some((head, used)) = parse_head(input, limits)?
+        {
+            return Ok(plan(&head, used));
+        }
+        let mut gathering = gathering.unwrap_or_default();
+        if let Gathered::Complete(used) = gathering.take(input, limits)?
+            && let Some((head, _)) = gathering.parse(limits)?
+        {
+            return Ok(plan(&head, used));
+        }
+        if let State::Http(http) = &mut self.state {
+            http.head = Some(gathering);
+        }
+        Ok(None)
     }
 
     /// Acts on a head: answers it, hands its work out, or begins to gather its body.
@@ -131,7 +154,6 @@ impl Connection {
     ) -> (usize, Step<'b>) {
         self.since = env.now;
         let State::Http(http) = &mut self.state else { return (input.len(), Step::NeedMore) };
-        http.head_begun = false;
         let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
         match plan {
             Plan::Collect { task, form, rights } => {
@@ -261,7 +283,7 @@ impl Connection {
                 Reason::BodyTimeout,
                 "the body did not arrive in time; send all the bytes that Content-Length announces without a pause",
             ),
-            None if http.head_begun => HeadError::new(
+            None if http.head.is_some() => HeadError::new(
                 Reason::HeadTimeout,
                 "the request's head did not arrive in time; send it at once and end it with an empty line",
             ),

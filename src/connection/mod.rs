@@ -380,6 +380,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         assert_eq!((size_of::<Connection>(), size_of::<State>()), (56, 32));
-        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (16, 32, 1));
+        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (24, 32, 1));
     }
 }

@@ -62,6 +62,7 @@ pub struct Codec {
     chunk: Vec<u8>,
     packed: Vec<u8>,
     compressions: u64,
+    worked_bytes: u64,
 }
 
 /// The windows that one connection keeps from message to message.
@@ -101,6 +102,7 @@ impl Codec {
             chunk: Vec::new(),
             packed: Vec::new(),
             compressions: 0,
+            worked_bytes: 0,
         }
     }
 
@@ -108,6 +110,12 @@ impl Codec {
     #[must_use]
     pub fn compressions(&self) -> u64 {
         self.compressions
+    }
+
+    /// How many bytes went into compression and came out of inflation so far: what it cost.
+    #[must_use]
+    pub fn worked_bytes(&self) -> u64 {
+        self.worked_bytes
     }
 
     /// How it compresses.
@@ -187,6 +195,7 @@ impl Codec {
     /// Compresses into `packed`, without the tail. False when that takes more than `most` bytes (or zlib has a bug).
     fn run(&mut self, deflater: &mut Deflate, payload: &[u8], most: usize) -> bool {
         self.compressions += 1;
+        self.worked_bytes += payload.len() as u64;
         self.chunk.resize(CHUNK_BYTES, 0);
         self.packed.clear();
         self.packed.shrink_to(PACKED_BYTES_KEPT);
@@ -236,6 +245,7 @@ impl Codec {
                 let made = (inflater.total_out() - before_out) as usize;
                 rest = &rest[taken..];
                 message.extend_from_slice(&self.chunk[..made]);
+                self.worked_bytes += made as u64;
                 if message.len() > limit {
                     return Err(InflateFault::TooBig);
                 }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod answer;
 pub mod body;
+pub mod gather;
 pub mod head;
 pub mod target;
 pub mod upgrade;

@@ -72,7 +72,12 @@ pub(super) struct Walk<'b> {
 
 impl<'b> Walk<'b> {
     pub(super) fn new(bytes: &'b [u8], limits: &HeadLimits) -> Self {
-        Walk { bytes, at: 0, limits: *limits }
+        Walk::from(bytes, 0, limits)
+    }
+
+    /// Goes on at a place that was walked to before.
+    pub(super) fn from(bytes: &'b [u8], at: usize, limits: &HeadLimits) -> Self {
+        Walk { bytes, at, limits: *limits }
     }
 
     /// How many bytes have been walked.
@@ -95,15 +100,23 @@ impl<'b> Walk<'b> {
     pub(super) fn field_section(&mut self) -> Result<FieldSection<'b>, Stop> {
         let start = self.at;
         let mut count = 0;
-        while self.peek()? != b'\r' {
-            if count == self.limits.headers {
-                return Err(HeadError::new(Reason::HeadTooLarge, "the request has too many header fields").into());
-            }
-            self.field_line()?;
+        while self.next_field(count)? {
             count += 1;
         }
-        self.line_end("a head ends with an empty line, CR LF")?;
         Ok(FieldSection { bytes: &self.bytes[start..self.at], count })
+    }
+
+    /// The next field line, behind `count` others, or the empty line that ends them: false.
+    pub(super) fn next_field(&mut self, count: usize) -> Result<bool, Stop> {
+        if self.peek()? == b'\r' {
+            self.line_end("a head ends with an empty line, CR LF")?;
+            return Ok(false);
+        }
+        if count == self.limits.headers {
+            return Err(HeadError::new(Reason::HeadTooLarge, "the request has too many header fields").into());
+        }
+        self.field_line()?;
+        Ok(true)
     }
 
     fn peek(&self) -> Result<u8, Stop> {
