@@ -1,5 +1,6 @@
 //! A reactor's part, played by hand: connections over a real hub, with mailboxes, a pool, a clock and sockets of memory.
 
+use super::heard::Heard;
 use super::peer::Peer;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +18,6 @@ use tidings::hub::{Hub, HubLimits};
 use tidings::metrics::Counters;
 use tidings::wire::deflate::Codec;
 use tidings::wire::http::access::AccessPolicy;
-use tidings::wire::http::head::{Method, parse_head};
 use tidings::wire::json::JsonScratch;
 use tidings::wire::refusal::Refusal;
 use tidings::wire::request::Item;
@@ -107,6 +107,7 @@ impl Backstage for NoPages {
 struct Client {
     connection: Connection,
     peer: Peer,
+    heard: Heard,
     generation: u32,
     rest: Vec<u8>,
     rest_pending: bool,
@@ -213,6 +214,7 @@ impl World {
         Client {
             connection: Connection::new(self.settings.peer_is_loopback, self.now),
             peer: Peer::new(),
+            heard: Heard::new(),
             generation,
             rest: Vec::new(),
             rest_pending: false,
@@ -352,8 +354,8 @@ impl World {
                 break;
             }
             let mut input = std::mem::take(&mut client.rest);
-            let (asked, before) = (self.look_ahead(slot, &input), self.counters.http_requests.get());
-            let client = &mut self.clients[slot];
+            let (given, before) = (input.clone(), self.counters.http_requests.get());
+            let is_http = client.connection.transport() == Some(Transport::Http);
             let (used, step) = client.connection.step(&mut input, &mut env!(self));
             let (more, work) = match step {
                 Step::NeedMore => (false, None),
@@ -362,10 +364,11 @@ impl World {
             };
             assert!(used <= input.len());
             client.rest = input.split_off(used);
+            let asked = if is_http { client.heard.consumed(&given[..used], &self.settings.limits.head) } else { None };
             if self.counters.http_requests.get() > before {
-                let (is_head, is_echo) = asked.expect("a request has a head");
-                client.peer.asked(is_head);
-                client.peer.echo = is_echo;
+                let asked = asked.expect("a request that was counted has a head");
+                client.peer.asked(asked.is_head);
+                client.peer.echo = asked.is_echo;
                 self.happened.requests = true;
             }
             if let Some(work) = work {
@@ -384,22 +387,12 @@ impl World {
         self.settle(slot);
     }
 
-    /// What a request in front is: a HEAD, for `/echo`.
-    fn look_ahead(&self, slot: usize, input: &[u8]) -> Option<(bool, bool)> {
-        if self.clients[slot].connection.transport() != Some(Transport::Http) {
-            return None;
-        }
-        let (head, _) = parse_head(input, &self.settings.limits.head).ok().flatten()?;
-        Some((head.method == Method::Head, head.path == "/echo"))
-    }
-
     /// What an incomplete request or frame leaves with the reactor is bounded.
     fn check_rest(&self, slot: usize) {
         let client = &self.clients[slot];
         let most = match client.connection.transport() {
-            Some(Transport::Http) => self.settings.limits.head.head_bytes,
             Some(Transport::WebSocket) => 130,
-            Some(Transport::EventStream) | None => 0,
+            Some(Transport::Http | Transport::EventStream) | None => 0,
         };
         assert!(client.rest.len() <= most, "{} bytes are left, at most {most}", client.rest.len());
     }
