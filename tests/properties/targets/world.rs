@@ -1,7 +1,7 @@
 //! A reactor's part, played by hand: connections over a real hub, with mailboxes, a pool, a clock and sockets of memory.
 
 use super::heard::Heard;
-use super::peer::Peer;
+use super::peer::{Expected, Peer};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tidings::close::Reason;
 use tidings::connection::env::{Backstage, Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::{SLICES_MAX, Spares};
-use tidings::connection::task::RawWork;
+use tidings::connection::task::{RawWork, Task};
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::execute::{Progress, execute, give_up};
 use tidings::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post, Reply};
@@ -19,8 +19,9 @@ use tidings::metrics::Counters;
 use tidings::wire::deflate::Codec;
 use tidings::wire::http::access::AccessPolicy;
 use tidings::wire::json::JsonScratch;
+use tidings::wire::parse::{Dialect, parse_binary, parse_text};
 use tidings::wire::refusal::Refusal;
-use tidings::wire::request::Item;
+use tidings::wire::request::{Item, Parsed, Request, RequestId, Verb};
 
 /// The mailbox of the connections, and one that nobody reads.
 const OWN: MailboxId = MailboxId(0);
@@ -154,6 +155,8 @@ pub(crate) struct World {
     started: Instant,
     now: Ticks,
     draining: bool,
+    /// Nobody asked not to get a publication.
+    exact: bool,
     pub(crate) happened: Happened,
 }
 
@@ -200,6 +203,7 @@ impl World {
             started: Instant::now(),
             now: 0,
             draining: false,
+            exact: true,
             happened: Happened::default(),
             settings,
         };
@@ -372,6 +376,7 @@ impl World {
                 self.happened.requests = true;
             }
             if let Some(work) = work {
+                self.expect(slot, &work);
                 self.submit(slot, work);
             }
             if !more {
@@ -395,6 +400,45 @@ impl World {
             Some(Transport::Http | Transport::EventStream) | None => 0,
         };
         assert!(client.rest.len() <= most, "{} bytes are left, at most {most}", client.rest.len());
+    }
+
+    /// Tells the peer what must be answered, and notes when not everybody gets every publication.
+    fn expect(&mut self, slot: usize, work: &RawWork<Vec<u8>>) {
+        let parsed = match &work.task {
+            Task::Text(dialect) => parse_text(&work.payload, &mut self.json, *dialect),
+            Task::Binary => parse_binary(&work.payload, &mut self.json),
+            Task::PlainBody(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
+            Task::Publish(publish) => {
+                self.exact &= publish.exclude.is_none();
+                return;
+            }
+            Task::Request(_) => return,
+        };
+        let items: Vec<&Item> = match &parsed {
+            Parsed::One(item) => vec![item],
+            Parsed::Batch(items) => items.iter().collect(),
+            Parsed::PlainGet | Parsed::PlainPost(_) | Parsed::Refused(_) => vec![],
+        };
+        // Who ends a subscription without an id is not told when it ended, so its next one may begin anywhere.
+        let leaves_out = |item: &&Item| match item {
+            Ok(Request { verb: Verb::Post { post, .. }, .. }) => post.exclude_self,
+            Ok(Request { verb: Verb::Unsubscribe { .. }, id }) => id.is_none(),
+            _ => false,
+        };
+        self.exact &= !items.iter().any(leaves_out);
+        if matches!(work.task, Task::PlainBody(_)) {
+            return;
+        }
+        let mut ids = items.iter().map(|item| match item {
+            Ok(request) => request.id.as_ref(),
+            Err(refused) => refused.id.as_ref(),
+        });
+        let peer = &mut self.clients[slot].peer;
+        if let Parsed::Batch(_) = &parsed {
+            peer.expect(Expected::Batch(ids.map(|id| id.map(as_json)).collect()));
+        } else if let Some(id) = ids.next().flatten() {
+            peer.expect(Expected::Id(as_json(id)));
+        }
     }
 
     fn submit(&mut self, slot: usize, raw: RawWork<Vec<u8>>) {
@@ -600,6 +644,7 @@ impl World {
             client.window = if client.window == usize::MAX { usize::MAX } else { client.window - bytes.len() };
             client.connection.outbox.advance(bytes.len(), &mut self.spares);
             client.connection.wrote(waited, &env!(self));
+            client.peer.exact = self.exact;
             client.peer.receive(&bytes);
         }
         client.write_blocked = false;
@@ -659,4 +704,12 @@ impl World {
 fn owned(raw: RawWork<Payload<'_>>) -> RawWork<Vec<u8>> {
     let RawWork { form, task, payload, rights } = raw;
     RawWork { form, task, payload: payload.as_ref().to_vec(), rights }
+}
+
+/// An id as an answer has it: text as serde_json writes it too.
+fn as_json(id: &RequestId) -> String {
+    match id {
+        RequestId::Number(number) => number.to_string(),
+        RequestId::Text(text) => serde_json::to_string(text).expect("text"),
+    }
 }
