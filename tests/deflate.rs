@@ -308,7 +308,7 @@ fn the_memory_of_kept_windows_is_counted_as_it_is() {
     let process = Process::start(&["--reactors", "1", "--workers", "1", "--config", &config.to_string_lossy()]);
     std::fs::remove_file(&config).expect("it was written");
     let message = PRICES.repeat(1 + 60_000 / PRICES.len());
-    let mut open = || {
+    let open = || {
         let (mut socket, answer) = RawSocket::open_with(process.address, "/echo", &[OFFER]);
         assert_eq!(answer.field("sec-websocket-extensions"), Some("permessage-deflate"));
         socket.send(TEXT | RSV1, &Peer::new(true).deflate(message.as_bytes()));

@@ -23,6 +23,7 @@ mod entries;
 mod floods;
 mod handshakes;
 mod heads;
+mod injected;
 mod silent;
 mod slow;
 mod witness;

@@ -1,7 +1,7 @@
 //! What an idle subscribed connection costs: the real binary with 10,000 of them, measured by the kernel.
 
 use crate::support::frames::{RawSocket, TEXT};
-use crate::support::process::Process;
+use crate::support::process::{Process, descriptors_allowed};
 use crate::support::wait_until;
 use std::net::{SocketAddr, TcpStream};
 
@@ -66,11 +66,4 @@ fn open(address: SocketAddr, index: usize, compress: bool) -> TcpStream {
         assert_eq!(first, TEXT | 0x40, "it is compressed");
     }
     socket.raw.stream
-}
-
-/// The soft limit of open files.
-fn descriptors_allowed() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("the kernel tells");
-    line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
 }

@@ -1,6 +1,6 @@
 //! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
 
-use super::entry::Entry;
+use super::entry::{Entry, Socket};
 use super::parked::Parked;
 use super::stage::Stage;
 use super::wheel::{Filed, NEVER, Wheel};
@@ -104,16 +104,15 @@ impl Core {
             job_buffers: Vec::new(),
             setup,
         };
-        core.look_at_clock();
+        core.set_clock(core.setup.started, SystemTime::now());
         core.wheel = Wheel::new(core.ticks);
         core
     }
 
-    /// Reads the clocks: once a tick.
-    pub(super) fn look_at_clock(&mut self) {
-        self.now = Instant::now();
-        self.ticks = (self.now.duration_since(self.setup.started).as_millis() as u64 / TICK_MS) as Ticks;
-        let wall = SystemTime::now();
+    /// Takes the time: once a tick.
+    pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
+        self.now = now;
+        self.ticks = (now.duration_since(self.setup.started).as_millis() as u64 / TICK_MS) as Ticks;
         self.wall_ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         self.date.at(wall);
     }
@@ -186,7 +185,12 @@ impl Core {
     }
 
     /// Law 9: a panic in one connection's work ends that connection, is counted, and touches nothing else.
-    pub(super) fn contain(&mut self, slot: u32, entry: &mut Entry, act: impl FnOnce(&mut Core, &mut Entry)) {
+    pub(super) fn contain<S: Socket>(
+        &mut self,
+        slot: u32,
+        entry: &mut Entry<S>,
+        act: impl FnOnce(&mut Core, &mut Entry<S>),
+    ) {
         if catch_unwind(AssertUnwindSafe(|| act(self, entry))).is_ok() {
             return;
         }
@@ -203,7 +207,7 @@ impl Core {
     }
 
     /// Puts a connection on the list of those to read, once.
-    pub(super) fn make_ready(&mut self, slot: u32, entry: &mut Entry) {
+    pub(super) fn make_ready<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if !entry.in_ready {
             entry.in_ready = true;
             self.ready.push(slot);
@@ -211,7 +215,7 @@ impl Core {
     }
 
     /// Looks at a connection after something happened to it: is there something to write, to read, to wait for, to end?
-    pub(super) fn settle(&mut self, slot: u32, entry: &mut Entry) {
+    pub(super) fn settle<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if entry.dead.is_some() {
             return;
         }
@@ -242,7 +246,7 @@ impl Core {
     }
 
     /// Puts a connection on the list of those to free, once.
-    pub(super) fn kill(&mut self, slot: u32, entry: &mut Entry, reason: Reason) {
+    pub(super) fn kill<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
         if entry.dead.is_none() {
             // However its socket ended: why we had said goodbye is what counts.
             let said = entry.connection.ending().filter(|said| *said != Reason::PeerClosed);
@@ -251,7 +255,7 @@ impl Core {
         }
     }
 
-    fn count_transport(&self, entry: &mut Entry) {
+    fn count_transport<S: Socket>(&self, entry: &mut Entry<S>) {
         let transport = entry.connection.transport();
         if transport != entry.counted_as {
             self.count(entry.counted_as, false);
@@ -273,7 +277,7 @@ impl Core {
     }
 
     /// Whether a filed deadline is the one that counts for this entry.
-    pub(super) fn is_filed(entry: &Entry, tick: Ticks) -> bool {
+    pub(super) fn is_filed<S: Socket>(entry: &Entry<S>, tick: Ticks) -> bool {
         entry.filed != NEVER && entry.filed == tick
     }
 }

@@ -1,7 +1,7 @@
 //! The phase `drain_mailbox`: letters from the hub and the workers into the outboxes of connections.
 
 use super::core::Core;
-use super::entry::Entries;
+use super::entry::{Entries, Socket};
 use super::subscriptions::{Added, Subscriptions};
 use crate::close::Reason;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
@@ -19,10 +19,10 @@ const PUSHES_PER_TICK: usize = 200_000;
 impl Core {
     /// Takes letters until the mailbox is empty, a budget is spent, or an outbox is half full and should be flushed
     /// first. True when letters were left.
-    pub(super) fn drain_mailbox(
+    pub(super) fn drain_mailbox<S: Socket>(
         &mut self,
         inbox: &Inbox,
-        entries: &mut Entries,
+        entries: &mut Entries<S>,
         subscriptions: &mut Subscriptions,
     ) -> bool {
         let (mut entries_freed, mut bytes_freed, mut pushes) = (0, 0, 0);
@@ -59,12 +59,12 @@ impl Core {
     }
 
     /// Pushes one publication to the channel's subscribers here; true when an outbox should be flushed before more.
-    fn fan_out(
+    fn fan_out<S: Socket>(
         &mut self,
         channel: ChannelId,
         publication: &Arc<Publication>,
         exclude: Option<ConnId>,
-        entries: &mut Entries,
+        entries: &mut Entries<S>,
         subscriptions: &Subscriptions,
     ) -> bool {
         let mut stop = false;
@@ -91,12 +91,12 @@ impl Core {
         stop
     }
 
-    fn fan_out_reset(
+    fn fan_out_reset<S: Socket>(
         &mut self,
         channel: ChannelId,
         name: &str,
         epoch: Epoch,
-        entries: &mut Entries,
+        entries: &mut Entries<S>,
         subscriptions: &Subscriptions,
     ) {
         for member in subscriptions.members(channel) {
@@ -109,7 +109,7 @@ impl Core {
     }
 
     /// The cheap part of `settle`: a push changes nothing but the outbox.
-    fn after_push(&mut self, slot: u32, entry: &mut super::entry::Entry) {
+    fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut super::entry::Entry<S>) {
         if entry.write_blocked {
             // It will not be flushed before its socket takes more, so it is judged here.
             self.charge(entry);
@@ -123,7 +123,7 @@ impl Core {
         }
     }
 
-    fn reply(&mut self, mut reply: Reply, entries: &mut Entries, subscriptions: &mut Subscriptions) {
+    fn reply<S: Socket>(&mut self, mut reply: Reply, entries: &mut Entries<S>, subscriptions: &mut Subscriptions) {
         let to = reply.to;
         let alive = entries
             .get_exact(to.slot, to.generation)
@@ -146,10 +146,10 @@ impl Core {
     }
 
     /// Does for the table what the answer says; the refusal to give instead, if it cannot be done.
-    fn subscribe_or_not(
+    fn subscribe_or_not<S: Socket>(
         &mut self,
         reply: &Reply,
-        entries: &mut Entries,
+        entries: &mut Entries<S>,
         subscriptions: &mut Subscriptions,
     ) -> Option<Refusal> {
         let to = reply.to;
@@ -191,7 +191,7 @@ impl Core {
         }
     }
 
-    fn take_back(&mut self, returned: Returned, entries: &mut Entries) {
+    fn take_back<S: Socket>(&mut self, returned: Returned, entries: &mut Entries<S>) {
         let Returned { to, buffer, outcome } = returned;
         self.keep_buffer(buffer);
         let (mut blocked, mut panicked) = (false, false);

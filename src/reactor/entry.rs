@@ -7,15 +7,27 @@ use crate::connection::Connection;
 use crate::connection::env::Ticks;
 use crate::hub::post::{ConnId, MailboxId};
 use mio::Token;
-use mio::net::TcpStream;
 use slab::Slab;
+use std::io::{Read, Result, Write};
 
 /// 31 bits of generation keep tokens clear of the reactor's own.
 const GENERATION_MASK: u32 = 0x7fff_ffff;
 
+/// What a reactor needs of a socket that does not block.
+pub(super) trait Socket: Read + Write {
+    /// Ends our stream: the peer reads its end behind the last byte.
+    fn end_output(&mut self) -> Result<()>;
+}
+
+impl Socket for mio::net::TcpStream {
+    fn end_output(&mut self) -> Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+}
+
 /// One connection with its socket.
-pub(super) struct Entry {
-    pub(super) stream: TcpStream,
+pub(super) struct Entry<S> {
+    pub(super) stream: S,
     pub(super) connection: Connection,
     pub(super) memberships: Memberships,
     /// Bytes that were read and not yet consumed.
@@ -50,14 +62,14 @@ pub(super) struct Entry {
 }
 
 /// The connections of one reactor.
-pub(super) struct Entries {
-    slab: Slab<Entry>,
+pub(super) struct Entries<S> {
+    slab: Slab<Entry<S>>,
     /// How often each slot had been used before: survives the entries.
     generations: Vec<u32>,
 }
 
-impl Entries {
-    pub(super) fn new() -> Entries {
+impl<S> Entries<S> {
+    pub(super) fn new() -> Entries<S> {
         Entries { slab: Slab::new(), generations: Vec::new() }
     }
 
@@ -71,7 +83,7 @@ impl Entries {
         token(slot as u32, self.generations.get(slot).copied().unwrap_or(0))
     }
 
-    pub(super) fn insert(&mut self, stream: TcpStream, connection: Connection, address: u8) -> u32 {
+    pub(super) fn insert(&mut self, stream: S, connection: Connection, address: u8) -> u32 {
         let slot = self.slab.vacant_key();
         if slot == self.generations.len() {
             self.generations.push(0);
@@ -100,19 +112,19 @@ impl Entries {
         slot as u32
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Entry> {
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Entry<S>> {
         let entry = self.slab.try_remove(slot as usize)?;
         let generation = &mut self.generations[slot as usize];
         *generation = generation.wrapping_add(1) & GENERATION_MASK;
         Some(entry)
     }
 
-    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Entry> {
+    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize)
     }
 
     /// The entry that a token or a connection's name means, unless it is gone.
-    pub(super) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry> {
+    pub(super) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize).filter(|entry| entry.generation == generation)
     }
 
@@ -144,6 +156,9 @@ mod tests {
     /// What a reactor keeps for each connection, idle or not.
     #[test]
     fn an_entry_is_small() {
-        assert_eq!((size_of::<Entry>(), size_of::<Memberships>(), size_of::<Member>()), (144, 24, 12));
+        assert_eq!(
+            (size_of::<Entry<mio::net::TcpStream>>(), size_of::<Memberships>(), size_of::<Member>()),
+            (144, 24, 12)
+        );
     }
 }

@@ -1,18 +1,17 @@
 //! The phase `flush_dirty`: one `writev` per connection that has something to say, and the judgement on slow readers.
 
 use super::core::Core;
-use super::entry::{Entries, Entry};
+use super::entry::{Entries, Entry, Socket};
 use crate::close::Reason;
 use crate::connection::outbox::SLICES_MAX;
-use std::io::{ErrorKind, IoSlice, Write};
-use std::net::Shutdown;
+use std::io::{ErrorKind, IoSlice};
 
 /// Bytes written to one connection in one tick; what is left waits for the next.
 const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 
 impl Core {
     /// Flushes every dirty connection once.
-    pub(super) fn flush_dirty(&mut self, entries: &mut Entries) {
+    pub(super) fn flush_dirty<S: Socket>(&mut self, entries: &mut Entries<S>) {
         let dirty = std::mem::take(&mut self.dirty);
         for &slot in &dirty {
             let Some(entry) = entries.get(slot) else { continue };
@@ -31,7 +30,7 @@ impl Core {
         }
     }
 
-    fn flush(&mut self, slot: u32, entry: &mut Entry) {
+    fn flush<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let mut budget = BYTES_PER_TURN;
         let waited = entry.charged > 0;
         while !entry.connection.outbox.is_empty() && budget > 0 {
@@ -59,7 +58,7 @@ impl Core {
     }
 
     /// Counts what is left behind in the global budget, and what is no longer.
-    pub(super) fn charge(&mut self, entry: &mut Entry) {
+    pub(super) fn charge<S: Socket>(&mut self, entry: &mut Entry<S>) {
         let left = entry.connection.outbox.len();
         let boxes = &self.setup.postman.mailboxes;
         if left > entry.charged {
@@ -75,7 +74,7 @@ impl Core {
     /// Law 7: slow is who has more bytes left after a write attempt than its limit when the next publication comes. Asked
     /// before the push, so that one publication always fits an outbox that is not over its limit, whatever its size: the
     /// bound is the limit and one publication. True when the reader was cut off.
-    pub(super) fn judge_by_limit(&mut self, slot: u32, entry: &mut Entry) -> bool {
+    pub(super) fn judge_by_limit<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) -> bool {
         let slow = entry.write_blocked
             && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.address));
         if slow {
@@ -85,14 +84,14 @@ impl Core {
     }
 
     /// Law 7 for all readers together: when their bytes are more than the budget, those who have some left are cut off.
-    pub(super) fn judge_by_budget(&mut self, slot: u32, entry: &mut Entry) {
+    pub(super) fn judge_by_budget<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let left = entry.write_blocked && !entry.connection.outbox.is_empty();
         if left && self.setup.postman.mailboxes.is_overdrawn() {
             self.cut_off(slot, entry, Reason::OutboundBudget);
         }
     }
 
-    fn cut_off(&mut self, slot: u32, entry: &mut Entry, reason: Reason) {
+    fn cut_off<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
         if entry.dead.is_some() {
             return;
         }
@@ -110,7 +109,7 @@ impl Core {
     }
 
     /// Ends our stream behind the last byte of a connection that is ending, and waits for the peer's end.
-    fn finish(&mut self, slot: u32, entry: &mut Entry) {
+    fn finish<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let Some(reason) = entry.connection.ending() else { return };
         if !entry.connection.outbox.is_empty() || entry.dead.is_some() {
             return;
@@ -119,7 +118,7 @@ impl Core {
             self.kill(slot, entry, reason);
         } else if !entry.shut_down {
             entry.shut_down = true;
-            if entry.stream.shutdown(Shutdown::Write).is_err() {
+            if entry.stream.end_output().is_err() {
                 self.kill(slot, entry, reason);
             }
         }

@@ -4,7 +4,7 @@
 //! `publish_wait` the publication is answered 503.
 
 use super::core::Core;
-use super::entry::Entries;
+use super::entry::{Entries, Socket};
 use crate::handoff::job::Job;
 use crate::hub::execute::{Progress, execute, give_up};
 use crate::hub::post::ConnId;
@@ -79,7 +79,7 @@ impl Core {
     }
 
     /// Tries what is parked once more, in the order it was parked.
-    pub(super) fn retry_parked(&mut self, entries: &mut Entries) {
+    pub(super) fn retry_parked<S: Socket>(&mut self, entries: &mut Entries<S>) {
         if self.parked.waiting.is_empty() {
             return;
         }
@@ -124,7 +124,7 @@ impl Core {
         }
     }
 
-    fn resume(&mut self, holder: Option<ConnId>, entries: &mut Entries) {
+    fn resume<S: Socket>(&mut self, holder: Option<ConnId>, entries: &mut Entries<S>) {
         if let Some(holder) = holder
             && let Some(entry) = entries.get_exact(holder.slot, holder.generation)
         {

@@ -1,10 +1,10 @@
 //! The phase `read_ready`: bytes from sockets into connections, within budgets.
 
 use super::core::Core;
-use super::entry::{Entries, Entry};
+use super::entry::{Entries, Entry, Socket};
 use crate::close::Reason;
 use crate::connection::Step;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 /// Reads from one connection in one turn: a fast sender must not keep the others waiting.
 const READS_PER_TURN: usize = 4;
@@ -16,7 +16,7 @@ const CODEC_BYTES_PER_TURN: u64 = 1024 * 1024;
 
 impl Core {
     /// Gives every connection on the list one turn. Those with more to do stay on the list for the next tick.
-    pub(super) fn read_ready(&mut self, entries: &mut Entries, scratch: &mut [u8]) {
+    pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8]) {
         let ready = std::mem::take(&mut self.ready);
         for &slot in &ready {
             let Some(entry) = entries.get(slot) else { continue };
@@ -35,7 +35,7 @@ impl Core {
         }
     }
 
-    fn turn(&mut self, to: crate::hub::post::ConnId, entry: &mut Entry, scratch: &mut [u8]) {
+    fn turn<S: Socket>(&mut self, to: crate::hub::post::ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {
         let mut requests = REQUESTS_PER_TURN;
         for _ in 0..READS_PER_TURN {
             if !entry.connection.wants_input(&self.env(entry.address)) {
@@ -61,10 +61,10 @@ impl Core {
     }
 
     /// Lets the connection consume `input`; how many bytes it did.
-    fn feed(
+    fn feed<S: Socket>(
         &mut self,
         to: crate::hub::post::ConnId,
-        entry: &mut Entry,
+        entry: &mut Entry<S>,
         input: &mut [u8],
         requests: &mut usize,
     ) -> usize {
@@ -94,7 +94,7 @@ impl Core {
     }
 
     /// One read; how many bytes came.
-    fn read_some(&mut self, slot: u32, entry: &mut Entry, room: &mut [u8]) -> usize {
+    fn read_some<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, room: &mut [u8]) -> usize {
         loop {
             match entry.stream.read(room) {
                 Ok(0) => {
@@ -124,7 +124,7 @@ impl Core {
         }
     }
 
-    fn end_of_input(&mut self, slot: u32, entry: &mut Entry) {
+    fn end_of_input<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let rest_is_empty = entry.rest.is_none();
         if let Some(reason) = entry.connection.end_of_input(rest_is_empty)
             && (reason == Reason::PeerVanished || entry.connection.outbox.is_empty())
@@ -135,14 +135,14 @@ impl Core {
 }
 
 /// Puts what was kept in front of the scratch buffer; how many bytes.
-fn restore(entry: &mut Entry, scratch: &mut [u8]) -> usize {
+fn restore<S: Socket>(entry: &mut Entry<S>, scratch: &mut [u8]) -> usize {
     let Some(rest) = entry.rest.take() else { return 0 };
     scratch[..rest.len()].copy_from_slice(&rest);
     rest.len()
 }
 
 /// Keeps what was not consumed. An idle connection keeps nothing.
-fn keep(entry: &mut Entry, rest: &[u8]) {
+fn keep<S: Socket>(entry: &mut Entry<S>, rest: &[u8]) {
     if !rest.is_empty() {
         entry.rest = Some(Box::from(rest));
     }

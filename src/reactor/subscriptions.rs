@@ -35,7 +35,7 @@ pub(super) trait Lists {
     fn list(&mut self, slot: u32) -> Option<&mut Memberships>;
 }
 
-impl Lists for Entries {
+impl<S> Lists for Entries<S> {
     fn list(&mut self, slot: u32) -> Option<&mut Memberships> {
         self.get(slot).map(|entry| &mut entry.memberships)
     }

@@ -31,7 +31,7 @@ fn who_closes_the_window_for_ever_is_cut_off_on_every_transport() {
     wait_until("all are subscribed", || server.metric("tidings_subscriptions") == (2 * EACH + 1) as f64);
     // More than the kernel's buffers hold and less than an outbox may: nobody is a slow consumer.
     let waiting = || server.metric("tidings_outbox_bytes") as usize;
-    while waiting() < 2 * EACH << 20 {
+    while waiting() < 2 * EACH * (1 << 20) {
         assert_eq!(post(server.address, "/channels/shut", &data).status, 200);
     }
     let ask = b"GET /channels/shut HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
@@ -55,7 +55,7 @@ fn who_closes_the_window_for_ever_is_cut_off_on_every_transport() {
 }
 
 /// A request on a connection whose receive buffer is as small as the kernel allows, and never read.
-fn small_window(address: SocketAddr, request: &[u8]) -> RawClient {
+pub(super) fn small_window(address: SocketAddr, request: &[u8]) -> RawClient {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a descriptor");
     socket.set_recv_buffer_size(2048).expect("an option");
     socket.connect(&address.into()).expect("the server accepts");
@@ -73,6 +73,9 @@ const INSIDE: &str = "TIDINGS_INSIDE_NETWORK";
 
 /// The address, in that network, to which the route is lost.
 const LOST: &str = "10.99.0.2";
+
+/// What its figures begin with.
+const FIGURES: &str = "dead route: ";
 
 fn ip(arguments: &str) -> bool {
     Command::new("ip").args(arguments.split(' ')).status().is_ok_and(|status| status.success())
@@ -92,8 +95,11 @@ fn peers_behind_a_dead_route_are_gone_after_a_ping_and_its_wait() {
     }
     let mut command = Command::new("unshare");
     command.arg("--net").arg(own).args([name, "--exact", "--ignored", "--nocapture"]).env(INSIDE, "1");
-    let status = command.status().expect("unshare runs");
-    assert!(status.success(), "in a network of its own: {status}");
+    let output = command.output().expect("unshare runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().filter_map(|line| line.find(FIGURES).map(|at| &line[at..])).for_each(|line| println!("{line}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "in a network of its own: {said}\n{errors}");
 }
 
 fn behind_a_dead_route() {

@@ -128,3 +128,10 @@ impl Drop for Process {
         let _ = self.child.wait();
     }
 }
+
+/// The soft limit of open files of this process.
+pub(crate) fn descriptors_allowed() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("the kernel tells");
+    line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
+}

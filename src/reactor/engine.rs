@@ -1,0 +1,190 @@
+//! A tick without its sockets' kernel: everything between an event that was taken and a connection that was freed.
+//!
+//! The reactor lends it real sockets and the time; a simulation lends it others.
+
+use super::core::{Core, Setup};
+use super::entry::{Entries, Entry, Socket};
+use super::subscriptions::Subscriptions;
+use super::wheel::{self, Filed};
+use crate::close::Reason;
+use crate::connection::env::TICK_MS;
+use crate::connection::{Connection, Expired};
+use crate::handoff::mailbox::Inbox;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The shared read buffer, in bytes. At least four heads fit.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// Rounds of delivery before the goodbyes of a drain: a full mailbox at the default size takes a few.
+const LAST_ROUNDS: usize = 256;
+
+/// What the kernel said about a socket.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Readiness {
+    /// There may be something to read, the end and errors included.
+    pub(super) readable: bool,
+    /// There may be room to write, or an error to find.
+    pub(super) writable: bool,
+    /// The peer's end has come.
+    pub(super) hung_up: bool,
+}
+
+/// See the module.
+pub(super) struct Engine<S> {
+    pub(super) entries: Entries<S>,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) core: Core,
+    pub(super) inbox: Inbox,
+    mailbox_has_more: bool,
+    scratch: Box<[u8]>,
+    /// Deadlines of this tick: kept for its memory.
+    due: Vec<(Filed, u32)>,
+}
+
+impl<S: Socket> Engine<S> {
+    pub(super) fn new(inbox: Inbox, setup: Setup) -> Engine<S> {
+        let scratch_bytes = SCRATCH_BYTES.max(4 * setup.limits.head.head_bytes);
+        Engine {
+            entries: Entries::new(),
+            subscriptions: Subscriptions::default(),
+            core: Core::new(setup),
+            inbox,
+            mailbox_has_more: false,
+            scratch: vec![0; scratch_bytes].into_boxed_slice(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Begins a tick.
+    pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
+        self.core.set_clock(now, wall);
+    }
+
+    /// Notes what the kernel said; a name that is stale means nobody.
+    pub(super) fn take_event(&mut self, slot: u32, generation: u32, readiness: Readiness) {
+        let Some(entry) = self.entries.get_exact(slot, generation) else { return };
+        entry.readable |= readiness.readable;
+        entry.hung_up |= readiness.hung_up;
+        if readiness.writable {
+            entry.write_blocked = false;
+        }
+        self.core.settle(slot, entry);
+    }
+
+    /// Takes a connection in; `connections` counts those of all reactors.
+    pub(super) fn open(&mut self, stream: S, peer_is_loopback: bool, address: u8, connections: &AtomicUsize) {
+        let connection = Connection::new(peer_is_loopback, self.core.ticks);
+        let slot = self.entries.insert(stream, connection, address);
+        let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
+        let Some(entry) = self.entries.get(slot) else { return };
+        if too_many {
+            entry.connection.turn_away();
+        }
+        self.core.settle(slot, entry);
+    }
+
+    /// The phases from `read_ready` to `flush_dirty`.
+    pub(super) fn turn(&mut self) {
+        self.read_ready();
+        self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
+        self.drain_mailbox();
+        self.core.retry_parked(&mut self.entries);
+        self.expire_deadlines();
+        self.core.flush_dirty(&mut self.entries);
+    }
+
+    pub(super) fn read_ready(&mut self) {
+        self.core.read_ready(&mut self.entries, &mut self.scratch);
+    }
+
+    fn drain_mailbox(&mut self) {
+        self.mailbox_has_more = self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
+    }
+
+    fn expire_deadlines(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.core.wheel.take_due(self.core.ticks, &mut due);
+        for (filed, tick) in due.drain(..) {
+            let Some(entry) = self.entries.get_exact(filed.slot, filed.generation) else { continue };
+            if !Core::is_filed(entry, tick) || entry.dead.is_some() {
+                continue;
+            }
+            entry.filed = wheel::NEVER;
+            self.core.contain(filed.slot, entry, |core, entry| {
+                if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.address)) {
+                    core.kill(filed.slot, entry, reason);
+                }
+            });
+            self.core.settle(filed.slot, entry);
+        }
+        self.due = due;
+    }
+
+    /// Frees what ended in this tick, the only place where a connection is freed, and gives each to `part_with` before its
+    /// socket is closed. Whether there was any.
+    pub(super) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> bool {
+        let freed_any = !self.core.dead.is_empty();
+        while let Some(slot) = self.core.dead.pop() {
+            let Some(mut entry) = self.entries.remove(slot) else { continue };
+            connections.fetch_sub(1, Ordering::Relaxed);
+            self.forget(&mut entry);
+            part_with(&mut entry.stream);
+        }
+        freed_any
+    }
+
+    /// Takes back everything that a connection had a part in.
+    fn forget(&mut self, entry: &mut Entry<S>) {
+        let reason = entry.dead.unwrap_or(Reason::PeerVanished);
+        self.core.setup.counters.closed.count(reason);
+        self.core.count(entry.counted_as, false);
+        entry.connection.outbox.clear(&mut self.core.spares);
+        self.core.charge(entry);
+        while let Some(channel) = self.subscriptions.pop(&mut entry.memberships, &mut self.entries) {
+            self.core.setup.counters.subscriptions.sub(1);
+            self.core.setup.hub.release(channel, self.inbox.id, 1);
+        }
+    }
+
+    /// Says goodbye to everybody, behind what was posted before.
+    pub(super) fn say_goodbye(&mut self) {
+        self.core.draining = true;
+        self.read_ready();
+        for _ in 0..LAST_ROUNDS {
+            self.drain_mailbox();
+            self.core.flush_dirty(&mut self.entries);
+            if !self.mailbox_has_more {
+                break;
+            }
+        }
+        for slot in self.entries.slots() {
+            let Some(entry) = self.entries.get(slot) else { continue };
+            entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.address));
+            self.core.settle(slot, entry);
+        }
+    }
+
+    /// The time for a drain is over.
+    pub(super) fn cut_off_all(&mut self) {
+        for slot in self.entries.slots() {
+            if let Some(entry) = self.entries.get(slot) {
+                self.core.kill(slot, entry, Reason::ServerShutdown);
+            }
+        }
+    }
+
+    /// Whether there is something to do that no event will announce.
+    pub(super) fn is_busy(&self) -> bool {
+        self.mailbox_has_more
+            || !self.core.ready.is_empty()
+            || !self.core.dirty.is_empty()
+            || !self.inbox.receiver.is_empty()
+    }
+
+    /// How long nothing has to be done for the sake of deadlines and of what is parked.
+    pub(super) fn rest(&mut self, now: Instant) -> Option<Duration> {
+        let ticks = self.core.wheel.wait(self.core.ticks);
+        let wheel = ticks.map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
+        [wheel, self.core.parked.wait(now)].into_iter().flatten().min()
+    }
+}
