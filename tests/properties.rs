@@ -50,7 +50,7 @@ fn compressed_messages_mean_to_another_implementation_what_they_mean_to_us() {
 
 #[test]
 fn a_connection_keeps_its_limits_and_sends_only_what_its_peer_can_read() {
-    run("connection", 4_000);
+    run("connection", 20_000);
 }
 
 #[test]

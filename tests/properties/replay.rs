@@ -55,7 +55,8 @@ pub(super) fn run(target: &Target, cases: u64) {
     for (file, input) in &stored {
         run(format!("tests/fuzz/corpus/{}/{file}", target.name), input);
     }
-    for seed in 0..number("TIDINGS_PROPERTY_CASES").unwrap_or(cases) {
+    let cases = number("TIDINGS_PROPERTY_CASES").unwrap_or(cases);
+    for seed in 0..cases {
         run(format!("TIDINGS_PROPERTY_SEED={seed}"), &make(seed, &stored, target.words));
     }
     println!("{} stored inputs of {} and {cases} from seeds:", stored.len(), target.name);

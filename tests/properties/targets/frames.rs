@@ -74,7 +74,8 @@ struct Case {
 fn check(data: &[u8]) -> &'static str {
     let case = Case::new(data);
     let ours = decode(&case, case.piece);
-    for piece in [1, usize::MAX] {
+    let smallest = if case.stream.len() < 4000 { 1 } else { 997 };
+    for piece in [smallest, usize::MAX] {
         let again = decode(&case, piece);
         assert_eq!(ours, again, "in pieces of {} and of {piece}: {:02x?}", case.piece, case.stream);
     }
@@ -95,6 +96,8 @@ impl Case {
         while !input.is_empty() && stream.len() < 200_000 {
             add_frame(&mut stream, &mut input, role);
         }
+        // A large stream in small pieces costs much and shows little.
+        let piece = piece.max(stream.len() / 300);
         Case { role, limits: FrameLimits { message_bytes, fragments }, piece, stream }
     }
 }

@@ -4,7 +4,8 @@
 
 use super::Target;
 use super::head_rules::{self, Theirs};
-use tidings::wire::http::head::{BodyLength, Head, HeadLimits, UNREADABLE_ID, Version, parse_head};
+use tidings::wire::http::gather::{Gathered, HeadGathering};
+use tidings::wire::http::head::{BodyLength, Head, HeadError, HeadLimits, UNREADABLE_ID, Version, parse_head};
 
 const SAME: &str = "same head";
 const HIGHER: &str = "differs: a minor version above 1 counts as 1";
@@ -46,9 +47,15 @@ pub(crate) const TARGET: Target = Target {
 /// Small ones, so that their edges are met.
 pub(crate) const LIMITS: HeadLimits = HeadLimits { head_bytes: 700, headers: 12, target_bytes: 60 };
 
+/// What the parser says.
+type Parsed<'a> = Result<Option<(Head<'a>, usize)>, HeadError>;
+
 fn check(data: &[u8]) -> &'static str {
     let ours = parse_head(data, &LIMITS);
     check_beginnings(data, &ours);
+    for piece in [1, 7, 100] {
+        check_gathering(data, piece, &ours);
+    }
     let (theirs, higher) = Theirs::read(data);
     match (ours, theirs) {
         (Ok(Some((head, used))), head_rules::Outcome::Complete(theirs)) => {
@@ -69,7 +76,7 @@ fn check(data: &[u8]) -> &'static str {
 }
 
 /// What the beginning of a head says is "more", or the very error of the whole.
-fn check_beginnings(data: &[u8], whole: &Result<Option<(Head<'_>, usize)>, tidings::wire::http::head::HeadError>) {
+fn check_beginnings(data: &[u8], whole: &Parsed<'_>) {
     let end = match whole {
         Ok(Some((_, used))) => *used,
         _ => data.len(),
@@ -81,6 +88,33 @@ fn check_beginnings(data: &[u8], whole: &Result<Option<(Head<'_>, usize)>, tidin
             (Err(early), Err(late)) if early == *late => {}
             (early, _) => panic!("{cut} bytes say {early:?}, all {} say {whole:?}", data.len()),
         }
+    }
+}
+
+/// A head that comes in pieces is the same head, and what is wrong with it is the same, though it may be found later.
+fn check_gathering(data: &[u8], piece: usize, whole: &Parsed<'_>) {
+    let (mut gathering, mut given) = (HeadGathering::default(), 0);
+    for part in data.chunks(piece) {
+        match (gathering.take(part, &LIMITS), whole) {
+            (Ok(Gathered::More), Ok(Some((_, used)))) => assert!(given + part.len() < *used, "more than a whole head"),
+            (Ok(Gathered::More), _) => {}
+            (Ok(Gathered::Complete(used)), Ok(Some((head, whole)))) => {
+                assert_eq!(given + used, *whole);
+                let found = gathering.parse(&LIMITS).expect("a good head").map(|(head, _)| format!("{head:?}"));
+                assert_eq!(found, Some(format!("{head:?}")));
+                return;
+            }
+            // What the fields mean is asked when the head is whole.
+            (Ok(Gathered::Complete(_)), Err(error)) => {
+                assert_eq!(gathering.parse(&LIMITS).err().as_ref(), Some(error));
+                return;
+            }
+            (Err(early), Err(late)) if early == *late => return,
+            (found, whole) => panic!("in pieces of {piece} {found:?}, whole {whole:?}"),
+        }
+        given += part.len();
+        let held = gathering.held_bytes();
+        assert!(held <= 2 * given + 64 && held <= 2 * LIMITS.head_bytes + 64, "{held} bytes are held for {given}");
     }
 }
 

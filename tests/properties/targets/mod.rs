@@ -11,6 +11,7 @@ pub(crate) mod frames;
 pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod head_rules;
+pub(crate) mod heard;
 pub(crate) mod input;
 pub(crate) mod json;
 pub(crate) mod names;

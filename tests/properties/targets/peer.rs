@@ -1,7 +1,7 @@
 //! The far end of a connection: reads what it is sent with httparse, tungstenite and flate2, and takes no nonsense.
 
+use super::json;
 use flate2::{Decompress, FlushDecompress, Status};
-use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Result as IoResult, Write};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -22,7 +22,19 @@ struct Socket {
     context: WebSocketContext,
     inflater: Option<Decompress>,
     server_takeover: bool,
-    offsets: HashMap<String, u64>,
+    /// The requests that must be answered next, in this order.
+    expected: VecDeque<Expected>,
+    /// The last push of each channel that is subscribed, by its raw name.
+    offsets: HashMap<String, Option<u64>>,
+}
+
+/// What the answer to a frame must be: those without an id may be silent, so they are not waited for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// An object with this id, as JSON.
+    Id(String),
+    /// An array with an object for each item, and their ids.
+    Batch(Vec<Option<String>>),
 }
 
 /// See the module.
@@ -31,10 +43,14 @@ pub(crate) struct Peer {
     inbox: Vec<u8>,
     /// For each request under way whether it was a HEAD, whose answer has no body.
     asked: VecDeque<bool>,
+    /// What must be answered behind a 101 that has not come.
+    early: VecDeque<Expected>,
     /// Messages come back as they were, so they need not be JSON.
     pub(crate) echo: bool,
     /// Some were compressed.
     pub(crate) inflated: usize,
+    /// Every publication reaches every subscriber: nobody asked to be left out.
+    pub(crate) exact: bool,
     /// The text of an event stream that has not been looked at.
     text: Vec<u8>,
 }
@@ -70,8 +86,10 @@ impl Peer {
             phase: Phase::Http,
             inbox: Vec::new(),
             asked: VecDeque::new(),
+            early: VecDeque::new(),
             echo: false,
             inflated: 0,
+            exact: true,
             text: Vec::new(),
         }
     }
@@ -79,6 +97,16 @@ impl Peer {
     /// The server took a request.
     pub(crate) fn asked(&mut self, is_head: bool) {
         self.asked.push_back(is_head);
+    }
+
+    /// The server took a frame that it must answer.
+    pub(crate) fn expect(&mut self, expected: Expected) {
+        if let Phase::Socket(socket) = &mut self.phase {
+            socket.expected.push_back(expected);
+        } else {
+            // The 101 is still on its way.
+            self.early.push_back(expected);
+        }
     }
 
     /// Takes bytes and reads whatever is complete.
@@ -100,6 +128,9 @@ impl Peer {
     /// The server has nothing more to say for now: what it began is finished.
     pub(crate) fn check_boundary(&self) {
         assert!(self.inbox.is_empty(), "something is half said: {}", self.inbox.escape_ascii());
+        if let Phase::Socket(socket) = &self.phase {
+            assert_eq!(socket.expected, [], "requests that were not answered");
+        }
     }
 
     /// Reads one answer, message or block; false when there is none.
@@ -144,7 +175,9 @@ impl Peer {
                 assert!(accept.is_some_and(|accept| accept.len() == 28 && accept.ends_with('=')));
                 self.asked.pop_front();
                 self.inbox.drain(..size);
-                self.phase = Phase::Socket(Box::new(Socket::new(extension.as_deref())));
+                let mut socket = Socket::new(extension.as_deref());
+                socket.expected.append(&mut self.early);
+                self.phase = Phase::Socket(Box::new(socket));
                 return true;
             }
             200..600 => {}
@@ -185,10 +218,10 @@ impl Peer {
         let Some((mut frame, compressed)) = socket.take_frame(&mut self.inbox) else { return false };
         self.inflated += usize::from(compressed);
         match socket.context.read(&mut Wire(&mut frame)) {
-            Ok(Message::Text(text)) if !self.echo => socket.check_text(&text),
+            Ok(Message::Text(text)) if !self.echo => socket.check_text(&text, self.exact),
             Ok(Message::Binary(bytes)) if !self.echo => {
                 let end = bytes.iter().position(|byte| *byte == b'\n').expect("a binary push has a line");
-                socket.check_text(std::str::from_utf8(&bytes[..end]).expect("a line of text"));
+                socket.check_text(std::str::from_utf8(&bytes[..end]).expect("a line of text"), self.exact);
             }
             Ok(Message::Close(said)) => {
                 let said = said.map(|frame| (u16::from(frame.code), frame.reason.to_string()));
@@ -246,6 +279,7 @@ impl Socket {
             context: WebSocketContext::new(Role::Client, Some(config)),
             inflater: extension.map(|_| Decompress::new(false)),
             server_takeover: !answered("server_no_context_takeover"),
+            expected: VecDeque::new(),
             offsets: HashMap::new(),
         }
     }
@@ -295,24 +329,60 @@ impl Socket {
         message
     }
 
-    /// A text from the server is one of the two plain answers or JSON; pushes count upwards.
-    fn check_text(&mut self, text: &str) {
+    /// A text from the server is one of the two plain answers, an answer, an array of them, or a push.
+    fn check_text(&mut self, text: &str, exact: bool) {
         if text == "服务器收到GET请求" || text == "服务器收到POST请求,并返回数据" {
             return;
         }
-        assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(), "no JSON: {text}");
-        // What is valid and still not a value (numbers beyond a double, lone surrogates) is somebody's data.
-        let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else { return };
-        let (Some(channel), Some(offset), None) =
-            (object.get("channel"), object.get("offset").and_then(Value::as_u64), object.get("status"))
-        else {
-            let status = object.get("status").and_then(Value::as_u64);
-            assert!(status.is_some_and(|status| (200..600).contains(&status)), "neither answer nor push: {text}");
-            return;
+        assert!(json::is_json(text.as_bytes()), "no JSON: {text}");
+        if let Some(items) = json::items(text) {
+            let ids = items.iter().map(|item| self.check_object(item, exact)).collect();
+            assert_eq!(self.expected.pop_front(), Some(Expected::Batch(ids)), "{text}");
+        } else if let Some(id) = self.check_object(text, exact) {
+            assert_eq!(self.expected.pop_front(), Some(Expected::Id(id)), "{text}");
+        }
+    }
+
+    /// Checks an answer or push; its id.
+    fn check_object(&mut self, text: &str, exact: bool) -> Option<String> {
+        let members = json::members(text).expect("an object");
+        let get = |name: &str| {
+            members.iter().find(|(key, _)| key.as_deref() == Some(name)).map(|(_, value)| (*value).to_owned())
         };
-        let channel = channel.as_str().expect("a name").to_owned();
-        let last = self.offsets.insert(channel, offset);
-        let resets = object.get("reset").is_some();
-        assert!(resets || last.is_none_or(|last| offset > last), "{last:?} is followed by {text}");
+        let (channel, offset) = (get("channel"), get("offset"));
+        let Some(status) = get("status") else {
+            let channel = channel.expect("a push names its channel");
+            self.check_push(channel, offset, get("reset").is_some(), exact);
+            return None;
+        };
+        let status: u16 = status.parse().expect("a number");
+        assert!((200..600).contains(&status), "{text}");
+        match channel {
+            // A subscription begins.
+            Some(channel) if get("connection").is_some() => {
+                self.offsets.entry(channel).or_default();
+            }
+            // One ends.
+            Some(channel) if offset.is_none() => {
+                self.offsets.remove(&channel);
+            }
+            _ => {}
+        }
+        get("id")
+    }
+
+    /// Laws 1 and 2: pushes come to who is subscribed, each behind the one before.
+    fn check_push(&mut self, channel: String, offset: Option<String>, resets: bool, exact: bool) {
+        let offset: u64 = offset.expect("a push has an offset").parse().expect("a number");
+        let last =
+            self.offsets.get_mut(&channel).unwrap_or_else(|| panic!("a push on {channel}, which is not subscribed"));
+        let follows = match *last {
+            _ if resets => offset == 0,
+            None => true,
+            Some(last) if exact => offset == last + 1,
+            Some(last) => offset > last,
+        };
+        assert!(follows, "{channel}: {last:?} is followed by {offset}");
+        *last = Some(offset);
     }
 }

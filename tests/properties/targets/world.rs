@@ -1,6 +1,7 @@
 //! A reactor's part, played by hand: connections over a real hub, with mailboxes, a pool, a clock and sockets of memory.
 
-use super::peer::Peer;
+use super::heard::Heard;
+use super::peer::{Expected, Peer};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use tidings::close::Reason;
 use tidings::connection::env::{Backstage, Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::{SLICES_MAX, Spares};
-use tidings::connection::task::RawWork;
+use tidings::connection::task::{RawWork, Task};
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::execute::{Progress, execute, give_up};
 use tidings::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post, Reply};
@@ -17,10 +18,10 @@ use tidings::hub::{Hub, HubLimits};
 use tidings::metrics::Counters;
 use tidings::wire::deflate::Codec;
 use tidings::wire::http::access::AccessPolicy;
-use tidings::wire::http::head::{Method, parse_head};
 use tidings::wire::json::JsonScratch;
+use tidings::wire::parse::{Dialect, parse_binary, parse_text};
 use tidings::wire::refusal::Refusal;
-use tidings::wire::request::Item;
+use tidings::wire::request::{Item, Parsed, Request, RequestId, Verb};
 
 /// The mailbox of the connections, and one that nobody reads.
 const OWN: MailboxId = MailboxId(0);
@@ -107,6 +108,7 @@ impl Backstage for NoPages {
 struct Client {
     connection: Connection,
     peer: Peer,
+    heard: Heard,
     generation: u32,
     rest: Vec<u8>,
     rest_pending: bool,
@@ -153,6 +155,8 @@ pub(crate) struct World {
     started: Instant,
     now: Ticks,
     draining: bool,
+    /// Nobody asked not to get a publication.
+    exact: bool,
     pub(crate) happened: Happened,
 }
 
@@ -199,6 +203,7 @@ impl World {
             started: Instant::now(),
             now: 0,
             draining: false,
+            exact: true,
             happened: Happened::default(),
             settings,
         };
@@ -213,6 +218,7 @@ impl World {
         Client {
             connection: Connection::new(self.settings.peer_is_loopback, self.now),
             peer: Peer::new(),
+            heard: Heard::new(),
             generation,
             rest: Vec::new(),
             rest_pending: false,
@@ -352,8 +358,8 @@ impl World {
                 break;
             }
             let mut input = std::mem::take(&mut client.rest);
-            let (asked, before) = (self.look_ahead(slot, &input), self.counters.http_requests.get());
-            let client = &mut self.clients[slot];
+            let (given, before) = (input.clone(), self.counters.http_requests.get());
+            let is_http = client.connection.transport() == Some(Transport::Http);
             let (used, step) = client.connection.step(&mut input, &mut env!(self));
             let (more, work) = match step {
                 Step::NeedMore => (false, None),
@@ -362,13 +368,15 @@ impl World {
             };
             assert!(used <= input.len());
             client.rest = input.split_off(used);
+            let asked = if is_http { client.heard.consumed(&given[..used], &self.settings.limits.head) } else { None };
             if self.counters.http_requests.get() > before {
-                let (is_head, is_echo) = asked.expect("a request has a head");
-                client.peer.asked(is_head);
-                client.peer.echo = is_echo;
+                let asked = asked.expect("a request that was counted has a head");
+                client.peer.asked(asked.is_head);
+                client.peer.echo = asked.is_echo;
                 self.happened.requests = true;
             }
             if let Some(work) = work {
+                self.expect(slot, &work);
                 self.submit(slot, work);
             }
             if !more {
@@ -384,24 +392,53 @@ impl World {
         self.settle(slot);
     }
 
-    /// What a request in front is: a HEAD, for `/echo`.
-    fn look_ahead(&self, slot: usize, input: &[u8]) -> Option<(bool, bool)> {
-        if self.clients[slot].connection.transport() != Some(Transport::Http) {
-            return None;
-        }
-        let (head, _) = parse_head(input, &self.settings.limits.head).ok().flatten()?;
-        Some((head.method == Method::Head, head.path == "/echo"))
-    }
-
     /// What an incomplete request or frame leaves with the reactor is bounded.
     fn check_rest(&self, slot: usize) {
         let client = &self.clients[slot];
         let most = match client.connection.transport() {
-            Some(Transport::Http) => self.settings.limits.head.head_bytes,
             Some(Transport::WebSocket) => 130,
-            Some(Transport::EventStream) | None => 0,
+            Some(Transport::Http | Transport::EventStream) | None => 0,
         };
         assert!(client.rest.len() <= most, "{} bytes are left, at most {most}", client.rest.len());
+    }
+
+    /// Tells the peer what must be answered, and notes when not everybody gets every publication.
+    fn expect(&mut self, slot: usize, work: &RawWork<Vec<u8>>) {
+        let parsed = match &work.task {
+            Task::Text(dialect) => parse_text(&work.payload, &mut self.json, *dialect),
+            Task::Binary => parse_binary(&work.payload, &mut self.json),
+            Task::PlainBody(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
+            Task::Publish(publish) => {
+                self.exact &= publish.exclude.is_none();
+                return;
+            }
+            Task::Request(_) => return,
+        };
+        let items: Vec<&Item> = match &parsed {
+            Parsed::One(item) => vec![item],
+            Parsed::Batch(items) => items.iter().collect(),
+            Parsed::PlainGet | Parsed::PlainPost(_) | Parsed::Refused(_) => vec![],
+        };
+        // Who ends a subscription without an id is not told when it ended, so its next one may begin anywhere.
+        let leaves_out = |item: &&Item| match item {
+            Ok(Request { verb: Verb::Post { post, .. }, .. }) => post.exclude_self,
+            Ok(Request { verb: Verb::Unsubscribe { .. }, id }) => id.is_none(),
+            _ => false,
+        };
+        self.exact &= !items.iter().any(leaves_out);
+        if matches!(work.task, Task::PlainBody(_)) {
+            return;
+        }
+        let mut ids = items.iter().map(|item| match item {
+            Ok(request) => request.id.as_ref(),
+            Err(refused) => refused.id.as_ref(),
+        });
+        let peer = &mut self.clients[slot].peer;
+        if let Parsed::Batch(_) = &parsed {
+            peer.expect(Expected::Batch(ids.map(|id| id.map(as_json)).collect()));
+        } else if let Some(id) = ids.next().flatten() {
+            peer.expect(Expected::Id(as_json(id)));
+        }
     }
 
     fn submit(&mut self, slot: usize, raw: RawWork<Vec<u8>>) {
@@ -607,6 +644,7 @@ impl World {
             client.window = if client.window == usize::MAX { usize::MAX } else { client.window - bytes.len() };
             client.connection.outbox.advance(bytes.len(), &mut self.spares);
             client.connection.wrote(waited, &env!(self));
+            client.peer.exact = self.exact;
             client.peer.receive(&bytes);
         }
         client.write_blocked = false;
@@ -666,4 +704,12 @@ impl World {
 fn owned(raw: RawWork<Payload<'_>>) -> RawWork<Vec<u8>> {
     let RawWork { form, task, payload, rights } = raw;
     RawWork { form, task, payload: payload.as_ref().to_vec(), rights }
+}
+
+/// An id as an answer has it: text as serde_json writes it too.
+fn as_json(id: &RequestId) -> String {
+    match id {
+        RequestId::Number(number) => number.to_string(),
+        RequestId::Text(text) => serde_json::to_string(text).expect("text"),
+    }
 }
