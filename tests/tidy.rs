@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["server", "client", "config"]),
+    // Test code only: it stands where the server does, around everything.
+    ("simulation", &["server", "reactor", "workers", "handoff", "connection", "hub", "wire", "metrics", "config"]),
     ("server", &["reactor", "workers", "handoff", "connection", "hub", "wire", "web", "metrics", "config", "close"]),
     ("reactor", &["handoff", "connection", "hub", "wire", "web", "metrics", "config", "close"]),
     ("workers", &["handoff", "connection", "hub", "wire", "metrics", "config", "close"]),
