@@ -42,7 +42,7 @@ fn live(seed: u64) -> Happened {
     }
     world.settle_for(Duration::from_millis(400));
     world.audit_rest();
-    world.end(seed % 3 == 0);
+    world.end(seed.is_multiple_of(3));
     world.audit_end();
     world.count_what_happened();
     world.ledger.happened

@@ -21,7 +21,7 @@ pub(super) struct Plan {
     pub(super) resets: bool,
     /// What an outbox may hold beyond its limit: a publication, an answer with its replay, and small things.
     pub(super) overshoot: usize,
-    /// What one mailbox may hold.
+    /// What one mailbox may hold: its limit, or one publication whatever its size when it was empty.
     pub(super) mailbox_bytes: usize,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {
         stalls: pick(random, [0.0, 0.3, 0.9]),
         vanishing: pick(random, [0.0, 0.002, 0.02]),
         resets: random.random_bool(0.5),
-        mailbox_bytes: config.delivery.mailbox_bytes.max(2 * MESSAGE_BYTES),
+        mailbox_bytes: config.delivery.mailbox_bytes.max(MESSAGE_BYTES + 1024),
         overshoot: 3 * MESSAGE_BYTES + config.history.replay_bytes,
     };
     (config, plan)

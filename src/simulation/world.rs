@@ -38,6 +38,8 @@ pub(super) struct Home {
     woken: Arc<AtomicBool>,
     /// What its next wait will return.
     events: Vec<(u32, u32, Readiness)>,
+    /// When it last went to sleep there was something to do: it did not sleep. What came since must wake it.
+    stays_up: bool,
     /// When it looks again by itself.
     due: Option<Instant>,
 }
@@ -94,7 +96,13 @@ impl World {
                 threads: Arc::clone(&threads),
                 started: began,
             };
-            homes.push(Home { engine: Engine::new(inbox, setup), woken, events: Vec::new(), due: None });
+            homes.push(Home {
+                engine: Engine::new(inbox, setup),
+                woken,
+                events: Vec::new(),
+                stays_up: true,
+                due: None,
+            });
         }
         let worker = |(index, jobs)| Worker {
             index,
@@ -156,6 +164,9 @@ impl World {
         engine.set_clock(self.now, wall);
         let (slot, generation) = parts(engine.entries.next_token());
         let client = Client::new(&mut self.random, &self.plan, (home, slot, generation), role);
+        // It accepts in a tick of its own, which goes on with all phases.
+        self.homes[home].stays_up = true;
+        let engine = &mut self.homes[home].engine;
         engine.open(SimulatedSocket(std::rc::Rc::clone(&client.pipe)), true, 0, &self.connections);
         self.clients.push(client);
     }
@@ -199,7 +210,7 @@ impl World {
         let home = &self.homes[index];
         home.woken.load(Ordering::SeqCst)
             || !home.events.is_empty()
-            || home.engine.is_busy()
+            || home.stays_up
             || home.due.is_some_and(|due| due <= self.now)
     }
 
@@ -213,6 +224,7 @@ impl World {
         }
         home.engine.turn();
         home.engine.reap_closed(&self.connections, |_| ());
+        home.stays_up = home.engine.is_busy();
         home.due = home.engine.rest(self.now).map(|rest| self.now + rest);
         self.audit();
     }
@@ -295,6 +307,7 @@ impl World {
             for home in &mut self.homes {
                 home.engine.set_clock(self.now, wall);
                 home.engine.say_goodbye();
+                home.stays_up = true;
             }
         } else {
             for index in 0..self.clients.len() {
