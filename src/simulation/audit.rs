@@ -14,6 +14,9 @@ impl World {
                 let Some(entry) = home.engine.entries.get(slot) else { continue };
                 charged += entry.charged;
                 let held = entry.connection.outbox.len();
+                // What is about to be written is counted when the socket has not taken it.
+                let is_counted = held == entry.charged || entry.in_dirty;
+                assert!(is_counted, "{held} bytes wait, and {} are in the budget", entry.charged);
                 let most = self.limits.outbox_bytes + self.plan.overshoot;
                 assert!(held <= most, "an outbox holds {held} bytes of {most}");
                 assert!(entry.dead.is_none(), "what is dead is freed in the same turn");

@@ -5,6 +5,12 @@
 //! after every turn (laws 5 to 7), and at the end everybody leaves and nothing may be left of anybody (laws 8 and 9). A
 //! reactor turns only when its wait would have returned, so a wake that is lost is found, too.
 //!
+//! What it finds was tried by breaking things on purpose: interest that a stale activation or a second subscription keeps,
+//! pushes that overtake a batch or outlive an unsubscribe in it, requests that overtake work in the pool or in a full
+//! queue, names that mean another connection, shared frames for readers with windows of their own, room that is never
+//! refused, outboxes that stay in the budget or never get into it, half frames that are forgotten, wakes that are lost,
+//! sockets that are never written to again, short writes taken for whole ones. Each was found within 10,000 seeds.
+//!
 //! ```sh
 //! cargo test --lib simulation::                                # 10,000 seeds
 //! TIDINGS_SIM_SEEDS=1000000 cargo test --lib simulation::      # a sweep
