@@ -153,15 +153,49 @@ fn listed(error: &BodyError, theirs: &Theirs<'_>) -> &'static str {
     STRICT_SIZE
 }
 
-/// `HEX{1,16} ([ \t]* ; text)? CR LF`
+/// `HEX{1,16} (; name (= (token | "quoted"))?)* CR LF`, with white space around `;` and `=`.
 fn is_strict(line: &[u8]) -> bool {
     let Some(line) = line.strip_suffix(b"\r\n") else { return false };
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let rest = &line[digits..];
-    let text = |bytes: &[u8]| bytes.iter().all(|byte| *byte == b'\t' || *byte >= b' ' && *byte != 0x7f);
-    let extended = match rest.iter().position(|byte| !matches!(byte, b' ' | b'\t')) {
-        Some(at) => rest[at] == b';' && text(rest),
-        None => rest.is_empty(),
-    };
-    (1..=16).contains(&digits) && extended
+    (1..=16).contains(&digits) && are_extensions(&line[digits..])
+}
+
+fn are_extensions(line: &[u8]) -> bool {
+    let mut rest = line;
+    while !rest.is_empty() {
+        let Some(extension) = skip_spaces(rest).strip_prefix(b";") else { return false };
+        let Some(behind) = skip_token(skip_spaces(extension)) else { return false };
+        rest = match skip_spaces(behind).strip_prefix(b"=") {
+            None => behind,
+            Some(value) => {
+                let value = skip_spaces(value);
+                match value.strip_prefix(b"\"").map_or_else(|| skip_token(value), skip_quoted) {
+                    Some(behind) => behind,
+                    None => return false,
+                }
+            }
+        };
+    }
+    true
+}
+
+fn skip_spaces(line: &[u8]) -> &[u8] {
+    &line[line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]
+}
+
+fn skip_token(line: &[u8]) -> Option<&[u8]> {
+    let length =
+        line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)).count();
+    (length > 0).then(|| &line[length..])
+}
+
+/// Behind the quote that ends a string.
+fn skip_quoted(line: &[u8]) -> Option<&[u8]> {
+    let is_text = |byte: u8| byte == b'\t' || byte >= b' ' && byte != 0x7f;
+    match line {
+        [b'"', rest @ ..] => Some(rest),
+        [b'\\', escaped, rest @ ..] if is_text(*escaped) => skip_quoted(rest),
+        [byte, rest @ ..] if is_text(*byte) && *byte != b'\\' => skip_quoted(rest),
+        _ => None,
+    }
 }
