@@ -11,8 +11,8 @@ const started = new Set();
 process.on('exit', () => started.forEach((child) => child.kill('SIGKILL')));
 
 /** Starts the binary and waits for the line that tells its address. */
-export async function startServer(binary, port = 0) {
-  const child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startServer(binary, port = 0, more = []) {
+  const child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
   started.add(child);
   const ended = new Promise((resolve) => child.once('close', (code, signal) => {
     started.delete(child);
