@@ -66,6 +66,8 @@ pub mod hub;
 pub mod metrics;
 pub mod reactor;
 pub mod server;
+#[cfg(test)]
+mod simulation;
 pub mod web;
 pub mod wire;
 pub mod workers;

@@ -81,7 +81,9 @@ impl ByReason {
         self.0[reason.index()].add(1);
     }
 
-    fn get(&self, reason: Reason) -> u64 {
+    /// How many there were.
+    #[must_use]
+    pub fn get(&self, reason: Reason) -> u64 {
         self.0[reason.index()].get()
     }
 }

@@ -6,6 +6,7 @@ mod deadlines;
 mod deflate;
 mod drain;
 mod elsewhere;
+mod exchanges;
 mod exhausted;
 mod flood;
 mod framing;

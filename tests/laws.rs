@@ -6,11 +6,11 @@
 //! | 2 per connection | `flood` (own push before the reply, no push after an unsubscribe); `laws::order::requests_of_mixed_sizes_…`, `…after_an_unsubscribe…`, `…a_batch_that_unsubscribes…`; `http::ten_pipelined_requests_…` |
 //! | 3 honest gaps | `flood`; `laws::order::a_gap_longer_than_the_replay_limit_…` |
 //! | 4 encode once | `hub::publication` (unit tests: one allocation is shared by everybody, races included) |
-//! | 5 bounded | `laws::bounds`; `memory`; `wire::frame::tests::limits`; `refusals` |
+//! | 5 bounded | `laws::bounds`; `memory`; `wire::frame::tests::limits`; `refusals`; `hostile::floods`, `hostile::deaf` |
 //! | 6 one way out | `laws::bounds::a_pong_never_lands_inside_a_push` |
-//! | 7 slow consumers | `laws::bounds::a_reader_that_never_reads_…`, `…the_global_budget…`; `connection::outbox` (the cut) |
+//! | 7 slow consumers | `laws::bounds::a_reader_that_never_reads_…`, `…the_global_budget…`; `connection::outbox` (the cut); `hostile::silent` |
 //! | 8 ids cannot lie | `laws::hostile::an_answer_for_a_connection_that_is_gone_…` |
-//! | 9 input never panics | `laws::hostile::noise_…`; `wire` (differential, every split); `library::a_callback_that_panics_…` |
+//! | 9 input never panics | `laws::hostile::noise_…`; `hostile::entries`; `wire` (differential, every split); `library::a_callback_that_panics_…` |
 //! | 10 closed by default | `access`, `wire::http::access` (table) |
 //! | 11 time is an argument | `tidy` (no clock in pure code), `reactor::wheel`, `deadlines` |
 

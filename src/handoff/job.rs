@@ -73,6 +73,12 @@ impl JobQueues {
 }
 
 impl JobRoom {
+    /// Bytes of the jobs in all queues.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+    }
+
     /// A worker took a job of `bytes`: true when somebody had been refused and should be woken.
     #[must_use]
     pub fn took(&self, worker: usize, bytes: usize) -> bool {

@@ -200,6 +200,12 @@ impl Mailboxes {
         self.reactors.iter().map(|mailbox| mailbox.bytes.load(Ordering::Relaxed)).sum()
     }
 
+    /// Bytes in one mailbox.
+    #[must_use]
+    pub fn mailbox_bytes_of(&self, mailbox: MailboxId) -> usize {
+        self.with(mailbox, |owner| owner.bytes.load(Ordering::Relaxed))
+    }
+
     /// Says that a reactor waits for room, or no longer does. After saying so it must try once more, for room may have
     /// come free in between.
     pub fn set_waiting(&self, mailbox: MailboxId, waits: bool) {

@@ -4,6 +4,7 @@
 
 mod channel;
 mod encode;
+pub(crate) mod epochs;
 pub mod execute;
 mod history;
 mod interest;

@@ -1,11 +1,12 @@
 //! How channels are read: replay and activation under one lock, deletion, reset, listing.
 
 use super::Hub;
+use super::epochs;
 use super::outgoing::{Outgoing, Room};
 use super::post::{Answer, ChannelId, Delivery, MailboxId, Post, RESET_WEIGHT};
 use super::refusals;
 use super::replay::replay;
-use crate::wire::publication::{Epoch, Position};
+use crate::wire::publication::Position;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, GetOptions};
 use std::time::Instant;
@@ -101,7 +102,7 @@ impl Hub {
         let (history, keys, bytes) = channel.clear();
         self.totals.bytes.give(bytes);
         channel.last_used = now;
-        channel.position = Position { epoch: Epoch::from_random(rand::random()), offset: 0 };
+        channel.position = Position { epoch: epochs::fresh(), offset: 0 };
         let (id, name, position) = (channel.id, ChannelName::clone(&channel.name), channel.position);
         room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), epoch: position.epoch });
         drop(shard);

@@ -1,11 +1,12 @@
 //! One part of the channels, behind one lock: found by name and by id, made, forgotten and swept.
 
 use super::channel::Channel;
+use super::epochs;
 use super::limits::HubLimits;
 use super::positions::Positions;
 use super::post::ChannelId;
 use super::totals::Totals;
-use crate::wire::publication::{Epoch, Position};
+use crate::wire::publication::Position;
 use crate::wire::request::ChannelName;
 use slab::Slab;
 use std::collections::HashMap;
@@ -84,7 +85,7 @@ impl Shard {
     /// Makes a channel that does not exist, at the position it left behind or else in a new epoch.
     /// `None` when there are as many as there may be.
     pub(super) fn make(&mut self, name: &ChannelName, totals: &Totals, now: Instant) -> Option<usize> {
-        let fresh = || Position { epoch: Epoch::from_random(rand::random()), offset: 0 };
+        let fresh = || Position { epoch: epochs::fresh(), offset: 0 };
         let position = self.positions.find(name, now).unwrap_or_else(fresh);
         self.make_at(name, position, totals, now)
     }

@@ -216,6 +216,11 @@ impl Core {
 
     /// Looks at a connection after something happened to it: is there something to write, to read, to wait for, to end?
     pub(super) fn settle<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        // What waits behind a full socket is not flushed before the socket takes more: it is counted and judged here.
+        if entry.dead.is_none() && entry.write_blocked && entry.connection.outbox.len() > entry.charged {
+            self.charge(entry);
+            self.judge_by_budget(slot, entry);
+        }
         if entry.dead.is_some() {
             return;
         }

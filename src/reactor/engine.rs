@@ -20,21 +20,21 @@ const LAST_ROUNDS: usize = 256;
 
 /// What the kernel said about a socket.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     /// There may be something to read, the end and errors included.
-    pub(super) readable: bool,
+    pub(crate) readable: bool,
     /// There may be room to write, or an error to find.
-    pub(super) writable: bool,
+    pub(crate) writable: bool,
     /// The peer's end has come.
-    pub(super) hung_up: bool,
+    pub(crate) hung_up: bool,
 }
 
 /// See the module.
-pub(super) struct Engine<S> {
-    pub(super) entries: Entries<S>,
+pub(crate) struct Engine<S> {
+    pub(crate) entries: Entries<S>,
     pub(super) subscriptions: Subscriptions,
     pub(super) core: Core,
-    pub(super) inbox: Inbox,
+    pub(crate) inbox: Inbox,
     mailbox_has_more: bool,
     scratch: Box<[u8]>,
     /// Deadlines of this tick: kept for its memory.
@@ -42,7 +42,7 @@ pub(super) struct Engine<S> {
 }
 
 impl<S: Socket> Engine<S> {
-    pub(super) fn new(inbox: Inbox, setup: Setup) -> Engine<S> {
+    pub(crate) fn new(inbox: Inbox, setup: Setup) -> Engine<S> {
         let scratch_bytes = SCRATCH_BYTES.max(4 * setup.limits.head.head_bytes);
         Engine {
             entries: Entries::new(),
@@ -56,12 +56,12 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Begins a tick.
-    pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
+    pub(crate) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
         self.core.set_clock(now, wall);
     }
 
     /// Notes what the kernel said; a name that is stale means nobody.
-    pub(super) fn take_event(&mut self, slot: u32, generation: u32, readiness: Readiness) {
+    pub(crate) fn take_event(&mut self, slot: u32, generation: u32, readiness: Readiness) {
         let Some(entry) = self.entries.get_exact(slot, generation) else { return };
         entry.readable |= readiness.readable;
         entry.hung_up |= readiness.hung_up;
@@ -72,7 +72,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Takes a connection in; `connections` counts those of all reactors.
-    pub(super) fn open(&mut self, stream: S, peer_is_loopback: bool, address: u8, connections: &AtomicUsize) {
+    pub(crate) fn open(&mut self, stream: S, peer_is_loopback: bool, address: u8, connections: &AtomicUsize) {
         let connection = Connection::new(peer_is_loopback, self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
@@ -84,7 +84,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// The phases from `read_ready` to `flush_dirty`.
-    pub(super) fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         self.read_ready();
         self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
         self.drain_mailbox();
@@ -93,7 +93,7 @@ impl<S: Socket> Engine<S> {
         self.core.flush_dirty(&mut self.entries);
     }
 
-    pub(super) fn read_ready(&mut self) {
+    pub(crate) fn read_ready(&mut self) {
         self.core.read_ready(&mut self.entries, &mut self.scratch);
     }
 
@@ -122,7 +122,7 @@ impl<S: Socket> Engine<S> {
 
     /// Frees what ended in this tick, the only place where a connection is freed, and gives each to `part_with` before its
     /// socket is closed. Whether there was any.
-    pub(super) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> bool {
+    pub(crate) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> bool {
         let freed_any = !self.core.dead.is_empty();
         while let Some(slot) = self.core.dead.pop() {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
@@ -147,7 +147,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Says goodbye to everybody, behind what was posted before.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(crate) fn say_goodbye(&mut self) {
         self.core.draining = true;
         self.read_ready();
         for _ in 0..LAST_ROUNDS {
@@ -165,7 +165,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// The time for a drain is over.
-    pub(super) fn cut_off_all(&mut self) {
+    pub(crate) fn cut_off_all(&mut self) {
         for slot in self.entries.slots() {
             if let Some(entry) = self.entries.get(slot) {
                 self.core.kill(slot, entry, Reason::ServerShutdown);
@@ -174,7 +174,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Whether there is something to do that no event will announce.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.mailbox_has_more
             || !self.core.ready.is_empty()
             || !self.core.dirty.is_empty()
@@ -182,7 +182,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// How long nothing has to be done for the sake of deadlines and of what is parked.
-    pub(super) fn rest(&mut self, now: Instant) -> Option<Duration> {
+    pub(crate) fn rest(&mut self, now: Instant) -> Option<Duration> {
         let ticks = self.core.wheel.wait(self.core.ticks);
         let wheel = ticks.map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
         [wheel, self.core.parked.wait(now)].into_iter().flatten().min()

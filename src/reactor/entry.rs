@@ -14,7 +14,7 @@ use std::io::{Read, Result, Write};
 const GENERATION_MASK: u32 = 0x7fff_ffff;
 
 /// What a reactor needs of a socket that does not block.
-pub(super) trait Socket: Read + Write {
+pub(crate) trait Socket: Read + Write {
     /// Ends our stream: the peer reads its end behind the last byte.
     fn end_output(&mut self) -> Result<()>;
 }
@@ -26,64 +26,64 @@ impl Socket for mio::net::TcpStream {
 }
 
 /// One connection with its socket.
-pub(super) struct Entry<S> {
-    pub(super) stream: S,
-    pub(super) connection: Connection,
-    pub(super) memberships: Memberships,
+pub(crate) struct Entry<S> {
+    pub(crate) stream: S,
+    pub(crate) connection: Connection,
+    pub(crate) memberships: Memberships,
     /// Bytes that were read and not yet consumed.
-    pub(super) rest: Option<Box<[u8]>>,
+    pub(crate) rest: Option<Box<[u8]>>,
     /// The rest was left because the connection had to wait or its turn was over, not because it is incomplete.
-    pub(super) rest_pending: bool,
+    pub(crate) rest_pending: bool,
     /// Bytes of its outbox that are counted in the global budget.
-    pub(super) charged: usize,
-    pub(super) generation: u32,
+    pub(crate) charged: usize,
+    pub(crate) generation: u32,
     /// Where the wheel has it; [`NEVER`] when nowhere.
-    pub(super) filed: Ticks,
+    pub(crate) filed: Ticks,
     /// Which of the server's addresses it came in on.
-    pub(super) address: u8,
+    pub(crate) address: u8,
     /// The socket may have something to read.
-    pub(super) readable: bool,
+    pub(crate) readable: bool,
     /// The peer's end was announced, so a short read does not mean that the socket is empty.
-    pub(super) hung_up: bool,
+    pub(crate) hung_up: bool,
     /// The peer's stream ended.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
     /// The last write left bytes behind: wait for the socket to be writable.
-    pub(super) write_blocked: bool,
+    pub(crate) write_blocked: bool,
     /// Our stream was ended.
-    pub(super) shut_down: bool,
+    pub(crate) shut_down: bool,
     /// It is in the list of those to read.
-    pub(super) in_ready: bool,
+    pub(crate) in_ready: bool,
     /// It is in the list of those to flush.
-    pub(super) in_dirty: bool,
+    pub(crate) in_dirty: bool,
     /// It is in the list of those to free, for this reason.
-    pub(super) dead: Option<Reason>,
+    pub(crate) dead: Option<Reason>,
     /// Its transport as counted in the gauges.
-    pub(super) counted_as: Option<crate::connection::Transport>,
+    pub(crate) counted_as: Option<crate::connection::Transport>,
 }
 
 /// The connections of one reactor.
-pub(super) struct Entries<S> {
+pub(crate) struct Entries<S> {
     slab: Slab<Entry<S>>,
     /// How often each slot had been used before: survives the entries.
     generations: Vec<u32>,
 }
 
 impl<S> Entries<S> {
-    pub(super) fn new() -> Entries<S> {
+    pub(crate) fn new() -> Entries<S> {
         Entries { slab: Slab::new(), generations: Vec::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slab.len()
     }
 
     /// The token that the next inserted connection will have.
-    pub(super) fn next_token(&self) -> Token {
+    pub(crate) fn next_token(&self) -> Token {
         let slot = self.slab.vacant_key();
         token(slot as u32, self.generations.get(slot).copied().unwrap_or(0))
     }
 
-    pub(super) fn insert(&mut self, stream: S, connection: Connection, address: u8) -> u32 {
+    pub(crate) fn insert(&mut self, stream: S, connection: Connection, address: u8) -> u32 {
         let slot = self.slab.vacant_key();
         if slot == self.generations.len() {
             self.generations.push(0);
@@ -112,39 +112,39 @@ impl<S> Entries<S> {
         slot as u32
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Entry<S>> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry<S>> {
         let entry = self.slab.try_remove(slot as usize)?;
         let generation = &mut self.generations[slot as usize];
         *generation = generation.wrapping_add(1) & GENERATION_MASK;
         Some(entry)
     }
 
-    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Entry<S>> {
+    pub(crate) fn get(&mut self, slot: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize)
     }
 
     /// The entry that a token or a connection's name means, unless it is gone.
-    pub(super) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry<S>> {
+    pub(crate) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize).filter(|entry| entry.generation == generation)
     }
 
-    pub(super) fn slots(&self) -> Vec<u32> {
+    pub(crate) fn slots(&self) -> Vec<u32> {
         self.slab.iter().map(|(slot, _)| slot as u32).collect()
     }
 }
 
 /// The name of a connection of the reactor that drains `own`.
-pub(super) fn name_of(own: Option<MailboxId>, slot: u32, generation: u32) -> ConnId {
+pub(crate) fn name_of(own: Option<MailboxId>, slot: u32, generation: u32) -> ConnId {
     ConnId { mailbox: own.expect("a reactor's postman knows its own mailbox"), slot, generation }
 }
 
 /// A token names a slot and its use.
-pub(super) fn token(slot: u32, generation: u32) -> Token {
+pub(crate) fn token(slot: u32, generation: u32) -> Token {
     Token((generation as usize) << 32 | slot as usize)
 }
 
 /// The slot and generation of a token.
-pub(super) fn parts(token: Token) -> (u32, u32) {
+pub(crate) fn parts(token: Token) -> (u32, u32) {
     (token.0 as u32, (token.0 >> 32) as u32)
 }
 

@@ -5,8 +5,8 @@
 
 mod core;
 mod deliver;
-mod engine;
-mod entry;
+pub(crate) mod engine;
+pub(crate) mod entry;
 mod flush;
 mod listener;
 mod parked;

@@ -18,11 +18,11 @@ pub(super) struct Member {
 }
 
 /// What a connection is subscribed to.
-pub(super) type Memberships = SmallVec<[Membership; 1]>;
+pub(crate) type Memberships = SmallVec<[Membership; 1]>;
 
 /// One subscription of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Membership {
+pub(crate) struct Membership {
     /// The channel's place in this table.
     channel: u32,
     /// The connection's place in the channel's list.

@@ -7,6 +7,9 @@ use crate::connection::env::Ticks;
 /// Places of the wheel. Deadlines further away than this many ticks wait in the last place and are filed again.
 const PLACES: usize = 1024;
 
+/// Entries that an empty place keeps room for: what a busy server needs, and half a megabyte in all.
+const KEPT_PER_PLACE: usize = 64;
+
 /// "Filed nowhere", and "never".
 pub(super) const NEVER: Ticks = Ticks::MAX;
 
@@ -54,7 +57,7 @@ impl Wheel {
             let place = &mut self.places[tick as usize % PLACES];
             self.len -= place.len();
             due.extend(place.drain(..).map(|filed| (filed, tick)));
-            if place.capacity() > 1024 {
+            if place.capacity() > KEPT_PER_PLACE {
                 *place = Vec::new();
             }
             self.next += 1;
@@ -76,7 +79,7 @@ impl Wheel {
 
 #[cfg(test)]
 mod tests {
-    use super::{Filed, PLACES, Wheel};
+    use super::{Filed, KEPT_PER_PLACE, PLACES, Wheel};
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
@@ -118,5 +121,17 @@ mod tests {
         assert!(due.is_empty());
         wheel.take_due(PLACES as u32 - 1, &mut due);
         assert_eq!(due, [(filed(1), PLACES as u32 - 1)]);
+    }
+
+    #[test]
+    fn a_storm_leaves_little_memory_behind() {
+        let (mut wheel, mut due) = (Wheel::new(0), Vec::new());
+        for tick in 0..PLACES as u32 {
+            (0..500).for_each(|slot| assert_eq!(wheel.file(filed(slot), tick), tick));
+        }
+        wheel.take_due(PLACES as u32, &mut due);
+        assert_eq!(due.len(), 500 * PLACES);
+        let kept: usize = wheel.places.iter().map(Vec::capacity).sum();
+        assert!(kept <= KEPT_PER_PLACE * PLACES, "{kept} entries are kept room for");
     }
 }

@@ -301,7 +301,7 @@ fn connections_max(total: usize) -> usize {
     if total == 0 { usize::MAX } else { total }
 }
 
-fn policy(config: &Config, address: SocketAddr) -> AccessPolicy {
+pub(crate) fn policy(config: &Config, address: SocketAddr) -> AccessPolicy {
     let loopback = address.ip().to_canonical().is_loopback();
     AccessPolicy {
         listener_is_loopback: loopback,
@@ -313,7 +313,7 @@ fn policy(config: &Config, address: SocketAddr) -> AccessPolicy {
     }
 }
 
-fn hub_limits(config: &Config) -> HubLimits {
+pub(crate) fn hub_limits(config: &Config) -> HubLimits {
     HubLimits {
         history_count: config.history.count,
         history_bytes: config.history.bytes,

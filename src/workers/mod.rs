@@ -35,27 +35,32 @@ impl Worker {
         let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
         let mut scratch = JsonScratch::default();
         while let Ok(job) = self.jobs.recv() {
-            if self.room.took(self.index, job.raw.payload.len()) {
-                self.mailboxes.wake_waiting_reactors();
-            }
-            self.counters.parsed_pool.add(1);
-            let Job { to, raw } = job;
-            let RawWork { form, task, payload, rights } = raw;
-            let lent = RawWork { form, task, payload: &payload[..], rights };
-            // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.work(lent.prepare(to, &mut scratch), &postman)));
-            let outcome = outcome.unwrap_or_else(|_| {
-                self.counters.panics.add(1);
-                scratch = JsonScratch::default();
-                Outcome::Panicked
-            });
-            self.mailboxes.post_returned(Box::new(Returned { to, buffer: payload, outcome }));
+            let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+            self.perform(job, &postman, &mut scratch, Instant::now(), wall_ms);
         }
     }
 
-    fn work(&self, mut work: Work, postman: &Postman) -> Outcome {
-        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let progress = execute(&mut work, &self.hub, postman, Instant::now(), wall_ms);
+    /// Does one job, at a time that is given.
+    pub(crate) fn perform(&self, job: Job, postman: &Postman, scratch: &mut JsonScratch, now: Instant, wall_ms: u64) {
+        if self.room.took(self.index, job.raw.payload.len()) {
+            self.mailboxes.wake_waiting_reactors();
+        }
+        self.counters.parsed_pool.add(1);
+        let Job { to, raw } = job;
+        let RawWork { form, task, payload, rights } = raw;
+        let lent = RawWork { form, task, payload: &payload[..], rights };
+        // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.work(lent.prepare(to, scratch), postman, now, wall_ms)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            self.counters.panics.add(1);
+            *scratch = JsonScratch::default();
+            Outcome::Panicked
+        });
+        self.mailboxes.post_returned(Box::new(Returned { to, buffer: payload, outcome }));
+    }
+
+    fn work(&self, mut work: Work, postman: &Postman, now: Instant, wall_ms: u64) -> Outcome {
+        let progress = execute(&mut work, &self.hub, postman, now, wall_ms);
         self.mailboxes.pay_wakes();
         match progress {
             Progress::Done => Outcome::Done,

@@ -31,7 +31,7 @@ fn who_closes_the_window_for_ever_is_cut_off_on_every_transport() {
     wait_until("all are subscribed", || server.metric("tidings_subscriptions") == (2 * EACH + 1) as f64);
     // More than the kernel's buffers hold and less than an outbox may: nobody is a slow consumer.
     let waiting = || server.metric("tidings_outbox_bytes") as usize;
-    while waiting() < 2 * EACH * (1 << 20) {
+    while waiting() < (2 * EACH) << 20 {
         assert_eq!(post(server.address, "/channels/shut", &data).status, 200);
     }
     let ask = b"GET /channels/shut HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);

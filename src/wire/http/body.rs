@@ -29,9 +29,20 @@ fn bad<T>(message: &'static str) -> Result<T, BodyError> {
 enum At {
     #[default]
     Size,
-    /// White space behind the size, which only an extension may follow.
+    /// White space behind the size or behind an extension's value, which only an extension may follow.
     Gap,
-    Extension,
+    /// Behind a semicolon.
+    ExtensionStart,
+    ExtensionName,
+    /// White space behind an extension's name.
+    NameGap,
+    /// Behind the equals sign.
+    ValueStart,
+    Value,
+    Quoted,
+    /// Behind a backslash in a quoted value.
+    Escaped,
+    QuoteEnd,
     SizeLf,
     Data,
     DataCr,
@@ -94,7 +105,7 @@ impl ChunkDecoder {
 
     fn step(&mut self, byte: u8, room: usize) -> Result<(), BodyError> {
         self.at = match self.at {
-            At::Size | At::Gap | At::Extension => self.size_line(byte)?,
+            At::Size => self.size(byte)?,
             At::SizeLf => self.size_end(byte, room)?,
             At::DataCr if byte == b'\r' => At::DataLf,
             At::DataLf if byte == b'\n' => self.next_chunk(),
@@ -103,6 +114,7 @@ impl ChunkDecoder {
             At::LastLf if byte == b'\n' => At::Done,
             At::LastLf => return bad("a CR stands without its LF behind the last chunk"),
             At::Data | At::Done => self.at,
+            _ => self.extension(byte)?,
         };
         Ok(())
     }
@@ -112,19 +124,36 @@ impl ChunkDecoder {
         At::Size
     }
 
-    fn size_line(&mut self, byte: u8) -> Result<At, BodyError> {
-        if self.at == At::Size && byte.is_ascii_hexdigit() {
+    fn size(&mut self, byte: u8) -> Result<At, BodyError> {
+        if byte.is_ascii_hexdigit() {
             return self.size_digit(byte);
         }
-        if self.digits == 0 {
-            return bad("a chunk begins with its size in hexadecimal digits");
+        match byte {
+            _ if self.digits == 0 => bad("a chunk begins with its size in hexadecimal digits"),
+            b'\r' => Ok(At::SizeLf),
+            _ => self.extension(byte),
         }
+    }
+
+    /// What may stand between a size and its line end (RFC 9112 section 7.1.1). An extension means nothing here, but one
+    /// that another parser could end elsewhere is refused.
+    fn extension(&mut self, byte: u8) -> Result<At, BodyError> {
         let next = match (self.at, byte) {
-            (At::Size | At::Extension, b'\r') => return Ok(At::SizeLf),
-            (At::Size | At::Gap, b';') => At::Extension,
-            (At::Size | At::Gap, b' ' | b'\t') => At::Gap,
-            (At::Extension, byte) if is_value_byte(byte) => At::Extension,
-            _ => return bad("a chunk size is followed by CR LF or by an extension that begins with a semicolon"),
+            (At::ExtensionName | At::Value | At::QuoteEnd, b'\r') => return Ok(At::SizeLf),
+            (At::Size | At::Gap | At::ExtensionName | At::NameGap | At::Value | At::QuoteEnd, b';') => {
+                At::ExtensionStart
+            }
+            (At::Size | At::Gap | At::Value | At::QuoteEnd, b' ' | b'\t') => At::Gap,
+            (At::ExtensionStart | At::ValueStart, b' ' | b'\t') => self.at,
+            (At::ExtensionName | At::NameGap, b' ' | b'\t') => At::NameGap,
+            (At::ExtensionName | At::NameGap, b'=') => At::ValueStart,
+            (At::ValueStart, b'"') => At::Quoted,
+            (At::Quoted, b'"') => At::QuoteEnd,
+            (At::Quoted, b'\\') => At::Escaped,
+            (At::Quoted | At::Escaped, byte) if is_value_byte(byte) => At::Quoted,
+            (At::ExtensionStart | At::ExtensionName, byte) if is_token_byte(byte) => At::ExtensionName,
+            (At::ValueStart | At::Value, byte) if is_token_byte(byte) => At::Value,
+            _ => return bad("a chunk size is followed by CR LF or by an extension like ;name=value"),
         };
         self.spend(EXTENSION_BYTES, next, "chunk extensions are longer than 256 bytes")
     }
@@ -227,7 +256,7 @@ mod tests {
             ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n"),
             ("3;name=value\r\nabc\r\n0;last\r\n\r\n", "abc"),
             ("3 \t; name=\"v\"\r\nabc\r\n0\r\n\r\n", "abc"),
-            ("3;\r\nabc\r\n0\r\n\r\n", "abc"),
+            ("3;a;b=c ; d = \"e;\\\" f\\\\\" ;g\r\nabc\r\n0;h=\"\"\r\n\r\n", "abc"),
             ("0\r\nTrailer: x\r\nOther:\r\n\r\n", ""),
             (&longest_extension, "a"),
             (&longest_trailer, ""),
@@ -263,6 +292,27 @@ mod tests {
             "5\rx",
             "5\r\r\n",
             "00000000000000001\r\n",
+            "5;\r\n",
+            "5;;a\r\n",
+            "5; \r\n",
+            "5;=b\r\n",
+            "5;a=\r\n",
+            "5;a= \r\n",
+            "5;a=;b\r\n",
+            "5;a b\r\n",
+            "5;a=b c\r\n",
+            "5;a \r\n",
+            "5;a=b \r\n",
+            "5;a=\"b\" \r\n",
+            "5;a=\"b\"c\r\n",
+            "5;a=b\"c\"\r\n",
+            "5;\"a\"\r\n",
+            "5;a=\"b\r\n",
+            "5;a=\"b\\\r\n",
+            "5;a=\"\n\"\r\n",
+            "5;a=\"\\\n\"\r\n",
+            "5;a={b}\r\n",
+            "5;\u{e9}\r\n",
             "5;a\n",
             "5;a\rb",
             "5;\0\r\n",

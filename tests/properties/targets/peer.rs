@@ -352,7 +352,7 @@ impl Socket {
         let (channel, offset) = (get("channel"), get("offset"));
         let Some(status) = get("status") else {
             let channel = channel.expect("a push names its channel");
-            self.check_push(channel, offset, get("reset").is_some(), exact);
+            self.check_push(&channel, offset, get("reset").is_some(), exact);
             return None;
         };
         let status: u16 = status.parse().expect("a number");
@@ -372,10 +372,10 @@ impl Socket {
     }
 
     /// Laws 1 and 2: pushes come to who is subscribed, each behind the one before.
-    fn check_push(&mut self, channel: String, offset: Option<String>, resets: bool, exact: bool) {
+    fn check_push(&mut self, channel: &str, offset: Option<String>, resets: bool, exact: bool) {
         let offset: u64 = offset.expect("a push has an offset").parse().expect("a number");
         let last =
-            self.offsets.get_mut(&channel).unwrap_or_else(|| panic!("a push on {channel}, which is not subscribed"));
+            self.offsets.get_mut(channel).unwrap_or_else(|| panic!("a push on {channel}, which is not subscribed"));
         let follows = match *last {
             _ if resets => offset == 0,
             None => true,
