@@ -10,6 +10,7 @@ mod exchanges;
 mod exhausted;
 mod flood;
 mod framing;
+mod fronts;
 mod handshake;
 mod hostile;
 mod http;
