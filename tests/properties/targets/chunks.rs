@@ -11,7 +11,7 @@ const SAME: &str = "same body";
 const BOTH_REFUSE: &str = "both refuse";
 const BOTH_WAIT: &str = "both want more";
 const SOONER: &str = "refused before the body is complete";
-const STRICT_SIZE: &str = "differs: a size line is digits, perhaps an extension, CR LF";
+const STRICT_SIZE: &str = "differs: a size line is digits, well-formed extensions, CR LF";
 const LONG_EXTENSION: &str = "differs: an extension has at most 256 bytes";
 const STRICT_TRAILER: &str = "differs: trailer lines end with CR LF";
 const LONG_TRAILER: &str = "differs: trailers have at most 4096 bytes";
@@ -153,49 +153,40 @@ fn listed(error: &BodyError, theirs: &Theirs<'_>) -> &'static str {
     STRICT_SIZE
 }
 
-/// `HEX{1,16} (; name (= (token | "quoted"))?)* CR LF`, with white space around `;` and `=`.
+/// RFC 9112 section 7.1: 1 to 16 digits, extensions, CR LF.
 fn is_strict(line: &[u8]) -> bool {
     let Some(line) = line.strip_suffix(b"\r\n") else { return false };
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    (1..=16).contains(&digits) && are_extensions(&line[digits..])
-}
-
-fn are_extensions(line: &[u8]) -> bool {
-    let mut rest = line;
+    let mut rest = &line[digits..];
     while !rest.is_empty() {
-        let Some(extension) = skip_spaces(rest).strip_prefix(b";") else { return false };
-        let Some(behind) = skip_token(skip_spaces(extension)) else { return false };
-        rest = match skip_spaces(behind).strip_prefix(b"=") {
-            None => behind,
-            Some(value) => {
-                let value = skip_spaces(value);
-                match value.strip_prefix(b"\"").map_or_else(|| skip_token(value), skip_quoted) {
-                    Some(behind) => behind,
-                    None => return false,
-                }
-            }
-        };
+        let Some(behind) = after_extension(rest) else { return false };
+        rest = behind;
     }
-    true
+    (1..=16).contains(&digits)
 }
 
-fn skip_spaces(line: &[u8]) -> &[u8] {
-    &line[line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]
-}
-
-fn skip_token(line: &[u8]) -> Option<&[u8]> {
-    let length =
-        line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)).count();
-    (length > 0).then(|| &line[length..])
-}
-
-/// Behind the quote that ends a string.
-fn skip_quoted(line: &[u8]) -> Option<&[u8]> {
-    let is_text = |byte: u8| byte == b'\t' || byte >= b' ' && byte != 0x7f;
-    match line {
-        [b'"', rest @ ..] => Some(rest),
-        [b'\\', escaped, rest @ ..] if is_text(*escaped) => skip_quoted(rest),
-        [byte, rest @ ..] if is_text(*byte) && *byte != b'\\' => skip_quoted(rest),
-        _ => None,
+/// What follows the extension in front (section 7.1.1); `None` when there is none.
+fn after_extension(rest: &[u8]) -> Option<&[u8]> {
+    let rest = after_token(unspaced(unspaced(rest).strip_prefix(b";")?))?;
+    let Some(value) = unspaced(rest).strip_prefix(b"=").map(unspaced) else { return Some(rest) };
+    let Some(mut quoted) = value.strip_prefix(b"\"") else { return after_token(value) };
+    let text = |byte: u8| byte == b'\t' || byte >= b' ' && byte != 0x7f;
+    loop {
+        match quoted {
+            [b'"', behind @ ..] => return Some(behind),
+            [b'\\', escaped, behind @ ..] if text(*escaped) => quoted = behind,
+            [byte, behind @ ..] if *byte != b'\\' && text(*byte) => quoted = behind,
+            _ => return None,
+        }
     }
+}
+
+fn after_token(rest: &[u8]) -> Option<&[u8]> {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let end = rest.iter().position(|byte| !fits(byte)).unwrap_or(rest.len());
+    (end > 0).then_some(&rest[end..])
+}
+
+fn unspaced(rest: &[u8]) -> &[u8] {
+    &rest[rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]
 }

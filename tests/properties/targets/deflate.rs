@@ -35,6 +35,8 @@ pub(crate) const TARGET: Target = Target {
 };
 
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
+/// A message that is repeated is no longer: more than the largest window, and than what is inflated at a time.
+const LONGEST: usize = 40_000;
 /// No message is larger.
 const LIMIT: usize = 100_000;
 const TUNING: Tuning = Tuning { level: 6, least_bytes: 1, most_bytes: usize::MAX };
@@ -52,7 +54,10 @@ fn check(data: &[u8]) -> &'static str {
 /// A message of the input; a line of one digit and more stands for that many times the rest.
 fn message(input: &mut Input<'_>) -> Vec<u8> {
     match input.line() {
-        [digit @ b'1'..=b'9', rest @ ..] => rest.repeat(usize::from(digit - b'0') * 40),
+        [digit @ b'1'..=b'9', rest @ ..] => {
+            let times = (usize::from(digit - b'0') * 40).min(LONGEST / rest.len().max(1));
+            rest.repeat(times)
+        }
         line => line.to_vec(),
     }
 }

@@ -697,6 +697,9 @@ impl World {
         let room = self.boxes.room.borrow();
         assert_eq!((room.entries, room.reserved), (0, 0), "room that nobody gave back");
         drop(room);
+        self.clients.clear();
+        let windows = self.settings.limits.deflate.as_ref().map_or(0, |deflate| deflate.budget.used());
+        assert_eq!(windows, 0, "memory of windows that nobody gave back");
         self.happened
     }
 }
