@@ -38,7 +38,11 @@ def equal(found, wanted, what):
 
 
 def start(binary):
-    server = subprocess.Popen([binary, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    return start_with([binary, "serve", "--listen", "127.0.0.1:0"])
+
+
+def start_with(command):
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for line in server.stdout:
         match = re.search(r"listening on http://([\d.]+):(\d+)", line)
         if match:
