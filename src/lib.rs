@@ -64,10 +64,13 @@ pub mod connection;
 pub mod handoff;
 pub mod hub;
 pub mod metrics;
+#[cfg(all(test, shuttle))]
+mod models;
 pub mod reactor;
 pub mod server;
 #[cfg(test)]
 mod simulation;
+mod sync;
 pub mod web;
 pub mod wire;
 pub mod workers;

@@ -3,6 +3,7 @@
 //! | law | proved by |
 //! |---|---|
 //! | 1, 2, 3, 5 to 8 | `simulation` (10,000 seeded servers on a virtual clock, audited after every turn) |
+//! | 1, 5, 8 between threads | `models` (shuttle: no lost wake, room, interest, encodings) |
 //! | 1 order | `flood`; `hub::tests::order`; `laws::order::a_publisher_that_meets_a_full_mailbox_…`; `library::a_slow_callback_…` |
 //! | 2 per connection | `flood` (own push before the reply, no push after an unsubscribe); `laws::order::requests_of_mixed_sizes_…`, `…after_an_unsubscribe…`, `…a_batch_that_unsubscribes…`; `http::ten_pipelined_requests_…` |
 //! | 3 honest gaps | `flood`; `laws::order::a_gap_longer_than_the_replay_limit_…` |

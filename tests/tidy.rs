@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["server", "client", "config"]),
+    // Models of the threads, built with --cfg shuttle alone.
+    ("models", &["handoff", "hub", "wire"]),
     // Test code only: it stands where the server does, around everything.
     (
         "simulation",
@@ -16,15 +18,16 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("server", &["reactor", "workers", "handoff", "connection", "hub", "wire", "web", "metrics", "config", "close"]),
     ("reactor", &["handoff", "connection", "hub", "wire", "web", "metrics", "config", "close"]),
     ("workers", &["handoff", "connection", "hub", "wire", "metrics", "config", "close"]),
-    ("handoff", &["connection", "hub", "wire", "metrics", "config", "close"]),
+    ("handoff", &["connection", "hub", "wire", "metrics", "config", "close", "sync"]),
     ("connection", &["hub", "wire", "web", "metrics", "config", "close"]),
-    ("hub", &["wire", "config", "close"]),
+    ("hub", &["wire", "config", "close", "sync"]),
     ("wire", &["close"]),
     ("web", &[]),
     ("metrics", &["close"]),
     ("client", &[]),
     ("config", &[]),
     ("close", &[]),
+    ("sync", &[]),
 ];
 
 /// Words that a pure part must not contain: no sockets (addresses are only values), no threads, no clock.
@@ -34,13 +37,13 @@ const THREADS_AND_CLOCKS: &[&str] = &["std::thread", "Instant::now", "SystemTime
 const PURE: &[&str] = &["wire", "connection", "hub"];
 
 /// Where locks may be: the hub, and the mailbox between threads.
-const LOCKS: &[&str] = &["hub/", "handoff/mailbox.rs", "server/library.rs"];
+const LOCKS: &[&str] = &["hub/", "handoff/mailbox.rs", "server/library.rs", "sync.rs", "models.rs"];
 
 /// Which parts use which third-party crate: as few as possible.
 const CRATES: &[(&str, &[&str])] = &[
-    ("bytes", &["wire", "hub", "connection", "handoff", "reactor", "workers", "server", "web"]),
+    ("bytes", &["wire", "hub", "connection", "handoff", "reactor", "workers", "server", "web", "models"]),
     ("clap", &["cli"]),
-    ("crossbeam_channel", &["workers", "handoff", "server"]),
+    ("crossbeam_channel", &["workers", "handoff", "server", "sync"]),
     ("data_encoding", &["wire", "hub"]),
     ("env_logger", &["cli", "main"]),
     ("httparse", &["wire"]),

@@ -6,10 +6,10 @@
 
 use crate::hub::post::{ConnId, Delivery, MailboxId, Post};
 use crate::hub::work::Work;
-use crossbeam_channel::{Receiver, Sender};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Receiver, RwLock, Sender, unbounded};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 /// One thing in a mailbox.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Mailboxes {
         let mut inboxes = Vec::with_capacity(wakers.len());
         let mut reactors = Vec::with_capacity(wakers.len());
         for (index, waker) in wakers.into_iter().enumerate() {
-            let (letters, receiver) = crossbeam_channel::unbounded();
+            let (letters, receiver) = unbounded();
             reactors.push(Mailbox::open(letters, limits, Some(waker)));
             inboxes.push(Inbox { id: MailboxId(index as u32), receiver });
         }
@@ -144,7 +144,7 @@ impl Mailboxes {
     #[must_use]
     pub fn open_library(&self, limits: MailboxLimits) -> Inbox {
         let id = self.next_library_id.fetch_add(1, Ordering::Relaxed) as u32;
-        let (letters, receiver) = crossbeam_channel::unbounded();
+        let (letters, receiver) = unbounded();
         let mailbox = Arc::new(Mailbox::open(letters, limits, None));
         self.library.write().unwrap_or_else(PoisonError::into_inner).insert(id, mailbox);
         Inbox { id: MailboxId(id), receiver }

@@ -29,12 +29,13 @@ pub use publish::AppendRefused;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
 
+use crate::sync::{Mutex, MutexGuard};
 use channel::Channel;
 use positions::Positions;
 use post::ChannelId;
 use shard::{MOST_SHARDS, Shard, shard_of};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 use totals::{Bounded, Totals};
 

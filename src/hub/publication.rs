@@ -2,6 +2,7 @@
 
 use super::encode;
 use super::post::ChannelId;
+use crate::sync::point;
 use crate::wire::deflate::Codec;
 use crate::wire::frame::Opcode;
 use crate::wire::publication::{Data, Epoch, Position, PublicationView};
@@ -182,6 +183,7 @@ fn once(cell: &OnceLock<Bytes>, make: impl FnOnce() -> Bytes) -> Bytes {
         return bytes.clone();
     }
     let made = make();
+    point();
     match cell.set(made.clone()) {
         Ok(()) => made,
         Err(_) => cell.get().cloned().unwrap_or(made),

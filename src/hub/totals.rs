@@ -1,6 +1,6 @@
 //! Counters over all shards that have a limit: taken before the thing exists, given back after it is gone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// A counter that never passes its limit.
 #[derive(Debug)]
