@@ -68,8 +68,12 @@ impl Pair {
 
     /// Requests that the server has counted, with this one.
     fn count(&mut self) -> u64 {
+        self.metric("tidings_http_requests_total ")
+    }
+
+    fn metric(&mut self, name: &str) -> u64 {
         let page = self.witness.request("GET", "/metrics", &[], b"").text();
-        let line = page.lines().find_map(|line| line.strip_prefix("tidings_http_requests_total "));
+        let line = page.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|count| count.parse().ok()).expect("a count")
     }
 
@@ -187,10 +191,16 @@ fn every_row(kind: Kind) {
         pair.run(case, &mut sum);
     }
     let Sum { rows, asked, stopped, done } = sum;
+    let connections = pair.metric("tidings_connections_opened_total ");
     println!(
         "fronts: {kind:?}: {rows} rows, of which the proxy kept {stopped} to itself; {asked} requests reached the \
-         server, {done} publications were made; both saw the same requests"
+         server beside somebody else's {rows}, over {connections} connections; {done} publications were made; both saw \
+         the same requests"
     );
+    // An answer can only come out of step on a connection that clients share.
+    if kind != Kind::NginxPlain {
+        assert!(connections < (asked + rows) as u64, "{connections} connections for {} requests", asked + rows);
+    }
     // Enough came through for the agreement to say something.
     assert!(rows >= 200 && asked >= 100 && done >= 100, "{rows} rows, {asked} requests, {done} publications");
 }
