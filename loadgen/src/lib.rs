@@ -1,0 +1,2 @@
+//! A load generator for WebSocket servers that tells how far its own figures can be trusted.
+

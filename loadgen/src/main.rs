@@ -1,0 +1,3 @@
+//! The command `tidings-loadgen`: arguments in, exit code out.
+
+fn main() {}
