@@ -28,6 +28,7 @@ fn a_byte_of_a_dripping_head_costs_the_same_whatever_the_size_of_the_head() {
         cost.push(spent);
     }
     witness.finish("heads");
-    // Quadratic would be 8-fold. The witness costs something, too, and clocks have a grain of 10 ms.
-    assert!(cost[3] < 3.0 * cost[0] + 1.0, "{cost:?}");
+    // Parsing anew at each byte takes at least 30 µs of each at the largest size and 4 µs at the smallest. How many bytes
+    // one read finds differs with what else the machine does, and so does the price of a byte, threefold and more.
+    assert!(cost[3] < 3.0 * cost[0] + 12.0, "{cost:?}");
 }
