@@ -2,5 +2,10 @@
 
 pub mod adapters;
 pub mod clock;
+pub mod engine;
+pub mod fleet;
+pub mod measure;
 pub mod outcome;
+pub mod plan;
+pub mod random;
 pub mod stamp;

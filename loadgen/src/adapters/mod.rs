@@ -4,6 +4,7 @@
 //! is open, how a publication is worded, and what a message that came means. What it must remember of a connection is a
 //! [`Memory`] of a few bytes.
 
+pub mod choice;
 pub mod raw;
 pub mod tidings;
 

@@ -1,0 +1,97 @@
+//! The dialects by name, and their options.
+
+use super::Adapter;
+use super::raw::Raw;
+use super::tidings::Tidings;
+use std::collections::BTreeMap;
+
+/// Why there is no such dialect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadChoice {
+    /// Nobody speaks that.
+    #[error("there is no adapter `{0}`{hint}: there are {all}", hint = did_you_mean(.0, NAMES), all = NAMES.join(", "))]
+    Name(String),
+    /// The dialect has no such option.
+    #[error("the adapter {0} has no option `{1}`{2}")]
+    Option(&'static str, String, String),
+    /// An option has a value that it cannot have.
+    #[error("the option {0} of the adapter is `{1}`; it is {2}")]
+    Value(&'static str, String, &'static str),
+}
+
+/// All dialects.
+pub const NAMES: &[&str] = &["raw", "tidings"];
+
+/// The options of a dialect: name, default, meaning.
+#[must_use]
+pub fn options(name: &str) -> &'static [(&'static str, &'static str, &'static str)] {
+    match name {
+        "raw" => &[
+            ("echo_path", "/echo", "where what is sent comes back"),
+            ("subscribe_path", "/fan", "where subscribers connect"),
+            ("publish_path", "/pub", "where publishers connect: each message is published"),
+        ],
+        "tidings" => &[
+            ("resume", "false", "whether subscribers that come back ask for what they missed"),
+            ("acknowledge", "false", "whether each publication over the socket asks for an answer"),
+        ],
+        _ => &[],
+    }
+}
+
+/// Makes an adapter.
+///
+/// # Errors
+/// There is none of that name, or it has no such option.
+pub fn build(name: &str, given: &BTreeMap<String, String>) -> Result<Box<dyn Adapter>, BadChoice> {
+    let known = NAMES.iter().find(|known| **known == name).ok_or_else(|| BadChoice::Name(name.to_owned()))?;
+    let names: Vec<&str> = options(name).iter().map(|(option, _, _)| *option).collect();
+    if let Some(unknown) = given.keys().find(|option| !names.contains(&option.as_str())) {
+        let all = format!("{}: there are {}", did_you_mean(unknown, &names), names.join(", "));
+        return Err(BadChoice::Option(known, unknown.clone(), all));
+    }
+    let text = |option: &str| {
+        let default = options(name).iter().find(|(known, _, _)| *known == option).map_or("", |(_, default, _)| default);
+        given.get(option).cloned().unwrap_or_else(|| default.to_owned())
+    };
+    Ok(match *known {
+        "raw" => Box::new(Raw {
+            echo_path: text("echo_path"),
+            subscribe_path: text("subscribe_path"),
+            publish_path: text("publish_path"),
+        }),
+        _ => Box::new(Tidings {
+            resume: flag("resume", &text("resume"))?,
+            acknowledge: flag("acknowledge", &text("acknowledge"))?,
+        }),
+    })
+}
+
+fn flag(option: &'static str, value: &str) -> Result<bool, BadChoice> {
+    value.parse().map_err(|_| BadChoice::Value(option, value.to_owned(), "true or false"))
+}
+
+fn did_you_mean(word: &str, known: &[&str]) -> String {
+    let nearest = known.iter().min_by_key(|candidate| strsim::damerau_levenshtein(word, candidate));
+    nearest
+        .filter(|nearest| strsim::damerau_levenshtein(word, nearest) <= 3)
+        .map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAMES, build};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_dialect_can_be_had_and_mistakes_name_what_is_near() {
+        NAMES.iter().for_each(|name| assert!(build(name, &BTreeMap::new()).is_ok(), "{name}"));
+        let error = build("tiding", &BTreeMap::new()).expect_err("a mistake").to_string();
+        assert!(error.contains("did you mean `tidings`?"), "{error}");
+        let options = BTreeMap::from([("resum".to_owned(), "true".to_owned())]);
+        let error = build("tidings", &options).expect_err("a mistake").to_string();
+        assert!(error.contains("did you mean `resume`?"), "{error}");
+        let options = BTreeMap::from([("resume".to_owned(), "yes".to_owned())]);
+        assert!(build("tidings", &options).expect_err("a mistake").to_string().contains("true or false"));
+    }
+}

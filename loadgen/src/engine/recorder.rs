@@ -1,0 +1,138 @@
+//! What one thread counts and times, in windows of a second that are handed over whole.
+
+use crate::clock::{self, Nanos, SECOND};
+use crate::fleet::message::{Counts, Distribution, Phase, Series, WindowReport};
+use std::collections::BTreeMap;
+
+/// The most different error texts that are kept apart; the rest is counted together.
+const ERROR_TEXTS: usize = 50;
+
+/// Counts and times of one thread.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    /// What is counted in the window under way.
+    pub(super) counts: Counts,
+    distributions: BTreeMap<Series, Distribution>,
+    /// Errors of the whole run by their text.
+    pub(super) errors: BTreeMap<String, u64>,
+    /// Which times count: of messages that were meant to leave in this span.
+    counted: (Nanos, Nanos),
+    phase: Phase,
+    begin: Nanos,
+    cpu: Nanos,
+}
+
+impl Recorder {
+    /// Begins at a time, before there is traffic.
+    pub(super) fn new(now: Nanos) -> Recorder {
+        Recorder {
+            counts: Counts::default(),
+            distributions: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            counted: (Nanos::MAX, Nanos::MAX),
+            phase: Phase::Opening,
+            begin: now,
+            cpu: clock::thread_cpu(),
+        }
+    }
+
+    /// Says which messages count, once traffic is about to begin.
+    pub(super) fn count_between(&mut self, begin: Nanos, end: Nanos) {
+        self.counted = (begin, end);
+    }
+
+    /// No message that is meant to leave from now on counts.
+    pub(super) fn count_until(&mut self, end: Nanos) {
+        self.counted.1 = self.counted.1.min(end);
+    }
+
+    /// Takes note of a latency of a message that was meant to leave at `intended`.
+    pub(super) fn time(&mut self, series: Series, intended: Nanos, latency: Nanos) {
+        if (self.counted.0..self.counted.1).contains(&intended) {
+            self.time_anyway(series, latency);
+        }
+    }
+
+    /// Takes note of a latency in whatever phase it is.
+    pub(super) fn time_anyway(&mut self, series: Series, latency: Nanos) {
+        self.distributions.entry(series).or_default().record(latency);
+    }
+
+    /// Counts an error.
+    pub(super) fn error(&mut self, text: &str) {
+        self.counts.errors += 1;
+        let known = self.errors.contains_key(text) || self.errors.len() < ERROR_TEXTS;
+        let text = if known { text } else { "further errors of other kinds" };
+        *self.errors.entry(text.to_owned()).or_default() += 1;
+    }
+
+    /// When the window under way has to end at the latest: at whole seconds since counting began, which are the same on
+    /// all threads, and where the phase changes.
+    pub(super) fn window_end(&self) -> Nanos {
+        let (origin, last) = self.counted;
+        match self.phase {
+            Phase::Opening => self.begin + SECOND,
+            Phase::Warmup if self.begin < origin => origin - (origin - self.begin - 1) / SECOND * SECOND,
+            Phase::Warmup | Phase::Measure | Phase::Drain => {
+                let next = origin + (self.begin.saturating_sub(origin) / SECOND + 1) * SECOND;
+                if self.begin < last { next.min(last) } else { next }
+            }
+        }
+    }
+
+    /// Ends the window under way and begins the next, in the phase that it is by now.
+    pub(super) fn turn(&mut self, now: Nanos, connections: u64, traffic: bool) -> WindowReport {
+        let cpu = clock::thread_cpu();
+        let report = WindowReport {
+            phase: self.phase,
+            begin: self.begin,
+            end: now,
+            connections,
+            counts: std::mem::take(&mut self.counts),
+            distributions: std::mem::take(&mut self.distributions),
+            cpu: cpu - self.cpu,
+        };
+        (self.begin, self.cpu) = (now, cpu);
+        self.phase = match self.counted {
+            _ if !traffic => Phase::Opening,
+            (begin, _) if now < begin => Phase::Warmup,
+            (_, end) if now < end => Phase::Measure,
+            _ => Phase::Drain,
+        };
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Recorder, SECOND};
+    use crate::fleet::message::{Phase, Series};
+
+    #[test]
+    fn only_what_was_meant_to_leave_while_it_counts_is_timed() {
+        let mut recorder = Recorder::new(0);
+        recorder.count_between(2 * SECOND, 4 * SECOND);
+        assert_eq!(recorder.turn(SECOND, 0, true).phase, Phase::Opening);
+        for (intended, latency) in [(SECOND, 1), (2 * SECOND, 2), (4 * SECOND - 1, 3), (4 * SECOND, 4)] {
+            recorder.time(Series::Response, intended, latency * 1_000_000);
+        }
+        let report = recorder.turn(2 * SECOND, 0, true);
+        assert_eq!((report.phase, report.distributions[&Series::Response].count()), (Phase::Warmup, 2));
+        assert_eq!(recorder.turn(3 * SECOND, 0, true).phase, Phase::Measure);
+        assert_eq!(recorder.window_end(), 4 * SECOND);
+        recorder.turn(3 * SECOND + SECOND / 3, 0, true);
+        assert_eq!(recorder.window_end(), 4 * SECOND, "a window that began late is shorter");
+        assert_eq!(recorder.turn(4 * SECOND, 0, true).phase, Phase::Measure);
+        assert_eq!(recorder.turn(5 * SECOND, 0, true).phase, Phase::Drain);
+    }
+
+    #[test]
+    fn errors_of_too_many_kinds_are_counted_together() {
+        let mut recorder = Recorder::new(0);
+        (0..1000).for_each(|n| recorder.error(&format!("error {n}")));
+        assert_eq!(
+            (recorder.counts.errors, recorder.errors.len(), recorder.errors.values().sum::<u64>()),
+            (1000, 51, 1000)
+        );
+    }
+}

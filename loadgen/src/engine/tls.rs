@@ -1,0 +1,86 @@
+//! Whom TLS connections believe.
+
+use super::transport::TlsConfig;
+use crate::plan::{Target, Trust};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::sync::Arc;
+
+/// Where Debian, Fedora and Alpine keep the machine's certificates.
+const SYSTEM: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// What connections to a target are made with; `None` when it is not reached over TLS.
+///
+/// # Errors
+/// Certificates that cannot be read, or a name that no certificate can have.
+pub(super) fn config(target: &Target, trust: &Trust) -> Result<TlsConfig, String> {
+    if !target.tls {
+        return Ok(None);
+    }
+    let provider = Arc::new(ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let config = match trust {
+        Trust::Anybody => versions.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        Trust::File(path) => versions.with_root_certificates(roots(path)?),
+        Trust::System => {
+            let path = SYSTEM.iter().find(|path| std::path::Path::new(path).exists());
+            let path =
+                path.ok_or("this machine has no file of certificates where it usually is: name one with --ca")?;
+            versions.with_root_certificates(roots(path)?)
+        }
+    };
+    let name = ServerName::try_from(target.host.clone()).map_err(|error| format!("`{}`: {error}", target.host))?;
+    Ok(Some((Arc::new(config.with_no_client_auth()), name)))
+}
+
+fn roots(path: &str) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| format!("{path}: {error}"))?;
+    store.add_parsable_certificates(certificates.filter_map(Result::ok));
+    if store.is_empty() { Err(format!("{path}: there is no certificate in it")) } else { Ok(store) }
+}
+
+/// Believes everybody who can sign for the certificate that they show: `--insecure`.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

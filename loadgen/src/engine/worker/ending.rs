@@ -1,0 +1,278 @@
+//! How connections end, and how the run does.
+
+use super::super::client::{Codec, Stage};
+use super::super::desk::{self, Traffic};
+use super::timers::What;
+use super::{Course, Worker};
+use crate::clock::{self, Nanos};
+use crate::fleet::message::{Ledger, Report};
+use crate::plan::{Ending, Flow, Task};
+use mio::Token;
+use std::rc::Rc;
+use tidings::wire::frame::{Opcode, write_masked};
+
+/// Normal closure (RFC 6455 section 7.4.1).
+const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
+
+impl Worker {
+    /// A connection is gone, or must go, against this side's will.
+    pub(super) fn lost(&mut self, slot: usize, text: &str) {
+        let (index, local, stage, cut) = {
+            let client = &self.clients[slot];
+            (usize::from(client.group), client.local, client.stage, client.cut)
+        };
+        if matches!(&self.clients[slot].codec, Codec::Frames(frames) if frames.is_checked())
+            && text.starts_with("tungstenite")
+        {
+            self.desk.ledger.objections += 1;
+        }
+        match stage {
+            Stage::Leaving => self.remove(slot),
+            Stage::Open => {
+                self.desk.recorder.counts.dropped += 1;
+                self.desk.recorder.error(text);
+                self.remove(slot);
+            }
+            _ => {
+                self.discard(slot);
+                self.refused(index, local, cut, text);
+            }
+        }
+    }
+
+    /// A connection was on its way for too long.
+    pub(super) fn too_late(&mut self, token: Token, _now: Nanos) {
+        let Some(slot) = self.slot_of(token) else { return };
+        match self.clients[slot].stage {
+            Stage::Open => {}
+            Stage::Leaving => self.remove(slot),
+            _ => self.lost(slot, "a connection was not of use in time"),
+        }
+    }
+
+    /// Ends a connection by this side's will.
+    pub(super) fn leave(&mut self, slot: usize) {
+        if self.clients[slot].stage == Stage::Leaving {
+            return;
+        }
+        let is_socket = matches!(self.clients[slot].codec, Codec::Frames(_));
+        if self.desk.plan.ending == Ending::Rst || !is_socket {
+            self.clients[slot].transport.reset_on_drop();
+            return self.remove(slot);
+        }
+        self.count_as_left(slot);
+        let mask = self.desk.random.mask();
+        write_masked(&mut self.clients[slot].out, Opcode::Close, true, &NORMAL, mask);
+        self.clients[slot].stage = Stage::Leaving;
+        let token = Token((self.clients[slot].generation as usize) << 32 | slot);
+        self.deadlines.push_back((clock::now().saturating_add(clock::of(self.desk.plan.opening.timeout)), token));
+        self.mark(slot);
+    }
+
+    fn count_as_left(&mut self, slot: usize) {
+        let index = usize::from(self.clients[slot].group);
+        match self.clients[slot].stage {
+            Stage::Open => {
+                self.open -= 1;
+                self.squads[index].open -= 1;
+            }
+            Stage::Leaving => {}
+            _ => self.pending -= 1,
+        }
+    }
+
+    /// A connection is over: its place is free, and what it has received is kept for its successor.
+    pub(super) fn remove(&mut self, slot: usize) {
+        let (index, local, cut) = {
+            let client = &self.clients[slot];
+            (usize::from(client.group), client.local, client.cut)
+        };
+        self.discard(slot);
+        self.vacate(index, local, cut);
+    }
+
+    fn discard(&mut self, slot: usize) {
+        self.count_as_left(slot);
+        let mut client = self.clients.remove(slot);
+        // Closing the socket takes it from the list as well.
+        let _ = self.poll.registry().deregister(&mut client.transport);
+        let place = (usize::from(client.group), client.local);
+        let resumes = self.desk.adapter.resumes();
+        if matches!(self.desk.plan.groups[place.0].task, Task::Echo { .. }) {
+            self.settle_echo(&client.trackers, client.sent);
+        } else if resumes && client.memory.positions.is_some() {
+            self.memories.insert(place, client.memory);
+            self.ledgers.insert(place, client.trackers);
+        } else {
+            self.count_received(&client.trackers);
+        }
+    }
+
+    /// What became of the echoes of one connection.
+    fn settle_echo(&mut self, trackers: &[super::super::tracker::Tracker], sent: u64) {
+        let ledger = &mut self.desk.ledger;
+        let missing: u64 = trackers.iter().map(|tracker| tracker.missing(sent)).sum();
+        ledger.expected += sent;
+        ledger.lost += missing;
+        ledger.came += sent - missing;
+    }
+
+    /// What a receiver that is gone for good has received was expected, and the rest was not.
+    fn count_received(&mut self, trackers: &[super::super::tracker::Tracker]) {
+        let came: u64 = trackers.iter().map(super::super::tracker::Tracker::came).sum();
+        self.desk.ledger.expected += came;
+        self.desk.ledger.came += came;
+    }
+
+    /// All connections of a squad are cut at once, and come back after a random part of the time they are given.
+    pub(super) fn cut_all(&mut self, squad: usize, now: Nanos) {
+        let Some((_, spread)) = self.desk.plan.groups[squad].outage else { return };
+        let places = self.squads[squad].places.clone();
+        for (local, slot) in places.into_iter().enumerate() {
+            let slot = slot as usize;
+            if !self.clients.get(slot).is_some_and(|client| client.stage == Stage::Open) {
+                continue;
+            }
+            self.clients[slot].transport.reset_on_drop();
+            self.discard(slot);
+            self.squads[squad].places[local] = super::squad::NOBODY;
+            let wait = clock::of(spread.mul_f64(self.desk.random.share()));
+            let local = u32::try_from(local).unwrap_or(u32::MAX);
+            self.set_timer(now.saturating_add(wait), What::Return { squad, local, cut: now });
+        }
+    }
+
+    /// Traffic begins at a time.
+    pub(super) fn go(&mut self, at: Nanos) {
+        if !matches!(self.course, Course::Opening { .. }) {
+            return;
+        }
+        let plan = Rc::clone(&self.desk.plan);
+        self.expect_deliveries();
+        self.desk.traffic = Traffic::On;
+        self.course = Course::Running;
+        let (begin, end) = plan.counted(at);
+        self.desk.recorder.count_between(begin, end);
+        self.tell_window(clock::now());
+        for (index, group) in plan.groups.iter().enumerate() {
+            let begins = at.saturating_add(clock::of(group.start));
+            self.squads[index].begins.get_or_insert(begins);
+            self.squads[index].plan_sends(&plan, group, self.desk.share, at);
+            if let Some((when, _)) = group.outage {
+                self.set_timer(at.saturating_add(clock::of(when)), What::Outage { squad: index });
+            }
+        }
+        let slots: Vec<usize> =
+            self.clients.iter().filter(|(_, client)| client.stage == Stage::Open).map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.begin_flow(slot));
+        // Lives begin with the traffic, or everybody who was there before would end too early to be seen.
+        self.end = end;
+    }
+
+    /// Says how many receivers each channel has on this thread.
+    pub(super) fn expect_deliveries(&mut self) {
+        let (plan, share) = (Rc::clone(&self.desk.plan), self.desk.share);
+        let clients = &self.clients;
+        let numbers = clients.iter().filter(|(_, client)| {
+            let reads = matches!(plan.groups[usize::from(client.group)].task, Task::Subscribe);
+            reads && client.stage == Stage::Open
+        });
+        let numbers = numbers.map(|(_, client)| share.global(u64::from(client.local)));
+        self.desk.spreads.expect(desk::receivers(&plan, numbers));
+    }
+
+    /// Whether the time of the run is over, or its count is reached and closed flows have made theirs.
+    pub(super) fn is_counted_out(&self, now: Nanos) -> bool {
+        if now >= self.end {
+            return true;
+        }
+        let plan = &self.desk.plan;
+        let counts = plan.groups.iter().zip(&self.squads).filter_map(|(group, squad)| match &group.task {
+            Task::Publish { flow: Flow::Closed { .. }, .. } => {
+                Some(plan.count.is_some_and(|count| squad.made >= count))
+            }
+            Task::Echo { flow: Flow::Closed { .. }, .. } => Some(false),
+            Task::Echo { .. } | Task::Publish { .. } => Some(plan.count.is_some()),
+            _ => None,
+        });
+        let counts: Vec<bool> = counts.collect();
+        !counts.is_empty() && counts.into_iter().all(|done| done)
+    }
+
+    /// Nothing is sent any more.
+    pub(super) fn stop(&mut self, now: Nanos) {
+        if !matches!(self.course, Course::Opening { .. } | Course::Running) {
+            return;
+        }
+        self.desk.traffic = Traffic::Over;
+        self.course = Course::Stopped;
+        for squad in &mut self.squads {
+            squad.stopped = true;
+            if let Some(schedule) = &mut squad.schedule {
+                schedule.stop();
+            }
+        }
+        self.desk.recorder.count_until(now);
+        self.tell_window(now);
+        self.desk.reports.send(Report::Sent(self.desk.published.clone()));
+    }
+
+    /// How many messages have not come, of all that were sent.
+    pub(super) fn missing(&self, totals: &[u64]) -> u64 {
+        let (plan, share) = (&self.desk.plan, self.desk.share);
+        let of_client = |client: &super::Client| match plan.groups[usize::from(client.group)].task {
+            Task::Echo { .. } => client.trackers.iter().map(|tracker| tracker.missing(client.sent)).sum(),
+            Task::Subscribe if client.stage == Stage::Open => {
+                let number = share.global(u64::from(client.local));
+                let missing = client.trackers.iter().enumerate().map(|(place, tracker)| {
+                    desk::stream_of(plan, number, place).map_or(0, |stream| tracker.missing(totals[stream as usize]))
+                });
+                missing.sum()
+            }
+            _ => 0,
+        };
+        self.clients.iter().map(|(_, client)| of_client(client)).sum()
+    }
+
+    /// Tells what became of everything.
+    pub(super) fn finish(&mut self, now: Nanos) {
+        let totals = match std::mem::replace(&mut self.course, Course::Over) {
+            Course::Settling { totals, .. } => totals,
+            _ => Vec::new(),
+        };
+        for spread in self.desk.spreads.give_up(now, true) {
+            self.desk.reports.send(Report::Spread(spread));
+        }
+        let plan = Rc::clone(&self.desk.plan);
+        let clients = std::mem::take(&mut self.clients);
+        for (_, client) in clients {
+            let number = self.desk.share.global(u64::from(client.local));
+            match plan.groups[usize::from(client.group)].task {
+                Task::Echo { .. } => self.settle_echo(&client.trackers, client.sent),
+                Task::Subscribe => self.settle_subscriber(number, &client.trackers, &totals),
+                _ => {}
+            }
+            if plan.ending == Ending::Rst {
+                client.transport.reset_on_drop();
+            }
+        }
+        // Those who were cut and never came back miss the rest.
+        for ((_, local), trackers) in std::mem::take(&mut self.ledgers) {
+            self.settle_subscriber(self.desk.share.global(u64::from(local)), &trackers, &totals);
+        }
+        self.tell_window(now);
+        let mut ledger: Ledger = std::mem::take(&mut self.desk.ledger);
+        ledger.errors = std::mem::take(&mut self.desk.recorder.errors);
+        self.desk.reports.send(Report::Done(ledger));
+    }
+
+    fn settle_subscriber(&mut self, number: u64, trackers: &[super::super::tracker::Tracker], totals: &[u64]) {
+        for (place, tracker) in trackers.iter().enumerate() {
+            let Some(stream) = desk::stream_of(&self.desk.plan, number, place) else { continue };
+            let missing = tracker.missing(totals.get(stream as usize).copied().unwrap_or(0));
+            self.desk.ledger.lost += missing;
+            self.desk.ledger.came += tracker.came();
+            self.desk.ledger.expected += tracker.came() + missing;
+        }
+    }
+}

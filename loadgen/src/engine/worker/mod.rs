@@ -1,0 +1,264 @@
+//! The loop of one thread: wait, read, open, send, and be done.
+
+mod ending;
+mod opening;
+mod reading;
+mod sending;
+mod squad;
+mod timers;
+
+use self::squad::Squad;
+use self::timers::{Alarm, Timer};
+use super::client::Client;
+use super::desk::{Desk, Notice, Traffic};
+use super::recorder::Recorder;
+use super::spread::Spreads;
+use super::tracker::Tracker;
+use super::transport::TlsConfig;
+use super::{Progress, Reports, Wake, tls};
+use crate::adapters::{Adapter, Memory};
+use crate::clock::{self, Nanos};
+use crate::fleet::message::{Ledger, Order, Report};
+use crate::plan::{Payloads, Plan, Share, Task};
+use crate::random::{Random, filling};
+use crossbeam_channel::Receiver;
+use mio::{Events, Poll, Token, Waker};
+use slab::Slab;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use tidings::wire::deflate::{Codec, Tuning};
+
+/// The token of the waker and of the alarm; connections have the generation above the slot.
+const WAKE: Token = Token(usize::MAX);
+const ALARM: Token = Token(usize::MAX - 1);
+/// What one read takes at most, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// Messages sent before the loop looks at the network again.
+const SENDS_PER_TURN: usize = 256;
+/// Connections opened before it does.
+const OPENS_PER_TURN: usize = 64;
+/// Compression of what is sent: level 1, messages of 64 bytes to 16 MiB.
+const TUNING: Tuning = Tuning { level: 1, least_bytes: 64, most_bytes: 16 << 20 };
+
+/// Where a thread is in its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Course {
+    /// Connections open; nobody sends.
+    Opening { told: bool },
+    /// Messages are sent.
+    Running,
+    /// None is sent any more; the totals are awaited.
+    Stopped,
+    /// What is missing is awaited until the deadline.
+    Settling { deadline: Nanos, totals: Vec<u64> },
+    /// All is told.
+    Over,
+}
+
+/// One thread of a run.
+pub struct Worker {
+    poll: Poll,
+    alarm: Alarm,
+    orders: Receiver<Order>,
+    desk: Desk,
+    clients: Slab<Client>,
+    squads: Vec<Squad>,
+    dirty: Vec<usize>,
+    timers: BinaryHeap<Timer>,
+    /// When each connection that is on its way has to be of use, in order.
+    deadlines: VecDeque<(Nanos, Token)>,
+    tls: TlsConfig,
+    course: Course,
+    pending: u64,
+    open: u64,
+    generation: u32,
+    /// How many connections were begun: the next one's source address.
+    begun: u64,
+    scratch: Vec<u8>,
+    notice: Notice,
+    /// Inflates what comes; apart from the desk, which is busy while this is read from.
+    inflate: Codec,
+    /// What was remembered of connections that may come back, by squad and place.
+    memories: HashMap<(usize, u32), Memory>,
+    /// What they had received.
+    ledgers: HashMap<(usize, u32), Box<[Tracker]>>,
+    /// By squad and place: whether the first connection there is on its way.
+    undecided: Vec<Vec<bool>>,
+    /// How many receivers a publication has, over all threads, where all channels have as many.
+    receivers_per_publication: u64,
+    /// When messages stop to be sent.
+    end: Nanos,
+}
+
+impl Worker {
+    /// A thread that will do its share of a plan when [`Worker::run`] is called, and what wakes it for an order.
+    ///
+    /// # Errors
+    /// The kernel gives no epoll or timer, or the certificates cannot be read.
+    pub fn new(
+        plan: Plan,
+        share: Share,
+        adapter: Box<dyn Adapter>,
+        orders: Receiver<Order>,
+        reports: Reports,
+        progress: Arc<Progress>,
+    ) -> Result<(Worker, Wake), String> {
+        let text = |error: io::Error| format!("a thread cannot begin: {error}");
+        let poll = Poll::new().map_err(text)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(text)?);
+        let alarm = Alarm::new(poll.registry(), ALARM).map_err(text)?;
+        let tls = tls::config(&plan.target, &plan.trust)?;
+        let largest = plan.groups.iter().filter_map(|group| payloads(&group.task)).map(Payloads::largest).max();
+        let receivers_per_publication = plan.receivers_per_publication();
+        let squads: Vec<Squad> = (0..plan.groups.len()).map(|index| Squad::new(&plan, index, share)).collect();
+        let undecided = squads.iter().map(|squad| vec![true; squad.places.len()]).collect();
+        let desk = Desk {
+            share,
+            adapter: Rc::from(adapter),
+            recorder: Recorder::new(clock::now()),
+            spreads: Spreads::default(),
+            random: Random::new(plan.seed ^ (share.index << 32)),
+            ledger: Ledger::default(),
+            published: vec![0; plan.streams as usize],
+            traffic: Traffic::Before,
+            progress,
+            reports,
+            deflate: Codec::new(TUNING),
+            filling: filling(plan.seed, largest.unwrap_or(0)),
+            scratch: Vec::new(),
+            plan: Rc::new(plan),
+        };
+        let worker = Worker {
+            poll,
+            alarm,
+            orders,
+            desk,
+            clients: Slab::new(),
+            squads,
+            dirty: Vec::new(),
+            timers: BinaryHeap::new(),
+            deadlines: VecDeque::new(),
+            tls,
+            course: Course::Opening { told: false },
+            pending: 0,
+            open: 0,
+            generation: 0,
+            begun: 0,
+            scratch: vec![0; READ_BYTES],
+            notice: Notice::default(),
+            inflate: Codec::new(TUNING),
+            memories: HashMap::new(),
+            ledgers: HashMap::new(),
+            undecided,
+            receivers_per_publication,
+            end: Nanos::MAX,
+        };
+        Ok((worker, waker))
+    }
+
+    /// Runs until all is told.
+    pub fn run(mut self) {
+        if let Err(error) = self.turn_until_over() {
+            self.desk.reports.send(Report::Failed(format!("epoll: {error}")));
+        }
+    }
+
+    fn turn_until_over(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while self.course != Course::Over {
+            let now = clock::now();
+            let wait = self.next_deadline().is_none_or(|deadline| deadline > now);
+            if wait {
+                self.alarm.set(self.next_deadline())?;
+            }
+            match self.poll.poll(&mut events, (!wait).then_some(std::time::Duration::ZERO)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            for event in &events {
+                match event.token() {
+                    WAKE | ALARM => {}
+                    token => self.event(token, event),
+                }
+            }
+            self.obey();
+            let now = clock::now();
+            self.fire(now);
+            self.open_due(now);
+            self.send_due();
+            self.flush_dirty();
+            self.progress(clock::now());
+        }
+        Ok(())
+    }
+
+    /// The earliest time at which something has to be done.
+    fn next_deadline(&self) -> Option<Nanos> {
+        let settle = match &self.course {
+            Course::Settling { deadline, .. } => Some(*deadline),
+            _ => None,
+        };
+        let times = [
+            Some(self.desk.recorder.window_end()),
+            settle,
+            self.timers.peek().map(|timer| timer.at),
+            self.deadlines.front().map(|(deadline, _)| *deadline),
+            self.squads.iter().filter_map(Squad::next_send).min(),
+            self.next_opening(),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    fn obey(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Go(at) => self.go(at),
+                Order::Stop => self.stop(clock::now()),
+                Order::Settle(totals) => {
+                    let deadline = clock::now().saturating_add(clock::of(self.desk.plan.drain));
+                    self.course = Course::Settling { deadline, totals };
+                }
+            }
+        }
+    }
+
+    /// Ends windows, and the parts of the run.
+    fn progress(&mut self, now: Nanos) {
+        if now >= self.desk.recorder.window_end() {
+            self.tell_window(now);
+            for spread in self.desk.spreads.give_up(now, false) {
+                self.desk.reports.send(Report::Spread(spread));
+            }
+        }
+        match &self.course {
+            Course::Opening { told: false } if self.all_opened() => {
+                self.course = Course::Opening { told: true };
+                self.expect_deliveries();
+                self.tell_window(now);
+                self.desk.reports.send(Report::Opened);
+            }
+            Course::Running if self.squads.iter().all(Squad::has_sent_all) && self.is_counted_out(now) => {
+                self.stop(now)
+            }
+            Course::Settling { deadline, totals } if now >= *deadline || self.missing(totals) == 0 => self.finish(now),
+            _ => {}
+        }
+    }
+
+    fn tell_window(&mut self, now: Nanos) {
+        let traffic = self.desk.traffic != Traffic::Before;
+        let report = self.desk.recorder.turn(now, self.open, traffic);
+        self.desk.reports.send(Report::Window(report));
+    }
+}
+
+fn payloads(task: &Task) -> Option<&Payloads> {
+    match task {
+        Task::Echo { payloads, .. } | Task::Publish { payloads, .. } => Some(payloads),
+        _ => None,
+    }
+}

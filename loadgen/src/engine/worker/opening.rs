@@ -1,0 +1,310 @@
+//! Connections on their way: when each is begun, and what becomes of it.
+
+use super::super::client::{Answers, Client, Codec, Reading, Stage};
+use super::super::desk::{self, Traffic};
+use super::super::events::EventStream;
+use super::super::frames::Frames;
+use super::super::http::{self, Answer};
+use super::super::request;
+use super::super::tracker::Tracker;
+use super::super::transport::Transport;
+use super::squad::NOBODY;
+use super::timers::What;
+use super::{OPENS_PER_TURN, Worker};
+use crate::adapters::{Memory, Opening, Transport as Runs};
+use crate::clock::{self, Nanos, SECOND};
+use crate::fleet::message::Series;
+use crate::plan::{Group, Route, Task};
+use mio::{Interest, Token};
+use std::io;
+use tidings::wire::deflate::parse_extensions;
+
+/// What a slow reader's socket holds at most: its slowness is to reach the server soon.
+const SLOW_RECEIVE_BYTES: usize = 16 * 1024;
+/// How long a place stays empty after its connection failed or was lost, where it is taken again.
+const RETRY: Nanos = SECOND / 10;
+
+impl Worker {
+    /// Whether connections of a group are opened before traffic begins.
+    fn is_early(group: &Group) -> bool {
+        group.start.is_zero() && !matches!(group.task, Task::Knock | Task::Mischief { .. })
+    }
+
+    /// Whether everything that traffic waits for is decided.
+    pub(super) fn all_opened(&self) -> bool {
+        let groups = self.desk.plan.groups.iter().zip(&self.squads);
+        groups.filter(|(group, _)| Self::is_early(group)).all(|(_, squad)| squad.decided >= squad.places.len() as u64)
+    }
+
+    /// When the next connection is to be begun; `None` when none is, or too many are on their way.
+    pub(super) fn next_opening(&self) -> Option<Nanos> {
+        if self.is_crowded() {
+            return None;
+        }
+        (0..self.squads.len()).filter_map(|index| self.opening_due(index)).min()
+    }
+
+    fn is_crowded(&self) -> bool {
+        let most = self.desk.share.count(self.desk.plan.opening.most_pending).max(1);
+        self.pending >= most || matches!(self.desk.traffic, Traffic::Over)
+    }
+
+    /// When the next first connection of a squad is due.
+    fn opening_due(&self, index: usize) -> Option<Nanos> {
+        let (group, squad) = (&self.desk.plan.groups[index], &self.squads[index]);
+        let begins = squad.begins?;
+        if squad.begun >= squad.places.len() as u64 || matches!(group.task, Task::Mischief { .. }) {
+            return None;
+        }
+        let number = self.desk.share.global(squad.begun);
+        match &group.opening {
+            Some(ramp) => ramp.time_of(number as f64).map(|time| begins.saturating_add(clock::of(time))),
+            None => Some(begins),
+        }
+    }
+
+    /// Begins the connections that are due.
+    pub(super) fn open_due(&mut self, now: Nanos) {
+        for index in 0..self.squads.len() {
+            if self.squads[index].begins.is_none() && Self::is_early(&self.desk.plan.groups[index]) {
+                self.squads[index].begins = Some(now);
+            }
+            for _ in 0..OPENS_PER_TURN {
+                let due = self.opening_due(index).filter(|due| *due <= now && !self.is_crowded());
+                let Some(due) = due else { break };
+                let local = u32::try_from(self.squads[index].begun).unwrap_or(NOBODY);
+                self.squads[index].begun += 1;
+                // Without a rate it is meant to be opened when it is its turn.
+                let intended = if self.desk.plan.groups[index].opening.is_some() { due } else { clock::now() };
+                self.begin(index, local, intended, 0, Memory::default());
+            }
+        }
+    }
+
+    /// Takes a place again after its connection was lost.
+    pub(super) fn come_back(&mut self, squad: usize, local: u32, cut: Nanos, now: Nanos) {
+        if self.desk.traffic == Traffic::Over {
+            return;
+        }
+        let memory = self.squads[squad].places.get(local as usize).map(|_| self.memories.remove(&(squad, local)));
+        self.begin(squad, local, if cut > 0 { now } else { clock::now() }, cut, memory.flatten().unwrap_or_default());
+    }
+
+    /// Begins one connection.
+    fn begin(&mut self, index: usize, local: u32, intended: Nanos, cut: Nanos, memory: Memory) {
+        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let group = &plan.groups[index];
+        let number = self.desk.share.global(u64::from(local));
+        let slow = group.slow.filter(|slow| slow.has(number));
+        let addresses = &plan.target.addresses;
+        let to = addresses[usize::try_from(self.begun).unwrap_or(0) % addresses.len()];
+        let from = (!plan.sources.is_empty())
+            .then(|| plan.sources[self.desk.share.global(self.begun) as usize % plan.sources.len()]);
+        self.begun += 1;
+        let opened = Transport::connect(to, from, slow.map(|_| SLOW_RECEIVE_BYTES), &self.tls);
+        let mut transport = match opened {
+            Ok(transport) => transport,
+            Err(error) => return self.not_opened(index, local, cut, &error),
+        };
+        let reading = slow.map_or(Reading::Freely, |slow| {
+            Reading::Paced(u32::try_from(slow.bytes_per_second.div_ceil(10)).unwrap_or(u32::MAX))
+        });
+        self.generation = self.generation.wrapping_add(1) & 0x7FFF_FFFF;
+        let entry = self.clients.vacant_entry();
+        let token = Token((self.generation as usize) << 32 | entry.key());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut transport, token, interest) {
+            return self.not_opened(index, local, cut, &error);
+        }
+        let tracker =
+            if cut > 0 || self.desk.traffic != Traffic::Before { Tracker::from_anywhere() } else { Tracker::from(1) };
+        let trackers =
+            self.ledgers.remove(&(index, local)).unwrap_or_else(|| desk::trackers_of(&plan, &group.task, tracker));
+        self.squads[index].places[local as usize] = u32::try_from(entry.key()).unwrap_or(NOBODY);
+        entry.insert(Client {
+            transport,
+            codec: Codec::Head,
+            memory,
+            rest: Vec::new(),
+            out: Vec::new(),
+            out_at: 0,
+            generation: self.generation,
+            group: u16::try_from(index).unwrap_or(0),
+            stage: Stage::Connecting,
+            reading,
+            awaits_room: true,
+            dirty: false,
+            local,
+            trackers,
+            intended,
+            cut,
+            sent: 0,
+        });
+        self.pending += 1;
+        self.deadlines.push_back((clock::now().saturating_add(clock::of(plan.opening.timeout)), token));
+    }
+
+    fn not_opened(&mut self, index: usize, local: u32, cut: Nanos, error: &io::Error) {
+        let limit = match error.raw_os_error() {
+            Some(24) => Some("this process may have no more descriptors: raise `ulimit -n`, or use --processes"),
+            Some(23) => Some("this machine may have no more descriptors: raise fs.file-max"),
+            Some(98 | 99) => Some("no free port is left: use more addresses with --source-ip, or --close rst"),
+            _ => None,
+        };
+        if let Some(limit) = limit
+            && !self.desk.ledger.limits.iter().any(|known| known == limit)
+        {
+            self.desk.ledger.limits.push(limit.to_owned());
+        }
+        self.refused(index, local, cut, &format!("a connection cannot be begun: {error}"));
+    }
+
+    /// A connection did not become of use.
+    pub(super) fn refused(&mut self, index: usize, local: u32, cut: Nanos, text: &str) {
+        self.desk.recorder.counts.refused += 1;
+        self.desk.recorder.error(text);
+        self.decide(index, local);
+        self.vacate(index, local, cut);
+    }
+
+    /// The first connection in a place is decided: it is of use, or it failed.
+    fn decide(&mut self, index: usize, local: u32) {
+        if let Some(first) = self.undecided.get_mut(index).and_then(|places| places.get_mut(local as usize))
+            && *first
+        {
+            *first = false;
+            self.squads[index].decided += 1;
+        }
+    }
+
+    /// A place is empty; it is taken again where the group's connections come back.
+    pub(super) fn vacate(&mut self, index: usize, local: u32, cut: Nanos) {
+        self.squads[index].places[local as usize] = NOBODY;
+        let group = &self.desk.plan.groups[index];
+        let returns = matches!(group.task, Task::Knock) || group.lifetime.is_some() || cut > 0;
+        if returns && self.desk.traffic == Traffic::On {
+            self.set_timer(clock::now() + RETRY, What::Return { squad: index, local, cut });
+        }
+    }
+
+    /// The socket is connected: the request leaves.
+    pub(super) fn connected(&mut self, slot: usize) {
+        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let client = &mut self.clients[slot];
+        client.stage = Stage::Greeting;
+        let group = &plan.groups[usize::from(client.group)];
+        if let Task::Publish { route: Route::Http { .. }, .. } = group.task {
+            client.codec = Codec::Answers(Box::new(Answers::default()));
+            client.awaits_room = false;
+            return self.ready(slot, clock::now());
+        }
+        let number = self.desk.share.global(u64::from(client.local));
+        let who = desk::who(&plan, group, number);
+        let opening = self.desk.adapter.opening(&who, &client.memory);
+        let key = request::key(plan.seed, number ^ u64::from(client.group) << 40);
+        request::write_opening(&mut client.out, &plan, &opening, &key);
+        self.mark(slot);
+    }
+
+    /// The head of the answer has come.
+    pub(super) fn answered(&mut self, slot: usize, answer: &Answer) -> Result<(), String> {
+        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let client = &mut self.clients[slot];
+        let group = &plan.groups[usize::from(client.group)];
+        let number = self.desk.share.global(u64::from(client.local));
+        let opening = self.desk.adapter.opening(&desk::who(&plan, group, number), &client.memory);
+        client.codec = match opening.transport {
+            Runs::WebSocket => {
+                let key = request::key(plan.seed, number ^ u64::from(client.group) << 40);
+                check_upgrade(answer, &opening, &key)?;
+                let checked = plan.check_every > 0 && number % plan.check_every == 0;
+                let (deflates, kept) = agreed(answer, plan.deflate)?;
+                Codec::Frames(match deflates {
+                    true => Frames::with_deflate(kept, &self.desk.deflate),
+                    false => Frames::new(checked),
+                })
+            }
+            Runs::EventStream if answer.status == 200 => Codec::Events(Box::new(EventStream::new(answer.body))),
+            Runs::EventStream | Runs::Http => return Err(format!("the server answered {}", answer.status)),
+        };
+        client.stage = Stage::Joining;
+        if matches!(&client.codec, Codec::Frames(frames) if frames.is_checked()) {
+            self.desk.ledger.checked += 1;
+        }
+        let (mut line, _) = desk::split(client, &plan, self.desk.share);
+        self.desk.greeted(&mut line, &mut self.notice);
+        self.mark(slot);
+        Ok(())
+    }
+
+    /// A connection is of use.
+    pub(super) fn ready(&mut self, slot: usize, now: Nanos) {
+        let client = &mut self.clients[slot];
+        if client.stage == Stage::Open || client.stage == Stage::Leaving {
+            return;
+        }
+        client.stage = Stage::Open;
+        let (index, local, intended, cut) = (usize::from(client.group), client.local, client.intended, client.cut);
+        let token = Token((client.generation as usize) << 32 | slot);
+        let paced = client.reading != Reading::Freely;
+        self.pending -= 1;
+        self.open += 1;
+        self.squads[index].open += 1;
+        self.desk.recorder.counts.opened += 1;
+        self.desk.recorder.time_anyway(Series::Open, now.saturating_sub(intended));
+        if cut > 0 {
+            self.desk.recorder.time_anyway(Series::Recovery, now.saturating_sub(cut));
+            self.clients[slot].cut = 0;
+        }
+        self.decide(index, local);
+        if paced {
+            self.set_timer(now, What::Sip(token));
+        }
+        self.begin_life(index, slot, token, now);
+    }
+
+    fn begin_life(&mut self, index: usize, slot: usize, token: Token, now: Nanos) {
+        match (&self.desk.plan.groups[index].task, self.desk.plan.groups[index].lifetime) {
+            (Task::Knock, _) => self.set_timer(now, What::End(token)),
+            (_, Some(lifetime)) => {
+                // Lives of different lengths around the mean: exponential, as calls and visits are.
+                let share = -self.desk.random.share().max(1e-9).ln();
+                let life = clock::of(lifetime.mul_f64(share));
+                self.set_timer(now.saturating_add(life), What::End(token));
+            }
+            _ => {}
+        }
+        if self.desk.traffic == Traffic::On {
+            self.begin_flow(slot);
+        }
+    }
+}
+
+/// A WebSocket's handshake as RFC 6455 section 4.1 has clients check it.
+fn check_upgrade(answer: &Answer, opening: &Opening, key: &str) -> Result<(), String> {
+    if answer.status != 101 {
+        return Err(format!("the server answered {} and not 101", answer.status));
+    }
+    if !http::accepts(answer, key) {
+        return Err("the server's Sec-WebSocket-Accept is not that of the key".to_owned());
+    }
+    match (opening.subprotocol, answer.subprotocol.as_deref()) {
+        (None, None) => Ok(()),
+        (Some(offered), Some(chosen)) if offered.split(',').any(|name| name.trim() == chosen) => Ok(()),
+        (Some(offered), None) => Err(format!("the server does not speak {offered}")),
+        (_, Some(chosen)) => Err(format!("the server chose the subprotocol {chosen}, which was not offered")),
+    }
+}
+
+/// Whether compression was agreed to, and whether the server keeps its window.
+fn agreed(answer: &Answer, offered: bool) -> Result<(bool, bool), String> {
+    let values: Vec<&str> = answer.extensions.iter().map(String::as_str).collect();
+    let extensions = parse_extensions(&values).map_err(|_| "a Sec-WebSocket-Extensions that breaks its grammar")?;
+    match extensions.as_slice() {
+        [] => Ok((false, false)),
+        [one] if offered && one.name.eq_ignore_ascii_case("permessage-deflate") => {
+            Ok((true, !one.params.iter().any(|param| param.name.eq_ignore_ascii_case("server_no_context_takeover"))))
+        }
+        _ => Err("the server agreed to extensions that were not offered".to_owned()),
+    }
+}

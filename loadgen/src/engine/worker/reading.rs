@@ -1,0 +1,216 @@
+//! What comes: events of the kernel, bytes, heads, messages, answers.
+
+use super::super::client::{Answers, Codec, Reading, Stage};
+use super::super::desk;
+use super::super::http;
+use super::timers::What;
+use super::{READ_BYTES, Worker};
+use crate::clock::{self, Nanos, SECOND};
+use mio::Token;
+use mio::event::Event;
+use std::io::{ErrorKind, Read};
+use std::rc::Rc;
+
+/// How often a slow reader reads.
+const SIP_EVERY: Nanos = SECOND / 10;
+/// What is left over between two reads: parts of heads, frame headers and control frames.
+const REST_BYTES: usize = 128 * 1024;
+
+/// What a read came to.
+enum Read_ {
+    /// The socket has no more for now.
+    Drained,
+    /// The server has ended its side.
+    End,
+}
+
+impl Worker {
+    /// The slot of a token whose connection still is the one that it was made for.
+    pub(super) fn slot_of(&self, token: Token) -> Option<usize> {
+        let slot = token.0 & 0xFFFF_FFFF;
+        self.clients.get(slot).filter(|client| client.generation as usize == token.0 >> 32).map(|_| slot)
+    }
+
+    /// The kernel says that something can be done on a connection.
+    pub(super) fn event(&mut self, token: Token, event: &Event) {
+        let Some(slot) = self.slot_of(token) else { return };
+        if self.clients[slot].stage == Stage::Connecting {
+            if let Err(error) = self.clients[slot].transport.connected() {
+                return self.lost(slot, &format!("a connection cannot be opened: {error}"));
+            }
+            if !event.is_writable() {
+                return;
+            }
+            self.connected(slot);
+        }
+        if event.is_writable() && (self.clients[slot].awaits_room || self.clients[slot].transport.owes()) {
+            self.clients[slot].awaits_room = false;
+            self.mark(slot);
+        }
+        let (stage, reading) = (self.clients[slot].stage, self.clients[slot].reading);
+        match reading {
+            Reading::Paced(_) if stage == Stage::Open => {
+                if event.is_read_closed() || event.is_error() {
+                    self.lost(slot, "the server has cut off a slow reader");
+                }
+            }
+            _ if event.is_readable() || event.is_read_closed() || event.is_error() => self.read(slot, usize::MAX),
+            _ => {}
+        }
+    }
+
+    /// A slow reader reads a little, and again later.
+    pub(super) fn sip(&mut self, token: Token, now: Nanos) {
+        let Some(slot) = self.slot_of(token) else { return };
+        if let Reading::Paced(bytes) = self.clients[slot].reading
+            && bytes > 0
+        {
+            self.read(slot, bytes as usize);
+            self.set_timer(now + SIP_EVERY, What::Sip(token));
+        }
+    }
+
+    /// Reads what there is, at most about `most` bytes, and goes through it.
+    fn read(&mut self, slot: usize, most: usize) {
+        match self.read_all(slot, most) {
+            Ok(Read_::Drained) => {}
+            Ok(Read_::End) if self.clients[slot].stage == Stage::Leaving => self.remove(slot),
+            Ok(Read_::End) => self.lost(slot, "the server has ended a connection"),
+            Err(text) => self.lost(slot, &text),
+        }
+    }
+
+    fn read_all(&mut self, slot: usize, most: usize) -> Result<Read_, String> {
+        let mut left = most;
+        while left > 0 {
+            let client = &mut self.clients[slot];
+            let have = client.rest.len();
+            self.scratch[..have].copy_from_slice(&client.rest);
+            let room = (READ_BYTES - have).min(left);
+            let count = match client.transport.read(&mut self.scratch[have..have + room]) {
+                Ok(0) => return Ok(Read_::End),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Read_::Drained),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(format!("a connection broke: {error}")),
+            };
+            let now = clock::now();
+            client.rest = Vec::new();
+            left -= count;
+            self.desk.recorder.counts.bytes_in += count as u64;
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let fed = self.feed(slot, &mut scratch[..have + count], now);
+            let kept = fed.map(|used| scratch[used..have + count].to_vec());
+            self.scratch = scratch;
+            let kept = kept?;
+            if kept.len() > REST_BYTES {
+                return Err("the server sends something that does not end".to_owned());
+            }
+            self.clients[slot].rest = kept;
+            self.heed(slot, now)?;
+            if !self.clients.contains(slot) {
+                return Ok(Read_::Drained);
+            }
+            if self.clients[slot].stage == Stage::Leaving && matches!(self.clients[slot].codec, Codec::Head) {
+                return Ok(Read_::End);
+            }
+            if count < room && matches!(self.clients[slot].transport, super::super::transport::Transport::Plain(_)) {
+                return Ok(Read_::Drained);
+            }
+        }
+        Ok(Read_::Drained)
+    }
+
+    /// Goes through what was read; how many bytes are done with.
+    fn feed(&mut self, slot: usize, input: &mut [u8], now: Nanos) -> Result<usize, String> {
+        let mut at = 0;
+        if matches!(self.clients[slot].codec, Codec::Head) {
+            let Some((answer, length)) = http::read_head(input)? else { return Ok(0) };
+            self.answered(slot, &answer)?;
+            at = length;
+        }
+        let plan = Rc::clone(&self.desk.plan);
+        let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
+        let (desk, notice) = (&mut self.desk, &mut self.notice);
+        let mut fault = Ok(());
+        let used = match codec {
+            Codec::Head => Ok(0),
+            Codec::Frames(frames) => frames.read(&mut input[at..], &mut self.inflate, &mut |incoming| {
+                if fault.is_ok() {
+                    fault = desk.incoming(&mut line, incoming, now, notice);
+                }
+            }),
+            Codec::Events(events) => {
+                let used = events.read(&input[at..], &mut |block| {
+                    if fault.is_ok() {
+                        fault = desk.message(&mut line, block, now, notice);
+                    }
+                });
+                if events.is_over() {
+                    notice.closed = Some(None);
+                }
+                used
+            }
+            Codec::Answers(answers) => desk.answers(answers, &input[at..]),
+        };
+        fault?;
+        Ok(at + used?)
+    }
+
+    /// Does what a read has made necessary.
+    fn heed(&mut self, slot: usize, now: Nanos) -> Result<(), String> {
+        let notice = std::mem::take(&mut self.notice);
+        if notice.ready {
+            self.ready(slot, now);
+        }
+        if self.clients[slot].owed() > 0 {
+            self.mark(slot);
+        }
+        if let Codec::Answers(_) = self.clients[slot].codec {
+            self.publish_backlog(slot);
+        }
+        match notice.closed {
+            Some(_) if self.clients[slot].stage == Stage::Leaving => {
+                self.remove(slot);
+                Ok(())
+            }
+            Some(Some(code)) => Err(format!("the server has closed a connection with {code}")),
+            Some(None) => Err("the server has closed a connection".to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl desk::Desk {
+    /// Goes through answers to publications.
+    fn answers(&mut self, answers: &mut Answers, input: &[u8]) -> Result<usize, String> {
+        let mut at = 0;
+        loop {
+            if answers.body.is_none() {
+                let Some((answer, length)) = http::read_head(&input[at..])? else { return Ok(at) };
+                at += length;
+                answers.body = Some((answer.status, answer.body));
+            }
+            let Some((status, body)) = &mut answers.body else { return Ok(at) };
+            if !body.is_over() {
+                at += body.read(&input[at..], &mut |_| {})?;
+            }
+            if !body.is_over() {
+                return Ok(at);
+            }
+            let status = *status;
+            answers.body = None;
+            if status == 100 {
+                continue;
+            }
+            answers.waiting = answers.waiting.saturating_sub(1);
+            match status {
+                200..300 => self.recorder.counts.acknowledged += 1,
+                _ => self.recorder.error(&format!("a publication was answered with {status}")),
+            }
+            if at == input.len() {
+                return Ok(at);
+            }
+        }
+    }
+}

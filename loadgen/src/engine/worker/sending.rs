@@ -1,0 +1,193 @@
+//! What leaves: by schedule, or as soon as there is room.
+
+use super::super::client::{Client, Codec, Stage};
+use super::super::desk::{self, Traffic};
+use super::{SENDS_PER_TURN, Worker};
+use crate::clock::{self, Nanos};
+use crate::plan::{Flow, Route, Task};
+use mio::Token;
+use std::io::{ErrorKind, Write};
+use std::rc::Rc;
+
+/// Memory that a connection may keep for what it sends next, in bytes.
+const KEPT_BYTES: usize = 512;
+
+impl Worker {
+    /// Notes that a connection has something to send.
+    pub(super) fn mark(&mut self, slot: usize) {
+        if !self.clients[slot].dirty {
+            self.clients[slot].dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Sends what the schedules say, and what closed flows have room for.
+    pub(super) fn send_due(&mut self) {
+        if self.desk.traffic != Traffic::On {
+            return;
+        }
+        for index in 0..self.squads.len() {
+            for _ in 0..SENDS_PER_TURN {
+                let now = clock::now();
+                let Some((event, due)) = self.squads[index].schedule.as_mut().and_then(|schedule| schedule.take(now))
+                else {
+                    break;
+                };
+                self.send_one(index, event, due);
+            }
+            self.publish_allowed(index);
+        }
+    }
+
+    /// Sends the message that was due, on a connection of its own or the next one in turn.
+    fn send_one(&mut self, index: usize, event: u64, due: Nanos) {
+        let plan = Rc::clone(&self.desk.plan);
+        if let Task::Publish { .. } = plan.groups[index].task {
+            let stream = event % u64::from(plan.streams.max(1));
+            return self.publish_on(index, u32::try_from(stream).unwrap_or(0), due);
+        }
+        let clients = &self.clients;
+        let is_open = |slot: u32| clients.get(slot as usize).is_some_and(|client| client.stage == Stage::Open);
+        match self.squads[index].next_sender(is_open) {
+            Some(slot) => self.echo_on(slot as usize, due),
+            None => self.desk.recorder.error("a message was due and no connection was open to send it"),
+        }
+    }
+
+    /// Sends one message that should come back.
+    fn echo_on(&mut self, slot: usize, intended: Nanos) {
+        let plan = Rc::clone(&self.desk.plan);
+        let (mut line, _) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
+        self.desk.send_echo(&mut line, intended);
+        self.mark(slot);
+    }
+
+    /// Publishes on the connection of the publisher that a sequence belongs to.
+    fn publish_on(&mut self, index: usize, stream: u32, intended: Nanos) {
+        let publishers = self.desk.plan.groups[index].connections.max(1);
+        let local = u64::from(stream) % publishers / self.desk.share.of;
+        let slot = self.squads[index].places.get(local as usize).map(|slot| *slot as usize);
+        let Some(slot) = slot.filter(|slot| self.clients.get(*slot).is_some_and(|client| client.stage == Stage::Open))
+        else {
+            return self.desk.recorder.error("a publication was due and its publisher was not connected");
+        };
+        let plan = Rc::clone(&self.desk.plan);
+        let pipeline = match plan.groups[index].task {
+            Task::Publish { route: Route::Http { pipeline }, .. } => pipeline.max(1),
+            _ => u32::MAX,
+        };
+        let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
+        match codec {
+            Codec::Answers(answers) if answers.waiting >= pipeline => {
+                return answers.backlog.push_back((stream, intended));
+            }
+            Codec::Answers(answers) => self.desk.publish(&mut line, stream, intended, Some(answers)),
+            _ => self.desk.publish(&mut line, stream, intended, None),
+        }
+        self.mark(slot);
+    }
+
+    /// Publishes what has waited for answers, as far as there is room now.
+    pub(super) fn publish_backlog(&mut self, slot: usize) {
+        let index = usize::from(self.clients[slot].group);
+        let Task::Publish { route: Route::Http { pipeline }, .. } = self.desk.plan.groups[index].task else { return };
+        while let Codec::Answers(answers) = &mut self.clients[slot].codec
+            && answers.waiting < pipeline.max(1)
+            && let Some((stream, intended)) = answers.backlog.pop_front()
+        {
+            self.publish_on(index, stream, intended);
+        }
+    }
+
+    /// Publishes in a closed flow: so many publications may be under way, counted by what was delivered of all.
+    fn publish_allowed(&mut self, index: usize) {
+        let plan = Rc::clone(&self.desk.plan);
+        let Task::Publish { flow: Flow::Closed { depth }, .. } = plan.groups[index].task else { return };
+        if self.squads[index].open == 0 || self.squads[index].stopped {
+            return;
+        }
+        let each = self.receivers_per_publication.max(1);
+        let complete = self.desk.progress.delivered() / each;
+        let streams = u64::from(plan.streams.max(1));
+        while self.squads[index].made < complete + u64::from(depth)
+            && plan.count.is_none_or(|count| self.squads[index].made < count)
+        {
+            let stream = u32::try_from(self.squads[index].made % streams).unwrap_or(0);
+            self.squads[index].made += 1;
+            self.publish_on(index, stream, clock::now());
+        }
+        // The delivery that completes the next one is perhaps another thread's.
+        self.desk.progress.wake_at((complete + 1) * each);
+    }
+
+    /// A connection is of use and traffic runs: in a closed flow its first messages leave.
+    pub(super) fn begin_flow(&mut self, slot: usize) {
+        let index = usize::from(self.clients[slot].group);
+        if let Task::Echo { flow: Flow::Closed { depth }, .. } = self.desk.plan.groups[index].task {
+            (0..depth).for_each(|_| self.echo_on(slot, clock::now()));
+        }
+    }
+
+    /// Writes what is to be sent.
+    pub(super) fn flush_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for slot in dirty.drain(..) {
+            let Some(client) = self.clients.get_mut(slot).filter(|client| client.dirty) else { continue };
+            client.dirty = false;
+            if client.stage == Stage::Connecting {
+                continue;
+            }
+            match write(client) {
+                Ok(written) => self.desk.recorder.counts.bytes_out += written,
+                Err(error) => self.lost(slot, &format!("a connection broke: {error}")),
+            }
+        }
+        // What was marked meanwhile belongs to connections that were lost.
+        dirty.append(&mut self.dirty);
+        dirty.clear();
+        self.dirty = dirty;
+    }
+
+    /// Ends a connection politely; it is gone when the server has answered, or at once.
+    pub(super) fn end_life(&mut self, token: Token) {
+        if let Some(slot) = self.slot_of(token) {
+            self.leave(slot);
+        }
+    }
+}
+
+/// Writes as much as the socket takes; how many bytes that was.
+fn write(client: &mut Client) -> std::io::Result<u64> {
+    let mut written = 0;
+    while client.owed() > 0 {
+        match client.transport.write(&client.out[client.out_at as usize..]) {
+            Ok(count) => {
+                client.out_at += u32::try_from(count).unwrap_or(u32::MAX);
+                written += count as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                client.awaits_room = true;
+                break;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if client.transport.owes() {
+        match client.transport.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+    }
+    if client.owed() == 0 {
+        client.out_at = 0;
+        if client.out.capacity() > KEPT_BYTES {
+            client.out = Vec::new();
+        }
+        client.out.clear();
+    } else if client.out_at > 1 << 20 {
+        client.out.drain(..client.out_at as usize);
+        client.out_at = 0;
+    }
+    Ok(written)
+}

@@ -1,0 +1,224 @@
+//! Puts together what the threads tell.
+
+use super::message::{Counts, Distribution, Ledger, OFFSET_UNIT, Phase, Report, Series, SpreadReport, WindowReport};
+use crate::clock::{Nanos, SECOND};
+use crate::plan::Plan;
+use std::collections::{BTreeMap, HashMap};
+
+/// Everything that the threads told.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// What was counted, by part of the run.
+    pub counts: BTreeMap<Phase, Counts>,
+    /// What was timed and counts.
+    pub distributions: BTreeMap<Series, Distribution>,
+    /// Seconds since counting began, and what happened in each.
+    pub windows: BTreeMap<i64, SeriesWindow>,
+    /// What became of all messages.
+    pub ledger: Ledger,
+    /// Connections of use, by thread.
+    pub connections: BTreeMap<u64, u64>,
+    /// CPU time and length of what was measured, by thread.
+    pub busy: BTreeMap<u64, (Nanos, Nanos)>,
+    /// Publications in each sequence.
+    pub published: Vec<u64>,
+    /// What went wrong with threads.
+    pub failures: Vec<String>,
+}
+
+/// What all threads did in a second.
+#[derive(Debug, Clone, Default)]
+pub struct SeriesWindow {
+    /// In which part of the run.
+    pub phase: Option<Phase>,
+    /// Its length.
+    pub length: Nanos,
+    /// Connections of use at its end, by thread.
+    pub connections: BTreeMap<u64, u64>,
+    /// What was counted.
+    pub counts: Counts,
+    /// What was timed.
+    pub distributions: BTreeMap<Series, Distribution>,
+    /// The share of it that the busiest thread was on a CPU.
+    pub busiest: f64,
+}
+
+/// Puts together what the threads tell.
+pub struct Collector {
+    threads: u64,
+    opened: u64,
+    sent: u64,
+    done: u64,
+    counted: Option<(Nanos, Nanos)>,
+    receivers: Box<dyn Fn(u32) -> u64 + Send>,
+    spreads: HashMap<(u32, u64), SpreadReport>,
+    /// What there is so far.
+    pub collected: Collected,
+}
+
+impl Collector {
+    /// For the threads of a plan.
+    #[must_use]
+    pub fn new(plan: &Plan, threads: u64) -> Collector {
+        let (channels, readers) = (u64::from(plan.naming.channels.max(1)), plan.receivers_in_all());
+        let plan_channels = plan.naming.channels.max(1);
+        let receivers = move |stream: u32| {
+            let channel = u64::from(stream % plan_channels);
+            readers / channels + u64::from(channel < readers % channels)
+        };
+        Collector {
+            threads,
+            opened: 0,
+            sent: 0,
+            done: 0,
+            counted: None,
+            receivers: Box::new(receivers),
+            spreads: HashMap::new(),
+            collected: Collected { published: vec![0; plan.streams as usize], ..Collected::default() },
+        }
+    }
+
+    /// Says which messages count.
+    pub fn count_between(&mut self, begin: Nanos, end: Nanos) {
+        self.counted = Some((begin, end));
+    }
+
+    /// Takes a report in.
+    pub fn take(&mut self, thread: u64, report: Report) {
+        match report {
+            Report::Opened => self.opened += 1,
+            Report::Window(window) => self.window(thread, window),
+            Report::Spread(spread) => self.spread(spread),
+            Report::Sent(published) => {
+                self.sent += 1;
+                self.collected.published.iter_mut().zip(published).for_each(|(sum, part)| *sum += part);
+            }
+            Report::Done(ledger) => {
+                self.done += 1;
+                self.ledger(ledger);
+            }
+            Report::Failed(text) if self.done < self.threads => self.collected.failures.push(text),
+            Report::Failed(_) => {}
+        }
+    }
+
+    /// Whether all connections that traffic waits for are decided.
+    #[must_use]
+    pub fn all_opened(&self) -> bool {
+        self.opened >= self.threads
+    }
+
+    /// Whether nothing is sent any more.
+    #[must_use]
+    pub fn all_sent(&self) -> bool {
+        self.sent >= self.threads
+    }
+
+    /// Whether everything is told.
+    #[must_use]
+    pub fn all_done(&self) -> bool {
+        self.done >= self.threads
+    }
+
+    /// Connections of use.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.collected.connections.values().sum()
+    }
+
+    /// Ends: publications that did not reach everybody are counted with those whom they reached.
+    #[must_use]
+    pub fn finish(mut self) -> Collected {
+        for (_, spread) in std::mem::take(&mut self.spreads) {
+            self.record_spread(spread);
+        }
+        self.collected
+    }
+
+    fn window(&mut self, thread: u64, window: WindowReport) {
+        let collected = &mut self.collected;
+        collected.connections.insert(thread, window.connections);
+        collected.counts.entry(window.phase).or_default().add(&window.counts);
+        // Latencies that count are recorded in the windows in which they arrive; those of the warm-up do not count, and
+        // those of opening connections do.
+        if window.phase != Phase::Warmup {
+            for (series, distribution) in &window.distributions {
+                collected.distributions.entry(*series).or_default().merge(distribution);
+            }
+        }
+        let length = window.end - window.begin;
+        if window.phase == Phase::Measure {
+            let (cpu, time) = collected.busy.entry(thread).or_default();
+            *cpu += window.cpu;
+            *time += length;
+        }
+        let Some((origin, _)) = self.counted.filter(|_| window.phase != Phase::Opening) else { return };
+        let at = (window.begin as i64 - origin as i64).div_euclid(SECOND as i64);
+        let second = collected.windows.entry(at).or_default();
+        // A second in which counting ends belongs to what counts.
+        second.phase = Some(second.phase.map_or(window.phase, |phase| phase.min(window.phase)));
+        second.length = second.length.max(length);
+        second.connections.insert(thread, window.connections);
+        second.counts.add(&window.counts);
+        second.busiest = second.busiest.max(window.cpu as f64 / length.max(1) as f64);
+        for (series, distribution) in &window.distributions {
+            second.distributions.entry(*series).or_default().merge(distribution);
+        }
+    }
+
+    fn spread(&mut self, spread: SpreadReport) {
+        let expected = (self.receivers)(spread.stream);
+        if self.threads == 1 || spread.offsets.len() as u64 >= expected {
+            return self.record_spread(spread);
+        }
+        let key = (spread.stream, spread.seq);
+        let whole = self.spreads.entry(key).or_insert_with(|| SpreadReport { offsets: Vec::new(), ..spread.clone() });
+        whole.offsets.extend(&spread.offsets);
+        if whole.offsets.len() as u64 >= expected
+            && let Some(whole) = self.spreads.remove(&key)
+        {
+            self.record_spread(whole);
+        }
+    }
+
+    /// Records the first, the median and the last receiver of a publication that counts.
+    fn record_spread(&mut self, mut spread: SpreadReport) {
+        let counts = self.counted.is_some_and(|(begin, end)| (begin..end).contains(&spread.intended));
+        if !counts || spread.offsets.is_empty() {
+            return;
+        }
+        let middle = (spread.offsets.len() - 1) / 2;
+        let median = *spread.offsets.select_nth_unstable(middle).1;
+        let first = spread.offsets.iter().min().copied().unwrap_or(median);
+        let last = spread.offsets.iter().max().copied().unwrap_or(median);
+        let second =
+            (spread.intended as i64 - self.counted.map_or(0, |(begin, _)| begin) as i64).div_euclid(SECOND as i64);
+        for (series, offset) in [(Series::First, first), (Series::Median, median), (Series::Last, last)] {
+            let latency = u64::from(offset) * OFFSET_UNIT;
+            self.collected.distributions.entry(series).or_default().record(latency);
+            let window = self.collected.windows.entry(second).or_default();
+            window.distributions.entry(series).or_default().record(latency);
+        }
+    }
+
+    fn ledger(&mut self, ledger: Ledger) {
+        let sum = &mut self.collected.ledger;
+        sum.expected += ledger.expected;
+        sum.came += ledger.came;
+        sum.lost += ledger.lost;
+        sum.duplicated += ledger.duplicated;
+        sum.reordered += ledger.reordered;
+        sum.corrupted += ledger.corrupted;
+        sum.gaps += ledger.gaps;
+        sum.checked += ledger.checked;
+        sum.objections += ledger.objections;
+        for (text, count) in ledger.errors {
+            *sum.errors.entry(text).or_default() += count;
+        }
+        for limit in ledger.limits {
+            if !sum.limits.contains(&limit) {
+                sum.limits.push(limit);
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A process and its children, as /proc shows them: CPU time, memory, switches, descriptors.
+
+use crate::clock::SECOND;
+use std::fs;
+
+/// What a process and its children have used so far, and have now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// CPU seconds in user mode.
+    pub cpu_user: f64,
+    /// CPU seconds in the kernel.
+    pub cpu_system: f64,
+    /// Resident memory, bytes.
+    pub rss: u64,
+    /// Proportional memory, bytes, where the kernel tells: memory that is shared is counted in parts.
+    pub pss: Option<u64>,
+    /// Switches that its threads asked for.
+    pub switches_voluntary: u64,
+    /// Switches that they did not.
+    pub switches_involuntary: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+}
+
+/// Clock ticks per second in /proc (`USER_HZ`): 100 on every Linux that is in use.
+const TICKS: f64 = 100.0;
+/// Bytes of a page, for `statm`-like fields; the fields used here are in KiB.
+const KIB: u64 = 1024;
+
+/// A process and all that descend from it.
+#[must_use]
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut next = 0;
+    while next < family.len() {
+        let children = tasks(family[next])
+            .into_iter()
+            .filter_map(|task| fs::read_to_string(format!("/proc/{}/task/{task}/children", family[next])).ok());
+        let children: Vec<u32> = children
+            .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        family.extend(children);
+        next += 1;
+    }
+    family
+}
+
+/// The usage of a process and its children; `None` when it is gone. Memory in detail takes the kernel longer, and is read
+/// only where `detail` asks for it.
+#[must_use]
+pub fn usage(pid: u32, detail: bool) -> Option<Usage> {
+    fs::metadata(format!("/proc/{pid}")).ok()?;
+    let mut sum = Usage { pss: detail.then_some(0), ..Usage::default() };
+    for pid in family(pid) {
+        let Some(one) = usage_of_one(pid, detail) else { continue };
+        sum.cpu_user += one.cpu_user;
+        sum.cpu_system += one.cpu_system;
+        sum.rss += one.rss;
+        sum.pss = sum.pss.zip(one.pss).map(|(sum, one)| sum + one);
+        sum.switches_voluntary += one.switches_voluntary;
+        sum.switches_involuntary += one.switches_involuntary;
+        sum.descriptors += one.descriptors;
+    }
+    Some(sum)
+}
+
+fn usage_of_one(pid: u32, detail: bool) -> Option<Usage> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok());
+    let (user, system) = (ticks(11)? / TICKS, ticks(12)? / TICKS);
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mut usage = Usage {
+        cpu_user: user,
+        cpu_system: system,
+        rss: KIB * field(&status, "VmRSS:").unwrap_or(0),
+        pss: None,
+        switches_voluntary: 0,
+        switches_involuntary: 0,
+        descriptors: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
+    };
+    let mut on_cpu = 0;
+    for task in tasks(pid) {
+        let status = fs::read_to_string(format!("/proc/{pid}/task/{task}/status")).unwrap_or_default();
+        usage.switches_voluntary += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+        usage.switches_involuntary += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+        let schedstat = fs::read_to_string(format!("/proc/{pid}/task/{task}/schedstat")).unwrap_or_default();
+        on_cpu += schedstat.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
+    }
+    // Ticks are hundredths of a second; the scheduler counts nanoseconds, but does not tell user from system, and forgets
+    // threads that have ended.
+    let exact = on_cpu as f64 / SECOND as f64;
+    if exact > 0.0 && user + system > 0.0 && (exact / (user + system) - 1.0).abs() < 0.2 {
+        let scale = exact / (user + system);
+        (usage.cpu_user, usage.cpu_system) = (user * scale, system * scale);
+    }
+    if detail {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        usage.pss = field(&rollup, "Pss:").map(|kib| KIB * kib);
+    }
+    Some(usage)
+}
+
+fn tasks(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"))
+        .map(|entries| entries.flatten().collect())
+        .unwrap_or_else(|_| Vec::new());
+    entries.iter().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+}
+
+/// The number in the line of a file that begins with `name`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The first line that a program prints when it is asked for its version, and nothing when it does not answer so.
+#[must_use]
+pub fn version(pid: u32) -> Option<String> {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    Some(program.file_name()?.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{family, usage};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn children_are_counted_and_time_is_seen() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat runs");
+        let me = std::process::id();
+        assert!(family(me).contains(&child.id()) && family(me)[0] == me);
+        let before = usage(me, true).expect("this process is there");
+        let mut x = 0_u64;
+        while usage(me, false).expect("still").cpu_user < before.cpu_user + 0.05 {
+            x = (0..1_000_000).fold(x, |x, n| std::hint::black_box(x ^ n));
+        }
+        assert!(before.rss > 100_000 && before.pss.is_some_and(|pss| pss > 100_000) && before.descriptors >= 3);
+        drop(child.stdin.take());
+        child.wait().expect("it ends with its input");
+        assert_eq!(usage(u32::MAX / 2, false), None);
+    }
+}

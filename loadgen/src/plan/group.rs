@@ -1,0 +1,128 @@
+//! Connections that do the same.
+
+use super::{Payloads, Ramp};
+use crate::adapters::Job;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Connections that do the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Group {
+    /// What it is called in results.
+    pub name: String,
+    /// How many connections.
+    pub connections: u64,
+    /// What they do.
+    pub task: Task,
+    /// How many are opened per second since the group began; none: as fast as they open.
+    pub opening: Option<Ramp>,
+    /// When the group begins to open, since the run began; zero: before traffic begins, which waits for it.
+    pub start: Duration,
+    /// Those that read badly.
+    pub slow: Option<Slow>,
+    /// How long a connection lives before it is ended and another opened in its place.
+    pub lifetime: Option<Duration>,
+    /// When all of the group's connections are cut at once, since traffic began; they come back after a random part
+    /// of the second duration.
+    pub outage: Option<(Duration, Duration)>,
+}
+
+/// What a connection does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Task {
+    /// Sends messages and expects each of them back.
+    Echo {
+        /// When.
+        flow: Flow,
+        /// What.
+        payloads: Payloads,
+    },
+    /// Reads what is published.
+    Subscribe,
+    /// Publishes.
+    Publish {
+        /// When.
+        flow: Flow,
+        /// What.
+        payloads: Payloads,
+        /// How.
+        route: Route,
+    },
+    /// Is there.
+    Idle,
+    /// Opens, and ends again as soon as it is open.
+    Knock,
+    /// Does what no client should: see [`crate::engine::mischief`].
+    Mischief {
+        /// How many times a second, over all connections.
+        rate: f64,
+    },
+}
+
+/// When messages are sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Flow {
+    /// By a schedule, whatever becomes of earlier ones: messages per second over all connections of the group.
+    Open(Ramp),
+    /// As soon as there is room: so many may be under way per connection (echo), or at all (publications).
+    Closed {
+        /// How many.
+        depth: u32,
+    },
+}
+
+/// How publications get to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Route {
+    /// As messages on a socket.
+    Socket,
+    /// As requests on a kept HTTP connection, of which so many may wait for their answers.
+    Http {
+        /// How many.
+        pipeline: u32,
+    },
+}
+
+/// Connections that read slowly, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Slow {
+    /// The share of the group's connections, 0 to 1.
+    pub share: f64,
+    /// What one reads, in bytes per second; zero: nothing.
+    pub bytes_per_second: u64,
+}
+
+impl Slow {
+    /// Whether the connection with this number is slow: evenly spread.
+    #[must_use]
+    pub fn has(&self, number: u64) -> bool {
+        let upto = |n: u64| (n as f64 * self.share).floor();
+        upto(number + 1) > upto(number)
+    }
+}
+
+impl Task {
+    /// What an adapter is told that a connection is for.
+    #[must_use]
+    pub fn job(&self) -> Job {
+        match self {
+            Task::Echo { .. } => Job::Echo,
+            Task::Subscribe => Job::Subscribe,
+            Task::Publish { .. } => Job::Publish,
+            Task::Idle | Task::Knock | Task::Mischief { .. } => Job::Idle,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slow;
+
+    #[test]
+    fn slow_readers_are_the_share_that_was_asked_for() {
+        for (share, count) in [(0.0, 0), (0.05, 50), (0.5, 500), (1.0, 1000)] {
+            let slow = Slow { share, bytes_per_second: 0 };
+            assert_eq!((0..1000).filter(|number| slow.has(*number)).count(), count);
+        }
+    }
+}
