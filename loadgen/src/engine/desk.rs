@@ -96,7 +96,7 @@ impl Desk {
     pub(super) fn incoming(
         &mut self,
         line: &mut Line<'_>,
-        incoming: Incoming<'_>,
+        incoming: &Incoming<'_>,
         now: Nanos,
         notice: &mut Notice,
     ) -> Result<(), String> {
@@ -107,7 +107,7 @@ impl Desk {
                 Ok(())
             }
             Incoming::Close(code) => {
-                notice.closed = Some(code);
+                notice.closed = Some(*code);
                 Ok(())
             }
         }

@@ -14,7 +14,7 @@ pub const CHILD_ARGUMENT: &str = "--child-of-a-fleet";
 
 /// What a child is told, a line each.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum ChildOrder {
+pub(super) enum ChildOrder {
     /// The first line: what to do.
     Begin {
         /// The whole plan.

@@ -87,7 +87,7 @@ impl Collector {
     pub fn take(&mut self, thread: u64, report: Report) {
         match report {
             Report::Opened => self.opened += 1,
-            Report::Window(window) => self.window(thread, window),
+            Report::Window(window) => self.window(thread, &window),
             Report::Spread(spread) => self.spread(spread),
             Report::Sent(published) => {
                 self.sent += 1;
@@ -135,7 +135,7 @@ impl Collector {
         self.collected
     }
 
-    fn window(&mut self, thread: u64, window: WindowReport) {
+    fn window(&mut self, thread: u64, window: &WindowReport) {
         let collected = &mut self.collected;
         collected.connections.insert(thread, window.connections);
         collected.counts.entry(window.phase).or_default().add(&window.counts);

@@ -6,7 +6,7 @@ pub mod message;
 mod run;
 mod threads;
 
-pub use child::{ChildOrder, serve};
+pub use child::{CHILD_ARGUMENT, serve};
 pub use collector::{Collected, Collector, SeriesWindow};
 pub use run::{Hooks, RunError, Sample, run};
 pub use threads::Threads;

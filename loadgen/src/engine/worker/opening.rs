@@ -1,6 +1,6 @@
 //! Connections on their way: when each is begun, and what becomes of it.
 
-use super::super::client::{Answers, Client, Codec, Reading, Stage};
+use super::super::client::{Client, Codec, Reading, Stage};
 use super::super::desk::{self, Traffic};
 use super::super::events::EventStream;
 use super::super::frames::Frames;
@@ -194,7 +194,7 @@ impl Worker {
         client.stage = Stage::Greeting;
         let group = &plan.groups[usize::from(client.group)];
         if let Task::Publish { route: Route::Http { .. }, .. } = group.task {
-            client.codec = Codec::Answers(Box::new(Answers::default()));
+            client.codec = Codec::Answers(Box::default());
             client.awaits_room = false;
             return self.ready(slot, clock::now());
         }
@@ -217,7 +217,7 @@ impl Worker {
             Runs::WebSocket => {
                 let key = request::key(plan.seed, number ^ u64::from(client.group) << 40);
                 check_upgrade(answer, &opening, &key)?;
-                let checked = plan.check_every > 0 && number % plan.check_every == 0;
+                let checked = plan.check_every > 0 && number.is_multiple_of(plan.check_every);
                 let (deflates, kept) = agreed(answer, plan.deflate)?;
                 Codec::Frames(match deflates {
                     true => Frames::with_deflate(kept, &self.desk.deflate),

@@ -17,7 +17,7 @@ const SIP_EVERY: Nanos = SECOND / 10;
 const REST_BYTES: usize = 128 * 1024;
 
 /// What a read came to.
-enum Read_ {
+enum Step {
     /// The socket has no more for now.
     Drained,
     /// The server has ended its side.
@@ -50,9 +50,8 @@ impl Worker {
         let (stage, reading) = (self.clients[slot].stage, self.clients[slot].reading);
         match reading {
             Reading::Paced(_) if stage == Stage::Open => {
-                if event.is_read_closed() || event.is_error() {
-                    self.lost(slot, "the server has cut off a slow reader");
-                }
+                let is_over = event.is_read_closed() || event.is_error();
+                is_over.then(|| self.lost(slot, "the server has cut off a slow reader"));
             }
             _ if event.is_readable() || event.is_read_closed() || event.is_error() => self.read(slot, usize::MAX),
             _ => {}
@@ -73,14 +72,14 @@ impl Worker {
     /// Reads what there is, at most about `most` bytes, and goes through it.
     fn read(&mut self, slot: usize, most: usize) {
         match self.read_all(slot, most) {
-            Ok(Read_::Drained) => {}
-            Ok(Read_::End) if self.clients[slot].stage == Stage::Leaving => self.remove(slot),
-            Ok(Read_::End) => self.lost(slot, "the server has ended a connection"),
+            Ok(Step::Drained) => {}
+            Ok(Step::End) if self.clients[slot].stage == Stage::Leaving => self.remove(slot),
+            Ok(Step::End) => self.lost(slot, "the server has ended a connection"),
             Err(text) => self.lost(slot, &text),
         }
     }
 
-    fn read_all(&mut self, slot: usize, most: usize) -> Result<Read_, String> {
+    fn read_all(&mut self, slot: usize, most: usize) -> Result<Step, String> {
         let mut left = most;
         while left > 0 {
             let client = &mut self.clients[slot];
@@ -88,9 +87,9 @@ impl Worker {
             self.scratch[..have].copy_from_slice(&client.rest);
             let room = (READ_BYTES - have).min(left);
             let count = match client.transport.read(&mut self.scratch[have..have + room]) {
-                Ok(0) => return Ok(Read_::End),
+                Ok(0) => return Ok(Step::End),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Read_::Drained),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Step::Drained),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(format!("a connection broke: {error}")),
             };
@@ -109,16 +108,16 @@ impl Worker {
             self.clients[slot].rest = kept;
             self.heed(slot, now)?;
             if !self.clients.contains(slot) {
-                return Ok(Read_::Drained);
+                return Ok(Step::Drained);
             }
             if self.clients[slot].stage == Stage::Leaving && matches!(self.clients[slot].codec, Codec::Head) {
-                return Ok(Read_::End);
+                return Ok(Step::End);
             }
             if count < room && matches!(self.clients[slot].transport, super::super::transport::Transport::Plain(_)) {
-                return Ok(Read_::Drained);
+                return Ok(Step::Drained);
             }
         }
-        Ok(Read_::Drained)
+        Ok(Step::Drained)
     }
 
     /// Goes through what was read; how many bytes are done with.
@@ -137,7 +136,7 @@ impl Worker {
             Codec::Head => Ok(0),
             Codec::Frames(frames) => frames.read(&mut input[at..], &mut self.inflate, &mut |incoming| {
                 if fault.is_ok() {
-                    fault = desk.incoming(&mut line, incoming, now, notice);
+                    fault = desk.incoming(&mut line, &incoming, now, notice);
                 }
             }),
             Codec::Events(events) => {
