@@ -1,6 +1,7 @@
 //! A load generator for WebSocket servers that tells how far its own figures can be trusted.
 
 pub mod adapters;
+pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod fleet;
@@ -9,6 +10,10 @@ pub mod measure;
 pub mod outcome;
 pub mod plan;
 pub mod random;
+pub mod report;
+pub mod scenario;
+pub mod session;
 pub mod stamp;
 pub mod stats;
+pub mod verbs;
 pub mod verdict;

@@ -39,6 +39,26 @@ pub fn options(name: &str) -> &'static [(&'static str, &'static str, &'static st
     }
 }
 
+/// The option that the path of the URL is the value of.
+#[must_use]
+pub fn path_option(name: &str) -> Option<&'static str> {
+    (name == "raw").then_some("echo_path")
+}
+
+/// All dialects and their options, as text.
+#[must_use]
+pub fn help() -> String {
+    let mut text = "Adapters and their options (--adapter NAME --adapter-option NAME=VALUE):\n".to_owned();
+    for name in NAMES {
+        text.push_str(&format!("  {name}\n"));
+        for (option, default, meaning) in options(name) {
+            let default = if default.is_empty() { "none" } else { default };
+            text.push_str(&format!("    {option:<16} {meaning} (default {default})\n"));
+        }
+    }
+    text
+}
+
 /// Makes an adapter.
 ///
 /// # Errors

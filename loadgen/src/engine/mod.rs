@@ -8,6 +8,7 @@ mod desk;
 mod events;
 mod frames;
 mod http;
+mod mischief;
 mod recorder;
 mod request;
 mod schedule;

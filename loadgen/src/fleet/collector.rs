@@ -139,12 +139,9 @@ impl Collector {
         let collected = &mut self.collected;
         collected.connections.insert(thread, window.connections);
         collected.counts.entry(window.phase).or_default().add(&window.counts);
-        // Latencies that count are recorded in the windows in which they arrive; those of the warm-up do not count, and
-        // those of opening connections do.
-        if window.phase != Phase::Warmup {
-            for (series, distribution) in &window.distributions {
-                collected.distributions.entry(*series).or_default().merge(distribution);
-            }
+        // Only what counts is in them, whatever part of the run their window began in.
+        for (series, distribution) in &window.distributions {
+            collected.distributions.entry(*series).or_default().merge(distribution);
         }
         let length = window.end - window.begin;
         if window.phase == Phase::Measure {
@@ -212,6 +209,9 @@ impl Collector {
         sum.gaps += ledger.gaps;
         sum.checked += ledger.checked;
         sum.objections += ledger.objections;
+        for (text, count) in ledger.mischief {
+            *sum.mischief.entry(text).or_default() += count;
+        }
         for (text, count) in ledger.errors {
             *sum.errors.entry(text).or_default() += count;
         }

@@ -14,7 +14,7 @@ mod number;
 mod scenario;
 mod threshold;
 
-pub use number::{count, duration, ramp, rate, size, sizes};
+pub use number::{count, duration, ramp, rate, share, size, sizes};
 pub use scenario::{GroupSpec, Scenario, Value};
 pub use threshold::{METRICS, Metric, Op, Stat, Threshold, Unit, thresholds};
 

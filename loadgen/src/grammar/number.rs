@@ -58,6 +58,14 @@ pub fn size(text: &str) -> Result<usize, BadText> {
     part_size(Part::of(text))
 }
 
+/// A share: a percentage, or a number from 0 to 1.
+///
+/// # Errors
+/// Where it is none.
+pub fn share(text: &str) -> Result<f64, BadText> {
+    part_share(Part::of(text))
+}
+
 /// A rate, or rates that change.
 ///
 /// # Errors

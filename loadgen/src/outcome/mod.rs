@@ -61,9 +61,12 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// Errors by their text, and how many of each.
     pub errors: BTreeMap<String, u64>,
+    /// What the server did about each kind of mischief, and how often.
+    #[serde(default)]
+    pub mischief: BTreeMap<String, u64>,
 }
 
-/// Counters over the time of measuring.
+/// Accounts of the whole run: what is lost in the warm-up is lost, too. Rates are in the series.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Messages or publications sent.

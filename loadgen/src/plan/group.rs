@@ -52,7 +52,7 @@ pub enum Task {
     Idle,
     /// Opens, and ends again as soon as it is open.
     Knock,
-    /// Does what no client should: see [`crate::engine::mischief`].
+    /// Does what no client should: malformed handshakes and frames, one per connection.
     Mischief {
         /// How many times a second, over all connections.
         rate: f64,

@@ -109,6 +109,19 @@ impl Ramp {
         self.rest
     }
 
+    /// How fast the value grows, as a ramp of its own; `None` when it ever goes down.
+    #[must_use]
+    pub fn slope_of(&self) -> Option<Ramp> {
+        let slope = |leg: &Leg| {
+            let speed = (leg.to - leg.from) / leg.seconds;
+            (speed >= 0.0).then_some(Leg { from: speed, to: speed, seconds: leg.seconds })
+        };
+        let legs = self.legs.iter().map(slope).collect::<Option<Vec<Leg>>>()?;
+        // What does not fit into the legs by a rounding is due right behind them.
+        let rest = legs.last().map_or(self.rest, |leg| leg.to);
+        Some(Ramp { legs, rest })
+    }
+
     /// The same with every value multiplied.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Ramp {

@@ -43,6 +43,9 @@ impl Worker {
     /// A connection was on its way for too long.
     pub(super) fn too_late(&mut self, token: Token, _now: Nanos) {
         let Some(slot) = self.slot_of(token) else { return };
+        if self.judge_mischief(slot, false) {
+            return;
+        }
         match self.clients[slot].stage {
             Stage::Open => {}
             Stage::Leaving => self.remove(slot),

@@ -1,6 +1,7 @@
 //! The loop of one thread: wait, read, open, send, and be done.
 
 mod ending;
+mod mischief;
 mod opening;
 mod reading;
 mod sending;
@@ -11,6 +12,7 @@ use self::squad::Squad;
 use self::timers::{Alarm, Timer};
 use super::client::Client;
 use super::desk::{Desk, Notice, Traffic};
+use super::mischief::Mischief;
 use super::recorder::Recorder;
 use super::spread::Spreads;
 use super::tracker::Tracker;
@@ -92,6 +94,9 @@ pub struct Worker {
     receivers_per_publication: u64,
     /// When messages stop to be sent.
     end: Nanos,
+    /// What bad clients send, once the first of them is connected, and how many have.
+    corpus: Vec<Mischief>,
+    attempts: usize,
 }
 
 impl Worker {
@@ -156,6 +161,8 @@ impl Worker {
             undecided,
             receivers_per_publication,
             end: Nanos::MAX,
+            corpus: Vec::new(),
+            attempts: 0,
         };
         Ok((worker, waker))
     }

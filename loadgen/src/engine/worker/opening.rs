@@ -91,7 +91,7 @@ impl Worker {
     }
 
     /// Begins one connection.
-    fn begin(&mut self, index: usize, local: u32, intended: Nanos, cut: Nanos, memory: Memory) {
+    pub(super) fn begin(&mut self, index: usize, local: u32, intended: Nanos, cut: Nanos, memory: Memory) {
         let plan = std::rc::Rc::clone(&self.desk.plan);
         let group = &plan.groups[index];
         let number = self.desk.share.global(u64::from(local));
@@ -193,6 +193,9 @@ impl Worker {
         let client = &mut self.clients[slot];
         client.stage = Stage::Greeting;
         let group = &plan.groups[usize::from(client.group)];
+        if let Task::Mischief { .. } = group.task {
+            return self.commit(slot);
+        }
         if let Task::Publish { route: Route::Http { .. }, .. } = group.task {
             client.codec = Codec::Answers(Box::default());
             client.awaits_room = false;

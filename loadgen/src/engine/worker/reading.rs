@@ -69,10 +69,17 @@ impl Worker {
         }
     }
 
+    /// Whether a bad client was refused by a status: the server may keep such a connection, and nothing is left to see.
+    fn is_refused_mischief(&self, slot: usize) -> bool {
+        self.clients.get(slot).is_some_and(|client| matches!(client.codec, Codec::Mischief { status: 200.., .. }))
+    }
+
     /// Reads what there is, at most about `most` bytes, and goes through it.
     fn read(&mut self, slot: usize, most: usize) {
         match self.read_all(slot, most) {
+            Ok(Step::Drained) if self.is_refused_mischief(slot) => drop(self.judge_mischief(slot, false)),
             Ok(Step::Drained) => {}
+            Ok(Step::End) | Err(_) if self.judge_mischief(slot, true) => {}
             Ok(Step::End) if self.clients[slot].stage == Stage::Leaving => self.remove(slot),
             Ok(Step::End) => self.lost(slot, "the server has ended a connection"),
             Err(text) => self.lost(slot, &text),
@@ -134,6 +141,10 @@ impl Worker {
         let mut fault = Ok(());
         let used = match codec {
             Codec::Head => Ok(0),
+            Codec::Mischief { status, .. } => {
+                *status = if *status == 0 { super::mischief::status_of(input) } else { *status };
+                Ok(input.len())
+            }
             Codec::Frames(frames) => frames.read(&mut input[at..], &mut self.inflate, &mut |incoming| {
                 if fault.is_ok() {
                     fault = desk.incoming(&mut line, &incoming, now, notice);

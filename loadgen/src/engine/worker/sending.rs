@@ -42,6 +42,9 @@ impl Worker {
     /// Sends the message that was due, on a connection of its own or the next one in turn.
     fn send_one(&mut self, index: usize, event: u64, due: Nanos) {
         let plan = Rc::clone(&self.desk.plan);
+        if let Task::Mischief { .. } = plan.groups[index].task {
+            return self.attempt(index, due);
+        }
         if let Task::Publish { .. } = plan.groups[index].task {
             let stream = event % u64::from(plan.streams.max(1));
             return self.publish_on(index, u32::try_from(stream).unwrap_or(0), due);

@@ -2,7 +2,7 @@
 
 use super::super::schedule::{Deal, Schedule};
 use crate::clock::Nanos;
-use crate::plan::{Flow, Group, Plan, Share, Task};
+use crate::plan::{Flow, Group, Plan, Ramp, Share, Task};
 
 /// A place that nobody has taken.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -50,8 +50,20 @@ impl Squad {
     pub(super) fn plan_sends(&mut self, plan: &Plan, group: &Group, share: Share, go: Nanos) {
         let (_, end) = plan.counted(go);
         let begin = go.saturating_add(crate::clock::of(group.start));
+        let turn = Deal::Turn { index: share.index, of: share.of };
         let (flow, deal) = match &group.task {
-            Task::Echo { flow, .. } => (flow, Deal::Turn { index: share.index, of: share.of }),
+            // Each connection in turn, over all threads.
+            Task::Echo { flow, .. } => {
+                let connections = group.connections.max(1);
+                (
+                    flow,
+                    Deal::Streams { streams: connections, publishers: connections, index: share.index, of: share.of },
+                )
+            }
+            Task::Mischief { rate } => {
+                self.schedule = Some(Schedule::new(Ramp::constant(*rate), begin, end, None, turn));
+                return;
+            }
             Task::Publish { flow, .. } => {
                 let (streams, publishers) = (u64::from(plan.streams.max(1)), group.connections.max(1));
                 (flow, Deal::Streams { streams, publishers, index: share.index, of: share.of })

@@ -1,0 +1,24 @@
+//! What a reader sees of a result: text for a terminal, tables, logs, a page.
+
+mod csv;
+mod hdr_log;
+mod html;
+pub mod numbers;
+mod summary;
+
+pub use csv::csv;
+pub use hdr_log::hdr_log;
+pub use html::html;
+pub use summary::summary;
+
+use crate::outcome::Latency;
+use data_encoding::BASE64;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+
+/// The whole histogram of a latency, in nanoseconds; `None` when the result has none that can be read.
+#[must_use]
+pub fn histogram(latency: &Latency) -> Option<Histogram<u64>> {
+    let bytes = BASE64.decode(latency.hdr.as_bytes()).ok()?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}

@@ -1,0 +1,134 @@
+//! The scenarios: which connections each has, what it claims, and which latency it is about.
+
+mod mixed;
+
+use crate::cli::RunArgs;
+use crate::fleet::message::Series;
+use crate::grammar;
+use crate::plan::{Group, Slow, Task};
+use crate::verdict::Claim;
+
+/// A scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Messages that come back.
+    Echo,
+    /// Publications to many.
+    Fanout,
+    /// Connections opened and ended.
+    Storm,
+    /// Connections that are there.
+    Idle,
+    /// Connections that are replaced.
+    Churn,
+    /// Some receivers read badly.
+    Slow,
+    /// All receivers are cut and come back.
+    Reconnect,
+    /// Groups out of a file.
+    Mixed,
+    /// Publications for long.
+    Soak,
+    /// Bad clients beside good ones.
+    Hostile,
+}
+
+impl Kind {
+    /// Its verb.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Echo => "echo",
+            Kind::Fanout => "fanout",
+            Kind::Storm => "storm",
+            Kind::Idle => "idle",
+            Kind::Churn => "churn",
+            Kind::Slow => "slow",
+            Kind::Reconnect => "reconnect",
+            Kind::Mixed => "mixed",
+            Kind::Soak => "soak",
+            Kind::Hostile => "hostile",
+        }
+    }
+
+    /// The latency that it is about.
+    #[must_use]
+    pub fn primary(self) -> Series {
+        match self {
+            Kind::Echo | Kind::Hostile => Series::Response,
+            Kind::Storm | Kind::Idle => Series::Open,
+            Kind::Reconnect => Series::Recovery,
+            Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Mixed | Kind::Soak => Series::Delivery,
+        }
+    }
+
+    /// What its result claims, the most important first.
+    #[must_use]
+    pub fn claims(self, closed: bool, watched: bool) -> Vec<Claim> {
+        let mut claims = match self {
+            Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile if closed => {
+                vec![Claim::Throughput, Claim::Latency, Claim::Delivery]
+            }
+            Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile => {
+                vec![Claim::Latency, Claim::Throughput, Claim::Delivery]
+            }
+            Kind::Slow | Kind::Soak => vec![Claim::Latency, Claim::Delivery],
+            Kind::Storm => vec![Claim::Connections, Claim::Latency],
+            Kind::Idle if watched => return vec![Claim::Memory, Claim::Connections],
+            Kind::Idle => vec![Claim::Connections],
+            Kind::Churn | Kind::Reconnect => vec![Claim::Connections, Claim::Delivery],
+        };
+        if watched {
+            claims.push(Claim::CpuPerMessage);
+        }
+        claims
+    }
+
+    /// Its connections.
+    ///
+    /// # Errors
+    /// A text for people: which option is wrong, and why.
+    pub fn groups(self, args: &RunArgs) -> Result<Vec<Group>, String> {
+        use crate::cli::read;
+        if self == Kind::Mixed {
+            return mixed::groups(args);
+        }
+        let (connections, opening) = read::connections(args)?;
+        if connections == 0 {
+            return Err("--connections: at least 1".to_owned());
+        }
+        let task = match self {
+            Kind::Echo | Kind::Hostile => Task::Echo { flow: read::flow(args)?, payloads: read::payloads(args, "20")? },
+            Kind::Storm => Task::Knock,
+            Kind::Idle => Task::Idle,
+            _ => Task::Subscribe,
+        };
+        let mut main = Group { opening, ..read::group(self.name(), connections, task) };
+        match self {
+            Kind::Churn => main.lifetime = Some(read::option("--lifetime", grammar::duration(&args.lifetime))?),
+            Kind::Slow => main.slow = Some(read::slow(args)?),
+            Kind::Reconnect => {
+                let after = read::option("--cut-after", grammar::duration(&args.cut_after))?;
+                main.outage = Some((after, read::option("--jitter", grammar::duration(&args.jitter))?));
+            }
+            // An idle connection that reads a channel is what a push server has most of.
+            Kind::Idle if args.adapter != "raw" => main.task = Task::Subscribe,
+            _ => {}
+        }
+        let mut groups = vec![main];
+        match self {
+            Kind::Hostile => groups.push(read::mischief(args)?),
+            Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Reconnect | Kind::Soak => {
+                groups.push(read::publishers(args)?)
+            }
+            _ => {}
+        }
+        Ok(groups)
+    }
+
+    /// Whether slow readers are meant to miss things, or receivers come and go, so that not everything must arrive.
+    #[must_use]
+    pub fn may_miss(self, slow: Option<&Slow>) -> bool {
+        matches!(self, Kind::Churn | Kind::Reconnect) || slow.is_some()
+    }
+}

@@ -1,0 +1,472 @@
+//! Puts a result together out of what the threads told and what was seen.
+
+use super::watch::{Look, Watch};
+use crate::cli::{Prepared, RunArgs};
+use crate::clock::{self, Nanos, SECOND};
+use crate::fleet::message::{Counts, Distribution, Phase, Series};
+use crate::fleet::{Collected, SeriesWindow};
+use crate::grammar::{Metric, Stat, Threshold};
+use crate::measure::process::{Usage, version};
+use crate::measure::{environment, metrics, pin};
+use crate::outcome::{
+    ClaimVerdict, GeneratorCost, KernelCounts, Latency, Outcome, SCHEMA, ServerCost, ThresholdResult, Totals, Window,
+    WindowLatency, WindowServer,
+};
+use crate::plan::{Flow, Plan, Task};
+use crate::scenario::Kind;
+use crate::stats::slope;
+use crate::verdict::{Facts, judge};
+use data_encoding::BASE64;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use std::collections::BTreeMap;
+
+/// The share of the connections that must be back for a server to have recovered.
+const BACK: f64 = 0.99;
+
+/// The result.
+pub(super) fn outcome(prepared: &Prepared, args: &RunArgs, collected: Collected, watch: Watch) -> Outcome {
+    let draft = Draft { prepared, args, collected, watch };
+    let counted = draft.counted();
+    let latencies = draft.latencies();
+    let server = draft.server(&counted);
+    let generator = draft.generator();
+    let kernel = draft.kernel();
+    let mut outcome = Outcome {
+        schema: SCHEMA,
+        label: args
+            .output
+            .label
+            .clone()
+            .unwrap_or_else(|| format!("{} {}", prepared.kind.name(), prepared.plan.adapter)),
+        scenario: prepared.kind.name().to_owned(),
+        target: prepared.plan.target.url.clone(),
+        adapter: prepared.plan.adapter.clone(),
+        plan: draft.plan(),
+        environment: draft.environment(),
+        started_unix_ms: draft.watch.started_unix_ms,
+        measured_seconds: draft.seconds(),
+        interrupted: draft.is_short(),
+        totals: draft.totals(),
+        latencies,
+        primary: prepared.kind.primary().name().to_owned(),
+        series: draft.series(),
+        server,
+        generator,
+        kernel,
+        metrics: metrics::difference(&draft.watch.metrics_before, &draft.watch.metrics_after),
+        scalars: BTreeMap::new(),
+        verdicts: Vec::new(),
+        thresholds: Vec::new(),
+        notes: draft.notes(),
+        errors: draft.collected.ledger.errors.clone(),
+        mischief: draft.collected.ledger.mischief.clone(),
+    };
+    outcome.scalars = draft.scalars(&outcome, &counted);
+    outcome.verdicts = draft.verdicts(&outcome);
+    outcome.thresholds = prepared.thresholds.iter().map(|threshold| result(threshold, &outcome)).collect();
+    outcome
+}
+
+struct Draft<'a> {
+    prepared: &'a Prepared,
+    args: &'a RunArgs,
+    collected: Collected,
+    watch: Watch,
+}
+
+impl Draft<'_> {
+    fn plan_of(&self) -> &Plan {
+        &self.prepared.plan
+    }
+
+    /// What was counted while it counted.
+    fn counted(&self) -> Counts {
+        self.collected.counts.get(&Phase::Measure).copied().unwrap_or_default()
+    }
+
+    /// How long it counted: the time of the threads, which end together.
+    fn seconds(&self) -> f64 {
+        clock::seconds(self.collected.busy.values().map(|(_, time)| *time).max().unwrap_or(0))
+    }
+
+    fn is_short(&self) -> bool {
+        self.plan_of().count.is_none() && self.seconds() < self.plan_of().duration.as_secs_f64() - 0.5
+    }
+
+    fn is_closed(&self) -> bool {
+        self.plan_of().groups.iter().any(|group| {
+            matches!(
+                group.task,
+                Task::Echo { flow: Flow::Closed { .. }, .. } | Task::Publish { flow: Flow::Closed { .. }, .. }
+            )
+        })
+    }
+
+    fn plan(&self) -> Vec<(String, String)> {
+        let plan = self.plan_of();
+        let mut rows: Vec<(String, String)> = Vec::new();
+        let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
+        for group in &plan.groups {
+            row(&group.name, format!("{} connections{}", group.connections, flow_text(&group.task)));
+        }
+        if plan.publishers() > 0 {
+            row("channels", format!("{} ({} per receiver)", plan.naming.channels, plan.naming.per_connection));
+        }
+        row("measured", format!("{:?} after {:?} of warm-up", plan.duration, plan.warmup));
+        row(
+            "generator",
+            format!("{} processes of {} threads", self.prepared.size.processes, self.prepared.size.threads),
+        );
+        row("seed", plan.seed.to_string());
+        rows
+    }
+
+    fn environment(&self) -> crate::outcome::Environment {
+        let mut environment = environment::environment();
+        environment.pinned_self.clone_from(&self.args.pin_self);
+        environment.pinned_server.clone_from(&self.args.pin_server);
+        environment
+    }
+
+    /// Accounts are of the whole run: a message that was lost in the warm-up is lost, too.
+    fn totals(&self) -> Totals {
+        let mut all = Counts::default();
+        self.collected.counts.values().for_each(|counts| all.add(counts));
+        let ledger = &self.collected.ledger;
+        Totals {
+            sent: all.sent,
+            received: ledger.came,
+            expected: ledger.expected,
+            lost: ledger.lost,
+            duplicated: ledger.duplicated,
+            reordered: ledger.reordered,
+            corrupted: ledger.corrupted,
+            opened: all.opened,
+            refused: all.refused,
+            dropped: all.dropped,
+            errors: all.errors,
+            bytes_out: all.bytes_out,
+            bytes_in: all.bytes_in,
+            acknowledged: all.acknowledged,
+        }
+    }
+
+    fn latencies(&self) -> BTreeMap<String, Latency> {
+        let mut percentiles = self.args.output.percentiles.clone();
+        percentiles.sort_by(f64::total_cmp);
+        let filled = self.collected.distributions.iter().filter(|(_, distribution)| distribution.count() > 0);
+        filled.map(|(series, distribution)| (series.name().to_owned(), latency(distribution, &percentiles))).collect()
+    }
+
+    fn series(&self) -> Vec<Window> {
+        let began = self.watch.began.as_ref().map_or(0, |look| look.at);
+        let windows = self
+            .collected
+            .windows
+            .iter()
+            .filter(|(_, window)| window.phase.is_some_and(|phase| phase <= Phase::Measure));
+        windows.map(|(at, window)| self.window(*at, window, began)).collect()
+    }
+
+    fn window(&self, at: i64, window: &SeriesWindow, began: Nanos) -> Window {
+        let summary = |distribution: &Distribution| {
+            let value = |share| distribution.histogram().value_at_quantile(share) as f64 / 1e9;
+            WindowLatency {
+                count: distribution.count(),
+                p50: value(0.5),
+                p99: value(0.99),
+                max: distribution.histogram().max() as f64 / 1e9,
+            }
+        };
+        let latencies =
+            window.distributions.iter().map(|(series, distribution)| (series.name().to_owned(), summary(distribution)));
+        Window {
+            at: at as f64,
+            seconds: clock::seconds(window.length),
+            connections: window.connections.values().sum(),
+            sent: window.counts.sent,
+            received: window.counts.received,
+            opened: window.counts.opened,
+            errors: window.counts.errors,
+            bytes_out: window.counts.bytes_out,
+            bytes_in: window.counts.bytes_in,
+            latencies: latencies.collect(),
+            server: self.server_in(began.saturating_add_signed(at * SECOND as i64), window.length),
+            generator_busy: window.busiest,
+        }
+    }
+
+    /// The server in a second, out of the looks around it.
+    fn server_in(&self, begin: Nanos, length: Nanos) -> Option<WindowServer> {
+        let looks: Vec<&Look> = self.watch.looks.iter().filter(|look| look.server.is_some()).collect();
+        let middle = begin + length / 2;
+        let after = looks.iter().position(|look| look.at >= middle)?;
+        let (from, to) = (looks.get(after.checked_sub(1)?)?, looks[after]);
+        let (before, now) = (from.server.as_ref()?, to.server.as_ref()?);
+        let scale = length as f64 / (to.at - from.at).max(1) as f64;
+        Some(WindowServer {
+            cpu_user: (now.cpu_user - before.cpu_user) * scale,
+            cpu_system: (now.cpu_system - before.cpu_system) * scale,
+            rss: now.rss,
+            descriptors: now.descriptors,
+        })
+    }
+
+    fn server(&self, counted: &Counts) -> Option<ServerCost> {
+        let pid = self.watch.pid?;
+        let (began, ended) = (self.watch.began.as_ref()?, self.watch.ended.as_ref()?);
+        let (from, to) = (began.server.as_ref()?, ended.server.as_ref()?);
+        let (user, system) = (to.cpu_user - from.cpu_user, to.cpu_system - from.cpu_system);
+        let seconds = clock::seconds(ended.at - began.at).max(1e-9);
+        let work = self.work(counted);
+        let busy = (user + system) / seconds;
+        let cpus = pin::cpus_of(pid).unwrap_or(1).clamp(1, environment::environment().cpus.max(1));
+        let before = self.watch.server_before.clone().unwrap_or_default();
+        let opened = self.watch.server_opened.clone().unwrap_or_default();
+        Some(ServerCost {
+            pids: crate::measure::process::family(pid),
+            cpu_user: user,
+            cpu_system: system,
+            busy,
+            busy_share: busy / f64::from(cpus),
+            cpu_us_per_msg: (work > 0).then(|| 1e6 * (user + system) / seconds * self.seconds() / work as f64),
+            switches_voluntary: to.switches_voluntary.saturating_sub(from.switches_voluntary),
+            switches_involuntary: to.switches_involuntary.saturating_sub(from.switches_involuntary),
+            rss_before: before.rss,
+            rss_after: opened.rss,
+            pss_before: before.pss,
+            pss_after: opened.pss,
+            bytes_per_connection: self.bytes_per_connection(&before, &opened),
+            descriptors: to.descriptors,
+            version: version(pid),
+        })
+    }
+
+    /// What the server did while it counted: messages delivered or echoed, or else connections opened.
+    fn work(&self, counted: &Counts) -> u64 {
+        if self.prepared.kind == Kind::Storm { counted.opened } else { counted.received }
+    }
+
+    /// The slope of memory over connections while they were opened; of few points, the difference.
+    fn bytes_per_connection(&self, before: &Usage, opened: &Usage) -> Option<f64> {
+        let connections = self.watch.growth.last().map_or(0.0, |(connections, _)| *connections);
+        if connections < 1.0 {
+            return None;
+        }
+        let memory = |usage: &Usage| usage.pss.unwrap_or(usage.rss) as f64;
+        let difference = (memory(opened) - memory(before)) / connections;
+        // What the first connections cost once is no part of what each costs.
+        let points: Vec<(f64, f64)> =
+            self.watch.growth.iter().copied().filter(|(at, _)| *at >= connections / 10.0).collect();
+        if points.len() < 5 {
+            return Some(difference);
+        }
+        slope(&points, self.plan_of().seed).map(|slope| slope.per_unit.point).or(Some(difference))
+    }
+
+    fn generator(&self) -> GeneratorCost {
+        let shares: Vec<f64> =
+            self.collected.busy.values().map(|(cpu, time)| *cpu as f64 / (*time).max(1) as f64).collect();
+        let memory = |usage: &Option<Usage>| usage.as_ref().map(|usage| usage.pss.unwrap_or(usage.rss) as f64);
+        let grown = memory(&self.watch.self_opened)
+            .zip(memory(&self.watch.self_before))
+            .map(|(opened, before)| opened - before);
+        let connections = self.watch.most_connections;
+        GeneratorCost {
+            processes: u32::try_from(self.prepared.size.processes).unwrap_or(u32::MAX),
+            threads: u32::try_from(self.prepared.size.processes * self.prepared.size.threads).unwrap_or(u32::MAX),
+            busiest: shares.iter().copied().fold(0.0, f64::max),
+            busy: shares.iter().sum::<f64>() / shares.len().max(1) as f64,
+            bytes_per_connection: grown.filter(|_| connections > 0).map(|grown| grown / connections as f64),
+            checked_connections: self.collected.ledger.checked,
+        }
+    }
+
+    fn kernel(&self) -> KernelCounts {
+        let Some(after) = &self.watch.kernel_after else { return KernelCounts::default() };
+        let mut counts = after.since(&self.watch.kernel_before);
+        if let Some(opened) = &self.watch.kernel_opened {
+            counts.tcp_memory_peak = counts.tcp_memory_peak.max(opened.tcp_memory);
+            let grown =
+                opened.slab.zip(self.watch.kernel_before.slab).map(|(opened, before)| opened as f64 - before as f64);
+            let connections = self.watch.most_connections;
+            counts.bytes_per_connection =
+                grown.filter(|grown| connections >= 1000 && *grown > 0.0).map(|grown| grown / connections as f64);
+        }
+        counts
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = self.watch.notes.clone();
+        let plan = self.plan_of();
+        if plan.deflate {
+            notes.push("permessage-deflate was offered".to_owned());
+        }
+        if self.collected.ledger.gaps > 0 {
+            notes.push(format!(
+                "{} resumed subscriptions were told that something is missing",
+                self.collected.ledger.gaps
+            ));
+        }
+        notes
+    }
+
+    fn scalars(&self, outcome: &Outcome, counted: &Counts) -> BTreeMap<String, f64> {
+        let totals = &outcome.totals;
+        let seconds = outcome.measured_seconds.max(1e-9);
+        let mut scalars: BTreeMap<&str, f64> = BTreeMap::from([
+            ("lost", totals.lost as f64),
+            ("duplicated", totals.duplicated as f64),
+            ("reordered", totals.reordered as f64),
+            ("corrupted", totals.corrupted as f64),
+            ("sent", totals.sent as f64),
+            ("received", totals.received as f64),
+            ("errors", totals.errors as f64),
+            ("refused", totals.refused as f64),
+            ("dropped", totals.dropped as f64),
+            ("gaps", self.collected.ledger.gaps as f64),
+            ("connections", self.watch.most_connections as f64),
+            ("listen_drops", (outcome.kernel.listen_drops + outcome.kernel.listen_overflows) as f64),
+            ("throughput", self.work(counted) as f64 / seconds),
+        ]);
+        let mut add = |name: &'static str, value: Option<f64>| scalars.extend(value.map(|value| (name, value)));
+        add("reach", (totals.expected > 0).then(|| totals.received as f64 / totals.expected as f64));
+        add("rate", self.achieved());
+        let server = outcome.server.as_ref();
+        add("cpu_us_per_msg", server.and_then(|server| server.cpu_us_per_msg));
+        add("server_busy", server.map(|server| server.busy_share));
+        add("bytes_per_connection", server.and_then(|server| server.bytes_per_connection));
+        if self.prepared.kind == Kind::Reconnect {
+            add("recovered_in", self.recovered_in());
+        }
+        if self.prepared.kind == Kind::Soak {
+            let per_hour = |points: Vec<(f64, f64)>| slope(&points, 1).map(|slope| 3600.0 * slope.per_unit.point);
+            let of_server = |value: fn(&WindowServer) -> f64| {
+                outcome.series.iter().filter_map(|window| Some((window.at, value(window.server.as_ref()?)))).collect()
+            };
+            add("rss_slope", per_hour(of_server(|server| server.rss as f64)));
+            add("fd_slope", per_hour(of_server(|server| server.descriptors as f64)));
+            let latency = outcome
+                .series
+                .iter()
+                .filter_map(|window| Some((window.at, window.latencies.get(&outcome.primary)?.p50)));
+            add("latency_slope", per_hour(latency.collect()));
+        }
+        scalars.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Messages sent of those that the schedule meant to leave while it counted; nothing in closed flows.
+    fn achieved(&self) -> Option<f64> {
+        let plan = self.plan_of();
+        let mut asked = 0.0;
+        for group in &plan.groups {
+            match &group.task {
+                Task::Echo { flow: Flow::Open(ramp), .. } | Task::Publish { flow: Flow::Open(ramp), .. } => {
+                    let due = |elapsed| ramp.cumulative(elapsed);
+                    asked += due(plan.warmup + plan.duration) - due(plan.warmup);
+                }
+                Task::Echo { .. } | Task::Publish { .. } => return None,
+                _ => {}
+            }
+        }
+        let short = self.is_short() || plan.count.is_some();
+        let sent = self.collected.distributions.get(&Series::Lag).map_or(0, Distribution::count);
+        // A schedule's first message is at its begin, so there may be one more than the rate says.
+        (asked >= 1.0 && !short).then(|| (sent as f64 / asked.floor()).min(1.0))
+    }
+
+    /// When 99 % of the connections were back.
+    fn recovered_in(&self) -> Option<f64> {
+        let recovery = self.collected.distributions.get(&Series::Recovery)?;
+        let wanted = self
+            .plan_of()
+            .groups
+            .iter()
+            .filter(|group| group.outage.is_some())
+            .map(|group| group.connections)
+            .sum::<u64>();
+        let share = BACK * wanted as f64 / recovery.count().max(1) as f64;
+        (share <= 1.0).then(|| recovery.histogram().value_at_quantile(share) as f64 / 1e9)
+    }
+
+    fn verdicts(&self, outcome: &Outcome) -> Vec<ClaimVerdict> {
+        let p99 = |name: &str| outcome.latencies.get(name).and_then(|latency| percentile(latency, 99.0));
+        let totals = &outcome.totals;
+        let attempts = totals.opened + totals.refused;
+        let facts = Facts {
+            generator_busy: outcome.generator.busiest,
+            lag_p99: p99("lag").filter(|_| !self.is_closed()),
+            latency_p99: p99(&outcome.primary),
+            achieved: outcome.scalars.get("rate").copied(),
+            saturation: self.is_closed(),
+            kernel_drops: outcome.kernel.listen_drops + outcome.kernel.listen_overflows + outcome.kernel.backlog_drops,
+            limits: self.collected.ledger.limits.clone(),
+            steal: outcome.kernel.steal,
+            server_busy: outcome.server.as_ref().map(|server| server.busy_share),
+            counted_work: totals.lost == 0 && totals.duplicated == 0 && totals.corrupted == 0,
+            objections: self.collected.ledger.objections,
+            corrupted: totals.corrupted,
+            refused_share: totals.refused as f64 / attempts.max(1) as f64,
+            seconds: outcome.series.iter().filter(|window| window.at >= 0.0 && window.seconds > 0.9).count() as u64,
+            interrupted: self.is_short(),
+            connections: self.watch.most_connections,
+        };
+        judge(&facts, &self.prepared.kind.claims(self.is_closed(), self.watch.pid.is_some()))
+    }
+}
+
+fn flow_text(task: &Task) -> String {
+    match task {
+        Task::Echo { flow, .. } | Task::Publish { flow, .. } => match flow {
+            Flow::Open(ramp) if ramp.duration().is_zero() => format!(", {} messages/s", ramp.last()),
+            Flow::Open(ramp) => format!(", a ramp to {} messages/s", ramp.last()),
+            Flow::Closed { depth } => format!(", {depth} messages under way"),
+        },
+        Task::Mischief { rate } => format!(", {rate} attempts/s"),
+        _ => String::new(),
+    }
+}
+
+fn latency(distribution: &Distribution, percentiles: &[f64]) -> Latency {
+    let histogram = distribution.histogram();
+    let seconds = |nanos: u64| nanos as f64 / 1e9;
+    let mut packed = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut packed).expect("a vector takes every byte");
+    Latency {
+        count: histogram.len(),
+        min: seconds(histogram.min()),
+        mean: histogram.mean() / 1e9,
+        max: seconds(histogram.max()),
+        stddev: histogram.stdev() / 1e9,
+        percentiles: percentiles.iter().map(|share| (*share, seconds(histogram.value_at_percentile(*share)))).collect(),
+        hdr: BASE64.encode(&packed),
+    }
+}
+
+/// A percentile of a latency that was reported, or read from its histogram.
+pub(crate) fn percentile(latency: &Latency, share: f64) -> Option<f64> {
+    let known = latency.percentiles.iter().find(|(known, _)| *known == share);
+    known.map(|(_, seconds)| *seconds).or_else(|| {
+        let histogram = crate::report::histogram(latency)?;
+        Some(histogram.value_at_percentile(share) as f64 / 1e9)
+    })
+}
+
+/// What became of a threshold.
+pub(crate) fn result(threshold: &Threshold, outcome: &Outcome) -> ThresholdResult {
+    let value = match &threshold.metric {
+        Metric::Scalar(name) => outcome.scalars.get(*name).copied(),
+        Metric::Latency(name, stat) => {
+            let latency = outcome.latencies.get(name.unwrap_or(&outcome.primary));
+            latency.and_then(|latency| match stat {
+                Stat::Min => Some(latency.min),
+                Stat::Mean => Some(latency.mean),
+                Stat::Max => Some(latency.max),
+                Stat::Stddev => Some(latency.stddev),
+                Stat::Count => Some(latency.count as f64),
+                Stat::Percentile(share) => percentile(latency, *share),
+            })
+        }
+    };
+    ThresholdResult { text: threshold.text.clone(), value, passed: value.is_some_and(|value| threshold.holds(value)) }
+}

@@ -1,0 +1,17 @@
+//! The load generator as a program, against servers that are known: a crooked one that says what it did, a real one, and
+//! one that is stopped.
+
+#[path = "load/adapters.rs"]
+mod adapters;
+#[path = "load/command.rs"]
+mod command;
+#[path = "load/crooked.rs"]
+mod crooked;
+#[path = "load/honesty.rs"]
+mod honesty;
+#[path = "load/scenarios.rs"]
+mod scenarios;
+#[path = "load/stopped.rs"]
+mod stopped;
+#[path = "load/support.rs"]
+mod support;

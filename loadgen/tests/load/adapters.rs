@@ -1,0 +1,1 @@
+//! Dialects against real servers of their kinds.
