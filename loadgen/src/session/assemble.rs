@@ -427,7 +427,8 @@ fn flow_text(task: &Task) -> String {
     }
 }
 
-fn latency(distribution: &Distribution, percentiles: &[f64]) -> Latency {
+/// A distribution as it is reported.
+pub(crate) fn latency(distribution: &Distribution, percentiles: &[f64]) -> Latency {
     let histogram = distribution.histogram();
     let seconds = |nanos: u64| nanos as f64 / 1e9;
     let mut packed = Vec::new();

@@ -4,7 +4,9 @@ mod assemble;
 mod live;
 mod watch;
 
-pub(crate) use self::assemble::result as judge_threshold;
+#[cfg(test)]
+pub(crate) use self::assemble::latency as latency_of;
+pub(crate) use self::assemble::{percentile as percentile_of, result as judge_threshold};
 use self::watch::Watch;
 use crate::cli::{Prepared, RunArgs};
 use crate::fleet;
