@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# The servers that Tidings is compared with:  benches/peers/servers.sh list | build NAME | start NAME
+# `build` installs and compiles what a server needs, below target/peers. `start` becomes the server; its first line is
+# `listening on ADDRESS`, except for nchan and nats, which cannot choose a port: for those this script chooses one and says so.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+TARGET=${CARGO_TARGET_DIR:-$PWD/target}/peers
+PEERS=benches/peers
+NAMES=(floor floor-unbatched fastwebsockets tokio-tungstenite tokio-tungstenite-default sockudo-ws uwebsockets ws socketio nchan nats tidings)
+UWS_CRATE=libuwebsockets-sys-0.0.10
+UWS_SHA256=d51e3baec29ccd68a26e61be5376c35a778f7ebd8584041e7c535e1a80786873
+mkdir -p "$TARGET"
+
+rust() { cargo build --quiet --release --locked --manifest-path $PEERS/rust/Cargo.toml --target-dir "$TARGET"; }
+
+node_modules() {
+  mkdir -p "$TARGET/node"
+  cp $PEERS/node/* "$TARGET/node/"
+  (cd "$TARGET/node" && npm ci --silent --no-audit --no-fund)
+}
+
+# The sources in the crate are uWebSockets' own; its build script is not used.
+uwebsockets() {
+  local sources=$TARGET/$UWS_CRATE/uWebSockets
+  [[ -x $TARGET/uwebsockets ]] && return
+  curl --silent --show-error --fail --location --output "$TARGET/uws.crate" "https://static.crates.io/crates/libuwebsockets-sys/$UWS_CRATE.crate"
+  echo "$UWS_SHA256  $TARGET/uws.crate" | sha256sum --check --quiet
+  tar -xzf "$TARGET/uws.crate" -C "$TARGET"
+  (
+    cd "$TARGET"
+    for file in "$sources"/uSockets/src/*.c "$sources"/uSockets/src/eventing/*.c; do
+      gcc -O3 -flto -DLIBUS_NO_SSL -DLIBUS_USE_EPOLL -I"$sources/uSockets/src" -c "$file" -o "uws-$(basename "$file" .c).o"
+    done
+  )
+  g++ -O3 -flto=auto -std=c++20 -DLIBUS_NO_SSL -DUWS_NO_ZLIB -I"$sources/src" -I"$sources/uSockets/src" \
+    $PEERS/uwebsockets/main.cpp "$TARGET"/uws-*.o -o "$TARGET/uwebsockets" -lpthread
+}
+
+package() {
+  command -v "$1" > /dev/null && { [[ $# -lt 3 ]] || [[ -e $3 ]]; } && return
+  apt-get install -y -qq --no-install-recommends "$2" > "$TARGET/apt.log" 2>&1 || { cat "$TARGET/apt.log"; return 1; }
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# Says where, once somebody listens there, while the server is being started.
+announce() { (while ! (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; do sleep 0.05; done; echo "listening on 127.0.0.1:$1") & }
+
+nchan() {
+  local port dir
+  port=$(free_port) dir=$(mktemp -d)
+  cat > "$dir/nginx.conf" << CONF
+load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
+daemon off; worker_processes 1; pid $dir/pid; error_log $dir/error.log warn;
+worker_rlimit_nofile 20000;
+events { worker_connections 20000; }
+http {
+  access_log off; keepalive_timeout 1h; keepalive_requests 1000000000; nchan_shared_memory_size 256M;
+  client_body_temp_path $dir/body; proxy_temp_path $dir/proxy; fastcgi_temp_path $dir/f; uwsgi_temp_path $dir/u; scgi_temp_path $dir/s;
+  server { listen 127.0.0.1:$port;
+    location ~ ^/pub/(.+)\$ { nchan_publisher; nchan_channel_id \$1; nchan_message_buffer_length 2; }
+    location ~ ^/sub/(.+)\$ { nchan_subscriber; nchan_channel_id \$1; nchan_subscriber_first_message newest; }
+  }
+}
+CONF
+  announce "$port"
+  exec nginx -p "$dir" -c "$dir/nginx.conf"
+}
+
+nats() {
+  local port tcp dir
+  port=$(free_port) tcp=$(free_port) dir=$(mktemp -d)
+  cat > "$dir/nats.conf" << CONF
+host: 127.0.0.1
+port: $tcp
+max_connections: 19000
+websocket { host: 127.0.0.1, port: $port, no_tls: true, compression: false }
+CONF
+  announce "$port"
+  GOMAXPROCS=1 exec nats-server --config "$dir/nats.conf" > "$dir/log" 2>&1 3>&1
+}
+
+build() {
+  case $1 in
+    floor* | fastwebsockets | tokio-tungstenite* | sockudo-ws) rust ;;
+    uwebsockets) uwebsockets ;;
+    ws | socketio) node_modules ;;
+    nchan) package nginx libnginx-mod-nchan /usr/lib/nginx/modules/ngx_nchan_module.so ;;
+    nats) package nats-server nats-server ;;
+    tidings) cargo build --quiet --release ;;
+    *) echo "there is no peer $1: there are ${NAMES[*]}" >&2; exit 2 ;;
+  esac
+}
+
+start() {
+  case $1 in
+    floor) exec "$TARGET/release/peer-floor" ;;
+    floor-unbatched) exec "$TARGET/release/peer-floor" --unbatched ;;
+    tokio-tungstenite-default) exec "$TARGET/release/peer-tokio-tungstenite" --default-buffers ;;
+    fastwebsockets | tokio-tungstenite | sockudo-ws) exec "$TARGET/release/peer-$1" ;;
+    uwebsockets) exec "$TARGET/uwebsockets" ;;
+    ws | socketio) exec node "$TARGET/node/$1.mjs" ;;
+    nchan) nchan ;;
+    nats) nats ;;
+    tidings) exec "${TARGET%/peers}/release/tidings" serve --listen 127.0.0.1:0 --reactors 1 ;;
+    *) echo "there is no peer $1: there are ${NAMES[*]}" >&2; exit 2 ;;
+  esac
+}
+
+case ${1:-} in
+  list) printf '%s\n' "${NAMES[@]}" ;;
+  build | start) "$1" "${2:?a name: ${NAMES[*]}}" ;;
+  *) echo "usage: benches/peers/servers.sh list | build NAME | start NAME" >&2; exit 2 ;;
+esac
