@@ -1,7 +1,13 @@
 //! The dialects by name, and their options.
 
 use super::Adapter;
+use super::centrifugo::Centrifugo;
+use super::nats::Nats;
+use super::nchan::Nchan;
+use super::pusher::Pusher;
 use super::raw::Raw;
+use super::socketio::SocketIo;
+use super::sse::Sse;
 use super::tidings::Tidings;
 use std::collections::BTreeMap;
 
@@ -20,7 +26,7 @@ pub enum BadChoice {
 }
 
 /// All dialects.
-pub const NAMES: &[&str] = &["raw", "tidings"];
+pub const NAMES: &[&str] = &["raw", "tidings", "sse", "nchan", "nats", "pusher", "centrifugo", "socketio"];
 
 /// The options of a dialect: name, default, meaning.
 #[must_use]
@@ -35,6 +41,26 @@ pub fn options(name: &str) -> &'static [(&'static str, &'static str, &'static st
             ("resume", "false", "whether subscribers that come back ask for what they missed"),
             ("acknowledge", "false", "whether each publication over the socket asks for an answer"),
         ],
+        "sse" => &[
+            ("subscribe_path", "/channels/{channel}", "where streams are"),
+            ("publish_path", "/channels/{channel}", "where publications are POSTed"),
+            ("resume", "false", "whether who comes back sends Last-Event-ID"),
+        ],
+        "nchan" => &[
+            ("subscribe_path", "/sub/{channel}", "where subscribers connect"),
+            ("publish_path", "/pub/{channel}", "where publishers connect"),
+        ],
+        "pusher" => &[
+            ("app_id", "app-id", "the application's id"),
+            ("key", "app-key", "its key"),
+            ("secret", "app-secret", "its secret"),
+        ],
+        "centrifugo" => &[
+            ("path", "/connection/websocket", "where clients connect"),
+            ("api_key", "", "the key of the API, for publishing over HTTP"),
+            ("resume", "false", "whether subscribers that come back ask for what they missed"),
+        ],
+        "socketio" => &[("path", "/socket.io/", "where the server is")],
         _ => &[],
     }
 }
@@ -42,7 +68,12 @@ pub fn options(name: &str) -> &'static [(&'static str, &'static str, &'static st
 /// The option that the path of the URL is the value of.
 #[must_use]
 pub fn path_option(name: &str) -> Option<&'static str> {
-    (name == "raw").then_some("echo_path")
+    match name {
+        "raw" => Some("echo_path"),
+        "sse" | "nchan" => Some("subscribe_path"),
+        "centrifugo" | "socketio" => Some("path"),
+        _ => None,
+    }
 }
 
 /// All dialects and their options, as text.
@@ -80,11 +111,33 @@ pub fn build(name: &str, given: &BTreeMap<String, String>) -> Result<Box<dyn Ada
             subscribe_path: text("subscribe_path"),
             publish_path: text("publish_path"),
         }),
+        "sse" => Box::new(Sse {
+            subscribe_path: text("subscribe_path"),
+            publish_path: text("publish_path"),
+            resume: flag("resume", &text("resume"))?,
+        }),
+        "nchan" => Box::new(Nchan { subscribe_path: text("subscribe_path"), publish_path: text("publish_path") }),
+        "nats" => Box::new(Nats),
+        "pusher" => {
+            Box::new(Pusher { app_id: text("app_id"), key: text("key"), secret: text("secret"), clock: unix_seconds })
+        }
+        "centrifugo" => Box::new(Centrifugo {
+            path: text("path"),
+            api_key: text("api_key"),
+            resume: flag("resume", &text("resume"))?,
+        }),
+        "socketio" => Box::new(SocketIo { path: text("path") }),
         _ => Box::new(Tidings {
             resume: flag("resume", &text("resume"))?,
             acknowledge: flag("acknowledge", &text("acknowledge"))?,
         }),
     })
+}
+
+/// For signatures that say when they were made.
+fn unix_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 fn flag(option: &'static str, value: &str) -> Result<bool, BadChoice> {

@@ -4,8 +4,14 @@
 //! is open, how a publication is worded, and what a message that came means. What it must remember of a connection is a
 //! [`Memory`] of a few bytes.
 
+pub mod centrifugo;
 pub mod choice;
+pub mod nats;
+pub mod nchan;
+pub mod pusher;
 pub mod raw;
+pub mod socketio;
+pub mod sse;
 pub mod tidings;
 
 use serde::{Deserialize, Serialize};
@@ -234,6 +240,16 @@ pub trait Adapter: std::fmt::Debug + Send + Sync {
 
     /// Whether every publication over the socket is answered by [`News::Ack`] or [`News::Refused`].
     fn acknowledges(&self) -> bool {
+        false
+    }
+
+    /// Whether there is a way to publish over a socket.
+    fn publishes_over_sockets(&self) -> bool {
+        true
+    }
+
+    /// Whether a connection can read only one channel, or publish to only one over its socket.
+    fn one_channel_each(&self) -> bool {
         false
     }
 

@@ -1,7 +1,7 @@
 //! From options to a plan: every value read, every contradiction told.
 
 use super::args::{Close, Publish, RunArgs};
-use crate::adapters::{Naming, choice};
+use crate::adapters::{Adapter, Naming, choice};
 use crate::fleet::Size;
 use crate::grammar::{self, BadText, Threshold};
 use crate::measure::{environment, pin};
@@ -42,12 +42,13 @@ pub struct Prepared {
 pub fn prepare(kind: Kind, args: &RunArgs) -> Result<Prepared, String> {
     let mut target = Target::parse(&args.url).map_err(|error| error.to_string())?;
     let options = adapter_options(args, &mut target)?;
-    choice::build(&args.adapter, &options).map_err(|error| error.to_string())?;
+    let adapter = choice::build(&args.adapter, &options).map_err(|error| error.to_string())?;
     let naming = naming(args)?;
     let groups = kind.groups(args)?;
     for group in &groups {
         check_payloads(group)?;
     }
+    check_dialect(kind, args, adapter.as_ref(), &naming, &groups)?;
     let publishers: u64 =
         groups.iter().filter(|group| matches!(group.task, Task::Publish { .. })).map(|group| group.connections).sum();
     let streams = u64::from(naming.channels).max(publishers);
@@ -118,6 +119,34 @@ fn naming(args: &RunArgs) -> Result<Naming, String> {
     }
     // Names differ from seed to seed, so that a run does not hear what is left of another.
     Ok(Naming { prefix: args.channel_prefix.clone(), channels, per_connection: args.subs_per_conn })
+}
+
+/// What a dialect cannot do.
+fn check_dialect(
+    kind: Kind,
+    args: &RunArgs,
+    adapter: &dyn Adapter,
+    naming: &Naming,
+    groups: &[Group],
+) -> Result<(), String> {
+    if adapter.one_channel_each() && naming.per_connection > 1 {
+        return Err(format!("--subs-per-conn: with {} a connection reads one channel", args.adapter));
+    }
+    if !adapter.publishes_over_sockets() && args.publish == Publish::Socket && kind.publishes() {
+        return Err(format!("--publish: {} has no publishing over sockets: use --publish http", args.adapter));
+    }
+    let sockets = groups.iter().find_map(|group| match group.task {
+        Task::Publish { route: Route::Socket, .. } => Some(group.connections),
+        _ => None,
+    });
+    let channels = u64::from(naming.channels);
+    if adapter.one_channel_each() && sockets.is_some_and(|sockets| sockets < channels) {
+        let adapter = &args.adapter;
+        return Err(format!(
+            "--publishers: with {adapter} a socket publishes to one channel: use {channels}, or --publish http"
+        ));
+    }
+    Ok(())
 }
 
 fn check_payloads(group: &Group) -> Result<(), String> {

@@ -5,7 +5,7 @@ mod mixed;
 use crate::cli::RunArgs;
 use crate::fleet::message::Series;
 use crate::grammar;
-use crate::plan::{Group, Slow, Task};
+use crate::plan::{Group, Task};
 use crate::verdict::Claim;
 
 /// A scenario.
@@ -126,9 +126,9 @@ impl Kind {
         Ok(groups)
     }
 
-    /// Whether slow readers are meant to miss things, or receivers come and go, so that not everything must arrive.
+    /// Whether it has publishers of its own.
     #[must_use]
-    pub fn may_miss(self, slow: Option<&Slow>) -> bool {
-        matches!(self, Kind::Churn | Kind::Reconnect) || slow.is_some()
+    pub fn publishes(self) -> bool {
+        matches!(self, Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Reconnect | Kind::Soak)
     }
 }

@@ -1,1 +1,208 @@
-//! Dialects against real servers of their kinds.
+//! Dialects against real servers of their kinds: nginx with nchan, nats-server and socket.io, as `benches/peers` starts
+//! them; event streams against Tidings. Pusher's and Centrifugo's are tested with recorded exchanges, where they are.
+
+use crate::support::{Run, load, tidings};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A server of `benches/peers`.
+struct Peer {
+    child: Child,
+    address: String,
+}
+
+impl Peer {
+    fn start(name: &str) -> Peer {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/servers.sh");
+        let build = Command::new(&script).args(["build", name]).status().expect("bash runs");
+        assert!(build.success(), "{name} cannot be built");
+        let mut child = Command::new(&script).args(["start", name]).stdout(Stdio::piped()).spawn().expect("bash runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+        let line = lines
+            .find(|line| line.as_ref().is_ok_and(|line| line.starts_with("listening on ")))
+            .expect("it listens")
+            .expect("UTF-8");
+        // Nobody else reads what it says; it must not wait for that.
+        std::thread::spawn(move || lines.for_each(drop));
+        Peer { child, address: line["listening on ".len()..].to_owned() }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let pid = self.child.id().to_string();
+        // nginx ends its worker when it is asked to end, and not when it is killed.
+        let _ = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn exact(arguments: &[&str]) -> Run {
+    let run = load(&[arguments, &["-d", "2s", "--warmup", "200ms", "--force", "--check-every", "5"]].concat());
+    let totals = &run.outcome().totals;
+    assert_eq!(
+        (totals.lost, totals.duplicated, totals.reordered, totals.corrupted, totals.errors),
+        (0, 0, 0, 0, 0),
+        "{}\n{}",
+        run.out,
+        run.error
+    );
+    assert!(totals.received == totals.expected && totals.received > 300, "{}", run.out);
+    run
+}
+
+#[test]
+fn event_streams_of_tidings_are_read_and_resumed() {
+    let (_server, url) = tidings();
+    exact(&[
+        "fanout",
+        &url,
+        "--adapter",
+        "sse",
+        "--publish",
+        "http",
+        "-c",
+        "12",
+        "-R",
+        "50",
+        "--channels",
+        "3",
+        "--channel-prefix",
+        "sse-",
+    ]);
+    let run = exact(&[
+        "reconnect",
+        &url,
+        "--adapter",
+        "sse",
+        "--publish",
+        "http",
+        "-c",
+        "12",
+        "-R",
+        "50",
+        "--adapter-option",
+        "resume=true",
+        "--cut-after",
+        "500ms",
+        "--jitter",
+        "300ms",
+        "--channel-prefix",
+        "cut-",
+    ]);
+    assert_eq!(
+        (run.outcome().latencies["recovery"].count, run.outcome().totals.expected),
+        (12, 12 * run.outcome().totals.sent),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
+#[ignore = "run by tests/run loadgen: needs nginx with nchan"]
+fn nchan_is_spoken_to() {
+    let peer = Peer::start("nchan");
+    let url = format!("ws://{}", peer.address);
+    let run =
+        exact(&["fanout", &url, "--adapter", "nchan", "-c", "20", "-R", "50", "--channels", "2", "--publishers", "2"]);
+    assert!(run.outcome().totals.acknowledged >= run.outcome().totals.sent - 2, "{}", run.out);
+    exact(&[
+        "fanout",
+        &url,
+        "--adapter",
+        "nchan",
+        "-c",
+        "20",
+        "-R",
+        "50",
+        "--publish",
+        "http",
+        "--channel-prefix",
+        "http-",
+    ]);
+}
+
+#[test]
+#[ignore = "run by tests/run loadgen: needs nats-server"]
+fn nats_is_spoken_to() {
+    let peer = Peer::start("nats");
+    let url = format!("ws://{}", peer.address);
+    exact(&[
+        "fanout",
+        &url,
+        "--adapter",
+        "nats",
+        "-c",
+        "20",
+        "-R",
+        "100",
+        "--channels",
+        "4",
+        "--subs-per-conn",
+        "2",
+        "-s",
+        "128:90%,4KiB:10%",
+    ]);
+}
+
+#[test]
+#[ignore = "run by tests/run loadgen: needs Node.js"]
+fn socketio_is_spoken_to() {
+    let peer = Peer::start("socketio");
+    let url = format!("ws://{}", peer.address);
+    exact(&["echo", &url, "--adapter", "socketio", "-c", "10", "-R", "300"]);
+    exact(&["fanout", &url, "--adapter", "socketio", "-c", "20", "-R", "50", "--channels", "2"]);
+}
+
+/// What the floor counted by itself is what was measured.
+#[test]
+#[ignore = "run by tests/run loadgen: builds benches/peers"]
+fn totals_are_those_of_a_server_that_counts_by_itself() {
+    let peer = Peer::start("floor");
+    let url = format!("ws://{}", peer.address);
+    let echo = exact(&["echo", &url, "--adapter", "raw", "-c", "10", "-R", "2k"]);
+    let fan = exact(&["fanout", &url, "--adapter", "raw", "-c", "10", "-R", "100"]);
+    let page = tidings_loadgen_page(&peer.address);
+    let number = |name: &str| -> u64 {
+        let rest = page.split(&format!("\"{name}\":")).nth(1).unwrap_or_else(|| panic!("{page}"));
+        rest.split([',', '}']).next().and_then(|digits| digits.parse().ok()).expect("a number")
+    };
+    let (echo, fan) = (&echo.outcome().totals, &fan.outcome().totals);
+    assert_eq!((number("frames_in"), number("frames_out")), (echo.sent + fan.sent, echo.received + fan.received));
+}
+
+/// As many requests as an independent tool says that it has made.
+#[test]
+#[ignore = "run by tests/run loadgen: needs wrk"]
+fn wrk_and_the_floor_count_the_same() {
+    let peer = Peer::start("floor");
+    let output = Command::new("wrk")
+        .args(["-t1", "-c10", "-d1s", &format!("http://{}/hello", peer.address)])
+        .output()
+        .expect("wrk runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find(|line| line.contains("requests in")).unwrap_or_else(|| panic!("{text}"));
+    let told: u64 = line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number");
+    let page = tidings_loadgen_page(&peer.address);
+    let counted: u64 = page
+        .split("\"http_requests\":")
+        .nth(1)
+        .and_then(|rest| rest.trim_end_matches('}').parse().ok())
+        .expect("a number");
+    // Ten connections have one request each under way when wrk ends.
+    assert!(counted >= told && counted <= told + 10, "{told} {counted}");
+}
+
+fn tidings_loadgen_page(address: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    stream.write_all(b"GET /counters HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+    let mut page = Vec::new();
+    let mut byte = [0];
+    while !page.ends_with(b"}") {
+        stream.read_exact(&mut byte).expect("it answers");
+        page.push(byte[0]);
+    }
+    String::from_utf8(page).expect("UTF-8")
+}

@@ -1,0 +1,218 @@
+//! Centrifugo's bidirectional protocol, version 2, in JSON (centrifugal.dev, "client protocol").
+
+use super::{Adapter, HttpRequest, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use serde_json::{Value, json};
+
+/// Speaks to Centrifugo.
+#[derive(Debug, Clone)]
+pub struct Centrifugo {
+    /// Where clients connect.
+    pub path: String,
+    /// The key of the server's API, for publishing over HTTP.
+    pub api_key: String,
+    /// Whether subscribers that come back ask for what they missed.
+    pub resume: bool,
+}
+
+/// The id of the first command; those of subscriptions follow, and then those of publications.
+const CONNECT_ID: u32 = 1;
+const FIRST_PUBLICATION_ID: u32 = 1 << 20;
+
+impl Adapter for Centrifugo {
+    fn opening(&self, _who: &Who<'_>, _memory: &Memory) -> Opening {
+        Opening {
+            transport: Transport::WebSocket,
+            path: self.path.clone(),
+            headers: Vec::new(),
+            subprotocol: Some("centrifuge-json"),
+        }
+    }
+
+    fn opened(&self, who: &Who<'_>, memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(News<'_>)) {
+        (memory.joined, memory.next_id) = (0, FIRST_PUBLICATION_ID);
+        let connect = who.token.map_or(json!({}), |token| json!({ "token": token }));
+        send(out, &json!({ "id": CONNECT_ID, "connect": connect }));
+    }
+
+    fn read(
+        &self,
+        who: &Who<'_>,
+        memory: &mut Memory,
+        message: &[u8],
+        out: &mut dyn Outlet,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Nonsense> {
+        for line in message.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if line == b"{}" {
+                out.send(Kind::Text, b"{}");
+            } else if line.starts_with(b"{\"push\":") {
+                self.push(who, memory, line, news);
+            } else {
+                let reply = serde_json::from_slice(line).map_err(|error| Nonsense(format!("no reply: {error}")))?;
+                self.reply(who, memory, &reply, out, news);
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, memory: &mut Memory, channel: &str, payload: Payload<'_>, out: &mut dyn Outlet) -> bool {
+        let id = memory.next_id;
+        memory.next_id = memory.next_id.wrapping_add(1).max(FIRST_PUBLICATION_ID);
+        let data = payload.as_json();
+        out.send(
+            Kind::Text,
+            format!("{{\"id\":{id},\"publish\":{{\"channel\":\"{channel}\",\"data\":{data}}}}}").as_bytes(),
+        );
+        true
+    }
+
+    fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest> {
+        let headers = vec![
+            ("Content-Type".to_owned(), "application/json".to_owned()),
+            ("X-API-Key".to_owned(), self.api_key.clone()),
+        ];
+        let body = format!("{{\"channel\":\"{channel}\",\"data\":{}}}", payload.as_json()).into_bytes();
+        Some(HttpRequest { method: "POST", path: "/api/publish".to_owned(), headers, body })
+    }
+
+    fn acknowledges(&self) -> bool {
+        true
+    }
+
+    fn resumes(&self) -> bool {
+        self.resume
+    }
+}
+
+impl Centrifugo {
+    fn reply(
+        &self,
+        who: &Who<'_>,
+        memory: &mut Memory,
+        reply: &Value,
+        out: &mut dyn Outlet,
+        news: &mut dyn FnMut(News<'_>),
+    ) {
+        let id = reply["id"].as_u64().unwrap_or(0);
+        if let Some(error) = reply.get("error") {
+            return news(News::Refused(format!("{} {}", error["code"], error["message"].as_str().unwrap_or_default())));
+        }
+        if id == u64::from(CONNECT_ID) {
+            return self.subscribe(who, memory, out, news);
+        }
+        if id >= u64::from(FIRST_PUBLICATION_ID) {
+            return news(News::Ack);
+        }
+        let result = &reply["subscribe"];
+        if let (Some(epoch), Some(offset), Some(place)) =
+            (result["epoch"].as_str(), result["offset"].as_u64(), place(id))
+        {
+            keep(memory, place, epoch, offset);
+        }
+        if result["was_recovering"] == true {
+            news(News::Resumed { complete: result["recovered"] == true });
+        }
+        for publication in result["publications"].as_array().into_iter().flatten() {
+            news(News::Message(publication.to_string().as_bytes()));
+        }
+        memory.joined += 1;
+        if memory.joined == who.channel_count() {
+            news(News::Ready);
+        }
+    }
+
+    fn subscribe(&self, who: &Who<'_>, memory: &Memory, out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
+        if who.channel_count() == 0 {
+            return news(News::Ready);
+        }
+        for (place, channel) in who.channels().enumerate() {
+            let mut request = json!({ "channel": channel });
+            let position = memory
+                .positions
+                .as_ref()
+                .filter(|_| self.resume)
+                .and_then(|positions| positions.get(place)?.rsplit_once(':'));
+            if let Some((epoch, offset)) = position {
+                request["recover"] = json!(true);
+                request["epoch"] = json!(epoch);
+                request["offset"] = json!(offset.parse::<u64>().unwrap_or(0));
+            }
+            send(out, &json!({ "id": place + 2, "subscribe": request }));
+        }
+    }
+
+    fn push(&self, who: &Who<'_>, memory: &mut Memory, line: &[u8], news: &mut dyn FnMut(News<'_>)) {
+        if self.resume
+            && let Ok(push) = serde_json::from_slice::<Value>(line)
+            && let (Some(channel), Some(offset)) =
+                (push["push"]["channel"].as_str(), push["push"]["pub"]["offset"].as_u64())
+            && let Some(place) = who.channels().position(|name| name == channel)
+            && let Some(epoch) = memory
+                .positions
+                .as_ref()
+                .and_then(|positions| Some(positions.get(place)?.rsplit_once(':')?.0.to_owned()))
+        {
+            keep(memory, place, &epoch, offset);
+        }
+        news(News::Message(line));
+    }
+}
+
+fn send(out: &mut dyn Outlet, command: &Value) {
+    out.send(Kind::Text, command.to_string().as_bytes());
+}
+
+/// The place of a subscription among a connection's own, by the id of its command.
+fn place(id: u64) -> Option<usize> {
+    usize::try_from(id).ok()?.checked_sub(2)
+}
+
+fn keep(memory: &mut Memory, place: usize, epoch: &str, offset: u64) {
+    let positions = memory.positions.get_or_insert_default();
+    positions.resize(positions.len().max(place + 1), String::new());
+    positions[place] = format!("{epoch}:{offset}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Adapter, Job, Memory, Naming, Who};
+    use super::Centrifugo;
+
+    /// Exchanges as the protocol's documents show them: no registry here has the server.
+    #[test]
+    fn a_session_is_followed_and_resumed() {
+        let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };
+        let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
+        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: Some("jwt") };
+        let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
+        adapter.opened(&who, &mut memory, &mut out, &mut |_| panic!("not yet"));
+        for message in [
+            "{\"id\":1,\"connect\":{\"client\":\"u\",\"version\":\"6\",\"ping\":25,\"pong\":true}}",
+            "{\"id\":2,\"subscribe\":{\"recoverable\":true,\"epoch\":\"ab\",\"offset\":5,\"positioned\":true}}\n{}",
+            "{\"push\":{\"channel\":\"c0\",\"pub\":{\"data\":{\"t\":1},\"offset\":6}}}",
+            "{\"id\":1048576,\"publish\":{}}\n{\"id\":1048577,\"error\":{\"code\":103,\"message\":\"permission denied\"}}",
+        ] {
+            adapter
+                .read(&who, &mut memory, message.as_bytes(), &mut out, &mut |news| heard.push(format!("{news:?}")))
+                .expect("sense");
+        }
+        assert_eq!(
+            (heard[0].as_str(), heard[2].as_str(), heard[3].as_str()),
+            ("Ready", "Ack", "Refused(\"103 permission denied\")")
+        );
+        let sent: Vec<String> = out.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect();
+        assert_eq!(
+            sent,
+            ["{\"connect\":{\"token\":\"jwt\"},\"id\":1}", "{\"id\":2,\"subscribe\":{\"channel\":\"c0\"}}", "{}"]
+        );
+        let (mut again, mut heard) = (Vec::new(), Vec::new());
+        adapter.read(&who, &mut memory, b"{\"id\":1,\"connect\":{}}", &mut again, &mut |_| {}).expect("sense");
+        assert!(
+            String::from_utf8_lossy(&again[0].1).contains("\"epoch\":\"ab\",\"offset\":6,\"recover\":true"),
+            "{again:?}"
+        );
+        let reply = b"{\"id\":2,\"subscribe\":{\"epoch\":\"ab\",\"offset\":6,\"was_recovering\":true,\"recovered\":true,\"publications\":[{\"data\":1,\"offset\":7}]}}";
+        adapter.read(&who, &mut memory, reply, &mut again, &mut |news| heard.push(format!("{news:?}"))).expect("sense");
+        assert!(heard[0].contains("complete: true") && heard[1].starts_with("Message"), "{heard:?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Event streams (HTML standard, "server-sent events") with publishers over HTTP: Tidings' own, Mercure-like and others.
+
+use super::{Adapter, HttpRequest, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+
+/// Reads one channel per connection as an event stream.
+#[derive(Debug, Clone)]
+pub struct Sse {
+    /// Where streams are; `{channel}` is replaced.
+    pub subscribe_path: String,
+    /// Where publications are POSTed.
+    pub publish_path: String,
+    /// Whether who comes back asks for what it missed.
+    pub resume: bool,
+}
+
+impl Adapter for Sse {
+    fn opening(&self, who: &Who<'_>, memory: &Memory) -> Opening {
+        let channel = who.naming.of(who.number).next().map_or_else(String::new, |channel| who.naming.name(channel));
+        let mut headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
+        headers.extend(who.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))));
+        let last = memory.positions.as_ref().filter(|_| self.resume).and_then(|positions| positions.first());
+        headers.extend(last.map(|id| ("Last-Event-ID".to_owned(), id.clone())));
+        let path = self.subscribe_path.replace("{channel}", &channel);
+        Opening { transport: Transport::EventStream, path, headers, subprotocol: None }
+    }
+
+    fn opened(&self, _who: &Who<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
+        news(News::Ready);
+    }
+
+    fn read(
+        &self,
+        _who: &Who<'_>,
+        memory: &mut Memory,
+        block: &[u8],
+        _out: &mut dyn Outlet,
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Nonsense> {
+        let text = std::str::from_utf8(block).map_err(|_| Nonsense("an event that is not UTF-8".to_owned()))?;
+        let field =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start);
+        if let (true, Some(id)) = (self.resume, field("id")) {
+            memory.positions = Some(Box::new(vec![id.to_owned()]));
+        }
+        match (field("event"), field("data")) {
+            // Tidings' first block says where the channel is, and whether something is missing.
+            (Some("position"), Some(data)) if data.contains("\"recovered\":") => {
+                news(News::Resumed { complete: data.contains("\"recovered\":true") });
+            }
+            (Some("position" | "reset"), _) | (_, None) => {}
+            (_, Some(_)) => news(News::Message(block)),
+        }
+        Ok(())
+    }
+
+    fn publish(&self, _memory: &mut Memory, _channel: &str, _payload: Payload<'_>, _out: &mut dyn Outlet) -> bool {
+        false
+    }
+
+    fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest> {
+        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        let path = self.publish_path.replace("{channel}", channel);
+        Some(HttpRequest { method: "POST", path, headers, body: payload.as_json().into_bytes() })
+    }
+
+    fn publishes_over_sockets(&self) -> bool {
+        false
+    }
+
+    fn resumes(&self) -> bool {
+        self.resume
+    }
+
+    fn one_channel_each(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Adapter, Job, Memory, Naming, Who};
+    use super::Sse;
+
+    #[test]
+    fn positions_and_comments_are_no_messages_and_the_last_id_is_asked_for() {
+        let adapter = Sse {
+            subscribe_path: "/channels/{channel}".into(),
+            publish_path: "/channels/{channel}".into(),
+            resume: true,
+        };
+        let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
+        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let (mut memory, mut heard) = (Memory::default(), Vec::new());
+        for block in [
+            "retry: 2000\nevent: position\nid: e:41\ndata: {\"epoch\":\"e\",\"offset\":41}",
+            ": ping",
+            "id: e:42\ndata: {\"t\":1}",
+            "event: position\nid: e:42\ndata: {\"recovered\":false}",
+        ] {
+            adapter
+                .read(&who, &mut memory, block.as_bytes(), &mut Vec::new(), &mut |news| heard.push(format!("{news:?}")))
+                .expect("sense");
+        }
+        assert!(
+            heard.len() == 2 && heard[0].starts_with("Message") && heard[1].contains("complete: false"),
+            "{heard:?}"
+        );
+        let headers = adapter.opening(&who, &memory).headers;
+        assert!(headers.contains(&("Last-Event-ID".to_owned(), "e:42".to_owned())), "{headers:?}");
+    }
+}
