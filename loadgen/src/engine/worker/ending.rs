@@ -91,7 +91,7 @@ impl Worker {
             (usize::from(client.group), client.local, client.cut)
         };
         self.discard(slot);
-        self.vacate(index, local, cut);
+        self.vacate(index, local, cut, false);
     }
 
     fn discard(&mut self, slot: usize) {

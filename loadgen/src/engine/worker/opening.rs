@@ -21,7 +21,7 @@ use tidings::wire::deflate::parse_extensions;
 
 /// What a slow reader's socket holds at most: its slowness is to reach the server soon.
 const SLOW_RECEIVE_BYTES: usize = 16 * 1024;
-/// How long a place stays empty after its connection failed or was lost, where it is taken again.
+/// How long a place stays empty after its connection failed, where it is taken again.
 const RETRY: Nanos = SECOND / 10;
 
 impl Worker {
@@ -164,7 +164,7 @@ impl Worker {
         self.desk.recorder.counts.refused += 1;
         self.desk.recorder.error(text);
         self.decide(index, local);
-        self.vacate(index, local, cut);
+        self.vacate(index, local, cut, true);
     }
 
     /// The first connection in a place is decided: it is of use, or it failed.
@@ -178,12 +178,13 @@ impl Worker {
     }
 
     /// A place is empty; it is taken again where the group's connections come back.
-    pub(super) fn vacate(&mut self, index: usize, local: u32, cut: Nanos) {
+    pub(super) fn vacate(&mut self, index: usize, local: u32, cut: Nanos, failed: bool) {
         self.squads[index].places[local as usize] = NOBODY;
         let group = &self.desk.plan.groups[index];
         let returns = matches!(group.task, Task::Knock) || group.lifetime.is_some() || cut > 0;
         if returns && self.desk.traffic == Traffic::On {
-            self.set_timer(clock::now() + RETRY, What::Return { squad: index, local, cut });
+            let wait = if failed { RETRY } else { 0 };
+            self.set_timer(clock::now() + wait, What::Return { squad: index, local, cut });
         }
     }
 
