@@ -258,6 +258,14 @@ mod tests {
         assert!(told("rss_slope<1MB").contains("1MB/h") && told("nothing").contains("such as p99<50ms"));
     }
 
+    #[test]
+    fn every_metric_is_explained_to_users() {
+        let page = include_str!("../../README.md");
+        let names = super::METRICS.iter().map(|(name, _, _)| *name).chain(super::HISTOGRAMS);
+        let silent: Vec<&str> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+    }
+
     proptest! {
         #[test]
         fn nothing_that_is_typed_breaks_it(text in "[a-z0-9.<>=, %µ/]{0,30}") {

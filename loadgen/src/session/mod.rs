@@ -1,12 +1,13 @@
 //! One run with everything around it: the server watched, the result put together and judged.
 
 mod assemble;
+mod findings;
 mod live;
 mod watch;
 
 #[cfg(test)]
 pub(crate) use self::assemble::latency as latency_of;
-pub(crate) use self::assemble::{percentile as percentile_of, result as judge_threshold};
+pub(crate) use self::findings::{percentile as percentile_of, result as judge_threshold};
 use self::watch::Watch;
 use crate::cli::{Prepared, RunArgs};
 use crate::fleet;

@@ -1,7 +1,7 @@
 //! Dialects against real servers of their kinds: nginx with nchan, nats-server and socket.io, as `benches/peers` starts
 //! them; event streams against Tidings. Pusher's and Centrifugo's are tested with recorded exchanges, where they are.
 
-use crate::support::{Run, load, tidings};
+use crate::support::{Run, file, load, tidings};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -205,4 +205,69 @@ fn tidings_loadgen_page(address: &str) -> String {
         page.push(byte[0]);
     }
     String::from_utf8(page).expect("UTF-8")
+}
+
+/// HAProxy speaks TLS in front of Tidings, with a certificate made for it.
+#[test]
+#[ignore = "run by tests/run loadgen: needs HAProxy and openssl"]
+fn tls_is_spoken_and_certificates_are_checked() {
+    let (server, _) = tidings();
+    let folder = file("tls");
+    std::fs::create_dir(&folder).expect("a folder");
+    let name = |file: &str| folder.join(file).to_string_lossy().into_owned();
+    let status = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
+        .args(["-keyout", &name("key.pem"), "-out", &name("cert.pem")])
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.expect("openssl runs").success());
+    let both =
+        [std::fs::read(name("cert.pem")).expect("a certificate"), std::fs::read(name("key.pem")).expect("a key")]
+            .concat();
+    std::fs::write(name("both.pem"), both).expect("a file");
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port();
+    let config = format!(
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\nfrontend f\n bind 127.0.0.1:{port} ssl crt {}\n default_backend b\nbackend b\n server s {}\n",
+        name("both.pem"),
+        server.addresses()[0]
+    );
+    std::fs::write(name("haproxy.cfg"), config).expect("a file");
+    let child = Command::new("haproxy")
+        .args(["-db", "-f", &name("haproxy.cfg")])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("haproxy runs");
+    let proxy = Peer { child, address: format!("127.0.0.1:{port}") };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::net::TcpStream::connect(&proxy.address).is_err() {
+        assert!(std::time::Instant::now() < until, "HAProxy does not listen");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let url = format!("wss://127.0.0.1:{port}");
+    // Its host is the proxy's, which is a loopback name, too.
+    exact(&["echo", &url, "-c", "10", "-R", "300", "-s", "20..8KiB", "--insecure"]);
+    exact(&["fanout", &url, "-c", "10", "-R", "50", "--ca", &name("cert.pem")]);
+    let run = load(&["echo", &url, "-c", "2", "-R", "10", "-d", "500ms", "--warmup", "0s", "--drain", "0s"]);
+    assert!(
+        run.outcome().totals.opened == 0 && run.outcome().errors.keys().any(|text| text.contains("certificate")),
+        "{}",
+        run.out
+    );
+    drop(proxy);
+    std::fs::remove_dir_all(&folder).expect("it was there");
 }

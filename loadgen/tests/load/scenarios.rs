@@ -1,6 +1,7 @@
 //! Every scenario against Tidings: what must arrive arrives, and each says what it is for.
 
 use crate::support::{Process, Run, file, load, tidings};
+use tidings_loadgen::measure::environment::descriptors;
 
 /// A short run that must account for everything.
 fn exact(arguments: &[&str]) -> Run {
@@ -66,10 +67,15 @@ fn storms_idleness_and_churn_open_what_they_should() {
     let run = load(&[&["storm", &url, "-c", "20", "--pid", &pid][..], &SHORT].concat());
     assert!(run.outcome().totals.opened > 100 && run.outcome().totals.errors == 0, "{}", run.out);
     assert!(run.outcome().latencies["open"].count > 100);
-    let run = load(&[&["idle", &url, "-c", "3k", "--ramp", "0:3k/2s", "--pid", &pid][..], &SHORT].concat());
-    assert_eq!((run.scalar("connections"), run.outcome().totals.errors), (3000.0, 0.0 as u64), "{}", run.out);
-    let each = run.scalar("bytes_per_connection");
-    assert!((50.0..2000.0).contains(&each), "{each} bytes of the server per connection");
+    // Fewer where fewer are allowed.
+    let most = (descriptors() / 2).min(8000);
+    let (connections, ramp) = (most.to_string(), format!("0:{most}/2s"));
+    let run = load(&[&["idle", &url, "-c", &connections, "--ramp", &ramp, "--pid", &pid][..], &SHORT].concat());
+    assert_eq!((run.scalar("connections"), run.outcome().totals.errors), (most as f64, 0), "{}", run.out);
+    let (server, own) = (run.scalar("bytes_per_connection"), run.outcome().generator.bytes_per_connection);
+    assert!((50.0..2000.0).contains(&server), "{server} bytes of the server per connection");
+    let own = own.expect("it measures itself");
+    assert!(most < 8000 || own <= 1024.0, "{own} bytes of the load generator per connection");
     let run = load(&[&["churn", &url, "-c", "50", "--lifetime", "300ms", "-R", "50"][..], &SHORT].concat());
     let totals = &run.outcome().totals;
     assert!(totals.opened > 100 && totals.lost == 0 && totals.dropped == 0, "{}", run.out);
@@ -96,6 +102,29 @@ fn slow_readers_are_seen_and_the_others_get_everything() {
     let outcome = run.outcome();
     assert!(outcome.totals.expected >= 18 * outcome.totals.sent, "{}", run.out);
     assert!(outcome.totals.received >= 18 * outcome.totals.sent, "the healthy ones have everything: {}", run.out);
+}
+
+#[test]
+fn a_soak_tells_what_grows() {
+    let server = Process::start();
+    let (url, pid, metrics) = (server.url(), server.id().to_string(), format!("http://{}/metrics", server.address));
+    let run =
+        exact(&["soak", &url, "-c", "10", "-R", "50", "-d", "6s", "--pid", &pid, "--metrics-url", &metrics, "--force"]);
+    for name in ["rss_slope", "fd_slope", "latency_slope", "cpu_us_per_msg", "server_busy"] {
+        assert!(run.scalar(name).is_finite(), "{name}");
+    }
+    assert!(run.scalar("fd_slope").abs() < 1.0, "no descriptor was opened meanwhile: {}", run.out);
+    // What the server says that it published is what was sent while it counted.
+    let published: f64 = run
+        .outcome()
+        .metrics
+        .iter()
+        .filter(|(name, _)| name.starts_with("tidings_publications_total"))
+        .map(|(_, change)| change)
+        .sum();
+    assert!((published - 350.0).abs() <= 10.0, "{:?}", run.outcome().metrics);
+    let window = run.outcome().series.iter().find(|window| window.at >= 1.0).expect("a second");
+    assert!(window.server.is_some_and(|server| server.rss > 1 << 20));
 }
 
 #[test]
