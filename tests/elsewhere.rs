@@ -10,6 +10,12 @@ fn a_browser_and_foreign_clients_agree_with_the_server() {
 }
 
 #[test]
+#[ignore = "left to tests/run: needs nginx with nchan, nats-server, HAProxy, wrk and Node.js"]
+fn the_load_generator_speaks_to_real_servers_of_other_kinds() {
+    run("loadgen");
+}
+
+#[test]
 #[ignore = "left to tests/run: needs cargo-deny"]
 fn licences_sources_and_duplicates_are_in_order() {
     run("deny");

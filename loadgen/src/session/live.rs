@@ -27,7 +27,7 @@ impl Live {
         // It draws on a thread of its own, four times a second at most.
         let target = if is_seen { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
-        let style = ProgressStyle::with_template("{prefix:>10} {wide_bar} {msg}")
+        let style = ProgressStyle::with_template("{prefix:>10} {bar:24} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style);
         let plan = &prepared.plan;

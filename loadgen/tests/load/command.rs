@@ -89,7 +89,7 @@ fn an_interrupted_run_tells_what_it_has_and_exits_with_130() {
     let text = std::fs::read_to_string(&json).expect("a result");
     std::fs::remove_file(&json).expect("it was there");
     let outcome: tidings_loadgen::outcome::Outcome = serde_json::from_str(&text).expect("a result");
-    assert!(outcome.interrupted && outcome.totals.received > 10 && outcome.totals.lost == 0, "{text}");
+    assert!(outcome.interrupted && outcome.totals.received > 0 && outcome.totals.lost == 0, "{text}");
     assert!(outcome.verdicts[0].reasons.iter().any(|reason| reason.contains("interrupted")));
 }
 

@@ -207,6 +207,8 @@ impl Worker {
         if !matches!(self.course, Course::Opening { .. } | Course::Running) {
             return;
         }
+        // What was due before the end leaves, unless there is so much of it that it could not have left in time.
+        self.send_due();
         self.desk.traffic = Traffic::Over;
         self.course = Course::Stopped;
         for squad in &mut self.squads {
