@@ -9,6 +9,9 @@ use crate::adapters::Memory;
 use crate::clock::Nanos;
 use std::rc::Rc;
 
+/// Instead of a status: a Close frame came behind the 101. No status is that large.
+const CLOSE: u16 = 1101;
+
 impl Worker {
     /// Begins one attempt in a free place.
     pub(super) fn attempt(&mut self, index: usize, due: Nanos) {
@@ -43,6 +46,7 @@ impl Worker {
         let reaction = match (status, is_closed) {
             (0, true) => "closed without an answer".to_owned(),
             (0, false) => "no reaction in time".to_owned(),
+            (CLOSE, _) => "closed with a Close frame".to_owned(),
             (101, true) => "closed after the handshake".to_owned(),
             (101, false) => "taken".to_owned(),
             (400.., true) => format!("refused with {status} and closed"),
@@ -61,8 +65,28 @@ impl Worker {
     }
 }
 
-/// The status in the first bytes of an answer.
-pub(super) fn status_of(input: &[u8]) -> u16 {
+/// What is known of an answer when more of it has come: its status, or that a Close frame has come behind a 101.
+pub(super) fn status_of(known: u16, input: &[u8]) -> u16 {
+    let frames = match known {
+        101 => Some(input),
+        0 => input.windows(4).position(|window| window == b"\r\n\r\n").map(|end| &input[end + 4..]),
+        other => return other,
+    };
     let digits = input.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
-    digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(0)
+    let status = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(known);
+    let is_closed = frames.and_then(|frames| frames.first()).is_some_and(|first| *first == 0x88);
+    if status == 101 && is_closed { CLOSE } else { status }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CLOSE, status_of};
+
+    #[test]
+    fn a_status_and_a_close_are_seen_in_one_read_or_in_two() {
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+        assert_eq!((status_of(0, head), status_of(101, &[0x88, 0]), status_of(101, &[0x81, 0])), (101, CLOSE, 101));
+        assert_eq!(status_of(0, &[&head[..], &[0x88, 2]].concat()), CLOSE);
+        assert_eq!((status_of(0, b"HTTP/1.1 400 Bad Request\r\n\r\n"), status_of(0, b"nonsense")), (400, 0));
+    }
 }

@@ -142,7 +142,7 @@ impl Worker {
         let used = match codec {
             Codec::Head => Ok(0),
             Codec::Mischief { status, .. } => {
-                *status = if *status == 0 { super::mischief::status_of(input) } else { *status };
+                *status = super::mischief::status_of(*status, input);
                 Ok(input.len())
             }
             Codec::Frames(frames) => frames.read(&mut input[at..], &mut self.inflate, &mut |incoming| {
