@@ -6,8 +6,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}/peers
 PEERS=benches/peers
-NAMES=(floor floor-unbatched fastwebsockets tokio-tungstenite tokio-tungstenite-default sockudo-ws uwebsockets ws socketio nchan nats tidings)
+NAMES=(floor floor-unbatched fastwebsockets tokio-tungstenite tokio-tungstenite-default sockudo-ws uwebsockets ws socketio nchan nats sockudo tidings)
 UWS_CRATE=libuwebsockets-sys-0.0.10
+SOCKUDO_VERSION=5.2.0
 UWS_SHA256=d51e3baec29ccd68a26e61be5376c35a778f7ebd8584041e7c535e1a80786873
 mkdir -p "$TARGET"
 
@@ -80,6 +81,25 @@ CONF
   GOMAXPROCS=1 exec nats-server --config "$dir/nats.conf" > "$dir/log" 2>&1 3>&1
 }
 
+# Without the parts for other databases, queues and telemetry. Its own release profile takes a quarter of an hour of link-time
+# optimization; SOCKUDO_LTO=fat asks for that.
+sockudo_install() {
+  [[ -x $TARGET/sockudo/bin/sockudo ]] && return
+  CARGO_PROFILE_RELEASE_LTO=${SOCKUDO_LTO:-off} CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 cargo install --quiet sockudo \
+    --version "$SOCKUDO_VERSION" --locked --no-default-features --features local --root "$TARGET/sockudo" --target-dir "$TARGET/sockudo-build"
+  rm -rf "$TARGET/sockudo-build"
+}
+
+# One application, with the id, key and secret that the load generator's adapter has by default.
+sockudo() {
+  local port dir
+  port=$(free_port) dir=$(mktemp -d)
+  cd "$dir"
+  announce "$port"
+  HOST=127.0.0.1 PORT=$port METRICS_ENABLED=false SOCKUDO_DEFAULT_APP_ID=app-id SOCKUDO_DEFAULT_APP_KEY=app-key \
+    SOCKUDO_DEFAULT_APP_SECRET=app-secret SOCKUDO_DEFAULT_APP_ENABLED=true exec "$TARGET/sockudo/bin/sockudo" > "$dir/log" 2>&1
+}
+
 build() {
   case $1 in
     floor* | fastwebsockets | tokio-tungstenite* | sockudo-ws) rust ;;
@@ -87,6 +107,7 @@ build() {
     ws | socketio) node_modules ;;
     nchan) package nginx libnginx-mod-nchan /usr/lib/nginx/modules/ngx_nchan_module.so ;;
     nats) package nats-server nats-server ;;
+    sockudo) sockudo_install ;;
     tidings) cargo build --quiet --release ;;
     *) echo "there is no peer $1: there are ${NAMES[*]}" >&2; exit 2 ;;
   esac
@@ -102,6 +123,7 @@ start() {
     ws | socketio) exec node "$TARGET/node/$1.mjs" ;;
     nchan) nchan ;;
     nats) nats ;;
+    sockudo) sockudo ;;
     tidings) exec "${TARGET%/peers}/release/tidings" serve --listen 127.0.0.1:0 --reactors 1 ;;
     *) echo "there is no peer $1: there are ${NAMES[*]}" >&2; exit 2 ;;
   esac

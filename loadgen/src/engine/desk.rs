@@ -161,7 +161,7 @@ impl Desk {
 
     /// Sends one message that should come back.
     pub(super) fn send_echo(&mut self, line: &mut Line<'_>, intended: Nanos) {
-        let Task::Echo { payloads, .. } = &line.group.task else { return };
+        let Task::Echo { payloads, flow } = &line.group.task else { return };
         *line.sent += 1;
         let (seq, sent) = (*line.sent, clock::now());
         let times = Times { intended, sent };
@@ -181,13 +181,13 @@ impl Desk {
         Rc::clone(&self.adapter).echo(line.memory, &message, &mut outgoing);
         self.scratch = message;
         self.recorder.counts.sent += 1;
-        self.recorder.time(Series::Lag, intended, sent.saturating_sub(intended));
+        self.time_lag(flow, intended, sent);
     }
 
     /// Publishes the next message of a sequence.
     pub(super) fn publish(&mut self, line: &mut Line<'_>, stream: u32, intended: Nanos, answers: Option<&mut Answers>) {
-        let Task::Publish { payloads, .. } = &line.group.task else { return };
-        let payload = self.compose(payloads, stream, intended);
+        let Task::Publish { payloads, flow, .. } = &line.group.task else { return };
+        let payload = self.compose(payloads, flow, stream, intended);
         let (text, json) = &payload;
         let payload = Payload { text, json: *json };
         let channel = self.plan.naming.name(self.plan.channel_of(stream));
@@ -207,16 +207,23 @@ impl Desk {
     }
 
     /// The text of the next publication of a sequence, and whether it is JSON.
-    fn compose(&mut self, payloads: &Payloads, stream: u32, intended: Nanos) -> (String, bool) {
+    fn compose(&mut self, payloads: &Payloads, flow: &Flow, stream: u32, intended: Nanos) -> (String, bool) {
         let seq = self.published[stream as usize] + 1;
         self.published[stream as usize] = seq;
         let sent = clock::now();
-        self.recorder.time(Series::Lag, intended, sent.saturating_sub(intended));
+        self.time_lag(flow, intended, sent);
         let stamp = PublicationStamp { run: self.plan.run, stream, times: Times { intended, sent }, seq }.text();
         let choice = choice(self.plan.seed, u64::from(stream), seq);
         let mut text = Vec::new();
         let json = payloads.write(choice, &stamp, &self.filling, &mut text);
         (String::from_utf8_lossy(&text).into_owned(), json)
+    }
+
+    /// Without a schedule there is no lag: a message is meant to leave when it does.
+    fn time_lag(&mut self, flow: &Flow, intended: Nanos, sent: Nanos) {
+        if let Flow::Open(_) = flow {
+            self.recorder.time(Series::Lag, intended, sent.saturating_sub(intended));
+        }
     }
 
     /// The token of a connection.

@@ -12,7 +12,8 @@ const ERROR_TEXTS: usize = 50;
 pub(super) struct Recorder {
     /// What is counted in the window under way.
     pub(super) counts: Counts,
-    distributions: BTreeMap<Series, Distribution>,
+    /// By series: there are several records per message, and a tree would cost more than they do.
+    distributions: [Option<Box<Distribution>>; Series::ALL.len()],
     /// Errors of the whole run by their text.
     pub(super) errors: BTreeMap<String, u64>,
     /// Which times count: of messages that were meant to leave in this span.
@@ -27,7 +28,7 @@ impl Recorder {
     pub(super) fn new(now: Nanos) -> Recorder {
         Recorder {
             counts: Counts::default(),
-            distributions: BTreeMap::new(),
+            distributions: Default::default(),
             errors: BTreeMap::new(),
             counted: (Nanos::MAX, Nanos::MAX),
             phase: Phase::Opening,
@@ -55,7 +56,7 @@ impl Recorder {
 
     /// Takes note of a latency in whatever phase it is.
     pub(super) fn time_anyway(&mut self, series: Series, latency: Nanos) {
-        self.distributions.entry(series).or_default().record(latency);
+        self.distributions[series as usize].get_or_insert_default().record(latency);
     }
 
     /// Counts an error.
@@ -80,6 +81,11 @@ impl Recorder {
         }
     }
 
+    fn take_distributions(&mut self) -> BTreeMap<Series, Distribution> {
+        let taken = Series::ALL.into_iter().map(|series| (series, self.distributions[series as usize].take()));
+        taken.filter_map(|(series, distribution)| Some((series, *distribution?))).collect()
+    }
+
     /// Ends the window under way and begins the next, in the phase that it is by now.
     pub(super) fn turn(&mut self, now: Nanos, connections: u64, traffic: bool) -> WindowReport {
         let cpu = clock::thread_cpu();
@@ -89,7 +95,7 @@ impl Recorder {
             end: now,
             connections,
             counts: std::mem::take(&mut self.counts),
-            distributions: std::mem::take(&mut self.distributions),
+            distributions: self.take_distributions(),
             cpu: cpu - self.cpu,
         };
         (self.begin, self.cpu) = (now, cpu);

@@ -81,6 +81,19 @@ pub enum Series {
 }
 
 impl Series {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Series; 9] = [
+        Series::Response,
+        Series::Service,
+        Series::Lag,
+        Series::Delivery,
+        Series::First,
+        Series::Median,
+        Series::Last,
+        Series::Open,
+        Series::Recovery,
+    ];
+
     /// Its name in results and thresholds.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -265,6 +278,11 @@ mod tests {
     use super::{Counts, Phase};
     use super::{Distribution, Report, Series, WindowReport};
     use std::collections::BTreeMap;
+
+    #[test]
+    fn series_are_listed_in_the_order_in_which_they_are_numbered() {
+        assert!(Series::ALL.iter().enumerate().all(|(number, series)| *series as usize == number));
+    }
 
     #[test]
     fn a_distribution_survives_the_pipe() {
