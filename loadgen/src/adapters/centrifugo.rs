@@ -46,7 +46,7 @@ impl Adapter for Centrifugo {
             if line == b"{}" {
                 out.send(Kind::Text, b"{}");
             } else if line.starts_with(b"{\"push\":") {
-                self.push(who, memory, line, news);
+                self.push(who, memory, line, news)?;
             } else {
                 let reply = serde_json::from_slice(line).map_err(|error| Nonsense(format!("no reply: {error}")))?;
                 self.reply(who, memory, &reply, out, news);
@@ -104,15 +104,16 @@ impl Centrifugo {
             return news(News::Ack);
         }
         let result = &reply["subscribe"];
-        if let (Some(epoch), Some(offset), Some(place)) =
-            (result["epoch"].as_str(), result["offset"].as_u64(), place(id))
-        {
+        let missed = result["publications"].as_array().map_or(&[][..], Vec::as_slice);
+        // A reply that recovers tells the offset that was asked for: where the channel is, its publications say.
+        let offset = missed.last().and_then(|last| last["offset"].as_u64()).or_else(|| result["offset"].as_u64());
+        if let (Some(epoch), Some(offset), Some(place)) = (result["epoch"].as_str(), offset, place(id)) {
             keep(memory, place, epoch, offset);
         }
         if result["was_recovering"] == true {
             news(News::Resumed { complete: result["recovered"] == true });
         }
-        for publication in result["publications"].as_array().into_iter().flatten() {
+        for publication in missed {
             news(News::Message(publication.to_string().as_bytes()));
         }
         memory.joined += 1;
@@ -141,21 +142,47 @@ impl Centrifugo {
         }
     }
 
-    fn push(&self, who: &Who<'_>, memory: &mut Memory, line: &[u8], news: &mut dyn FnMut(News<'_>)) {
-        if self.resume
-            && let Ok(push) = serde_json::from_slice::<Value>(line)
-            && let (Some(channel), Some(offset)) =
-                (push["push"]["channel"].as_str(), push["push"]["pub"]["offset"].as_u64())
-            && let Some(place) = who.channels().position(|name| name == channel)
-            && let Some(epoch) = memory
-                .positions
-                .as_ref()
-                .and_then(|positions| Some(positions.get(place)?.rsplit_once(':')?.0.to_owned()))
-        {
-            keep(memory, place, &epoch, offset);
+    fn push(
+        &self,
+        who: &Who<'_>,
+        memory: &mut Memory,
+        line: &[u8],
+        news: &mut dyn FnMut(News<'_>),
+    ) -> Result<(), Nonsense> {
+        if !self.resume && is_publication(line) {
+            news(News::Message(line));
+            return Ok(());
         }
-        news(News::Message(line));
+        let push: Value = serde_json::from_slice(line).map_err(|error| Nonsense(format!("no push: {error}")))?;
+        let push = &push["push"];
+        if let Some(publication) = push.get("pub") {
+            if self.resume {
+                advance(who, memory, push["channel"].as_str(), publication["offset"].as_u64());
+            }
+            news(News::Message(line));
+        } else if let Some(end) = push.get("unsubscribe") {
+            let reason = end["reason"].as_str().unwrap_or_default();
+            news(News::Refused(format!("unsubscribed: {} {reason}", end["code"])));
+        }
+        Ok(())
     }
+}
+
+/// Whether a push begins as the server writes publications, which saves reading it. Others are read.
+fn is_publication(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"{\"push\":{\"channel\":\"") else { return false };
+    let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    end.is_some_and(|end| rest[end..].starts_with(b"\",\"pub\":"))
+}
+
+/// Notes the offset of a publication, so that a resumed subscription goes on behind it.
+fn advance(who: &Who<'_>, memory: &mut Memory, channel: Option<&str>, offset: Option<u64>) {
+    let (Some(channel), Some(offset)) = (channel, offset) else { return };
+    let Some(place) = who.channels().position(|name| name == channel) else { return };
+    let Some(position) = memory.positions.as_ref().and_then(|positions| positions.get(place)) else { return };
+    let Some((epoch, _)) = position.rsplit_once(':') else { return };
+    let epoch = epoch.to_owned();
+    keep(memory, place, &epoch, offset);
 }
 
 fn send(out: &mut dyn Outlet, command: &Value) {
@@ -175,7 +202,7 @@ fn keep(memory: &mut Memory, place: usize, epoch: &str, offset: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Memory, Naming, Who};
+    use super::super::{Adapter, Job, Memory, Naming, News, Who};
     use super::Centrifugo;
 
     /// Exchanges as the protocol's documents show them: no registry here has the server.
@@ -214,5 +241,45 @@ mod tests {
         let reply = b"{\"id\":2,\"subscribe\":{\"epoch\":\"ab\",\"offset\":6,\"was_recovering\":true,\"recovered\":true,\"publications\":[{\"data\":1,\"offset\":7}]}}";
         adapter.read(&who, &mut memory, reply, &mut again, &mut |news| heard.push(format!("{news:?}"))).expect("sense");
         assert!(heard[0].contains("complete: true") && heard[1].starts_with("Message"), "{heard:?}");
+    }
+
+    fn subscriber(naming: &Naming) -> Who<'_> {
+        Who { number: 0, job: Job::Subscribe, naming, token: None }
+    }
+
+    /// A reply that recovers tells the offset that was asked for, and the publications behind it.
+    #[test]
+    fn what_was_recovered_is_not_asked_for_again() {
+        let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };
+        let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
+        let (who, mut memory, mut out) = (subscriber(&naming), Memory::default(), Vec::new());
+        memory.positions = Some(Box::new(vec!["ab:6".to_owned()]));
+        let reply = br#"{"id":2,"subscribe":{"epoch":"ab","offset":6,"was_recovering":true,"recovered":true,"publications":[{"data":1,"offset":7},{"data":2,"offset":8}]}}"#;
+        adapter.read(&who, &mut memory, reply, &mut out, &mut |_| {}).expect("sense");
+        adapter.read(&who, &mut memory, br#"{"id":1,"connect":{}}"#, &mut out, &mut |_| {}).expect("sense");
+        let sent = String::from_utf8_lossy(&out[0].1);
+        assert!(sent.contains(r#""offset":8"#), "{sent}");
+    }
+
+    #[test]
+    fn only_publications_are_messages_and_a_subscription_that_ends_is_told() {
+        let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: false };
+        let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
+        let (who, mut memory, mut heard) = (subscriber(&naming), Memory::default(), Vec::new());
+        for push in [
+            r#"{"push":{"channel":"c0","join":{"info":{"user":"u","client":"x"}}}}"#,
+            r#"{"push":{"channel":"c0","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#,
+            r#"{"push":{"channel":"c0","pub":{"data":{"t":1}}}}"#,
+            r#"{"push":{"pub":{"data":{"t":2}},"channel":"c0"}}"#,
+        ] {
+            let read = adapter.read(&who, &mut memory, push.as_bytes(), &mut Vec::new(), &mut |news| {
+                heard.push(match news {
+                    News::Message(_) => "Message".to_owned(),
+                    other => format!("{other:?}"),
+                });
+            });
+            assert_eq!(read, Ok(()));
+        }
+        assert_eq!(heard, ["Refused(\"unsubscribed: 2500 insufficient state\")", "Message", "Message"]);
     }
 }
