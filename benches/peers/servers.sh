@@ -96,8 +96,8 @@ sockudo() {
   port=$(free_port) dir=$(mktemp -d)
   cd "$dir"
   announce "$port"
-  HOST=127.0.0.1 PORT=$port METRICS_ENABLED=false SOCKUDO_DEFAULT_APP_ID=app-id SOCKUDO_DEFAULT_APP_KEY=app-key \
-    SOCKUDO_DEFAULT_APP_SECRET=app-secret SOCKUDO_DEFAULT_APP_ENABLED=true exec "$TARGET/sockudo/bin/sockudo" > "$dir/log" 2>&1
+  HOST=127.0.0.1 PORT=$port METRICS_ENABLED=false RATE_LIMITER_ENABLED=false SOCKUDO_DEFAULT_APP_ID=app-id SOCKUDO_DEFAULT_APP_KEY=app-key \
+    SOCKUDO_DEFAULT_APP_SECRET=app-secret SOCKUDO_DEFAULT_APP_ENABLED=true SOCKUDO_DEFAULT_APP_ENABLE_CLIENT_MESSAGES=true exec "$TARGET/sockudo/bin/sockudo" > "$dir/log" 2>&1
 }
 
 build() {

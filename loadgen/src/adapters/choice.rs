@@ -65,10 +65,12 @@ pub fn options(name: &str) -> &'static [(&'static str, &'static str, &'static st
     }
 }
 
-/// The option that the path of the URL is the value of.
+/// The option that the path of the URL is the value of; `None` where the dialect has paths of its own. `publications` says
+/// that the run is about receivers, and not about echoes.
 #[must_use]
-pub fn path_option(name: &str) -> Option<&'static str> {
+pub fn path_option(name: &str, publications: bool) -> Option<&'static str> {
     match name {
+        "raw" if publications => Some("subscribe_path"),
         "raw" => Some("echo_path"),
         "sse" | "nchan" => Some("subscribe_path"),
         "centrifugo" | "socketio" => Some("path"),
@@ -90,12 +92,20 @@ pub fn help() -> String {
     text
 }
 
+/// The name of a dialect that there is.
+///
+/// # Errors
+/// There is none of that name.
+pub fn known(name: &str) -> Result<&'static str, BadChoice> {
+    NAMES.iter().find(|known| **known == name).copied().ok_or_else(|| BadChoice::Name(name.to_owned()))
+}
+
 /// Makes an adapter.
 ///
 /// # Errors
 /// There is none of that name, or it has no such option.
 pub fn build(name: &str, given: &BTreeMap<String, String>) -> Result<Box<dyn Adapter>, BadChoice> {
-    let known = NAMES.iter().find(|known| **known == name).ok_or_else(|| BadChoice::Name(name.to_owned()))?;
+    let known = known(name)?;
     let names: Vec<&str> = options(name).iter().map(|(option, _, _)| *option).collect();
     if let Some(unknown) = given.keys().find(|option| !names.contains(&option.as_str())) {
         let all = format!("{}: there are {}", did_you_mean(unknown, &names), names.join(", "));
@@ -105,7 +115,7 @@ pub fn build(name: &str, given: &BTreeMap<String, String>) -> Result<Box<dyn Ada
         let default = options(name).iter().find(|(known, _, _)| *known == option).map_or("", |(_, default, _)| default);
         given.get(option).cloned().unwrap_or_else(|| default.to_owned())
     };
-    Ok(match *known {
+    Ok(match known {
         "raw" => Box::new(Raw {
             echo_path: text("echo_path"),
             subscribe_path: text("subscribe_path"),

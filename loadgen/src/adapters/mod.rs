@@ -248,6 +248,11 @@ pub trait Adapter: std::fmt::Debug + Send + Sync {
         true
     }
 
+    /// What the names of channels must begin with for publishing over a socket.
+    fn socket_prefix(&self) -> &'static str {
+        ""
+    }
+
     /// Whether a connection can read only one channel, or publish to only one over its socket.
     fn one_channel_each(&self) -> bool {
         false

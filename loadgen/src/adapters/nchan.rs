@@ -34,7 +34,11 @@ impl Adapter for Nchan {
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<(), Nonsense> {
         // A publisher is told how many messages the channel keeps: that is the acknowledgement.
-        news(if who.job == Job::Publish { News::Ack } else { News::Message(message) });
+        news(match who.job {
+            Job::Publish if message.starts_with(b"queued messages:") => News::Ack,
+            Job::Publish => News::Refused(String::from_utf8_lossy(message).into_owned()),
+            _ => News::Message(message),
+        });
         Ok(())
     }
 

@@ -71,6 +71,10 @@ impl Adapter for Pusher {
         true
     }
 
+    fn socket_prefix(&self) -> &'static str {
+        "private-"
+    }
+
     fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest> {
         let body = format!("{{\"name\":\"tick\",\"channel\":\"{channel}\",\"data\":{}}}", payload.as_json_string());
         let path = format!("/apps/{}/events", self.app_id);

@@ -53,6 +53,8 @@ impl Adapter for Tidings {
         }
         for (id, channel) in who.channels().enumerate() {
             let since = memory.positions.as_ref().filter(|_| self.resume).and_then(|positions| positions.get(id));
+            // One that was cut before its answer came has no position yet.
+            let since = since.filter(|position| !position.is_empty());
             let since = since.map_or_else(String::new, |position| format!(",\"since\":\"{position}\""));
             let request = format!("{{\"id\":{id},\"method\":\"GET\",\"path\":\"/channels/{channel}\"{since}}}");
             out.send(Kind::Text, request.as_bytes());

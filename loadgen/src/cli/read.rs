@@ -41,7 +41,8 @@ pub struct Prepared {
 /// A text for people: which option, what is wrong with it, and what it should be.
 pub fn prepare(kind: Kind, args: &RunArgs) -> Result<Prepared, String> {
     let mut target = Target::parse(&args.url).map_err(|error| error.to_string())?;
-    let options = adapter_options(args, &mut target)?;
+    choice::known(&args.adapter).map_err(|error| error.to_string())?;
+    let options = adapter_options(kind, args, &mut target)?;
     let adapter = choice::build(&args.adapter, &options).map_err(|error| error.to_string())?;
     let naming = naming(args)?;
     let groups = kind.groups(args)?;
@@ -93,7 +94,7 @@ pub(crate) fn option<T>(name: &str, value: Result<T, BadText>) -> Result<T, Stri
     value.map_err(|error| format!("{name}:\n{error}"))
 }
 
-fn adapter_options(args: &RunArgs, target: &mut Target) -> Result<BTreeMap<String, String>, String> {
+fn adapter_options(kind: Kind, args: &RunArgs, target: &mut Target) -> Result<BTreeMap<String, String>, String> {
     let mut options = BTreeMap::new();
     for text in &args.adapter_option {
         if text == "help" {
@@ -104,7 +105,11 @@ fn adapter_options(args: &RunArgs, target: &mut Target) -> Result<BTreeMap<Strin
         options.insert(name.trim().to_owned(), value.trim().to_owned());
     }
     // The path of the URL is where messages go in the first place.
-    if let (Some(path), Some(name)) = (target.path.take(), choice::path_option(&args.adapter)) {
+    if let Some(path) = target.path.take() {
+        let adapter = &args.adapter;
+        let name = choice::path_option(adapter, kind.publishes()).ok_or_else(|| {
+            format!("the adapter {adapter} has paths of its own: leave `{path}` out, or choose another with --adapter (raw for a bare server)")
+        })?;
         options.entry(name.to_owned()).or_insert(path);
     }
     Ok(options)
@@ -139,6 +144,13 @@ fn check_dialect(
         Task::Publish { route: Route::Socket, .. } => Some(group.connections),
         _ => None,
     });
+    let prefix = adapter.socket_prefix();
+    if sockets.is_some() && !naming.prefix.starts_with(prefix) {
+        let adapter = &args.adapter;
+        return Err(format!(
+            "--channel-prefix: with {adapter} clients publish to channels that begin with `{prefix}`: use --channel-prefix {prefix}load-, or --publish http"
+        ));
+    }
     let channels = u64::from(naming.channels);
     if adapter.one_channel_each() && sockets.is_some_and(|sockets| sockets < channels) {
         let adapter = &args.adapter;

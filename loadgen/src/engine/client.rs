@@ -53,8 +53,10 @@ pub(super) enum Codec {
 pub(super) struct Answers {
     /// Requests without an answer yet.
     pub(super) waiting: u32,
-    /// The body under way, and the status of its answer.
-    pub(super) body: Option<(u16, Body)>,
+    /// The body under way, the status of its answer, and whether the answer is the connection's last.
+    pub(super) body: Option<(u16, Body, bool)>,
+    /// The server has said that it answers no further request here.
+    pub(super) ended: bool,
     /// Publications that wait until fewer are without an answer: their sequence and when they were meant to leave.
     pub(super) backlog: VecDeque<(u32, Nanos)>,
 }

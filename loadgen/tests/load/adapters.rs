@@ -1,5 +1,5 @@
-//! Dialects against real servers of their kinds: nginx with nchan, nats-server and socket.io, as `benches/peers` starts
-//! them; event streams against Tidings. Pusher's and Centrifugo's are tested with recorded exchanges, where they are.
+//! Dialects against real servers of their kinds: nginx with nchan, nats-server, socket.io and sockudo (Pusher's protocol), as
+//! `benches/peers` starts them; event streams against Tidings. Centrifugo's is tested with recorded exchanges, where it is.
 
 use crate::support::{Run, file, load, tidings};
 use std::io::{BufRead, BufReader};
@@ -153,6 +153,17 @@ fn socketio_is_spoken_to() {
     let url = format!("ws://{}", peer.address);
     exact(&["echo", &url, "--adapter", "socketio", "-c", "10", "-R", "300"]);
     exact(&["fanout", &url, "--adapter", "socketio", "-c", "20", "-R", "50", "--channels", "2"]);
+}
+
+#[test]
+#[ignore = "run by tests/run sockudo: builds it, which takes minutes"]
+fn sockudo_is_spoken_to() {
+    let peer = Peer::start("sockudo");
+    let url = format!("ws://{}", peer.address);
+    // Signed requests to the HTTP API, on public channels; and events of clients, which need private ones.
+    let http = ["--publish", "http", "--publishers", "2", "--channels", "2"];
+    exact(&[&["fanout", &url, "--adapter", "pusher", "-c", "20", "-R", "20"][..], &http].concat());
+    exact(&["fanout", &url, "--adapter", "pusher", "-c", "40", "-R", "8", "--channel-prefix", "private-load-"]);
 }
 
 /// What the floor counted by itself is what was measured.

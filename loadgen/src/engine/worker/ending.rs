@@ -127,6 +127,22 @@ impl Worker {
         self.desk.ledger.came += came;
     }
 
+    /// A server may end a connection over HTTP behind any answer (RFC 9112 section 9.6): a publisher that waits for none
+    /// goes on with another. False when this is something else.
+    pub(super) fn renew(&mut self, slot: usize, now: Nanos) -> bool {
+        let client = &mut self.clients[slot];
+        let Codec::Answers(answers) = &mut client.codec else { return false };
+        if answers.waiting > 0 || client.stage != Stage::Open {
+            return false;
+        }
+        let (squad, local) = (usize::from(client.group), client.local);
+        self.backlogs.insert((squad, local), std::mem::take(&mut answers.backlog));
+        self.discard(slot);
+        self.squads[squad].places[local as usize] = super::squad::NOBODY;
+        self.set_timer(now, What::Return { squad, local, cut: 0 });
+        true
+    }
+
     /// All connections of a squad are cut at once, and come back after a random part of the time they are given.
     pub(super) fn cut_all(&mut self, squad: usize, now: Nanos) {
         let Some((_, spread)) = self.desk.plan.groups[squad].outage else { return };

@@ -88,6 +88,8 @@ pub struct Worker {
     memories: HashMap<(usize, u32), Memory>,
     /// What they had received.
     ledgers: HashMap<(usize, u32), Box<[Tracker]>>,
+    /// What waits for a publisher over HTTP whose server ends each connection, until the next one is there.
+    backlogs: HashMap<(usize, u32), VecDeque<(u32, Nanos)>>,
     /// By squad and place: whether the first connection there is on its way.
     undecided: Vec<Vec<bool>>,
     /// How many receivers a publication has, over all threads, where all channels have as many.
@@ -158,6 +160,7 @@ impl Worker {
             inflate: Codec::new(TUNING),
             memories: HashMap::new(),
             ledgers: HashMap::new(),
+            backlogs: HashMap::new(),
             undecided,
             receivers_per_publication,
             end: Nanos::MAX,

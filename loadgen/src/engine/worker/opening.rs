@@ -261,6 +261,12 @@ impl Worker {
             self.clients[slot].cut = 0;
         }
         self.decide(index, local);
+        if let Some(backlog) = self.backlogs.remove(&(index, local))
+            && let Codec::Answers(answers) = &mut self.clients[slot].codec
+        {
+            answers.backlog = backlog;
+            self.publish_backlog(slot);
+        }
         if paced {
             self.set_timer(now, What::Sip(token));
         }

@@ -69,6 +69,11 @@ impl Worker {
         }
     }
 
+    /// Whether a publisher over HTTP was told that this connection serves no further request.
+    fn is_last_answer(&self, slot: usize) -> bool {
+        matches!(&self.clients[slot].codec, Codec::Answers(answers) if answers.ended)
+    }
+
     /// Whether a bad client was refused by a status: the server may keep such a connection, and nothing is left to see.
     fn is_refused_mischief(&self, slot: usize) -> bool {
         self.clients.get(slot).is_some_and(|client| matches!(client.codec, Codec::Mischief { status: 200.., .. }))
@@ -80,6 +85,7 @@ impl Worker {
             Ok(Step::Drained) if self.is_refused_mischief(slot) => drop(self.judge_mischief(slot, false)),
             Ok(Step::Drained) => {}
             Ok(Step::End) | Err(_) if self.judge_mischief(slot, true) => {}
+            Ok(Step::End) if self.renew(slot, clock::now()) => {}
             Ok(Step::End) if self.clients[slot].stage == Stage::Leaving => self.remove(slot),
             Ok(Step::End) => self.lost(slot, "the server has ended a connection"),
             Err(text) => self.lost(slot, &text),
@@ -114,8 +120,8 @@ impl Worker {
             }
             self.clients[slot].rest = kept;
             self.heed(slot, now)?;
-            if !self.clients.contains(slot) {
-                return Ok(Step::Drained);
+            if !self.clients.contains(slot) || self.is_last_answer(slot) {
+                return Ok(if self.clients.contains(slot) { Step::End } else { Step::Drained });
             }
             if self.clients[slot].stage == Stage::Leaving && matches!(self.clients[slot].codec, Codec::Head) {
                 return Ok(Step::End);
@@ -176,7 +182,7 @@ impl Worker {
         if self.clients[slot].owed() > 0 {
             self.mark(slot);
         }
-        if let Codec::Answers(_) = self.clients[slot].codec {
+        if matches!(&self.clients[slot].codec, Codec::Answers(answers) if !answers.ended) {
             self.publish_backlog(slot);
         }
         match notice.closed {
@@ -199,21 +205,22 @@ impl desk::Desk {
             if answers.body.is_none() {
                 let Some((answer, length)) = http::read_head(&input[at..])? else { return Ok(at) };
                 at += length;
-                answers.body = Some((answer.status, answer.body));
+                answers.body = Some((answer.status, answer.body, answer.closes));
             }
-            let Some((status, body)) = &mut answers.body else { return Ok(at) };
+            let Some((status, body, closes)) = &mut answers.body else { return Ok(at) };
             if !body.is_over() {
                 at += body.read(&input[at..], &mut |_| {})?;
             }
             if !body.is_over() {
                 return Ok(at);
             }
-            let status = *status;
+            let (status, closes) = (*status, *closes);
             answers.body = None;
             if status == 100 {
                 continue;
             }
             answers.waiting = answers.waiting.saturating_sub(1);
+            answers.ended |= closes;
             match status {
                 200..300 => self.recorder.counts.acknowledged += 1,
                 _ => self.recorder.error(&format!("a publication was answered with {status}")),

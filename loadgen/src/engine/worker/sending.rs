@@ -72,7 +72,11 @@ impl Worker {
         let slot = self.squads[index].places.get(local as usize).map(|slot| *slot as usize);
         let Some(slot) = slot.filter(|slot| self.clients.get(*slot).is_some_and(|client| client.stage == Stage::Open))
         else {
-            return self.desk.recorder.error("a publication was due and its publisher was not connected");
+            let place = (index, u32::try_from(local).unwrap_or(u32::MAX));
+            return match self.backlogs.get_mut(&place) {
+                Some(backlog) => backlog.push_back((stream, intended)),
+                None => self.desk.recorder.error("a publication was due and its publisher was not connected"),
+            };
         };
         let plan = Rc::clone(&self.desk.plan);
         let pipeline = match plan.groups[index].task {
@@ -81,7 +85,7 @@ impl Worker {
         };
         let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
         match codec {
-            Codec::Answers(answers) if answers.waiting >= pipeline => {
+            Codec::Answers(answers) if answers.waiting >= pipeline || answers.ended => {
                 return answers.backlog.push_back((stream, intended));
             }
             Codec::Answers(answers) => self.desk.publish(&mut line, stream, intended, Some(answers)),
