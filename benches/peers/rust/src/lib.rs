@@ -77,8 +77,9 @@ async fn shake_hands(stream: &mut TcpStream) -> io::Result<String> {
     };
     let key = text.lines().find_map(field).ok_or(io::ErrorKind::InvalidData)?;
     let accept = derive_accept_key(key.as_bytes());
-    let answer =
-        format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
     stream.write_all(answer.as_bytes()).await?;
     Ok(path)
 }

@@ -59,7 +59,8 @@ fn main() -> io::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let (connections, subscribers, publications) = (HashMap::new(), Vec::new(), Vec::new());
     let (counters, scratch) = (Counters::default(), vec![0; READ_BYTES]);
-    let mut floor = Floor { poll, listener, connections, subscribers, next: 0, batched, counters, publications, scratch };
+    let mut floor =
+        Floor { poll, listener, connections, subscribers, next: 0, batched, counters, publications, scratch };
     let mut events = Events::with_capacity(1024);
     loop {
         match floor.poll.poll(&mut events, None) {
@@ -90,7 +91,8 @@ impl Floor {
             self.next += 1;
             let both = Interest::READABLE | Interest::WRITABLE;
             if stream.set_nodelay(true).is_ok() && self.poll.registry().register(&mut stream, Token(id), both).is_ok() {
-                self.connections.insert(id, Connection { stream, path: Path::Http, input: Vec::new(), output: Vec::new() });
+                self.connections
+                    .insert(id, Connection { stream, path: Path::Http, input: Vec::new(), output: Vec::new() });
             }
         }
     }
@@ -143,7 +145,11 @@ impl Floor {
         let mut at = 0;
         while at < input.len() {
             let Some(connection) = self.connections.get_mut(&id) else { return input.len() };
-            let used = if connection.path == Path::Http { self.request(id, &input[at..]) } else { self.frame(id, &mut input[at..]) };
+            let used = if connection.path == Path::Http {
+                self.request(id, &input[at..])
+            } else {
+                self.frame(id, &mut input[at..])
+            };
             if used == 0 {
                 break;
             }

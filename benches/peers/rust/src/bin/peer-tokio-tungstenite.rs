@@ -15,7 +15,8 @@ fn main() -> io::Result<()> {
 }
 
 async fn connection(stream: TcpStream, path: String, hub: Hub, large: bool) {
-    let mut config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES)).max_frame_size(Some(MESSAGE_BYTES));
+    let mut config =
+        WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES)).max_frame_size(Some(MESSAGE_BYTES));
     if !large {
         config = config.read_buffer_size(4096);
     }
