@@ -114,9 +114,9 @@ fn field(text: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The first line that a program prints when it is asked for its version, and nothing when it does not answer so.
+/// The name of a process's program.
 #[must_use]
-pub fn version(pid: u32) -> Option<String> {
+pub fn program(pid: u32) -> Option<String> {
     let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     Some(program.file_name()?.to_string_lossy().into_owned())
 }

@@ -204,8 +204,8 @@ pub struct ServerCost {
     pub bytes_per_connection: Option<f64>,
     /// Descriptors at the end.
     pub descriptors: u64,
-    /// Its version, commit or first line of `--version`, where it tells.
-    pub version: Option<String>,
+    /// The name of its program.
+    pub program: Option<String>,
 }
 
 /// What the run cost the load generator.

@@ -6,7 +6,7 @@ use crate::cli::{Prepared, RunArgs};
 use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::message::{Counts, Distribution, Phase};
 use crate::fleet::{Collected, SeriesWindow};
-use crate::measure::process::{Usage, version};
+use crate::measure::process::{Usage, program};
 use crate::measure::{environment, metrics, pin};
 use crate::outcome::{
     GeneratorCost, KernelCounts, Latency, Outcome, SCHEMA, ServerCost, Totals, Window, WindowLatency, WindowServer,
@@ -234,7 +234,7 @@ impl Draft<'_> {
             pss_after: opened.pss,
             bytes_per_connection: self.bytes_per_connection(&before, &opened),
             descriptors: to.descriptors,
-            version: version(pid),
+            program: program(pid),
         })
     }
 

@@ -185,7 +185,7 @@ fn costs(text: &mut String, outcome: &Outcome) {
             format!("{} it asked for, {} others", whole(server.switches_voluntary), whole(server.switches_involuntary)),
         );
         row("server's descriptors", whole(server.descriptors));
-        row("server's processes", format!("{:?} {}", server.pids, server.version.clone().unwrap_or_default()));
+        row("server's processes", format!("{:?} {}", server.pids, server.program.clone().unwrap_or_default()));
     }
     let (generator, kernel) = (&outcome.generator, &outcome.kernel);
     row(
