@@ -22,7 +22,7 @@
 //! socket → reactor::read → connection::Connection::step → wire::frame::Decoder or wire::http (in the scratch buffer)
 //!        → connection::task::RawWork::prepare → hub::execute → hub::publication::Publication (offset given, history kept)
 //!        → handoff::mailbox → reactor::deliver → connection::outbox::Outbox (a shared frame, by reference)
-//!        → reactor::flush → one writev per connection and tick → socket
+//!        → reactor::flush → one write per connection and tick → socket
 //! ```
 //! A tick of a reactor has seven phases, each with a budget:
 //! `wait → accept → read_ready → drain_mailbox → expire_deadlines → flush_dirty → reap_closed`. Nothing is written before

@@ -1,4 +1,4 @@
-//! The phase `flush_dirty`: one `writev` per connection that has something to say, and the judgement on slow readers.
+//! The phase `flush_dirty`: one write per connection that has something to say, and the judgement on slow readers.
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
