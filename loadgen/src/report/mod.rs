@@ -1,10 +1,14 @@
 //! What a reader sees of a result: text for a terminal, tables, logs, a page.
 
 mod csv;
+#[cfg(test)]
+mod example;
 mod hdr_log;
 mod html;
+mod named;
 pub mod numbers;
 mod summary;
+mod wrapped;
 
 pub use csv::csv;
 pub use hdr_log::hdr_log;

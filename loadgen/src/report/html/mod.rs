@@ -39,38 +39,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::html;
-    use crate::fleet::message::Distribution;
-    use crate::outcome::{Outcome, Window, WindowLatency};
-    use crate::random::Random;
-    use std::collections::BTreeMap;
-
-    /// A result with everything in it.
-    pub(super) fn example(label: &str, seed: u64) -> Outcome {
-        let text = include_str!("example.json");
-        let mut outcome: Outcome = serde_json::from_str(text).expect("an example");
-        outcome.label = label.to_owned();
-        let mut random = Random::new(seed);
-        let mut distribution = Distribution::default();
-        (0..20_000).for_each(|_| distribution.record((1e5 * (1.0 - random.share()).powf(-0.5)) as u64));
-        for name in ["response", "service", "lag", "delivery", "first", "median", "last"] {
-            outcome.latencies.insert(name.to_owned(), crate::session::latency_of(&distribution, &[50.0, 99.0]));
-        }
-        outcome.series = (0..30)
-            .map(|at| {
-                let latency = WindowLatency { count: 100, p50: 1e-4, p99: 1e-3 * (1.0 + random.share()), max: 1e-2 };
-                let latencies = BTreeMap::from([("delivery".to_owned(), latency)]);
-                Window {
-                    at: f64::from(at),
-                    seconds: 1.0,
-                    received: 1000 + random.next() % 50,
-                    latencies,
-                    generator_busy: 0.4,
-                    ..Window::default()
-                }
-            })
-            .collect();
-        outcome
-    }
+    use crate::report::example::example;
 
     #[test]
     fn every_tag_is_closed_and_others_text_is_harmless() {
