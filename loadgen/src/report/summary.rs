@@ -1,7 +1,7 @@
 //! A result as text for a terminal: the verdict first.
 
 use super::named::{latencies, measured};
-use super::numbers::{bytes, count, duration, rate, share, whole};
+use super::numbers::{bytes, count, duration, share, whole};
 use super::wrapped::wrapped;
 use crate::outcome::{Latency, Level, Outcome, ServerCost};
 use crate::session::percentile_of;
@@ -86,7 +86,7 @@ impl Page {
             let what = if outcome.scenario == "storm" { "connections" } else { "messages" };
             let asked = scalars.get("rate").map(|rate| format!(", {} of the rate asked for", share(*rate)));
             let over = duration(outcome.measured_seconds);
-            let text = format!("{} {what} over {over}{}", rate(*throughput), asked.unwrap_or_default());
+            let text = format!("{} {what}/s over {over}{}", count(*throughput), asked.unwrap_or_default());
             self.row("throughput", &text);
         }
         if totals.expected > 0 {
@@ -148,7 +148,7 @@ impl Page {
         let cost = server.cpu_us_per_msg.map(|cost| {
             let user = server.cpu_user / (server.cpu_user + server.cpu_system).max(1e-12);
             let parts = [1.0, user, 1.0 - user].map(|part| duration(1e-6 * cost * part));
-            format!(", {} of CPU per message ({} user, {} system)", parts[0], parts[1], parts[2])
+            format!(", {} of CPU/message ({} user, {} system)", parts[0], parts[1], parts[2])
         });
         self.text.push('\n');
         self.row("server", &format!("{} busy{}", share(server.busy_share), cost.unwrap_or_default()));
