@@ -67,7 +67,8 @@ pub fn share(value: f64) -> String {
     if !percent.is_finite() {
         return NOTHING.to_owned();
     }
-    if percent == percent.round() || percent.abs() >= 1000.0 {
+    // Three tenths are 0.30000000000000004 where they were added up.
+    if (percent - percent.round()).abs() < 1e-9 || percent.abs() >= 1000.0 {
         return format!("{percent:.0} %");
     }
     let hides = |text: &String| text.parse().is_ok_and(|shown: f64| shown == 0.0 || shown == 100.0);
@@ -145,7 +146,10 @@ mod tests {
 
     #[test]
     fn shares_do_not_hide_what_is_missing() {
-        shows(share, [(0.0, "0 %"), (1.0, "100 %"), (0.5, "50 %"), (0.998, "99.8 %"), (2.5, "250 %")]);
+        shows(
+            share,
+            [(0.0, "0 %"), (1.0, "100 %"), (0.5, "50 %"), (0.1 + 0.2, "30 %"), (0.998, "99.8 %"), (2.5, "250 %")],
+        );
         shows(share, [(0.999_96, "99.996 %"), (0.999_999_9, "99.99999 %"), (0.000_02, "0.002 %"), (f64::NAN, "–")]);
     }
 }

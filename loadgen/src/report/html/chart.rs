@@ -1,27 +1,19 @@
-//! Line charts as SVG: scales, ticks, lines, a legend.
+//! Line charts as SVG: axes, lines, what is said where the pointer is, a legend.
 
 use super::escape;
+use super::scale::{Scale, Span};
 use std::fmt::Write;
 
 /// The size of a chart in its own units; it is scaled to the page.
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 300.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 270.0;
 /// Room for the numbers at the axes.
-const LEFT: f64 = 74.0;
+const LEFT: f64 = 68.0;
 const RIGHT: f64 = 16.0;
-const TOP: f64 = 14.0;
+const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
-
-/// How values are laid out along an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
-    /// Evenly, from zero.
-    Linear,
-    /// Each power of ten as wide as the next.
-    Log,
-    /// Percentiles by how rare what is above them is: 90, 99 and 99.9 are as far apart. Values are 1 / (1 - share).
-    Rarity,
-}
+/// The most points of a line that tell their value.
+const TOLD: usize = 80;
 
 /// An axis.
 #[derive(Debug, Clone, Copy)]
@@ -43,206 +35,178 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+impl Line {
+    fn class(&self) -> String {
+        format!("c{}{}", self.colour, if self.dashed { " dashed" } else { "" })
+    }
+
+    fn measured(&self) -> impl Iterator<Item = &(f64, f64)> + Clone {
+        self.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite())
+    }
+}
+
 /// A chart with its title, as a figure; nothing when there is nothing to draw.
 pub(super) fn chart(title: &str, x: Axis, y: Axis, lines: &[Line]) -> String {
-    let points = || lines.iter().flat_map(|line| &line.points).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let points = || lines.iter().flat_map(Line::measured);
     if points().count() < 2 {
         return String::new();
     }
-    let horizontal = Span::of(x.scale, points().map(|point| point.0));
-    let vertical = Span::of(y.scale, points().map(|point| point.1));
-    let at = |point: &(f64, f64)| {
-        let across = LEFT + horizontal.place(point.0) * (WIDTH - LEFT - RIGHT);
-        let up = HEIGHT - BOTTOM - vertical.place(point.1) * (HEIGHT - TOP - BOTTOM);
-        (across, up)
+    let plane = Plane {
+        x,
+        y,
+        across: Span::of(x.scale, points().map(|point| point.0)),
+        up: Span::of(y.scale, points().map(|point| point.1)),
     };
-    let mut svg = String::new();
-    // Writing to a string does not fail.
-    let _ = write!(
-        svg,
-        "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-        escape(title),
-        escape(title)
+    let title = escape(title);
+    let mut svg = format!(
+        "<figure><figcaption>{title}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">"
     );
-    for tick in horizontal.ticks() {
-        let (across, _) = at(&(tick, vertical.low));
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{across:.1}\" x2=\"{across:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>",
-            HEIGHT - BOTTOM
-        );
-        let _ = write!(
-            svg,
-            "<text x=\"{across:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            HEIGHT - BOTTOM + 17.0,
-            (x.show)(tick)
-        );
-    }
-    for tick in vertical.ticks() {
-        let (_, up) = at(&(horizontal.low, tick));
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{up:.1}\" y2=\"{up:.1}\"/>",
-            WIDTH - RIGHT
-        );
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 7.0,
-            up + 4.0,
-            (y.show)(tick)
-        );
-    }
-    let _ = write!(
-        svg,
-        "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-        WIDTH - RIGHT,
-        HEIGHT - 8.0,
-        escape(x.name)
-    );
-    for line in lines {
-        draw(&mut svg, line, &at, y.show);
-    }
+    plane.axes(&mut svg);
+    lines.iter().for_each(|line| plane.draw(&mut svg, line));
+    // Behind the lines, so that no line hides what another one tells.
+    lines.iter().for_each(|line| plane.tell(&mut svg, line));
     svg.push_str("</svg>");
     legend(&mut svg, lines);
     svg.push_str("</figure>\n");
     svg
 }
 
-fn draw(svg: &mut String, line: &Line, at: &impl Fn(&(f64, f64)) -> (f64, f64), show: fn(f64) -> String) {
-    let (mut path, mut pen_is_down) = (String::new(), false);
-    for point in &line.points {
-        if !point.0.is_finite() || !point.1.is_finite() {
-            pen_is_down = false;
-            continue;
-        }
-        let (across, up) = at(point);
-        let _ = write!(path, "{}{across:.1} {up:.1}", if pen_is_down { "L" } else { "M" });
-        pen_is_down = true;
+/// Two axes and what they reach over.
+struct Plane {
+    x: Axis,
+    y: Axis,
+    across: Span,
+    up: Span,
+}
+
+impl Plane {
+    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let across = LEFT + self.across.place(x) * (WIDTH - LEFT - RIGHT);
+        let up = HEIGHT - BOTTOM - self.up.place(y) * (HEIGHT - TOP - BOTTOM);
+        (across, up)
     }
-    let dashed = if line.dashed { " dashed" } else { "" };
-    let most =
-        line.points.iter().map(|point| point.1).filter(|value| value.is_finite()).fold(f64::NEG_INFINITY, f64::max);
-    let _ = write!(
-        svg,
-        "<path class=\"c{}{dashed}\" d=\"{path}\"><title>{}, at most {}</title></path>",
-        line.colour,
-        escape(&line.name),
-        show(most)
-    );
+
+    fn axes(&self, svg: &mut String) {
+        let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
+        // Writing to a string does not fail.
+        for tick in self.across.ticks() {
+            let (across, _) = self.at((tick, self.up.low));
+            let _ = write!(svg, "<path class=\"grid\" d=\"M{across:.1} {TOP}V{bottom}\"/>");
+            let anchor = if across > WIDTH - 40.0 { "end" } else { "middle" };
+            let place = if anchor == "end" { WIDTH } else { across };
+            let text = escape(&short(&(self.x.show)(tick)));
+            let _ =
+                write!(svg, "<text x=\"{place:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{text}</text>", bottom + 18.0);
+        }
+        for tick in self.up.ticks() {
+            let (_, up) = self.at((self.across.low, tick));
+            let _ = write!(svg, "<path class=\"grid\" d=\"M{LEFT} {up:.1}H{right}\"/>");
+            let text = escape(&short(&(self.y.show)(tick)));
+            let _ = write!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 8.0, up + 4.0);
+        }
+        let (x, y) = (escape(self.x.name), escape(self.y.name));
+        let _ = write!(svg, "<text x=\"{right}\" y=\"{}\" text-anchor=\"end\">{x}</text>", HEIGHT - 8.0);
+        let _ = write!(svg, "<text x=\"0\" y=\"13\">{y}</text>");
+    }
+
+    fn draw(&self, svg: &mut String, line: &Line) {
+        let (mut path, mut pen_is_down) = (String::new(), false);
+        for point in &line.points {
+            if !point.0.is_finite() || !point.1.is_finite() {
+                pen_is_down = false;
+                continue;
+            }
+            let (across, up) = self.at(*point);
+            // A step of no length makes a point of one that stands alone.
+            let _ =
+                if pen_is_down { write!(path, "L{across:.1} {up:.1}") } else { write!(path, "M{across:.1} {up:.1}h0") };
+            pen_is_down = true;
+        }
+        let _ = write!(svg, "<path class=\"{}\" d=\"{path}\"/>", line.class());
+    }
+
+    /// Points that cannot be seen until the pointer is on them, with their values.
+    fn tell(&self, svg: &mut String, line: &Line) {
+        let every = line.measured().count().div_ceil(TOLD).max(1);
+        for (x, y) in line.measured().step_by(every) {
+            let (across, up) = self.at((*x, *y));
+            let (name, value) = (escape(&line.name), escape(&(self.y.show)(*y)));
+            let place = escape(&(self.x.show)(*x));
+            let _ = write!(
+                svg,
+                "<circle class=\"c{}\" cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"4\"><title>{name}: {value} ({} {place})</title></circle>",
+                line.colour,
+                escape(self.x.name)
+            );
+        }
+    }
+}
+
+/// A number of an axis without zeros that say nothing: `10.0 ms` is `10 ms`.
+fn short(text: &str) -> String {
+    let (number, unit) = text.split_once(' ').map_or((text, ""), |(number, _)| (number, &text[number.len()..]));
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    format!("{number}{unit}")
 }
 
 fn legend(svg: &mut String, lines: &[Line]) {
     svg.push_str("<ul class=\"legend\">");
     for line in lines {
-        let dashed = if line.dashed { " dashed" } else { "" };
         let _ = write!(
             svg,
-            "<li><svg viewBox=\"0 0 22 8\"><path class=\"c{}{dashed}\" d=\"M0 4L22 4\"/></svg>{}</li>",
-            line.colour,
+            "<li><svg viewBox=\"0 0 22 8\" aria-hidden=\"true\"><path class=\"{}\" d=\"M0 4L22 4\"/></svg>{}</li>",
+            line.class(),
             escape(&line.name)
         );
     }
     svg.push_str("</ul>");
 }
 
-/// What an axis reaches over.
-struct Span {
-    scale: Scale,
-    low: f64,
-    high: f64,
-}
-
-impl Span {
-    fn of(scale: Scale, values: impl Iterator<Item = f64>) -> Span {
-        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in values.filter(|value| scale == Scale::Linear || *value > 0.0) {
-            (low, high) = (low.min(value), high.max(value));
-        }
-        match scale {
-            Scale::Linear => {
-                let low = low.min(0.0);
-                Span { scale, low, high: if high > low { high * 1.04 } else { low + 1.0 } }
-            }
-            Scale::Log => Span {
-                scale,
-                low: power(low.log10().floor()),
-                high: power(high.log10().ceil()).max(power(low.log10().floor() + 1.0)),
-            },
-            Scale::Rarity => Span { scale, low: 1.0, high: high.max(100.0) },
-        }
-    }
-
-    /// Where a value is, from 0 to 1.
-    fn place(&self, value: f64) -> f64 {
-        let place = match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Log | Scale::Rarity => {
-                (value.max(self.low).log10() - self.low.log10()) / (self.high.log10() - self.low.log10())
-            }
-        };
-        place.clamp(0.0, 1.0)
-    }
-
-    fn ticks(&self) -> Vec<f64> {
-        match self.scale {
-            Scale::Linear => {
-                let rough = (self.high - self.low) / 5.0;
-                let magnitude = power(rough.log10().floor());
-                let step = [1.0, 2.0, 5.0, 10.0]
-                    .into_iter()
-                    .map(|factor| factor * magnitude)
-                    .find(|step| *step >= rough)
-                    .unwrap_or(rough);
-                let first = (self.low / step).ceil() as i64;
-                let last = (self.high / step).floor() as i64;
-                (first..=last).map(|tick| tick as f64 * step).collect()
-            }
-            Scale::Log => {
-                let (first, last) = (self.low.log10().round() as i32, self.high.log10().round() as i32);
-                (first..=last).map(|tick| power(f64::from(tick))).collect()
-            }
-            Scale::Rarity => {
-                let shares = [1.0, 2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
-                shares.into_iter().filter(|rarity| *rarity <= self.high * 1.001).collect()
-            }
-        }
-    }
-}
-
-fn power(exponent: f64) -> f64 {
-    10_f64.powf(exponent)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Axis, Line, Scale, Span, chart};
+    use super::{Axis, Line, Scale, chart, short};
 
     fn axis(scale: Scale) -> Axis {
         Axis { name: "x", scale, show: |value| value.to_string() }
     }
 
-    #[test]
-    fn ticks_are_round_and_inside() {
-        let span = Span::of(Scale::Linear, [3.0, 47.0].into_iter());
-        assert_eq!(span.ticks(), [0.0, 10.0, 20.0, 30.0, 40.0]);
-        let span = Span::of(Scale::Log, [0.0003, 0.02].into_iter());
-        assert_eq!((span.ticks().len(), span.place(0.0001), span.place(0.1)), (4, 0.0, 1.0));
+    fn drawn(points: &[(f64, f64)], scale: Scale) -> String {
+        let line = Line { name: "<b>".to_owned(), colour: 0, dashed: false, points: points.to_vec() };
+        chart("t", axis(Scale::Linear), axis(scale), &[line])
     }
 
     #[test]
     fn gaps_are_gaps_and_nothing_is_drawn_of_nothing() {
-        let line =
-            |points: &[(f64, f64)]| Line { name: "<b>".to_owned(), colour: 0, dashed: false, points: points.to_vec() };
-        let svg = chart(
-            "t",
-            axis(Scale::Linear),
-            axis(Scale::Linear),
-            &[line(&[(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 2.0)])],
-        );
-        let path = svg.split("d=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a path");
+        let svg = drawn(&[(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 2.0)], Scale::Linear);
+        let path = svg.split("class=\"c0\" d=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a path");
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1));
-        assert!(svg.contains("&lt;b&gt;") && !svg.contains("<b>"));
-        assert!(chart("t", axis(Scale::Log), axis(Scale::Log), &[line(&[(1.0, 1.0)])]).is_empty());
+        assert_eq!(svg.matches("<circle").count(), 3, "every point tells its value");
+        assert!(svg.contains("&lt;b&gt;: 3 (x 2)") && !svg.contains("<b>"));
+        assert!(drawn(&[(1.0, 1.0), (2.0, f64::INFINITY)], Scale::Log).is_empty());
+    }
+
+    #[test]
+    fn what_is_more_is_higher_and_inside_of_the_chart() {
+        for scale in [Scale::Linear, Scale::Binary, Scale::Log] {
+            let points: Vec<(f64, f64)> = (1..=200).map(|at| (f64::from(at), f64::from(at * at))).collect();
+            let svg = drawn(&points, scale);
+            let path = svg.split("class=\"c0\" d=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a path");
+            let drawn: Vec<(f64, f64)> = path
+                .trim_start_matches('M')
+                .split('L')
+                .filter_map(|point| point.trim_end_matches("h0").split_once(' '))
+                .filter_map(|(across, up)| Some((across.parse().ok()?, up.parse().ok()?)))
+                .collect();
+            assert_eq!(drawn.len(), points.len());
+            assert!(drawn.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 >= pair[1].1), "{drawn:?}");
+            assert!(drawn.iter().all(|(x, y)| (68.0..=544.0).contains(x) && (30.0..=224.0).contains(y)), "{drawn:?}");
+            assert!(svg.matches("<circle").count() <= super::TOLD);
+        }
+    }
+
+    #[test]
+    fn ticks_are_short() {
+        let texts = ["10.0 ms", "1.00 k", "100 k", "0.500", "99.90", "20", "0 B", "30 min 0 s"].map(short);
+        assert_eq!(texts, ["10 ms", "1 k", "100 k", "0.5", "99.9", "20", "0 B", "30 min 0 s"]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod chart;
 mod charts;
+mod scale;
 mod sections;
 
 use crate::outcome::Outcome;
