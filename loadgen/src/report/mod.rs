@@ -5,6 +5,7 @@ mod csv;
 mod example;
 mod hdr_log;
 mod html;
+mod moment;
 mod named;
 pub mod numbers;
 mod summary;

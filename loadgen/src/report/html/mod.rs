@@ -2,6 +2,7 @@
 
 mod chart;
 mod charts;
+mod details;
 mod scale;
 mod sections;
 
@@ -22,12 +23,15 @@ pub fn html(outcomes: &[&Outcome]) -> String {
          <title>{title} – tidings-loadgen</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
         title = escape(&title)
     );
+    if let [one] = outcomes {
+        page.push_str(&sections::subtitle(one));
+    }
     page.push_str(&sections::verdicts(outcomes));
     page.push_str(&sections::key_figures(outcomes));
     page.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
     page.push_str(&charts::all(outcomes));
     page.push_str("</section>\n");
-    outcomes.iter().for_each(|outcome| page.push_str(&sections::details(outcome)));
+    outcomes.iter().for_each(|outcome| page.push_str(&details::details(outcome)));
     page.push_str("</main>\n</body>\n</html>\n");
     page
 }
