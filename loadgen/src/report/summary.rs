@@ -148,7 +148,7 @@ impl Page {
         let cost = server.cpu_us_per_msg.map(|cost| {
             let user = server.cpu_user / (server.cpu_user + server.cpu_system).max(1e-12);
             let parts = [1.0, user, 1.0 - user].map(|part| duration(1e-6 * cost * part));
-            format!(", {} of CPU/message ({} user, {} system)", parts[0], parts[1], parts[2])
+            format!(", {} CPU/message ({} user, {} system)", parts[0], parts[1], parts[2])
         });
         self.text.push('\n');
         self.row("server", &format!("{} busy{}", share(server.busy_share), cost.unwrap_or_default()));

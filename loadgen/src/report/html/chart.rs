@@ -110,17 +110,17 @@ impl Plane {
     }
 
     fn draw(&self, svg: &mut String, line: &Line) {
-        let (mut path, mut pen_is_down) = (String::new(), false);
-        for point in &line.points {
-            if !point.0.is_finite() || !point.1.is_finite() {
-                pen_is_down = false;
+        let mut path = String::new();
+        for part in line.points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
+            if let [alone] = part {
+                let (across, up) = self.at(*alone);
+                let _ = write!(path, "M{:.1} {up:.1}h4", across - 2.0);
                 continue;
             }
-            let (across, up) = self.at(*point);
-            // A step of no length makes a point of one that stands alone.
-            let _ =
-                if pen_is_down { write!(path, "L{across:.1} {up:.1}") } else { write!(path, "M{across:.1} {up:.1}h0") };
-            pen_is_down = true;
+            for (place, point) in part.iter().enumerate() {
+                let (across, up) = self.at(*point);
+                let _ = write!(path, "{}{across:.1} {up:.1}", if place == 0 { "M" } else { "L" });
+            }
         }
         let _ = write!(svg, "<path class=\"{}\" d=\"{path}\"/>", line.class());
     }
@@ -194,7 +194,7 @@ mod tests {
             let drawn: Vec<(f64, f64)> = path
                 .trim_start_matches('M')
                 .split('L')
-                .filter_map(|point| point.trim_end_matches("h0").split_once(' '))
+                .filter_map(|point| point.split_once(' '))
                 .filter_map(|(across, up)| Some((across.parse().ok()?, up.parse().ok()?)))
                 .collect();
             assert_eq!(drawn.len(), points.len());

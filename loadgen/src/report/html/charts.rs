@@ -246,7 +246,7 @@ mod tests {
         assert!(title.starts_with("First, median"), "{title}");
         let heights = |class: &str| -> Vec<f64> {
             let line = path(spread, class);
-            let points = line.trim_start_matches('M').split('L').map(|point| point.trim_end_matches("h0"));
+            let points = line.trim_start_matches('M').split('L');
             points.filter_map(|point| point.split_once(' ')?.1.parse().ok()).collect()
         };
         let (first, median, last) = (heights("c0"), heights("c1"), heights("c2"));

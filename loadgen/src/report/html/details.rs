@@ -24,15 +24,13 @@ pub(super) fn details(outcome: &Outcome) -> String {
     table(&mut text, "Thresholds", thresholds);
     let mut errors: Vec<(&String, &u64)> = outcome.errors.iter().collect();
     errors.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
-    table(&mut text, "Errors", errors.into_iter().map(|(error, times)| (error.clone(), whole(*times))));
-    table(&mut text, "Mischief", outcome.mischief.iter().map(|(what, times)| (what.clone(), whole(*times))));
+    counts(&mut text, "Errors", errors.into_iter().map(|(error, times)| (error.clone(), whole(*times))));
+    counts(&mut text, "Mischief", outcome.mischief.iter().map(|(what, times)| (what.clone(), whole(*times))));
     list(&mut text, "Notes", &outcome.notes);
     text.push_str("</div></details>\n");
-    let _ = write!(
-        text,
-        "<details><summary>{}: plan, costs and machine</summary>\n<div class=\"tables\">\n",
-        escape(&outcome.label)
-    );
+    let (label, command) = (escape(&outcome.label), escape(&outcome.environment.command));
+    let _ = writeln!(text, "<details><summary>{label}: plan, costs and machine</summary>");
+    let _ = writeln!(text, "<p class=\"command\"><code>{command}</code></p>\n<div class=\"tables\">");
     plan(&mut text, outcome);
     if let Some(cost) = &outcome.server {
         server(&mut text, cost);
@@ -41,7 +39,7 @@ pub(super) fn details(outcome: &Outcome) -> String {
     kernel(&mut text, &outcome.kernel);
     numbers(&mut text, outcome);
     let metrics = outcome.metrics.iter().map(|(name, change)| (name.clone(), count(*change)));
-    table(&mut text, "What the server's own metrics changed by", metrics);
+    counts(&mut text, "What the server's own metrics changed by", metrics);
     environment(&mut text, outcome);
     text + "</div></details>\n"
 }
@@ -74,23 +72,34 @@ fn latencies(text: &mut String, outcome: &Outcome) {
 
 fn accounts(text: &mut String, outcome: &Outcome) {
     let totals = &outcome.totals;
-    let accounts = [
+    let messages = [
         ("sent", totals.sent),
+        ("acknowledged", totals.acknowledged),
         ("expected", totals.expected),
         ("received", totals.received),
         ("lost", totals.lost),
         ("duplicated", totals.duplicated),
         ("reordered", totals.reordered),
         ("corrupted", totals.corrupted),
-        ("acknowledged", totals.acknowledged),
-        ("connections opened", totals.opened),
-        ("connections refused", totals.refused),
-        ("connections dropped", totals.dropped),
-        ("errors", totals.errors),
+    ];
+    counts(
+        text,
+        "Messages of the whole run",
+        messages.into_iter().map(|(name, value)| (name.to_owned(), whole(value))),
+    );
+    let connections = [
+        ("opened", totals.opened),
+        ("refused", totals.refused),
+        ("dropped by the server", totals.dropped),
+        ("errors of all kinds", totals.errors),
         ("bytes written", totals.bytes_out),
         ("bytes read", totals.bytes_in),
     ];
-    rows(text, "Accounts of the whole run", accounts.map(|(name, value)| (name, whole(value))));
+    counts(
+        text,
+        "Connections of the whole run",
+        connections.into_iter().map(|(name, value)| (name.to_owned(), whole(value))),
+    );
 }
 
 fn plan(text: &mut String, outcome: &Outcome) {
@@ -147,7 +156,7 @@ fn generator(text: &mut String, generator: &GeneratorCost) {
 }
 
 fn kernel(text: &mut String, kernel: &KernelCounts) {
-    let counts = [
+    let figures = [
         ("handshakes that overflowed a backlog", whole(kernel.listen_overflows)),
         ("handshakes dropped", whole(kernel.listen_drops)),
         ("packets dropped", whole(kernel.backlog_drops)),
@@ -156,7 +165,7 @@ fn kernel(text: &mut String, kernel: &KernelCounts) {
         ("memory per connection, both ends", bytes_or_nothing(kernel.bytes_per_connection)),
         ("taken by the hypervisor", share(kernel.steal)),
     ];
-    rows(text, "The kernel", counts);
+    counts(text, "The kernel", figures.into_iter().map(|(name, value)| (name.to_owned(), value)));
 }
 
 /// The numbers that thresholds know, by the names they know them by.
@@ -166,7 +175,7 @@ fn numbers(text: &mut String, outcome: &Outcome) {
         let label = if meaning.is_empty() { name.clone() } else { format!("{name}: {meaning}") };
         (label, named::scalar(name, *value))
     });
-    table(text, "Numbers for thresholds", numbers);
+    counts(text, "Numbers for thresholds", numbers);
 }
 
 fn environment(text: &mut String, outcome: &Outcome) {
@@ -177,7 +186,6 @@ fn environment(text: &mut String, outcome: &Outcome) {
     };
     let unknown = || "unknown".to_owned();
     let machine = [
-        ("command", environment.command.clone()),
         ("version", environment.tool_version.clone()),
         ("commit", environment.commit.clone().unwrap_or_else(unknown)),
         ("host", environment.host.clone()),
@@ -204,11 +212,20 @@ fn rows<const N: usize>(text: &mut String, caption: &str, rows: [(&str, String);
 
 /// A table of names and values; nothing when it is empty.
 fn table(text: &mut String, caption: &str, rows: impl Iterator<Item = (String, String)>) {
+    table_of("", text, caption, rows);
+}
+
+/// A table whose names are long and whose values are short; nothing when it is empty.
+fn counts(text: &mut String, caption: &str, rows: impl Iterator<Item = (String, String)>) {
+    table_of(" class=\"long\"", text, caption, rows);
+}
+
+fn table_of(class: &str, text: &mut String, caption: &str, rows: impl Iterator<Item = (String, String)>) {
     let rows: String = rows
         .map(|(name, value)| format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(&name), escape(&value)))
         .collect();
     if !rows.is_empty() {
-        let _ = write!(text, "<table><caption>{caption}</caption><tbody>\n{rows}</tbody></table>\n");
+        let _ = write!(text, "<table{class}><caption>{caption}</caption><tbody>\n{rows}</tbody></table>\n");
     }
 }
 

@@ -23,7 +23,7 @@ struct Figure {
 pub(super) fn subtitle(outcome: &Outcome) -> String {
     let interrupted = if outcome.interrupted { ", interrupted" } else { "" };
     format!(
-        "<p class=\"subtitle\">{} at <code>{}</code>, spoken to as {}; {} from {}{interrupted}</p>\n",
+        "<p class=\"subtitle\">{} at <code>{}</code>, spoken to as {}; {} from <time>{}</time>{interrupted}</p>\n",
         escape(&outcome.scenario),
         escape(&outcome.target),
         escape(&outcome.adapter),
@@ -184,7 +184,7 @@ mod tests {
         let mut outcome = example("a", 13);
         outcome.interrupted = true;
         assert!(
-            subtitle(&outcome).ends_with("8.00 s from 2026-11-23 13:31 UTC, interrupted</p>\n"),
+            subtitle(&outcome).ends_with("8.00 s from <time>2026-11-23 13:31 UTC</time>, interrupted</p>\n"),
             "{}",
             subtitle(&outcome)
         );
