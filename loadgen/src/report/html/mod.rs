@@ -45,6 +45,8 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::html;
     use crate::report::example::example;
+    use crate::report::numbers::whole;
+    use serde_json::Value;
 
     #[test]
     fn every_tag_is_closed_and_others_text_is_harmless() {
@@ -66,23 +68,48 @@ mod tests {
         }
     }
 
+    /// All texts inside a value, but for histograms.
+    fn texts(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Array(entries) => entries.iter().for_each(|entry| texts(entry, found)),
+            Value::Object(members) => {
+                members.iter().filter(|(name, _)| *name != "hdr").for_each(|(_, member)| texts(member, found));
+            }
+            _ => {}
+        }
+    }
+
     #[test]
     fn whatever_the_result_says_is_on_the_page() {
-        let outcome = example("all", 3);
+        let mut outcome = example("all", 3);
+        outcome.metrics.insert("messages_total".to_owned(), 90_000.0);
+        outcome.environment.commit = Some("0123abc".to_owned());
+        outcome.environment.governor = Some("performance".to_owned());
+        outcome.interrupted = true;
         let page = html(&[&outcome]);
-        let reasons = outcome.verdicts.iter().flat_map(|verdict| verdict.reasons.iter().chain(&verdict.notes));
-        let texts = reasons
-            .chain(&outcome.notes)
-            .chain(outcome.errors.keys())
-            .chain(outcome.plan.iter().flat_map(|(name, value)| [name, value]));
-        let texts: Vec<&String> = texts
-            .chain(outcome.thresholds.iter().map(|threshold| &threshold.text))
-            .chain([&outcome.environment.cpu])
-            .collect();
-        assert!(texts.len() > 12);
-        for text in texts {
-            assert!(page.contains(&super::escape(text)), "{text}");
+        let mut all = Vec::new();
+        texts(&serde_json::to_value(&outcome).expect("results are JSON"), &mut all);
+        let names = outcome.latencies.keys().chain(outcome.scalars.keys()).chain(outcome.metrics.keys());
+        all.extend(names.chain(outcome.errors.keys()).chain(outcome.mischief.keys()).cloned());
+        assert!(all.len() > 60, "{all:?}");
+        for text in all {
+            assert!(page.contains(&super::escape(&text)), "{text}");
         }
-        assert!(page.matches("<figure>").count() >= 4, "{}", page.matches("<figure>").count());
+        let totals = [outcome.totals.received, outcome.totals.bytes_in, outcome.environment.descriptors];
+        assert!(totals.iter().all(|total| page.contains(&whole(*total))), "{totals:?}");
+        assert!(page.contains("interrupted") && page.contains("2026-11-23 13:31 UTC"));
+    }
+
+    #[test]
+    fn the_page_needs_nothing_else() {
+        let (a, b) = (example("a", 4), example("b", 5));
+        let page = html(&[&a, &b]);
+        for reference in ["src=", "href=", "url(", "@import", "<link", "<iframe"] {
+            assert!(!page.contains(reference), "{reference}");
+        }
+        assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
+        assert_eq!(page.matches("<table").count(), page.matches("<caption>").count(), "every table says what it is");
+        assert!(html(&[]).ends_with("</html>\n"), "a page of nothing is a page");
     }
 }
