@@ -71,9 +71,14 @@ pub fn share(value: f64) -> String {
     if (percent - percent.round()).abs() < 1e-9 || percent.abs() >= 1000.0 {
         return format!("{percent:.0} %");
     }
-    let hides = |text: &String| text.parse().is_ok_and(|shown: f64| shown == 0.0 || shown == 100.0);
-    let texts = (1..=9).map(|digits| format!("{percent:.digits$}"));
-    let text = texts.clone().find(|text| !hides(text)).or_else(|| texts.last()).unwrap_or_default();
+    let hides = |text: &str| text.parse().is_ok_and(|shown: f64| shown == 0.0 || shown == 100.0);
+    let mut text = format!("{percent:.1}");
+    for digits in 2..=9 {
+        if !hides(&text) {
+            break;
+        }
+        text = format!("{percent:.digits$}");
+    }
     format!("{text} %")
 }
 

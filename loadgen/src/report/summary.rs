@@ -119,12 +119,11 @@ impl Page {
         if let Some(gaps) = scalar("gaps").filter(|gaps| *gaps > 0.0) {
             self.row("gaps", &format!("{} resumed subscriptions missed something", count(gaps)));
         }
-        let slopes: [(&str, &str, fn(f64) -> String); 3] = [
-            ("rss_slope", "memory grows by", bytes),
+        for (name, what, show) in [
+            ("rss_slope", "memory grows by", bytes as fn(f64) -> String),
             ("fd_slope", "descriptors grow by", count),
             ("latency_slope", "the median latency grows by", duration),
-        ];
-        for (name, what, show) in slopes {
+        ] {
             if let Some(slope) = scalar(name) {
                 self.row("slope", &format!("{what} {}/h", show(slope)));
             }
