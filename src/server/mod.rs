@@ -1,6 +1,7 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
 mod library;
+pub mod rehearsal;
 mod signals;
 
 pub use library::{PublishError, Subscription};

@@ -1,0 +1,216 @@
+//! One reactor's tick over sockets of memory: the code that serves, without a kernel, for counting instructions, allocations
+//! and bytes, and for more connections than descriptors.
+
+use super::{hub_limits, policy};
+use crate::Config;
+use crate::connection::env::Limits;
+use crate::handoff::job::JobQueues;
+use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman, Wake};
+use crate::hub::Hub;
+use crate::hub::post::MailboxId;
+use crate::metrics::Counters;
+use crate::reactor::Setup;
+use crate::reactor::engine::{Engine, Readiness};
+use crate::reactor::entry::{Socket, parts};
+use std::io::{ErrorKind, IoSlice, Read, Result, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// The request that opens a socket at `path`, as small clients send it.
+const UPGRADE: &str = "HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A server of one reactor whose clients are in the same thread, and whose time passes when it is told to.
+///
+/// Everything between an event and a write is the server's own: heads, frames, requests, the hub, mailboxes, outboxes and
+/// deadlines. There is no worker: what is sent is parsed in place.
+pub struct Rehearsal {
+    engine: Engine<Memory>,
+    connections: AtomicUsize,
+    hub: Arc<Hub>,
+    began: Instant,
+    now: Instant,
+}
+
+/// A client's name in a [`Rehearsal`].
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    slot: u32,
+    generation: u32,
+}
+
+/// A socket that takes everything at once.
+#[derive(Default)]
+struct Memory {
+    /// What the client sent and the server has not read. No memory when there is nothing.
+    input: Option<Box<Vec<u8>>>,
+    /// Bytes that the server wrote.
+    written: u64,
+}
+
+impl Read for Memory {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let Some(input) = &mut self.input else { return Err(ErrorKind::WouldBlock.into()) };
+        let count = input.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&input[..count]);
+        if count == input.len() {
+            self.input = None;
+        } else {
+            input.drain(..count);
+        }
+        Ok(count)
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.written += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Result<usize> {
+        let count = slices.iter().map(|slice| slice.len()).sum();
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Memory {
+    fn end_output(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nobody sleeps here.
+struct Awake;
+
+impl Wake for Awake {
+    fn wake(&self) {}
+}
+
+impl Rehearsal {
+    /// A server with nobody in it.
+    #[must_use]
+    pub fn new(config: &Config) -> Rehearsal {
+        let began = Instant::now();
+        let limits = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
+        let (mailboxes, inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, config.delivery.outbound_total_bytes);
+        let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
+        let hub = Arc::new(Hub::new(hub_limits(config)));
+        let counters: Arc<Counters> = Arc::default();
+        let setup = Setup {
+            hub: Arc::clone(&hub),
+            postman: Postman { mailboxes, own: Some(MailboxId(0)) },
+            jobs,
+            inline_parse_bytes: usize::MAX,
+            publish_wait: config.server.publish_wait,
+            subscriptions_max: config.channels.per_connection,
+            connections_max: usize::MAX,
+            limits: Arc::new(Limits::new(config)),
+            policies: vec![policy(config, config.server.listen[0])],
+            counters: Arc::clone(&counters),
+            threads: Arc::new(vec![counters]),
+            started: began,
+        };
+        let inbox = inboxes.into_iter().next().expect("one waker was given, so there is one inbox");
+        Rehearsal { engine: Engine::new(inbox, setup), connections: AtomicUsize::new(0), hub, began, now: began }
+    }
+
+    /// Connects a client, which becomes a WebSocket at `path` (as `/echo` or `/channels/x`), and turns.
+    pub fn open(&mut self, path: &str) -> Client {
+        let (slot, generation) = parts(self.engine.entries.next_token());
+        self.engine.open(Memory::default(), true, 0, &self.connections);
+        let client = Client { slot, generation };
+        self.send(client, format!("GET {path} {UPGRADE}").as_bytes());
+        self.turn();
+        client
+    }
+
+    /// Gives the server bytes to read at its next turn.
+    pub fn send(&mut self, client: Client, bytes: &[u8]) {
+        let Some(entry) = self.engine.entries.get_exact(client.slot, client.generation) else { return };
+        entry.stream.input.get_or_insert_default().extend_from_slice(bytes);
+        self.engine.take_event(client.slot, client.generation, Readiness { readable: true, ..Readiness::default() });
+    }
+
+    /// One tick, and more while there is something to do.
+    pub fn turn(&mut self) {
+        loop {
+            self.engine.set_clock(self.now, UNIX_EPOCH + self.now.duration_since(self.began));
+            self.engine.turn();
+            self.engine.reap_closed(&self.connections, |_| ());
+            if !self.engine.is_busy() {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass. Nothing happens before the next turn.
+    pub fn pass(&mut self, span: Duration) {
+        self.now += span;
+    }
+
+    /// How long until something is due.
+    pub fn rest(&mut self) -> Option<Duration> {
+        self.engine.rest(self.now)
+    }
+
+    /// Bytes that the server wrote to a client; `None` when it is gone.
+    pub fn written(&mut self, client: Client) -> Option<u64> {
+        Some(self.engine.entries.get_exact(client.slot, client.generation)?.stream.written)
+    }
+
+    /// Connections that are there.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.engine.entries.len()
+    }
+
+    /// Its channels.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rehearsal;
+    use crate::Config;
+    use crate::wire::frame::{Opcode, write_masked};
+    use std::time::Duration;
+
+    fn masked(text: &str) -> Vec<u8> {
+        let mut frame = Vec::new();
+        write_masked(&mut frame, Opcode::Text, true, text.as_bytes(), [1, 2, 3, 4]);
+        frame
+    }
+
+    #[test]
+    fn echoes_publications_and_pings_are_written_as_by_a_server() {
+        let mut server = Rehearsal::new(&Config::default());
+        let (echo, reader) = (server.open("/echo"), server.open("/channels/x"));
+        let before = server.written(echo).expect("it is there");
+        server.send(echo, &masked("hello").repeat(3));
+        server.turn();
+        assert_eq!(server.written(echo), Some(before + 3 * 7));
+        let publisher = server.open("/ws");
+        let before = server.written(reader).expect("it is there");
+        server.send(publisher, &masked(r#"POST /channels/x 1"#));
+        server.turn();
+        assert!(server.written(reader) > Some(before));
+        assert_eq!((server.connections(), server.hub().stats().published), (3, 1));
+        server.pass(Duration::from_secs(3600));
+        server.turn();
+        assert_eq!(server.connections(), 3, "everybody was asked first");
+        server.pass(Duration::from_secs(3600));
+        server.turn();
+        server.pass(Duration::from_secs(3600));
+        server.turn();
+        assert_eq!((server.connections(), server.written(echo)), (0, None));
+    }
+}
