@@ -72,23 +72,25 @@ impl Core {
         entry.rest_pending = false;
         let before = self.codec.worked_bytes();
         loop {
-            if self.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN {
-                *requests = 0;
-            }
-            if *requests == 0 || !entry.connection.wants_input(&self.env(entry.address)) {
-                entry.rest_pending = consumed < input.len();
-                return consumed;
-            }
-            let (used, step) = entry.connection.step(&mut input[consumed..], &mut self.env(entry.address));
-            consumed += used;
-            match step {
-                Step::NeedMore => return consumed,
-                Step::Continue => {}
-                Step::Work(raw) => {
-                    let (answers, hold) = self.submit(to, raw);
-                    entry.connection.submitted(answers, hold);
+            let mut env = self.env(entry.address);
+            let raw = loop {
+                if env.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN {
+                    *requests = 0;
                 }
-            }
+                if *requests == 0 || !entry.connection.wants_input(&env) {
+                    entry.rest_pending = consumed < input.len();
+                    return consumed;
+                }
+                let (used, step) = entry.connection.step(&mut input[consumed..], &mut env);
+                consumed += used;
+                match step {
+                    Step::NeedMore => return consumed,
+                    Step::Continue => *requests -= 1,
+                    Step::Work(raw) => break raw,
+                }
+            };
+            let (answers, hold) = self.submit(to, raw);
+            entry.connection.submitted(answers, hold);
             *requests -= 1;
         }
     }

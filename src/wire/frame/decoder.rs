@@ -30,6 +30,46 @@ enum Found {
     Control(Control, Range<usize>),
 }
 
+/// What most frames of clients are: a whole message in one masked frame of less than 64 KiB that is all there.
+struct Plain {
+    kind: Kind,
+    mask: [u8; 4],
+    place: Range<usize>,
+}
+
+impl Plain {
+    /// The frame at the start of `input`; `None` for any other, whose rules [`header::read`] knows.
+    #[inline]
+    fn at(input: &[u8], limits: &FrameLimits) -> Option<Plain> {
+        let kind = match input.first()? {
+            0x81 => Kind::Text,
+            0x82 => Kind::Binary,
+            _ => return None,
+        };
+        let (length, start) = match input.get(1)? {
+            length @ 0x80..=0xFD => (usize::from(length & 0x7F), 6),
+            0xFE => {
+                let length = usize::from(u16::from_be_bytes(*input.get(2..)?.first_chunk()?));
+                (if length < 126 { return None } else { length }, 8)
+            }
+            _ => return None,
+        };
+        let mask = *input.get(start - 4..)?.first_chunk()?;
+        let fits = length <= limits.message_bytes && input.len() - start >= length;
+        fits.then_some(Plain { kind, mask, place: start..start + length })
+    }
+
+    #[inline]
+    fn take(self, input: &mut [u8]) -> Result<Event<'_>, FrameError> {
+        let payload = &mut input[self.place];
+        mask::unmask(payload, self.mask, 0);
+        match self.kind {
+            Kind::Text => utf8::check(payload).map(|()| Event::Text(Payload::Borrowed(payload))),
+            Kind::Binary => Ok(Event::Binary(Payload::Borrowed(payload))),
+        }
+    }
+}
+
 impl Decoder {
     /// A decoder for a new connection.
     #[must_use]
@@ -60,6 +100,15 @@ impl Decoder {
     ) -> (usize, Result<Decoded<'b>, FrameError>) {
         if self.ended {
             return (0, Err(ENDED));
+        }
+        if self.assembly.is_none()
+            && self.role == Role::Server
+            && let Some(plain) = Plain::at(input, limits)
+        {
+            let end = plain.place.end;
+            let event = plain.take(input);
+            self.ended = event.is_err();
+            return (end, event.map(Decoded::Event));
         }
         let mut consumed = 0;
         let decoded = self.search(input, &mut consumed, limits).and_then(|found| present(found, input));

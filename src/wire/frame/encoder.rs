@@ -7,6 +7,12 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 /// The longest reason a Close frame has room for: 125 bytes less the code (RFC 6455 section 5.5).
 const CLOSE_REASON_BYTES: usize = 123;
 
+/// The longest payload whose length fits in the second byte.
+const SHORT_BYTES_MAX: usize = 125;
+
+/// The bit of a message's last frame.
+const FIN: u8 = 0x80;
+
 /// The bit that says that a message is compressed (RFC 7692 section 6).
 const RSV1: u8 = 0x40;
 
@@ -42,7 +48,18 @@ impl From<Opcode> for OpCode {
 
 /// The header of an unmasked, unfragmented frame with `len` bytes of payload, and how many of the ten bytes it takes.
 #[must_use]
+#[inline]
 pub fn header(opcode: Opcode, len: usize) -> ([u8; 10], usize) {
+    let mut bytes = [0; 10];
+    if len <= SHORT_BYTES_MAX {
+        bytes[0] = FIN | u8::from(OpCode::from(opcode));
+        bytes[1] = len as u8;
+        return (bytes, 2);
+    }
+    long_header(opcode, len)
+}
+
+fn long_header(opcode: Opcode, len: usize) -> ([u8; 10], usize) {
     let mut bytes = [0; 10];
     let mut room = &mut bytes[..];
     format(opcode, true, None, len, &mut room);
@@ -51,6 +68,7 @@ pub fn header(opcode: Opcode, len: usize) -> ([u8; 10], usize) {
 }
 
 /// Appends one unmasked, unfragmented frame: what a server sends. A control frame's payload is at most 125 bytes.
+#[inline]
 pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     let (bytes, size) = header(opcode, payload.len());
     out.reserve(size + payload.len());

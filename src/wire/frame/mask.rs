@@ -12,7 +12,11 @@ pub fn unmask(payload: &mut [u8], mask: [u8; 4], phase: usize) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+    let (half, rest) = rest.as_chunks_mut::<4>();
+    for word in half {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip([a, b, c]) {
         *byte ^= key;
     }
 }

@@ -7,11 +7,19 @@ pub(super) const INVALID: FrameError = FrameError::utf8("text is not UTF-8");
 /// Text whose last character is not complete.
 pub(super) const UNFINISHED: FrameError = FrameError::utf8("text ends inside a character");
 
+/// Below this many bytes simdutf8 uses no vectors.
+const SHORT_BYTES: usize = 64;
+
 /// Checks a whole text.
 ///
 /// # Errors
 /// It is not UTF-8, or ends inside a character.
+#[inline]
 pub fn check(text: &[u8]) -> Result<(), FrameError> {
+    // simdutf8 leaves what is shorter than its blocks to the standard library, which goes byte by byte.
+    if text.len() < SHORT_BYTES && text.is_ascii() {
+        return Ok(());
+    }
     simdutf8::basic::from_utf8(text).map(drop).map_err(|_| name_fault(text))
 }
 
