@@ -93,15 +93,14 @@ impl Decoder {
     /// # Errors
     /// When the peer broke a rule or a limit; also for any input after that or after a Close. The memory of a message
     /// under way is freed.
+    #[inline]
     pub fn decode<'b>(
         &mut self,
         input: &'b mut [u8],
         limits: &FrameLimits,
     ) -> (usize, Result<Decoded<'b>, FrameError>) {
-        if self.ended {
-            return (0, Err(ENDED));
-        }
         if self.assembly.is_none()
+            && !self.ended
             && self.role == Role::Server
             && let Some(plain) = Plain::at(input, limits)
         {
@@ -109,6 +108,18 @@ impl Decoder {
             let event = plain.take(input);
             self.ended = event.is_err();
             return (end, event.map(Decoded::Event));
+        }
+        self.decode_any(input, limits)
+    }
+
+    /// [`Decoder::decode`] for any input.
+    fn decode_any<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        limits: &FrameLimits,
+    ) -> (usize, Result<Decoded<'b>, FrameError>) {
+        if self.ended {
+            return (0, Err(ENDED));
         }
         let mut consumed = 0;
         let decoded = self.search(input, &mut consumed, limits).and_then(|found| present(found, input));

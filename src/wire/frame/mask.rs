@@ -1,22 +1,23 @@
-//! Masking (RFC 6455 section 5.3): XOR with a repeated four-byte key, eight bytes at a time.
+//! Masking (RFC 6455 section 5.3): XOR with a repeated four-byte key, sixteen bytes at a time.
 
 /// Masks or unmasks `payload` in place (RFC 6455 section 5.3; the two are the same).
 ///
 /// `phase` is how many bytes of the frame's payload lie before `payload`, so a frame can be unmasked piece by piece.
+#[inline]
 pub fn unmask(payload: &mut [u8], mask: [u8; 4], phase: usize) {
     let mut key = mask;
     key.rotate_left(phase % 4);
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, rest) = payload.as_chunks_mut::<8>();
+    let key = u32::from_ne_bytes(key);
+    let wide = u128::from(key) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
+    let (blocks, rest) = payload.as_chunks_mut::<16>();
+    for block in blocks {
+        *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
+    }
+    let (words, rest) = rest.as_chunks_mut::<4>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
-    let (half, rest) = rest.as_chunks_mut::<4>();
-    for word in half {
-        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip([a, b, c]) {
+    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *byte ^= key;
     }
 }
