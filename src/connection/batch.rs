@@ -1,6 +1,6 @@
 //! A batch on its way: its answers are gathered into one array, and pushes on channels it subscribed wait behind it.
 
-use bytes::Bytes;
+use crate::wire::frame::SharedFrame;
 
 /// The answers of one batch so far.
 #[derive(Debug)]
@@ -9,7 +9,7 @@ pub(super) struct Batch {
     received: u8,
     of: u8,
     /// Pushes on channels that this batch subscribed: they follow its answer.
-    held: Vec<(u64, Bytes)>,
+    held: Vec<(u64, SharedFrame)>,
     held_bytes: usize,
     /// Names of the channels that this batch subscribed.
     subscribed: Vec<u64>,
@@ -41,7 +41,7 @@ impl Batch {
         self.held_bytes
     }
 
-    pub(super) fn hold(&mut self, channel: u64, frame: Bytes) {
+    pub(super) fn hold(&mut self, channel: u64, frame: SharedFrame) {
         self.held_bytes += frame.len();
         self.held.push((channel, frame));
     }
@@ -54,7 +54,7 @@ impl Batch {
     }
 
     /// The whole answer, and what follows it.
-    pub(super) fn finish(mut self) -> (Vec<u8>, impl Iterator<Item = Bytes>) {
+    pub(super) fn finish(mut self) -> (Vec<u8>, impl Iterator<Item = SharedFrame>) {
         self.array.push(b']');
         (self.array, self.held.into_iter().map(|(_, frame)| frame))
     }

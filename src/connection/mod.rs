@@ -146,6 +146,13 @@ impl Connection {
         }
     }
 
+    /// Whether it is a live WebSocket.
+    #[must_use]
+    #[inline]
+    pub fn is_socket(&self) -> bool {
+        matches!(self.state, State::Socket(_))
+    }
+
     /// Whether it can take input now. When not, it waits for answers or for its outbox to shrink, and is not read.
     #[must_use]
     pub fn wants_input(&self, env: &Env) -> bool {
@@ -217,6 +224,13 @@ impl Connection {
             State::Stream(_) => Some(Reason::PeerClosed),
             State::Ending(reason) => Some(*reason),
         }
+    }
+
+    /// Whether a publication's text frame, put into the outbox, is all that a push to it takes.
+    #[must_use]
+    #[inline]
+    pub fn is_plain_socket(&self) -> bool {
+        matches!(&self.state, State::Socket(socket) if socket.is_plain())
     }
 
     /// Delivers a publication to this subscriber; `binary` when its GET came in a binary frame.
@@ -379,7 +393,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert_eq!((size_of::<Connection>(), size_of::<State>()), (56, 32));
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (64, 32));
         assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (24, 32, 1));
     }
 }

@@ -1,8 +1,9 @@
 //! What a connection has to say: shared frames by reference and its own bytes by copy, in order, until the socket took them.
 
-use bytes::Bytes;
+use crate::wire::frame::SharedFrame;
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::Deref;
 
 /// Slices in one `writev`; more wait for the next one. (The kernel takes 1024; 64 fill any socket buffer.)
 pub const SLICES_MAX: usize = 64;
@@ -13,13 +14,19 @@ const TAIL_BYTES_MAX: usize = 64 * 1024;
 /// A spare queue keeps at most this much of its tail's memory, in bytes.
 const SPARE_TAIL_BYTES: usize = 4 * 1024;
 
-/// Spare queues kept by a reactor: enough for the connections that are busy in one tick.
-const SPARES_MAX: usize = 1024;
+/// Spare queues kept by a reactor: enough for the connections that are busy in one tick, 2 MiB at most
+/// of what is usual.
+const SPARES_MAX: usize = 8 * 1024;
 
-/// The bytes that one connection still has to send. One pointer when there are none.
-#[derive(Default)]
-pub struct Outbox {
-    queue: Option<Box<Queue>>,
+/// The bytes that one connection still has to send: two words when there are none, and when they are one shared frame.
+pub struct Outbox(Held);
+
+/// What is waiting.
+enum Held {
+    /// One shared frame of which nothing was taken: what a publication comes to for most of its readers.
+    One(SharedFrame),
+    /// Anything else; nothing when there is none.
+    Queue(Option<Box<Queue>>),
 }
 
 /// Queues that idle connections gave back, so that a busy one need not allocate.
@@ -31,7 +38,7 @@ pub struct Spares(
 
 #[derive(Default)]
 struct Queue {
-    segments: VecDeque<Bytes>,
+    segments: VecDeque<Segment>,
     /// Bytes of the first segment (or of the tail, when there are no segments) that the socket took already.
     taken: usize,
     /// Own bytes behind all segments.
@@ -41,28 +48,67 @@ struct Queue {
     pinned: usize,
 }
 
+/// Bytes that follow each other.
+enum Segment {
+    /// A frame that others send, too.
+    Shared(SharedFrame),
+    /// This connection's own.
+    Own(Vec<u8>),
+}
+
+impl Deref for Segment {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Segment::Shared(frame) => frame,
+            Segment::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Outbox(Held::Queue(None))
+    }
+}
+
 impl Outbox {
     /// Bytes still to be sent.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.bytes)
+        match &self.0 {
+            Held::One(frame) => frame.len(),
+            Held::Queue(queue) => queue.as_ref().map_or(0, |queue| queue.bytes),
+        }
     }
 
     /// Whether there is nothing to send.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_none()
+        matches!(self.0, Held::Queue(None))
     }
 
     /// Appends a frame that others send too: only its reference is kept.
-    pub fn push_shared(&mut self, frame: Bytes, spares: &mut Spares) {
+    #[inline]
+    pub fn push_shared(&mut self, frame: SharedFrame, spares: &mut Spares) {
         if frame.is_empty() {
             return;
         }
-        let queue = self.queue(spares);
-        queue.seal_tail();
-        queue.bytes += frame.len();
-        queue.segments.push_back(frame);
+        if self.is_empty() {
+            self.0 = Held::One(frame);
+        } else {
+            self.queue(spares).push(Segment::Shared(frame));
+        }
+    }
+
+    /// Appends bytes that were gathered anyway, without a copy.
+    pub fn push_own(&mut self, bytes: Vec<u8>, spares: &mut Spares) {
+        if !bytes.is_empty() {
+            self.queue(spares).push(Segment::Own(bytes));
+        }
     }
 
     /// Appends what `write` writes. It must only append.
@@ -76,97 +122,150 @@ impl Outbox {
             queue.seal_tail();
         }
         if queue.bytes == 0 {
-            spares.put(self.queue.take());
+            self.clear(spares);
         }
     }
 
     /// What is queued so far will be sent, whatever is cut later: without the head of a stream or of a WebSocket nothing
     /// behind it means anything.
-    pub fn pin(&mut self) {
-        if let Some(queue) = &mut self.queue {
+    pub fn pin(&mut self, spares: &mut Spares) {
+        if !self.is_empty() {
+            let queue = self.queue(spares);
             queue.pinned = queue.bytes;
+        }
+    }
+
+    /// What to write next, when it is all in one place.
+    #[must_use]
+    #[inline]
+    pub fn single(&self) -> Option<&[u8]> {
+        let queue = match &self.0 {
+            Held::One(frame) => return Some(frame),
+            Held::Queue(queue) => queue.as_ref()?,
+        };
+        match (queue.segments.front(), queue.segments.len()) {
+            (None, _) => queue.tail.get(queue.taken..),
+            (Some(only), 1) if queue.tail.is_empty() => only.get(queue.taken..),
+            _ => None,
         }
     }
 
     /// Fills `slices` with what to write next; how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> usize {
-        let Some(queue) = &self.queue else { return 0 };
         let mut filled = 0;
-        let mut skip = queue.taken;
-        for part in queue.segments.iter().map(|segment| &segment[..]).chain(std::iter::once(&queue.tail[..])) {
-            if filled == SLICES_MAX {
-                break;
-            }
-            let part = &part[skip.min(part.len())..];
-            skip = 0;
-            if !part.is_empty() {
-                slices[filled] = IoSlice::new(part);
-                filled += 1;
-            }
+        for part in self.parts().take(SLICES_MAX) {
+            slices[filled] = IoSlice::new(part);
+            filled += 1;
         }
         filled
     }
 
+    /// What to write next, in order and without empty parts.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let (frame, queue) = match &self.0 {
+            Held::One(frame) => (Some(&frame[..]), None),
+            Held::Queue(queue) => (None, queue.as_deref()),
+        };
+        let mut skip = queue.map_or(0, |queue| queue.taken);
+        let segments = queue.into_iter().flat_map(|queue| queue.segments.iter().map(|segment| &segment[..]));
+        let tail = queue.map(|queue| &queue.tail[..]);
+        let all = frame.into_iter().chain(segments).chain(tail);
+        all.map(move |part| &part[std::mem::take(&mut skip).min(part.len())..]).filter(|part| !part.is_empty())
+    }
+
     /// The socket took `written` bytes.
+    #[inline]
     pub fn advance(&mut self, written: usize, spares: &mut Spares) {
-        let Some(queue) = &mut self.queue else { return };
-        debug_assert!(written <= queue.bytes, "more was written than there was");
-        queue.bytes -= written.min(queue.bytes);
-        queue.pinned = queue.pinned.saturating_sub(written);
-        if queue.bytes == 0 {
-            spares.put(self.queue.take());
-            return;
-        }
-        queue.taken += written;
-        while let Some(first) = queue.segments.front() {
-            if queue.taken < first.len() {
-                return;
+        match &mut self.0 {
+            Held::One(frame) if written >= frame.len() => self.0 = Held::Queue(None),
+            Held::Queue(None) => {}
+            _ => {
+                let queue = self.queue(spares);
+                if queue.advance(written) {
+                    self.clear(spares);
+                }
             }
-            queue.taken -= first.len();
-            queue.segments.pop_front();
         }
     }
 
     /// Forgets what the socket has not begun to take and what is not pinned. The segment under way stays, since a frame
     /// that was begun must end.
     pub fn cut(&mut self, spares: &mut Spares) {
-        let Some(queue) = &mut self.queue else { return };
-        if queue.taken == 0 && queue.pinned == 0 {
-            return self.clear(spares);
+        match &mut self.0 {
+            Held::Queue(Some(queue)) if queue.taken > 0 || queue.pinned > 0 => queue.cut(),
+            _ => self.clear(spares),
         }
-        queue.seal_tail();
-        let wanted = queue.taken + queue.pinned.max(1);
-        let (mut kept, mut bytes) = (0, 0);
-        while bytes < wanted && kept < queue.segments.len() {
-            bytes += queue.segments[kept].len();
-            kept += 1;
-        }
-        queue.segments.truncate(kept);
-        queue.bytes = bytes - queue.taken;
     }
 
     /// Forgets everything: nobody will read it.
     pub fn clear(&mut self, spares: &mut Spares) {
-        spares.put(self.queue.take());
+        if let Held::Queue(Some(queue)) = std::mem::replace(&mut self.0, Held::Queue(None)) {
+            spares.put(queue);
+        }
     }
 
+    /// The queue, which is made if there is none.
     fn queue(&mut self, spares: &mut Spares) -> &mut Queue {
-        self.queue.get_or_insert_with(|| spares.0.pop().unwrap_or_default())
+        if let Held::One(_) = self.0
+            && let Held::One(frame) = std::mem::replace(&mut self.0, Held::Queue(None))
+        {
+            self.queue(spares).push(Segment::Shared(frame));
+        }
+        match &mut self.0 {
+            Held::Queue(queue) => queue.get_or_insert_with(|| spares.0.pop().unwrap_or_default()),
+            Held::One(_) => unreachable!("a single frame became the first segment of a queue above"),
+        }
     }
 }
 
 impl Queue {
+    fn push(&mut self, segment: Segment) {
+        self.seal_tail();
+        self.bytes += segment.len();
+        self.segments.push_back(segment);
+    }
+
+    /// True when nothing is left.
+    fn advance(&mut self, written: usize) -> bool {
+        debug_assert!(written <= self.bytes, "more was written than there was");
+        self.bytes -= written.min(self.bytes);
+        self.pinned = self.pinned.saturating_sub(written);
+        if self.bytes == 0 {
+            return true;
+        }
+        self.taken += written;
+        while let Some(first) = self.segments.front() {
+            if self.taken < first.len() {
+                break;
+            }
+            self.taken -= first.len();
+            self.segments.pop_front();
+        }
+        false
+    }
+
+    fn cut(&mut self) {
+        self.seal_tail();
+        let wanted = self.taken + self.pinned.max(1);
+        let (mut kept, mut bytes) = (0, 0);
+        while bytes < wanted && kept < self.segments.len() {
+            bytes += self.segments[kept].len();
+            kept += 1;
+        }
+        self.segments.truncate(kept);
+        self.bytes = bytes - self.taken;
+    }
+
     /// Makes the tail a segment, so that something can follow it.
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.segments.push_back(Bytes::from(std::mem::take(&mut self.tail)));
+            self.segments.push_back(Segment::Own(std::mem::take(&mut self.tail)));
         }
     }
 }
 
 impl Spares {
-    fn put(&mut self, queue: Option<Box<Queue>>) {
-        let Some(mut queue) = queue else { return };
+    fn put(&mut self, mut queue: Box<Queue>) {
         if self.0.len() >= SPARES_MAX {
             return;
         }
@@ -184,14 +283,13 @@ impl Spares {
 #[cfg(test)]
 mod tests {
     use super::{Outbox, SLICES_MAX, Spares};
-    use bytes::Bytes;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::io::IoSlice;
 
     #[test]
-    fn an_empty_outbox_is_one_pointer() {
-        assert_eq!(size_of::<Outbox>(), size_of::<usize>());
+    fn an_outbox_is_two_words() {
+        assert_eq!(size_of::<Outbox>(), 2 * size_of::<usize>());
     }
 
     /// Whatever is pushed comes out in order and whole, however little the socket takes at a time.
@@ -205,8 +303,10 @@ mod tests {
             for _ in 0..random.random_range(1..200) {
                 let piece = vec![random.random::<u8>(); random.random_range(0..300)];
                 expected.extend_from_slice(&piece);
-                if random.random_bool(0.5) {
-                    outbox.push_shared(Bytes::from(piece), &mut spares);
+                if random.random_bool(0.4) {
+                    outbox.push_shared(piece.into(), &mut spares);
+                } else if random.random_bool(0.2) {
+                    outbox.push_own(piece, &mut spares);
                 } else {
                     outbox.append(&mut spares, |out| out.extend_from_slice(&piece));
                 }
@@ -227,10 +327,10 @@ mod tests {
         let mut spares = Spares::default();
         for taken in 0..30 {
             let mut outbox = Outbox::default();
-            outbox.push_shared(Bytes::from_static(b"0123456789"), &mut spares);
+            outbox.push_shared(b"0123456789"[..].into(), &mut spares);
             outbox.append(&mut spares, |out| out.extend_from_slice(b"abcde"));
             outbox.append(&mut spares, |out| out.extend_from_slice(b"fghij"));
-            outbox.push_shared(Bytes::from_static(b"ABCDEFGHIJ"), &mut spares);
+            outbox.push_shared(b"ABCDEFGHIJ"[..].into(), &mut spares);
             let mut sent = Vec::new();
             take(&mut outbox, &mut sent, taken, &mut spares);
             outbox.cut(&mut spares);
@@ -250,10 +350,10 @@ mod tests {
         let mut spares = Spares::default();
         for taken in 0..20 {
             let mut outbox = Outbox::default();
-            outbox.push_shared(Bytes::from_static(b"an answer"), &mut spares);
+            outbox.push_shared(b"an answer"[..].into(), &mut spares);
             outbox.append(&mut spares, |out| out.extend_from_slice(b" and a head"));
-            outbox.pin();
-            outbox.push_shared(Bytes::from_static(b"a push"), &mut spares);
+            outbox.pin(&mut spares);
+            outbox.push_shared(b"a push"[..].into(), &mut spares);
             let mut sent = Vec::new();
             take(&mut outbox, &mut sent, taken, &mut spares);
             outbox.cut(&mut spares);
@@ -269,12 +369,17 @@ mod tests {
     fn take(outbox: &mut Outbox, sent: &mut Vec<u8>, at_most: usize, spares: &mut Spares) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let filled = outbox.slices(&mut slices);
+        if let Some(single) = outbox.single() {
+            assert_eq!((filled, single), (1, &slices[0][..]));
+        }
+        assert_eq!(outbox.is_empty(), filled == 0);
         let mut room = at_most;
         for slice in &slices[..filled] {
             let part = &slice[..slice.len().min(room)];
             sent.extend_from_slice(part);
             room -= part.len();
         }
+        assert!(filled != 1 || outbox.single().is_some(), "what is one part is known to be one");
         outbox.advance(at_most - room, spares);
     }
 }

@@ -20,7 +20,6 @@ use crate::wire::refusal::Refusal;
 use crate::wire::reply::{self, ReadAnswer};
 use crate::wire::request::RequestId;
 use crate::wire::sse;
-use bytes::Bytes;
 
 impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
@@ -44,7 +43,7 @@ impl Connection {
                 reply::reset_json(&mut json, name, epoch);
                 let mut frame = Vec::new();
                 write_frame(&mut frame, Opcode::Text, &json);
-                socket.push_frame(channel.0, Bytes::from(frame), &mut self.outbox, env);
+                socket.push_frame(channel.0, frame.into(), &mut self.outbox, env);
             }
             State::Stream(stream) => stream.append(&mut self.outbox, env, |out| sse::reset_block(out, epoch)),
             State::Http(_) | State::Ending(_) => {}
@@ -114,7 +113,7 @@ impl Connection {
     pub(super) fn become_socket(&mut self, switch: Switch, env: &mut Env) -> Option<RawWork<Payload<'static>>> {
         let Switch { upgrade, share, endpoint, rights, subscribe } = switch;
         self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
-        self.outbox.pin();
+        self.outbox.pin(env.spares);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| Windows::new(agreed, share, env.codec));
         self.state = State::Socket(Socket::new(endpoint, rights, agreement, windows));
@@ -143,7 +142,7 @@ impl Connection {
             extra: &extra,
         };
         self.outbox.append(env.spares, |out| write_stream_head(out, &head, env.date));
-        self.outbox.pin();
+        self.outbox.pin(env.spares);
         let stream = Stream::new(chunked);
         // The position that the reader has before the replay: each block of the replay moves it on.
         let mut before = *position;

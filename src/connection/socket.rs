@@ -11,11 +11,10 @@ use crate::hub::post::Form;
 use crate::hub::publication::Publication;
 use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
 use crate::wire::frame::{
-    self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, close_frame, header, payload_of, write_deflated,
-    write_frame,
+    self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, SharedFrame, close_frame, header, payload_of,
+    write_deflated, write_frame,
 };
 use crate::wire::parse::Dialect;
-use bytes::Bytes;
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
@@ -102,8 +101,14 @@ impl Socket {
         self.push_frame(publication.channel_id().0, frame, outbox, env);
     }
 
+    /// Whether a publication's plain frame is all that a push to it takes: nothing compressed, no batch under way.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.rare.is_none() && self.window_bits.is_none()
+    }
+
     /// Queues a frame that belongs to a channel: behind a batch that subscribed it and is still unanswered.
-    pub(super) fn push_frame(&mut self, channel: u64, frame: Bytes, outbox: &mut Outbox, env: &mut Env) {
+    pub(super) fn push_frame(&mut self, channel: u64, frame: SharedFrame, outbox: &mut Outbox, env: &mut Env) {
         match self.batch() {
             Some(batch) if batch.holds(channel) => batch.hold(channel, frame),
             _ => self.send_shared(frame, outbox, env),
@@ -111,7 +116,7 @@ impl Socket {
     }
 
     /// Queues a frame that is ready, compressed first if that has to be done for this socket alone.
-    pub(super) fn send_shared(&mut self, frame: Bytes, outbox: &mut Outbox, env: &mut Env) {
+    pub(super) fn send_shared(&mut self, frame: SharedFrame, outbox: &mut Outbox, env: &mut Env) {
         let opcode = if frame.first().is_some_and(|first| first & 0x0F == 1) { Opcode::Text } else { Opcode::Binary };
         if !self.shares_compressed() && self.send_packed(opcode, payload_of(&frame), outbox, env) {
             return;
@@ -325,7 +330,7 @@ fn echo(socket: &mut Socket, outbox: &mut Outbox, env: &mut Env, opcode: Opcode,
             env.counters.frames_out.add(1);
             let (head, size) = header(opcode, bytes.len());
             outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
-            outbox.push_shared(Bytes::from(bytes), env.spares);
+            outbox.push_own(bytes, env.spares);
         }
     }
 }

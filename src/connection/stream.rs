@@ -5,7 +5,7 @@ use super::outbox::Outbox;
 use super::{Connection, State};
 use crate::close::Reason;
 use crate::hub::publication::Publication;
-use crate::wire::sse;
+use crate::wire::sse::{self, without_chunk};
 use std::sync::Arc;
 
 /// A live `text/event-stream`.
@@ -21,8 +21,13 @@ impl Stream {
     }
 
     pub(super) fn push(&mut self, publication: &Arc<Publication>, outbox: &mut Outbox, env: &mut Env) {
-        let block = if self.chunked { publication.event_stream() } else { publication.event_stream_bare() };
-        outbox.push_shared(block, env.spares);
+        let block = publication.event_stream();
+        if self.chunked {
+            outbox.push_shared(block, env.spares);
+        } else {
+            // HTTP/1.0 is too rare to be worth an encoding of its own.
+            outbox.append(env.spares, |out| out.extend_from_slice(without_chunk(&block)));
+        }
     }
 
     /// Appends what `write` writes, framed as the stream needs it.

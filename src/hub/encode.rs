@@ -1,28 +1,26 @@
 //! The shared encodings of a publication, each made of one wire encoder and one framing.
 
 use crate::wire::deflate::{Codec, WINDOW_BITS_MAX};
-use crate::wire::frame::{Opcode, payload_of, write_deflated, write_frame};
+use crate::wire::frame::{Opcode, SharedFrame, header, payload_of, write_deflated};
 use crate::wire::publication::{Epoch, PublicationView};
 use crate::wire::reply::{push_binary, push_json};
 use crate::wire::sse::{publication_block, write_chunk};
-use bytes::Bytes;
+
+/// The most bytes of an unmasked frame's header (RFC 6455 section 5.2).
+const HEADER_BYTES_MAX: usize = 10;
 
 /// A push as a complete text frame.
-pub(super) fn text_frame(view: &PublicationView<'_>) -> Bytes {
-    let mut body = Vec::with_capacity(view.data.len() + 128);
-    push_json(&mut body, view);
-    frame(Opcode::Text, &body)
+pub(super) fn text_frame(view: &PublicationView<'_>) -> SharedFrame {
+    frame(Opcode::Text, view.data.len() + 128, |out| push_json(out, view))
 }
 
 /// A push as a complete binary frame: a line of JSON, then the raw bytes.
-pub(super) fn binary_frame(view: &PublicationView<'_>) -> Bytes {
-    let mut body = Vec::with_capacity(view.data.len() + 128);
-    push_binary(&mut body, view);
-    frame(Opcode::Binary, &body)
+pub(super) fn binary_frame(view: &PublicationView<'_>) -> SharedFrame {
+    frame(Opcode::Binary, view.data.len() + 128, |out| push_binary(out, view))
 }
 
 /// A frame, compressed for everybody who agreed to that; itself when it is not worth it.
-pub(super) fn deflated(plain: &Bytes, opcode: Opcode, codec: &mut Codec) -> Bytes {
+pub(super) fn deflated(plain: &SharedFrame, opcode: Opcode, codec: &mut Codec) -> SharedFrame {
     match codec.deflate(WINDOW_BITS_MAX, payload_of(plain)) {
         None => plain.clone(),
         Some(packed) => {
@@ -34,7 +32,7 @@ pub(super) fn deflated(plain: &Bytes, opcode: Opcode, codec: &mut Codec) -> Byte
 }
 
 /// A push as an event-stream block in one HTTP chunk.
-pub(super) fn event_stream(epoch: Epoch, view: &PublicationView<'_>) -> Bytes {
+pub(super) fn event_stream(epoch: Epoch, view: &PublicationView<'_>) -> SharedFrame {
     let mut block = Vec::with_capacity(view.data.len() + 128);
     publication_block(&mut block, epoch, view);
     let mut chunk = Vec::with_capacity(block.len() + 16);
@@ -42,14 +40,13 @@ pub(super) fn event_stream(epoch: Epoch, view: &PublicationView<'_>) -> Bytes {
     chunk.into()
 }
 
-/// The block inside such a chunk, for readers of HTTP/1.0, which has no chunks. No copy is made.
-pub(super) fn without_chunk(chunk: &Bytes) -> Bytes {
-    let start = chunk.iter().position(|byte| *byte == b'\n').map_or(0, |end_of_size| end_of_size + 1);
-    chunk.slice(start..chunk.len() - 2)
-}
-
-fn frame(opcode: Opcode, body: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(body.len() + 10);
-    write_frame(&mut out, opcode, body);
-    out.into()
+/// Writes a payload behind room for its header, which is known when the payload is: one copy into the shared frame.
+fn frame(opcode: Opcode, size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> SharedFrame {
+    let mut out = Vec::with_capacity(HEADER_BYTES_MAX + size_hint);
+    out.extend_from_slice(&[0; HEADER_BYTES_MAX]);
+    write(&mut out);
+    let (head, size) = header(opcode, out.len() - HEADER_BYTES_MAX);
+    let start = HEADER_BYTES_MAX - size;
+    out[start..HEADER_BYTES_MAX].copy_from_slice(&head[..size]);
+    out[start..].into()
 }

@@ -4,10 +4,9 @@ use super::encode;
 use super::post::ChannelId;
 use crate::sync::point;
 use crate::wire::deflate::Codec;
-use crate::wire::frame::Opcode;
+use crate::wire::frame::{Opcode, SharedFrame};
 use crate::wire::publication::{Data, Epoch, Position, PublicationView};
 use crate::wire::request::{ChannelName, PostOptions};
-use bytes::Bytes;
 use std::sync::OnceLock;
 
 /// What a publication costs besides its data and event: itself, its counts and its places in a ring and a mailbox.
@@ -49,7 +48,7 @@ pub struct Publication {
     id: ChannelId,
     position: Position,
     draft: Draft,
-    text: OnceLock<Bytes>,
+    text: OnceLock<SharedFrame>,
     /// Made when the first of them is needed.
     others: OnceLock<Box<Encodings>>,
 }
@@ -57,10 +56,10 @@ pub struct Publication {
 /// The encodings that most publications are never asked for.
 #[derive(Debug, Default)]
 struct Encodings {
-    binary: OnceLock<Bytes>,
-    text_deflated: OnceLock<Bytes>,
-    binary_deflated: OnceLock<Bytes>,
-    event_stream: OnceLock<Bytes>,
+    binary: OnceLock<SharedFrame>,
+    text_deflated: OnceLock<SharedFrame>,
+    binary_deflated: OnceLock<SharedFrame>,
+    event_stream: OnceLock<SharedFrame>,
 }
 
 impl Publication {
@@ -131,12 +130,12 @@ impl Publication {
     }
 
     /// The push as a complete text frame.
-    pub fn text_frame(&self) -> Bytes {
+    pub fn text_frame(&self) -> SharedFrame {
         once(&self.text, || encode::text_frame(&self.view()))
     }
 
     /// The push as a complete binary frame; for JSON, which stays text, the text frame.
-    pub fn binary_frame(&self) -> Bytes {
+    pub fn binary_frame(&self) -> SharedFrame {
         if !self.is_binary() {
             return self.text_frame();
         }
@@ -144,12 +143,12 @@ impl Publication {
     }
 
     /// The text frame, compressed by itself with the largest window; as it is when that is not worth it.
-    pub fn text_frame_deflated(&self, codec: &mut Codec) -> Bytes {
+    pub fn text_frame_deflated(&self, codec: &mut Codec) -> SharedFrame {
         once(&self.others().text_deflated, || encode::deflated(&self.text_frame(), Opcode::Text, codec))
     }
 
     /// The binary frame, compressed in the same way.
-    pub fn binary_frame_deflated(&self, codec: &mut Codec) -> Bytes {
+    pub fn binary_frame_deflated(&self, codec: &mut Codec) -> SharedFrame {
         if !self.is_binary() {
             return self.text_frame_deflated(codec);
         }
@@ -157,7 +156,7 @@ impl Publication {
     }
 
     /// The push as an event-stream block in one HTTP chunk.
-    pub fn event_stream(&self) -> Bytes {
+    pub fn event_stream(&self) -> SharedFrame {
         once(&self.others().event_stream, || encode::event_stream(self.position.epoch, &self.view()))
     }
 
@@ -169,16 +168,11 @@ impl Publication {
         let _ = self.others.set(Box::default());
         self.others.get().expect("it was set above, by this thread or another")
     }
-
-    /// The same without the chunk around it, for HTTP/1.0.
-    pub fn event_stream_bare(&self) -> Bytes {
-        encode::without_chunk(&self.event_stream())
-    }
 }
 
 /// What is in the cell, or what `make` makes. Two threads may both make it: nobody waits for an encoding, and one result
 /// is dropped.
-fn once(cell: &OnceLock<Bytes>, make: impl FnOnce() -> Bytes) -> Bytes {
+fn once(cell: &OnceLock<SharedFrame>, make: impl FnOnce() -> SharedFrame) -> SharedFrame {
     if let Some(bytes) = cell.get() {
         return bytes.clone();
     }

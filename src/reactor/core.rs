@@ -191,9 +191,14 @@ impl Core {
         entry: &mut Entry<S>,
         act: impl FnOnce(&mut Core, &mut Entry<S>),
     ) {
-        if catch_unwind(AssertUnwindSafe(|| act(self, entry))).is_ok() {
-            return;
+        if catch_unwind(AssertUnwindSafe(|| act(self, entry))).is_err() {
+            self.after_panic(slot, entry);
         }
+    }
+
+    /// Ends a connection in whose work a panic was caught.
+    #[cold]
+    pub(super) fn after_panic<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         self.setup.counters.panics.add(1);
         // Each may have been left half changed.
         self.json = JsonScratch::default();

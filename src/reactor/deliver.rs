@@ -2,19 +2,36 @@
 
 use super::core::Core;
 use super::entry::{Entries, Socket};
-use super::subscriptions::{Added, Subscriptions};
+use super::subscriptions::{Added, Member, Subscriptions};
 use crate::close::Reason;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, Reply};
 use crate::hub::publication::Publication;
+use crate::wire::frame::SharedFrame;
 use crate::wire::publication::Epoch;
 use crate::wire::refusal::Refusal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Letters taken in one tick.
 const LETTERS_PER_TICK: usize = 4096;
 /// Pushes into outboxes in one tick, after which the tick goes on to the flush.
 const PUSHES_PER_TICK: usize = 200_000;
+
+/// One publication on its way to the subscribers of one reactor.
+struct Push<'a> {
+    publication: &'a Arc<Publication>,
+    /// Slot and generation of the one that does not want it.
+    exclude: Option<(u32, u32)>,
+    /// Bytes in an outbox from which on it should be flushed first.
+    half_full: usize,
+    /// Its text frame, from the first subscriber on.
+    frame: Option<SharedFrame>,
+    /// Pushes by the short way.
+    plain: u64,
+    /// An outbox should be flushed before more is delivered.
+    stop: bool,
+}
 
 impl Core {
     /// Takes letters until the mailbox is empty, a budget is spent, or an outbox is half full and should be flushed
@@ -67,28 +84,55 @@ impl Core {
         entries: &mut Entries<S>,
         subscriptions: &Subscriptions,
     ) -> bool {
-        let mut stop = false;
         let own = self.setup.postman.own;
-        for member in subscriptions.members(channel) {
-            let Some(entry) = entries.get(member.slot) else { continue };
-            let excluded = exclude.is_some_and(|name| {
-                Some(name.mailbox) == own && name.slot == member.slot && name.generation == entry.generation
-            });
-            if excluded || entry.dead.is_some() {
-                continue;
+        let exclude = exclude.filter(|name| Some(name.mailbox) == own).map(|name| (name.slot, name.generation));
+        let half_full = self.setup.limits.outbox_bytes / 2;
+        let mut push = Push { publication, exclude, half_full, frame: None, plain: 0, stop: false };
+        let members = subscriptions.members(channel);
+        let mut next = 0;
+        while next < members.len() {
+            // One net under all of them: after a panic the one it came from is ended, and the others are told.
+            let pushed = catch_unwind(AssertUnwindSafe(|| {
+                while let Some(member) = members.get(next) {
+                    next += 1;
+                    self.push(*member, &mut push, entries);
+                }
+            }));
+            if pushed.is_err()
+                && let Some(entry) = entries.get(members[next - 1].slot)
+            {
+                self.after_panic(members[next - 1].slot, entry);
             }
-            if self.judge_by_limit(member.slot, entry) {
-                self.settle(member.slot, entry);
-                continue;
-            }
-            self.contain(member.slot, entry, |core, entry| {
-                let env = &mut core.env(entry.address);
-                entry.connection.push(publication, member.binary, env);
-                stop |= !entry.write_blocked && entry.connection.outbox.len() >= entry.connection.outbox_limit(env) / 2;
-            });
-            self.after_push(member.slot, entry);
         }
-        stop
+        self.setup.counters.frames_out.add(push.plain);
+        self.setup.counters.deliveries.add(push.plain);
+        push.stop
+    }
+
+    #[inline]
+    fn push<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entries: &mut Entries<S>) {
+        let Some(entry) = entries.get(member.slot) else { return };
+        let excluded = push.exclude.is_some_and(|name| name == (member.slot, entry.generation));
+        if excluded || entry.dead.is_some() {
+            return;
+        }
+        if self.judge_by_limit(member.slot, entry) {
+            self.settle(member.slot, entry);
+            return;
+        }
+        let as_text = !member.binary || !push.publication.is_binary();
+        if as_text && entry.connection.is_plain_socket() {
+            let frame = push.frame.get_or_insert_with(|| push.publication.text_frame());
+            entry.connection.outbox.push_shared(SharedFrame::clone(frame), &mut self.spares);
+            push.plain += 1;
+            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
+        } else {
+            let env = &mut self.env(entry.address);
+            entry.connection.push(push.publication, member.binary, env);
+            push.stop |=
+                !entry.write_blocked && entry.connection.outbox.len() >= entry.connection.outbox_limit(env) / 2;
+        }
+        self.after_push(member.slot, entry);
     }
 
     fn fan_out_reset<S: Socket>(
@@ -109,6 +153,7 @@ impl Core {
     }
 
     /// The cheap part of `settle`: a push changes nothing but the outbox.
+    #[inline]
     fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut super::entry::Entry<S>) {
         if entry.write_blocked {
             // It will not be flushed before its socket takes more, so it is judged here.

@@ -3,11 +3,29 @@
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
 use crate::close::Reason;
+use crate::connection::Transport;
 use crate::connection::outbox::SLICES_MAX;
-use std::io::{ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice, Result};
 
 /// Bytes written to one connection in one tick; what is left waits for the next.
 const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+
+/// Writes as many parts as fit in one call.
+fn write_several<S: Socket>(entry: &mut Entry<S>) -> Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let filled = entry.connection.outbox.slices(&mut slices);
+    entry.stream.write_vectored(&slices[..filled])
+}
+
+/// Whether a connection that was flushed is a socket with nothing left to write, to read or to end: then nothing but its
+/// outbox has changed, and its deadline is filed already.
+fn is_at_rest<S>(entry: &Entry<S>) -> bool {
+    let waits = entry.readable || entry.rest_pending || entry.ended || entry.write_blocked || entry.dead.is_some();
+    !waits
+        && entry.connection.outbox.is_empty()
+        && entry.counted_as == Some(Transport::WebSocket)
+        && entry.connection.is_socket()
+}
 
 impl Core {
     /// Flushes every dirty connection once.
@@ -20,8 +38,10 @@ impl Core {
             }
             self.flush(slot, entry);
             self.judge_by_budget(slot, entry);
-            self.finish(slot, entry);
-            self.settle(slot, entry);
+            if !is_at_rest(entry) {
+                self.finish(slot, entry);
+                self.settle(slot, entry);
+            }
         }
         if self.dirty.is_empty() {
             let mut dirty = dirty;
@@ -34,12 +54,10 @@ impl Core {
         let mut budget = BYTES_PER_TURN;
         let waited = entry.charged > 0;
         while !entry.connection.outbox.is_empty() && budget > 0 {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let filled = entry.connection.outbox.slices(&mut slices);
             // One part goes by `send(2)`, which does not pass through the layers of files as `writev(2)` does.
-            let written = match &slices[..filled] {
-                [one] => entry.stream.write(one),
-                several => entry.stream.write_vectored(several),
+            let written = match entry.connection.outbox.single() {
+                Some(one) => entry.stream.write(one),
+                None => write_several(entry),
             };
             match written {
                 Ok(written) => {
@@ -65,6 +83,9 @@ impl Core {
     /// Counts what is left behind in the global budget, and what is no longer.
     pub(super) fn charge<S: Socket>(&mut self, entry: &mut Entry<S>) {
         let left = entry.connection.outbox.len();
+        if left == entry.charged {
+            return;
+        }
         let boxes = &self.setup.postman.mailboxes;
         if left > entry.charged {
             boxes.charge_outbox(left - entry.charged);

@@ -42,6 +42,10 @@ pub use utf8::check as check_text;
 
 use crate::close::Reason;
 use crate::wire::deflate::InflateFault;
+use std::sync::Arc;
+
+/// A complete frame (or a block of an event stream) that many connections send: one allocation, cloned by counting.
+pub type SharedFrame = Arc<[u8]>;
 
 /// How much one message may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
