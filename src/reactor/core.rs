@@ -74,6 +74,8 @@ pub(super) struct Core {
     pub(super) dirty: Vec<u32>,
     pub(super) dead: Vec<u32>,
     pub(super) parked: Parked,
+    /// What is written at once out of several parts: kept for its memory, at most 16 KiB.
+    pub(super) gathered: Vec<u8>,
     job_buffers: Vec<Vec<u8>>,
 }
 
@@ -101,6 +103,7 @@ impl Core {
             dirty: Vec::new(),
             dead: Vec::new(),
             parked: Parked::default(),
+            gathered: Vec::new(),
             job_buffers: Vec::new(),
             setup,
         };
