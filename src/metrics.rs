@@ -115,6 +115,8 @@ counters! {
     deflated_out: "counter" "deflated_frames_total" {"direction=\"out\""};
     /// Messages that were compressed; a publication is once for all its readers.
     compressions: "counter" "compressions_total";
+    /// Frames of publications that were sent through io_uring, many at once.
+    sent_together: "counter" "sent_together_total";
     /// Bytes on sockets, by direction.
     bytes_in: "counter" "bytes_total" {"direction=\"in\""};
     /// Bytes on sockets, by direction.

@@ -27,4 +27,5 @@ mod smoke;
 mod sse;
 mod support;
 mod tidy;
+mod together;
 mod websocket;

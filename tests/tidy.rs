@@ -48,6 +48,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("env_logger", &["cli", "main"]),
     ("httparse", &["wire"]),
     ("httpdate", &["wire", "reactor"]),
+    ("io_uring", &["reactor"]),
     ("log", &["server", "reactor", "workers", "handoff", "cli"]),
     ("mio", &["reactor", "handoff", "server"]),
     ("rand", &["hub", "client", "cli", "simulation"]),

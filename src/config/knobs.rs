@@ -1,5 +1,6 @@
 //! The table of all knobs: name, type, default, unit, range, and the reason for each.
 
+use super::choice::FlushPath;
 use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
 use super::table::{Entry, joined, knobs};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -134,6 +135,14 @@ knobs! {
         worker_queue_jobs: usize = 256, count("messages", 1, 1 << 20);
         /// Bytes of the messages that wait for one worker. When full, the connections that sent them are not read.
         worker_queue_bytes: usize = 16 * MIB, bytes(4 * KIB, TIB);
+    }
+
+    /// How bytes reach sockets.
+    io: IoConfig {
+        /// How what connections have to say is written at the end of a tick. "uring" hands all of them to the kernel in one
+        /// call, which saves CPU when many are written at once; "writev" makes a call for each. "auto" takes io_uring where
+        /// the kernel gives one.
+        flush: FlushPath = FlushPath::Auto, FlushPath::WORDS;
     }
 
     /// What a channel remembers, so that readers who lost their connection miss nothing.

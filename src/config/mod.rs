@@ -4,6 +4,7 @@
 //! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
 
 mod check;
+mod choice;
 mod describe;
 mod error;
 mod kind;
@@ -13,10 +14,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use choice::FlushPath;
 pub use error::ConfigError;
 pub use kind::parse_address;
 pub use knobs::{
-    ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, ServerConfig, SseConfig, WebSocketConfig,
+    ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, ServerConfig, SseConfig,
+    WebSocketConfig,
 };
 
 impl ServerConfig {

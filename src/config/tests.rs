@@ -1,5 +1,6 @@
 //! Tests of the configuration: defaults, both sides of every limit and relation, messages, and the round trip.
 
+use super::choice::FlushPath;
 use super::kind::{GIB, KIB, MIB, TIME_UNITS, with_unit};
 use super::knobs::Config;
 use super::table::Entry;
@@ -75,6 +76,18 @@ fn each_limit_holds_on_both_sides() {
         }
     }
     assert!(tried > 40, "only {tried} knobs with a range were found");
+}
+
+#[test]
+fn a_word_is_one_of_a_few() {
+    for (word, path) in [("writev", FlushPath::Writev), ("uring", FlushPath::Uring), ("auto", FlushPath::Auto)] {
+        assert_eq!(read(&format!("[io]\nflush = \"{word}\"\n")).map(|config| config.io.flush), Ok(path));
+    }
+    for wrong in ["\"epoll\"", "1", "\"Writev\""] {
+        let error = refused(&format!("[io]\nflush = {wrong}\n"));
+        let expected = "tidings.toml:2: \"io.flush\" must be one of \"writev\", \"uring\", \"auto\", not ";
+        assert!(error.starts_with(expected), "{error}");
+    }
 }
 
 #[test]

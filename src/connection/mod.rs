@@ -286,9 +286,9 @@ impl Connection {
 
     /// The socket took bytes: a peer that reads slowly is still a peer that reads. `after_waiting` when it had refused some
     /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
-    pub fn wrote(&mut self, after_waiting: bool, env: &Env) {
+    pub fn wrote(&mut self, after_waiting: bool, now: Ticks) {
         if after_waiting || matches!(self.state, State::Http(_) | State::Ending(_)) {
-            self.since = env.now;
+            self.since = now;
         }
     }
 

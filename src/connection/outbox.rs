@@ -135,6 +135,16 @@ impl Outbox {
         }
     }
 
+    /// The one shared frame that is all there is to write, if none of it was written.
+    #[must_use]
+    #[inline]
+    pub fn shared_frame(&self) -> Option<&SharedFrame> {
+        match &self.0 {
+            Held::One(frame) => Some(frame),
+            Held::Queue(_) => None,
+        }
+    }
+
     /// What to write next, when it is all in one place.
     #[must_use]
     #[inline]

@@ -3,8 +3,10 @@
 use super::entry::{Entry, Socket};
 use super::parked::Parked;
 use super::stage::Stage;
+use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::close::Reason;
+use crate::config::FlushPath;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
 use crate::connection::outbox::{Outbox, Spares};
 use crate::connection::task::RawWork;
@@ -45,6 +47,8 @@ pub struct Setup {
     pub subscriptions_max: usize,
     /// Connections in all reactors together; `usize::MAX` for as many as descriptors allow.
     pub connections_max: usize,
+    /// How outboxes reach their sockets.
+    pub flush: FlushPath,
     /// Limits and texts of connections.
     pub limits: Arc<Limits>,
     /// Law 10, one per address listened on.
@@ -76,6 +80,7 @@ pub(super) struct Core {
     pub(super) parked: Parked,
     /// What is written at once out of several parts: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
+    pub(super) together: Together,
     job_buffers: Vec<Vec<u8>>,
 }
 
@@ -104,6 +109,7 @@ impl Core {
             dead: Vec::new(),
             parked: Parked::default(),
             gathered: Vec::new(),
+            together: Together::default(),
             job_buffers: Vec::new(),
             setup,
         };

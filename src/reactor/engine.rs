@@ -5,6 +5,7 @@
 use super::core::{Core, Setup};
 use super::entry::{Entries, Entry, Socket};
 use super::subscriptions::Subscriptions;
+use super::together::Together;
 use super::wheel::{self, Filed};
 use crate::close::Reason;
 use crate::connection::env::TICK_MS;
@@ -53,6 +54,11 @@ impl<S: Socket> Engine<S> {
             scratch: vec![0; scratch_bytes].into_boxed_slice(),
             due: Vec::new(),
         }
+    }
+
+    /// Opens the way of flushing that was asked for, or says why not.
+    pub(super) fn open_ring(&mut self) {
+        self.core.together = Together::open(self.core.setup.flush);
     }
 
     /// Begins a tick.

@@ -9,6 +9,7 @@ use crate::hub::post::{ConnId, MailboxId};
 use mio::Token;
 use slab::Slab;
 use std::io::{Read, Result, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// 31 bits of generation keep tokens clear of the reactor's own.
 const GENERATION_MASK: u32 = 0x7fff_ffff;
@@ -17,11 +18,20 @@ const GENERATION_MASK: u32 = 0x7fff_ffff;
 pub(crate) trait Socket: Read + Write {
     /// Ends our stream: the peer reads its end behind the last byte.
     fn end_output(&mut self) -> Result<()>;
+
+    /// What the kernel knows it by; `None` for one that no kernel knows.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 impl Socket for mio::net::TcpStream {
     fn end_output(&mut self) -> Result<()> {
         self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
     }
 }
 
@@ -121,6 +131,10 @@ impl<S> Entries<S> {
 
     pub(crate) fn get(&mut self, slot: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize)
+    }
+
+    pub(crate) fn peek(&self, slot: u32) -> Option<&Entry<S>> {
+        self.slab.get(slot as usize)
     }
 
     /// The entry that a token or a connection's name means, unless it is gone.

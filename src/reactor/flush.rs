@@ -11,7 +11,7 @@ use std::io::{ErrorKind, IoSlice, Result};
 const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 
 /// Several parts of at most so many bytes together are copied into one, in bytes: `writev(2)` costs more than the copy.
-const GATHER_BYTES_MAX: usize = 16 * 1024;
+pub(super) const GATHER_BYTES_MAX: usize = 16 * 1024;
 
 /// Writes as many parts as fit in one call.
 fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Result<usize> {
@@ -39,6 +39,7 @@ impl Core {
     /// Flushes every dirty connection once.
     pub(super) fn flush_dirty<S: Socket>(&mut self, entries: &mut Entries<S>) {
         let dirty = std::mem::take(&mut self.dirty);
+        self.flush_together(&dirty, entries);
         for &slot in &dirty {
             let Some(entry) = entries.get(slot) else { continue };
             if !std::mem::take(&mut entry.in_dirty) || entry.dead.is_some() {
@@ -61,31 +62,40 @@ impl Core {
     fn flush<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let mut budget = BYTES_PER_TURN;
         let waited = entry.charged > 0;
-        while !entry.connection.outbox.is_empty() && budget > 0 {
+        while !entry.connection.outbox.is_empty() && !entry.write_blocked && budget > 0 {
             // One part goes by `send(2)`, which does not pass through the layers of files as `writev(2)` does.
             let written = match entry.connection.outbox.single() {
                 Some(one) => entry.stream.write(one),
                 None => write_several(entry, &mut self.gathered),
             };
             match written {
-                Ok(written) => {
-                    self.setup.counters.bytes_out.add(written as u64);
-                    budget = budget.saturating_sub(written);
-                    entry.connection.outbox.advance(written, &mut self.spares);
-                    entry.connection.wrote(waited, &self.env(entry.address));
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    entry.write_blocked = true;
-                    break;
-                }
-                Err(_) => {
-                    self.kill(slot, entry, Reason::PeerVanished);
-                    break;
-                }
+                Ok(written) => budget = budget.saturating_sub(written),
+                Err(ref error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => budget = 0,
             }
+            self.note_written(slot, entry, waited, written);
         }
         self.charge(entry);
+    }
+
+    /// What came of a write. `waited` when bytes of it had been left behind before.
+    pub(super) fn note_written<S: Socket>(
+        &mut self,
+        slot: u32,
+        entry: &mut Entry<S>,
+        waited: bool,
+        written: Result<usize>,
+    ) {
+        match written {
+            Ok(written) => {
+                self.setup.counters.bytes_out.add(written as u64);
+                entry.connection.outbox.advance(written, &mut self.spares);
+                entry.connection.wrote(waited, self.ticks);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => entry.write_blocked = true,
+            Err(_) => self.kill(slot, entry, Reason::PeerVanished),
+        }
     }
 
     /// Counts what is left behind in the global budget, and what is no longer.

@@ -11,8 +11,10 @@ mod flush;
 mod listener;
 mod parked;
 mod read;
+mod ring;
 mod stage;
 mod subscriptions;
+mod together;
 mod wheel;
 
 pub use self::core::Setup;
@@ -38,6 +40,12 @@ const LISTENERS: usize = usize::MAX - 1;
 const ACCEPTS_PER_TICK: usize = 256;
 /// Events taken from the kernel at once.
 const EVENTS_PER_TICK: usize = 1024;
+
+/// Whether this process may have an io_uring that sends: what `io.flush = "auto"` asks.
+#[must_use]
+pub fn has_ring() -> bool {
+    ring::Ring::open().is_ok()
+}
 
 /// What all reactors share: orders from the control thread, the number of connections, and what was complained about.
 #[derive(Debug, Default)]
@@ -137,6 +145,8 @@ impl Reactor {
     /// The kernel refuses to wait for events.
     pub fn run(mut self) -> Result<usize> {
         let mut events = Events::with_capacity(EVENTS_PER_TICK);
+        // A ring belongs to the thread that opens it.
+        self.engine.open_ring();
         loop {
             self.wait(&mut events)?;
             let began = Instant::now();

@@ -233,6 +233,7 @@ impl SharedParts {
             inline_parse_bytes: config.server.inline_parse_bytes,
             publish_wait: config.server.publish_wait,
             subscriptions_max: config.channels.per_connection,
+            flush: config.io.flush,
             connections_max: connections_max(config.server.connections),
             limits: Arc::clone(&self.limits),
             policies: addresses.iter().map(|address| policy(config, *address)).collect(),

@@ -109,6 +109,7 @@ impl Rehearsal {
             inline_parse_bytes: usize::MAX,
             publish_wait: config.server.publish_wait,
             subscriptions_max: config.channels.per_connection,
+            flush: config.io.flush,
             connections_max: usize::MAX,
             limits: Arc::new(Limits::new(config)),
             policies: vec![policy(config, config.server.listen[0])],

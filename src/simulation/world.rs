@@ -89,6 +89,7 @@ impl World {
                 inline_parse_bytes: config.server.inline_parse_bytes,
                 publish_wait: config.server.publish_wait,
                 subscriptions_max: config.channels.per_connection,
+                flush: config.io.flush,
                 connections_max: usize::MAX,
                 limits: Arc::clone(&limits),
                 policies: vec![policy(&config, config.server.listen[0])],

@@ -36,6 +36,8 @@ const CASES: &[(&str, bool)] = &[
     ("epoll_ctl:error=ENOSPC:when=9+11", true),
     ("recvfrom:error=EINTR:when=2+3", false),
     ("recvfrom:error=ECONNRESET:when=20+31", true),
+    // No io_uring for anybody: connections are written one by one.
+    ("io_uring_setup:error=EPERM:when=1+1", false),
     // Not for ever: the signal that ends the server reaches its thread by a send of its own.
     ("writev,sendto:error=EINTR:when=5..150+3", false),
     ("writev,sendto:error=EPIPE:when=20..150+31", true),

@@ -643,7 +643,7 @@ impl World {
             bytes.truncate(client.window);
             client.window = if client.window == usize::MAX { usize::MAX } else { client.window - bytes.len() };
             client.connection.outbox.advance(bytes.len(), &mut self.spares);
-            client.connection.wrote(waited, &env!(self));
+            client.connection.wrote(waited, self.now);
             client.peer.exact = self.exact;
             client.peer.receive(&bytes);
         }
