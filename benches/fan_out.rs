@@ -52,7 +52,7 @@ fn publish(c: &mut Criterion) {
         group.bench_function(format!("128 B to {mailboxes} mailboxes"), |b| {
             b.iter(|| {
                 let options = PostOptions { data: data(), event: None, key: None, exclude_self: false, exclude: None };
-                let verb = Verb::Post { channel: channel.clone(), post: Box::new(options) };
+                let verb = Verb::Post { channel: channel.clone(), post: options };
                 assert_eq!(execute(&mut work(verb, 0), &hub, &Nowhere, now, 0), Progress::Done);
             });
         });

@@ -75,7 +75,7 @@ fn get(to: ConnId) -> Work {
 fn post(to: ConnId) -> Work {
     let data = Data::Json(Bytes::from_static(b"1"));
     let options = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-    let verb = Verb::Post { channel: "c".into(), post: Box::new(options) };
+    let verb = Verb::Post { channel: "c".into(), post: options };
     Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
 }
 

@@ -114,10 +114,7 @@ fn publish_item(publish: HttpPublish, body: &[u8], scratch: &mut JsonScratch) ->
     match body_to_data(content_type.as_deref(), body, scratch) {
         Ok(data) => Ok(Request {
             id: None,
-            verb: Verb::Post {
-                channel,
-                post: Box::new(PostOptions { data, event, key, exclude_self: false, exclude }),
-            },
+            verb: Verb::Post { channel, post: PostOptions { data, event, key, exclude_self: false, exclude } },
         }),
         Err(refusal) => refused(refusal),
     }

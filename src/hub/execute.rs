@@ -7,9 +7,9 @@ use super::publication::Draft;
 use super::publish::{Incoming, Stop};
 use super::refusals;
 use super::work::{Task, Work};
-use crate::wire::publication::{Data, Position};
+use crate::wire::publication::Data;
 use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, GetOptions, PostOptions, Request, Verb};
+use crate::wire::request::{ChannelName, GetOptions, PostOptions, RequestId, Verb};
 use std::time::Instant;
 
 /// How far a work has come.
@@ -63,8 +63,8 @@ enum Served {
 
 impl<P: Post> Turn<'_, P> {
     fn run(&mut self, work: &mut Work) -> Progress {
-        while let Some(task) = work.take() {
-            match self.serve(work, &task) {
+        while let Some(mut task) = work.take() {
+            match self.serve(work, &mut task) {
                 Served::Answer(answer) => self.reply(work, &task, answer),
                 Served::Posted => {}
                 Served::Blocked if self.patient => {
@@ -79,15 +79,15 @@ impl<P: Post> Turn<'_, P> {
         Progress::Done
     }
 
-    fn serve(&mut self, work: &mut Work, task: &Task) -> Served {
+    fn serve(&mut self, work: &mut Work, task: &mut Task) -> Served {
         let request = match task {
             Task::Item(Ok(request)) => request,
             Task::Item(Err(refused)) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
             Task::PlainGet => return Served::Answer(Answer::PlainGet),
             Task::PlainPost(data) => return self.plain_post(work, data),
         };
-        match &request.verb {
-            Verb::Get { channel, options } => self.get(work, request, channel, options),
+        match &mut request.verb {
+            Verb::Get { channel, options } => self.get(work, request.id.as_ref(), channel, options),
             Verb::Post { channel, post } => self.post(work, channel, post),
             Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(work, channel)),
             Verb::Unsubscribe { channel } => {
@@ -99,11 +99,11 @@ impl<P: Post> Turn<'_, P> {
     }
 
     /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
-    fn get(&mut self, work: &mut Work, request: &Request, channel: &ChannelName, options: &GetOptions) -> Served {
+    fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
         let left = *work.replay_left.get_or_insert(self.hub.limits.replay_bytes);
-        let (to, form, id) = (work.to, work.reply_form(), request.id.clone());
+        let (to, form, id) = (work.to, work.reply_form(), id.cloned());
         let post = |answer| {
-            self.out.post(to.mailbox, Delivery::Reply(Box::new(Reply { to, form, id, answer })));
+            self.out.post(to.mailbox, Delivery::Reply(Reply { to, form, id, answer }));
         };
         match self.hub.read(channel, options, to.mailbox, left, self.now, post) {
             Ok(bytes) => {
@@ -114,40 +114,38 @@ impl<P: Post> Turn<'_, P> {
         }
     }
 
-    fn post(&mut self, work: &Work, channel: &ChannelName, post: &PostOptions) -> Served {
+    fn post(&mut self, work: &Work, channel: &ChannelName, post: &mut PostOptions) -> Served {
         if !work.may_publish {
             return refused(refusals::publishing_not_allowed());
         }
         let Ok(exclude) = excluded(work.to, post) else {
             return refused(refusals::bad_exclude());
         };
-        let draft = Draft::of(post, self.stamp());
+        let draft = Draft::take_from(post, self.stamp());
         let key = post.key.as_deref().map(|key| self.hub.key(key, &draft));
-        self.publish(channel, Incoming { draft, key, exclude }, |position| Answer::Published {
-            channel: ChannelName::clone(channel),
-            position,
-        })
+        match self.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now) {
+            Ok(position) => Served::Answer(Answer::Published { channel: ChannelName::clone(channel), position }),
+            Err(Stop::Refused(refusal)) => refused(refusal),
+            Err(Stop::Blocked(draft)) => {
+                draft.give_back(post);
+                Served::Blocked
+            }
+        }
     }
 
-    fn plain_post(&mut self, work: &Work, data: &Data) -> Served {
+    fn plain_post(&mut self, work: &Work, data: &mut Data) -> Served {
         if !work.may_publish {
             return refused(refusals::publishing_not_allowed());
         }
-        let draft = Draft { data: data.clone(), event: None, time: self.stamp() };
+        let draft = Draft { data: std::mem::take(data), event: None, time: self.stamp() };
         let channel = &self.hub.limits.plain_channel;
-        self.publish(channel, Incoming { draft, key: None, exclude: None }, |_| Answer::PlainPost)
-    }
-
-    fn publish(
-        &mut self,
-        channel: &ChannelName,
-        incoming: Incoming<'_>,
-        answer: impl FnOnce(Position) -> Answer,
-    ) -> Served {
-        match self.hub.publish(channel, incoming, &mut self.out, self.now) {
-            Ok(position) => Served::Answer(answer(position)),
+        match self.hub.publish(channel, Incoming { draft, key: None, exclude: None }, &mut self.out, self.now) {
+            Ok(_) => Served::Answer(Answer::PlainPost),
             Err(Stop::Refused(refusal)) => refused(refusal),
-            Err(Stop::Blocked) => Served::Blocked,
+            Err(Stop::Blocked(draft)) => {
+                *data = draft.data;
+                Served::Blocked
+            }
         }
     }
 
@@ -163,7 +161,7 @@ impl<P: Post> Turn<'_, P> {
 
     fn reply(&mut self, work: &Work, task: &Task, answer: Answer) {
         let reply = Reply { to: work.to, form: work.reply_form(), id: task.id().cloned(), answer };
-        self.out.post(work.to.mailbox, Delivery::Reply(Box::new(reply)));
+        self.out.post(work.to.mailbox, Delivery::Reply(reply));
     }
 
     fn stamp(&self) -> Option<u64> {

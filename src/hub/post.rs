@@ -153,8 +153,8 @@ pub enum Delivery {
         /// The new epoch.
         epoch: Epoch,
     },
-    /// An answer. Boxed: it is larger and rarer than a publication.
-    Reply(Box<Reply>),
+    /// An answer. It is larger than a publication, but a box for each would cost more than the room.
+    Reply(Reply),
 }
 
 /// What a reset is accounted with in a mailbox: its name and epoch, generously.

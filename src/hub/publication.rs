@@ -24,10 +24,16 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The draft that a POST asks for; `time` when publications are stamped.
+    /// Takes the draft that a POST asks for; `time` when publications are stamped.
     #[must_use]
-    pub fn of(post: &PostOptions, time: Option<u64>) -> Draft {
-        Draft { data: post.data.clone(), event: post.event.clone(), time }
+    pub fn take_from(post: &mut PostOptions, time: Option<u64>) -> Draft {
+        Draft { data: std::mem::take(&mut post.data), event: post.event.take(), time }
+    }
+
+    /// Gives back what was taken: nothing came of it yet.
+    pub fn give_back(self, post: &mut PostOptions) {
+        post.data = self.data;
+        post.event = self.event;
     }
 
     /// What the publication will weigh.

@@ -27,8 +27,8 @@ pub(super) struct Incoming<'a> {
 /// Why nothing was published.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// A mailbox had no room.
-    Blocked,
+    /// A mailbox had no room; here is what was to be published.
+    Blocked(Box<Draft>),
     /// It cannot be.
     Refused(Refusal),
 }
@@ -104,7 +104,9 @@ impl Hub {
         if !self.totals.bytes.fits(cost.added.saturating_sub(cost.freed)) {
             return Err(full());
         }
-        let room = Room::reserve(out.post, channel.interest.mailboxes(), weight).ok_or(Stop::Blocked)?;
+        let Some(room) = Room::reserve(out.post, channel.interest.mailboxes(), weight) else {
+            return Err(Stop::Blocked(Box::new(draft)));
+        };
         if !self.totals.bytes.exchange(cost.added, cost.freed) {
             return Err(full());
         }
@@ -146,7 +148,7 @@ impl Hub {
         shard.published += u64::from(admitted.is_ok());
         match admitted {
             Ok(_) => Ok(()),
-            Err(Stop::Blocked) => Err(AppendRefused::Blocked),
+            Err(Stop::Blocked(_)) => Err(AppendRefused::Blocked),
             Err(Stop::Refused(_)) => Err(AppendRefused::HistoryFull),
         }
     }

@@ -148,21 +148,21 @@ impl Core {
             return self.submit_to_pool(to, raw);
         }
         self.setup.counters.parsed_inline.add(1);
-        let work = Box::new(raw.prepare(to, &mut self.json));
+        let work = raw.prepare(to, &mut self.json);
         let answers = work.remaining();
         let hold = if work.answer_can_be_long() { Hold::Answers } else { Hold::No };
         (answers, if self.run(work) { Hold::Elsewhere } else { hold })
     }
 
     /// Executes parsed work; true when it has to wait for room and was parked.
-    pub(super) fn run(&mut self, mut work: Box<Work>) -> bool {
+    pub(super) fn run(&mut self, mut work: Work) -> bool {
         let progress = execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms);
         self.setup.postman.mailboxes.pay_wakes();
         match progress {
             Progress::Done => false,
             Progress::Blocked => {
                 self.setup.counters.publish_waits.add(1);
-                self.park_work(work);
+                self.park_work(Box::new(work));
                 true
             }
         }

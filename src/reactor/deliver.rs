@@ -62,7 +62,7 @@ impl Core {
                     bytes_freed += crate::hub::post::RESET_WEIGHT;
                     self.fan_out_reset(channel, &name, epoch, entries, subscriptions);
                 }
-                Letter::Delivery(Delivery::Reply(reply)) => self.reply(*reply, entries, subscriptions),
+                Letter::Delivery(Delivery::Reply(reply)) => self.reply(reply, entries, subscriptions),
                 Letter::Returned(returned) => self.take_back(*returned, entries),
             }
             if stop || pushes > PUSHES_PER_TICK {

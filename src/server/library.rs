@@ -76,7 +76,7 @@ impl Server {
     pub fn publish_data(&self, channel: &str, data: Data) -> Result<Position, PublishError> {
         check_name(channel).map_err(PublishError)?;
         let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-        let verb = Verb::Post { channel: channel.into(), post: Box::new(post) };
+        let verb = Verb::Post { channel: channel.into(), post };
         match self.ask(verb, CALLER)? {
             Answer::Published { position, .. } => Ok(position),
             other => Err(unexpected(&other)),

@@ -90,6 +90,13 @@ pub enum Data {
     },
 }
 
+impl Default for Data {
+    /// What is left where data was taken: no bytes, which are no valid JSON. Costs no memory.
+    fn default() -> Self {
+        Data::Json(Bytes::new())
+    }
+}
+
 impl Data {
     /// Bytes of the data itself.
     #[must_use]

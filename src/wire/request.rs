@@ -41,7 +41,7 @@ pub enum Verb {
         /// The channel.
         channel: ChannelName,
         /// What and how.
-        post: Box<PostOptions>,
+        post: PostOptions,
     },
     /// DELETE `/channels/{name}`: empty the history.
     DeleteHistory {

@@ -129,7 +129,7 @@ pub(super) fn get(channel: &str, options: GetOptions) -> Item {
 }
 
 pub(super) fn post(channel: &str, options: PostOptions) -> Item {
-    item(Verb::Post { channel: channel.into(), post: Box::new(options) })
+    item(Verb::Post { channel: channel.into(), post: options })
 }
 
 pub(super) fn delete(channel: &str) -> Item {
@@ -199,7 +199,7 @@ impl Bench {
 
 pub(super) fn reply(delivery: Delivery) -> Reply {
     match delivery {
-        Delivery::Reply(reply) => *reply,
+        Delivery::Reply(reply) => reply,
         other => panic!("not a reply: {other:?}"),
     }
 }

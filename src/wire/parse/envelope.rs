@@ -31,10 +31,14 @@ const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// Reads one object that has a member `method`.
 pub(super) fn parse(object: &[u8], payload: Payload<'_>) -> Item {
-    let fields = Fields::read(object);
+    parse_fields(&Fields::read(object), payload)
+}
+
+/// The same for one whose members are known.
+pub(super) fn parse_fields(fields: &Fields<'_>, payload: Payload<'_>) -> Item {
     let id = fields.id();
     let known_id = id.as_ref().ok().cloned().flatten();
-    read(&fields, id, payload).map_err(|refusal| RefusedItem { id: known_id, refusal })
+    read(fields, id, payload).map_err(|refusal| RefusedItem { id: known_id, refusal })
 }
 
 fn read(fields: &Fields<'_>, id: Result<Option<RequestId>, Refusal>, payload: Payload<'_>) -> Result<Request, Refusal> {
@@ -124,7 +128,7 @@ fn post(channel: ChannelName, fields: &Fields<'_>, payload: Payload<'_>) -> Resu
         exclude: None,
         data: data(fields, payload)?,
     };
-    Ok(Verb::Post { channel, post: Box::new(post) })
+    Ok(Verb::Post { channel, post })
 }
 
 fn data(fields: &Fields<'_>, payload: Payload<'_>) -> Result<Data, Refusal> {

@@ -84,16 +84,24 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Goes through the members of a valid JSON object once.
     pub(super) fn read(object: &'a [u8]) -> Fields<'a> {
-        let mut fields =
-            Fields { values: [None; Name::ALL.len()], duplicate: None, id_is_double: false, unknown: None };
+        let mut fields = Fields::empty();
         for member in members(object) {
-            let key = unquote(member.key).unwrap_or_else(|| String::from_utf8_lossy(member.key));
-            match Name::find(&key) {
-                Some(name) => fields.put(name, member.value),
-                None => drop(fields.unknown.get_or_insert(key)),
-            }
+            fields.add(unquote(member.key).unwrap_or_else(|| String::from_utf8_lossy(member.key)), member.value);
         }
         fields
+    }
+
+    /// None yet.
+    pub(super) fn empty() -> Fields<'a> {
+        Fields { values: [None; Name::ALL.len()], duplicate: None, id_is_double: false, unknown: None }
+    }
+
+    /// Takes the next member.
+    pub(super) fn add(&mut self, key: Cow<'a, str>, value: &'a [u8]) {
+        match Name::find(&key) {
+            Some(name) => self.put(name, value),
+            None => drop(self.unknown.get_or_insert(key)),
+        }
     }
 
     fn put(&mut self, name: Name, value: &'a [u8]) {

@@ -3,6 +3,7 @@
 mod envelope;
 mod fields;
 mod nearest;
+mod one_pass;
 mod short;
 mod values;
 
@@ -14,7 +15,7 @@ use super::refusal::Refusal;
 use super::request::{Item, Parsed, RefusedItem};
 use bytes::Bytes;
 use envelope::Payload;
-use fields::Fields;
+use fields::{Fields, Name};
 pub use nearest::{hint, shown};
 pub use values::{check_content_type, check_event, check_key};
 
@@ -53,6 +54,12 @@ pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -
 #[must_use]
 pub fn parse_json_body(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -> Parsed {
     let text = trim(payload);
+    if let Some(fields) = one_pass::fields(text) {
+        return match fields.get(Name::Method) {
+            Some(_) => Parsed::One(envelope::parse_fields(&fields, Payload::InText)),
+            None => plain(text, dialect),
+        };
+    }
     if let Err(refusal) = validate(payload, scratch) {
         return refused(text, refusal);
     }

@@ -229,5 +229,5 @@ fn upgrade(path: &[u8], deflate: bool) -> Vec<u8> {
 fn publish(channel: &[u8], data: Data) -> tidings::wire::request::Item {
     let name: String = String::from_utf8_lossy(channel).chars().filter(|c| c.is_alphanumeric()).take(20).collect();
     let post = PostOptions { data, event: Some("tick".into()), key: None, exclude_self: false, exclude: None };
-    Ok(Request { id: None, verb: Verb::Post { channel: name.into(), post: Box::new(post) } })
+    Ok(Request { id: None, verb: Verb::Post { channel: name.into(), post } })
 }

@@ -276,7 +276,7 @@ fn serve(method: &str, place: Place, members: &Members<'_>, body: Option<&[u8]>,
     wanted.verb = match (method, place) {
         ("GET", Place::Channel(name)) => Some(Verb::Get { channel: name.into(), options: options(members, faults) }),
         ("POST", Place::Channel(name)) => {
-            post(members, body, faults).map(|post| Verb::Post { channel: name.into(), post: Box::new(post) })
+            post(members, body, faults).map(|post| Verb::Post { channel: name.into(), post })
         }
         ("DELETE", Place::Channel(name)) => Some(Verb::DeleteHistory { channel: name.into() }),
         ("DELETE", Place::Subscription(name)) => Some(Verb::Unsubscribe { channel: name.into() }),
@@ -404,7 +404,7 @@ fn short(payload: &[u8]) -> Option<Wanted> {
             } else {
                 let data = Data::Json(Bytes::copy_from_slice(argument.as_bytes()));
                 let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-                Verb::Post { channel: name.as_str().into(), post: Box::new(post) }
+                Verb::Post { channel: name.as_str().into(), post }
             });
         }
         ("POST", Place::Channel(_)) => wanted.faults.push("bad_request"),

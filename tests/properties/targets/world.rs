@@ -517,7 +517,7 @@ impl World {
                         self.settle(slot);
                     }
                 }
-                Some(Letter::Delivery(Delivery::Reply(reply))) => self.reply(*reply),
+                Some(Letter::Delivery(Delivery::Reply(reply))) => self.reply(reply),
                 Some(Letter::Returned(to)) => {
                     if let Some(slot) = self.find(to) {
                         self.clients[slot].connection.returned();

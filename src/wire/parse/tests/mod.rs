@@ -58,12 +58,12 @@ fn get(channel: &str, options: GetOptions) -> Verb {
 
 fn post(channel: &str, data: Data) -> Verb {
     let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-    Verb::Post { channel: channel.into(), post: Box::new(post) }
+    Verb::Post { channel: channel.into(), post }
 }
 
 fn posted(verb: Verb) -> PostOptions {
     match verb {
-        Verb::Post { post, .. } => *post,
+        Verb::Post { post, .. } => post,
         other => panic!("no POST: {other:?}"),
     }
 }
