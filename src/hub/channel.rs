@@ -85,7 +85,11 @@ impl Channel {
     ) -> Arc<Publication> {
         self.position.offset += 1;
         self.last_used = now;
-        let publication = Arc::new(Publication::new(Arc::clone(&self.name), self.id, self.position, draft));
+        let publication = Publication::new(Arc::clone(&self.name), self.id, self.position, draft);
+        let publication = match self.history.make_room(cost.plan) {
+            Some(old) => renewed(old, publication),
+            None => Arc::new(publication),
+        };
         self.history.push(Arc::clone(&publication), now, cost.plan);
         if let Some(Key { text, fingerprint }) = key.filter(|_| limits.idempotency_keys > 0) {
             let known = Known { fingerprint, offset: self.position.offset };
@@ -105,5 +109,16 @@ impl Channel {
     pub(super) fn is_idle(&self, now: Instant, limits: &HubLimits) -> bool {
         let unused = self.interest.is_empty() && self.history.is_empty() && self.keys.is_none();
         unused && now.saturating_duration_since(self.last_used) >= limits.idle_after
+    }
+}
+
+/// Puts a publication into the memory of one that nobody holds any more: a full history costs no allocation.
+fn renewed(mut old: Arc<Publication>, new: Publication) -> Arc<Publication> {
+    match Arc::get_mut(&mut old) {
+        Some(place) => {
+            *place = new;
+            old
+        }
+        None => Arc::new(new),
     }
 }

@@ -49,9 +49,16 @@ impl History {
         Plan { dropped, freed, added: weight }
     }
 
-    /// Keeps a publication as planned.
+    /// Drops what has to go for one more, as planned; the last of it, if nobody else holds that, for its memory.
+    pub(super) fn make_room(&mut self, plan: Plan) -> Option<Arc<Publication>> {
+        self.drop_oldest(plan.dropped.saturating_sub(1));
+        let last = if plan.dropped > 0 { self.ring.pop_front()? } else { return None };
+        self.bytes -= last.publication.weight();
+        (Arc::strong_count(&last.publication) == 1).then_some(last.publication)
+    }
+
+    /// Keeps a publication as planned, when room was made for it.
     pub(super) fn push(&mut self, publication: Arc<Publication>, at: Instant, plan: Plan) {
-        self.drop_oldest(plan.dropped);
         if plan.added > 0 {
             self.bytes += plan.added;
             self.ring.push_back(Kept { at, publication });
@@ -133,6 +140,7 @@ mod tests {
     fn keep(history: &mut History, publication: &Arc<Publication>, at: Instant, limits: &HubLimits) {
         let plan = history.plan(publication.weight(), limits);
         let before = history.bytes();
+        history.make_room(plan);
         history.push(Arc::clone(publication), at, plan);
         assert_eq!(history.bytes(), before - plan.freed + plan.added);
     }

@@ -12,7 +12,9 @@ use crate::metrics::Counters;
 use crate::reactor::Setup;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
+use std::cell::RefCell;
 use std::io::{ErrorKind, IoSlice, Read, Result, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -28,6 +30,7 @@ pub struct Rehearsal {
     engine: Engine<Memory>,
     connections: AtomicUsize,
     hub: Arc<Hub>,
+    spares: Spares,
     began: Instant,
     now: Instant,
 }
@@ -39,11 +42,15 @@ pub struct Client {
     generation: u32,
 }
 
+/// Memory for what clients send.
+type Spares = Rc<RefCell<Vec<Box<Vec<u8>>>>>;
+
 /// A socket that takes everything at once.
-#[derive(Default)]
 struct Memory {
     /// What the client sent and the server has not read. No memory when there is nothing.
     input: Option<Box<Vec<u8>>>,
+    /// Where memory for input goes when it was read.
+    spares: Spares,
     /// Bytes that the server wrote.
     written: u64,
 }
@@ -54,7 +61,8 @@ impl Read for Memory {
         let count = input.len().min(buffer.len());
         buffer[..count].copy_from_slice(&input[..count]);
         if count == input.len() {
-            self.input = None;
+            input.clear();
+            self.spares.borrow_mut().extend(self.input.take());
         } else {
             input.drain(..count);
         }
@@ -118,13 +126,15 @@ impl Rehearsal {
             started: began,
         };
         let inbox = inboxes.into_iter().next().expect("one waker was given, so there is one inbox");
-        Rehearsal { engine: Engine::new(inbox, setup), connections: AtomicUsize::new(0), hub, began, now: began }
+        let (engine, connections) = (Engine::new(inbox, setup), AtomicUsize::new(0));
+        Rehearsal { engine, connections, hub, spares: Spares::default(), began, now: began }
     }
 
     /// Connects a client, which becomes a WebSocket at `path` (as `/echo` or `/channels/x`), and turns.
     pub fn open(&mut self, path: &str) -> Client {
         let (slot, generation) = parts(self.engine.entries.next_token());
-        self.engine.open(Memory::default(), true, 0, &self.connections);
+        let stream = Memory { input: None, spares: Rc::clone(&self.spares), written: 0 };
+        self.engine.open(stream, true, 0, &self.connections);
         let client = Client { slot, generation };
         self.send(client, format!("GET {path} {UPGRADE}").as_bytes());
         self.turn();
@@ -134,7 +144,8 @@ impl Rehearsal {
     /// Gives the server bytes to read at its next turn.
     pub fn send(&mut self, client: Client, bytes: &[u8]) {
         let Some(entry) = self.engine.entries.get_exact(client.slot, client.generation) else { return };
-        entry.stream.input.get_or_insert_default().extend_from_slice(bytes);
+        let input = &mut entry.stream.input;
+        input.get_or_insert_with(|| self.spares.borrow_mut().pop().unwrap_or_default()).extend_from_slice(bytes);
         self.engine.take_event(client.slot, client.generation, Readiness { readable: true, ..Readiness::default() });
     }
 

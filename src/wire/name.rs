@@ -3,6 +3,7 @@
 use super::refusal::Refusal;
 use super::request::ChannelName;
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 /// The longest channel name, in bytes after decoding.
 pub const MAX_NAME_BYTES: usize = 255;
@@ -27,8 +28,29 @@ pub enum Route {
 /// 400 `bad_channel` for a broken escape, for bytes that are not UTF-8 and for what [`check_name`] refuses.
 pub fn parse_name(encoded: &str) -> Result<ChannelName, Refusal> {
     let decoded = percent_decode(encoded)?;
-    check_name(&decoded)?;
-    Ok(ChannelName::from(&*decoded))
+    RECENT.with_borrow_mut(|recent| {
+        let place = &mut recent[place_of(&decoded)];
+        if let Some(name) = place
+            && **name == *decoded
+        {
+            return Ok(ChannelName::clone(name));
+        }
+        check_name(&decoded)?;
+        Ok(ChannelName::clone(place.insert(ChannelName::from(&*decoded))))
+    })
+}
+
+/// Names that a thread keeps because they were asked for lately: most requests name a channel that another one just named.
+const RECENT_NAMES: usize = 64;
+
+thread_local! {
+    static RECENT: RefCell<[Option<ChannelName>; RECENT_NAMES]> = const { RefCell::new([const { None }; RECENT_NAMES]) };
+}
+
+/// Where a name would be kept: by its length and its end, which is where names differ.
+fn place_of(name: &str) -> usize {
+    let end = name.bytes().rev().take(4).fold(name.len(), |sum, byte| sum * 31 + usize::from(byte));
+    end % RECENT_NAMES
 }
 
 /// Checks a decoded name: 1 to 255 bytes, no control character, none of `/ \ * ?`, neither `.` nor `..`.
@@ -136,6 +158,19 @@ mod tests {
     fn code(path: &str) -> (u16, &'static str) {
         let refusal = parse_path(path).expect_err(path);
         (refusal.status, refusal.code)
+    }
+
+    #[test]
+    fn a_name_asked_for_again_is_the_same_one_and_no_other() {
+        for round in 0..3 {
+            for number in 0..1000 {
+                let name = parse_name(&format!("n{number}")).expect("a name");
+                assert_eq!(*name, format!("n{number}"), "round {round}");
+            }
+        }
+        let (once, again) = (parse_name("stocks"), parse_name("%73tocks"));
+        assert!(std::sync::Arc::ptr_eq(&once.expect("a name"), &again.expect("the same name")));
+        assert!(parse_name("st?cks").is_err() && parse_name("st?cks").is_err(), "what is refused is not kept");
     }
 
     #[test]

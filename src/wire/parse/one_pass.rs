@@ -19,7 +19,9 @@ pub(super) fn fields(text: &[u8]) -> Option<Fields<'_>> {
     if !could_be || brackets(text) > MAX_DEPTH {
         return None;
     }
-    let mut source = serde_json::Deserializer::from_slice(text);
+    // Once for the whole text: serde_json would ask for each string of a text that it does not know to be UTF-8.
+    let text = simdutf8::basic::from_utf8(text).ok()?;
+    let mut source = serde_json::Deserializer::from_str(text);
     let fields = source.deserialize_map(Members).ok()?;
     source.end().ok()?;
     Some(fields)
