@@ -224,7 +224,46 @@ impl Socket {
     }
 }
 
+/// Echoes of one step: what a connection is asked between them costs more than an echo.
+const ECHOES_PER_STEP: u64 = 64;
+
 impl Connection {
+    /// Sends back what stands at the start of `input` in plain frames; how many bytes that were, 0 when the first is of
+    /// another kind.
+    fn echo_plain(&mut self, input: &mut [u8], env: &mut Env) -> usize {
+        let State::Socket(socket) = &mut self.state else { return 0 };
+        if !socket.is_echo() || !socket.is_plain() {
+            return 0;
+        }
+        let (mut consumed, mut messages, mut fault) = (0, 0, None);
+        self.outbox.append(env.spares, |out| {
+            while messages < ECHOES_PER_STEP
+                && let Some((size, event)) = socket.decoder.take_plain(&mut input[consumed..], &env.limits.echo_frames)
+            {
+                consumed += size;
+                messages += 1;
+                match event {
+                    Ok(Event::Text(payload)) => write_frame(out, Opcode::Text, &payload),
+                    Ok(Event::Binary(payload)) => write_frame(out, Opcode::Binary, &payload),
+                    Ok(_) => {}
+                    Err(error) => {
+                        fault = Some(error);
+                        messages -= 1;
+                        break;
+                    }
+                }
+            }
+        });
+        socket.begun = Ticks::MAX;
+        env.counters.frames_in.add(messages);
+        env.counters.frames_out.add(messages);
+        if let Some(FrameError { reason, detail }) = fault {
+            env.counters.refused.count(reason);
+            self.close_socket(reason, detail, env);
+        }
+        consumed
+    }
+
     pub(super) fn step_socket<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
         if input.is_empty() {
             return (0, Step::NeedMore);
@@ -232,6 +271,13 @@ impl Connection {
         let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
         self.since = env.now;
         self.ping_sent = false;
+        if socket.is_echo() {
+            let consumed = self.echo_plain(input, env);
+            if consumed > 0 {
+                return (consumed, Step::Continue);
+            }
+        }
+        let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
         let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };
         let given = input.len();
         let (consumed, decoded) = socket.decoder.decode(input, limits);

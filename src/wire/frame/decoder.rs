@@ -99,17 +99,42 @@ impl Decoder {
         input: &'b mut [u8],
         limits: &FrameLimits,
     ) -> (usize, Result<Decoded<'b>, FrameError>) {
-        if self.assembly.is_none()
-            && !self.ended
-            && self.role == Role::Server
-            && let Some(plain) = Plain::at(input, limits)
-        {
-            let end = plain.place.end;
-            let event = plain.take(input);
-            self.ended = event.is_err();
-            return (end, event.map(Decoded::Event));
+        match self.plain_at(input, limits) {
+            Some(plain) => {
+                let (end, event) = self.take(plain, input);
+                (end, event.map(Decoded::Event))
+            }
+            None => self.decode_any(input, limits),
         }
-        self.decode_any(input, limits)
+    }
+
+    /// The message at the start of `input`, and how many bytes its frame has, if it is one plain frame that is all there and
+    /// nothing is under way; else nothing has happened. [`Decoder::decode`] in short, for those who take many.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn take_plain<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        limits: &FrameLimits,
+    ) -> Option<(usize, Result<Event<'b>, FrameError>)> {
+        let plain = self.plain_at(input, limits)?;
+        Some(self.take(plain, input))
+    }
+
+    #[inline]
+    fn plain_at(&self, input: &[u8], limits: &FrameLimits) -> Option<Plain> {
+        let may_be = self.assembly.is_none() && !self.ended && self.role == Role::Server;
+        if may_be { Plain::at(input, limits) } else { None }
+    }
+
+    #[inline]
+    fn take<'b>(&mut self, plain: Plain, input: &'b mut [u8]) -> (usize, Result<Event<'b>, FrameError>) {
+        let end = plain.place.end;
+        let event = plain.take(input);
+        self.ended = event.is_err();
+        (end, event)
     }
 
     /// [`Decoder::decode`] for any input.

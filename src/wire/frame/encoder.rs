@@ -70,9 +70,14 @@ fn long_header(opcode: Opcode, len: usize) -> ([u8; 10], usize) {
 /// Appends one unmasked, unfragmented frame: what a server sends. A control frame's payload is at most 125 bytes.
 #[inline]
 pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
-    let (bytes, size) = header(opcode, payload.len());
-    out.reserve(size + payload.len());
-    out.extend_from_slice(&bytes[..size]);
+    if payload.len() <= SHORT_BYTES_MAX {
+        out.reserve(2 + payload.len());
+        out.extend_from_slice(&[FIN | u8::from(OpCode::from(opcode)), payload.len() as u8]);
+    } else {
+        let (bytes, size) = long_header(opcode, payload.len());
+        out.reserve(size + payload.len());
+        out.extend_from_slice(&bytes[..size]);
+    }
     out.extend_from_slice(payload);
 }
 
