@@ -4,6 +4,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use tidings::hub::post::ChannelId;
 use tidings::hub::publication::{Draft, Publication};
+use tidings::wire::frame::SharedFrame;
 use tidings::wire::publication::{Data, Epoch, Position};
 
 fn publication(data: &Data) -> Publication {
@@ -16,7 +17,7 @@ fn encode(c: &mut Criterion) {
     for size in [128, 1024] {
         let json = Data::Json(Bytes::from(format!("\"{}\"", "x".repeat(size - 2))));
         let binary = Data::Binary { bytes: Bytes::from(vec![7; size]), content_type: "image/png".into() };
-        type Encoding = fn(&Publication) -> Bytes;
+        type Encoding = fn(&Publication) -> SharedFrame;
         let rows: [(&str, &Data, Encoding); 4] = [
             ("text frame of JSON", &json, Publication::text_frame),
             ("text frame of bytes", &binary, Publication::text_frame),
