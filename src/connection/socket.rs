@@ -254,6 +254,10 @@ impl Connection {
                 }
             }
         });
+        if consumed == 0 {
+            return 0;
+        }
+        // Whole messages are behind us; if part of one follows, its time begins with the next look at it.
         socket.begun = Ticks::MAX;
         env.counters.frames_in.add(messages);
         env.counters.frames_out.add(messages);

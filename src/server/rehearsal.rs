@@ -226,4 +226,19 @@ mod tests {
         server.turn();
         assert_eq!((server.connections(), server.written(echo)), (0, None));
     }
+    /// Each byte of a dripping frame had started its time anew.
+    #[test]
+    fn a_dripping_echo_has_its_time_once() {
+        let mut server = Rehearsal::new(&Config::default());
+        let client = server.open("/echo");
+        let before = server.written(client);
+        for byte in &masked("dripping")[..7] {
+            server.send(client, &[*byte]);
+            server.turn();
+            assert_eq!(server.written(client), before, "nothing is said before 30 s");
+            server.pass(Duration::from_millis(4_500));
+        }
+        server.turn();
+        assert!(server.written(client) > before, "it was told that its time is over");
+    }
 }
