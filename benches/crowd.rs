@@ -7,8 +7,7 @@
 
 use std::time::{Duration, Instant};
 use tidings::Config;
-use tidings::server::rehearsal::{Client, Rehearsal};
-use tidings::wire::frame::{Opcode, write_masked};
+use tidings::server::rehearsal::{Client, Rehearsal, masked};
 
 /// Subscribers of each channel.
 const EACH: usize = 100;
@@ -64,7 +63,7 @@ fn deliver(server: &mut Rehearsal, publisher: Client, count: usize) -> Duration 
     let began = Instant::now();
     for number in 0..1_000 {
         let channel = number * 7_919 % channels;
-        server.send(publisher, &masked(&format!("POST /channels/crowd-{channel} {{\"price\":118.25}}")));
+        server.send(publisher, &masked(format!("POST /channels/crowd-{channel} {{\"price\":118.25}}").as_bytes()));
         server.turn();
     }
     began.elapsed()
@@ -77,8 +76,8 @@ fn subscribe(server: &mut Rehearsal, clients: &[Client]) -> Duration {
     let began = Instant::now();
     for (index, client) in &some {
         let channel = index / EACH;
-        server.send(*client, &masked(&format!("DELETE /subscriptions/crowd-{channel}")));
-        server.send(*client, &masked(&format!("GET /channels/crowd-{channel}")));
+        server.send(*client, &masked(format!("DELETE /subscriptions/crowd-{channel}").as_bytes()));
+        server.send(*client, &masked(format!("GET /channels/crowd-{channel}").as_bytes()));
         server.turn();
     }
     began.elapsed()
@@ -99,12 +98,6 @@ fn sweep(server: &mut Rehearsal, clients: &[Client], config: &Config) -> (Durati
     let pinged = clients.iter().zip(before).filter(|(client, before)| server.written(**client) > Some(*before)).count();
     assert_eq!(pinged, clients.len(), "everybody was pinged");
     (sum, longest)
-}
-
-fn masked(text: &str) -> Vec<u8> {
-    let mut frame = Vec::new();
-    write_masked(&mut frame, Opcode::Text, true, text.as_bytes(), [1, 2, 3, 4]);
-    frame
 }
 
 /// What of the machine's memory is this process's, in bytes.

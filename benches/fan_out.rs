@@ -1,35 +1,21 @@
 //! Publishing into the hub, and one publication into the outboxes of many subscribers.
 
+mod nowhere;
+
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use nowhere::Nowhere;
 use std::io::IoSlice;
 use std::time::Instant;
 use tidings::connection::outbox::{Outbox, SLICES_MAX, Spares};
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::{ChannelId, ConnId, Delivery, Form, MailboxId, Post};
+use tidings::hub::post::{ChannelId, ConnId, Form, MailboxId};
 use tidings::hub::publication::{Draft, Publication};
 use tidings::hub::work::Work;
 use tidings::wire::publication::{Data, Epoch, Position};
 use tidings::wire::request::{GetOptions, PostOptions, Request, Verb};
-
-/// Takes everything and keeps nothing.
-struct Nowhere;
-
-impl Post for Nowhere {
-    fn reserve(&self, _: MailboxId, _: usize) -> bool {
-        true
-    }
-
-    fn release(&self, _: MailboxId, _: usize) {}
-
-    fn post(&self, _: MailboxId, delivery: Delivery) {
-        drop(delivery);
-    }
-
-    fn wake(&self, _: MailboxId) {}
-}
 
 fn data() -> Data {
     Data::Json(Bytes::from(format!("\"{}\"", "x".repeat(126))))

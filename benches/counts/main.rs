@@ -3,15 +3,19 @@
 //! Two runs of different length differ by the stage alone: what the process does at its start cancels out. The last line is
 //! how many units (messages, deliveries, connections) were done.
 
+#[path = "../nowhere.rs"]
+mod nowhere;
+
 use bytes::Bytes;
+use nowhere::Nowhere;
 use std::time::Instant;
 use tidings::Config;
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::{ConnId, Delivery, Form, MailboxId, Post};
+use tidings::hub::post::{ConnId, Form, MailboxId};
 use tidings::hub::work::Work;
-use tidings::server::rehearsal::{Client, Rehearsal};
+use tidings::server::rehearsal::{Client, Rehearsal, masked};
 use tidings::wire::frame::{Decoded, Decoder, Event, FrameLimits, Opcode, Role, write_masked};
 use tidings::wire::json::JsonScratch;
 use tidings::wire::parse::{Dialect, parse_text};
@@ -60,12 +64,6 @@ fn main() {
     println!("{}", stage(times));
 }
 
-fn masked(text: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::new();
-    write_masked(&mut frame, Opcode::Text, true, text, [0x12, 0x34, 0x56, 0x78]);
-    frame
-}
-
 /// A POST to `/channels/stocks` with so many bytes of data.
 fn post_of(bytes: usize, id: u64) -> String {
     let rest = r#"{"symbol":"ACME","price":118.25,"note":""}"#.len();
@@ -100,23 +98,6 @@ fn parse(times: u64) -> u64 {
     let (text, mut scratch) = (post_of(100, 1), JsonScratch::default());
     let is_request = |_: &u64| matches!(parse_text(text.as_bytes(), &mut scratch, Dialect::Open), Parsed::One(Ok(_)));
     (0..times).filter(is_request).count() as u64
-}
-
-/// Takes everything and keeps nothing.
-struct Nowhere;
-
-impl Post for Nowhere {
-    fn reserve(&self, _: MailboxId, _: usize) -> bool {
-        true
-    }
-
-    fn release(&self, _: MailboxId, _: usize) {}
-
-    fn post(&self, _: MailboxId, delivery: Delivery) {
-        drop(delivery);
-    }
-
-    fn wake(&self, _: MailboxId) {}
 }
 
 fn publish(times: u64) -> u64 {

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 pub enum FlushPath {
     /// One `send(2)` or `writev(2)` for each connection.
     Writev,
-    /// One `io_uring_enter(2)` for many connections; as [`FlushPath::Writev`], with a warning, where there is none.
+    /// One `io_uring_enter(2)` for a publication's many readers; as [`FlushPath::Writev`], with a warning, where there is none.
     Uring,
     /// io_uring where the kernel gives one.
     Auto,

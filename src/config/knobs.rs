@@ -139,9 +139,9 @@ knobs! {
 
     /// How bytes reach sockets.
     io: IoConfig {
-        /// How what connections have to say is written at the end of a tick. "uring" hands all of them to the kernel in one
-        /// call, which saves CPU when many are written at once; "writev" makes a call for each. "auto" takes io_uring where
-        /// the kernel gives one.
+        /// How what connections have to say is written at the end of a tick. "uring" hands a publication for many readers to
+        /// the kernel in one call, which saves CPU; "writev" makes a call for each. "auto" takes io_uring where the kernel
+        /// gives one.
         flush: FlushPath = FlushPath::Auto, FlushPath::WORDS;
     }
 

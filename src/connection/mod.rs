@@ -137,6 +137,7 @@ impl Connection {
 
     /// Which transport it speaks; an ending one speaks none.
     #[must_use]
+    #[inline]
     pub fn transport(&self) -> Option<Transport> {
         match &self.state {
             State::Http(_) => Some(Transport::Http),
@@ -144,13 +145,6 @@ impl Connection {
             State::Stream(_) => Some(Transport::EventStream),
             State::Ending(_) => None,
         }
-    }
-
-    /// Whether it is a live WebSocket.
-    #[must_use]
-    #[inline]
-    pub fn is_socket(&self) -> bool {
-        matches!(self.state, State::Socket(_))
     }
 
     /// Whether it can take input now. When not, it waits for answers or for its outbox to shrink, and is not read.

@@ -14,8 +14,8 @@ const TAIL_BYTES_MAX: usize = 64 * 1024;
 /// A spare queue keeps at most this much of its tail's memory, in bytes.
 const SPARE_TAIL_BYTES: usize = 4 * 1024;
 
-/// Spare queues kept by a reactor: enough for the connections that are busy in one tick, 2 MiB at most
-/// of what is usual.
+/// Spare queues kept by a reactor: enough for the connections that are busy in one tick, and about 2 MiB of
+/// what such queues usually hold.
 const SPARES_MAX: usize = 8 * 1024;
 
 /// The bytes that one connection still has to send: two words when there are none, and when they are one shared frame.

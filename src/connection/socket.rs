@@ -272,14 +272,11 @@ impl Connection {
         if input.is_empty() {
             return (0, Step::NeedMore);
         }
-        let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
         self.since = env.now;
         self.ping_sent = false;
-        if socket.is_echo() {
-            let consumed = self.echo_plain(input, env);
-            if consumed > 0 {
-                return (consumed, Step::Continue);
-            }
+        let echoed = self.echo_plain(input, env);
+        if echoed > 0 {
+            return (echoed, Step::Continue);
         }
         let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
         let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };

@@ -86,10 +86,7 @@ impl Channel {
         self.position.offset += 1;
         self.last_used = now;
         let publication = Publication::new(Arc::clone(&self.name), self.id, self.position, draft);
-        let publication = match self.history.make_room(cost.plan) {
-            Some(old) => renewed(old, publication),
-            None => Arc::new(publication),
-        };
+        let publication = renewed(self.history.make_room(cost.plan), publication);
         self.history.push(Arc::clone(&publication), now, cost.plan);
         if let Some(Key { text, fingerprint }) = key.filter(|_| limits.idempotency_keys > 0) {
             let known = Known { fingerprint, offset: self.position.offset };
@@ -112,13 +109,13 @@ impl Channel {
     }
 }
 
-/// Puts a publication into the memory of one that nobody holds any more: a full history costs no allocation.
-fn renewed(mut old: Arc<Publication>, new: Publication) -> Arc<Publication> {
-    match Arc::get_mut(&mut old) {
-        Some(place) => {
-            *place = new;
-            old
-        }
-        None => Arc::new(new),
+/// Puts a publication into the memory of an old one, if nobody else holds that: a full history costs no allocation.
+fn renewed(old: Option<Arc<Publication>>, new: Publication) -> Arc<Publication> {
+    if let Some(mut old) = old
+        && let Some(place) = Arc::get_mut(&mut old)
+    {
+        *place = new;
+        return old;
     }
+    Arc::new(new)
 }

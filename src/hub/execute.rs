@@ -123,14 +123,9 @@ impl<P: Post> Turn<'_, P> {
         };
         let draft = Draft::take_from(post, self.stamp());
         let key = post.key.as_deref().map(|key| self.hub.key(key, &draft));
-        match self.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now) {
-            Ok(position) => Served::Answer(Answer::Published { channel: ChannelName::clone(channel), position }),
-            Err(Stop::Refused(refusal)) => refused(refusal),
-            Err(Stop::Blocked(draft)) => {
-                draft.give_back(post);
-                Served::Blocked
-            }
-        }
+        let answer = |position| Answer::Published { channel: ChannelName::clone(channel), position };
+        let published = self.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now);
+        served(published.map(answer), |draft| draft.give_back(post))
     }
 
     fn plain_post(&mut self, work: &Work, data: &mut Data) -> Served {
@@ -139,14 +134,9 @@ impl<P: Post> Turn<'_, P> {
         }
         let draft = Draft { data: std::mem::take(data), event: None, time: self.stamp() };
         let channel = &self.hub.limits.plain_channel;
-        match self.hub.publish(channel, Incoming { draft, key: None, exclude: None }, &mut self.out, self.now) {
-            Ok(_) => Served::Answer(Answer::PlainPost),
-            Err(Stop::Refused(refusal)) => refused(refusal),
-            Err(Stop::Blocked(draft)) => {
-                *data = draft.data;
-                Served::Blocked
-            }
-        }
+        let incoming = Incoming { draft, key: None, exclude: None };
+        let published = self.hub.publish(channel, incoming, &mut self.out, self.now);
+        served(published.map(|_| Answer::PlainPost), |draft| *data = draft.data)
     }
 
     fn delete_history(&self, work: &Work, channel: &ChannelName) -> Answer {
@@ -166,6 +156,18 @@ impl<P: Post> Turn<'_, P> {
 
     fn stamp(&self) -> Option<u64> {
         self.hub.limits.stamp_time.then_some(self.wall_ms)
+    }
+}
+
+/// What became of a publication. `give_back` takes what could not be published yet.
+fn served(published: Result<Answer, Stop>, give_back: impl FnOnce(Draft)) -> Served {
+    match published {
+        Ok(answer) => Served::Answer(answer),
+        Err(Stop::Refused(refusal)) => refused(refusal),
+        Err(Stop::Blocked(draft)) => {
+            give_back(*draft);
+            Served::Blocked
+        }
     }
 }
 

@@ -49,12 +49,13 @@ impl History {
         Plan { dropped, freed, added: weight }
     }
 
-    /// Drops what has to go for one more, as planned; the last of it, if nobody else holds that, for its memory.
+    /// Takes out what has to go for one more, as planned; gives the last of it, whose memory may serve again.
     pub(super) fn make_room(&mut self, plan: Plan) -> Option<Arc<Publication>> {
-        self.drop_oldest(plan.dropped.saturating_sub(1));
-        let last = if plan.dropped > 0 { self.ring.pop_front()? } else { return None };
-        self.bytes -= last.publication.weight();
-        (Arc::strong_count(&last.publication) == 1).then_some(last.publication)
+        let others = plan.dropped.checked_sub(1)?;
+        self.drop_oldest(others);
+        let last = self.ring.pop_front()?.publication;
+        self.bytes -= last.weight();
+        Some(last)
     }
 
     /// Keeps a publication as planned, when room was made for it.

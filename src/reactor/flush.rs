@@ -32,7 +32,7 @@ fn is_at_rest<S>(entry: &Entry<S>) -> bool {
     !waits
         && entry.connection.outbox.is_empty()
         && entry.counted_as == Some(Transport::WebSocket)
-        && entry.connection.is_socket()
+        && entry.connection.transport() == entry.counted_as
 }
 
 impl Core {

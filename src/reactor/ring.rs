@@ -26,6 +26,8 @@ pub(super) struct Send<'a> {
 /// See the module.
 pub(super) struct Ring {
     ring: IoUring,
+    /// Place and result of the sends under way that were answered: kept for its memory.
+    answers: Vec<(usize, i32)>,
 }
 
 impl Ring {
@@ -40,7 +42,7 @@ impl Ring {
         if !probe.is_supported(opcode::Send::CODE) {
             return Err(Error::new(ErrorKind::Unsupported, "this io_uring cannot send"));
         }
-        Ok(Ring { ring })
+        Ok(Ring { ring, answers: Vec::with_capacity(ENTRIES as usize) })
     }
 
     /// Sends everything and calls `done` once for each send in order of completion, with its place in `sends` and what
@@ -49,11 +51,9 @@ impl Ring {
     /// # Errors
     /// The ring no longer works. Sends for which `done` was not called were not begun; the ring must not be used again.
     pub(super) fn send_all(&mut self, sends: &[Send<'_>], mut done: impl FnMut(usize, Result<usize>)) -> Result<()> {
-        let mut results = Vec::with_capacity(sends.len().min(ENTRIES as usize));
         for (number, chunk) in sends.chunks(ENTRIES as usize).enumerate() {
-            let outcome = self.send_chunk(chunk, &mut results);
-            for (place, result) in results.drain(..) {
-                let result: i32 = result;
+            let outcome = self.send_chunk(chunk);
+            for (place, result) in self.answers.drain(..) {
                 let taken = usize::try_from(result).map_err(|_| Error::from_raw_os_error(-result));
                 done(number * ENTRIES as usize + place, taken);
             }
@@ -64,7 +64,7 @@ impl Ring {
 
     /// At most [`ENTRIES`] sends. Neither calls anything of others nor returns before the kernel has answered all that it
     /// took.
-    fn send_chunk(&mut self, chunk: &[Send<'_>], results: &mut Vec<(usize, i32)>) -> Result<()> {
+    fn send_chunk(&mut self, chunk: &[Send<'_>]) -> Result<()> {
         let mut pushed = 0;
         for (place, send) in chunk.iter().enumerate() {
             // SAFETY: descriptor and bytes are borrowed until this function returns. It returns when every entry has
@@ -79,18 +79,18 @@ impl Ring {
         loop {
             let waiting = self.ring.submission().len();
             let taken = pushed - waiting.min(pushed);
-            let outcome = match (waiting, taken - results.len().min(taken)) {
+            let outcome = match (waiting, taken - self.answers.len().min(taken)) {
                 (0, 0) => return Ok(()),
                 (_, owed) => self.ring.submit_and_wait(waiting + owed),
             };
-            results.extend(self.ring.completion().map(|answer| (answer.user_data() as usize, answer.result())));
+            self.answers.extend(self.ring.completion().map(|answer| (answer.user_data() as usize, answer.result())));
             match outcome {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     let taken = pushed - self.ring.submission().len().min(pushed);
-                    if results.len() < taken {
+                    if self.answers.len() < taken {
                         log::error!("io_uring left sends without an answer: {error}");
                         // The kernel may still read what is borrowed here.
                         std::process::abort();

@@ -21,19 +21,18 @@ pub(super) struct Together {
 impl Together {
     /// Opens a ring for the calling thread if `path` wants one and the kernel gives one.
     pub(super) fn open(path: FlushPath) -> Together {
-        let ring = match (path, (path != FlushPath::Writev).then(Ring::open)) {
-            (_, None) => None,
-            (_, Some(Ok(ring))) => Some(ring),
-            (FlushPath::Uring, Some(Err(error))) => {
+        if path == FlushPath::Writev {
+            return Together::default();
+        }
+        let ring = Ring::open();
+        match (path, &ring) {
+            (FlushPath::Uring, Err(error)) => {
                 log::warn!("io.flush is \"uring\", but this kernel gives no io_uring ({error}): as with \"writev\"");
-                None
             }
-            (_, Some(Err(error))) => {
-                log::debug!("no io_uring ({error})");
-                None
-            }
-        };
-        Together { ring, ..Together::default() }
+            (_, Err(error)) => log::debug!("no io_uring ({error})"),
+            (_, Ok(_)) => {}
+        }
+        Together { ring: ring.ok(), ..Together::default() }
     }
 }
 

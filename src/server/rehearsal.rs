@@ -1,17 +1,16 @@
 //! One reactor's tick over sockets of memory: the code that serves, without a kernel, for counting instructions, allocations
 //! and bytes, and for more connections than descriptors.
 
-use super::{hub_limits, policy};
+use super::{SharedParts, hub_limits};
 use crate::Config;
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
-use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman, Wake};
+use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::Hub;
-use crate::hub::post::MailboxId;
-use crate::metrics::Counters;
 use crate::reactor::Setup;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
+use crate::wire::frame::{Opcode, write_masked};
 use std::cell::RefCell;
 use std::io::{ErrorKind, IoSlice, Read, Result, Write};
 use std::rc::Rc;
@@ -40,6 +39,14 @@ pub struct Rehearsal {
 pub struct Client {
     slot: u32,
     generation: u32,
+}
+
+/// A text frame as a client sends it.
+#[must_use]
+pub fn masked(text: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    write_masked(&mut frame, Opcode::Text, true, text, [0x12, 0x34, 0x56, 0x78]);
+    frame
 }
 
 /// Memory for what clients send.
@@ -110,21 +117,19 @@ impl Rehearsal {
         let (mailboxes, inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, config.delivery.outbound_total_bytes);
         let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let hub = Arc::new(Hub::new(hub_limits(config)));
-        let counters: Arc<Counters> = Arc::default();
-        let setup = Setup {
+        let shared = SharedParts {
             hub: Arc::clone(&hub),
-            postman: Postman { mailboxes, own: Some(MailboxId(0)) },
-            jobs,
-            inline_parse_bytes: usize::MAX,
-            publish_wait: config.server.publish_wait,
-            subscriptions_max: config.channels.per_connection,
-            flush: config.io.flush,
-            connections_max: usize::MAX,
+            mailboxes,
+            threads: Arc::new(vec![Arc::default()]),
+            orders: Arc::default(),
             limits: Arc::new(Limits::new(config)),
-            policies: vec![policy(config, config.server.listen[0])],
-            counters: Arc::clone(&counters),
-            threads: Arc::new(vec![counters]),
             started: began,
+        };
+        // No worker parses, and no descriptor limits how many connect.
+        let setup = Setup {
+            inline_parse_bytes: usize::MAX,
+            connections_max: usize::MAX,
+            ..shared.setup(config, 0, &config.server.listen, jobs)
         };
         let inbox = inboxes.into_iter().next().expect("one waker was given, so there is one inbox");
         let (engine, connections) = (Engine::new(inbox, setup), AtomicUsize::new(0));
@@ -167,11 +172,6 @@ impl Rehearsal {
         self.now += span;
     }
 
-    /// How long until something is due.
-    pub fn rest(&mut self) -> Option<Duration> {
-        self.engine.rest(self.now)
-    }
-
     /// Bytes that the server wrote to a client; `None` when it is gone.
     pub fn written(&mut self, client: Client) -> Option<u64> {
         Some(self.engine.entries.get_exact(client.slot, client.generation)?.stream.written)
@@ -192,28 +192,21 @@ impl Rehearsal {
 
 #[cfg(test)]
 mod tests {
-    use super::Rehearsal;
+    use super::{Rehearsal, masked};
     use crate::Config;
-    use crate::wire::frame::{Opcode, write_masked};
     use std::time::Duration;
-
-    fn masked(text: &str) -> Vec<u8> {
-        let mut frame = Vec::new();
-        write_masked(&mut frame, Opcode::Text, true, text.as_bytes(), [1, 2, 3, 4]);
-        frame
-    }
 
     #[test]
     fn echoes_publications_and_pings_are_written_as_by_a_server() {
         let mut server = Rehearsal::new(&Config::default());
         let (echo, reader) = (server.open("/echo"), server.open("/channels/x"));
         let before = server.written(echo).expect("it is there");
-        server.send(echo, &masked("hello").repeat(3));
+        server.send(echo, &masked(b"hello").repeat(3));
         server.turn();
         assert_eq!(server.written(echo), Some(before + 3 * 7));
         let publisher = server.open("/ws");
         let before = server.written(reader).expect("it is there");
-        server.send(publisher, &masked(r#"POST /channels/x 1"#));
+        server.send(publisher, &masked(b"POST /channels/x 1"));
         server.turn();
         assert!(server.written(reader) > Some(before));
         assert_eq!((server.connections(), server.hub().stats().published), (3, 1));
@@ -232,7 +225,7 @@ mod tests {
         let mut server = Rehearsal::new(&Config::default());
         let client = server.open("/echo");
         let before = server.written(client);
-        for byte in &masked("dripping")[..7] {
+        for byte in &masked(b"dripping")[..7] {
             server.send(client, &[*byte]);
             server.turn();
             assert_eq!(server.written(client), before, "nothing is said before 30 s");
