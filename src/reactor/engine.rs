@@ -4,6 +4,7 @@
 
 use super::core::{Core, Setup};
 use super::entry::{Entries, Entry, Socket};
+use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
 use super::together::Together;
 use super::wheel::{self, Filed};
@@ -91,7 +92,7 @@ impl<S: Socket> Engine<S> {
 
     /// The phases from `read_ready` to `flush_dirty`.
     pub(crate) fn turn(&mut self) {
-        self.read_ready();
+        self.read_ready(READ_BYTES_PER_TICK);
         self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
         self.drain_mailbox();
         self.core.retry_parked(&mut self.entries);
@@ -99,8 +100,8 @@ impl<S: Socket> Engine<S> {
         self.core.flush_dirty(&mut self.entries);
     }
 
-    pub(crate) fn read_ready(&mut self) {
-        self.core.read_ready(&mut self.entries, &mut self.scratch);
+    fn read_ready(&mut self, bytes_most: u64) {
+        self.core.read_ready(&mut self.entries, &mut self.scratch, bytes_most);
     }
 
     fn drain_mailbox(&mut self) {
@@ -155,7 +156,7 @@ impl<S: Socket> Engine<S> {
     /// Says goodbye to everybody, behind what was posted before.
     pub(crate) fn say_goodbye(&mut self) {
         self.core.draining = true;
-        self.read_ready();
+        self.read_ready(u64::MAX);
         for _ in 0..LAST_ROUNDS {
             self.drain_mailbox();
             self.core.flush_dirty(&mut self.entries);

@@ -11,14 +11,30 @@ const READS_PER_TURN: usize = 4;
 /// Requests of one connection in one turn.
 const REQUESTS_PER_TURN: usize = 256;
 
+/// Bytes read in one tick before the tick goes on to the flush: whoever was answered works on while the others are read, and
+/// what was read is answered while it is in the cache.
+pub(super) const READ_BYTES_PER_TICK: u64 = 64 * 1024;
+/// Connections read in one tick before those bytes count: large messages share a tick too.
+const TURNS_PER_TICK_LEAST: usize = 4;
+
 /// Bytes inflated and compressed for one connection in one turn: a thousandth of them may have been sent.
 const CODEC_BYTES_PER_TURN: u64 = 1024 * 1024;
 
 impl Core {
-    /// Gives every connection on the list one turn. Those with more to do stay on the list for the next tick.
-    pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8]) {
-        let ready = std::mem::take(&mut self.ready);
-        for &slot in &ready {
+    /// Gives the connections on the list one turn each, until so many bytes were read. The others, and those with more to
+    /// do behind them, stay on the list for the next tick.
+    pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8], bytes_most: u64) {
+        let mut ready = std::mem::take(&mut self.ready);
+        let before = self.setup.counters.bytes_in.get();
+        for place in 0..ready.len() {
+            let read = self.setup.counters.bytes_in.get() - before;
+            if place >= TURNS_PER_TICK_LEAST && read >= bytes_most {
+                ready.drain(..place);
+                ready.append(&mut self.ready);
+                self.ready = ready;
+                return;
+            }
+            let slot = ready[place];
             let Some(entry) = entries.get(slot) else { continue };
             if !std::mem::take(&mut entry.in_ready) || entry.dead.is_some() {
                 continue;
@@ -29,7 +45,6 @@ impl Core {
         }
         // Keep the list's memory.
         if self.ready.is_empty() {
-            let mut ready = ready;
             ready.clear();
             self.ready = ready;
         }

@@ -219,6 +219,29 @@ mod tests {
         server.turn();
         assert_eq!((server.connections(), server.written(echo)), (0, None));
     }
+    /// When many have sent much, those who were read are answered before the others are read.
+    #[test]
+    fn a_tick_reads_so_much_and_goes_on_to_the_flush() {
+        let mut server = Rehearsal::new(&Config::default());
+        let clients: Vec<_> = (0..20).map(|_| server.open("/echo")).collect();
+        let before: Vec<_> = clients.iter().map(|client| server.written(*client)).collect();
+        let frame = masked("x".repeat(60_000).as_bytes());
+        clients.iter().for_each(|client| server.send(*client, &frame));
+        let mut answered = Vec::new();
+        loop {
+            server.engine.turn();
+            let written = clients.iter().zip(&before).filter(|(client, before)| server.written(**client) > **before);
+            answered.push(written.count());
+            if !server.engine.is_busy() {
+                break;
+            }
+        }
+        assert_eq!(
+            answered,
+            [4, 8, 12, 16, 20],
+            "64 KiB are reached with the second of 60,000 bytes, but four have their turn; in the order they came"
+        );
+    }
     /// Each byte of a dripping frame had started its time anew.
     #[test]
     fn a_dripping_echo_has_its_time_once() {
