@@ -192,6 +192,9 @@ pub struct RunArgs {
     /// Put this program's threads on these CPUs, in turn.
     #[arg(long, value_name = "CPUS", value_delimiter = ',', help_heading = "Measuring")]
     pub pin_self: Vec<usize>,
+    /// Ask for events again and again instead of sleeping, so that the server does not pay for waking this program: needs CPUs of its own.
+    #[arg(long, help_heading = "Measuring")]
+    pub busy_poll: bool,
     /// Threads of each process; without it, one per CPU of --pin-self or of the machine.
     #[arg(short, long, help_heading = "Measuring")]
     pub threads: Option<u64>,

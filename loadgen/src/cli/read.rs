@@ -77,6 +77,7 @@ pub fn prepare(kind: Kind, args: &RunArgs) -> Result<Prepared, String> {
         deflate: args.deflate,
         check_every: if args.deflate { 0 } else { args.check_every },
         pin: args.pin_self.clone(),
+        busy_poll: args.busy_poll,
         trust: match &args.ca {
             _ if args.insecure => Trust::Anybody,
             Some(file) => Trust::File(file.display().to_string()),

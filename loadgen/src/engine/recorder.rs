@@ -21,6 +21,8 @@ pub(super) struct Recorder {
     phase: Phase,
     begin: Nanos,
     cpu: Nanos,
+    /// Of that CPU time, what went into asking for events that were not there.
+    idled: Nanos,
 }
 
 impl Recorder {
@@ -34,6 +36,7 @@ impl Recorder {
             phase: Phase::Opening,
             begin: now,
             cpu: clock::thread_cpu(),
+            idled: 0,
         }
     }
 
@@ -81,6 +84,11 @@ impl Recorder {
         }
     }
 
+    /// Takes note of time in which there was nothing to do but ask.
+    pub(super) fn idle(&mut self, time: Nanos) {
+        self.idled += time;
+    }
+
     fn take_distributions(&mut self) -> BTreeMap<Series, Distribution> {
         let taken = Series::ALL.into_iter().map(|series| (series, self.distributions[series as usize].take()));
         taken.filter_map(|(series, distribution)| Some((series, *distribution?))).collect()
@@ -96,7 +104,7 @@ impl Recorder {
             connections,
             counts: std::mem::take(&mut self.counts),
             distributions: self.take_distributions(),
-            cpu: cpu - self.cpu,
+            cpu: (cpu - self.cpu).saturating_sub(std::mem::take(&mut self.idled)),
         };
         (self.begin, self.cpu) = (now, cpu);
         self.phase = match self.counted {

@@ -24,6 +24,7 @@ pub fn environment() -> Environment {
         ports: ports(),
         somaxconn: line("/proc/sys/net/core/somaxconn").and_then(|text| text.parse().ok()).unwrap_or(0),
         pinned_self: Vec::new(),
+        busy_poll: false,
         pinned_server: Vec::new(),
     }
 }

@@ -62,6 +62,8 @@ pub struct Plan {
     pub check_every: u64,
     /// CPUs for the threads, in turn; empty: the kernel's choice.
     pub pin: Vec<usize>,
+    /// Whether threads ask for events again and again instead of sleeping.
+    pub busy_poll: bool,
     /// Files of certificates to trust, PEM; or none and whoever answers is believed.
     pub trust: Trust,
 }

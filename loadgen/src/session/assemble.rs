@@ -120,6 +120,7 @@ impl Draft<'_> {
     fn environment(&self) -> crate::outcome::Environment {
         let mut environment = environment::environment();
         environment.pinned_self.clone_from(&self.args.pin_self);
+        environment.busy_poll = self.args.busy_poll;
         environment.pinned_server.clone_from(&self.args.pin_server);
         environment
     }

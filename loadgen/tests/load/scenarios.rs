@@ -243,3 +243,13 @@ fn results_can_be_compared_and_made_a_page() {
     assert!(page.code == 0 && page.out.contains("<svg") && page.out.ends_with("</html>\n"), "{}", page.out);
     [a, b].iter().for_each(|file| std::fs::remove_file(file).expect("it was there"));
 }
+
+#[test]
+fn a_generator_that_polls_is_busy_with_what_it_does_and_not_with_asking() {
+    let (_server, url) = tidings();
+    let run = exact(&[&["echo", &url, "-c", "5", "-R", "100", "-t", "1", "--busy-poll"][..], &SHORT].concat());
+    let outcome = run.outcome();
+    assert!(outcome.environment.busy_poll);
+    let busy = outcome.generator.busiest;
+    assert!((0.0..0.7).contains(&busy) && busy > 0.0, "100 echoes a second are little: {busy}");
+}

@@ -182,12 +182,17 @@ impl Worker {
         while self.course != Course::Over {
             let now = clock::now();
             let wait = self.next_deadline().is_none_or(|deadline| deadline > now);
-            if wait {
+            let sleep = wait && !self.desk.plan.busy_poll;
+            if sleep {
                 self.alarm.set(self.next_deadline())?;
             }
-            match self.poll.poll(&mut events, (!wait).then_some(std::time::Duration::ZERO)) {
+            match self.poll.poll(&mut events, (!sleep).then_some(std::time::Duration::ZERO)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
+            }
+            if wait && events.is_empty() {
+                self.desk.recorder.idle(clock::now() - now);
+                continue;
             }
             for event in &events {
                 match event.token() {

@@ -197,6 +197,7 @@ fn environment(text: &mut String, outcome: &Outcome) {
         ("ports", format!("{} to {}", environment.ports.0, environment.ports.1)),
         ("somaxconn", whole(environment.somaxconn)),
         ("generator on", cpus(&environment.pinned_self)),
+        ("generator waits", if environment.busy_poll { "polling" } else { "asleep" }.to_owned()),
         ("server on", cpus(&environment.pinned_server)),
     ];
     rows(text, "Machine", machine);
