@@ -49,6 +49,8 @@ pub(super) struct Desk {
     pub(super) ledger: Ledger,
     /// How many publications were made in each sequence.
     pub(super) published: Vec<u64>,
+    /// How many echoes of closed flows this thread may still send.
+    pub(super) echoes_left: u64,
     pub(super) traffic: Traffic,
     pub(super) progress: Arc<Progress>,
     pub(super) reports: Reports,
@@ -162,6 +164,10 @@ impl Desk {
     /// Sends one message that should come back.
     pub(super) fn send_echo(&mut self, line: &mut Line<'_>, intended: Nanos) {
         let Task::Echo { payloads, flow } = &line.group.task else { return };
+        if let Flow::Closed { .. } = flow {
+            let Some(left) = self.echoes_left.checked_sub(1) else { return };
+            self.echoes_left = left;
+        }
         *line.sent += 1;
         let (seq, sent) = (*line.sent, clock::now());
         let times = Times { intended, sent };

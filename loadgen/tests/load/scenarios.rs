@@ -253,3 +253,12 @@ fn a_generator_that_polls_is_busy_with_what_it_does_and_not_with_asking() {
     let busy = outcome.generator.busiest;
     assert!((0.0..0.7).contains(&busy) && busy > 0.0, "100 echoes a second are little: {busy}");
 }
+
+/// Closed echoes had not counted what they sent.
+#[test]
+fn closed_echoes_end_at_their_count() {
+    let (_server, url) = tidings();
+    let arguments = ["echo", &url, "-c", "7", "--closed", "--depth", "3", "-t", "2", "-n", "1001"];
+    let run = exact(&[&arguments[..], &["-d", "60s", "--warmup", "0s", "--force"]].concat());
+    assert_eq!(run.outcome().totals.sent, 1001);
+}

@@ -210,7 +210,7 @@ impl Worker {
             Task::Publish { flow: Flow::Closed { .. }, .. } => {
                 Some(plan.count.is_some_and(|count| squad.made >= count))
             }
-            Task::Echo { flow: Flow::Closed { .. }, .. } => Some(false),
+            Task::Echo { flow: Flow::Closed { .. }, .. } => Some(self.desk.echoes_left == 0),
             Task::Echo { .. } | Task::Publish { .. } => Some(plan.count.is_some()),
             _ => None,
         });

@@ -131,6 +131,7 @@ impl Worker {
             random: Random::new(plan.seed ^ (share.index << 32)),
             ledger: Ledger::default(),
             published: vec![0; plan.streams as usize],
+            echoes_left: plan.count.map_or(u64::MAX, |count| share.count(count)),
             traffic: Traffic::Before,
             progress,
             reports,
