@@ -87,18 +87,25 @@ fn usage_of_one(pid: u32, detail: bool) -> Option<Usage> {
         let schedstat = fs::read_to_string(format!("/proc/{pid}/task/{task}/schedstat")).unwrap_or_default();
         on_cpu += schedstat.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
     }
-    // Ticks are hundredths of a second; the scheduler counts nanoseconds, but does not tell user from system, and forgets
-    // threads that have ended.
-    let exact = on_cpu as f64 / SECOND as f64;
-    if exact > 0.0 && user + system > 0.0 && (exact / (user + system) - 1.0).abs() < 0.2 {
-        let scale = exact / (user + system);
-        (usage.cpu_user, usage.cpu_system) = (user * scale, system * scale);
-    }
+    (usage.cpu_user, usage.cpu_system) = user_and_system((user, system), on_cpu as f64 / SECOND as f64);
     if detail {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         usage.pss = field(&rollup, "Pss:").map(|kib| KIB * kib);
     }
     Some(usage)
+}
+
+/// Seconds of user and system time, of what the kernel says in ticks and the scheduler in nanoseconds: `exact` does not tell
+/// user from system, and forgets threads that have ended.
+fn user_and_system((user, system): (f64, f64), exact: f64) -> (f64, f64) {
+    let rough = user + system;
+    // Each of the two was rounded down by up to a tick. Whoever is believed now has to be believed later: differences count.
+    let forgotten = exact < 0.8 * rough - 2.0 / TICKS;
+    match () {
+        () if forgotten || exact <= 0.0 => (user, system),
+        () if rough <= 0.0 => (0.0, exact),
+        () => (user * exact / rough, system * exact / rough),
+    }
 }
 
 fn tasks(pid: u32) -> Vec<u32> {
@@ -123,7 +130,7 @@ pub fn program(pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{family, usage};
+    use super::{family, usage, user_and_system};
     use std::process::{Command, Stdio};
 
     #[test]
@@ -140,5 +147,21 @@ mod tests {
         drop(child.stdin.take());
         child.wait().expect("it ends with its input");
         assert_eq!(usage(u32::MAX / 2, false), None);
+    }
+
+    /// A server with little to do seemed to have negative costs: its first reading was of ticks, its second exact.
+    #[test]
+    fn little_time_is_read_as_exactly_as_much() {
+        let sum = |ticks, exact| {
+            let (user, system) = user_and_system(ticks, exact);
+            user + system
+        };
+        for (ticks, exact) in [((0.0, 0.0), 0.004), ((0.0, 0.01), 0.016), ((0.01, 0.01), 0.034), ((1.0, 3.0), 4.01)] {
+            assert!((sum(ticks, exact) - exact).abs() < 1e-12, "{ticks:?} {exact}");
+        }
+        let (user, system) = user_and_system((1.0, 3.0), 4.4);
+        assert!((user - 1.1).abs() < 1e-12 && (system - 3.3).abs() < 1e-12, "in the same parts: {user} {system}");
+        assert_eq!(user_and_system((1.0, 3.0), 2.0), (1.0, 3.0), "threads that have ended are in the ticks only");
+        assert_eq!(user_and_system((0.5, 0.5), 0.0), (0.5, 0.5), "nothing from the scheduler");
     }
 }
