@@ -5,6 +5,9 @@
 //! subscription, bytes that its first publication adds, the time of a publication that goes to nobody and of one that goes to
 //! one subscriber, and the mean and the longest call of the hub's sweep. Each count has a process of its own.
 
+mod memory;
+
+use memory::pss;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tidings::Config;
@@ -12,7 +15,7 @@ use tidings::server::rehearsal::{Client, Rehearsal, masked};
 
 /// Channels of one subscriber.
 const EACH: usize = 100;
-/// Publications timed at most.
+/// Publications timed at least.
 const TIMED: usize = 200_000;
 /// A number that shares no factor with the counts: it visits everything, in leaps.
 const LEAP: usize = 7_919;
@@ -100,11 +103,4 @@ fn sweep(server: &Rehearsal, count: usize) -> (f64, f64) {
 
 fn each((time, times): (Duration, usize)) -> f64 {
     time.as_nanos() as f64 / times as f64
-}
-
-/// What of the machine's memory is this process's, in bytes.
-fn pss() -> usize {
-    let page = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux tells it");
-    let line = page.lines().find(|line| line.starts_with("Pss:")).expect("its sum");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number of KiB") * 1024
 }

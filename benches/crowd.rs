@@ -5,6 +5,9 @@
 //! socket of memory is larger than a descriptor and the channels' part), and the time for opening one, for a publication to a hundred,
 //! for pinging each of them, for subscribing and unsubscribing, and the longest tick of the ping sweep.
 
+mod memory;
+
+use memory::pss;
 use std::time::{Duration, Instant};
 use tidings::Config;
 use tidings::server::rehearsal::{Client, Rehearsal, masked};
@@ -98,11 +101,4 @@ fn sweep(server: &mut Rehearsal, clients: &[Client], config: &Config) -> (Durati
     let pinged = clients.iter().zip(before).filter(|(client, before)| server.written(**client) > Some(*before)).count();
     assert_eq!(pinged, clients.len(), "everybody was pinged");
     (sum, longest)
-}
-
-/// What of the machine's memory is this process's, in bytes.
-fn pss() -> usize {
-    let page = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux tells it");
-    let line = page.lines().find(|line| line.starts_with("Pss:")).expect("its sum");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number of KiB") * 1024
 }

@@ -101,10 +101,12 @@ fn user_and_system((user, system): (f64, f64), exact: f64) -> (f64, f64) {
     let rough = user + system;
     // Each of the two was rounded down by up to a tick. Whoever is believed now has to be believed later: differences count.
     let forgotten = exact < 0.8 * rough - 2.0 / TICKS;
-    match () {
-        () if forgotten || exact <= 0.0 => (user, system),
-        () if rough <= 0.0 => (0.0, exact),
-        () => (user * exact / rough, system * exact / rough),
+    if forgotten || exact <= 0.0 {
+        (user, system)
+    } else if rough <= 0.0 {
+        (0.0, exact)
+    } else {
+        (user * exact / rough, system * exact / rough)
     }
 }
 
