@@ -8,6 +8,7 @@ mod sending;
 mod squad;
 mod timers;
 
+use self::sending::Pool;
 use self::squad::Squad;
 use self::timers::{Alarm, Timer};
 use super::client::Client;
@@ -81,6 +82,7 @@ pub struct Worker {
     /// How many connections were begun: the next one's source address.
     begun: u64,
     scratch: Vec<u8>,
+    pool: Pool,
     notice: Notice,
     /// Inflates what comes; apart from the desk, which is busy while this is read from.
     inflate: Codec,
@@ -157,6 +159,7 @@ impl Worker {
             generation: 0,
             begun: 0,
             scratch: vec![0; READ_BYTES],
+            pool: Pool::default(),
             notice: Notice::default(),
             inflate: Codec::new(TUNING),
             memories: HashMap::new(),

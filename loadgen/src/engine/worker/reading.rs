@@ -111,7 +111,10 @@ impl Worker {
             left -= count;
             self.desk.recorder.counts.bytes_in += count as u64;
             let mut scratch = std::mem::take(&mut self.scratch);
+            // An echo sends the next message when one has come.
+            self.pool.lend(&mut self.clients[slot].out);
             let fed = self.feed(slot, &mut scratch[..have + count], now);
+            self.clients.get_mut(slot).into_iter().for_each(|client| self.pool.take_back(&mut client.out));
             let kept = fed.map(|used| scratch[used..have + count].to_vec());
             self.scratch = scratch;
             let kept = kept?;

@@ -11,6 +11,40 @@ use std::rc::Rc;
 
 /// Memory that a connection may keep for what it sends next, in bytes.
 const KEPT_BYTES: usize = 512;
+/// Memory that a thread keeps for what its connections send next, in bytes. Giving it back to the system each time costs a
+/// page fault for each page of a large message.
+const POOLED_BYTES: usize = 32 << 20;
+
+/// Memory for large messages that connections gave back.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Pool {
+    /// Lends memory to a connection that has next to none and nothing to send.
+    pub(super) fn lend(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty()
+            && out.capacity() <= KEPT_BYTES
+            && let Some(buffer) = self.buffers.pop()
+        {
+            self.bytes -= buffer.capacity();
+            *out = buffer;
+        }
+    }
+
+    /// Takes back what a connection with nothing to send may not keep.
+    pub(super) fn take_back(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() && out.capacity() > KEPT_BYTES {
+            let buffer = std::mem::take(out);
+            if self.bytes + buffer.capacity() <= POOLED_BYTES {
+                self.bytes += buffer.capacity();
+                self.buffers.push(buffer);
+            }
+        }
+    }
+}
 
 impl Worker {
     /// Notes that a connection has something to send.
@@ -60,6 +94,7 @@ impl Worker {
     /// Sends one message that should come back.
     fn echo_on(&mut self, slot: usize, intended: Nanos) {
         let plan = Rc::clone(&self.desk.plan);
+        self.pool.lend(&mut self.clients[slot].out);
         let (mut line, _) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
         self.desk.send_echo(&mut line, intended);
         self.mark(slot);
@@ -83,6 +118,7 @@ impl Worker {
             Task::Publish { route: Route::Http { pipeline }, .. } => pipeline.max(1),
             _ => u32::MAX,
         };
+        self.pool.lend(&mut self.clients[slot].out);
         let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
         match codec {
             Codec::Answers(answers) if answers.waiting >= pipeline || answers.ended => {
@@ -145,7 +181,10 @@ impl Worker {
                 continue;
             }
             match write(client) {
-                Ok(written) => self.desk.recorder.counts.bytes_out += written,
+                Ok(written) => {
+                    self.desk.recorder.counts.bytes_out += written;
+                    self.pool.take_back(&mut client.out);
+                }
                 Err(error) => self.lost(slot, &format!("a connection broke: {error}")),
             }
         }
@@ -188,13 +227,35 @@ fn write(client: &mut Client) -> std::io::Result<u64> {
     }
     if client.owed() == 0 {
         client.out_at = 0;
-        if client.out.capacity() > KEPT_BYTES {
-            client.out = Vec::new();
-        }
         client.out.clear();
     } else if client.out_at > 1 << 20 {
         client.out.drain(..client.out_at as usize);
         client.out_at = 0;
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEPT_BYTES, POOLED_BYTES, Pool};
+
+    #[test]
+    fn memory_for_large_messages_goes_round_within_its_budget() {
+        let mut pool = Pool::default();
+        let mut idle = Vec::with_capacity(KEPT_BYTES);
+        pool.take_back(&mut idle);
+        assert_eq!((idle.capacity(), pool.bytes), (KEPT_BYTES, 0), "a connection keeps so much");
+        let mut busy: Vec<Vec<u8>> = (0..5).map(|_| Vec::with_capacity(POOLED_BYTES / 4)).collect();
+        busy[4].push(1);
+        busy.iter_mut().for_each(|out| pool.take_back(out));
+        assert_eq!((pool.buffers.len(), pool.bytes), (4, POOLED_BYTES), "the last has something to send");
+        busy[4].clear();
+        pool.take_back(&mut busy[4]);
+        assert_eq!((pool.buffers.len(), busy[4].capacity()), (4, 0), "there is no room for it");
+        pool.lend(&mut idle);
+        assert_eq!((idle.capacity(), pool.bytes), (POOLED_BYTES / 4, POOLED_BYTES / 4 * 3));
+        idle.push(1);
+        pool.lend(&mut idle);
+        assert_eq!((idle.len(), pool.buffers.len()), (1, 3), "it has what it needs");
+    }
 }
