@@ -11,8 +11,12 @@ pub const SLICES_MAX: usize = 64;
 /// Own bytes are gathered up to this size before they become a segment of their own, in bytes.
 const TAIL_BYTES_MAX: usize = 64 * 1024;
 
-/// A spare queue keeps at most this much of its tail's memory, in bytes.
+/// A spare queue keeps at least this much of its tail's memory, in bytes, if it has it.
 const SPARE_TAIL_BYTES: usize = 4 * 1024;
+
+/// A spare queue keeps all of its tail's memory while the tails of all have at most so many bytes: as many as a tick of
+/// large answers takes, and small beside a processor's cache.
+const SPARE_TAILS_BYTES: usize = 512 * 1024;
 
 /// Spare queues kept by a reactor: enough for the connections that are busy in one tick, and about 2 MiB of
 /// what such queues usually hold.
@@ -31,10 +35,13 @@ enum Held {
 
 /// Queues that idle connections gave back, so that a busy one need not allocate.
 #[derive(Default)]
-pub struct Spares(
+pub struct Spares {
     // Boxed as they are used: what is handed out and taken back is one pointer.
-    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")] Vec<Box<Queue>>,
-);
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")]
+    queues: Vec<Box<Queue>>,
+    /// What their tails have, used or not.
+    tails_bytes: usize,
+}
 
 #[derive(Default)]
 struct Queue {
@@ -222,7 +229,7 @@ impl Outbox {
             self.queue(spares).push(Segment::Shared(frame));
         }
         match &mut self.0 {
-            Held::Queue(queue) => queue.get_or_insert_with(|| spares.0.pop().unwrap_or_default()),
+            Held::Queue(queue) => queue.get_or_insert_with(|| spares.take()),
             Held::One(_) => unreachable!("a single frame became the first segment of a queue above"),
         }
     }
@@ -275,24 +282,33 @@ impl Queue {
 }
 
 impl Spares {
+    fn take(&mut self) -> Box<Queue> {
+        let Some(queue) = self.queues.pop() else { return Box::default() };
+        self.tails_bytes -= queue.tail.capacity();
+        queue
+    }
+
     fn put(&mut self, mut queue: Box<Queue>) {
-        if self.0.len() >= SPARES_MAX {
+        if self.queues.len() >= SPARES_MAX {
             return;
         }
         queue.segments.clear();
         queue.segments.shrink_to(SLICES_MAX);
         queue.tail.clear();
-        queue.tail.shrink_to(SPARE_TAIL_BYTES);
+        if self.tails_bytes + queue.tail.capacity() > SPARE_TAILS_BYTES {
+            queue.tail.shrink_to(SPARE_TAIL_BYTES);
+        }
+        self.tails_bytes += queue.tail.capacity();
         queue.taken = 0;
         queue.bytes = 0;
         queue.pinned = 0;
-        self.0.push(queue);
+        self.queues.push(queue);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Outbox, SLICES_MAX, Spares};
+    use super::{Outbox, SLICES_MAX, SPARE_TAIL_BYTES, SPARE_TAILS_BYTES, Spares};
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::io::IoSlice;
@@ -330,6 +346,23 @@ mod tests {
             }
             assert_eq!(sent, expected);
         }
+    }
+
+    #[test]
+    fn spares_keep_large_tails_within_their_budget_and_4_kib_of_the_others() {
+        let mut spares = Spares::default();
+        let mut outboxes: Vec<Outbox> = (0..100).map(|_| Outbox::default()).collect();
+        for outbox in &mut outboxes {
+            outbox.append(&mut spares, |out| out.resize(20 * 1024, 0));
+        }
+        outboxes.iter_mut().for_each(|outbox| outbox.clear(&mut spares));
+        let kept = spares.queues.iter().filter(|queue| queue.tail.capacity() >= 20 * 1024).count();
+        assert_eq!(kept, SPARE_TAILS_BYTES / (20 * 1024), "the others did not fit");
+        let all: usize = spares.queues.iter().map(|queue| queue.tail.capacity()).sum();
+        assert_eq!((all, spares.queues.len()), (spares.tails_bytes, 100));
+        assert!(all <= SPARE_TAILS_BYTES + 100 * SPARE_TAIL_BYTES);
+        let taken: usize = (0..100).map(|_| spares.take().tail.capacity()).sum();
+        assert_eq!((taken, spares.tails_bytes), (all, 0));
     }
 
     #[test]
