@@ -51,6 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("io_uring", &["reactor"]),
     ("log", &["server", "reactor", "workers", "handoff", "cli"]),
     ("mio", &["reactor", "handoff", "server"]),
+    ("nix", &["reactor"]),
     ("rand", &["hub", "client", "cli", "simulation"]),
     ("serde", &["wire", "cli"]),
     ("serde_json", &["wire", "client", "cli", "simulation"]),

@@ -77,6 +77,8 @@ pub(super) struct Core {
     pub(super) ready: Vec<u32>,
     pub(super) dirty: Vec<u32>,
     pub(super) dead: Vec<u32>,
+    /// Those of whom the kernel should tell more than it does.
+    pub(super) deaf: Vec<u32>,
     pub(super) parked: Parked,
     /// What is written at once out of several parts: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
@@ -107,6 +109,7 @@ impl Core {
             ready: Vec::new(),
             dirty: Vec::new(),
             dead: Vec::new(),
+            deaf: Vec::new(),
             parked: Parked::default(),
             gathered: Vec::new(),
             together: Together::default(),

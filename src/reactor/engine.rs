@@ -3,7 +3,7 @@
 //! The reactor lends it real sockets and the time; a simulation lends it others.
 
 use super::core::{Core, Setup};
-use super::entry::{Entries, Entry, Socket};
+use super::entry::{Entries, Entry, Hears, Socket, token};
 use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
 use super::together::Together;
@@ -12,6 +12,8 @@ use crate::close::Reason;
 use crate::connection::env::TICK_MS;
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::Inbox;
+use mio::Token;
+use std::io::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,6 +31,13 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     /// The peer's end has come.
     pub(crate) hung_up: bool,
+}
+
+/// What the kernel tells of a socket, and what it should.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change {
+    pub(crate) from: Hears,
+    pub(crate) to: Hears,
 }
 
 /// See the module.
@@ -83,6 +92,7 @@ impl<S: Socket> Engine<S> {
         let connection = Connection::new(peer_is_loopback, self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
+        self.core.deaf.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
         if too_many {
             entry.connection.turn_away();
@@ -127,15 +137,37 @@ impl<S: Socket> Engine<S> {
         self.due = due;
     }
 
-    /// Frees what ended in this tick, the only place where a connection is freed, and gives each to `part_with` before its
-    /// socket is closed. Whether there was any.
+    /// Has the kernel asked, by `listen`, for what a connection has to hear of from now on: input behind its first tick, room
+    /// once a write found none. Both as late as that, since each is then rarely news at once, which would cost a tick: the
+    /// first request has been read, and most connections never have to wait for room.
+    pub(crate) fn listen(&mut self, mut listen: impl FnMut(&mut S, Token, Change) -> Result<()>) {
+        while let Some(slot) = self.core.deaf.pop() {
+            let Some(entry) = self.entries.get(slot) else { continue };
+            let wanted = if entry.write_blocked { Hears::InputAndRoom } else { Hears::Input };
+            if entry.dead.is_some() || entry.hears >= wanted {
+                continue;
+            }
+            match listen(&mut entry.stream, token(slot, entry.generation), Change { from: entry.hears, to: wanted }) {
+                Ok(()) => entry.hears = wanted,
+                Err(error) => {
+                    log::debug!("a connection is ended since no events would tell of it: {error}");
+                    self.core.kill(slot, entry, Reason::PeerVanished);
+                }
+            }
+        }
+    }
+
+    /// Frees what ended in this tick, the only place where a connection is freed, and gives each that the kernel tells of
+    /// to `part_with` before its socket is closed. Whether there was any.
     pub(crate) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> bool {
         let freed_any = !self.core.dead.is_empty();
         while let Some(slot) = self.core.dead.pop() {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
             connections.fetch_sub(1, Ordering::Relaxed);
             self.forget(&mut entry);
-            part_with(&mut entry.stream);
+            if entry.hears > Hears::Nothing {
+                part_with(&mut entry.stream);
+            }
         }
         freed_any
     }

@@ -35,6 +35,17 @@ impl Socket for mio::net::TcpStream {
     }
 }
 
+/// What the kernel tells of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hears {
+    /// Nothing yet: it is in its first tick.
+    Nothing,
+    /// That there is something to read.
+    Input,
+    /// That, and that there is room to write.
+    InputAndRoom,
+}
+
 /// One connection with its socket.
 pub(crate) struct Entry<S> {
     pub(crate) stream: S,
@@ -59,6 +70,8 @@ pub(crate) struct Entry<S> {
     pub(crate) ended: bool,
     /// The last write left bytes behind: wait for the socket to be writable.
     pub(crate) write_blocked: bool,
+    /// What the kernel was asked to tell.
+    pub(crate) hears: Hears,
     /// Our stream was ended.
     pub(crate) shut_down: bool,
     /// It is in the list of those to read.
@@ -113,6 +126,7 @@ impl<S> Entries<S> {
             hung_up: false,
             ended: false,
             write_blocked: false,
+            hears: Hears::Nothing,
             shut_down: false,
             in_ready: false,
             in_dirty: false,

@@ -1,7 +1,7 @@
 //! The phase `flush_dirty`: one write per connection that has something to say, and the judgement on slow readers.
 
 use super::core::Core;
-use super::entry::{Entries, Entry, Socket};
+use super::entry::{Entries, Entry, Hears, Socket};
 use crate::close::Reason;
 use crate::connection::Transport;
 use crate::connection::outbox::SLICES_MAX;
@@ -93,7 +93,12 @@ impl Core {
                 entry.connection.wrote(waited, self.ticks);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => entry.write_blocked = true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                entry.write_blocked = true;
+                if entry.hears == Hears::Input {
+                    self.deaf.push(slot);
+                }
+            }
             Err(_) => self.kill(slot, entry, Reason::PeerVanished),
         }
     }

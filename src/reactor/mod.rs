@@ -1,7 +1,8 @@
 //! One reactor: an epoll instance, a slab of connections and a mailbox, turned over in ticks of seven phases.
 //!
 //! `wait → accept → read_ready → drain_mailbox → expire_deadlines → flush_dirty → reap_closed`. Nothing is written before
-//! `flush_dirty`, nothing is freed before `reap_closed`, every loop has a budget, and no timer ever delays a flush.
+//! `flush_dirty`, nothing is freed before `reap_closed`, every loop has a budget, and no timer ever delays a flush. New
+//! sockets are registered between those two: their first request has been read and answered by then.
 
 mod core;
 mod deliver;
@@ -22,7 +23,7 @@ pub use listener::{listen, probe};
 
 use crate::handoff::mailbox::{Inbox, Wake};
 use engine::{Engine, Readiness};
-use entry::parts;
+use entry::{Hears, parts};
 use listener::{Accepted, Complaints, EXHAUSTED_RETRY, Listener, Reserve};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -163,6 +164,7 @@ impl Reactor {
             }
             self.accept();
             self.engine.turn();
+            self.listen();
             self.reap_closed();
             self.engine.core.setup.counters.count_tick(began.elapsed().as_micros() as u64);
         }
@@ -248,15 +250,25 @@ impl Reactor {
         }
     }
 
-    fn open(&mut self, mut stream: TcpStream, peer: SocketAddr, address: u8) {
+    fn open(&mut self, stream: TcpStream, peer: SocketAddr, address: u8) {
         self.engine.core.setup.counters.opened.add(1);
-        let token = self.engine.entries.next_token();
-        // Both directions at once: edge-triggered, so a direction that is not waited for costs nothing.
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if self.poll.registry().register(&mut stream, token, interest).is_err() {
-            return;
-        }
         self.engine.open(stream, peer.ip().to_canonical().is_loopback(), address, &self.orders.connections);
+    }
+
+    /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for
+    /// costs nothing afterwards.
+    fn listen(&mut self) {
+        let registry = self.poll.registry();
+        self.engine.listen(|stream, token, change| {
+            let interest = match change.to {
+                Hears::InputAndRoom => Interest::READABLE | Interest::WRITABLE,
+                _ => Interest::READABLE,
+            };
+            match change.from {
+                Hears::Nothing => registry.register(stream, token, interest),
+                _ => registry.reregister(stream, token, interest),
+            }
+        });
     }
 
     fn reap_closed(&mut self) {

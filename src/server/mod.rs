@@ -100,7 +100,7 @@ impl Server {
         config.check()?;
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
-        let sockets = bind_all(&config.server.listen, reactor_count)?;
+        let sockets = bind_all(&config.server.listen, reactor_count, config.server.defer_accept)?;
         let addresses = sockets.iter().map(|own| own[0].local_addr()).collect::<Result<Vec<_>, _>>()?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -256,7 +256,7 @@ impl SharedParts {
 }
 
 /// Binds every address once per reactor. Port 0 is resolved by the first.
-fn bind_all(addresses: &[SocketAddr], reactors: usize) -> Result<Vec<Vec<TcpListener>>, StartError> {
+fn bind_all(addresses: &[SocketAddr], reactors: usize, deferring: bool) -> Result<Vec<Vec<TcpListener>>, StartError> {
     addresses
         .iter()
         .map(|&address| {
@@ -265,11 +265,11 @@ fn bind_all(addresses: &[SocketAddr], reactors: usize) -> Result<Vec<Vec<TcpList
                 // Shared ports would let a second server take half of the first one's connections: ask without sharing.
                 crate::reactor::probe(address).map_err(failed)?;
             }
-            let first = listen(address).map_err(failed)?;
+            let first = listen(address, deferring).map_err(failed)?;
             let resolved = first.local_addr().map_err(failed)?;
             let mut sockets = vec![first];
             for _ in 1..reactors {
-                sockets.push(listen(resolved).map_err(failed)?);
+                sockets.push(listen(resolved, deferring).map_err(failed)?);
             }
             Ok(sockets)
         })

@@ -23,6 +23,8 @@ pub(super) struct Pipe {
     pub(super) dropped: bool,
     /// Bytes that the kernel holds for a client that does not read.
     pub(super) window: usize,
+    /// The server asked to be told of room.
+    pub(super) hears_of_room: bool,
     /// A write found no room, so room is news.
     pub(super) is_blocked: bool,
     /// Bytes that one write takes at most, however much room there is.
@@ -45,7 +47,8 @@ impl Pipe {
     pub(super) fn read(&mut self, most: usize, into: &mut Vec<u8>) -> bool {
         let count = most.min(self.to_client.len());
         into.extend(self.to_client.drain(..count));
-        self.is_blocked && self.to_client.len() < self.window && std::mem::take(&mut self.is_blocked)
+        let is_news = self.hears_of_room && self.is_blocked && self.to_client.len() < self.window;
+        is_news && std::mem::take(&mut self.is_blocked)
     }
 }
 

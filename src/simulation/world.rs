@@ -13,7 +13,7 @@ use crate::hub::post::MailboxId;
 use crate::metrics::Counters;
 use crate::reactor::Setup;
 use crate::reactor::engine::{Engine, Readiness};
-use crate::reactor::entry::parts;
+use crate::reactor::entry::{Hears, parts};
 use crate::server::{hub_limits, policy};
 use crate::wire::json::JsonScratch;
 use crate::workers::Worker;
@@ -224,6 +224,10 @@ impl World {
             home.engine.take_event(slot, generation, readiness);
         }
         home.engine.turn();
+        home.engine.listen(|socket, _, change| {
+            socket.0.borrow_mut().hears_of_room |= change.to == Hears::InputAndRoom;
+            Ok(())
+        });
         home.engine.reap_closed(&self.connections, |_| ());
         home.stays_up = home.engine.is_busy();
         home.due = home.engine.rest(self.now).map(|rest| self.now + rest);
