@@ -2,6 +2,7 @@
 
 use super::entry::{Entry, Socket};
 use super::parked::Parked;
+use super::run::Run;
 use super::stage::Stage;
 use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
@@ -80,6 +81,8 @@ pub(super) struct Core {
     /// Those of whom the kernel should tell more than it does.
     pub(super) deaf: Vec<u32>,
     pub(super) parked: Parked,
+    /// Publications on their way; empty between ticks.
+    pub(super) run: Run,
     /// What is written at once out of several parts: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
     pub(super) together: Together,
@@ -111,6 +114,7 @@ impl Core {
             dead: Vec::new(),
             deaf: Vec::new(),
             parked: Parked::default(),
+            run: Run::default(),
             gathered: Vec::new(),
             together: Together::default(),
             job_buffers: Vec::new(),

@@ -1,7 +1,9 @@
 //! The phase `drain_mailbox`: letters from the hub and the workers into the outboxes of connections.
 
 use super::core::Core;
-use super::entry::{Entries, Socket};
+use super::entry::{Entries, Entry, Socket};
+use super::flush::GATHER_BYTES_MAX;
+use super::run::Run;
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::close::Reason;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
@@ -18,15 +20,17 @@ const LETTERS_PER_TICK: usize = 4096;
 /// Pushes into outboxes in one tick, after which the tick goes on to the flush.
 const PUSHES_PER_TICK: usize = 200_000;
 
-/// One publication on its way to the subscribers of one reactor.
+/// A run of publications on its way to the subscribers of one reactor.
 struct Push<'a> {
-    publication: &'a Arc<Publication>,
+    publications: &'a [Arc<Publication>],
     /// Slot and generation of the one that does not want it.
     exclude: Option<(u32, u32)>,
     /// Bytes in an outbox from which on it should be flushed first.
     half_full: usize,
-    /// Its text frame, from the first subscriber on.
-    frame: Option<SharedFrame>,
+    /// Whether some of it is binary for those who asked in a binary frame.
+    any_binary: bool,
+    /// All of it as text, for those with nothing else to say; `None` when that is too long for one piece or nobody takes text.
+    frames: Option<SharedFrame>,
     /// Pushes by the short way.
     plain: u64,
     /// An outbox should be flushed before more is delivered.
@@ -44,18 +48,21 @@ impl Core {
     ) -> bool {
         let (mut entries_freed, mut bytes_freed, mut pushes) = (0, 0, 0);
         let mut left_over = true;
+        let mut run = std::mem::take(&mut self.run);
         for _ in 0..LETTERS_PER_TICK {
             let Some(letter) = inbox.next() else {
                 left_over = false;
                 break;
             };
-            let mut stop = false;
+            let memberships = |to: ConnId| entries.peek(to.slot).map(|entry| &entry.memberships);
+            let can_wait = run.can_wait(&letter, subscriptions, memberships);
+            let stop = !can_wait && self.fan_out(&mut run, entries, subscriptions);
             match letter {
                 Letter::Delivery(Delivery::Publication { channel, publication, exclude }) => {
                     entries_freed += 1;
                     bytes_freed += publication.weight();
                     pushes += subscriptions.members(channel).len();
-                    stop = self.fan_out(channel, &publication, exclude, entries, subscriptions);
+                    run.push(channel, publication, exclude);
                 }
                 Letter::Delivery(Delivery::Reset { channel, name, epoch }) => {
                     entries_freed += 1;
@@ -69,26 +76,32 @@ impl Core {
                 break;
             }
         }
+        self.fan_out(&mut run, entries, subscriptions);
+        self.run = run;
         if entries_freed > 0 {
             self.setup.postman.mailboxes.free(inbox.id, entries_freed, bytes_freed);
         }
         left_over
     }
 
-    /// Pushes one publication to the channel's subscribers here; true when an outbox should be flushed before more.
-    fn fan_out<S: Socket>(
-        &mut self,
-        channel: ChannelId,
-        publication: &Arc<Publication>,
-        exclude: Option<ConnId>,
-        entries: &mut Entries<S>,
-        subscriptions: &Subscriptions,
-    ) -> bool {
-        let own = self.setup.postman.own;
-        let exclude = exclude.filter(|name| Some(name.mailbox) == own).map(|name| (name.slot, name.generation));
-        let half_full = self.setup.limits.outbox_bytes / 2;
-        let mut push = Push { publication, exclude, half_full, frame: None, plain: 0, stop: false };
+    /// Pushes a run to its channel's subscribers here and empties it; true when an outbox should be flushed before more.
+    fn fan_out<S: Socket>(&mut self, run: &mut Run, entries: &mut Entries<S>, subscriptions: &Subscriptions) -> bool {
+        let Some((channel, exclude)) = run.key() else { return false };
         let members = subscriptions.members(channel);
+        let own = self.setup.postman.own;
+        let half_full = self.setup.limits.outbox_bytes / 2;
+        let takes_text =
+            |member: &Member| entries.peek(member.slot).is_some_and(|entry| entry.connection.is_plain_socket());
+        let frames = if members.iter().any(takes_text) { run.frames(half_full.min(GATHER_BYTES_MAX)) } else { None };
+        let mut push = Push {
+            publications: run.publications(),
+            exclude: exclude.filter(|name| Some(name.mailbox) == own).map(|name| (name.slot, name.generation)),
+            half_full,
+            any_binary: run.publications().iter().any(|publication| publication.is_binary()),
+            frames,
+            plain: 0,
+            stop: false,
+        };
         let mut next = 0;
         while next < members.len() {
             // One net under all of them: after a panic the one it came from is ended, and the others are told.
@@ -104,9 +117,11 @@ impl Core {
                 self.after_panic(members[next - 1].slot, entry);
             }
         }
-        self.setup.counters.frames_out.add(push.plain);
-        self.setup.counters.deliveries.add(push.plain);
-        push.stop
+        let (plain, stop) = (push.plain, push.stop);
+        self.setup.counters.frames_out.add(plain);
+        self.setup.counters.deliveries.add(plain);
+        run.clear();
+        stop
     }
 
     #[inline]
@@ -116,23 +131,41 @@ impl Core {
         if excluded || entry.dead.is_some() {
             return;
         }
-        if self.judge_by_limit(member.slot, entry) {
-            self.settle(member.slot, entry);
-            return;
-        }
-        let as_text = !member.binary || !push.publication.is_binary();
-        if as_text && entry.connection.is_plain_socket() {
-            let frame = push.frame.get_or_insert_with(|| push.publication.text_frame());
-            entry.connection.outbox.push_shared(SharedFrame::clone(frame), &mut self.spares);
-            push.plain += 1;
-            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
-        } else {
-            let env = &mut self.env(entry.address);
-            entry.connection.push(push.publication, member.binary, env);
-            push.stop |=
-                !entry.write_blocked && entry.connection.outbox.len() >= entry.connection.outbox_limit(env) / 2;
+        let plain = entry.connection.is_plain_socket() && !(member.binary && push.any_binary);
+        match &push.frames {
+            Some(frames) if plain && entry.connection.outbox.is_empty() => {
+                entry.connection.outbox.push_shared(SharedFrame::clone(frames), &mut self.spares);
+                push.plain += push.publications.len() as u64;
+                push.stop |= entry.connection.outbox.len() >= push.half_full;
+            }
+            _ => {
+                if !self.push_each(member, push, plain, entry) {
+                    return;
+                }
+            }
         }
         self.after_push(member.slot, entry);
+    }
+
+    /// Pushes one after the other; false when the reader was cut off.
+    fn push_each<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, plain: bool, entry: &mut Entry<S>) -> bool {
+        for publication in push.publications {
+            if self.judge_by_limit(member.slot, entry) {
+                self.settle(member.slot, entry);
+                return false;
+            }
+            let half_full = if plain {
+                entry.connection.outbox.push_shared(publication.text_frame(), &mut self.spares);
+                push.plain += 1;
+                push.half_full
+            } else {
+                let env = &mut self.env(entry.address);
+                entry.connection.push(publication, member.binary, env);
+                entry.connection.outbox_limit(env) / 2
+            };
+            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= half_full;
+        }
+        true
     }
 
     fn fan_out_reset<S: Socket>(
@@ -154,7 +187,7 @@ impl Core {
 
     /// The cheap part of `settle`: a push changes nothing but the outbox.
     #[inline]
-    fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut super::entry::Entry<S>) {
+    fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if entry.write_blocked {
             // It will not be flushed before its socket takes more, so it is judged here.
             self.charge(entry);

@@ -13,6 +13,7 @@ mod listener;
 mod parked;
 mod read;
 mod ring;
+mod run;
 mod stage;
 mod subscriptions;
 mod together;

@@ -70,6 +70,11 @@ impl Subscriptions {
         self.by_id.get(&id).map_or(&[], |index| &self.channels[*index as usize].members)
     }
 
+    /// Whether a connection with this list is subscribed to a channel.
+    pub(super) fn is_member(&self, id: ChannelId, own: &Memberships) -> bool {
+        self.find(id, own).is_some()
+    }
+
     /// Subscribes the connection in `slot`, whose list is `own`.
     pub(super) fn add(&mut self, id: ChannelId, slot: u32, own: &mut Memberships, binary: bool, limit: usize) -> Added {
         if let Some(place) = self.find(id, own) {

@@ -138,13 +138,17 @@ impl Rehearsal {
 
     /// Connects a client, which becomes a WebSocket at `path` (as `/echo` or `/channels/x`), and turns.
     pub fn open(&mut self, path: &str) -> Client {
-        let (slot, generation) = parts(self.engine.entries.next_token());
-        let stream = Memory { input: None, spares: Rc::clone(&self.spares), written: 0 };
-        self.engine.open(stream, true, 0, &self.connections);
-        let client = Client { slot, generation };
+        let client = self.connect();
         self.send(client, format!("GET {path} {UPGRADE}").as_bytes());
         self.turn();
         client
+    }
+
+    fn connect(&mut self) -> Client {
+        let (slot, generation) = parts(self.engine.entries.next_token());
+        let stream = Memory { input: None, spares: Rc::clone(&self.spares), written: 0 };
+        self.engine.open(stream, true, 0, &self.connections);
+        Client { slot, generation }
     }
 
     /// Gives the server bytes to read at its next turn.
@@ -193,8 +197,9 @@ impl Rehearsal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rehearsal, masked};
+    use super::{Client, Rehearsal, masked};
     use crate::Config;
+    use crate::hub::post::{ConnId, MailboxId};
     use std::time::Duration;
 
     #[test]
@@ -243,6 +248,83 @@ mod tests {
             "64 KiB are reached with the second of 60,000 bytes, but four have their turn; in the order they came"
         );
     }
+
+    /// A message in a text frame; one with a line feed, in a binary frame.
+    fn framed(message: &str) -> Vec<u8> {
+        let mut frame = masked(message.as_bytes());
+        frame[0] = if message.contains('\n') { 0x82 } else { 0x81 };
+        frame
+    }
+
+    /// Bytes written to each reader of `x` and to one who sends these messages: at once, or with a turn behind each.
+    fn written_to_all(messages: &[&str], at_once: bool) -> Vec<u64> {
+        let mut server = Rehearsal::new(&Config::default());
+        let clients = ["/ws", "/ws", "/channels/x", "/channels/x"].map(|path| server.open(path));
+        for (client, end) in [(0, ""), (1, "\n")] {
+            server.send(clients[client], &framed(&format!(r#"{{"method":"GET","path":"/channels/x"}}{end}"#)));
+            server.turn();
+        }
+        let sender = clients[0];
+        for message in messages {
+            server.send(sender, &framed(message));
+            if !at_once {
+                server.turn();
+            }
+        }
+        server.turn();
+        clients.iter().map(|client| server.written(*client).expect("it is there")).collect()
+    }
+
+    /// What is published behind each other leaves in one piece, which nobody can tell from the pieces.
+    #[test]
+    fn a_run_of_publications_is_what_they_are_one_by_one() {
+        const ONE: &str = r#"{"method":"POST","path":"/channels/x","data":1}"#;
+        const NOT_TO_ME: &str = r#"{"method":"POST","path":"/channels/x","data":22,"exclude_self":true}"#;
+        const ELSEWHERE: &str = r#"{"method":"POST","path":"/channels/y","data":333}"#;
+        const BINARY: &str = "{\"method\":\"POST\",\"path\":\"/channels/x\"}\n\u{1}\u{2}";
+        const LEAVE: &str = r#"{"method":"DELETE","path":"/subscriptions/x"}"#;
+        const COME: &str = r#"{"method":"GET","path":"/channels/x"}"#;
+        let long = format!(r#"{{"method":"POST","path":"/channels/x","data":"{}"}}"#, "x".repeat(9_000));
+        for messages in [
+            &[ONE; 8][..],
+            &[ONE; 200],
+            &[ONE, NOT_TO_ME, ONE, NOT_TO_ME, NOT_TO_ME],
+            &[ONE, ELSEWHERE, ONE, ELSEWHERE],
+            &[ONE, BINARY, BINARY, ONE],
+            &[ONE, LEAVE, ONE, ONE, COME, ONE, ONE],
+            &[ONE, LEAVE, NOT_TO_ME, ONE, ONE, ONE],
+            &[&long, &long, &long, ONE],
+        ] {
+            assert_eq!(written_to_all(messages, true), written_to_all(messages, false), "{messages:?}");
+        }
+    }
+
+    /// Five publications of one tick, of which three exclude a reader who did not send them.
+    #[test]
+    fn a_run_ends_where_somebody_else_is_excluded() {
+        let written = |at_once: bool| {
+            let mut server = Rehearsal::new(&Config::default());
+            let readers = ["/channels/x"; 3].map(|path| server.open(path));
+            let names = readers.map(|Client { slot, generation }| {
+                format!("?exclude={}", ConnId { mailbox: MailboxId(0), slot, generation })
+            });
+            for query in ["", &names[0], &names[0], &names[1], ""] {
+                let publisher = server.connect();
+                let head = format!("POST /channels/x{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1");
+                server.send(publisher, head.as_bytes());
+                if !at_once {
+                    server.turn();
+                }
+            }
+            server.turn();
+            assert_eq!(server.hub().stats().published, 5);
+            readers.map(|reader| server.written(reader).expect("it is there"))
+        };
+        let [first, second, third] = written(false);
+        assert!(first < second && second < third);
+        assert_eq!(written(true), [first, second, third]);
+    }
+
     /// Each byte of a dripping frame had started its time anew.
     #[test]
     fn a_dripping_echo_has_its_time_once() {
