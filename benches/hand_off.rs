@@ -6,7 +6,8 @@ use std::thread::{Thread, current, park};
 use std::time::Instant;
 use tidings::connection::task::{RawWork, Rights, Task};
 use tidings::handoff::job::{Job, JobQueues};
-use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Postman, Wake};
+use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Wake};
+use tidings::handoff::postman::Postman;
 use tidings::hub::Hub;
 use tidings::hub::execute::execute;
 use tidings::hub::limits::HubLimits;
@@ -54,7 +55,7 @@ fn hand_off(c: &mut Criterion) {
         counters: Arc::default(),
     };
     let thread = std::thread::spawn(move || worker.run());
-    let postman = Postman { mailboxes: Arc::clone(&mailboxes), own: Some(MailboxId(0)) };
+    let postman = Postman::new(Arc::clone(&mailboxes), Some(MailboxId(0)));
     let mut scratch = JsonScratch::default();
     let mut group = c.benchmark_group("hand_off");
     for size in [128, 1024, 4096, 8192, 16 * 1024, 60 * 1024] {

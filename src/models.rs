@@ -6,7 +6,8 @@
 //! A wake that is lost, or room that nobody is told of, leaves a thread waiting for ever, which the checker calls a
 //! deadlock; it prints the schedule with which a failure runs again.
 
-use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Postman, Wake};
+use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
+use crate::handoff::postman::Postman;
 use crate::hub::execute::{Progress, execute};
 use crate::hub::post::{Answer, ConnId, Delivery, Form, MailboxId};
 use crate::hub::publication::{Draft, Publication};
@@ -108,14 +109,14 @@ fn no_wake_is_lost() {
         let (boxes, mut owners) = mailboxes(1, 100);
         let (inbox, bell) = owners.pop().expect("one reactor");
         let hub = hub();
-        let subscriber = Postman { mailboxes: Arc::clone(&boxes), own: Some(MailboxId(0)) };
+        let subscriber = Postman::new(Arc::clone(&boxes), Some(MailboxId(0)));
         let now = Instant::now();
         execute(&mut get(name(0, 1)), &hub, &subscriber, now, 0);
         let publishers: Vec<_> = (0..2)
             .map(|_| {
                 let (hub, boxes) = (Arc::clone(&hub), Arc::clone(&boxes));
                 thread::spawn(move || {
-                    let postman = Postman { mailboxes: boxes, own: None };
+                    let postman = Postman::new(boxes, None);
                     let progress = execute(&mut post(name(9, 0)), &hub, &postman, now, 0);
                     assert!(matches!(progress, Progress::Done));
                 })
@@ -143,7 +144,7 @@ fn room_in_several_mailboxes_is_reserved_and_announced() {
         let hub = hub();
         let now = Instant::now();
         for mailbox in 0..2 {
-            let postman = Postman { mailboxes: Arc::clone(&boxes), own: Some(MailboxId(mailbox)) };
+            let postman = Postman::new(Arc::clone(&boxes), Some(MailboxId(mailbox)));
             execute(&mut get(name(mailbox, 1)), &hub, &postman, now, 0);
         }
         let reactors: Vec<_> = owners
@@ -151,7 +152,7 @@ fn room_in_several_mailboxes_is_reserved_and_announced() {
             .map(|(inbox, bell)| {
                 let (hub, boxes) = (Arc::clone(&hub), Arc::clone(&boxes));
                 thread::spawn(move || {
-                    let postman = Postman { mailboxes: Arc::clone(&boxes), own: Some(inbox.id) };
+                    let postman = Postman::new(Arc::clone(&boxes), Some(inbox.id));
                     let (mut offsets, mut activations) = (Vec::new(), 0);
                     let mut parked = Some(post(name(inbox.id.0, 1)));
                     let mut waits = false;
@@ -159,7 +160,7 @@ fn room_in_several_mailboxes_is_reserved_and_announced() {
                         take(&boxes, &inbox, &mut offsets, &mut activations);
                         if let Some(mut work) = parked.take() {
                             let blocked = matches!(execute(&mut work, &hub, &postman, now, 0), Progress::Blocked);
-                            boxes.pay_wakes();
+                            postman.pay_wakes();
                             parked = blocked.then_some(work);
                             if blocked && !waits {
                                 // Having said so, it tries once more, as a reactor does.
@@ -195,7 +196,7 @@ fn interest_is_counted_whatever_meets() {
             .map(|(inbox, _)| {
                 let (hub, boxes) = (Arc::clone(&hub), Arc::clone(&boxes));
                 thread::spawn(move || {
-                    let postman = Postman { mailboxes: boxes, own: Some(inbox.id) };
+                    let postman = Postman::new(boxes, Some(inbox.id));
                     // One stays, and one closes before its activation is looked at.
                     for slot in 1..=2 {
                         execute(&mut get(name(inbox.id.0, slot)), &hub, &postman, now, 0);
@@ -217,7 +218,7 @@ fn interest_is_counted_whatever_meets() {
         let publisher = {
             let (hub, boxes) = (Arc::clone(&hub), Arc::clone(&boxes));
             thread::spawn(move || {
-                let postman = Postman { mailboxes: boxes, own: None };
+                let postman = Postman::new(boxes, None);
                 for _ in 0..2 {
                     execute(&mut post(name(9, 0)), &hub, &postman, now, 0);
                 }

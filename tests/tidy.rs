@@ -59,7 +59,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("simd_json", &["wire"]),
     ("simdutf8", &["wire"]),
     ("slab", &["hub", "reactor"]),
-    ("smallvec", &["wire", "hub", "connection", "reactor"]),
+    ("smallvec", &["wire", "hub", "connection", "reactor", "handoff"]),
     ("socket2", &["reactor"]),
     ("strsim", &["wire", "config"]),
     ("thiserror", &["wire", "client", "server"]),

@@ -4,7 +4,7 @@
 //! before it is given an offset (law 1), so what is posted always fits. Replies are bounded by the requests in flight.
 //! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
 
-use crate::hub::post::{ConnId, Delivery, MailboxId, Post};
+use crate::hub::post::{ConnId, Delivery, MailboxId};
 use crate::hub::work::Work;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Receiver, RwLock, Sender, unbounded};
@@ -221,7 +221,7 @@ impl Mailboxes {
     pub fn post_returned(&self, returned: Box<Returned>) {
         let mailbox = returned.to.mailbox;
         self.send(mailbox, Letter::Returned(returned));
-        self.with(mailbox, Mailbox::wake);
+        self.wake(mailbox);
     }
 
     /// Wakes every reactor that waits for room: room came free somewhere that has no mailbox (a worker's queue).
@@ -246,13 +246,58 @@ impl Mailboxes {
         self.reactors.iter().for_each(Mailbox::wake);
     }
 
+    /// Room for one publication of so many bytes, unless there is none; then those who make room will say so.
+    pub(super) fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.with(mailbox, |owner| {
+            let reserved = || {
+                let alone = owner.entries.load(Ordering::SeqCst) == 0;
+                let fitting = |held: usize| (alone || held + bytes <= self.outbound_limit).then_some(held + bytes);
+                if self.outbound.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_err() {
+                    return false;
+                }
+                let reserved = owner.try_reserve(bytes);
+                if !reserved {
+                    self.outbound.fetch_sub(bytes, Ordering::SeqCst);
+                }
+                reserved
+            };
+            // Said before the second try, so that room which comes free in between is either seen or announced.
+            reserved() || {
+                owner.refused_somebody.store(true, Ordering::SeqCst);
+                reserved()
+            }
+        }) || !self.exists(mailbox)
+    }
+
+    /// Gives reserved room back. A lock is held: whoever was refused in between is woken by `pay_wakes`, after the unlock.
+    pub(super) fn release(&self, mailbox: MailboxId, bytes: usize) {
+        self.with(mailbox, |owner| {
+            owner.give_back(1, bytes);
+            self.outbound.fetch_sub(bytes, Ordering::AcqRel);
+            if owner.refused_somebody.load(Ordering::SeqCst) && owner.refused_somebody.swap(false, Ordering::SeqCst) {
+                self.owes_wakes.store(true, Ordering::SeqCst);
+            }
+        });
+    }
+
+    /// Wakes the owner of a mailbox.
+    pub(super) fn wake(&self, mailbox: MailboxId) {
+        self.with(mailbox, Mailbox::wake);
+    }
+
+    /// A publication for a mailbox that was closed a moment ago is nobody's: it must not block the publisher.
+    fn exists(&self, mailbox: MailboxId) -> bool {
+        (mailbox.0 as usize) < self.reactors.len()
+            || self.library.read().unwrap_or_else(PoisonError::into_inner).contains_key(&mailbox.0)
+    }
+
     fn wake_those_who_wait(&self, freed: &Mailbox) {
         if freed.refused_somebody.load(Ordering::SeqCst) && freed.refused_somebody.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
         }
     }
 
-    fn send(&self, mailbox: MailboxId, letter: Letter) {
+    pub(super) fn send(&self, mailbox: MailboxId, letter: Letter) {
         // A closed mailbox is one whose owner is gone: its letters have no reader.
         self.with(mailbox, |owner| drop(owner.letters.send(letter)));
     }
@@ -294,69 +339,6 @@ impl Inbox {
     #[must_use]
     pub fn next(&self) -> Option<Letter> {
         self.receiver.try_recv().ok()
-    }
-}
-
-/// One thread's way to all mailboxes. It never wakes its own: the thread looks there anyway.
-pub struct Postman {
-    /// All mailboxes.
-    pub mailboxes: Arc<Mailboxes>,
-    /// The mailbox that this thread drains itself, if any.
-    pub own: Option<MailboxId>,
-}
-
-impl Post for Postman {
-    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
-        let boxes = &*self.mailboxes;
-        boxes.with(mailbox, |owner| {
-            let reserved = || {
-                let alone = owner.entries.load(Ordering::SeqCst) == 0;
-                let fitting = |held: usize| (alone || held + bytes <= boxes.outbound_limit).then_some(held + bytes);
-                if boxes.outbound.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_err() {
-                    return false;
-                }
-                let reserved = owner.try_reserve(bytes);
-                if !reserved {
-                    boxes.outbound.fetch_sub(bytes, Ordering::SeqCst);
-                }
-                reserved
-            };
-            // Said before the second try, so that room which comes free in between is either seen or announced.
-            reserved() || {
-                owner.refused_somebody.store(true, Ordering::SeqCst);
-                reserved()
-            }
-        }) || !boxes.exists(mailbox)
-    }
-
-    fn release(&self, mailbox: MailboxId, bytes: usize) {
-        let boxes = &*self.mailboxes;
-        boxes.with(mailbox, |owner| {
-            owner.give_back(1, bytes);
-            boxes.outbound.fetch_sub(bytes, Ordering::AcqRel);
-            // A lock is held: whoever was refused in between is woken by `pay_wakes`, after the unlock.
-            if owner.refused_somebody.load(Ordering::SeqCst) && owner.refused_somebody.swap(false, Ordering::SeqCst) {
-                boxes.owes_wakes.store(true, Ordering::SeqCst);
-            }
-        });
-    }
-
-    fn post(&self, mailbox: MailboxId, delivery: Delivery) {
-        self.mailboxes.send(mailbox, Letter::Delivery(delivery));
-    }
-
-    fn wake(&self, mailbox: MailboxId) {
-        if self.own != Some(mailbox) {
-            self.mailboxes.with(mailbox, Mailbox::wake);
-        }
-    }
-}
-
-impl Mailboxes {
-    /// A publication for a mailbox that was closed a moment ago is nobody's: it must not block the publisher.
-    fn exists(&self, mailbox: MailboxId) -> bool {
-        (mailbox.0 as usize) < self.reactors.len()
-            || self.library.read().unwrap_or_else(PoisonError::into_inner).contains_key(&mailbox.0)
     }
 }
 

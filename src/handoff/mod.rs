@@ -2,3 +2,4 @@
 
 pub mod job;
 pub mod mailbox;
+pub mod postman;

@@ -13,7 +13,7 @@ use crate::connection::outbox::{Outbox, Spares};
 use crate::connection::task::RawWork;
 use crate::connection::{Hold, Payload, Transport};
 use crate::handoff::job::{Job, JobQueues};
-use crate::handoff::mailbox::Postman;
+use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
 use crate::hub::post::ConnId;
@@ -164,7 +164,6 @@ impl Core {
     /// Executes parsed work; true when it has to wait for room and was parked.
     pub(super) fn run(&mut self, mut work: Work) -> bool {
         let progress = execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms);
-        self.setup.postman.mailboxes.pay_wakes();
         match progress {
             Progress::Done => false,
             Progress::Blocked => {

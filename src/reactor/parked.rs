@@ -98,7 +98,7 @@ impl Core {
                 None => self.resume(holder, entries),
             }
         }
-        self.setup.postman.mailboxes.pay_wakes();
+        self.setup.postman.pay_wakes();
         self.parked.fresh |= self.parked.waiting.len() > RETRIES_PER_TICK;
         if self.parked.waiting.is_empty() {
             self.setup.postman.mailboxes.set_waiting(self.mailbox(), false);

@@ -41,6 +41,7 @@ impl Core {
             }
             let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
             self.contain(slot, entry, |core, entry| core.turn(to, entry, scratch));
+            self.setup.postman.pay_wakes();
             self.settle(slot, entry);
         }
         // Keep the list's memory.

@@ -1,7 +1,8 @@
 //! The server as a library: publish from any thread, subscribe with a callback that runs on a thread of its own.
 
 use super::Server;
-use crate::handoff::mailbox::{Letter, Mailboxes, Postman};
+use crate::handoff::mailbox::{Letter, Mailboxes};
+use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute, give_up};
 use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post};
@@ -89,7 +90,7 @@ impl Server {
     /// # Errors
     /// 503 `busy` after the wait.
     pub fn reset_channel(&self, channel: &str) -> Result<Option<Position>, PublishError> {
-        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         let until = Instant::now() + self.publish_wait;
         loop {
             let now = Instant::now();
@@ -155,7 +156,7 @@ impl Server {
 
     /// Executes one request on this thread. Interest of a subscription is counted for `mailbox`.
     fn ask(&self, verb: Verb, mailbox: MailboxId) -> Result<Answer, PublishError> {
-        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         let caller = Caller { postman, mailbox, answer: RefCell::new(None) };
         let to = ConnId { mailbox, slot: 0, generation: 0 };
         let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);

@@ -10,7 +10,8 @@ pub use signals::{Interrupts, Outcome};
 use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
-use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman};
+use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
+use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::limits::HubLimits;
 use crate::hub::post::MailboxId;
@@ -228,7 +229,7 @@ impl SharedParts {
     fn setup(&self, config: &Config, index: usize, addresses: &[SocketAddr], jobs: Arc<JobQueues>) -> Setup {
         Setup {
             hub: Arc::clone(&self.hub),
-            postman: Postman { mailboxes: Arc::clone(&self.mailboxes), own: Some(MailboxId(index as u32)) },
+            postman: Postman::new(Arc::clone(&self.mailboxes), Some(MailboxId(index as u32))),
             jobs,
             inline_parse_bytes: config.server.inline_parse_bytes,
             publish_wait: config.server.publish_wait,

@@ -7,7 +7,8 @@ use super::pipe::SimulatedSocket;
 use super::settings::{Plan, settings};
 use crate::connection::env::{Limits, TICK_MS};
 use crate::handoff::job::{JobQueues, JobRoom};
-use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Postman, Wake};
+use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
+use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::post::MailboxId;
 use crate::metrics::Counters;
@@ -84,7 +85,7 @@ impl World {
             let own = Some(MailboxId(index as u32));
             let setup = Setup {
                 hub: Arc::clone(&hub),
-                postman: Postman { mailboxes: Arc::clone(&mailboxes), own },
+                postman: Postman::new(Arc::clone(&mailboxes), own),
                 jobs: Arc::clone(&jobs),
                 inline_parse_bytes: config.server.inline_parse_bytes,
                 publish_wait: config.server.publish_wait,
@@ -243,13 +244,13 @@ impl World {
         let wall_ms = self.wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let (worker, scratch) = &mut self.workers[index];
         let Ok(job) = worker.jobs.try_recv() else { return false };
-        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         worker.perform(job, &postman, scratch, self.now, wall_ms);
         true
     }
 
     fn reset(&mut self) {
-        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         let channel = super::socket_client::channel(&mut self.random, self.plan.channels);
         if self.hub.reset(&channel, &postman, self.now).is_ok_and(|position| position.is_some()) {
             self.ledger.happened.resets += 1;

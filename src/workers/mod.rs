@@ -2,7 +2,8 @@
 
 use crate::connection::task::RawWork;
 use crate::handoff::job::{Job, JobRoom};
-use crate::handoff::mailbox::{Mailboxes, Outcome, Postman, Returned};
+use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
+use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
 use crate::hub::work::Work;
@@ -32,7 +33,7 @@ pub struct Worker {
 impl Worker {
     /// Works until the queue is closed.
     pub fn run(self) {
-        let postman = Postman { mailboxes: Arc::clone(&self.mailboxes), own: None };
+        let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         let mut scratch = JsonScratch::default();
         while let Ok(job) = self.jobs.recv() {
             let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);

@@ -1,0 +1,57 @@
+//! Postmen: one thread's way to all mailboxes.
+
+use super::mailbox::{Letter, Mailboxes};
+use crate::hub::post::{Delivery, MailboxId, Post};
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// See the module. It never wakes the thread that it belongs to: that looks into its mailbox anyway.
+pub struct Postman {
+    /// All mailboxes.
+    pub mailboxes: Arc<Mailboxes>,
+    /// The mailbox that this thread drains itself, if any.
+    pub own: Option<MailboxId>,
+    /// Whom a reactor will wake: once for all that a connection's turn posts, so that they find all of it in one tick.
+    owed: RefCell<SmallVec<[MailboxId; 4]>>,
+}
+
+impl Postman {
+    /// The postman of a thread that owns a mailbox, and pays its wakes itself, or of one without, which wakes at once.
+    #[must_use]
+    pub fn new(mailboxes: Arc<Mailboxes>, own: Option<MailboxId>) -> Postman {
+        Postman { mailboxes, own, owed: RefCell::default() }
+    }
+
+    /// Wakes who got something since the last time, and who waits for room that was given back. Called when no lock is held,
+    /// after every turn of a connection.
+    pub fn pay_wakes(&self) {
+        self.owed.borrow_mut().drain(..).for_each(|mailbox| self.mailboxes.wake(mailbox));
+        self.mailboxes.pay_wakes();
+    }
+}
+
+impl Post for Postman {
+    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.mailboxes.reserve(mailbox, bytes)
+    }
+
+    fn release(&self, mailbox: MailboxId, bytes: usize) {
+        self.mailboxes.release(mailbox, bytes);
+    }
+
+    fn post(&self, mailbox: MailboxId, delivery: Delivery) {
+        self.mailboxes.send(mailbox, Letter::Delivery(delivery));
+    }
+
+    fn wake(&self, mailbox: MailboxId) {
+        if self.own.is_none() {
+            self.mailboxes.wake(mailbox);
+        } else if self.own != Some(mailbox) {
+            let mut owed = self.owed.borrow_mut();
+            if !owed.contains(&mailbox) {
+                owed.push(mailbox);
+            }
+        }
+    }
+}
