@@ -26,6 +26,7 @@ mod resume;
 mod smoke;
 mod sse;
 mod support;
+mod syscalls;
 mod tidy;
 mod together;
 mod websocket;

@@ -2,14 +2,13 @@
 //! is lost, doubled or reordered for anybody who comes back.
 
 use crate::support::PATIENCE;
-use crate::support::process::Process;
+use crate::support::process::{Process, can_trace};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tungstenite::{HandshakeError, Message, WebSocket};
@@ -170,15 +169,6 @@ fn io_error(error: tungstenite::Error) -> Error {
 
 fn is_silence(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-/// Whether strace may trace here.
-fn can_trace() -> bool {
-    let inject = "inject=getpid:error=EPERM:when=1";
-    Command::new("strace")
-        .args(["-f", "-qq", "-e", inject, "-o", "/dev/null", "true"])
-        .status()
-        .is_ok_and(|s| s.success())
 }
 
 #[test]

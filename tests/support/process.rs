@@ -135,3 +135,12 @@ pub(crate) fn descriptors_allowed() -> usize {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("the kernel tells");
     line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
 }
+
+/// Whether strace may trace here.
+pub(crate) fn can_trace() -> bool {
+    let inject = "inject=getpid:error=EPERM:when=1";
+    Command::new("strace")
+        .args(["-f", "-qq", "-e", inject, "-o", "/dev/null", "true"])
+        .status()
+        .is_ok_and(|s| s.success())
+}
