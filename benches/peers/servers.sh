@@ -85,6 +85,11 @@ CONF
 # optimization; SOCKUDO_LTO=fat asks for that.
 sockudo_install() {
   [[ -x $TARGET/sockudo/bin/sockudo ]] && return
+  package protoc protobuf-compiler
+  package pkg-config pkg-config
+  # Google's own messages come with the library's headers.
+  package protoc libprotobuf-dev /usr/include/google/protobuf/struct.proto
+  package openssl libssl-dev /usr/include/openssl/ssl.h
   CARGO_PROFILE_RELEASE_LTO=${SOCKUDO_LTO:-off} CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 cargo install --quiet sockudo \
     --version "$SOCKUDO_VERSION" --locked --no-default-features --features local --root "$TARGET/sockudo" --target-dir "$TARGET/sockudo-build"
   rm -rf "$TARGET/sockudo-build"
