@@ -1,9 +1,10 @@
-//! What an idle subscribed connection costs: the real binary with 10,000 of them, measured by the kernel.
+//! What idle subscribed connections and empty channels cost: the real binary with many of them, measured by the kernel.
 
 use crate::support::frames::{RawSocket, TEXT};
 use crate::support::process::{Process, descriptors_allowed};
 use crate::support::wait_until;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 
 /// Connections, if this process may have as many descriptors.
 const CONNECTIONS: usize = 10_000;
@@ -13,6 +14,12 @@ const COMPRESSING: usize = 3_000;
 const OTHER_DESCRIPTORS: usize = 2_000;
 /// No connection may cost more than this, in bytes of the server's own memory.
 const BYTES_MAX: usize = 4 * 1024;
+
+/// Channels, and how many are made by one request.
+const CHANNELS: usize = 100_000;
+const BATCH: usize = 50;
+/// No empty channel may cost more than this.
+const CHANNEL_BYTES_MAX: usize = 300;
 
 #[test]
 fn an_idle_subscribed_socket_costs_less_than_a_page() {
@@ -30,6 +37,28 @@ fn an_idle_socket_that_compressed_keeps_nothing_of_it() {
     let each = bytes_of_each(COMPRESSING, true);
     println!("{COMPRESSING} idle sockets that sent and received compressed messages: {each} bytes of PSS each");
     assert!(each < BYTES_MAX, "{each} bytes for each of {COMPRESSING} idle sockets that compressed");
+}
+
+/// Published to once each, with no history and nobody there.
+#[test]
+fn an_empty_channel_costs_300_bytes_at_most() {
+    let process = Process::start_by(&[], 1_000, "[history]\ncount = 0\n", &["--reactors", "1", "--workers", "1"]);
+    let mut socket = RawSocket::open(process.address, "/ws");
+    let mut make = |channels: Range<usize>| {
+        for first in channels.step_by(BATCH) {
+            let posts =
+                (first..first + BATCH).map(|at| format!(r#"{{"method":"POST","path":"/channels/c-{at}","data":1}}"#));
+            socket.send(TEXT, format!("[{}]", posts.collect::<Vec<_>>().join(",")).as_bytes());
+            assert!(!socket.next_text().contains("error"));
+        }
+    };
+    make(0..BATCH);
+    let before = process.pss();
+    make(BATCH..BATCH + CHANNELS);
+    let each = process.pss().saturating_sub(before) / CHANNELS;
+    assert_eq!(process.metric("tidings_channels"), (BATCH + CHANNELS) as f64);
+    println!("{CHANNELS} empty channels: {each} bytes of PSS each");
+    assert!(each <= CHANNEL_BYTES_MAX, "{each} bytes for each of {CHANNELS} empty channels");
 }
 
 /// Opens sockets that are subscribed, and lets them send and receive a compressed message if they `compress`: what each

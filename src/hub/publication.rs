@@ -166,6 +166,15 @@ impl Publication {
         once(&self.others().event_stream, || encode::event_stream(self.position.epoch, &self.view()))
     }
 
+    /// Whether its text frame, its binary frame and its event-stream block were made.
+    #[cfg(test)]
+    pub(crate) fn encodings_made(&self) -> [bool; 3] {
+        let others = self.others.get();
+        let is_made =
+            |cell: fn(&Encodings) -> &OnceLock<SharedFrame>| others.is_some_and(|all| cell(all).get().is_some());
+        [self.text.get().is_some(), is_made(|all| &all.binary), is_made(|all| &all.event_stream)]
+    }
+
     fn others(&self) -> &Encodings {
         if let Some(others) = self.others.get() {
             return others;
