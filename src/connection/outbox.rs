@@ -18,6 +18,11 @@ const SPARE_TAIL_BYTES: usize = 4 * 1024;
 /// large answers takes, and small beside a processor's cache.
 const SPARE_TAILS_BYTES: usize = 512 * 1024;
 
+/// Memory of a message is kept for the next large one from this size on, in bytes.
+const SPARE_LARGE_LEAST: usize = 128 * 1024;
+/// All such memory of a reactor, in bytes.
+const SPARE_LARGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// Spare queues kept by a reactor: enough for the connections that are busy in one tick, and about 2 MiB of
 /// what such queues usually hold.
 const SPARES_MAX: usize = 8 * 1024;
@@ -41,6 +46,10 @@ pub struct Spares {
     queues: Vec<Box<Queue>>,
     /// What their tails have, used or not.
     tails_bytes: usize,
+    /// What large messages were sent from.
+    large: Vec<Vec<u8>>,
+    /// What these have, used or not.
+    large_bytes: usize,
 }
 
 #[derive(Default)]
@@ -198,7 +207,7 @@ impl Outbox {
             Held::Queue(None) => {}
             _ => {
                 let queue = self.queue(spares);
-                if queue.advance(written) {
+                if queue.advance(written, spares) {
                     self.clear(spares);
                 }
             }
@@ -243,7 +252,7 @@ impl Queue {
     }
 
     /// True when nothing is left.
-    fn advance(&mut self, written: usize) -> bool {
+    fn advance(&mut self, written: usize, spares: &mut Spares) -> bool {
         debug_assert!(written <= self.bytes, "more was written than there was");
         self.bytes -= written.min(self.bytes);
         self.pinned = self.pinned.saturating_sub(written);
@@ -256,7 +265,9 @@ impl Queue {
                 break;
             }
             self.taken -= first.len();
-            self.segments.pop_front();
+            if let Some(Segment::Own(bytes)) = self.segments.pop_front() {
+                spares.put_large(bytes);
+            }
         }
         false
     }
@@ -288,11 +299,31 @@ impl Spares {
         queue
     }
 
+    /// Memory of at least so many bytes for a large message, if there is some.
+    pub fn take_large(&mut self, least: usize) -> Option<Vec<u8>> {
+        let place = self.large.iter().rposition(|bytes| bytes.capacity() >= least)?;
+        let bytes = self.large.swap_remove(place);
+        self.large_bytes -= bytes.capacity();
+        Some(bytes)
+    }
+
+    fn put_large(&mut self, bytes: Vec<u8>) {
+        let size = bytes.capacity();
+        if size >= SPARE_LARGE_LEAST && self.large_bytes + size <= SPARE_LARGE_BYTES {
+            self.large_bytes += size;
+            self.large.push(bytes);
+        }
+    }
+
     fn put(&mut self, mut queue: Box<Queue>) {
         if self.queues.len() >= SPARES_MAX {
             return;
         }
-        queue.segments.clear();
+        for segment in queue.segments.drain(..) {
+            if let Segment::Own(bytes) = segment {
+                self.put_large(bytes);
+            }
+        }
         queue.segments.shrink_to(SLICES_MAX);
         queue.tail.clear();
         if self.tails_bytes + queue.tail.capacity() > SPARE_TAILS_BYTES {
@@ -308,7 +339,9 @@ impl Spares {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outbox, SLICES_MAX, SPARE_TAIL_BYTES, SPARE_TAILS_BYTES, Spares};
+    use super::{
+        Outbox, SLICES_MAX, SPARE_LARGE_BYTES, SPARE_LARGE_LEAST, SPARE_TAIL_BYTES, SPARE_TAILS_BYTES, Spares,
+    };
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::io::IoSlice;
@@ -363,6 +396,27 @@ mod tests {
         assert!(all <= SPARE_TAILS_BYTES + 100 * SPARE_TAIL_BYTES);
         let taken: usize = (0..100).map(|_| spares.take().tail.capacity()).sum();
         assert_eq!((taken, spares.tails_bytes), (all, 0));
+    }
+
+    #[test]
+    fn memory_of_large_messages_goes_round_within_its_budget() {
+        let mut spares = Spares::default();
+        let mut outboxes: Vec<Outbox> = (0..10).map(|_| Outbox::default()).collect();
+        for outbox in &mut outboxes {
+            outbox.push_own(vec![1; SPARE_LARGE_LEAST - 1], &mut spares);
+            outbox.push_own(vec![1; 1024 * 1024], &mut spares);
+            outbox.push_own(vec![1], &mut spares);
+        }
+        // One that is sent to its end, one from which the first parts were sent, and the others by giving up.
+        let each = outboxes[0].len();
+        outboxes[0].advance(each, &mut spares);
+        outboxes[1].advance(each - 1, &mut spares);
+        assert_eq!((spares.large.len(), spares.large_bytes), (2, 2 * 1024 * 1024));
+        outboxes.iter_mut().for_each(|outbox| outbox.clear(&mut spares));
+        assert_eq!((spares.large.len(), spares.large_bytes), (8, SPARE_LARGE_BYTES));
+        assert!(spares.take_large(1024 * 1024 + 1).is_none());
+        let taken: Vec<_> = std::iter::from_fn(|| spares.take_large(1024 * 1024)).collect();
+        assert_eq!((taken.len(), spares.large_bytes), (8, 0));
     }
 
     #[test]

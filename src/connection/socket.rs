@@ -78,12 +78,19 @@ impl Socket {
         self.begun.saturating_add(wait)
     }
 
-    /// Notes when something began: `incomplete` when part of a frame is left in the input.
-    fn note_progress(&mut self, incomplete: bool, now: Ticks) {
-        if !incomplete && !self.decoder.is_mid_message() {
+    /// Notes when something began: `incomplete` when part of a frame is left in the input. Memory is lent to echoes alone:
+    /// they give it back, while what goes to a worker does not.
+    fn note_progress(&mut self, incomplete: bool, env: &mut Env) {
+        let is_under_way = self.decoder.is_mid_message();
+        if !incomplete && !is_under_way {
             self.begun = Ticks::MAX;
-        } else if self.begun == Ticks::MAX {
-            self.begun = now;
+            return;
+        }
+        if self.begun == Ticks::MAX {
+            self.begun = env.now;
+        }
+        if is_under_way && self.is_echo() {
+            self.decoder.lend(|least| env.spares.take_large(least));
         }
     }
 
@@ -288,7 +295,7 @@ impl Connection {
             }
             other => other,
         };
-        socket.note_progress(matches!(decoded, Ok(Decoded::NeedMore)) && consumed < given, env.now);
+        socket.note_progress(matches!(decoded, Ok(Decoded::NeedMore)) && consumed < given, env);
         let last_word = match decoded {
             Ok(Decoded::NeedMore) => return (consumed, Step::NeedMore),
             Ok(Decoded::Event(event)) => {

@@ -3,6 +3,9 @@
 use super::header::{Begun, Header};
 use super::{FrameError, Kind, mask, utf8};
 
+/// Memory is lent to a message of which so much has come and so much is missing, in bytes: who only announces gets none.
+const LENT_BYTES_LEAST: usize = 32 * 1024;
+
 /// How far a message is after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -85,6 +88,19 @@ impl Assembly {
             target = target.min(self.message.len() + self.remaining);
         }
         self.message.reserve_exact(target - self.message.len());
+    }
+
+    /// Goes on in memory that somebody else has no use for, if more is to come than fits into its own.
+    pub(super) fn lend(&mut self, spare: impl FnOnce(usize) -> Option<Vec<u8>>) {
+        let room = self.message.capacity() - self.message.len();
+        if room < self.remaining
+            && self.message.len().min(self.remaining) >= LENT_BYTES_LEAST
+            && let Some(mut memory) = spare(self.message.capacity() + 1)
+        {
+            memory.clear();
+            memory.extend_from_slice(&self.message);
+            self.message = memory;
+        }
     }
 
     /// Refuses a text at its first wrong byte, and one that ends inside a character (RFC 6455 section 8.1).

@@ -161,6 +161,14 @@ impl Decoder {
         self.assembly.as_ref().map_or(0, |assembly| size_of::<Assembly>() + assembly.capacity())
     }
 
+    /// Offers memory to a message under way that will outgrow its own: `spare` is asked for some of at least so many bytes.
+    /// Growing would cost a copy for each doubling, and new memory its first touch.
+    pub fn lend(&mut self, spare: impl FnOnce(usize) -> Option<Vec<u8>>) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.lend(spare);
+        }
+    }
+
     /// Whether a message has begun and not ended: the peer owes the rest of it.
     #[must_use]
     pub fn is_mid_message(&self) -> bool {

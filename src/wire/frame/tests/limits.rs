@@ -99,6 +99,31 @@ fn memory_stays_below_twice_what_came_and_ends_exact() {
 }
 
 #[test]
+fn a_large_message_goes_on_in_lent_memory_once_some_of_it_has_come() {
+    const LEAST: usize = 32 * 1024;
+    let payload: Vec<u8> = (0..3 * LEAST).map(|at| (at % 251) as u8).collect();
+    for (came, lent, is_taken) in [
+        (LEAST, 4 * LEAST, true),
+        (LEAST - 1, 4 * LEAST, false),
+        (2 * LEAST, 4 * LEAST, true),
+        (2 * LEAST + 1, 4 * LEAST, false),
+        (LEAST, 100, false),
+    ] {
+        let mut input = masked(Opcode::Binary, true, &payload);
+        let (mut decoder, limits) = (Decoder::new(Role::Server), limits(1 << 20, 1));
+        let (start, rest) = input.split_at_mut(14 + came);
+        assert!(matches!(decoder.decode(start, &limits), (_, Ok(Decoded::NeedMore))));
+        let mut memory = Some(vec![7; lent]);
+        decoder.lend(|least| memory.take_if(|memory| memory.capacity() >= least));
+        assert_eq!(memory.is_none(), is_taken, "{came} of {} came, {lent} were offered", payload.len());
+        let (_, Ok(Decoded::Event(Event::Binary(Payload::Owned(message))))) = decoder.decode(rest, &limits) else {
+            panic!("the message is complete");
+        };
+        assert_eq!((message == payload, message.capacity() == 4 * LEAST), (true, is_taken));
+    }
+}
+
+#[test]
 fn an_error_and_a_close_free_the_message_under_way() {
     for last in [(Opcode::Text, true, &b""[..]), (Opcode::Close, true, b"")] {
         let mut decoder = Decoder::new(Role::Server);
