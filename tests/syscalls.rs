@@ -30,12 +30,8 @@ impl Traced {
     fn start(arguments: &[&str]) -> Traced {
         let log =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}.calls", std::process::id(), arguments.join("")));
-        // -D: the server stays our child, and is traced by a grandchild.
-        let mut tracer = ["strace", "-D", "-f", "-qq", "-e", "trace=%desc,%network,io_uring_enter", "-s", "64", "-o"]
-            .map(str::to_owned)
-            .to_vec();
-        tracer.push(log.to_str().expect("a path in UTF-8").to_owned());
-        let server = Process::start_by(&tracer, 1_000, "", arguments);
+        let options = ["-e", "trace=%desc,%network,io_uring_enter", "-s", "64"];
+        let server = Process::start_traced(&options, &log, 1_000, arguments);
         let marker = RawSocket::open(server.address, "/ws");
         Traced { server, log, marker, marks: 0 }
     }
@@ -125,8 +121,7 @@ fn exchange(socket: &mut RawSocket, payload: &[u8], depth: usize) {
 #[test]
 #[ignore = "run by tests/run counts"]
 fn the_steady_state_makes_no_call_too_many() {
-    if !can_trace() {
-        println!("skipped: system calls: no strace here, or it may not trace");
+    if !can_trace("system calls") {
         return;
     }
     let mut traced = Traced::start(&["--reactors", "1", "--workers", "1"]);
@@ -159,8 +154,7 @@ fn the_steady_state_makes_no_call_too_many() {
 #[test]
 #[ignore = "run by tests/run counts"]
 fn another_reactor_is_woken_once_for_all_publications_of_one_read() {
-    if !can_trace() {
-        println!("skipped: wakes: no strace here, or it may not trace");
+    if !can_trace("wakes") {
         return;
     }
     let mut traced = Traced::start(&["--reactors", "2", "--workers", "1"]);

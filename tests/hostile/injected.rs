@@ -174,8 +174,7 @@ fn is_silence(error: &Error) -> bool {
 #[test]
 #[ignore = "run by tests/run hostile"]
 fn failing_system_calls_end_no_other_connection_and_lose_nothing() {
-    if !can_trace() {
-        println!("skipped: failing system calls: no strace here, or it may not trace");
+    if !can_trace("failing system calls") {
         return;
     }
     for (inject, may_end) in CASES {
@@ -186,11 +185,8 @@ fn failing_system_calls_end_no_other_connection_and_lose_nothing() {
 fn under(inject: &str, may_end: bool) {
     let call = inject.split(':').next().expect("a name");
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{call}.strace", std::process::id()));
-    // -D: the server stays our child, and is traced by a grandchild.
-    let tracer = ["strace", "-D", "-f", "-qq", "-e", &format!("trace={call}"), "-e", &format!("inject={inject}"), "-o"];
-    let mut tracer: Vec<String> = tracer.map(str::to_owned).to_vec();
-    tracer.push(log.to_str().expect("a path in UTF-8").to_owned());
-    let server = Process::start_by(&tracer, super::DESCRIPTORS, "", &["--reactors", "2", "--workers", "1"]);
+    let options = ["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")];
+    let server = Process::start_traced(&options, &log, super::DESCRIPTORS, &["--reactors", "2", "--workers", "1"]);
     let began = Instant::now();
     let mut run =
         Run { address: server.address, epoch: String::new(), until: began + LIMIT, deaths: AtomicUsize::new(0) };

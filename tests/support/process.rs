@@ -48,6 +48,15 @@ impl Process {
         process
     }
 
+    /// The same under strace with these options, which writes to `log`.
+    pub(crate) fn start_traced(options: &[&str], log: &Path, most: usize, arguments: &[&str]) -> Process {
+        // -D: the server stays our child, and is traced by a grandchild.
+        let log = log.to_str().expect("a path in UTF-8");
+        let tracer = [&["strace", "-D", "-f", "-qq", "-o", log], options].concat();
+        let tracer: Vec<String> = tracer.into_iter().map(str::to_owned).collect();
+        Process::start_by(&tracer, most, "", arguments)
+    }
+
     fn run(mut command: Command) -> Process {
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
@@ -136,11 +145,14 @@ pub(crate) fn descriptors_allowed() -> usize {
     line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
 }
 
-/// Whether strace may trace here.
-pub(crate) fn can_trace() -> bool {
+/// Whether strace may trace here; if not, says that `what` is skipped.
+pub(crate) fn can_trace(what: &str) -> bool {
     let inject = "inject=getpid:error=EPERM:when=1";
-    Command::new("strace")
-        .args(["-f", "-qq", "-e", inject, "-o", "/dev/null", "true"])
-        .status()
-        .is_ok_and(|s| s.success())
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-e", inject, "-o", "/dev/null", "true"]);
+    let can = strace.status().is_ok_and(|status| status.success());
+    if !can {
+        println!("skipped: {what}: no strace here, or it may not trace");
+    }
+    can
 }
