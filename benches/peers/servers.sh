@@ -7,9 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}/peers
 PEERS=benches/peers
 NAMES=(floor floor-unbatched fastwebsockets tokio-tungstenite tokio-tungstenite-default sockudo-ws uwebsockets ws socketio nchan nats sockudo tidings)
-UWS_CRATE=libuwebsockets-sys-0.0.10
 SOCKUDO_VERSION=5.2.0
-UWS_SHA256=d51e3baec29ccd68a26e61be5376c35a778f7ebd8584041e7c535e1a80786873
 mkdir -p "$TARGET"
 
 rust() { cargo build --quiet --release --locked --manifest-path $PEERS/rust/Cargo.toml --target-dir "$TARGET"; }
@@ -20,13 +18,19 @@ node_modules() {
   (cd "$TARGET/node" && npm ci --silent --no-audit --no-fund)
 }
 
+# Where cargo has the crate with uWebSockets' sources: fetched and checked against the lock file.
+uws_crate() {
+  cargo metadata --format-version 1 --locked --filter-platform x86_64-unknown-linux-gnu --manifest-path $PEERS/uwebsockets/Cargo.toml |
+    python3 -c 'import json, os, sys
+packages = json.load(sys.stdin)["packages"]
+print(*(os.path.dirname(p["manifest_path"]) for p in packages if p["name"] == "libuwebsockets-sys"))'
+}
+
 # The sources in the crate are uWebSockets' own; its build script is not used.
 uwebsockets() {
-  local sources=$TARGET/$UWS_CRATE/uWebSockets
+  local sources
   [[ -x $TARGET/uwebsockets ]] && return
-  curl --silent --show-error --fail --location --output "$TARGET/uws.crate" "https://static.crates.io/crates/libuwebsockets-sys/$UWS_CRATE.crate"
-  echo "$UWS_SHA256  $TARGET/uws.crate" | sha256sum --check --quiet
-  tar -xzf "$TARGET/uws.crate" -C "$TARGET"
+  sources=$(uws_crate)/uWebSockets
   (
     cd "$TARGET"
     for file in "$sources"/uSockets/src/*.c "$sources"/uSockets/src/eventing/*.c; do
