@@ -47,7 +47,7 @@
 //! 9. **Network input never panics**; a panic in one connection's work would close that connection, be counted, and
 //!    poison no lock. Every refusal has a name in [`close`].
 //! 10. **Closed by default.** Loopback, same-origin pages, and no open publishing elsewhere unless it is asked for
-//!     ([`wire::http::access`]).
+//!     ([`access`]).
 //! 11. **Time is an argument** in protocol code, and monotonic.
 //!
 //! # Rooms
@@ -57,6 +57,7 @@
 //!
 //! The protocol itself is in [`wire`]. To embed a server, start with [`Server`].
 
+pub mod access;
 pub mod client;
 pub mod close;
 pub mod config;
@@ -64,6 +65,7 @@ pub mod connection;
 pub mod handoff;
 pub mod hub;
 pub mod metrics;
+pub mod model;
 #[cfg(all(test, shuttle))]
 mod models;
 pub mod reactor;

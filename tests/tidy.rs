@@ -15,13 +15,18 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
         "simulation",
         &["server", "reactor", "workers", "handoff", "connection", "hub", "wire", "metrics", "config", "close"],
     ),
-    ("server", &["reactor", "workers", "handoff", "connection", "hub", "wire", "web", "metrics", "config", "close"]),
-    ("reactor", &["handoff", "connection", "hub", "wire", "web", "metrics", "config", "close"]),
+    (
+        "server",
+        &["reactor", "workers", "handoff", "connection", "hub", "access", "wire", "web", "metrics", "config", "close"],
+    ),
+    ("reactor", &["handoff", "connection", "hub", "access", "wire", "web", "metrics", "config", "close"]),
     ("workers", &["handoff", "connection", "hub", "wire", "metrics", "config", "close"]),
     ("handoff", &["connection", "hub", "wire", "metrics", "config", "close", "sync"]),
-    ("connection", &["hub", "wire", "web", "metrics", "config", "close"]),
+    ("connection", &["hub", "access", "wire", "web", "metrics", "config", "close"]),
     ("hub", &["wire", "config", "close", "sync"]),
-    ("wire", &["close"]),
+    ("access", &["wire", "model", "close"]),
+    ("wire", &["model", "close"]),
+    ("model", &[]),
     ("web", &[]),
     ("metrics", &["close"]),
     ("client", &[]),
@@ -34,7 +39,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
 const SOCKETS: &[&str] =
     &["mio::", "socket2::", "TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs", "UnixStream"];
 const THREADS_AND_CLOCKS: &[&str] = &["std::thread", "Instant::now", "SystemTime::now", ".elapsed()"];
-const PURE: &[&str] = &["wire", "connection", "hub"];
+const PURE: &[&str] = &["model", "wire", "access", "connection", "hub"];
 
 /// Where locks may be: the hub, and the mailbox between threads.
 const LOCKS: &[&str] = &["hub/", "handoff/mailbox.rs", "server/library.rs", "sync.rs", "models.rs"];

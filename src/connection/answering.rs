@@ -2,8 +2,8 @@
 
 use super::env::Env;
 use super::{Connection, State};
+use crate::access::cors_fields;
 use crate::close::Reason;
-use crate::wire::http::access::cors_fields;
 use crate::wire::http::answer::{AnswerHead, refusal_body, write_answer};
 use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;

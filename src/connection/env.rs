@@ -2,11 +2,11 @@
 
 use super::compression::{Budget, Deflating};
 use super::outbox::Spares;
+use crate::access::AccessPolicy;
 use crate::config::Config;
 use crate::metrics::Counters;
 use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
-use crate::wire::http::access::AccessPolicy;
 use crate::wire::http::head::HeadLimits;
 use std::sync::Arc;
 use std::time::Duration;

@@ -332,10 +332,10 @@ mod tests {
     use super::socket::{Endpoint, Socket};
     use super::task::Rights;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
+    use crate::access::AccessPolicy;
     use crate::config::Config;
     use crate::connection::http::Http;
     use crate::metrics::Counters;
-    use crate::wire::http::access::AccessPolicy;
     use crate::wire::parse::Dialect;
 
     struct NoPages;

@@ -7,6 +7,7 @@ mod signals;
 pub use library::{PublishError, Subscription};
 pub use signals::{Interrupts, Outcome};
 
+use crate::access::AccessPolicy;
 use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
@@ -17,7 +18,6 @@ use crate::hub::limits::HubLimits;
 use crate::hub::post::MailboxId;
 use crate::metrics::Counters;
 use crate::reactor::{Orders, Reactor, Seed, Setup, listen};
-use crate::wire::http::access::AccessPolicy;
 use crate::workers::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::net::{SocketAddr, TcpListener};

@@ -1,9 +1,9 @@
 //! Header fields: reads those the server knows, each once or as a list as its definition says, and skips the rest.
 
-use super::authority::Authority;
 use super::head::{BodyLength, HeadError, UNREADABLE_ID, UpgradeFields, Version};
 use super::scan::FieldSection;
 use crate::close::Reason;
+use crate::model::authority::Authority;
 use smallvec::{SmallVec, smallvec};
 
 /// The known fields of one head.

@@ -1,9 +1,8 @@
-//! HTTP/1.x as bytes and values: heads, bodies, targets, answers, the WebSocket handshake, and who may ask.
+//! HTTP/1.x as bytes and values: heads, bodies, targets, answers, and the WebSocket handshake.
 //!
 //! RFC 9112 is read strictly: whatever two parsers could understand differently is refused, and every refusal is a
 //! [`HeadError`](head::HeadError) with its [`Reason`](crate::close::Reason) and a sentence that says what was expected.
 
-pub mod access;
 pub mod answer;
 pub mod body;
 pub mod gather;
@@ -11,7 +10,6 @@ pub mod head;
 pub mod target;
 pub mod upgrade;
 
-mod authority;
 mod fields;
 #[cfg(test)]
 mod head_cases;

@@ -1,7 +1,7 @@
 //! Request targets: the four forms of RFC 9112 section 3.2, percent-decoding, and the pairs of a query.
 
-use super::authority::Authority;
 use super::head::{HeadError, Method};
+use crate::model::authority::Authority;
 use std::borrow::Cow;
 
 /// A request target taken apart.

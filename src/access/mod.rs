@@ -1,8 +1,8 @@
 //! Who may ask: the Origin and Host of a request judged against the listener, closed by default, and the CORS fields.
 
-use super::authority::{Authority, Origin};
-use super::head::{HeadError, Method};
 use crate::close::Reason;
+use crate::model::authority::{Authority, Origin};
+use crate::wire::http::head::{HeadError, Method};
 
 /// How much of a client's own words a message repeats, in characters.
 const QUOTED: usize = 200;

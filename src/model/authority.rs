@@ -7,16 +7,16 @@ const HOST_BYTES: usize = 255;
 
 /// `host[:port]`, valid.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Authority<'a> {
+pub struct Authority<'a> {
     host: &'a str,
     address: Option<IpAddr>,
     /// The port that was named.
-    pub(super) port: Option<u16>,
+    pub port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
     /// Reads a Host field or the authority of a URI; `None` with user information, a list, white space, a path, or no host.
-    pub(super) fn parse(text: &'a str) -> Option<Authority<'a>> {
+    pub fn parse(text: &'a str) -> Option<Authority<'a>> {
         let bracket = if text.starts_with('[') { text.find(']')? + 1 } else { 0 };
         let colon = text[bracket..].find(':').map(|at| at + bracket);
         let (host, port) = match colon {
@@ -30,7 +30,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether both name the same host; letter case and the spelling of an IPv6 address do not count.
-    pub(super) fn same_host(&self, other: &Authority<'_>) -> bool {
+    pub fn same_host(&self, other: &Authority<'_>) -> bool {
         match (self.address, other.address) {
             (Some(mine), Some(theirs)) => mine == theirs,
             (None, None) => self.host.eq_ignore_ascii_case(other.host),
@@ -39,12 +39,12 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether the host is `localhost` or an address of the loopback interface.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost") || self.address.is_some_and(|address| address.is_loopback())
     }
 
     /// Whether the host is `localhost`, `127.0.0.1` or `[::1]`.
-    pub(super) fn is_common_loopback(&self) -> bool {
+    pub fn is_common_loopback(&self) -> bool {
         const COMMON: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         self.host.eq_ignore_ascii_case("localhost") || self.address.is_some_and(|address| COMMON.contains(&address))
     }
@@ -70,14 +70,14 @@ fn parse_literal(host: &str) -> Option<IpAddr> {
 
 /// `scheme://host[:port]` (RFC 6454 section 6.1), valid.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'a> {
+pub struct Origin<'a> {
     scheme: &'a str,
     authority: Authority<'a>,
 }
 
 impl<'a> Origin<'a> {
     /// Reads one serialised origin; `None` for `null`, a list, or anything with a path.
-    pub(super) fn parse(text: &'a str) -> Option<Origin<'a>> {
+    pub fn parse(text: &'a str) -> Option<Origin<'a>> {
         let (scheme, authority) = text.split_once("://")?;
         let letter = scheme.as_bytes().first()?.is_ascii_alphabetic();
         let clean = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
@@ -88,7 +88,7 @@ impl<'a> Origin<'a> {
     }
 
     /// Whether scheme, host and port (its scheme's default when none is named) are the same.
-    pub(super) fn same(&self, other: &Origin<'_>) -> bool {
+    pub fn same(&self, other: &Origin<'_>) -> bool {
         let port = |origin: &Origin<'_>| origin.authority.port.or_else(|| origin.default_port());
         self.scheme.eq_ignore_ascii_case(other.scheme)
             && self.authority.same_host(&other.authority)
@@ -97,13 +97,13 @@ impl<'a> Origin<'a> {
 
     /// Whether a page of this origin asked the very server that `host` names. A Host without a port stands for the
     /// default port of the origin's scheme: behind a proxy that ends TLS only the origin knows the scheme.
-    pub(super) fn same_as_host(&self, host: &Authority<'_>) -> bool {
+    pub fn same_as_host(&self, host: &Authority<'_>) -> bool {
         let Some(default) = self.default_port() else { return false };
         self.authority.same_host(host) && self.authority.port.unwrap_or(default) == host.port.unwrap_or(default)
     }
 
     /// Whether the page comes from `http(s)://localhost`, `127.0.0.1` or `[::1]`, on any port.
-    pub(super) fn is_loopback_page(&self) -> bool {
+    pub fn is_loopback_page(&self) -> bool {
         self.default_port().is_some() && self.authority.is_common_loopback()
     }
 
