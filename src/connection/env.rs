@@ -8,6 +8,7 @@ use crate::metrics::Counters;
 use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
 use crate::wire::http::head::HeadLimits;
+use crate::wire::reply::SendLimits;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,12 @@ impl Limits {
     pub fn codec(&self) -> Codec {
         let off = Tuning { level: 1, least_bytes: usize::MAX, most_bytes: 0 };
         Codec::new(self.deflate.as_ref().map_or(off, |deflate| deflate.tuning))
+    }
+
+    /// What GET `/limits` tells.
+    #[must_use]
+    pub fn to_send(&self) -> SendLimits {
+        SendLimits { message_bytes: self.frames.message_bytes, body_bytes: self.body_bytes, binary: self.binary }
     }
 
     /// Takes the limits of connections out of a configuration.

@@ -2,7 +2,7 @@
 
 use super::answering::{Asked, JSON, Ready};
 use super::compression::Windows;
-use super::env::Env;
+use super::env::{Env, Limits};
 use super::routes::Switch;
 use super::socket::Socket;
 use super::stream::Stream;
@@ -53,14 +53,15 @@ impl Connection {
     fn reply_socket(&mut self, answer: Reply, env: &mut Env) {
         let State::Socket(socket) = &mut self.state else { return };
         let Reply { to, form, id, answer } = answer;
+        let limits = env.limits;
         match (form, &answer) {
             (Form::Batch { of, .. }, _) => {
                 let subscribed = live_channel(&answer);
                 if let Answer::Unsubscribe { id: Some(id), .. } = &answer {
                     socket.unsubscribed_in_batch(id.0);
                 }
-                let whole =
-                    socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, false));
+                let whole = socket
+                    .add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, limits, false));
                 if let Some(batch) = whole {
                     let (array, held) = batch.finish();
                     socket.send(Opcode::Text, &array, &mut self.outbox, env);
@@ -79,7 +80,7 @@ impl Connection {
                 Form::Text | Form::Binary,
                 Answer::Published { .. } | Answer::HistoryDeleted { .. } | Answer::Unsubscribe { .. },
             ) if id.is_none() => {}
-            _ => self.send_with(env, |out| write_answer(out, id.as_ref(), to, &answer, false)),
+            _ => self.send_with(env, |out| write_answer(out, id.as_ref(), to, &answer, limits, false)),
         }
     }
 
@@ -96,14 +97,14 @@ impl Connection {
             }
             (Form::Batch { of, .. }, _) => {
                 let mut body = Vec::new();
-                write_answer(&mut body, id.as_ref(), to, &answer, true);
+                write_answer(&mut body, id.as_ref(), to, &answer, env.limits, true);
                 if let Some(array) = self.add_to_http_batch(of, &body) {
                     let ready = Ready { status: 200, content_type: Some(JSON), body: array, ..Ready::default() };
                     self.answer(&asked, &ready, env);
                 }
             }
             _ => {
-                let ready = http_answer(id.as_ref(), to, &answer, asked.as_on_socket);
+                let ready = http_answer(id.as_ref(), to, &answer, env.limits, asked.as_on_socket);
                 self.answer(&asked, &ready, env);
             }
         }
@@ -216,7 +217,14 @@ fn count_refusal(refusal: &Refusal, env: &Env) {
 }
 
 /// Writes an answer as JSON, as on the socket. `once` leaves the connection's name out: there is nothing to exclude.
-fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, to: ConnId, answer: &Answer, over_http: bool) {
+fn write_answer(
+    out: &mut Vec<u8>,
+    id: Option<&RequestId>,
+    to: ConnId,
+    answer: &Answer,
+    limits: &Limits,
+    over_http: bool,
+) {
     match answer {
         Answer::Channel { channel, position, recovered, publications, live, .. } => {
             let name = (*live && !over_http).then(|| to.to_string());
@@ -227,17 +235,18 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, to: ConnId, answer: &
             reply::answer_published(out, id, channel, position);
         }
         Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
+        Answer::Limits => reply::answer_limits(out, id, &limits.to_send()),
         Answer::Alive | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
         Answer::Refused(refusal) => reply::answer_error(out, id, refusal),
     }
 }
 
 /// An answer as an HTTP body: what the status and the path say already is left out, unless a socket would be told.
-fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, as_on_socket: bool) -> Ready {
+fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, limits: &Limits, as_on_socket: bool) -> Ready {
     let mut ready = Ready { status: 200, content_type: Some(JSON), ..Ready::default() };
     let body = &mut ready.body;
     match answer {
-        answer if as_on_socket => write_answer(body, id, to, answer, true),
+        answer if as_on_socket => write_answer(body, id, to, answer, limits, true),
         Answer::Channel { channel, position, recovered, publications, .. } => {
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
@@ -246,7 +255,7 @@ fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, as_on_socket
             reply::body_published(body, channel, position);
         }
         Answer::Refused(refusal) => reply::body_refused(body, refusal.code, &refusal.message),
-        other => write_answer(body, id, to, other, true),
+        other => write_answer(body, id, to, other, limits, true),
     }
     if let Answer::Refused(refusal) = answer {
         ready.status = refusal.status;

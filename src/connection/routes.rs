@@ -19,6 +19,7 @@ use crate::wire::name::parse_name;
 use crate::wire::parse::{Dialect, check_event, check_key, hint, shown};
 use crate::wire::publication::Position;
 use crate::wire::refusal::Refusal;
+use crate::wire::reply::body_limits;
 use crate::wire::request::{ChannelName, GetOptions, Item, RefusedItem, Request, Since, Verb};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -95,6 +96,7 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
         "/metrics" => page(head, access, || {
             operator_page(access, env, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
         }),
+        "/limits" => page(head, access, || limits(env)),
         "/livez" => page(head, access, || text(200, "alive\n")),
         "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
         path => match web::find(path) {
@@ -299,7 +301,7 @@ fn not_allowed(head: &Head<'_>, allow: &'static str) -> Plan {
 
 fn nothing_at(path: &str) -> HeadError {
     let shown: String = path.chars().take(60).collect();
-    let known = "/, /ws, /echo, /channels/{name}, /channels, /livez, /readyz, /metrics, /tidings.js";
+    let known = "/, /ws, /echo, /channels/{name}, /channels, /limits, /livez, /readyz, /metrics, /tidings.js";
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
@@ -313,6 +315,14 @@ fn operator_page(access: &Access, env: &Env, content_type: &'static str, make: i
     env.counters.refused.count(Reason::Forbidden);
     let body = crate::wire::http::answer::refusal_body("admin_only", message);
     Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
+}
+
+/// What a client may send: asked by clients before they queue anything that would be refused.
+fn limits(env: &Env) -> Plan {
+    let mut body = Vec::new();
+    body_limits(&mut body, &env.limits.to_send());
+    body.push(b'\n');
+    Plan::Answer(Ready { status: 200, content_type: Some(JSON), body, ..Ready::default() })
 }
 
 fn text(status: u16, body: &'static str) -> Plan {

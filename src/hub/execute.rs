@@ -95,6 +95,7 @@ impl<P: Post> Turn<'_, P> {
                 Served::Answer(Answer::Unsubscribe { channel: ChannelName::clone(channel), id })
             }
             Verb::Livez => Served::Answer(Answer::Alive),
+            Verb::Limits => Served::Answer(Answer::Limits),
         }
     }
 

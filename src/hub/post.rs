@@ -111,6 +111,8 @@ pub enum Answer {
     },
     /// The process is alive.
     Alive,
+    /// What a client may send: the connection knows.
+    Limits,
     /// The fixed text for a plain `GET`.
     PlainGet,
     /// The fixed text for a plain POST.

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// The paths a socket knows, for messages.
-pub const KNOWN_PATHS: &str = "/channels/{name}, /subscriptions/{name} and /livez";
+pub const KNOWN_PATHS: &str = "/channels/{name}, /subscriptions/{name}, /livez and /limits";
 
 /// What a path on the socket names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Route {
     Subscription(ChannelName),
     /// `/livez`.
     Livez,
+    /// `/limits`.
+    Limits,
 }
 
 /// Reads a channel's name as it stands in a path: percent-decoding it exactly once, then [`check_name`].
@@ -108,10 +110,11 @@ pub fn parse_path(path: &str) -> Result<Route, Refusal> {
     if let Some(name) = path.strip_prefix("/subscriptions/") {
         return Ok(Route::Subscription(parse_name(name)?));
     }
-    if path == "/livez" {
-        return Ok(Route::Livez);
+    match path {
+        "/livez" => Ok(Route::Livez),
+        "/limits" => Ok(Route::Limits),
+        _ => Err(not_found(path)),
     }
-    Err(not_found(path))
 }
 
 fn not_found(path: &str) -> Refusal {
@@ -232,15 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn a_path_names_a_channel_a_subscription_or_the_health() {
+    fn a_path_names_a_channel_a_subscription_the_health_or_the_limits() {
         assert_eq!(parse_path("/channels/a%20b"), Ok(Route::Channel("a b".into())));
         assert_eq!(parse_path("/subscriptions/消息"), Ok(Route::Subscription("消息".into())));
         assert_eq!(parse_path("/livez"), Ok(Route::Livez));
+        assert_eq!(parse_path("/limits"), Ok(Route::Limits));
         assert_eq!(code("/channels/a?last=1"), (400, "bad_request"));
         assert_eq!(code("/livez?"), (400, "bad_request"));
         assert_eq!(code("/channels/"), (400, "bad_channel"));
         assert_eq!(code("/channels/a/b"), (400, "bad_channel"));
-        for unknown in ["", "/", "/channels", "/channel/a", "channels/a", "/Channels/a", "/livez/", "http://h/livez"] {
+        for unknown in
+            ["", "/", "/channels", "/channel/a", "channels/a", "/Channels/a", "/livez/", "/limits/", "http://h/livez"]
+        {
             assert_eq!(code(unknown), (404, "not_found"), "{unknown}");
             let message = parse_path(unknown).expect_err(unknown).message;
             assert!(message.contains("/channels/{name}") && message.contains("/livez"), "{message}");

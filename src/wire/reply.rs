@@ -3,6 +3,7 @@
 //! Each function appends to `out` and writes no white space and no control character, so that a line of it stays a line.
 
 use super::json::text::{write_number, write_string};
+use super::parse::MAX_BATCH;
 use super::publication::{Data, Epoch, Position, PublicationView};
 use super::refusal::Refusal;
 use super::request::RequestId;
@@ -94,6 +95,42 @@ pub fn answer_done(out: &mut Vec<u8>, id: Option<&RequestId>, channel: &str) {
 pub fn answer_alive(out: &mut Vec<u8>, id: Option<&RequestId>) {
     answer_head(out, id, 200);
     out.push(b'}');
+}
+
+/// What a client may send.
+#[derive(Debug, Clone, Copy)]
+pub struct SendLimits {
+    /// Bytes of a message on the socket.
+    pub message_bytes: usize,
+    /// Bytes of an HTTP body.
+    pub body_bytes: usize,
+    /// Whether binary frames are taken.
+    pub binary: bool,
+}
+
+/// The answer to GET `/limits` on the socket: [`body_limits`] after `id` and `status`.
+pub fn answer_limits(out: &mut Vec<u8>, id: Option<&RequestId>, limits: &SendLimits) {
+    answer_head(out, id, 200);
+    out.push(b',');
+    limit_members(out, limits);
+    out.push(b'}');
+}
+
+/// The body of GET `/limits`: `{"message_bytes","body_bytes","binary","batch"}`.
+pub fn body_limits(out: &mut Vec<u8>, limits: &SendLimits) {
+    out.push(b'{');
+    limit_members(out, limits);
+    out.push(b'}');
+}
+
+fn limit_members(out: &mut Vec<u8>, limits: &SendLimits) {
+    out.extend_from_slice(b"\"message_bytes\":");
+    write_number(out, limits.message_bytes as u64);
+    out.extend_from_slice(b",\"body_bytes\":");
+    write_number(out, limits.body_bytes as u64);
+    out.extend_from_slice(if limits.binary { b",\"binary\":true" } else { b",\"binary\":false" });
+    out.extend_from_slice(b",\"batch\":");
+    write_number(out, MAX_BATCH as u64);
 }
 
 /// A refusal on the socket, and in the body that answers a request in `POST /ws`: `{["id",]"status","error":{"code","message"}}`.

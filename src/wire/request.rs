@@ -55,6 +55,8 @@ pub enum Verb {
     },
     /// GET `/livez`.
     Livez,
+    /// GET `/limits`.
+    Limits,
 }
 
 /// Where a reader wants to go on.

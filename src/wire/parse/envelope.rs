@@ -87,6 +87,10 @@ fn verb(method: Method, route: Route, fields: &Fields<'_>, payload: Payload<'_>)
             fields.check_names(&[Name::COMMON], "GET /livez")?;
             Ok(Verb::Livez)
         }
+        (Method::Get, Route::Limits) => {
+            fields.check_names(&[Name::COMMON], "GET /limits")?;
+            Ok(Verb::Limits)
+        }
         (method, route) => bodiless(method, route),
     }
 }
@@ -97,10 +101,12 @@ pub(super) fn bodiless(method: Method, route: Route) -> Result<Verb, Refusal> {
         (Method::Delete, Route::Channel(channel)) => Ok(Verb::DeleteHistory { channel }),
         (Method::Delete, Route::Subscription(channel)) => Ok(Verb::Unsubscribe { channel }),
         (Method::Get, Route::Livez) => Ok(Verb::Livez),
+        (Method::Get, Route::Limits) => Ok(Verb::Limits),
         (_, Route::Subscription(_)) => {
             Err(not_allowed("/subscriptions/{name} takes DELETE only: GET /channels/{name} subscribes"))
         }
         (_, Route::Livez) => Err(not_allowed("/livez takes GET only")),
+        (_, Route::Limits) => Err(not_allowed("/limits takes GET only")),
         (_, Route::Channel(_)) => Err(not_allowed("/channels/{name} takes GET, POST and DELETE")),
     }
 }

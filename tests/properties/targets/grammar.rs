@@ -35,6 +35,7 @@ pub(crate) enum Place {
     Channel(String),
     Subscription(String),
     Livez,
+    Limits,
 }
 
 /// A path on the socket, or the code of its refusal.
@@ -47,6 +48,8 @@ pub(crate) fn path(path: &str) -> Result<Place, &'static str> {
         name(encoded).map(Place::Subscription).ok_or("bad_channel")
     } else if path == "/livez" {
         Ok(Place::Livez)
+    } else if path == "/limits" {
+        Ok(Place::Limits)
     } else {
         Err("not_found")
     }

@@ -34,6 +34,7 @@ pub(crate) const TARGET: Target = Target {
         "/",
         "?",
         "/livez",
+        "/limits",
         "/channels/",
         "é",
         "消",
@@ -67,6 +68,7 @@ fn check_path(text: &str) -> &'static str {
         Route::Channel(name) => Place::Channel(name.to_string()),
         Route::Subscription(name) => Place::Subscription(name.to_string()),
         Route::Livez => Place::Livez,
+        Route::Limits => Place::Limits,
     });
     assert_eq!(found, grammar::path(text));
     if found.is_ok() { PATH } else { NO_PATH }

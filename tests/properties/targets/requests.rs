@@ -31,6 +31,7 @@ pub(crate) const TARGET: Target = Target {
         "\"method\":\"POST\",",
         "\"path\":\"/channels/a\",",
         "\"path\":\"/livez\",",
+        "\"path\":\"/limits\",",
         "\"id\":1,",
         "\"id\":\"x\",",
         "\"data\":null,",
@@ -283,6 +284,10 @@ fn serve(method: &str, place: Place, members: &Members<'_>, body: Option<&[u8]>,
         ("GET", Place::Livez) => {
             check_names(members, &[COMMON], faults);
             Some(Verb::Livez)
+        }
+        ("GET", Place::Limits) => {
+            check_names(members, &[COMMON], faults);
+            Some(Verb::Limits)
         }
         _ => {
             faults.push("method_not_allowed");

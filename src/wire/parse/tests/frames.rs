@@ -22,6 +22,7 @@ fn the_short_form_is_a_request_without_an_id() {
     let options = GetOptions { last: Some(5), once: true, ..GetOptions::default() };
     assert_eq!(verb("GET /channels/x {\"last\":5, \"once\":true}\n"), get("x", options));
     assert_eq!(verb("GET /livez"), Verb::Livez);
+    assert_eq!(verb("GET /limits"), Verb::Limits);
     assert_eq!(verb("POST /channels/x  {\"a\": 1.10} "), post("x", data("{\"a\": 1.10}")));
     assert_eq!(verb("POST /channels/x\n[1]"), post("x", data("[1]")));
     assert_eq!(verb("POST /channels/x {\"method\":\"GET\"}"), post("x", data("{\"method\":\"GET\"}")));
@@ -42,6 +43,8 @@ fn a_wrong_short_form_says_what_is_wrong() {
     refuses("GET /", 404, "not_found");
     refuses("GET /subscriptions/x", 405, "method_not_allowed");
     refuses("GET /livez {}", 400, "bad_request");
+    refuses("GET /limits {}", 400, "bad_request");
+    refuses("POST /limits 1", 405, "method_not_allowed");
     refuses("POST /channels/x", 400, "bad_request");
     refuses("POST /channels/x {", 400, "bad_json");
     refuses("POST /livez 1", 405, "method_not_allowed");

@@ -25,6 +25,7 @@ fn every_verb_has_its_request() {
     assert_eq!(verb(r#"{"method":"DELETE","path":"/channels/x"}"#), Verb::DeleteHistory { channel: "x".into() });
     assert_eq!(verb(r#"{"method":"DELETE","path":"/subscriptions/x"}"#), Verb::Unsubscribe { channel: "x".into() });
     assert_eq!(verb(r#"{"method":"GET","path":"/livez"}"#), Verb::Livez);
+    assert_eq!(verb(r#"{"method":"GET","path":"/limits"}"#), Verb::Limits);
 }
 
 #[test]
