@@ -113,6 +113,22 @@ fn the_first_subprotocol_offered_that_is_spoken_is_agreed_and_otherwise_none() {
 }
 
 #[test]
+fn an_empty_list_of_protocols_or_extensions_offers_nothing_and_is_no_fault() {
+    let server = TestServer::start(|_| {});
+    let rest = format!(
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
+    );
+    for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {
+        for value in ["", " ", ",", " , ,"] {
+            let answer = upgrade(&server, &format!("{rest}{name}:{value}\r\n"));
+            assert_eq!((answer.status, answer.field(name)), (101, None), "{name}:{value}");
+        }
+        let answer = upgrade(&server, &format!("{rest}{name}: ;\r\n"));
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"), "{name}");
+    }
+}
+
+#[test]
 fn frames_right_behind_the_handshake_in_the_same_write_are_served() {
     with_one_and_two_reactors(|reactors| {
         let server = TestServer::start(|config| config.server.reactors = reactors);

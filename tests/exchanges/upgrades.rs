@@ -176,6 +176,13 @@ pub(super) const CASES: &[Case] = &[
         "",
     ),
     Case(
+        "RFC 9110 5.6.1.2: lists without a member offer nothing",
+        "GET /ws HTTP/1.1\r\n{H}{W}Sec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions: ,\r\n\r\n",
+        &[101],
+        Switched,
+        "",
+    ),
+    Case(
         "RFC 7692 5.1: an extension",
         "GET /ws HTTP/1.1\r\n{H}{W}Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
         &[101],

@@ -143,9 +143,7 @@ fn offered_protocols<'b>(values: &[&'b str]) -> Result<SmallVec<[&'b str; 4]>, U
         }
         offered.push(name);
     }
-    if offered.is_empty() && !values.is_empty() {
-        return Err(UpgradeError::BadProtocol);
-    }
+    // A field with nothing in it offers nothing: proxies and clients send it so where they have no name to send.
     Ok(offered)
 }
 
@@ -257,7 +255,9 @@ mod tests {
             ("Sec-WebSocket-Protocol: \"a\"\r\n", Err(())),
             ("Sec-WebSocket-Protocol: a, a\r\n", Err(())),
             ("Sec-WebSocket-Protocol: other\r\nSec-WebSocket-Protocol: other\r\n", Err(())),
-            ("Sec-WebSocket-Protocol:\r\n", Err(())),
+            ("Sec-WebSocket-Protocol:\r\n", Ok(None)),
+            ("Sec-WebSocket-Protocol: , ,\r\n", Ok(None)),
+            ("Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: other\r\n", Ok(Some("other"))),
         ] {
             let agreed = get(&format!("{REST}{KEY}{fields}")).map(|upgrade| upgrade.protocol);
             let agreed = agreed.map_err(|error| assert_eq!(error.reason, Reason::BadRequest));
@@ -274,7 +274,8 @@ mod tests {
             (format!("{FIELD}other\r\n{FIELD}permessage-deflate; client_max_window_bits\r\n"), Some(true)),
             (format!("{FIELD}permessage-deflate; x, permessage-deflate\r\n"), Some(true)),
             (format!("{FIELD}permessage-deflate;\r\n"), None),
-            (format!("{FIELD}\r\n"), None),
+            (format!("{FIELD}\r\n"), Some(false)),
+            (format!("{FIELD},\r\n{FIELD}permessage-deflate\r\n"), Some(true)),
             (format!("{FIELD}a b\r\n"), None),
         ] {
             let answer = get(&format!("{REST}{KEY}{fields}")).map(|upgrade| upgrade.deflate.is_some());

@@ -129,8 +129,7 @@ fn is_usable((name, params): &Listed, policy: &Policy) -> bool {
 fn read_all(values: &[&str]) -> Option<Vec<Listed>> {
     let elements: Vec<String> = values.iter().flat_map(|value| cut(value, ',')).collect();
     let elements = elements.iter().map(|element| trimmed(element)).filter(|element| !element.is_empty());
-    let listed: Vec<Listed> = elements.map(read_one).collect::<Option<_>>()?;
-    if listed.is_empty() { None } else { Some(listed) }
+    elements.map(read_one).collect()
 }
 
 fn read_one(element: &str) -> Option<Listed> {
