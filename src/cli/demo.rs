@@ -22,7 +22,9 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
     let mut client = Client::connect(&args.server.url, WAIT).map_err(|error| explained(&error))?;
     note(&format!("publishing to the channels prices and weather at {}; Ctrl-C stops", args.server.url));
     loop {
-        let error = publish(&mut client, &mut world, args.rate, &mut backoff);
+        let connected = Instant::now();
+        let error = publish(&mut client, &mut world, args.rate);
+        backoff.stood(connected.elapsed());
         if !error.is_temporary() {
             return Err(error.into());
         }
@@ -45,7 +47,7 @@ fn reconnect(args: &DemoArgs, mut error: ClientError, backoff: &mut Backoff) -> 
 }
 
 /// Publishes at the rate until the connection fails.
-fn publish(client: &mut Client, world: &mut World, rate: u32, backoff: &mut Backoff) -> ClientError {
+fn publish(client: &mut Client, world: &mut World, rate: u32) -> ClientError {
     let every = Duration::from_secs(1) / rate;
     let (mut price_at, mut weather_at) = (Instant::now(), Instant::now());
     loop {
@@ -64,7 +66,6 @@ fn publish(client: &mut Client, world: &mut World, rate: u32, backoff: &mut Back
             if let Err(error) = client.ask(&request, WAIT) {
                 return error;
             }
-            backoff.reset();
         }
         std::thread::sleep(price_at.min(weather_at).saturating_duration_since(Instant::now()));
     }

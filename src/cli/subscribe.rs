@@ -4,7 +4,7 @@ use super::args::SubscribeArgs;
 use super::{Outcome, WAIT, explained, note};
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidings::client::{Backoff, Client, ClientError, Members, Request};
 
 /// Silence after which the server is asked whether it is still there.
@@ -50,12 +50,13 @@ impl From<ClientError> for Ended {
 
 /// Follows one connection to its end.
 fn follow(args: &SubscribeArgs, follower: &mut Follower, backoff: &mut Backoff) -> Ended {
+    let mut connected = None;
     let mut attempt = || -> Result<std::convert::Infallible, Ended> {
         let mut out = io::stdout().lock();
         let mut client = Client::connect(&args.server.url, WAIT)?;
         let again = follower.has_begun();
         let answer = client.ask(&follower.request(args), WAIT)?;
-        backoff.reset();
+        connected = Some(Instant::now());
         if again {
             note("connected again");
         }
@@ -67,9 +68,9 @@ fn follow(args: &SubscribeArgs, follower: &mut Follower, backoff: &mut Backoff) 
             }
         }
     };
-    match attempt() {
-        Err(ended) => ended,
-    }
+    let Err(ended) = attempt();
+    backoff.stood(connected.map_or(Duration::ZERO, |since| since.elapsed()));
+    ended
 }
 
 /// How far the reader has come.
@@ -125,8 +126,13 @@ impl Follower {
             note(&format!("gap: the channel began anew as {}", self.epoch));
             return Ok(());
         }
-        self.print(push, out)?;
-        self.offset = push.number("offset").unwrap_or(self.offset);
+        let Some(offset) = push.number("offset") else { return Ok(()) };
+        if push.flag("excluded") == Some(true) {
+            note(&format!("{offset} is not shown: its publisher excluded this connection"));
+        } else if push.raw("data").or(push.raw("data_base64")).is_some() {
+            self.print(push, out)?;
+        }
+        self.offset = offset;
         Ok(())
     }
 
@@ -151,19 +157,33 @@ impl Follower {
     }
 }
 
-/// The publication for people: offset, event, data. Control characters are shown, not obeyed by the terminal.
+/// The publication for people: offset, event, data; binary data is marked, since it looks like a text. Control characters are shown, not obeyed by the terminal.
 fn terminal_line(publication: &Members) -> String {
     let mut line = publication.number("offset").unwrap_or_default().to_string();
     if let Some(event) = publication.text("event") {
         let _ = write!(line, " [{event}]");
     }
-    let data = publication.raw("data").or(publication.raw("data_base64")).unwrap_or("null");
-    let _ = write!(line, " {}", data.replace(['\r', '\n', '\t'], " "));
+    match publication.text("data_base64") {
+        Some(base64) => {
+            let kind = publication.text("content_type").unwrap_or_default();
+            let _ = write!(line, " ({kind}, {} bytes, here in base64) {base64}", decoded_bytes(&base64));
+        }
+        None => {
+            let data = publication.raw("data").unwrap_or("null");
+            let _ = write!(line, " {}", data.replace(['\r', '\n', '\t'], " "));
+        }
+    }
     let mut safe = String::with_capacity(line.len());
     for c in line.chars() {
         if c.is_control() { safe.extend(c.escape_unicode()) } else { safe.push(c) }
     }
     safe
+}
+
+/// How many bytes a text in padded base64 stands for.
+fn decoded_bytes(base64: &str) -> usize {
+    let padding = base64.bytes().rev().take_while(|byte| *byte == b'=').count();
+    (base64.len() / 4 * 3).saturating_sub(padding)
 }
 
 #[cfg(test)]

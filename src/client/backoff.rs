@@ -6,6 +6,9 @@ use std::time::Duration;
 const BASE: Duration = Duration::from_millis(500);
 /// No wait is longer than this.
 const CAP: Duration = Duration::from_secs(20);
+/// A connection that stood this long was a good one. Shorter ones count as attempts that failed: a server that accepts, answers
+/// and drops would otherwise be called again without a pause that grows.
+const STEADY: Duration = Duration::from_secs(20);
 
 /// Waits that grow, each drawn evenly from nothing to its ceiling, so that many clients come back spread out.
 #[derive(Debug, Default)]
@@ -21,9 +24,11 @@ impl Backoff {
         rand::random_range(Duration::ZERO..=ceiling)
     }
 
-    /// Starts over, after a connection that worked.
-    pub fn reset(&mut self) {
-        self.attempts = 0;
+    /// Notes how long the last connection stood: the waits start over after one of 20 seconds and more.
+    pub fn stood(&mut self, time: Duration) {
+        if time >= STEADY {
+            self.attempts = 0;
+        }
     }
 
     fn ceiling(&self) -> Duration {
@@ -33,10 +38,11 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::{BASE, Backoff, CAP};
+    use super::{BASE, Backoff, CAP, STEADY};
+    use std::time::Duration;
 
     #[test]
-    fn ceilings_double_up_to_the_cap_and_start_over() {
+    fn ceilings_double_up_to_the_cap_and_start_over_after_a_connection_that_stood() {
         let mut backoff = Backoff::default();
         let ceilings: Vec<_> = (0..40)
             .map(|_| {
@@ -47,7 +53,9 @@ mod tests {
             .collect();
         assert_eq!(ceilings[..3], [BASE, BASE * 2, BASE * 4]);
         assert_eq!(ceilings.last(), Some(&CAP));
-        backoff.reset();
+        backoff.stood(STEADY - Duration::from_millis(1));
+        assert_eq!(backoff.ceiling(), CAP, "a server that drops at once is not called more often");
+        backoff.stood(STEADY);
         assert_eq!(backoff.ceiling(), BASE);
     }
 }

@@ -1,6 +1,7 @@
 //! Where a server is: what people type as its address, and the connection to it.
 
 use super::error::ClientError;
+use super::message::percent_encoded;
 use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -21,6 +22,14 @@ impl Endpoint {
     #[must_use]
     pub fn address(&self) -> String {
         format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(80))
+    }
+
+    /// The address of a channel over HTTP.
+    #[must_use]
+    pub fn channel_address(&self, channel: &str) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let prefix = path.strip_suffix("/ws").unwrap_or_default();
+        format!("http://{}{prefix}/channels/{}", self.authority, percent_encoded(channel))
     }
 
     /// The address as the handshake needs it.
@@ -57,6 +66,8 @@ impl FromStr for Endpoint {
             }
             _ => return Err(bad(text)),
         }
+        // A fragment is for whoever shows the page, as the operator key in the address that the server prints.
+        let rest = rest.split('#').next().unwrap_or_default();
         let split = rest.find(['/', '?']).unwrap_or(rest.len());
         let authority: Authority = rest[..split].parse().map_err(|_| bad(text))?;
         let whole = authority.port_u16().is_some() || authority.as_str() == authority.host();
@@ -64,6 +75,14 @@ impl FromStr for Endpoint {
             return Err(bad(text));
         }
         let path = if rest[split..].is_empty() || &rest[split..] == "/" { "/ws" } else { &rest[split..] };
+        if let Some(other) = another_resource(path) {
+            // What stands before it is where a proxy has the server.
+            let prefix = path.find("/channels").map_or("", |at| &path[..at]);
+            let apart = if other == A_CHANNEL { "; the channel's name is given apart from it" } else { "" };
+            return Err(ClientError::BadUrl(format!(
+                "{text:?} is {other}, and what is needed is the server itself: ws://{authority}{prefix}/ws{apart}"
+            )));
+        }
         let endpoint = Endpoint { authority, path: path.to_owned() };
         let parts = Uri::builder().scheme("ws").authority(endpoint.authority.clone()).path_and_query(path);
         parts.build().map_err(|_| bad(text))?;
@@ -74,6 +93,22 @@ impl FromStr for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ws://{}{}", self.authority, self.path)
+    }
+}
+
+const A_CHANNEL: &str = "the address of a channel";
+
+/// What else than its socket a path of the server names. A socket at a channel's own path is subscribed to it already, so
+/// that its pushes and answers would come among those that were asked for. Other paths may be a proxy's names for the socket.
+fn another_resource(path: &str) -> Option<&'static str> {
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    if path.contains("/channels/") || path.ends_with("/channels") {
+        return Some(A_CHANNEL);
+    }
+    match path {
+        "/echo" => Some("a socket that only sends back what it is sent"),
+        "/livez" | "/readyz" | "/metrics" | "/limits" => Some("a page about the server"),
+        _ => None,
     }
 }
 
@@ -94,12 +129,17 @@ mod tests {
             ("[::1]:8080", "ws://[::1]:8080/ws"),
             ("example.com", "ws://example.com/ws"),
             ("ws://a:1/proxy/ws?x=1", "ws://a:1/proxy/ws?x=1"),
+            ("http://127.0.0.1:8080/#operator=abc", "ws://127.0.0.1:8080/ws"),
+            ("a:1#x", "ws://a:1/ws"),
+            ("ws://a/stream/channels-of-ours", "ws://a/stream/channels-of-ours"),
         ] {
             let endpoint: Endpoint = text.parse().expect(text);
             assert_eq!(endpoint.to_string(), expected);
             assert_eq!(endpoint.uri().to_string(), expected);
         }
         assert_eq!("a".parse::<Endpoint>().expect("a host").address(), "a:80");
+        let endpoint: Endpoint = "ws://a:1/proxy/ws?x=1".parse().expect("an address");
+        assert_eq!(endpoint.channel_address("a b"), "http://a:1/proxy/channels/a%20b");
     }
 
     #[test]
@@ -108,6 +148,15 @@ mod tests {
             let error = text.parse::<Endpoint>().expect_err(text);
             assert!(error.to_string().contains("ws://127.0.0.1:8080/ws"), "{error}");
         }
+        for text in ["http://h/channels/x", "h:1/channels/a%2Fb?last=1", "ws://h/push/channels/x", "http://h/channels"]
+        {
+            let error = text.parse::<Endpoint>().expect_err(text).to_string();
+            assert!(error.contains("the address of a channel") && error.contains("ws://h"), "{error}");
+            assert!(error.contains("/ws; the channel's name is given apart"), "{error}");
+            assert_eq!(error.contains("ws://h/push/ws;"), text.contains("push"), "{error}");
+        }
+        let error = "http://h/echo".parse::<Endpoint>().expect_err("echo").to_string();
+        assert!(error.contains("sends back") && error.ends_with("ws://h/ws"), "{error}");
         let error = "https://a".parse::<Endpoint>().expect_err("TLS");
         assert!(error.to_string().contains("no TLS"), "{error}");
     }

@@ -26,11 +26,11 @@ pub enum ClientError {
         message: String,
     },
     /// The server closed the connection.
-    #[error("closed by the server with {code} {reason}")]
+    #[error("closed by the server with {code}{}{reason}", if reason.is_empty() { "" } else { " " })]
     Closed {
         /// The close code; 1005 when it gave none.
         code: u16,
-        /// The named reason.
+        /// The reason text: a name, and after a `:` maybe a sentence. See [`ClientError::label`].
         reason: String,
     },
     /// The connection broke, or the other side does not speak WebSocket.
@@ -50,10 +50,24 @@ impl ClientError {
     pub fn is_temporary(&self) -> bool {
         match self {
             ClientError::BadUrl(_) | ClientError::Unexpected(_) => false,
-            ClientError::Refused { status, .. } => *status == 408 || *status == 429 || *status >= 500,
-            ClientError::Closed { code, .. } => !matches!(code, 1002 | 1003 | 1007 | 1008 | 1009),
+            ClientError::Refused { status, .. } => passes(*status),
+            ClientError::Closed { code, .. } => match code {
+                // 1008 says that a rule was broken, but a slow reader may come back: only the label tells them apart.
+                1008 => self.label() == Some("slow_consumer"),
+                1002 | 1003 | 1007 | 1009 => false,
+                // A refusal that a browser could not have read as an answer to its handshake: 4000 and the status.
+                4000..=4999 => passes(code - 4000),
+                _ => true,
+            },
             ClientError::Unreachable { .. } | ClientError::Lost(_) | ClientError::TimedOut => true,
         }
+    }
+
+    /// The named reason of a Close: its text up to the first `:`, after which a sentence may follow.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        let ClientError::Closed { reason, .. } = self else { return None };
+        reason.split(':').next().map(str::trim).filter(|label| !label.is_empty())
     }
 
     pub(super) fn closed(frame: Option<CloseFrame>) -> ClientError {
@@ -81,7 +95,53 @@ impl From<tungstenite::Error> for ClientError {
     }
 }
 
+/// Whether a refusal with this status is about the moment, not about the request.
+fn passes(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..)
+}
+
 /// What a socket with a read timeout says at its end, which differs between systems.
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ClientError;
+
+    #[test]
+    fn the_label_of_a_close_decides_whether_to_come_back() {
+        let closed = |code, reason: &str| ClientError::Closed { code, reason: reason.to_owned() };
+        for (code, reason) in [
+            (1008, "slow_consumer"),
+            (1008, "slow_consumer: 1.2 MiB waited"),
+            (1001, "server_shutdown"),
+            (1012, "server_shutdown"),
+            (1005, ""),
+            (1011, "internal_error"),
+            (1013, "overloaded"),
+            (4429, "too_many_requests: later"),
+            (4503, "too_many_connections"),
+        ] {
+            assert!(closed(code, reason).is_temporary(), "{code} {reason}");
+        }
+        for (code, reason) in [
+            (1008, "forbidden"),
+            (1008, "too_many_fragments: slow_consumer"),
+            (1008, ""),
+            (1002, "protocol_error"),
+            (1007, "invalid_utf8"),
+            (1009, "message_too_big"),
+            (4401, "operator_needed: the key"),
+            (4403, "origin_not_allowed: pages from x"),
+            (4404, "not_found: there is /ws"),
+            (4421, "misdirected_request: this Host"),
+            (4001, "what another server means by it"),
+        ] {
+            assert!(!closed(code, reason).is_temporary(), "{code} {reason}");
+        }
+        assert_eq!(closed(4403, "origin_not_allowed: pages: x").label(), Some("origin_not_allowed"));
+        assert_eq!((closed(1005, "").label(), ClientError::TimedOut.label()), (None, None));
+        assert_eq!(closed(1005, "").to_string(), "closed by the server with 1005");
+    }
 }

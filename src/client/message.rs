@@ -33,6 +33,12 @@ impl Request {
         Request::to("GET", "/livez")
     }
 
+    /// GET of `/limits`: the largest message and body that the server takes, among others.
+    #[must_use]
+    pub fn limits() -> Request {
+        Request::to("GET", "/limits")
+    }
+
     /// Adds an option with a text as its value: `since`, `event`, `key`.
     #[must_use]
     pub fn with_text(mut self, name: &str, value: &str) -> Request {
@@ -110,6 +116,11 @@ impl Members {
         Ok(items.into_iter().map(Members).collect())
     }
 
+    /// Whether this answer says that a request failed.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.raw("error").is_some()
+    }
+
     /// This answer, unless its status is that of a refusal.
     pub(super) fn or_refusal(self, status: u64) -> Result<Members, ClientError> {
         if (200..300).contains(&status) {
@@ -136,7 +147,7 @@ fn json_text(text: &str) -> String {
 }
 
 /// A channel's name as one segment of a path.
-fn percent_encoded(name: &str) -> String {
+pub(super) fn percent_encoded(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

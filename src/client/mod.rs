@@ -51,6 +51,12 @@ impl Client {
         }
     }
 
+    /// How large a message [`Client::ask`] makes of a request, to be compared with what the server takes.
+    #[must_use]
+    pub fn message_bytes(&self, request: &Request) -> usize {
+        request.text(self.next_id).len()
+    }
+
     /// Sends a request and waits for its answer; pushes that come before it are kept for [`Client::next_push`].
     ///
     /// # Errors
@@ -66,7 +72,10 @@ impl Client {
                 None => self.pushes.push_back(members),
                 Some(status) if members.number("id") == Some(id) => return members.or_refusal(status),
                 // An error without an id is about a frame the server could not read; there is no other frame than this.
-                Some(status) if members.raw("id").is_none() => return members.or_refusal(status),
+                Some(status) if members.raw("id").is_none() && members.is_refusal() => {
+                    return members.or_refusal(status);
+                }
+                // Nobody asked for it, as for what a socket at a channel's own path begins with.
                 Some(_) => {}
             }
         }

@@ -61,7 +61,7 @@ fn refusals_closes_and_silence_are_told_apart() {
         socket.send(Message::text(refused)).expect("sent");
         socket.read().expect("a request");
         socket.read().expect("a request");
-        let frame = CloseFrame { code: 1001.into(), reason: "server_shutdown".into() };
+        let frame = CloseFrame { code: 1012.into(), reason: "server_shutdown".into() };
         socket.close(Some(frame)).expect("closed");
         while socket.read().is_ok() {}
     });
@@ -71,8 +71,29 @@ fn refusals_closes_and_silence_are_told_apart() {
     let silent = client.ask(&Request::livez(), Duration::from_millis(50)).expect_err("silence");
     assert!(matches!(silent, ClientError::TimedOut), "{silent}");
     let closed = client.ask(&Request::livez(), WAIT).expect_err("closed");
-    assert_eq!(closed.to_string(), "closed by the server with 1001 server_shutdown");
+    assert_eq!(closed.to_string(), "closed by the server with 1012 server_shutdown");
     assert!(closed.is_temporary());
+    client.close();
+    thread.join().expect("the script");
+}
+
+#[test]
+fn an_answer_without_an_id_is_nobodys_unless_it_is_an_error() {
+    let (endpoint, thread) = server(|mut socket| {
+        socket.read().expect("a request");
+        for text in ["{\"status\":200,\"channel\":\"x\",\"offset\":9}", "{\"id\":1,\"status\":200,\"offset\":1}"] {
+            socket.send(Message::text(text)).expect("sent");
+        }
+        socket.read().expect("a request");
+        let unread = "{\"status\":400,\"error\":{\"code\":\"bad_json\",\"message\":\"no JSON\"}}";
+        socket.send(Message::text(unread)).expect("sent");
+        while socket.read().is_ok() {}
+    });
+    let mut client = Client::connect(&endpoint, WAIT).expect("connected");
+    let answer = client.ask(&Request::post("a", "1"), WAIT).expect("an answer");
+    assert_eq!(answer.number("offset"), Some(1), "another's answer was taken for this one's");
+    let error = client.ask(&Request::post("a", "1"), WAIT).expect_err("refused");
+    assert_eq!(error.to_string(), "refused with 400: no JSON");
     client.close();
     thread.join().expect("the script");
 }

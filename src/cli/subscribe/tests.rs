@@ -106,3 +106,59 @@ fn an_answer_without_a_position_is_no_answer() {
     let ended = follower.answer(&members("{\"status\":200}"), &mut Vec::new());
     assert!(matches!(ended, Err(Ended::Connection(error)) if !error.is_temporary()));
 }
+
+#[test]
+fn binary_data_is_marked() {
+    let line = super::terminal_line(&members(
+        "{\"offset\":7,\"event\":\"shot\",\"content_type\":\"image/jpeg\",\"data_base64\":\"/9j/4A==\"}",
+    ));
+    assert_eq!(line, "7 [shot] (image/jpeg, 4 bytes, here in base64) /9j/4A==");
+    assert_eq!(["", "YQ==", "YWI=", "YWJj"].map(super::decoded_bytes), [0, 1, 2, 3]);
+}
+
+#[test]
+fn frames_it_does_not_know_and_publications_that_exclude_it_print_nothing() {
+    let mut follower = Follower::new(&args(&[]));
+    let mut out = Vec::new();
+    assert!(follower.answer(&members("{\"epoch\":\"abcdefgh\",\"offset\":6,\"publications\":[]}"), &mut out).is_ok());
+    assert!(follower.push(&members("{\"channel\":\"news\",\"offset\":7,\"excluded\":true}"), &mut out).is_ok());
+    assert!(follower.push(&members("{\"channel\":\"news\",\"news\":\"of a later version\"}"), &mut out).is_ok());
+    assert_eq!((follower.offset, out.is_empty()), (7, true));
+}
+
+/// Serves connections one after the other: each must ask for what is written, gets the frames, and is closed.
+fn scripted(
+    connections: Vec<(&'static str, Vec<&'static str>, u16, &'static str)>,
+) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = listener.local_addr().expect("an address").to_string();
+    let server = std::thread::spawn(move || {
+        for (asked, frames, code, reason) in connections {
+            let (stream, _) = listener.accept().expect("a connection");
+            let mut socket = tungstenite::accept_hdr(stream, ProtocolOffer).expect("a handshake");
+            let request = socket.read().expect("a request").into_text().expect("text");
+            assert!(request.contains(asked), "{request} does not contain {asked}");
+            frames.into_iter().for_each(|frame| socket.send(Message::text(frame)).expect("sent"));
+            let frame = tungstenite::protocol::CloseFrame { code: code.into(), reason: reason.into() };
+            socket.close(Some(frame)).expect("closed");
+            while socket.read().is_ok() {}
+        }
+    });
+    (url, server)
+}
+
+#[test]
+fn it_resumes_after_a_slow_consumer_and_a_restart_and_ends_with_the_sentence_of_a_refusal() {
+    let answer =
+        "{\"id\":1,\"status\":200,\"channel\":\"news\",\"epoch\":\"abcdefgh\",\"offset\":3,\"publications\":[]}";
+    let push = "{\"channel\":\"news\",\"offset\":4,\"data\":1}";
+    let again = "{\"id\":1,\"status\":200,\"channel\":\"news\",\"epoch\":\"abcdefgh\",\"offset\":4,\"recovered\":true,\"publications\":[]}";
+    let (url, server) = scripted(vec![
+        ("/channels/news", vec![answer, push], 1008, "slow_consumer"),
+        ("\"since\":\"abcdefgh:4\"", vec![again], 1012, "server_shutdown"),
+        ("\"since\":\"abcdefgh:4\"", vec![again], 4403, "origin_not_allowed: pages from there may not read"),
+    ]);
+    let error = super::run(&args(&["--url", &url])).expect_err("refused for good").to_string();
+    assert_eq!(error, "closed by the server with 4403 origin_not_allowed: pages from there may not read");
+    server.join().expect("the server");
+}
