@@ -66,13 +66,14 @@ pub(crate) struct ServeArgs {
 pub(crate) struct PublishArgs {
     /// Name of the channel
     pub(crate) channel: String,
-    /// What to publish, sent byte for byte; `-` reads it from standard input
+    /// What to publish, sent byte for byte; `-` publishes each line of standard input (NDJSON), or all of it as one
+    /// publication when the first line is not complete
     #[arg(allow_negative_numbers = true)]
     pub(crate) json: String,
     /// A name for the kind of publication
     #[arg(long)]
     pub(crate) event: Option<String>,
-    /// Idempotency key: publishing again with the same key changes nothing
+    /// Idempotency key: publishing again with the same key changes nothing. Line N of standard input has the key KEY:N
     #[arg(long)]
     pub(crate) key: Option<String>,
     #[command(flatten)]
@@ -84,11 +85,11 @@ pub(crate) struct PublishArgs {
 pub(crate) struct SubscribeArgs {
     /// Name of the channel
     pub(crate) channel: String,
-    /// Go on behind this position (EPOCH:OFFSET)
-    #[arg(long, value_name = "POS", conflicts_with = "last")]
+    /// Go on after this position (EPOCH:OFFSET)
+    #[arg(long, value_name = "POS", conflicts_with = "last", value_parser = position)]
     pub(crate) since: Option<String>,
     /// Begin with the newest N publications
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) last: Option<u32>,
     /// Print one JSON object per line, with channel, epoch and offset
     #[arg(long)]
@@ -120,6 +121,24 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "an address has the form 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
+/// A position as the server gives them. The server takes any text and answers that something is missing, which says nothing
+/// about a position that was mistyped.
+fn position(text: &str) -> Result<String, String> {
+    let of_an_epoch = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_position = |(epoch, offset): (&str, &str)| {
+        (8..=16).contains(&epoch.len())
+            && epoch.bytes().all(of_an_epoch)
+            && offset.bytes().all(|byte| byte.is_ascii_digit())
+            && offset.parse::<u64>().is_ok()
+    };
+    if text.split_once(':').is_some_and(is_position) {
+        return Ok(text.to_owned());
+    }
+    Err("a position is EPOCH:OFFSET, such as Zm9vYmFyMQ:41, as `tidings publish` prints it; to begin with the newest \
+         publications, use --last N"
+        .to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Arguments, Command};
@@ -140,6 +159,21 @@ mod tests {
         let Some(Command::Serve(args)) = named.expect("flags").command else { panic!("not serve") };
         assert_eq!((args.listen.len(), args.reactors), (2, None));
         assert!(Arguments::try_parse_from(["tidings", "--listen", "example.com:1"]).is_err());
+    }
+
+    #[test]
+    fn a_position_that_is_none_is_told_what_one_looks_like() {
+        let subscribe = |since: &str| Arguments::try_parse_from(["tidings", "subscribe", "a", "--since", since]);
+        for since in ["Zm9vYmFyMQ:41", "abcdefgh:0", "a-b_c0000000000z:18446744073709551615"] {
+            subscribe(since).expect(since);
+        }
+        for since in
+            ["41", "Zm9vYmFyMQ", "Zm9vYmFyMQ:", ":41", "Zm9vYmFyMQ:-1", "Zm9vYmFyMQ:+1", "abcdefg:1", "abcdefgh/:1"]
+        {
+            let error = subscribe(since).expect_err(since).to_string();
+            assert!(error.contains("EPOCH:OFFSET, such as Zm9vYmFyMQ:41"), "{error}");
+        }
+        assert!(subscribe("abcdefghijklmnopq:1").is_err() && subscribe("abcdefgh:18446744073709551616").is_err());
     }
 
     #[test]
