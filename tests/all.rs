@@ -9,6 +9,7 @@ mod drain;
 mod elsewhere;
 mod exchanges;
 mod exhausted;
+mod files;
 mod flood;
 mod framing;
 mod fronts;

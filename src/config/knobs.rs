@@ -194,6 +194,13 @@ knobs! {
         /// How long a browser is asked to wait before it connects again.
         retry: Duration = 2 * SECOND, time(Duration::ZERO, HOUR);
     }
+
+    /// The pages that the server carries.
+    web: WebConfig {
+        /// Whether the console, its demos and the tutorial page are served. Without them they are 404; the browser client
+        /// (/tidings.js) and everything else stays.
+        console: bool = true, Flag;
+    }
 }
 
 /// Scheme, host and perhaps a port, the way browsers send them.

@@ -31,6 +31,8 @@ pub(super) struct Ready {
     pub(super) status: u16,
     pub(super) content_type: Option<&'static str>,
     pub(super) body: Vec<u8>,
+    /// Of a file that everybody may read: its Cache-Control.
+    pub(super) public: Option<&'static str>,
     /// Fields for this answer alone.
     pub(super) extra: SmallVec<[(&'static str, String); 2]>,
 }
@@ -51,13 +53,20 @@ impl Connection {
     /// Writes the answer to the current request, and ends the connection if that was its last.
     pub(super) fn answer(&mut self, asked: &Asked, ready: &Ready, env: &mut Env) {
         let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
-        extra.push(("Vary", "Accept, Origin"));
-        extra.push(("Cache-Control", "no-store"));
+        if let Some(caching) = ready.public {
+            extra.push(("Vary", "Accept-Encoding"));
+            extra.push(("Cache-Control", caching));
+            extra.push(("Access-Control-Allow-Origin", "*"));
+            extra.push(("Cross-Origin-Resource-Policy", "cross-origin"));
+        } else {
+            extra.push(("Vary", "Accept, Origin"));
+            extra.push(("Cache-Control", "no-store"));
+        }
         extra.extend(ready.extra.iter().map(|(name, value)| (*name, value.as_str())));
         if matches!(ready.status, 429 | 503) {
             extra.push(("Retry-After", "1"));
         }
-        if let Some(origin) = &asked.cors_origin {
+        if let (Some(origin), None) = (&asked.cors_origin, ready.public) {
             extra.extend(cors_fields(origin));
         }
         let head = AnswerHead {

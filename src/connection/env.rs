@@ -64,6 +64,8 @@ pub struct Limits {
     pub plain_get_text: String,
     /// Answer to a plain POST.
     pub plain_post_text: String,
+    /// Whether the console, its demos and the tutorial page are served.
+    pub console: bool,
     /// Subprotocols that are agreed to; the first is the strict one.
     pub subprotocols: Vec<String>,
 }
@@ -114,6 +116,7 @@ impl Limits {
             retry_ms: config.sse.retry.as_millis() as u64,
             plain_get_text: config.websocket.plain_get_text.clone(),
             plain_post_text: config.websocket.plain_post_text.clone(),
+            console: config.web.console,
             subprotocols: spoken.collect(),
         }
     }

@@ -13,6 +13,7 @@ mod answering;
 mod batch;
 pub mod compression;
 pub mod env;
+mod files;
 mod http;
 pub mod outbox;
 mod reply;

@@ -3,13 +3,13 @@
 use super::answering::{Asked, JSON, Ready};
 use super::compression::Share;
 use super::env::{Env, STRICT_SUBPROTOCOL};
+use super::files;
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::access::{Access, AccessFacts, judge, preflight_fields};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::refusals::publishing_not_allowed;
-use crate::web;
 use crate::wire::deflate::Extension;
 use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
@@ -76,6 +76,10 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
             asked.cors_origin.clone_from(&access.cors_origin);
             route(head, &access, env)
         }
+        // Files are public: their answers are the same for pages of every origin.
+        Err(error) if error.reason == Reason::OriginNotAllowed && !facts.upgrade && !turned_away => {
+            files::plan(head, env).unwrap_or(Plan::Refuse { error, allow: None })
+        }
         Err(error) => Plan::Refuse { error, allow: None },
     };
     Planned { asked, plan }
@@ -99,10 +103,7 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
         "/limits" => page(head, access, || limits(env)),
         "/livez" => page(head, access, || text(200, "alive\n")),
         "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
-        path => match web::find(path) {
-            Some(asset) => page(head, access, || embedded(asset)),
-            None => Plan::Refuse { error: nothing_at(path), allow: None },
-        },
+        path => files::plan(head, env).unwrap_or_else(|| Plan::Refuse { error: nothing_at(path, env), allow: None }),
     }
 }
 
@@ -294,14 +295,19 @@ fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {
     Plan::Answer(Ready { status: 204, extra, ..Ready::default() })
 }
 
-fn not_allowed(head: &Head<'_>, allow: &'static str) -> Plan {
+pub(super) fn not_allowed(head: &Head<'_>, allow: &'static str) -> Plan {
     let message = format!("{} is not for {}; it takes {allow}", head.method_name, head.path);
     Plan::Refuse { error: HeadError::new(Reason::MethodNotAllowed, message), allow: Some(allow) }
 }
 
-fn nothing_at(path: &str) -> HeadError {
+fn nothing_at(path: &str, env: &Env) -> HeadError {
     let shown: String = path.chars().take(60).collect();
+    if files::is_switched_off(path, env) {
+        let message = format!("{shown:?} is part of the console, which is switched off here (web.console = false)");
+        return HeadError::new(Reason::NotFound, message);
+    }
     let known = "/, /ws, /echo, /channels/{name}, /channels, /limits, /livez, /readyz, /metrics, /tidings.js";
+    let known = if env.limits.console { known } else { &known["/, ".len()..] };
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
@@ -341,10 +347,4 @@ fn draining() -> Plan {
 
 fn one_too_many() -> HeadError {
     HeadError::new(Reason::TooManyConnections, "this server holds as many connections as it may; try again later")
-}
-
-fn embedded(asset: &'static web::Asset) -> Plan {
-    let mut extra: SmallVec<[(&'static str, String); 2]> = SmallVec::new();
-    extra.push(("Content-Security-Policy", web::CONTENT_SECURITY_POLICY.to_owned()));
-    Plan::Answer(Ready { status: 200, content_type: Some(asset.content_type), body: asset.body.to_vec(), extra })
 }

@@ -1,15 +1,15 @@
 // The console's frame: one connection for the whole page, the status and counts on top, and a panel for each tab.
 
-import Tidings from '/tidings.js';
-import { bytes, el, icon, number, toast } from '/kit.js';
-import * as frames from '/demo-console.js';
-import * as chat from '/demo-chat.js';
-import * as prices from '/demo-prices.js';
-import * as form from '/demo-form.js';
-import * as upload from '/demo-upload.js';
-import * as game from '/demo-game.js';
-import * as remote from '/demo-remote.js';
-import * as monitor from '/demo-monitor.js';
+import Tidings from './tidings.js';
+import { bytes, el, icon, number, toast } from './kit.js';
+import * as frames from './demo-console.js';
+import * as chat from './demo-chat.js';
+import * as prices from './demo-prices.js';
+import * as form from './demo-form.js';
+import * as upload from './demo-upload.js';
+import * as game from './demo-game.js';
+import * as remote from './demo-remote.js';
+import * as monitor from './demo-monitor.js';
 
 const PANELS = [
   ['console', 'Console', frames],

@@ -1,6 +1,6 @@
 // A chat room: messages on `chat.ROOM`, and who is there by messages on `chat.ROOM.here`.
 
-import { clock, el, field, hueOf, randomId, remember, remembered } from '/kit.js';
+import { clock, el, field, hueOf, randomId, remember, remembered } from './kit.js';
 
 const HEARTBEAT = 20_000; // how often a page says that it is still there
 const GONE = 45_000; // a page that was not heard for so long has left

@@ -1,6 +1,6 @@
 // Subscribe, publish, and see each frame that crosses this page's socket.
 
-import { bytes, clock, el, field, icon, number, remember, remembered } from '/kit.js';
+import { bytes, clock, el, field, icon, number, remember, remembered } from './kit.js';
 
 const KEPT = 500; // frames kept for showing; older ones are forgotten
 const DRAWN = 200; // rows in the page at once: more make a phone slow

@@ -1,6 +1,6 @@
 // A plain HTML form, sent by fetch as urlencoded; submissions appear on every page.
 
-import { clock, el, field } from '/kit.js';
+import { clock, el, field } from './kit.js';
 
 export function mount(root, tidings) {
   const submissions = el('ol', { class: 'submissions', 'aria-live': 'polite', 'aria-label': 'Submissions' });

@@ -1,6 +1,6 @@
 // A shared board: everybody moves a brush and paints; whoever owns most squares leads.
 
-import { el, hueOf, randomId, remembered } from '/kit.js';
+import { el, hueOf, randomId, remembered } from './kit.js';
 
 const WIDTH = 28;
 const HEIGHT = 16;

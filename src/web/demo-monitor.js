@@ -1,6 +1,6 @@
 // Watches the server itself: reads /metrics every two seconds and draws what moves.
 
-import { bytes, el, number, sparkline } from '/kit.js';
+import { bytes, el, number, sparkline } from './kit.js';
 
 const EVERY = 2000;
 const KEPT = 90; // readings in a line: three minutes

@@ -1,6 +1,6 @@
 // Live prices and weather; any page can become the publisher of simulated data.
 
-import { el, sparkline } from '/kit.js';
+import { el, sparkline } from './kit.js';
 
 const KEPT = 60; // ticks in a line
 const SYMBOLS = [['ALFA', 182.4], ['BRVO', 64.1], ['CHRL', 12.86], ['DLTA', 913.5], ['ECHO', 41.02], ['FXTR', 7.315]];

@@ -1,6 +1,6 @@
 // A remote control: whoever holds it drives the robot and its lamp on every page. Each publication is the whole state.
 
-import { el, svg } from '/kit.js';
+import { el, svg } from './kit.js';
 
 const GRID = 6; // the robot moves on squares 0..GRID-1
 const START = { x: 2, y: 2, facing: 90, lamp: false, hue: 42 };

@@ -1,6 +1,6 @@
 // A file is cut into binary publications on `upload.ID`, announced on `uploads`, put together and checked by every page.
 
-import { bytes, el, randomId, toast } from '/kit.js';
+import { bytes, el, randomId, toast } from './kit.js';
 
 const CHUNK = 48 * 1024; // with its request line it stays below the server's message limit of 64 KiB
 const WINDOW = 6; // chunks on their way at once

@@ -1,100 +1,157 @@
 //! The files a browser is served, embedded in the binary: the console, its demos, the tutorial page and the browser client.
 
-/// One embedded file.
+/// One embedded file; `build.rs` makes the table of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asset {
     /// The path of the request target that it answers, `/console.js`.
     pub path: &'static str,
     /// The value of its Content-Type field.
     pub content_type: &'static str,
+    /// The value of its Content-Security-Policy field.
+    pub policy: &'static str,
+    /// The hash in its entity tag.
+    pub etag: &'static str,
     /// Its bytes.
     pub body: &'static [u8],
+    /// The same, compressed with gzip.
+    pub gzip: &'static [u8],
 }
 
-const HTML: &str = "text/html; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
-const SVG: &str = "image/svg+xml";
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What the pages may load, run and connect to: nothing from anywhere else, and nothing inline.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; \
-                                           object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+impl Asset {
+    /// Whether it belongs to the browser client, which applications load, and not to the console.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        self.path.starts_with("/tidings.") || self.path.starts_with("/client/")
+    }
+}
 
-/// Every embedded file. The console is the index; a page that is not linked from it has a path without a suffix.
-pub static ASSETS: &[Asset] = &[
-    Asset { path: "/", content_type: HTML, body: include_bytes!("index.html") },
-    Asset { path: "/tutorial", content_type: HTML, body: include_bytes!("tutorial.html") },
-    Asset { path: "/favicon.svg", content_type: SVG, body: include_bytes!("favicon.svg") },
-    Asset { path: "/console.css", content_type: STYLE, body: include_bytes!("console.css") },
-    Asset { path: "/console.js", content_type: SCRIPT, body: include_bytes!("console.js") },
-    Asset { path: "/kit.js", content_type: SCRIPT, body: include_bytes!("kit.js") },
-    Asset { path: "/tidings.js", content_type: SCRIPT, body: include_bytes!("tidings.js") },
-    Asset { path: "/tutorial.js", content_type: SCRIPT, body: include_bytes!("tutorial.js") },
-    Asset { path: "/demo-console.js", content_type: SCRIPT, body: include_bytes!("demo-console.js") },
-    Asset { path: "/demo-chat.js", content_type: SCRIPT, body: include_bytes!("demo-chat.js") },
-    Asset { path: "/demo-prices.js", content_type: SCRIPT, body: include_bytes!("demo-prices.js") },
-    Asset { path: "/demo-form.js", content_type: SCRIPT, body: include_bytes!("demo-form.js") },
-    Asset { path: "/demo-upload.js", content_type: SCRIPT, body: include_bytes!("demo-upload.js") },
-    Asset { path: "/demo-game.js", content_type: SCRIPT, body: include_bytes!("demo-game.js") },
-    Asset { path: "/demo-remote.js", content_type: SCRIPT, body: include_bytes!("demo-remote.js") },
-    Asset { path: "/demo-monitor.js", content_type: SCRIPT, body: include_bytes!("demo-monitor.js") },
-];
+/// The file that a path asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The file.
+    pub asset: &'static Asset,
+    /// The path holds the version of this build: what it answers never changes.
+    pub immutable: bool,
+}
 
-/// The file served at `path` (without its query), if there is one.
+/// The file at `path` (without its query), if there is one: `/console.js`, or `/v/VERSION/console.js`. A version of another
+/// build, which a page may ask for that was loaded before an update, is answered with the file of this one.
 #[must_use]
-pub fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.path == path)
+pub fn find(path: &str) -> Option<Found> {
+    let (version, path) = match path.strip_prefix("/v/").and_then(|rest| rest.split_at_checked(VERSION.len())) {
+        Some((version, path)) if version.bytes().all(|byte| byte.is_ascii_hexdigit()) => (Some(version), path),
+        Some(_) => return None,
+        None => (None, path),
+    };
+    let asset = ASSETS.iter().find(|asset| asset.path == path)?;
+    Some(Found { asset, immutable: version == Some(VERSION) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ASSETS, HTML, SCRIPT, find};
+    use super::{ASSETS, Asset, Found, VERSION, find};
+    use std::io::Read;
 
-    /// The values behind each `marker` up to the closing `quote`, as far as they are paths of this server.
-    fn paths_behind<'a>(text: &'a str, marker: &str, quote: char) -> Vec<&'a str> {
+    /// The values after each `marker` up to the closing `quote`, as far as they are paths of this server.
+    fn paths_after<'a>(text: &'a str, marker: &str, quote: char) -> Vec<&'a str> {
         let ends = |rest: &'a str| rest.split(quote).next().unwrap_or_default();
-        text.split(marker).skip(1).map(ends).filter(|path| path.starts_with('/')).collect()
+        text.split(marker).skip(1).map(ends).filter(|path| path.starts_with('/') || path.starts_with("./")).collect()
     }
 
-    fn text_of(asset: &super::Asset) -> &'static str {
+    fn text_of(asset: &Asset) -> &'static str {
         std::str::from_utf8(asset.body).expect("pages and scripts are UTF-8")
+    }
+
+    fn of_type(kind: &str) -> impl Iterator<Item = &'static Asset> {
+        ASSETS.iter().filter(move |asset| asset.content_type.starts_with(kind))
     }
 
     #[test]
     fn every_file_that_a_page_or_script_names_is_embedded() {
         let mut named = 0;
-        for asset in ASSETS.iter().filter(|asset| asset.content_type == HTML || asset.content_type == SCRIPT) {
+        for asset in of_type("text/html").chain(of_type("text/javascript")) {
             let text = text_of(asset);
             let links = [
-                paths_behind(text, "src=\"", '"'),
-                paths_behind(text, "href=\"", '"'),
-                paths_behind(text, "from '", '\''),
+                paths_after(text, "src=\"", '"'),
+                paths_after(text, "href=\"", '"'),
+                paths_after(text, "from '", '\''),
+                paths_after(text, "import('", '\''),
             ];
             for path in links.concat() {
-                assert!(find(path).is_some(), "{} names {path}, which is not embedded", asset.path);
+                let folder = asset.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let full = path.strip_prefix('.').map_or(path.to_owned(), |rest| format!("{folder}{rest}"));
+                assert!(find(&full).is_some(), "{} names {path}, which is not embedded", asset.path);
                 named += 1;
             }
         }
         assert!(named >= 20, "the pages name {named} files; the search must have gone blind");
     }
 
+    /// A page that loads a script by its unversioned address would load it anew, or one of another version.
     #[test]
-    fn pages_hold_nothing_that_their_content_security_policy_forbids() {
-        for asset in ASSETS.iter().filter(|asset| asset.content_type == HTML) {
-            let text = text_of(asset);
-            for forbidden in ["<style", " style=", "<script>", " onclick=", " onload=", "http://", "https://"] {
-                assert!(!text.contains(forbidden), "{} holds {forbidden}", asset.path);
+    fn what_a_page_loads_has_the_version_of_the_page() {
+        for page in of_type("text/html") {
+            let text = text_of(page);
+            for path in
+                [paths_after(text, "src=\"", '"'), paths_after(text, "rel=\"stylesheet\" href=\"", '"')].concat()
+            {
+                assert!(find(path).is_some_and(|found| found.immutable), "{} loads {path}", page.path);
             }
+            assert!(!text.contains("VERSION"), "{} still holds the mark of a version", page.path);
+        }
+        for script in of_type("text/javascript") {
+            let absolute = paths_after(text_of(script), "from '", '\'').into_iter().find(|path| path.starts_with('/'));
+            let examples = script.is_client();
+            assert!(examples || absolute.is_none(), "{} imports {absolute:?} without a version", script.path);
         }
     }
 
     #[test]
-    fn each_path_is_there_once_and_others_are_not_found() {
+    fn pages_hold_nothing_that_their_content_security_policy_forbids() {
+        for page in of_type("text/html") {
+            let text = text_of(page);
+            for forbidden in [" style=", " onclick=", " onload="] {
+                assert!(!text.contains(forbidden), "{} holds {forbidden}", page.path);
+            }
+            for (tag, directive) in
+                [("<script>", "script-src 'self' 'sha256-"), ("<style>", "style-src 'self' 'sha256-")]
+            {
+                assert_eq!(text.contains(tag), page.policy.contains(directive), "{} and its policy: {tag}", page.path);
+            }
+            assert!(!page.policy.contains("unsafe"));
+        }
+    }
+
+    #[test]
+    fn the_compressed_bytes_are_the_plain_ones() {
+        for asset in ASSETS {
+            let mut plain = Vec::new();
+            flate2::read::GzDecoder::new(asset.gzip).read_to_end(&mut plain).expect("gzip");
+            assert!(plain == asset.body, "{}", asset.path);
+            assert!(
+                asset.body.len() < 1024 || asset.gzip.len() < asset.body.len() * 2 / 3,
+                "{} hardly shrank",
+                asset.path
+            );
+        }
+    }
+
+    #[test]
+    fn each_path_is_there_once_with_and_without_its_version() {
         for (index, asset) in ASSETS.iter().enumerate() {
             assert!(ASSETS[index + 1..].iter().all(|other| other.path != asset.path), "{} twice", asset.path);
-            assert_eq!(find(asset.path), Some(asset));
+            assert_eq!(find(asset.path), Some(Found { asset, immutable: false }));
+            assert_eq!(find(&format!("/v/{VERSION}{}", asset.path)), Some(Found { asset, immutable: true }));
+            assert_eq!(find(&format!("/v/0123456789abcdef{}", asset.path)), Some(Found { asset, immutable: false }));
         }
-        assert_eq!(find("/mod.rs"), None);
-        assert_eq!(find("/nothing"), None);
+        for nothing in
+            ["/mod.rs", "/nothing", "/v/console.js", "/v/", "/v/0123456789abcdeX/console.js", "/index.html", ""]
+        {
+            assert_eq!(find(nothing), None, "{nothing}");
+        }
+        let client: Vec<&str> = ASSETS.iter().filter(|asset| asset.is_client()).map(|asset| asset.path).collect();
+        assert!(client.contains(&"/tidings.js"), "{client:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Header fields: reads those the server knows, each once or as a list as its definition says, and skips the rest.
 
+use super::caching::CacheFields;
 use super::head::{BodyLength, HeadError, UNREADABLE_ID, UpgradeFields, Version};
 use super::scan::FieldSection;
 use crate::close::Reason;
@@ -18,6 +19,7 @@ pub(super) struct Fields<'b> {
     pub(super) expect_continue: bool,
     pub(super) content_type: Option<&'b str>,
     pub(super) accept: Option<&'b str>,
+    pub(super) cached: CacheFields<'b>,
     pub(super) event_stream: bool,
     pub(super) last_event_id: Option<&'b str>,
     pub(super) idempotency_key: Option<&'b str>,
@@ -30,6 +32,7 @@ pub(super) struct Fields<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     Accept,
+    AcceptEncoding,
     Connection,
     ContentLength,
     ContentType,
@@ -37,6 +40,7 @@ enum Known {
     Forwarded,
     Host,
     IdempotencyKey,
+    IfNoneMatch,
     LastEventId,
     Origin,
     PreflightMethod,
@@ -48,10 +52,12 @@ enum Known {
     WebSocketVersion,
 }
 
-const KNOWN: [(&str, Known); 18] = [
+const KNOWN: [(&str, Known); 20] = [
     ("Host", Known::Host),
     ("Connection", Known::Connection),
     ("Accept", Known::Accept),
+    ("Accept-Encoding", Known::AcceptEncoding),
+    ("If-None-Match", Known::IfNoneMatch),
     ("Origin", Known::Origin),
     ("Upgrade", Known::Upgrade),
     ("Content-Length", Known::ContentLength),
@@ -103,6 +109,15 @@ impl<'b> Fields<'b> {
             }
             Known::LastEventId => {
                 self.take_last_event_id(value);
+                return Ok(());
+            }
+            // Read where a file is served, which is seldom; what is unreadable there counts for nothing.
+            Known::AcceptEncoding => {
+                self.cached.accept_encoding.push(value);
+                return Ok(());
+            }
+            Known::IfNoneMatch => {
+                self.cached.if_none_match.push(value);
                 return Ok(());
             }
             _ => {}
@@ -236,7 +251,7 @@ fn is_zero_weight(parameter: &str) -> bool {
 }
 
 /// Splits at `separator` outside quoted strings.
-fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+pub(super) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c: char| {
         let backslash = quoted && c == '\\' && !escaped;

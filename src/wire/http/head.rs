@@ -1,5 +1,6 @@
 //! A request head as borrowed values: the request line and the fields that the server reads, all checked.
 
+use super::caching::CacheFields;
 use super::fields::{Fields, read_fields};
 use super::scan::{Stop, Walk};
 use super::target::{Target, read_target};
@@ -124,6 +125,8 @@ pub struct Head<'b> {
     pub content_type: Option<&'b str>,
     /// The first Accept line; [`Head::accepts_event_stream`] knows them all.
     pub accept: Option<&'b str>,
+    /// What it says of its cache and of the codings it reads.
+    pub cached: CacheFields<'b>,
     /// Last-Event-ID. Repeated or not UTF-8 it is [`UNREADABLE_ID`], which is no position.
     pub last_event_id: Option<&'b str>,
     /// Idempotency-Key.
@@ -227,6 +230,7 @@ fn assemble<'b>(
         expect_continue: fields.expect_continue && version == Version::Http11,
         content_type: fields.content_type,
         accept: fields.accept,
+        cached: fields.cached,
         last_event_id: fields.last_event_id,
         idempotency_key: fields.idempotency_key,
         forwarded: fields.forwarded,

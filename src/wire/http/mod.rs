@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod caching;
 pub mod gather;
 pub mod head;
 pub mod target;
