@@ -1,6 +1,7 @@
 //! A process and its children, as /proc shows them: CPU time, memory, switches, descriptors.
 
 use crate::clock::SECOND;
+use std::collections::BTreeMap;
 use std::fs;
 
 /// What a process and its children have used so far, and have now.
@@ -20,6 +21,17 @@ pub struct Usage {
     pub switches_involuntary: u64,
     /// Open descriptors.
     pub descriptors: u64,
+    /// CPU seconds of each of its threads that are there now, by their ids.
+    pub threads: BTreeMap<u32, f64>,
+}
+
+impl Usage {
+    /// The CPU seconds that the busiest thread has used since an earlier moment.
+    #[must_use]
+    pub fn busiest_since(&self, earlier: &Usage) -> f64 {
+        let used = |(thread, now): (&u32, &f64)| now - earlier.threads.get(thread).copied().unwrap_or(0.0);
+        self.threads.iter().map(used).fold(0.0, f64::max)
+    }
 }
 
 /// Clock ticks per second in /proc (`USER_HZ`): 100 on every Linux that is in use.
@@ -60,15 +72,13 @@ pub fn usage(pid: u32, detail: bool) -> Option<Usage> {
         sum.switches_voluntary += one.switches_voluntary;
         sum.switches_involuntary += one.switches_involuntary;
         sum.descriptors += one.descriptors;
+        sum.threads.extend(one.threads);
     }
     Some(sum)
 }
 
 fn usage_of_one(pid: u32, detail: bool) -> Option<Usage> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<f64>().ok());
-    let (user, system) = (ticks(11)? / TICKS, ticks(12)? / TICKS);
+    let (user, system) = ticks_of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mut usage = Usage {
         cpu_user: user,
@@ -78,6 +88,7 @@ fn usage_of_one(pid: u32, detail: bool) -> Option<Usage> {
         switches_voluntary: 0,
         switches_involuntary: 0,
         descriptors: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
+        threads: BTreeMap::new(),
     };
     let mut on_cpu = 0;
     for task in tasks(pid) {
@@ -85,7 +96,14 @@ fn usage_of_one(pid: u32, detail: bool) -> Option<Usage> {
         usage.switches_voluntary += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
         usage.switches_involuntary += field(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
         let schedstat = fs::read_to_string(format!("/proc/{pid}/task/{task}/schedstat")).unwrap_or_default();
-        on_cpu += schedstat.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
+        let nanos = schedstat.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok());
+        on_cpu += nanos.unwrap_or(0);
+        // Without the scheduler's figures those in ticks have to do.
+        let seconds = nanos.map(|nanos| nanos as f64 / SECOND as f64).or_else(|| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/task/{task}/stat")).ok()?;
+            ticks_of(&stat).map(|(user, system)| user + system)
+        });
+        usage.threads.extend(seconds.map(|seconds| (task, seconds)));
     }
     (usage.cpu_user, usage.cpu_system) = user_and_system((user, system), on_cpu as f64 / SECOND as f64);
     if detail {
@@ -93,6 +111,13 @@ fn usage_of_one(pid: u32, detail: bool) -> Option<Usage> {
         usage.pss = field(&rollup, "Pss:").map(|kib| KIB * kib);
     }
     Some(usage)
+}
+
+/// User and system time in seconds, of the line that the kernel has for a process or a thread: its name may hold anything.
+fn ticks_of(stat: &str) -> Option<(f64, f64)> {
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
+    let seconds = |place: usize| fields.get(place)?.parse::<f64>().ok().map(|ticks| ticks / TICKS);
+    Some((seconds(11)?, seconds(12)?))
 }
 
 /// Seconds of user and system time, of what the kernel says in ticks and the scheduler in nanoseconds: `exact` does not tell
@@ -149,6 +174,35 @@ mod tests {
         drop(child.stdin.take());
         child.wait().expect("it ends with its input");
         assert_eq!(usage(u32::MAX / 2, false), None);
+    }
+
+    /// A server of one thread could never be more than half busy on two CPUs.
+    #[test]
+    fn the_busiest_thread_is_seen_among_idle_ones() {
+        let me = std::process::id();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let idle = std::thread::spawn(move || stopped.recv());
+        let before = usage(me, false).expect("this process is there");
+        let id = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+        let mut x = 0_u64;
+        let now = loop {
+            let now = usage(me, false).expect("still");
+            if now.threads[&id] - before.threads[&id] > 0.05 {
+                break now;
+            }
+            x = (0..1_000_000).fold(x, |x, n| std::hint::black_box(x ^ n));
+        };
+        assert!(now.busiest_since(&before) > 0.05 && now.threads.len() > 1);
+        assert_eq!(before.busiest_since(&before), 0.0);
+        drop(stop);
+        idle.join().expect("no panic").expect_err("nothing was sent");
+    }
+
+    #[test]
+    fn a_line_of_the_kernel_is_read_past_whatever_name_a_thread_has() {
+        let line = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0";
+        assert_eq!(super::ticks_of(line), Some((1.5, 0.5)));
+        assert_eq!(super::ticks_of("7 (x) S 1"), None);
     }
 
     /// A server with little to do seemed to have negative costs: its first reading was of ticks, its second exact.
