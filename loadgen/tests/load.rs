@@ -9,6 +9,8 @@ mod command;
 mod crooked;
 #[path = "load/honesty.rs"]
 mod honesty;
+#[path = "load/nothing.rs"]
+mod nothing;
 #[path = "load/scenarios.rs"]
 mod scenarios;
 #[path = "load/stopped.rs"]

@@ -48,6 +48,14 @@ impl Naming {
         format!("{}{channel}", self.prefix)
     }
 
+    /// How many of `readings` subscriptions, which are dealt out in turn, are to the channel of a sequence.
+    #[must_use]
+    pub fn receivers_of(&self, stream: u32, readings: u64) -> u64 {
+        let channels = self.channels.max(1);
+        let channel = u64::from(stream % channels);
+        readings / u64::from(channels) + u64::from(channel < readings % u64::from(channels))
+    }
+
     /// The numbers of the channels that a connection reads.
     pub fn of(&self, connection: u64) -> impl Iterator<Item = u32> + use<> {
         let (channels, count) = (u64::from(self.channels.max(1)), u64::from(self.per_connection));

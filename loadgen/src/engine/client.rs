@@ -81,6 +81,8 @@ pub(super) struct Client {
     pub(super) awaits_room: bool,
     /// Whether it is on the list of those who have something to send.
     pub(super) dirty: bool,
+    /// Whether it goes on with what a connection before it in its place has received.
+    pub(super) heir: bool,
     /// Its number in its group on this thread.
     pub(super) local: u32,
     /// The sequences that it receives: the echoes of its own, or those of its channels in turn.

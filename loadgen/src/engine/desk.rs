@@ -212,6 +212,13 @@ impl Desk {
         self.recorder.counts.sent += 1;
     }
 
+    /// A publication of a sequence, or an echo without one, was due and was not sent: it is lost to those it was for.
+    pub(super) fn not_sent(&mut self, stream: Option<u32>) {
+        let plan = &self.plan;
+        self.ledger.unsent += 1;
+        self.ledger.unsent_due += stream.map_or(1, |stream| plan.naming.receivers_of(stream, plan.receivers_in_all()));
+    }
+
     /// The text of the next publication of a sequence, and whether it is JSON.
     fn compose(&mut self, payloads: &Payloads, flow: &Flow, stream: u32, intended: Nanos) -> (String, bool) {
         let seq = self.published[stream as usize] + 1;
@@ -274,7 +281,10 @@ impl Inbox<'_> {
             News::Ready => notice.ready = true,
             News::Ack => self.recorder.counts.acknowledged += 1,
             News::Refused(text) => self.recorder.error(&format!("refused: {text}")),
-            News::Resumed { complete } => self.ledger.gaps += u64::from(!complete),
+            News::Resumed { complete } => {
+                self.ledger.resumed += 1;
+                self.ledger.gaps += u64::from(!complete);
+            }
             News::Message(text) => match &self.group.task {
                 Task::Echo { payloads, .. } => self.echo(text, payloads),
                 Task::Subscribe => self.delivery(text),
@@ -302,6 +312,7 @@ impl Inbox<'_> {
         let arrival = self.trackers.first_mut().map(|tracker| tracker.arrive(seq));
         self.note(arrival);
         if arrival != Some(Arrival::Again) {
+            self.recorder.counts.answered += 1;
             self.recorder.time(Series::Response, times.intended, self.now.saturating_sub(times.intended));
             self.recorder.time(Series::Service, times.intended, self.now.saturating_sub(times.sent));
         }
@@ -319,6 +330,7 @@ impl Inbox<'_> {
         if arrival == Some(Arrival::Again) {
             return;
         }
+        self.recorder.counts.answered += 1;
         self.progress.deliver();
         self.recorder.time(Series::Delivery, stamp.times.intended, self.now.saturating_sub(stamp.times.intended));
         self.recorder.time(Series::Service, stamp.times.intended, self.now.saturating_sub(stamp.times.sent));

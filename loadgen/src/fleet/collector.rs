@@ -22,6 +22,8 @@ pub struct Collected {
     pub busy: BTreeMap<u64, (Nanos, Nanos)>,
     /// Publications in each sequence.
     pub published: Vec<u64>,
+    /// Groups none of whose connections could be opened: their places among the groups of the plan.
+    pub unopened: Vec<usize>,
     /// What went wrong with threads.
     pub failures: Vec<String>,
 }
@@ -47,6 +49,10 @@ pub struct SeriesWindow {
 pub struct Collector {
     threads: u64,
     opened: u64,
+    /// Connections of the groups that are opened before traffic begins, that are open.
+    open_in: Vec<u64>,
+    /// Which of the groups that is, and how many connections each of all groups has; bad clients have none.
+    groups: Vec<(bool, u64)>,
     sent: u64,
     done: u64,
     counted: Option<(Nanos, Nanos)>,
@@ -60,15 +66,13 @@ impl Collector {
     /// For the threads of a plan.
     #[must_use]
     pub fn new(plan: &Plan, threads: u64) -> Collector {
-        let (channels, readers) = (u64::from(plan.naming.channels.max(1)), plan.receivers_in_all());
-        let plan_channels = plan.naming.channels.max(1);
-        let receivers = move |stream: u32| {
-            let channel = u64::from(stream % plan_channels);
-            readers / channels + u64::from(channel < readers % channels)
-        };
+        let (naming, readers) = (plan.naming.clone(), plan.receivers_in_all());
+        let receivers = move |stream: u32| naming.receivers_of(stream, readers);
         Collector {
             threads,
             opened: 0,
+            open_in: vec![0; plan.groups.len()],
+            groups: plan.groups.iter().map(|group| (group.is_early(), group.wanted())).collect(),
             sent: 0,
             done: 0,
             counted: None,
@@ -86,7 +90,10 @@ impl Collector {
     /// Takes a report in.
     pub fn take(&mut self, thread: u64, report: Report) {
         match report {
-            Report::Opened => self.opened += 1,
+            Report::Opened(open) => {
+                self.opened += 1;
+                self.open_in.iter_mut().zip(open).for_each(|(sum, part)| *sum += part);
+            }
             Report::Window(window) => self.window(thread, &window),
             Report::Spread(spread) => self.spread(spread),
             Report::Sent(published) => {
@@ -106,6 +113,31 @@ impl Collector {
     #[must_use]
     pub fn all_opened(&self) -> bool {
         self.opened >= self.threads
+    }
+
+    /// The groups of those that traffic waits for none of whose connections could be opened: there is no point in traffic.
+    #[must_use]
+    pub fn unopened(&self) -> Vec<usize> {
+        let groups = self.groups.iter().zip(&self.open_in).enumerate();
+        let none = groups.filter(|(_, ((is_early, wanted), open))| *is_early && *wanted > 0 && **open == 0);
+        none.map(|(place, _)| place).collect()
+    }
+
+    /// Whether every connection of the plan was tried, and none was ever open.
+    #[must_use]
+    pub fn is_hopeless(&self) -> bool {
+        let wanted = self.groups.iter().map(|(_, wanted)| wanted).sum::<u64>();
+        let mut all = Counts::default();
+        self.collected.counts.values().for_each(|counts| all.add(counts));
+        all.opened == 0 && wanted > 0 && all.refused >= wanted
+    }
+
+    /// Notes that no connection was ever open, if that is so.
+    pub fn give_up_hope(&mut self) {
+        if self.is_hopeless() {
+            let groups = self.groups.iter().enumerate().filter(|(_, (_, wanted))| *wanted > 0);
+            self.collected.unopened = groups.map(|(place, _)| place).collect();
+        }
     }
 
     /// Whether nothing is sent any more.
@@ -206,6 +238,11 @@ impl Collector {
         sum.duplicated += ledger.duplicated;
         sum.reordered += ledger.reordered;
         sum.corrupted += ledger.corrupted;
+        sum.unsent += ledger.unsent;
+        sum.unsent_due += ledger.unsent_due;
+        sum.resumed += ledger.resumed;
+        sum.cut += ledger.cut;
+        sum.slow_cut += ledger.slow_cut;
         sum.gaps += ledger.gaps;
         sum.checked += ledger.checked;
         sum.objections += ledger.objections;

@@ -30,8 +30,8 @@ pub enum Order {
 /// What a thread tells.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Report {
-    /// Every connection that traffic waits for is open, or has failed.
-    Opened,
+    /// Every connection that traffic waits for is open, or has failed: so many are open in each group.
+    Opened(Vec<u64>),
     /// What happened in about a second.
     Window(WindowReport),
     /// A publication is with all receivers of the thread.
@@ -118,6 +118,8 @@ pub struct Counts {
     pub sent: u64,
     /// Messages received.
     pub received: u64,
+    /// Of these, what came for the first time.
+    pub answered: u64,
     /// Connections that became of use.
     pub opened: u64,
     /// Connections that could not be opened.
@@ -139,6 +141,7 @@ impl Counts {
     pub fn add(&mut self, other: &Counts) {
         self.sent += other.sent;
         self.received += other.received;
+        self.answered += other.answered;
         self.opened += other.opened;
         self.refused += other.refused;
         self.dropped += other.dropped;
@@ -196,8 +199,18 @@ pub struct Ledger {
     pub reordered: u64,
     /// What came with other bytes than were sent.
     pub corrupted: u64,
+    /// Messages that were due and not sent.
+    pub unsent: u64,
+    /// What should have come of these.
+    pub unsent_due: u64,
+    /// Subscriptions that were resumed.
+    pub resumed: u64,
     /// Resumed subscriptions that were told that something is missing.
     pub gaps: u64,
+    /// Connections that were cut from here, to come back.
+    pub cut: u64,
+    /// Slow readers that the server has cut off.
+    pub slow_cut: u64,
     /// Connections read by tungstenite's client.
     pub checked: u64,
     /// What tungstenite's client objected to.

@@ -66,11 +66,19 @@ pub fn run(
     let mut conductor = Conductor { fleet: &mut fleet, collector: &mut collector, hooks, interrupt, stopped: false };
     conductor.wait(Sample::Opening, Collector::all_opened)?;
     conductor.hooks.look(conductor.collector, Sample::Opened);
-    let go = clock::now() + LEAD;
-    let (begin, end) = plan.counted(go);
-    conductor.collector.count_between(begin, end);
-    conductor.fleet.order(&Order::Go(go));
-    conductor.count(begin, end)?;
+    let unopened = conductor.collector.unopened();
+    if conductor.collector.all_opened() && !unopened.is_empty() {
+        // What the run is about cannot happen: traffic would only prove that.
+        conductor.collector.collected.unopened = unopened;
+        conductor.stop();
+        conductor.wait(Sample::Draining, Collector::all_sent)?;
+    } else {
+        let go = clock::now() + LEAD;
+        let (begin, end) = plan.counted(go);
+        conductor.collector.count_between(begin, end);
+        conductor.fleet.order(&Order::Go(go));
+        conductor.count(begin, end)?;
+    }
     conductor.fleet.order(&Order::Settle(conductor.collector.collected.published.clone()));
     conductor.wait(Sample::Draining, Collector::all_done)?;
     conductor.hooks.look(conductor.collector, Sample::After);
@@ -89,10 +97,14 @@ impl Conductor<'_> {
     /// From the order to begin to the last message that is sent.
     fn count(&mut self, begin: Nanos, end: Nanos) -> Result<(), RunError> {
         let running = Sample::Running(begin, end);
-        self.wait_until(running, |_| clock::now() >= begin, Some(begin))?;
-        self.hooks.look(self.collector, Sample::CountingBegan);
-        self.wait_until(running, |collector| clock::now() >= end || collector.all_sent(), Some(end))?;
+        self.wait_until(running, |collector| clock::now() >= begin || collector.is_hopeless(), Some(begin))?;
+        if !self.collector.is_hopeless() {
+            self.hooks.look(self.collector, Sample::CountingBegan);
+        }
+        let is_over = |collector: &Collector| collector.all_sent() || collector.is_hopeless();
+        self.wait_until(running, |collector| clock::now() >= end || is_over(collector), Some(end))?;
         self.hooks.look(self.collector, Sample::CountingEnded);
+        self.collector.give_up_hope();
         self.stop();
         self.wait(Sample::Draining, Collector::all_sent)
     }

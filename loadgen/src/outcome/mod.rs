@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the schema. It changes when a member changes its meaning or is taken away; new members do not change it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
+/// The oldest version that is still read: of 1, `rate` is what was sent, `lost` counts only that, and `server_busy` is a share of
+/// all CPUs.
+pub const OLDEST: u32 = 1;
 
 /// Everything that one run found out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub struct Outcome {
     pub measured_seconds: f64,
     /// Whether Ctrl-C ended it.
     pub interrupted: bool,
+    /// Groups none of whose connections could be opened: then nothing was measured.
+    #[serde(default)]
+    pub unopened: Vec<String>,
     /// What was counted while it measured.
     pub totals: Totals,
     /// Latencies by name: `response`, `service`, `lag`, `delivery`, `first`, `median`, `last`, `open`, `recovery`.
@@ -71,11 +77,14 @@ pub struct Outcome {
 pub struct Totals {
     /// Messages or publications sent.
     pub sent: u64,
+    /// Messages that were due and not sent: nobody was connected to send them, or there was no time.
+    #[serde(default)]
+    pub unsent: u64,
     /// Messages received.
     pub received: u64,
-    /// What should have been received of what was sent.
+    /// What should have been received of what was due.
     pub expected: u64,
-    /// Never came.
+    /// Never came, whether it was sent or only due.
     pub lost: u64,
     /// Came more than once.
     pub duplicated: u64,
@@ -186,6 +195,9 @@ pub struct ServerCost {
     pub busy: f64,
     /// The share of what its threads could have used: of as many CPUs as it may run on.
     pub busy_share: f64,
+    /// The share of its time that its busiest thread was on a CPU. Older results do not say.
+    #[serde(default)]
+    pub busiest_thread: f64,
     /// CPU microseconds per message that was delivered or echoed.
     pub cpu_us_per_msg: Option<f64>,
     /// Context switches it asked for.
@@ -206,6 +218,15 @@ pub struct ServerCost {
     pub descriptors: u64,
     /// The name of its program.
     pub program: Option<String>,
+}
+
+impl ServerCost {
+    /// How busy it was, so that a server of one thread can be at its limit: its busiest thread, or its share of the CPUs
+    /// that it may use, whichever is more.
+    #[must_use]
+    pub fn busiest(&self) -> f64 {
+        self.busiest_thread.max(self.busy_share)
+    }
 }
 
 /// What the run cost the load generator.

@@ -92,6 +92,41 @@ pub struct Slow {
     pub bytes_per_second: u64,
 }
 
+impl Group {
+    /// Whether its connections are opened before traffic begins, which waits for them.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.start.is_zero() && !matches!(self.task, Task::Knock | Task::Mischief { .. })
+    }
+
+    /// When its messages leave, if it sends any by itself.
+    #[must_use]
+    pub fn flow(&self) -> Option<&Flow> {
+        match &self.task {
+            Task::Echo { flow, .. } | Task::Publish { flow, .. } => Some(flow),
+            _ => None,
+        }
+    }
+
+    /// How many connections it has that should be of use: bad clients should not.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        if matches!(self.task, Task::Mischief { .. }) { 0 } else { self.connections }
+    }
+
+    /// How many of its connections read badly.
+    #[must_use]
+    pub fn slow_readers(&self) -> u64 {
+        self.slow.map_or(0, |slow| (self.connections as f64 * slow.share).floor() as u64)
+    }
+
+    /// Whether its connections are replaced, or cut, so that not all of them are there all the time.
+    #[must_use]
+    pub fn comes_and_goes(&self) -> bool {
+        self.lifetime.is_some() || self.outage.is_some() || !self.start.is_zero()
+    }
+}
+
 impl Slow {
     /// Whether the connection with this number is slow: evenly spread.
     #[must_use]

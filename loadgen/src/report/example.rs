@@ -17,7 +17,7 @@ const SCALES: [(&str, f64); 7] = [
 ];
 
 /// Half a minute of fan-out; its figures depend on the seed. Nothing was measured from second 10 to second 12.
-pub(super) fn example(label: &str, seed: u64) -> Outcome {
+pub(crate) fn example(label: &str, seed: u64) -> Outcome {
     let mut outcome: Outcome = serde_json::from_str(include_str!("html/example.json")).expect("an example");
     outcome.label = label.to_owned();
     let mut random = Random::new(seed);

@@ -12,6 +12,8 @@ mod summary;
 mod wrapped;
 
 pub use csv::csv;
+#[cfg(test)]
+pub(crate) use example::example;
 pub use hdr_log::hdr_log;
 pub use html::html;
 pub use summary::summary;

@@ -29,7 +29,7 @@ pub(super) fn meaning(name: &str) -> &'static str {
 
 /// The measured value of a threshold, in the unit of what it is about.
 pub(super) fn measured(threshold: &ThresholdResult) -> String {
-    let Some(value) = threshold.value else { return "not measured".to_owned() };
+    let Some(value) = threshold.value else { return "was not measured".to_owned() };
     let name = threshold.text.split(['<', '>', '=']).next().unwrap_or_default().trim();
     if METRICS.iter().any(|(known, _, _)| *known == name) {
         return scalar(name, value);
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(told("p99.9<1s", Some(1.25)), "1.25 s");
         assert_eq!(told("response.count>=10k", Some(20_000.0)), "20.0 k");
         assert_eq!((told("rate>=99%", Some(0.9)), told("lost==0", Some(3.0))), ("90 %".to_owned(), "3".to_owned()));
-        assert_eq!(told("bytes_per_connection<=256", None), "not measured");
+        assert_eq!(told("bytes_per_connection<=256", None), "was not measured");
         assert_eq!(scalar("rss_slope", 2048.0), "2.00 KiB/h");
         assert_eq!(scalar("unknown", 12.5), "12.5");
         assert!(meaning("reach").contains("received") && meaning("unknown").is_empty());

@@ -51,21 +51,27 @@ impl Kind {
         }
     }
 
-    /// The latency that it is about.
+    /// The latency that it is about, with these groups.
     #[must_use]
-    pub fn primary(self) -> Series {
+    pub fn primary(self, groups: &[Group]) -> Series {
+        let any = |is: fn(&Task) -> bool| groups.iter().any(|group| is(&group.task));
         match self {
+            Kind::Mixed if any(|task| matches!(task, Task::Publish { .. })) => Series::Delivery,
+            Kind::Mixed if any(|task| matches!(task, Task::Echo { .. })) => Series::Response,
+            Kind::Mixed => Series::Open,
             Kind::Echo | Kind::Hostile => Series::Response,
             Kind::Storm | Kind::Idle => Series::Open,
             Kind::Reconnect => Series::Recovery,
-            Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Mixed | Kind::Soak => Series::Delivery,
+            Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Soak => Series::Delivery,
         }
     }
 
     /// What its result claims, the most important first.
     #[must_use]
-    pub fn claims(self, closed: bool, watched: bool) -> Vec<Claim> {
+    pub fn claims(self, closed: bool, watched: bool, groups: &[Group]) -> Vec<Claim> {
         let mut claims = match self {
+            // Groups that are only there, or only come and go.
+            Kind::Mixed if self.primary(groups) == Series::Open => vec![Claim::Connections],
             Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile if closed => {
                 vec![Claim::Throughput, Claim::Latency, Claim::Delivery]
             }

@@ -1,6 +1,6 @@
 //! Puts a result together out of what the threads told and what was seen.
 
-use super::findings::result;
+use super::findings::{SLOPE_SECONDS, result};
 use super::watch::{Look, Watch};
 use crate::cli::{Prepared, RunArgs};
 use crate::clock::{self, Nanos, SECOND};
@@ -41,9 +41,10 @@ pub(super) fn outcome(prepared: &Prepared, args: &RunArgs, collected: Collected,
         started_unix_ms: draft.watch.started_unix_ms,
         measured_seconds: draft.seconds(),
         interrupted: draft.is_short(),
+        unopened: draft.unopened(),
         totals: draft.totals(),
         latencies,
-        primary: prepared.kind.primary().name().to_owned(),
+        primary: prepared.kind.primary(&prepared.plan.groups).name().to_owned(),
         series: draft.series(),
         server,
         generator,
@@ -85,8 +86,14 @@ impl Draft<'_> {
         clock::seconds(self.collected.busy.values().map(|(_, time)| *time).max().unwrap_or(0))
     }
 
+    fn unopened(&self) -> Vec<String> {
+        let groups = &self.plan_of().groups;
+        self.collected.unopened.iter().map(|place| groups[*place].name.clone()).collect()
+    }
+
     pub(super) fn is_short(&self) -> bool {
-        self.plan_of().count.is_none() && self.seconds() < self.plan_of().duration.as_secs_f64() - 0.5
+        let ended = self.plan_of().count.is_none() && self.collected.unopened.is_empty();
+        ended && self.seconds() < self.plan_of().duration.as_secs_f64() - 0.5
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -132,9 +139,10 @@ impl Draft<'_> {
         let ledger = &self.collected.ledger;
         Totals {
             sent: all.sent,
+            unsent: ledger.unsent,
             received: ledger.came,
-            expected: ledger.expected,
-            lost: ledger.lost,
+            expected: ledger.expected + ledger.unsent_due,
+            lost: ledger.lost + ledger.unsent_due,
             duplicated: ledger.duplicated,
             reordered: ledger.reordered,
             corrupted: ledger.corrupted,
@@ -226,6 +234,7 @@ impl Draft<'_> {
             cpu_system: system,
             busy,
             busy_share: busy / f64::from(cpus),
+            busiest_thread: to.busiest_since(from) / seconds,
             cpu_us_per_msg: (work > 0).then(|| 1e6 * (user + system) / seconds * self.seconds() / work as f64),
             switches_voluntary: to.switches_voluntary.saturating_sub(from.switches_voluntary),
             switches_involuntary: to.switches_involuntary.saturating_sub(from.switches_involuntary),
@@ -237,6 +246,12 @@ impl Draft<'_> {
             descriptors: to.descriptors,
             program: program(pid),
         })
+    }
+
+    /// What arrived while it counted, each message once; of a storm, the connections.
+    pub(super) fn answered(&self) -> u64 {
+        let counted = self.counted();
+        if self.prepared.kind == Kind::Storm { counted.opened } else { counted.answered }
     }
 
     /// What the server did while it counted: messages delivered or echoed, or else connections opened.
@@ -298,6 +313,15 @@ impl Draft<'_> {
         let plan = self.plan_of();
         if plan.deflate {
             notes.push("permessage-deflate was offered".to_owned());
+        }
+        if self.prepared.kind == Kind::Soak && self.seconds() < SLOPE_SECONDS {
+            notes.push(format!(
+                "growth per hour is not told of less than {}: use -d",
+                crate::report::numbers::duration(SLOPE_SECONDS)
+            ));
+        }
+        if self.collected.ledger.slow_cut > 0 {
+            notes.push(format!("the server has cut off {} slow readers", self.collected.ledger.slow_cut));
         }
         if self.collected.ledger.gaps > 0 {
             notes.push(format!(

@@ -1,81 +1,93 @@
-//! What a result comes to: the numbers that thresholds know, the verdict, and what became of the thresholds.
+//! What a result comes to: the numbers that thresholds know, and what became of the thresholds.
 
 use super::assemble::Draft;
 use crate::fleet::message::{Counts, Distribution, Series};
 use crate::grammar::{Metric, Stat, Threshold};
-use crate::outcome::{ClaimVerdict, Latency, Outcome, ThresholdResult, WindowServer};
-use crate::plan::{Flow, Task};
+use crate::outcome::{Latency, Outcome, ThresholdResult, Totals, Window, WindowServer};
+use crate::plan::{Flow, Group, Task};
 use crate::scenario::Kind;
 use crate::stats::slope;
-use crate::verdict::{Facts, judge};
 use std::collections::BTreeMap;
 
 /// The share of the connections that must be back for a server to have recovered.
 const BACK: f64 = 0.99;
+/// Of fewer seconds no growth per hour is told: a page of memory more in six seconds would be megabytes.
+pub(super) const SLOPE_SECONDS: f64 = 300.0;
 
 impl Draft<'_> {
+    /// Numbers by name. What nothing was measured for has none: a threshold over nothing does not hold.
     pub(super) fn scalars(&self, outcome: &Outcome, counted: &Counts) -> BTreeMap<String, f64> {
         let totals = &outcome.totals;
         let seconds = outcome.measured_seconds.max(1e-9);
-        let mut scalars: BTreeMap<&str, f64> = BTreeMap::from([
-            ("lost", totals.lost as f64),
-            ("duplicated", totals.duplicated as f64),
-            ("reordered", totals.reordered as f64),
-            ("corrupted", totals.corrupted as f64),
-            ("sent", totals.sent as f64),
-            ("received", totals.received as f64),
-            ("errors", totals.errors as f64),
-            ("refused", totals.refused as f64),
-            ("dropped", totals.dropped as f64),
-            ("gaps", self.collected.ledger.gaps as f64),
-            ("connections", self.watch.most_connections as f64),
-            ("listen_drops", (outcome.kernel.listen_drops + outcome.kernel.listen_overflows) as f64),
-            ("throughput", self.work(counted) as f64 / seconds),
-        ]);
+        let mut scalars = counts(totals);
         let mut add = |name: &'static str, value: Option<f64>| scalars.extend(value.map(|value| (name, value)));
-        add("reach", (totals.expected > 0).then(|| totals.received as f64 / totals.expected as f64));
-        add("rate", self.achieved());
+        let is_open = totals.opened > 0;
+        add("connections", is_open.then_some(self.watch.most_connections as f64));
+        let drops = outcome.kernel.listen_drops + outcome.kernel.listen_overflows;
+        add("listen_drops", is_open.then_some(drops as f64));
+        let gaps = self.collected.ledger.gaps;
+        add("gaps", (self.collected.ledger.resumed > 0).then_some(gaps as f64));
+        let work = self.work(counted) as f64;
+        let was_due = if self.prepared.kind == Kind::Storm { is_open } else { totals.expected > 0 };
+        add("throughput", was_due.then_some(work / seconds));
+        add("rate", self.achieved(counted));
         let server = outcome.server.as_ref();
         add("cpu_us_per_msg", server.and_then(|server| server.cpu_us_per_msg));
-        add("server_busy", server.map(|server| server.busy_share));
+        add("server_busy", server.map(|server| server.busiest()));
         add("bytes_per_connection", server.and_then(|server| server.bytes_per_connection));
         if self.prepared.kind == Kind::Reconnect {
             add("recovered_in", self.recovered_in());
         }
         if self.prepared.kind == Kind::Soak {
-            let per_hour = |points: Vec<(f64, f64)>| slope(&points, 1).map(|slope| 3600.0 * slope.per_unit.point);
-            let of_server = |value: fn(&WindowServer) -> f64| {
-                outcome.series.iter().filter_map(|window| Some((window.at, value(window.server.as_ref()?)))).collect()
-            };
-            add("rss_slope", per_hour(of_server(|server| server.rss as f64)));
-            add("fd_slope", per_hour(of_server(|server| server.descriptors as f64)));
-            let latency = outcome
-                .series
-                .iter()
-                .filter_map(|window| Some((window.at, window.latencies.get(&outcome.primary)?.p50)));
-            add("latency_slope", per_hour(latency.collect()));
+            growth(outcome).into_iter().for_each(|(name, slope)| add(name, slope));
         }
         scalars.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Messages sent of those that the schedule meant to leave while it counted; nothing in closed flows.
-    fn achieved(&self) -> Option<f64> {
+    /// What was answered while it counted, or delivered, of what the schedule meant to; nothing in closed flows. What comes
+    /// after the end, later and later, was not answered in time.
+    fn achieved(&self, counted: &Counts) -> Option<f64> {
         let plan = self.plan_of();
-        let mut asked = 0.0;
+        let (mut asked, mut answers) = (0.0, 0.0);
         for group in &plan.groups {
-            match &group.task {
-                Task::Echo { flow: Flow::Open(ramp), .. } | Task::Publish { flow: Flow::Open(ramp), .. } => {
-                    let due = |elapsed| ramp.cumulative(elapsed);
-                    asked += due(plan.warmup + plan.duration) - due(plan.warmup);
-                }
-                Task::Echo { .. } | Task::Publish { .. } => return None,
-                _ => {}
+            if let Some(Flow::Closed { .. }) = group.flow() {
+                return None;
             }
+            let due = self.due(group).floor();
+            asked += due;
+            answers += due * if matches!(group.task, Task::Echo { .. }) { 1.0 } else { self.healthy_receivers() };
         }
-        let short = self.is_short() || plan.count.is_some();
-        let sent = self.collected.distributions.get(&Series::Lag).map_or(0, Distribution::count);
-        // A schedule's first message is at its begin, so there may be one more than the rate says.
-        (asked >= 1.0 && !short).then(|| (sent as f64 / asked.floor()).min(1.0))
+        if asked < 1.0 || self.is_short() || plan.count.is_some() {
+            return None;
+        }
+        // Where receivers come and go, what each of them should have is not known; what was sent is.
+        if plan.groups.iter().any(|group| matches!(group.task, Task::Subscribe) && group.comes_and_goes()) {
+            let sent = self.collected.distributions.get(&Series::Lag).map_or(0, Distribution::count);
+            // A schedule's first message is at its begin, so there may be one more than the rate says.
+            return Some((sent as f64 / asked).min(1.0));
+        }
+        (answers >= 1.0).then(|| (counted.answered as f64 / answers).min(1.0))
+    }
+
+    /// How many messages the schedule of a group meant to leave while it counted.
+    fn due(&self, group: &Group) -> f64 {
+        let plan = self.plan_of();
+        match group.flow() {
+            Some(Flow::Open(ramp)) => {
+                let end = plan.warmup + plan.duration;
+                let since = |time: std::time::Duration| ramp.cumulative(time.saturating_sub(group.start));
+                since(end) - since(plan.warmup)
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// How many receivers a publication has that read what comes, in the mean over the channels.
+    fn healthy_receivers(&self) -> f64 {
+        let plan = self.plan_of();
+        let slow: u64 =
+            plan.groups.iter().map(Group::slow_readers).sum::<u64>() * u64::from(plan.naming.per_connection);
+        plan.receivers_in_all().saturating_sub(slow) as f64 / f64::from(plan.naming.channels.max(1))
     }
 
     /// When 99 % of the connections were back.
@@ -91,31 +103,46 @@ impl Draft<'_> {
         let share = BACK * wanted as f64 / recovery.count().max(1) as f64;
         (share <= 1.0).then(|| recovery.histogram().value_at_quantile(share) as f64 / 1e9)
     }
+}
 
-    pub(super) fn verdicts(&self, outcome: &Outcome) -> Vec<ClaimVerdict> {
-        let p99 = |name: &str| outcome.latencies.get(name).and_then(|latency| percentile(latency, 99.0));
-        let totals = &outcome.totals;
-        let attempts = totals.opened + totals.refused;
-        let facts = Facts {
-            generator_busy: outcome.generator.busiest,
-            lag_p99: p99("lag").filter(|_| !self.is_closed()),
-            latency_p99: p99(&outcome.primary),
-            achieved: outcome.scalars.get("rate").copied(),
-            saturation: self.is_closed(),
-            kernel_drops: outcome.kernel.listen_drops + outcome.kernel.listen_overflows + outcome.kernel.backlog_drops,
-            limits: self.collected.ledger.limits.clone(),
-            steal: outcome.kernel.steal,
-            server_busy: outcome.server.as_ref().map(|server| server.busy_share),
-            counted_work: totals.lost == 0 && totals.duplicated == 0 && totals.corrupted == 0,
-            objections: self.collected.ledger.objections,
-            corrupted: totals.corrupted,
-            refused_share: totals.refused as f64 / attempts.max(1) as f64,
-            seconds: outcome.series.iter().filter(|window| window.at >= 0.0 && window.seconds > 0.9).count() as u64,
-            interrupted: self.is_short(),
-            connections: self.watch.most_connections,
-        };
-        judge(&facts, &self.prepared.kind.claims(self.is_closed(), self.watch.pid.is_some()))
-    }
+/// Accounts, where there was something to account for.
+fn counts(totals: &Totals) -> BTreeMap<&'static str, f64> {
+    let Totals { expected, received, opened, refused, .. } = *totals;
+    let (due, came, open, tried) = (expected > 0, received > 0, opened > 0, opened + refused > 0);
+    let all = [
+        ("lost", totals.lost, due),
+        ("unsent", totals.unsent, due),
+        ("sent", totals.sent, due || totals.sent > 0),
+        ("received", received, due),
+        ("duplicated", totals.duplicated, came),
+        ("reordered", totals.reordered, came),
+        ("corrupted", totals.corrupted, came || totals.corrupted > 0),
+        ("errors", totals.errors, tried),
+        ("refused", refused, tried),
+        ("dropped", totals.dropped, open),
+    ];
+    let mut measured: BTreeMap<&'static str, f64> =
+        all.into_iter().filter(|(_, _, is)| *is).map(|(name, count, _)| (name, count as f64)).collect();
+    measured.extend(due.then(|| ("reach", received as f64 / expected as f64)));
+    measured
+}
+
+/// What grows, per hour; nothing of a run that is too short to say so.
+fn growth(outcome: &Outcome) -> [(&'static str, Option<f64>); 3] {
+    let per_hour = |points: Vec<(f64, f64)>| {
+        let long = outcome.measured_seconds >= SLOPE_SECONDS;
+        long.then(|| slope(&points, 1)).flatten().map(|slope| 3600.0 * slope.per_unit.point)
+    };
+    let counted = || outcome.series.iter().filter(|window| window.at >= 0.0);
+    let of_server = |value: fn(&WindowServer) -> f64| {
+        counted().filter_map(|window| Some((window.at, value(window.server.as_ref()?)))).collect()
+    };
+    let median = |window: &Window| Some((window.at, window.latencies.get(&outcome.primary)?.p50));
+    [
+        ("rss_slope", per_hour(of_server(|server| server.rss as f64))),
+        ("fd_slope", per_hour(of_server(|server| server.descriptors as f64))),
+        ("latency_slope", per_hour(counted().filter_map(median).collect())),
+    ]
 }
 
 /// A percentile of a latency that was reported, or read from its histogram.
@@ -144,4 +171,31 @@ pub(crate) fn result(threshold: &Threshold, outcome: &Outcome) -> ThresholdResul
         }
     };
     ThresholdResult { text: threshold.text.clone(), value, passed: value.is_some_and(|value| threshold.holds(value)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SLOPE_SECONDS, counts, growth};
+    use crate::outcome::Totals;
+    use crate::report::example;
+
+    #[test]
+    fn growth_per_hour_is_told_of_minutes_and_not_of_seconds() {
+        let mut outcome = example("soak", 3);
+        outcome.measured_seconds = SLOPE_SECONDS - 0.5;
+        assert!(growth(&outcome).iter().all(|(_, slope)| slope.is_none()));
+        outcome.measured_seconds = SLOPE_SECONDS;
+        let [(name, rss), ..] = growth(&outcome);
+        // Four KiB more each second.
+        assert!(name == "rss_slope" && (rss.expect("a slope") - 3600.0 * 4096.0).abs() < 1.0, "{rss:?}");
+    }
+
+    #[test]
+    fn accounts_of_nothing_are_no_numbers() {
+        assert!(counts(&Totals::default()).is_empty());
+        let refused = counts(&Totals { refused: 3, errors: 3, ..Totals::default() });
+        assert_eq!(refused.keys().copied().collect::<Vec<_>>(), ["errors", "refused"]);
+        let silent = counts(&Totals { opened: 1, sent: 5, expected: 5, lost: 5, ..Totals::default() });
+        assert_eq!((silent["lost"], silent["reach"], silent.get("corrupted")), (5.0, 0.0, None));
+    }
 }

@@ -33,7 +33,7 @@ impl Live {
         let plan = &prepared.plan;
         Live {
             bar,
-            primary: prepared.kind.primary(),
+            primary: prepared.kind.primary(&plan.groups),
             connections: plan.groups.iter().map(|group| group.connections).sum(),
             seconds: (plan.warmup + plan.duration).as_secs_f64(),
             last_server: None,

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod findings;
+mod judging;
 mod live;
 mod watch;
 

@@ -93,6 +93,11 @@ impl Watch {
         })
     }
 
+    /// Whether the server's process, which is watched, was gone when counting ended.
+    pub(super) fn is_server_gone(&self) -> bool {
+        self.pid.is_some() && self.ended.as_ref().is_some_and(|look| look.server.is_none())
+    }
+
     /// A look at most once a second, or twice while connections are opened.
     fn is_due(&self, interval: Nanos) -> bool {
         self.looks.last().is_none_or(|last| clock::now() - last.at >= interval)

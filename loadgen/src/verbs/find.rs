@@ -122,6 +122,11 @@ impl Search<'_> {
         }
         let prepared = prepare(self.kind, &args).map_err(Failure::Usage)?;
         let outcome = session::run(&prepared, &args, &self.interrupt).map_err(Failure::Run)?;
+        if !outcome.unopened.is_empty() {
+            let reasons = outcome.verdicts.first().map(|verdict| verdict.reasons.join("; ")).unwrap_or_default();
+            let errors: Vec<&str> = outcome.errors.keys().map(String::as_str).collect();
+            return Err(Failure::Run(format!("{reasons}: {}", errors.join("; "))));
+        }
         let missed: Vec<String> = self
             .slo
             .iter()

@@ -4,9 +4,9 @@ mod compare;
 mod doctor;
 mod find;
 
-use crate::cli::{Cli, OutputArgs, Prepared, ReportArgs, RunArgs, Verb, prepare};
+use crate::cli::{Cli, OutputArgs, ReportArgs, RunArgs, Verb, prepare};
 use crate::measure::environment;
-use crate::outcome::Outcome;
+use crate::outcome::{OLDEST, Outcome, SCHEMA};
 use crate::report;
 use crate::scenario::Kind;
 use crate::session;
@@ -74,15 +74,19 @@ fn run(kind: Kind, args: &RunArgs) -> Result<u8, Failure> {
     let outcome = session::run(&prepared, args, &interrupt).map_err(Failure::Run)?;
     print!("{}", report::summary(&outcome, std::io::stdout().is_terminal()));
     write(&args.output, &outcome).map_err(Failure::Run)?;
-    Ok(code(&prepared, args, &outcome, &interrupt))
+    Ok(code(args, &outcome, &interrupt))
 }
 
-fn code(_prepared: &Prepared, args: &RunArgs, outcome: &Outcome, interrupt: &AtomicBool) -> u8 {
+fn code(args: &RunArgs, outcome: &Outcome, interrupt: &AtomicBool) -> u8 {
     if interrupt.load(Ordering::Relaxed) {
         return INTERRUPTED;
     }
+    if outcome.thresholds.iter().any(|threshold| !threshold.passed) {
+        return THRESHOLD;
+    }
     match exit_code(&outcome.verdicts, args.force) {
-        0 if outcome.thresholds.iter().any(|threshold| !threshold.passed) => THRESHOLD,
+        // Nothing can be insisted on where there was nothing.
+        0 if !outcome.unopened.is_empty() => FAILED,
         code => code,
     }
 }
@@ -125,8 +129,8 @@ pub(crate) fn read(path: &Path) -> Result<Outcome, String> {
     let outcome: Outcome =
         serde_json::from_str(&text).map_err(|error| format!("{}: no result of a run: {error}", path.display()))?;
     match outcome.schema {
-        crate::outcome::SCHEMA => Ok(outcome),
-        other => Err(format!("{}: schema {other}, and this program reads {}", path.display(), crate::outcome::SCHEMA)),
+        OLDEST..=SCHEMA => Ok(outcome),
+        other => Err(format!("{}: schema {other}, and this program reads {OLDEST} to {SCHEMA}", path.display())),
     }
 }
 

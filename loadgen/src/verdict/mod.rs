@@ -48,7 +48,7 @@ pub struct Facts {
     pub lag_p99: Option<f64>,
     /// The 99th percentile of the latency that is reported.
     pub latency_p99: Option<f64>,
-    /// Messages sent of those that the schedule asked for; `None` in closed flows.
+    /// What was answered in time, or delivered, of what the schedule asked for; `None` in closed flows.
     pub achieved: Option<f64>,
     /// Whether this is to find out the most that goes: a closed flow.
     pub saturation: bool,
@@ -58,16 +58,41 @@ pub struct Facts {
     pub limits: Vec<String>,
     /// The share of the CPUs' time that the hypervisor took.
     pub steal: f64,
-    /// The share of its CPUs that the server used; `None` when it was not watched.
+    /// How busy the server was: its busiest thread, or its share of the CPUs that it may use, whichever is more; `None`
+    /// when it was not watched.
     pub server_busy: Option<f64>,
+    /// Whether the server's process was there to the end, where it was watched.
+    pub server_gone: bool,
+    /// What a message cost the server, in microseconds, where that was measured.
+    pub cpu_us_per_msg: Option<f64>,
+    /// What a connection cost the server, in bytes, where that was measured.
+    pub bytes_per_connection: Option<f64>,
     /// Whether every message is accounted for: none is lost, dropped or broken without being counted.
     pub counted_work: bool,
     /// What tungstenite's client objected to.
     pub objections: u64,
     /// Messages that came with other bytes than were sent.
     pub corrupted: u64,
+    /// Groups none of whose connections could be opened, in words.
+    pub unopened: Vec<String>,
+    /// What the scenario is about and did not come up, in words.
+    pub missing: Vec<String>,
+    /// Connections that were opened.
+    pub opened: u64,
     /// Connections that could not be opened, of all.
     pub refused_share: f64,
+    /// Connections that the server ended, of those that were opened.
+    pub dropped_share: f64,
+    /// What arrived while it counted: messages, or connections where these are what it is about.
+    pub arrived: u64,
+    /// What should have arrived in the whole run, of all that was due, and what did.
+    pub due: u64,
+    /// See [`Facts::due`].
+    pub came: u64,
+    /// Messages that were due and not sent, of all that were due.
+    pub unsent_share: f64,
+    /// Whole seconds in which nothing arrived, of all, where something could have arrived at any time.
+    pub silent_share: f64,
     /// Whole seconds that were measured.
     pub seconds: u64,
     /// Whether somebody ended it early.

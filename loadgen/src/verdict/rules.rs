@@ -2,6 +2,7 @@
 
 use super::{Claim, Facts};
 use crate::outcome::{ClaimVerdict, Level};
+use crate::report::numbers::share;
 
 /// Above this share a thread of the generator may have been what was measured (k6's guide for its users says 80 %).
 const BUSY: f64 = 0.80;
@@ -19,8 +20,11 @@ const SERVER_BUSY: f64 = 0.80;
 const SECONDS: u64 = 5;
 /// Fewer connections do not tell what one costs.
 const CONNECTIONS: u64 = 100;
-/// More refused connections than this share make a run another one than was asked for.
-const REFUSED: f64 = 0.01;
+/// More refused or dropped connections, or messages that were due and not sent, than the first share may have changed the
+/// run, and with more than the second it is another one than was asked for.
+const MISSED: (f64, f64) = (0.01, 0.10);
+/// Where something could arrive at any time, a second without anything is suspect, and more than a tenth of them is no run.
+const SILENT: (f64, f64) = (0.0, 0.10);
 
 struct Bench {
     verdict: ClaimVerdict,
@@ -78,10 +82,8 @@ fn judge_one(facts: &Facts, claim: Claim) -> ClaimVerdict {
             latency(&mut bench, facts);
         }
         Claim::CpuPerMessage => cpu_per_message(&mut bench, facts),
-        Claim::Memory => bench.when(facts.connections < CONNECTIONS, Level::Suspect, || {
-            format!("{} connections are too few to tell what one costs: use {CONNECTIONS} or more", facts.connections)
-        }),
-        Claim::Delivery => {}
+        Claim::Memory => memory(&mut bench, facts),
+        Claim::Delivery => delivery(&mut bench, facts),
         Claim::Connections => {
             headroom(&mut bench, facts);
             connections(&mut bench, facts);
@@ -92,6 +94,21 @@ fn judge_one(facts: &Facts, claim: Claim) -> ClaimVerdict {
 
 /// What makes every claim worse.
 fn general(bench: &mut Bench, facts: &Facts) {
+    for reason in facts.unopened.iter().chain(&facts.missing) {
+        bench.when(true, Level::Invalid, || reason.clone());
+    }
+    // Nobody was refused beyond what that says.
+    if facts.unopened.is_empty() {
+        bench.grades(facts.refused_share, MISSED, || {
+            format!("{} of the connections could not be opened: see the errors", share(facts.refused_share))
+        });
+    }
+    bench.grades(facts.dropped_share, MISSED, || {
+        format!("the server ended {} of the connections: see the errors", share(facts.dropped_share))
+    });
+    bench.grades(facts.silent_share, SILENT, || {
+        format!("nothing arrived in {} of the seconds: the server stood still, or was gone", share(facts.silent_share))
+    });
     bench.when(facts.objections > 0, Level::Invalid, || {
         format!(
             "tungstenite's client objected {} times to what our own took: one of the two is wrong",
@@ -107,28 +124,31 @@ fn general(bench: &mut Bench, facts: &Facts) {
 fn headroom(bench: &mut Bench, facts: &Facts) {
     bench.grades(facts.generator_busy, (BUSY, SATURATED), || {
         let busy = 100.0 * facts.generator_busy;
-        format!("a thread of the generator was {busy:.0} % busy, and perhaps that is what was measured: use more threads, or less load")
+        format!("a thread of the generator was {busy:.0} % busy, and perhaps that is what was measured: use more threads (-t), processes (--processes), or less load (-R, -c)")
     });
-    bench.grades(facts.steal, STEAL, || format!("the hypervisor took {:.1} % of the time", 100.0 * facts.steal));
+    bench.grades(facts.steal, STEAL, || {
+        format!("the hypervisor took {} of the time: use a machine of its own", share(facts.steal))
+    });
     let (suspect, invalid) = ACHIEVED;
     let achieved = facts.achieved.unwrap_or(1.0);
     bench.when(achieved < suspect, if achieved < invalid { Level::Invalid } else { Level::Suspect }, || {
-        format!("{:.1} % of the rate that was asked for was sent", 100.0 * achieved)
+        format!("{} of the rate that was asked for was answered in time: ask for less (-R)", share(achieved))
     });
     bench.when(facts.kernel_drops > 0, Level::Suspect, || {
-        format!("the kernel dropped {} handshakes or packets: see its counts", facts.kernel_drops)
-    });
-    bench.when(facts.refused_share > REFUSED, Level::Suspect, || {
-        format!("{:.1} % of the connections could not be opened", 100.0 * facts.refused_share)
+        format!(
+            "the kernel dropped {} handshakes or packets: open more slowly (--connect-rate, --most-pending), or raise net.core.somaxconn",
+            facts.kernel_drops
+        )
     });
 }
 
 fn throughput(bench: &mut Bench, facts: &Facts) {
     limits(bench, facts);
+    bench.when(facts.arrived == 0, Level::Invalid, || "no message arrived while it counted".to_owned());
     let idle = facts.saturation.then_some(facts.server_busy).flatten().filter(|busy| *busy < SERVER_BUSY);
     bench.when(idle.is_some(), Level::Suspect, || {
         let busy = 100.0 * idle.unwrap_or(0.0);
-        format!("the server was {busy:.0} % busy: this is the most that the generator or the latency allowed, and not the most that the server can do")
+        format!("the server was {busy:.0} % busy: this is the most that the generator or the latency allowed, and not the most that the server can do: use more -c, --depth or -t")
     });
     bench.note(facts.saturation && facts.server_busy.is_none(), || {
         "whether the server was at its limit is not known: watch it with --pid".to_owned()
@@ -136,11 +156,14 @@ fn throughput(bench: &mut Bench, facts: &Facts) {
 }
 
 fn latency(bench: &mut Bench, facts: &Facts) {
+    bench.when(facts.latency_p99.is_none(), Level::Invalid, || {
+        "nothing that counted arrived, so no latency was measured".to_owned()
+    });
     bench.when(facts.corrupted > 0, Level::Suspect, || format!("{} messages came with other bytes", facts.corrupted));
     if let (Some(lag), Some(latency)) = (facts.lag_p99, facts.latency_p99.filter(|latency| *latency > 0.0)) {
         bench.grades(lag / latency, LAG_SHARE, || {
             let share = 100.0 * lag / latency;
-            format!("messages left late: the 99th percentile of their lag is {share:.0} % of that of the latency")
+            format!("messages left late: the 99th percentile of their lag is {share:.0} % of that of the latency: use less -R, or CPUs of its own (--pin-self)")
         });
     }
 }
@@ -149,14 +172,29 @@ fn cpu_per_message(bench: &mut Bench, facts: &Facts) {
     bench.when(!facts.counted_work, Level::Suspect, || {
         "not every message is accounted for, so what the server was paid for is not known".to_owned()
     });
-    bench.grades(facts.steal, STEAL, || format!("the hypervisor took {:.1} % of the time", 100.0 * facts.steal));
+    bench.grades(facts.steal, STEAL, || {
+        format!("the hypervisor took {} of the time: use a machine of its own", share(facts.steal))
+    });
+    let waits = |busy: f64| {
+        format!(
+            "the server was {} busy: one that waits pays for waking up with each message, as it does in use",
+            share(busy)
+        )
+    };
     match facts.server_busy {
+        _ if facts.server_gone => {
+            bench.when(true, Level::Invalid, || "the server's process (--pid) was gone before the end".to_owned());
+        }
         None => bench.when(true, Level::Invalid, || "the server was not watched: use --pid".to_owned()),
-        Some(busy) => bench.when(busy < SERVER_BUSY, Level::Suspect, || {
-            let busy = 100.0 * busy;
-            format!("the server was {busy:.0} % busy: a server that waits pays for waking up with each message")
-        }),
+        // In a closed flow it is a limit that is measured, and then the server should have been at it.
+        Some(busy) if facts.saturation => {
+            let idle = busy < SERVER_BUSY;
+            bench.when(idle, Level::Suspect, || waits(busy) + ": use more -c or --depth");
+        }
+        Some(busy) => bench.note(busy < SERVER_BUSY, || waits(busy)),
     }
+    let unmeasured = facts.cpu_us_per_msg.is_none() && facts.server_busy.is_some();
+    bench.when(unmeasured, Level::Invalid, || "no message arrived that the CPU time could be divided by".to_owned());
     bench.note(facts.generator_busy > BUSY, || {
         format!("a thread of the generator was {:.0} % busy", 100.0 * facts.generator_busy)
     });
@@ -164,6 +202,33 @@ fn cpu_per_message(bench: &mut Bench, facts: &Facts) {
 
 fn connections(bench: &mut Bench, facts: &Facts) {
     limits(bench, facts);
+    bench.when(facts.opened == 0, Level::Invalid, || "no connection was opened".to_owned());
+}
+
+fn memory(bench: &mut Bench, facts: &Facts) {
+    bench.when(facts.bytes_per_connection.is_none_or(|bytes| bytes <= 0.0), Level::Invalid, || {
+        "the server's memory did not grow with the connections: is --pid the process that holds them?".to_owned()
+    });
+    bench.when(facts.connections < CONNECTIONS, Level::Suspect, || {
+        format!("{} connections are too few to tell what one costs: use -c {CONNECTIONS} or more", facts.connections)
+    });
+}
+
+/// What was due counts, whether it was sent or not.
+fn delivery(bench: &mut Bench, facts: &Facts) {
+    bench
+        .when(facts.due == 0, Level::Invalid, || "no message was due, so none could be lost: use -R and -d".to_owned());
+    bench.when(facts.due > 0 && facts.came == 0, Level::Invalid, || {
+        format!("nothing came of {} messages that were due: does the server publish there? See --adapter", facts.due)
+    });
+    bench.grades(facts.unsent_share, MISSED, || {
+        let unsent = share(facts.unsent_share);
+        format!(
+            "{unsent} of the messages that were due were not sent: nobody was connected to send them, or -R is too much"
+        )
+    });
+    let lost = 1.0 - facts.came as f64 / facts.due.max(1) as f64;
+    bench.note(facts.came > 0 && facts.came < facts.due, || format!("{} of what was due never came", share(lost)));
 }
 
 fn limits(bench: &mut Bench, facts: &Facts) {

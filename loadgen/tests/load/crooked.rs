@@ -19,6 +19,10 @@ pub(crate) struct Habits {
     pub(crate) swaps: u64,
     pub(crate) spoils: u64,
     pub(crate) delay: Duration,
+    /// The least time between two messages to one connection: it answers late, and later and later.
+    pub(crate) pace: Duration,
+    /// The path whose handshakes it refuses with 403 and a reason.
+    pub(crate) refuses: &'static str,
 }
 
 /// What it did.
@@ -42,6 +46,8 @@ struct Outlet {
     lines: Sender<(Instant, Vec<u8>)>,
     sent: u64,
     held: Option<String>,
+    /// When the last message leaves.
+    last: Instant,
 }
 
 /// What all connections share.
@@ -78,13 +84,18 @@ impl Hall {
         let mut path = String::new();
         let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
             request.uri().path().clone_into(&mut path);
+            if path == self.habits.refuses {
+                let reason = "publishing is not allowed here".to_owned();
+                return Err(Response::builder().status(403).body(Some(reason)).expect("a response"));
+            }
             Ok(response)
         };
         let Ok(writer) = stream.try_clone() else { return };
         let Ok(mut socket) = accept_hdr(stream, look) else { return };
         let mut own = Outlet::new(writer);
         if path == "/fan" {
-            let outlet = std::mem::replace(&mut own, Outlet { lines: channel().0, sent: 0, held: None });
+            let outlet =
+                std::mem::replace(&mut own, Outlet { lines: channel().0, sent: 0, held: None, last: Instant::now() });
             self.readers.lock().expect("no panic").push(outlet);
         }
         while let Ok(message) = socket.read() {
@@ -114,7 +125,7 @@ impl Outlet {
                 }
             }
         });
-        Outlet { lines, sent: 0, held: None }
+        Outlet { lines, sent: 0, held: None, last: Instant::now() }
     }
 
     /// Sends a message, or does something else with it.
@@ -148,10 +159,11 @@ impl Outlet {
         }
     }
 
-    fn send(&self, text: &str, hall: &Hall) {
+    fn send(&mut self, text: &str, hall: &Hall) {
         let mut frame = Vec::new();
         write_frame(&mut frame, Opcode::Text, text.as_bytes());
+        self.last = (Instant::now() + hall.habits.delay).max(self.last + hall.habits.pace);
         // A connection that is gone needs nothing.
-        let _ = self.lines.send((Instant::now() + hall.habits.delay, frame));
+        let _ = self.lines.send((self.last, frame));
     }
 }

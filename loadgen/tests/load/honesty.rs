@@ -9,7 +9,8 @@ fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-const FAULTS: Habits = Habits { loses: 10, repeats: 7, swaps: 11, spoils: 0, delay: Duration::ZERO };
+const FAULTS: Habits =
+    Habits { loses: 10, repeats: 7, swaps: 11, spoils: 0, delay: Duration::ZERO, pace: Duration::ZERO, refuses: "" };
 
 #[test]
 fn an_echo_that_is_lost_repeated_or_swapped_is_counted_as_just_that() {

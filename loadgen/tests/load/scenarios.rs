@@ -105,15 +105,14 @@ fn slow_readers_are_seen_and_the_others_get_everything() {
 }
 
 #[test]
-fn a_soak_tells_what_grows() {
+fn a_soak_watches_the_server_and_reads_its_metrics() {
     let server = Process::start();
     let (url, pid, metrics) = (server.url(), server.id().to_string(), format!("http://{}/metrics", server.address));
     let run =
         exact(&["soak", &url, "-c", "10", "-R", "50", "-d", "6s", "--pid", &pid, "--metrics-url", &metrics, "--force"]);
-    for name in ["rss_slope", "fd_slope", "latency_slope", "cpu_us_per_msg", "server_busy"] {
+    for name in ["cpu_us_per_msg", "server_busy"] {
         assert!(run.scalar(name).is_finite(), "{name}");
     }
-    assert!(run.scalar("fd_slope").abs() < 1.0, "no descriptor was opened meanwhile: {}", run.out);
     // What the server says that it published is what was sent while it counted.
     let published: f64 = run
         .outcome()

@@ -18,7 +18,7 @@ fn a_server_that_is_stopped_for_six_seconds_shows_in_the_percentiles() {
     let url = server.url();
     let arguments = ["echo", &url, "-c", "10", "-R", "500", "-d", "10s", "--warmup", "0s", "--drain", "20s", "--json"];
     let mut run = command(&arguments).arg(&json).stdout(Stdio::null()).spawn().expect("the program runs");
-    while connections(&server) < 10 {
+    while server.connections() < 10 {
         std::thread::sleep(Duration::from_millis(5));
         assert!(run.try_wait().expect("a child").is_none(), "it ended before it began");
     }
@@ -40,14 +40,4 @@ fn a_server_that_is_stopped_for_six_seconds_shows_in_the_percentiles() {
     assert!(shown[0] > 0.4 && shown[1] > 4.0 && shown[2] > 5.0, "{shown:?}");
     assert!(outcome.latencies["response"].count >= 4999, "every message of the schedule counts");
     assert_eq!((outcome.totals.lost, outcome.totals.sent), (0, outcome.totals.received));
-}
-
-fn connections(server: &Process) -> usize {
-    let file = format!("/proc/{}/fd", server.id());
-    let entries = std::fs::read_dir(file).expect("a live process").flatten();
-    let sockets = entries.filter(|entry| {
-        std::fs::read_link(entry.path()).is_ok_and(|link| link.to_string_lossy().starts_with("socket:"))
-    });
-    // Its listener is a socket, too.
-    sockets.count().saturating_sub(1)
 }

@@ -100,6 +100,16 @@ impl Process {
         self.child.id()
     }
 
+    /// How many connections it has.
+    pub(crate) fn connections(&self) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("a live process").flatten();
+        let sockets = entries.filter(|entry| {
+            std::fs::read_link(entry.path()).is_ok_and(|link| link.to_string_lossy().starts_with("socket:"))
+        });
+        // Its listener is a socket, too.
+        sockets.count().saturating_sub(1)
+    }
+
     /// Sends a signal by its name, like `STOP`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().expect("kill runs");

@@ -1,7 +1,8 @@
 //! How connections end, and how the run does.
 
-use super::super::client::{Codec, Stage};
+use super::super::client::{Codec, Reading, Stage};
 use super::super::desk::{self, Traffic};
+use super::accounts::Gone;
 use super::timers::What;
 use super::{Course, Worker};
 use crate::clock::{self, Nanos};
@@ -31,10 +32,11 @@ impl Worker {
             Stage::Open => {
                 self.desk.recorder.counts.dropped += 1;
                 self.desk.recorder.error(text);
-                self.remove(slot);
+                self.desk.ledger.slow_cut += u64::from(self.clients[slot].reading != Reading::Freely);
+                self.remove_as(slot, Gone::Dropped);
             }
             _ => {
-                self.discard(slot);
+                self.discard(slot, Gone::Dropped);
                 self.refused(index, local, cut, text);
             }
         }
@@ -86,45 +88,25 @@ impl Worker {
 
     /// A connection is over: its place is free, and what it has received is kept for its successor.
     pub(super) fn remove(&mut self, slot: usize) {
+        self.remove_as(slot, Gone::Left);
+    }
+
+    fn remove_as(&mut self, slot: usize, gone: Gone) {
         let (index, local, cut) = {
             let client = &self.clients[slot];
             (usize::from(client.group), client.local, client.cut)
         };
-        self.discard(slot);
+        self.discard(slot, gone);
         self.vacate(index, local, cut, false);
     }
 
-    fn discard(&mut self, slot: usize) {
+    fn discard(&mut self, slot: usize, gone: Gone) {
+        let was_open = self.clients[slot].stage == Stage::Open;
         self.count_as_left(slot);
         let mut client = self.clients.remove(slot);
         // Closing the socket takes it from the list as well.
         let _ = self.poll.registry().deregister(&mut client.transport);
-        let place = (usize::from(client.group), client.local);
-        let resumes = self.desk.adapter.resumes();
-        if matches!(self.desk.plan.groups[place.0].task, Task::Echo { .. }) {
-            self.settle_echo(&client.trackers, client.sent);
-        } else if resumes && client.memory.positions.is_some() {
-            self.memories.insert(place, client.memory);
-            self.ledgers.insert(place, client.trackers);
-        } else {
-            self.count_received(&client.trackers);
-        }
-    }
-
-    /// What became of the echoes of one connection.
-    fn settle_echo(&mut self, trackers: &[super::super::tracker::Tracker], sent: u64) {
-        let ledger = &mut self.desk.ledger;
-        let missing: u64 = trackers.iter().map(|tracker| tracker.missing(sent)).sum();
-        ledger.expected += sent;
-        ledger.lost += missing;
-        ledger.came += sent - missing;
-    }
-
-    /// What a receiver that is gone for good has received was expected, and the rest was not.
-    fn count_received(&mut self, trackers: &[super::super::tracker::Tracker]) {
-        let came: u64 = trackers.iter().map(super::super::tracker::Tracker::came).sum();
-        self.desk.ledger.expected += came;
-        self.desk.ledger.came += came;
+        self.account_for((usize::from(client.group), client.local), client, gone, was_open);
     }
 
     /// A server may end a connection over HTTP behind any answer (RFC 9112 section 9.6): a publisher that waits for none
@@ -137,7 +119,7 @@ impl Worker {
         }
         let (squad, local) = (usize::from(client.group), client.local);
         self.backlogs.insert((squad, local), std::mem::take(&mut answers.backlog));
-        self.discard(slot);
+        self.discard(slot, Gone::Left);
         self.squads[squad].places[local as usize] = super::squad::NOBODY;
         self.set_timer(now, What::Return { squad, local, cut: 0 });
         true
@@ -153,7 +135,8 @@ impl Worker {
                 continue;
             }
             self.clients[slot].transport.reset_on_drop();
-            self.discard(slot);
+            self.desk.ledger.cut += 1;
+            self.discard(slot, Gone::Cut);
             self.squads[squad].places[local] = super::squad::NOBODY;
             let wait = clock::of(spread.mul_f64(self.desk.random.share()));
             let local = u32::try_from(local).unwrap_or(u32::MAX);
@@ -223,8 +206,7 @@ impl Worker {
         if !matches!(self.course, Course::Opening { .. } | Course::Running) {
             return;
         }
-        // What was due before the end leaves, unless there is so much of it that it could not have left in time.
-        self.send_due();
+        self.send_last(now);
         self.desk.traffic = Traffic::Over;
         self.course = Course::Stopped;
         for squad in &mut self.squads {
@@ -264,36 +246,10 @@ impl Worker {
         for spread in self.desk.spreads.give_up(now, true) {
             self.desk.reports.send(Report::Spread(spread));
         }
-        let plan = Rc::clone(&self.desk.plan);
-        let clients = std::mem::take(&mut self.clients);
-        for (_, client) in clients {
-            let number = self.desk.share.global(u64::from(client.local));
-            match plan.groups[usize::from(client.group)].task {
-                Task::Echo { .. } => self.settle_echo(&client.trackers, client.sent),
-                Task::Subscribe => self.settle_subscriber(number, &client.trackers, &totals),
-                _ => {}
-            }
-            if plan.ending == Ending::Rst {
-                client.transport.reset_on_drop();
-            }
-        }
-        // Those who were cut and never came back miss the rest.
-        for ((_, local), trackers) in std::mem::take(&mut self.ledgers) {
-            self.settle_subscriber(self.desk.share.global(u64::from(local)), &trackers, &totals);
-        }
+        self.settle_all(&totals);
         self.tell_window(now);
         let mut ledger: Ledger = std::mem::take(&mut self.desk.ledger);
         ledger.errors = std::mem::take(&mut self.desk.recorder.errors);
         self.desk.reports.send(Report::Done(ledger));
-    }
-
-    fn settle_subscriber(&mut self, number: u64, trackers: &[super::super::tracker::Tracker], totals: &[u64]) {
-        for (place, tracker) in trackers.iter().enumerate() {
-            let Some(stream) = desk::stream_of(&self.desk.plan, number, place) else { continue };
-            let missing = tracker.missing(totals.get(stream as usize).copied().unwrap_or(0));
-            self.desk.ledger.lost += missing;
-            self.desk.ledger.came += tracker.came();
-            self.desk.ledger.expected += tracker.came() + missing;
-        }
     }
 }

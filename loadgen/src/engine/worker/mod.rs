@@ -1,5 +1,6 @@
 //! The loop of one thread: wait, read, open, send, and be done.
 
+mod accounts;
 mod ending;
 mod mischief;
 mod opening;
@@ -8,6 +9,7 @@ mod sending;
 mod squad;
 mod timers;
 
+use self::accounts::Estate;
 use self::sending::Pool;
 use self::squad::Squad;
 use self::timers::{Alarm, Timer};
@@ -16,7 +18,6 @@ use super::desk::{Desk, Notice, Traffic};
 use super::mischief::Mischief;
 use super::recorder::Recorder;
 use super::spread::Spreads;
-use super::tracker::Tracker;
 use super::transport::TlsConfig;
 use super::{Progress, Reports, Wake, tls};
 use crate::adapters::{Adapter, Memory};
@@ -88,8 +89,8 @@ pub struct Worker {
     inflate: Codec,
     /// What was remembered of connections that may come back, by squad and place.
     memories: HashMap<(usize, u32), Memory>,
-    /// What they had received.
-    ledgers: HashMap<(usize, u32), Box<[Tracker]>>,
+    /// What connections that are gone had received.
+    estates: HashMap<(usize, u32), Estate>,
     /// What waits for a publisher over HTTP whose server ends each connection, until the next one is there.
     backlogs: HashMap<(usize, u32), VecDeque<(u32, Nanos)>>,
     /// By squad and place: whether the first connection there is on its way.
@@ -163,7 +164,7 @@ impl Worker {
             notice: Notice::default(),
             inflate: Codec::new(TUNING),
             memories: HashMap::new(),
-            ledgers: HashMap::new(),
+            estates: HashMap::new(),
             backlogs: HashMap::new(),
             undecided,
             receivers_per_publication,
@@ -190,12 +191,15 @@ impl Worker {
             if sleep {
                 self.alarm.set(self.next_deadline())?;
             }
+            // In time of the CPU: somebody else may have had it for a while.
+            let asking = (wait && !sleep).then(clock::thread_cpu);
             match self.poll.poll(&mut events, (!sleep).then_some(std::time::Duration::ZERO)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
             if wait && events.is_empty() {
-                self.desk.recorder.idle(clock::now() - now);
+                let asked = asking.map_or(0, |began| clock::thread_cpu() - began);
+                self.desk.recorder.idle(asked);
                 continue;
             }
             for event in &events {
@@ -258,7 +262,8 @@ impl Worker {
                 self.course = Course::Opening { told: true };
                 self.expect_deliveries();
                 self.tell_window(now);
-                self.desk.reports.send(Report::Opened);
+                let open = self.squads.iter().map(|squad| squad.open).collect();
+                self.desk.reports.send(Report::Opened(open));
             }
             Course::Running if self.squads.iter().all(Squad::has_sent_all) && self.is_counted_out(now) => {
                 self.stop(now)

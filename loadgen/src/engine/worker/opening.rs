@@ -14,7 +14,7 @@ use super::{OPENS_PER_TURN, Worker};
 use crate::adapters::{Memory, Opening, Transport as Runs};
 use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::message::Series;
-use crate::plan::{Group, Route, Task};
+use crate::plan::{Route, Task};
 use mio::{Interest, Token};
 use std::io;
 use tidings::wire::deflate::parse_extensions;
@@ -25,15 +25,10 @@ const SLOW_RECEIVE_BYTES: usize = 16 * 1024;
 const RETRY: Nanos = SECOND / 10;
 
 impl Worker {
-    /// Whether connections of a group are opened before traffic begins.
-    fn is_early(group: &Group) -> bool {
-        group.start.is_zero() && !matches!(group.task, Task::Knock | Task::Mischief { .. })
-    }
-
     /// Whether everything that traffic waits for is decided.
     pub(super) fn all_opened(&self) -> bool {
         let groups = self.desk.plan.groups.iter().zip(&self.squads);
-        groups.filter(|(group, _)| Self::is_early(group)).all(|(_, squad)| squad.decided >= squad.places.len() as u64)
+        groups.filter(|(group, _)| group.is_early()).all(|(_, squad)| squad.decided >= squad.places.len() as u64)
     }
 
     /// When the next connection is to be begun; `None` when none is, or too many are on their way.
@@ -66,7 +61,7 @@ impl Worker {
     /// Begins the connections that are due.
     pub(super) fn open_due(&mut self, now: Nanos) {
         for index in 0..self.squads.len() {
-            if self.squads[index].begins.is_none() && Self::is_early(&self.desk.plan.groups[index]) {
+            if self.squads[index].begins.is_none() && self.desk.plan.groups[index].is_early() {
                 self.squads[index].begins = Some(now);
             }
             for _ in 0..OPENS_PER_TURN {
@@ -110,18 +105,19 @@ impl Worker {
             Reading::Paced(u32::try_from(slow.bytes_per_second.div_ceil(10)).unwrap_or(u32::MAX))
         });
         self.generation = self.generation.wrapping_add(1) & 0x7FFF_FFFF;
-        let entry = self.clients.vacant_entry();
-        let token = Token((self.generation as usize) << 32 | entry.key());
+        let key = self.clients.vacant_key();
+        let token = Token((self.generation as usize) << 32 | key);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut transport, token, interest) {
             return self.not_opened(index, local, cut, &error);
         }
         let tracker =
             if cut > 0 || self.desk.traffic != Traffic::Before { Tracker::from_anywhere() } else { Tracker::from(1) };
-        let trackers =
-            self.ledgers.remove(&(index, local)).unwrap_or_else(|| desk::trackers_of(&plan, &group.task, tracker));
-        self.squads[index].places[local as usize] = u32::try_from(entry.key()).unwrap_or(NOBODY);
-        entry.insert(Client {
+        let inherited = self.inherit((index, local));
+        let heir = inherited.is_some();
+        let trackers = inherited.unwrap_or_else(|| desk::trackers_of(&plan, &group.task, tracker));
+        self.squads[index].places[local as usize] = u32::try_from(key).unwrap_or(NOBODY);
+        self.clients.insert(Client {
             transport,
             codec: Codec::Head,
             memory,
@@ -134,6 +130,7 @@ impl Worker {
             reading,
             awaits_room: true,
             dirty: false,
+            heir,
             local,
             trackers,
             intended,
@@ -261,6 +258,7 @@ impl Worker {
             self.clients[slot].cut = 0;
         }
         self.decide(index, local);
+        self.forgive((index, local));
         if let Some(backlog) = self.backlogs.remove(&(index, local))
             && let Codec::Answers(answers) = &mut self.clients[slot].codec
         {

@@ -87,7 +87,10 @@ impl Worker {
         let is_open = |slot: u32| clients.get(slot as usize).is_some_and(|client| client.stage == Stage::Open);
         match self.squads[index].next_sender(is_open) {
             Some(slot) => self.echo_on(slot as usize, due),
-            None => self.desk.recorder.error("a message was due and no connection was open to send it"),
+            None => {
+                self.desk.recorder.error("a message was due and no connection was open to send it");
+                self.desk.not_sent(None);
+            }
         }
     }
 
@@ -110,7 +113,10 @@ impl Worker {
             let place = (index, u32::try_from(local).unwrap_or(u32::MAX));
             return match self.backlogs.get_mut(&place) {
                 Some(backlog) => backlog.push_back((stream, intended)),
-                None => self.desk.recorder.error("a publication was due and its publisher was not connected"),
+                None => {
+                    self.desk.recorder.error("a publication was due and its publisher was not connected");
+                    self.desk.not_sent(Some(stream));
+                }
             };
         };
         let plan = Rc::clone(&self.desk.plan);
