@@ -64,6 +64,7 @@ pub mod config;
 pub mod connection;
 pub mod handoff;
 pub mod hub;
+pub mod journal;
 pub mod metrics;
 pub mod model;
 #[cfg(all(test, shuttle))]

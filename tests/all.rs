@@ -18,6 +18,7 @@ mod hostile;
 mod http;
 mod laws;
 mod library;
+mod logs;
 mod memory;
 mod pool;
 mod properties;

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidings::client::Endpoint;
+use tidings::config::{LogFormat, LogLevel};
 
 /// Where a server on this machine listens when nothing is said.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
@@ -56,6 +57,12 @@ pub(crate) struct ServeArgs {
     /// Let everybody who reaches the server publish, on addresses outside loopback too
     #[arg(long)]
     pub(crate) allow_anonymous_publish: bool,
+    /// What is logged to standard error: off, error, warn, info or debug [default: info]
+    #[arg(long, value_name = "LEVEL", env = "TIDINGS_LOG_LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+    /// How lines of the log look: text or json [default: text]
+    #[arg(long, value_name = "FORMAT", env = "TIDINGS_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
     /// Print the configuration in force as TOML, each value with unit and reason, and exit
     #[arg(long)]
     pub(crate) print_config: bool,

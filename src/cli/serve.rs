@@ -1,13 +1,21 @@
 //! `tidings serve`: the configuration from defaults, file and flags, the server, and what a person is told about it.
 
+use super::Outcome;
 use super::args::ServeArgs;
-use super::{Outcome, note};
+use log::LevelFilter;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
+use tidings::config::{LogFormat, LogLevel};
+use tidings::journal::line::Format;
+use tidings::journal::{self, Logger};
 use tidings::server::{Interrupts, Outcome as Ended};
 use tidings::{Config, Server};
+
+/// How long the end of the process waits for the last lines of the log to be taken.
+const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
@@ -19,21 +27,69 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     if args.print_config { Ok(ExitCode::SUCCESS) } else { start(&config) }
 }
 
-/// Serves until a signal. A drain that had to cut connections off, or was cut short, is not a clean end.
+/// Serves until a signal. From here on nothing waits for standard output or standard error: whoever reads them may have
+/// stopped doing so.
 fn start(config: &Config) -> Outcome {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let log = journal::install(line_format(config), level(config))?;
+    log_panics(&log);
+    let ended = serve(config, &log).unwrap_or_else(|error| {
+        if config.log.format == LogFormat::Json && log::log_enabled!(target: journal::TARGET, log::Level::Error) {
+            log::error!(target: journal::TARGET, event = "cannot_serve"; "{error}");
+        } else {
+            log.say(format!("tidings: {error}\n"));
+        }
+        ExitCode::FAILURE
+    });
+    // What could not be written in this time will not be.
+    let _ = log.finish(LAST_LINES_WAIT);
+    Ok(ended)
+}
+
+/// A drain that had to cut connections off, or was cut short, is not a clean end.
+fn serve(config: &Config, log: &Logger) -> Outcome {
     // Before anybody is told that the server is there: a signal from then on drains.
     let interrupts = Interrupts::install()?;
     let server = Server::start(config.clone())?;
-    announce(server.addresses(), config)?;
+    announce(server.addresses(), config, log)?;
     Ok(match server.run_until(interrupts)? {
         Ended::Drained => ExitCode::SUCCESS,
-        Ended::CutOff(connections) => {
-            note(&format!("tidings: {connections} connections were cut off at the end of the drain"));
-            ExitCode::FAILURE
-        }
-        Ended::Forced | Ended::Failed => ExitCode::FAILURE,
+        Ended::CutOff(_) | Ended::Forced | Ended::Failed => ExitCode::FAILURE,
     })
+}
+
+fn line_format(config: &Config) -> Format {
+    match config.log.format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    }
+}
+
+fn level(config: &Config) -> LevelFilter {
+    match config.log.level {
+        LogLevel::Off => LevelFilter::Off,
+        LogLevel::Error => LevelFilter::Error,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Debug => LevelFilter::Debug,
+    }
+}
+
+/// Panics are lines of the log too: the usual message would wait for standard error, on a reactor.
+fn log_panics(log: &Logger) {
+    let log = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message");
+        log::error!(
+            target: journal::TARGET, event = "panic", thread = thread.name().unwrap_or("?"), place = place.as_str();
+            "{message}"
+        );
+        if thread.name() == Some("main") {
+            // The process ends now.
+            let _ = log.finish(LAST_LINES_WAIT);
+        }
+    }));
 }
 
 /// The configuration in force: the defaults, changed by the file, changed by the flags.
@@ -55,19 +111,36 @@ fn configuration(args: &ServeArgs) -> Result<Config, Box<dyn std::error::Error>>
     server.allow_origin.extend(args.allow_origin.iter().cloned());
     server.allow_host.extend(args.allow_host.iter().cloned());
     server.allow_anonymous_publish |= args.allow_anonymous_publish;
+    config.log.level = args.log_level.unwrap_or(config.log.level);
+    config.log.format = args.log_format.unwrap_or(config.log.format);
     Ok(config)
 }
 
 /// Tells programs on standard output that the server is ready, and people on standard error what to do with it.
-fn announce(addresses: &[SocketAddr], config: &Config) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for address in addresses {
-        writeln!(out, "listening on http://{address}")?;
+///
+/// A server whose standard output was closed, or is a full pipe, serves all the same: its clients have nothing to do with
+/// that. The log says so, and where it listens.
+fn announce(addresses: &[SocketAddr], config: &Config, log: &Logger) -> io::Result<()> {
+    let lines: String = addresses.iter().map(|address| format!("listening on http://{address}\n")).collect();
+    // A thread of its own, which nobody waits for: it may never come to an end.
+    std::thread::Builder::new().name("announce".to_owned()).spawn(move || {
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
+            log::warn!(
+                target: journal::TARGET, event = "standard_output_closed", error = error.to_string().as_str();
+                "nobody was told on standard output where this server listens; it serves"
+            );
+        }
+    })?;
+    if config.log.format == LogFormat::Text {
+        log.say(summary(config) + "\n");
+        if let Some(address) = addresses.first() {
+            log.say(next_steps(&reachable(*address).to_string()) + "\n\n");
+        }
     }
-    out.flush()?;
-    note(&summary(config));
-    if let Some(address) = addresses.first() {
-        note(&next_steps(&reachable(*address).to_string()));
+    for address in addresses {
+        let (address, version) = (address.to_string(), env!("CARGO_PKG_VERSION"));
+        log::info!(target: journal::TARGET, event = "listening", address = address.as_str(), version; "serving");
     }
     Ok(())
 }

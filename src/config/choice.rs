@@ -1,6 +1,7 @@
 //! Knobs whose value is one of a few words.
 
 use super::kind::{Kind, quoted};
+use std::str::FromStr;
 use toml::de::DeValue;
 
 /// How what connections have to say reaches their sockets at the end of a tick.
@@ -14,6 +15,30 @@ pub enum FlushPath {
     Auto,
 }
 
+/// What is logged: this and everything that matters more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What should never happen.
+    Error,
+    /// What an operator should act on.
+    Warn,
+    /// What was refused, and which connections were faulty.
+    Info,
+    /// Peers that went away, and what libraries warn of.
+    Debug,
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: time, level, event, a sentence, and fields as `name=value`.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
 /// One of these words.
 pub(super) struct OneOf<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
@@ -21,6 +46,46 @@ impl FlushPath {
     /// The words for it.
     pub(super) const WORDS: OneOf<FlushPath> =
         OneOf(&[("writev", FlushPath::Writev), ("uring", FlushPath::Uring), ("auto", FlushPath::Auto)]);
+}
+
+impl LogLevel {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<LogLevel> = OneOf(&[
+        ("off", LogLevel::Off),
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+    ]);
+}
+
+impl LogFormat {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<LogFormat> = OneOf(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogLevel, String> {
+        LogLevel::WORDS.parse(text)
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogFormat, String> {
+        LogFormat::WORDS.parse(text)
+    }
+}
+
+impl<T: Copy + PartialEq> OneOf<T> {
+    /// The value of a word.
+    fn parse(&self, text: &str) -> Result<T, String> {
+        let known = self.0.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        known.ok_or_else(|| format!("must be {}, not {}", self.expected(), quoted(text)))
+    }
 }
 
 impl<T: Copy + PartialEq> Kind<T> for OneOf<T> {
@@ -34,8 +99,7 @@ impl<T: Copy + PartialEq> Kind<T> for OneOf<T> {
     }
 
     fn read(&self, value: &DeValue<'_>) -> Option<T> {
-        let text = value.as_str()?;
-        self.0.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+        self.parse(value.as_str()?).ok()
     }
 
     fn write(&self, value: &T) -> String {

@@ -1,6 +1,6 @@
 //! The table of all knobs: name, type, default, unit, range, and the reason for each.
 
-use super::choice::FlushPath;
+use super::choice::{FlushPath, LogFormat, LogLevel};
 use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
 use super::table::{Entry, joined, knobs};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -200,6 +200,15 @@ knobs! {
         /// Whether the console, its demos and the tutorial page are served. Without them they are 404; the browser client
         /// (/tidings.js) and everything else stays.
         console: bool = true, Flag;
+    }
+
+    /// What the command tidings writes to standard error. A program that embeds the server installs a logger of its own.
+    log: LogConfig {
+        /// What is logged: this and everything that matters more. At info that is what was refused to whom, and faulty
+        /// connections, at most one line a second of each kind.
+        level: LogLevel = LogLevel::Info, LogLevel::WORDS;
+        /// How lines look: text for people, or json, one object a line, for programs that collect them.
+        format: LogFormat = LogFormat::Text, LogFormat::WORDS;
     }
 }
 

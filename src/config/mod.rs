@@ -14,11 +14,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use choice::FlushPath;
+pub use choice::{FlushPath, LogFormat, LogLevel};
 pub use error::ConfigError;
 pub use kind::parse_address;
 pub use knobs::{
-    ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, ServerConfig, SseConfig,
+    ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig, SseConfig,
     WebSocketConfig,
 };
 

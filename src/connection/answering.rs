@@ -97,7 +97,7 @@ impl Connection {
         allow: Option<&'static str>,
         env: &mut Env,
     ) {
-        env.counters.refused.count(error.reason);
+        env.refuse(error.reason, &error.message);
         let mut ready = Ready {
             status: error.reason.http_status(),
             content_type: Some(JSON),

@@ -3,12 +3,15 @@
 use super::compression::{Budget, Deflating};
 use super::outbox::Spares;
 use crate::access::AccessPolicy;
+use crate::close::Reason;
 use crate::config::Config;
+use crate::journal::{Kind, Notes, Words};
 use crate::metrics::Counters;
 use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
 use crate::wire::http::head::HeadLimits;
 use crate::wire::reply::SendLimits;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +164,30 @@ pub struct Env<'a> {
     pub policy: &'a AccessPolicy,
     /// Pages that need more.
     pub backstage: &'a dyn Backstage,
+    /// What this thread will log.
+    pub notes: &'a Notes,
     /// Whether the server is shutting down.
     pub draining: bool,
+}
+
+impl Env<'_> {
+    /// The time in milliseconds since the start: what the journal counts in.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::from(self.now) * TICK_MS
+    }
+
+    /// Counts a refusal, and has it logged with what the peer was told.
+    pub fn refuse(&self, reason: Reason, message: impl Display) {
+        self.counters.refused.count(reason);
+        let kind = if reason == Reason::TooManyConnections { Kind::Full } else { Kind::Refused };
+        self.notes.note(kind, self.now_ms(), || Words::new(reason.label(), message));
+    }
+
+    /// Counts a fault for which a connection is closed, and has it logged with what the peer was told.
+    pub fn fault(&self, reason: Reason, detail: &str) {
+        self.counters.refused.count(reason);
+        let detail = if detail.is_empty() { reason.label() } else { detail };
+        self.notes.note(Kind::FaultyClose, self.now_ms(), || Words::new(reason.label(), detail));
+    }
 }

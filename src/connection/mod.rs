@@ -336,6 +336,7 @@ mod tests {
     use crate::access::AccessPolicy;
     use crate::config::Config;
     use crate::connection::http::Http;
+    use crate::journal::Notes;
     use crate::metrics::Counters;
     use crate::wire::parse::Dialect;
 
@@ -372,6 +373,7 @@ mod tests {
             date: "",
             policy: &policy,
             backstage: &NoPages,
+            notes: &Notes::default(),
             draining: false,
         };
         let mut connection = Connection::new(true, 0);

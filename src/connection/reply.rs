@@ -213,7 +213,8 @@ fn count_refusal(refusal: &Refusal, env: &Env) {
         503 => Reason::Overloaded,
         _ => Reason::BadRequest,
     };
-    env.counters.refused.count(reason);
+    // Its message may quote what was sent, which no log should hold.
+    env.refuse(reason, format_args!("a request was refused: {}", refusal.code));
 }
 
 /// Writes an answer as JSON, as on the socket. `once` leaves the connection's name out: there is nothing to exclude.

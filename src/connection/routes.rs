@@ -318,7 +318,7 @@ fn operator_page(access: &Access, env: &Env, content_type: &'static str, make: i
     }
     let message =
         "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
-    env.counters.refused.count(Reason::Forbidden);
+    env.refuse(Reason::Forbidden, message);
     let body = crate::wire::http::answer::refusal_body("admin_only", message);
     Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
 }

@@ -269,7 +269,7 @@ impl Connection {
         env.counters.frames_in.add(messages);
         env.counters.frames_out.add(messages);
         if let Some(FrameError { reason, detail }) = fault {
-            env.counters.refused.count(reason);
+            env.fault(reason, detail);
             self.close_socket(reason, detail, env);
         }
         consumed
@@ -310,8 +310,9 @@ impl Connection {
                     Event::Binary(payload) => match socket.endpoint {
                         Endpoint::Echo => echo(socket, &mut self.outbox, env, Opcode::Binary, payload),
                         Endpoint::Channels(_) if !env.limits.binary => {
-                            env.counters.refused.count(Reason::UnsupportedData);
-                            self.close_socket(Reason::UnsupportedData, "binary messages are not taken here", env);
+                            let detail = "binary messages are not taken here";
+                            env.fault(Reason::UnsupportedData, detail);
+                            self.close_socket(Reason::UnsupportedData, detail, env);
                         }
                         Endpoint::Channels(_) => {
                             return work(consumed, Form::Binary, Task::Binary, payload, socket.rights);
@@ -336,7 +337,7 @@ impl Connection {
             }
             Err(error) => (error.reason, error.detail),
         };
-        env.counters.refused.count(last_word.0);
+        env.fault(last_word.0, last_word.1);
         self.close_socket(last_word.0, last_word.1, env);
         (consumed, Step::Continue)
     }
@@ -354,7 +355,7 @@ impl Connection {
         let State::Socket(socket) = &mut self.state else { return Expired::Continue };
         if socket.message_deadline(env.limits) <= env.now {
             if is_read {
-                env.counters.refused.count(Reason::MessageTimeout);
+                env.fault(Reason::MessageTimeout, "");
                 self.close_socket(Reason::MessageTimeout, "", env);
             } else {
                 // The rest may be waiting in the kernel: it has its time again.

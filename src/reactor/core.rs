@@ -19,6 +19,7 @@ use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
 use crate::hub::post::ConnId;
 use crate::hub::work::Work;
+use crate::journal::{Journal, Kind, Notes, Words};
 use crate::metrics::Counters;
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
@@ -54,6 +55,8 @@ pub struct Setup {
     pub limits: Arc<Limits>,
     /// Law 10, one per address listened on.
     pub policies: Vec<AccessPolicy>,
+    /// What is logged of all reactors together.
+    pub journal: Arc<Journal>,
     /// This reactor's counters.
     pub counters: Arc<Counters>,
     /// Everybody's counters, for scrapes.
@@ -66,6 +69,8 @@ pub struct Setup {
 pub(super) struct Core {
     pub(super) setup: Setup,
     pub(super) stage: Stage,
+    /// What connections want logged.
+    pub(super) notes: Notes,
     pub(super) now: Instant,
     pub(super) ticks: Ticks,
     pub(super) wall_ms: u64,
@@ -100,6 +105,7 @@ impl Core {
         };
         let mut core = Core {
             stage,
+            notes: Notes::new(Arc::clone(&setup.journal)),
             now: setup.started,
             ticks: 0,
             wall_ms: 0,
@@ -144,6 +150,7 @@ impl Core {
             date: self.date.as_str(),
             policy: &self.setup.policies[usize::from(address)],
             backstage: &self.stage,
+            notes: &self.notes,
             draining: self.draining,
         }
     }
@@ -215,6 +222,9 @@ impl Core {
     #[cold]
     pub(super) fn after_panic<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         self.setup.counters.panics.add(1);
+        self.notes.note(Kind::Panicked, self.now_ms(), || {
+            Words::new(Reason::InternalError.label(), "a connection's work panicked; the connection ends, nothing else")
+        });
         // Each may have been left half changed.
         self.json = JsonScratch::default();
         self.codec = self.setup.limits.codec();
@@ -234,8 +244,16 @@ impl Core {
         }
     }
 
+    /// The time in milliseconds since the start.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::from(self.ticks) * TICK_MS
+    }
+
     /// Looks at a connection after something happened to it: is there something to write, to read, to wait for, to end?
     pub(super) fn settle<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        if !self.notes.is_empty() {
+            self.write_notes(entry);
+        }
         // What waits behind a full socket is not flushed before the socket takes more: it is counted and judged here.
         if entry.dead.is_none() && entry.write_blocked && entry.connection.outbox.len() > entry.charged {
             self.charge(entry);

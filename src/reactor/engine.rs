@@ -150,7 +150,7 @@ impl<S: Socket> Engine<S> {
             match listen(&mut entry.stream, token(slot, entry.generation), Change { from: entry.hears, to: wanted }) {
                 Ok(()) => entry.hears = wanted,
                 Err(error) => {
-                    log::debug!("a connection is ended since no events would tell of it: {error}");
+                    log::debug!(event = "registration"; "a connection is ended since no events would tell of it: {error}");
                     self.core.kill(slot, entry, Reason::PeerVanished);
                 }
             }
@@ -158,24 +158,26 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Frees what ended in this tick, the only place where a connection is freed, and gives each that the kernel tells of
-    /// to `part_with` before its socket is closed. Whether there was any.
-    pub(crate) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> bool {
-        let freed_any = !self.core.dead.is_empty();
+    /// to `part_with` before its socket is closed. How many there were.
+    pub(crate) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> usize {
+        let mut freed = 0;
         while let Some(slot) = self.core.dead.pop() {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
+            freed += 1;
             connections.fetch_sub(1, Ordering::Relaxed);
             self.forget(&mut entry);
             if entry.hears > Hears::Nothing {
                 part_with(&mut entry.stream);
             }
         }
-        freed_any
+        freed
     }
 
     /// Takes back everything that a connection had a part in.
     fn forget(&mut self, entry: &mut Entry<S>) {
         let reason = entry.dead.unwrap_or(Reason::PeerVanished);
         self.core.setup.counters.closed.count(reason);
+        self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
         entry.connection.outbox.clear(&mut self.core.spares);
         self.core.charge(entry);

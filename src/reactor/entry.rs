@@ -9,6 +9,7 @@ use crate::hub::post::{ConnId, MailboxId};
 use mio::Token;
 use slab::Slab;
 use std::io::{Read, Result, Write};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// 31 bits of generation keep tokens clear of the reactor's own.
@@ -19,6 +20,11 @@ pub(crate) trait Socket: Read + Write {
     /// Ends our stream: the peer reads its end behind the last byte.
     fn end_output(&mut self) -> Result<()>;
 
+    /// Where its peer is, if that is known: asked only for a line of the log, so that nothing is kept for it.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// What the kernel knows it by; `None` for one that no kernel knows.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -28,6 +34,11 @@ pub(crate) trait Socket: Read + Write {
 impl Socket for mio::net::TcpStream {
     fn end_output(&mut self) -> Result<()> {
         self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        let peer = self.peer_addr().ok()?;
+        Some(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -153,6 +153,7 @@ impl Core {
                 return;
             }
         }
+        self.note_slow(reason, entry);
         entry.connection.cut_off(reason, &mut self.env(entry.address));
         self.charge(entry);
     }

@@ -1,6 +1,5 @@
 //! Listening sockets: one per reactor and address, sharing the port, with everything that accepted sockets inherit.
 
-use log::warn;
 use mio::net::{TcpListener, TcpStream};
 use nix::libc;
 use nix::sys::socket::setsockopt;
@@ -9,7 +8,6 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -20,8 +18,6 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before accepting again when no descriptor was free.
 pub(super) const EXHAUSTED_RETRY: Duration = Duration::from_millis(100);
-/// At most one line of log in this time about missing descriptors.
-const EXHAUSTED_LOG_EVERY_MS: u64 = 1000;
 
 /// How long a new connection that says nothing stays with the kernel, in seconds.
 const DEFERRED_S: usize = 1;
@@ -49,7 +45,7 @@ pub fn listen(address: SocketAddr, deferring: bool) -> Result<std::net::TcpListe
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     if deferring && let Err(error) = setsockopt(&socket, DeferAccept, &DEFERRED_S) {
         // Nothing but CPU is lost.
-        log::info!("this kernel does not defer connections: {error}");
+        log::info!(event = "no_deferring"; "this kernel does not defer connections: {error}");
     }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
@@ -103,24 +99,6 @@ impl Listener {
 /// EMFILE, ENFILE, ENOBUFS, ENOMEM: the process or the machine has run out.
 fn is_exhausted(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12))
-}
-
-/// When missing descriptors were last logged, by whichever reactor it was.
-#[derive(Debug, Default)]
-pub(super) struct Complaints {
-    /// Milliseconds after the start, plus one; 0 for never.
-    last_ms: AtomicU64,
-}
-
-impl Complaints {
-    /// Logs that no connection can be accepted, unless that was said a moment ago.
-    pub(super) fn log(&self, error: &Error, since_start: Duration) {
-        let now_ms = since_start.as_millis() as u64 + 1;
-        let due = |last_ms: u64| (last_ms == 0 || now_ms >= last_ms + EXHAUSTED_LOG_EVERY_MS).then_some(now_ms);
-        if self.last_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok() {
-            warn!("cannot accept connections: {error}; raise the limit of open files (ulimit -n), or add a machine");
-        }
-    }
 }
 
 /// A descriptor kept aside: when all others are used, giving it up lets one waiting peer be told so at once.

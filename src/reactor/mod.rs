@@ -10,6 +10,7 @@ pub(crate) mod engine;
 pub(crate) mod entry;
 mod flush;
 mod listener;
+mod noted;
 mod parked;
 mod read;
 mod ring;
@@ -23,9 +24,10 @@ pub use self::core::Setup;
 pub use listener::{listen, probe};
 
 use crate::handoff::mailbox::{Inbox, Wake};
+use crate::journal::{Event, Kind};
 use engine::{Engine, Readiness};
 use entry::{Hears, parts};
-use listener::{Accepted, Complaints, EXHAUSTED_RETRY, Listener, Reserve};
+use listener::{Accepted, EXHAUSTED_RETRY, Listener, Reserve};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{ErrorKind, Result};
@@ -49,14 +51,13 @@ pub fn has_ring() -> bool {
     ring::Ring::open().is_ok()
 }
 
-/// What all reactors share: orders from the control thread, the number of connections, and what was complained about.
+/// What all reactors share: orders from the control thread, and the number of connections.
 #[derive(Debug, Default)]
 pub struct Orders {
     /// Milliseconds after the start at which a drain must be over; 0 while there is none.
     drain_until_ms: AtomicU64,
     /// Connections that are open in all reactors.
     connections: AtomicUsize,
-    complaints: Complaints,
 }
 
 impl Orders {
@@ -73,13 +74,22 @@ impl Orders {
     }
 }
 
+/// What became of the connections that were open during a drain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Those that ended in time.
+    pub left: usize,
+    /// Those that were cut off at its end.
+    pub cut: usize,
+}
+
 /// Wakes a reactor out of its wait.
 struct MioWake(Waker);
 
 impl Wake for MioWake {
     fn wake(&self) {
         if let Err(error) = self.0.wake() {
-            log::error!("a reactor cannot be woken: {error}");
+            log::error!(event = "wake_failed"; "a reactor cannot be woken: {error}");
         }
     }
 }
@@ -110,6 +120,8 @@ pub struct Reactor {
     engine: Engine<TcpStream>,
     started: Instant,
     orders: Arc<Orders>,
+    /// Connections that ended since a drain began.
+    drained: usize,
 }
 
 impl Reactor {
@@ -132,6 +144,7 @@ impl Reactor {
             started: setup.started,
             engine: Engine::new(inbox, setup),
             orders,
+            drained: 0,
         };
         for (address, socket) in listeners.into_iter().enumerate() {
             let mut socket = mio::net::TcpListener::from_std(socket);
@@ -141,11 +154,11 @@ impl Reactor {
         Ok(reactor)
     }
 
-    /// Turns until a drain is over. Returns how many connections had to be cut off at its end.
+    /// Turns until a drain is over. Returns what became of its connections.
     ///
     /// # Errors
     /// The kernel refuses to wait for events.
-    pub fn run(mut self) -> Result<usize> {
+    pub fn run(mut self) -> Result<Drained> {
         let mut events = Events::with_capacity(EVENTS_PER_TICK);
         // A ring belongs to the thread that opens it.
         self.engine.open_ring();
@@ -158,9 +171,10 @@ impl Reactor {
                 self.begin_drain();
                 let left = self.engine.entries.len();
                 if left == 0 || began >= until {
+                    let drained = self.drained;
                     self.engine.cut_off_all();
                     self.reap_closed();
-                    return Ok(left);
+                    return Ok(Drained { left: drained, cut: left });
                 }
             }
             self.accept();
@@ -240,15 +254,26 @@ impl Reactor {
                     Accepted::Gone => {}
                     Accepted::Exhausted(error) => {
                         self.engine.core.setup.counters.accept_exhausted.add(1);
-                        self.orders
-                            .complaints
-                            .log(&error, self.engine.core.now.duration_since(self.engine.core.setup.started));
+                        self.complain(&error);
                         self.accept_again = Some(self.engine.core.now + EXHAUSTED_RETRY);
                         return;
                     }
                 }
             }
         }
+    }
+
+    #[cold]
+    fn complain(&self, error: &std::io::Error) {
+        let core = &self.engine.core;
+        let message = format_args!(
+            "cannot accept connections: {error}; raise the limit of open files (ulimit -n), or add a machine"
+        );
+        core.setup.journal.tell(
+            Kind::Exhausted,
+            core.now_ms(),
+            &Event { peer: None, reason: "", fields: &[], message },
+        );
     }
 
     fn open(&mut self, stream: TcpStream, peer: SocketAddr, address: u8) {
@@ -274,13 +299,16 @@ impl Reactor {
 
     fn reap_closed(&mut self) {
         let registry = self.poll.registry();
-        let freed_any = self.engine.reap_closed(&self.orders.connections, |stream| {
+        let freed = self.engine.reap_closed(&self.orders.connections, |stream| {
             if registry.deregister(stream).is_err() {
-                log::debug!("a socket was not registered when it was freed");
+                log::debug!(event = "registration"; "a socket was not registered when it was freed");
             }
         });
-        if freed_any {
+        if freed > 0 {
             self.reserve.refill();
+        }
+        if self.engine.core.draining {
+            self.drained += freed;
         }
     }
 
@@ -297,7 +325,7 @@ impl Reactor {
         }
         for mut listener in std::mem::take(&mut self.listeners) {
             if self.poll.registry().deregister(&mut listener.socket).is_err() {
-                log::debug!("a listener was not registered when it was closed");
+                log::debug!(event = "registration"; "a listener was not registered when it was closed");
             }
         }
         self.engine.say_goodbye();

@@ -71,7 +71,7 @@ impl Ring {
             // completed, or when the kernel has not taken it and, since the ring is given up then, never will.
             if unsafe { self.ring.submission().push(&entry(place, send)) }.is_err() {
                 // There is room for as many as this; what was pushed before is sent all the same.
-                log::error!("a submission queue of {ENTRIES} was full");
+                log::error!(event = "io_uring"; "a submission queue of {ENTRIES} was full");
                 break;
             }
             pushed += 1;
@@ -91,7 +91,7 @@ impl Ring {
                 Err(error) => {
                     let taken = pushed - self.ring.submission().len().min(pushed);
                     if self.answers.len() < taken {
-                        log::error!("io_uring left sends without an answer: {error}");
+                        log::error!(event = "io_uring"; "io_uring left sends without an answer: {error}");
                         // The kernel may still read what is borrowed here.
                         std::process::abort();
                     }

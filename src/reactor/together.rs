@@ -27,9 +27,9 @@ impl Together {
         let ring = Ring::open();
         match (path, &ring) {
             (FlushPath::Uring, Err(error)) => {
-                log::warn!("io.flush is \"uring\", but this kernel gives no io_uring ({error}): as with \"writev\"");
+                log::warn!(event = "io_uring"; "io.flush is \"uring\", but this kernel gives no io_uring ({error}): as with \"writev\"");
             }
-            (_, Err(error)) => log::debug!("no io_uring ({error})"),
+            (_, Err(error)) => log::debug!(event = "io_uring"; "no io_uring ({error})"),
             (_, Ok(_)) => {}
         }
         Together { ring: ring.ok(), ..Together::default() }
@@ -45,7 +45,7 @@ impl Core {
         }
         let mut together = std::mem::take(&mut self.together);
         if let Err(error) = together.send(dirty, entries) {
-            log::warn!("io_uring failed ({error}): from here on as with io.flush = \"writev\"");
+            log::warn!(event = "io_uring"; "io_uring failed ({error}): from here on as with io.flush = \"writev\"");
             together.ring = None;
         }
         self.setup.counters.sent_together.add(together.results.len() as u64);

@@ -191,7 +191,7 @@ impl Drop for Subscription {
             && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
         {
-            log::error!("a subscriber's callback panicked");
+            log::error!(event = "callback_panicked"; "a subscriber's callback panicked");
         }
     }
 }

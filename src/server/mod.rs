@@ -16,8 +16,9 @@ use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::limits::HubLimits;
 use crate::hub::post::MailboxId;
+use crate::journal::Journal;
 use crate::metrics::Counters;
-use crate::reactor::{Orders, Reactor, Seed, Setup, listen};
+use crate::reactor::{Drained, Orders, Reactor, Seed, Setup, listen};
 use crate::workers::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::net::{SocketAddr, TcpListener};
@@ -86,8 +87,8 @@ pub struct Server {
     control: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// What a reactor thread says when it ends: how many connections it had to cut off, or what went wrong.
-type Ended = Result<usize, String>;
+/// What a reactor thread says when it ends: what became of its connections, or what went wrong.
+type Ended = Result<Drained, String>;
 
 impl Server {
     /// Starts a server: everything is listening when this returns.
@@ -117,6 +118,7 @@ impl Server {
             threads: Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect()),
             orders: Arc::default(),
             limits: Arc::new(Limits::new(config)),
+            journal: Arc::default(),
             started,
         };
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
@@ -133,7 +135,7 @@ impl Server {
             let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count);
             workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
         }
-        let control = Some(spawn_control(Arc::clone(&shared.hub))?);
+        let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
         let SharedParts { hub, mailboxes, orders, .. } = shared;
         Ok(Server {
             addresses,
@@ -172,7 +174,8 @@ impl Server {
     #[must_use]
     pub fn stop(mut self, drain_timeout: Duration) -> usize {
         self.begin_drain(drain_timeout);
-        let cut_off = self.ended.iter().take(self.reactors.len()).map(|ended| ended.unwrap_or(0)).sum();
+        let cut_off =
+            self.ended.iter().take(self.reactors.len()).map(|ended| ended.map_or(0, |drained| drained.cut)).sum();
         self.join();
         cut_off
     }
@@ -186,20 +189,20 @@ impl Server {
     fn join(&mut self) {
         for thread in self.reactors.drain(..) {
             if thread.join().is_err() {
-                log::error!("a reactor thread panicked");
+                log::error!(event = "thread_panicked"; "a reactor thread panicked");
             }
         }
         // The reactors are gone, and with them the other ends of the workers' queues.
         self.jobs = None;
         for thread in self.workers.drain(..) {
             if thread.join().is_err() {
-                log::error!("a worker thread panicked");
+                log::error!(event = "thread_panicked"; "a worker thread panicked");
             }
         }
         if let Some((stop, thread)) = self.control.take() {
             drop(stop);
             if thread.join().is_err() {
-                log::error!("the control thread panicked");
+                log::error!(event = "thread_panicked"; "the control thread panicked");
             }
         }
     }
@@ -222,6 +225,7 @@ struct SharedParts {
     threads: Arc<Vec<Arc<Counters>>>,
     orders: Arc<Orders>,
     limits: Arc<Limits>,
+    journal: Arc<Journal>,
     started: Instant,
 }
 
@@ -238,6 +242,7 @@ impl SharedParts {
             connections_max: connections_max(config.server.connections),
             limits: Arc::clone(&self.limits),
             policies: addresses.iter().map(|address| policy(config, *address)).collect(),
+            journal: Arc::clone(&self.journal),
             counters: Arc::clone(&self.threads[index]),
             threads: Arc::clone(&self.threads),
             started: self.started,
@@ -281,7 +286,7 @@ fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::
     std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
         let run = std::panic::AssertUnwindSafe(|| reactor.run());
         let ended = match std::panic::catch_unwind(run) {
-            Ok(Ok(cut_off)) => Ok(cut_off),
+            Ok(Ok(drained)) => Ok(drained),
             Ok(Err(error)) => Err(format!("reactor {index} cannot wait for events: {error}")),
             Err(_) => Err(format!("reactor {index} panicked outside a connection's work")),
         };
@@ -290,12 +295,18 @@ fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::
     })
 }
 
-fn spawn_control(hub: Arc<Hub>) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+fn spawn_control(
+    hub: Arc<Hub>,
+    journal: Arc<Journal>,
+    started: Instant,
+) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         while stopped.recv_timeout(SWEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
             hub.sweep(Instant::now());
+            journal.report(started.elapsed().as_millis() as u64);
         }
+        journal.report_all();
     })?;
     Ok((stop, thread))
 }

@@ -1,6 +1,7 @@
 //! Running until a signal: the first drains, the second ends at once.
 
 use super::Server;
+use crate::reactor::Drained;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl Server {
         let outcome = self.wait(&received);
         handle.close();
         if listening.join().is_err() {
-            log::error!("the signal thread panicked");
+            log::error!(event = "thread_panicked"; "the signal thread panicked");
         }
         if outcome == Outcome::Forced {
             // Its threads end with the process: nobody waits for them, as was asked.
@@ -62,7 +63,7 @@ impl Server {
     }
 
     fn wait(&self, signals: &crossbeam_channel::Receiver<i32>) -> Outcome {
-        let (mut draining, mut cut_off, mut running) = (false, 0, self.reactors.len());
+        let (mut draining, mut drained, mut running) = (false, Drained::default(), self.reactors.len());
         let mut outcome = Outcome::Drained;
         while running > 0 {
             crossbeam_channel::select! {
@@ -71,15 +72,18 @@ impl Server {
                         return Outcome::Forced;
                     }
                     draining = true;
-                    log::info!("draining for at most {:?}; a second signal ends at once", self.drain_timeout);
+                    log::info!(event = "draining"; "draining for at most {:?}; a second signal ends at once", self.drain_timeout);
                     self.begin_drain(self.drain_timeout);
                 }
                 recv(self.ended) -> ended => {
                     running -= 1;
                     match ended {
-                        Ok(Ok(left)) => cut_off += left,
+                        Ok(Ok(own)) => {
+                            drained.left += own.left;
+                            drained.cut += own.cut;
+                        }
                         Ok(Err(problem)) => {
-                            log::error!("{problem}");
+                            log::error!(event = "reactor_failed"; "{problem}");
                             outcome = Outcome::Failed;
                             self.begin_drain(Duration::ZERO);
                         }
@@ -88,6 +92,8 @@ impl Server {
                 }
             }
         }
-        if outcome == Outcome::Drained && cut_off > 0 { Outcome::CutOff(cut_off) } else { outcome }
+        let Drained { left, cut } = drained;
+        log::info!(event = "drained", drained = left, cut; "drained {left} connections, cut {cut}");
+        if outcome == Outcome::Drained && cut > 0 { Outcome::CutOff(cut) } else { outcome }
     }
 }

@@ -94,6 +94,7 @@ impl World {
                 connections_max: usize::MAX,
                 limits: Arc::clone(&limits),
                 policies: vec![policy(&config, config.server.listen[0])],
+                journal: Arc::default(),
                 counters: Arc::clone(&threads[index]),
                 threads: Arc::clone(&threads),
                 started: began,

@@ -57,8 +57,47 @@ impl Process {
         Process::start_by(&tracer, most, "", arguments)
     }
 
+    /// The same with environment variables.
+    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).envs(variables.iter().copied());
+        Process::run(command)
+    }
+
+    /// The same with at most so many file descriptors, and with standard error as given: nobody gathers it.
+    pub(crate) fn start_with_errors_to(errors: Stdio, most: usize) -> Process {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {most}; exec \"$0\" serve --listen 127.0.0.1:0 --reactors 1 --workers 1");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_tidings")]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(errors).spawn().expect("the binary starts");
+        let address = address_in(child.stdout.take().expect("standard output"), "listening on http://");
+        Process { child, address, errors: None }
+    }
+
+    /// The same with standard output as given; where it listens is taken from its log.
+    pub(crate) fn start_with_output_to(output: Stdio) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--reactors", "1"]).stdin(Stdio::null());
+        let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut errors = BufReader::new(child.stderr.take().expect("standard error"));
+        let (mut said, mut line) = (String::new(), String::new());
+        let address = loop {
+            line.clear();
+            assert!(errors.read_line(&mut line).expect("UTF-8") > 0, "it ended after {said:?}");
+            said += &line;
+            if let Some((_, address)) = line.split_once(" listening \"serving\" address=") {
+                break address.split_whitespace().next().expect("a word").parse().expect("an address");
+            }
+        };
+        let errors = std::thread::spawn(move || {
+            errors.read_to_string(&mut said).expect("UTF-8");
+            said
+        });
+        Process { child, address, errors: Some(errors) }
+    }
+
     fn run(mut command: Command) -> Process {
-        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut errors = child.stderr.take().expect("standard error");
         let errors = std::thread::spawn(move || {
@@ -66,13 +105,7 @@ impl Process {
             errors.read_to_string(&mut text).expect("UTF-8");
             text
         });
-        let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
-        let address = loop {
-            let line = lines.next().expect("it says where it listens before it ends").expect("UTF-8");
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.parse().expect("an address");
-            }
-        };
+        let address = address_in(child.stdout.take().expect("standard output"), "listening on http://");
         Process { child, address, errors: Some(errors) }
     }
 
@@ -118,8 +151,8 @@ impl Process {
             assert!(Instant::now() < until, "the process does not end");
             std::thread::sleep(Duration::from_millis(2));
         };
-        let errors = self.errors.take().expect("standard error is read once");
-        (status, errors.join().expect("no panic"))
+        let errors = self.errors.take().map(|errors| errors.join().expect("no panic"));
+        (status, errors.unwrap_or_default())
     }
 
     /// CPU time used so far, user and system together, in clock ticks (100 a second).
@@ -135,6 +168,17 @@ impl Drop for Process {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The address after `start` in what a process writes.
+fn address_in(output: impl Read, start: &str) -> SocketAddr {
+    let mut lines = BufReader::new(output).lines();
+    loop {
+        let line = lines.next().expect("it says where it listens before it ends").expect("UTF-8");
+        if let Some(address) = line.strip_prefix(start) {
+            break address.parse().expect("an address");
+        }
     }
 }
 

@@ -126,6 +126,7 @@ impl Rehearsal {
             threads: Arc::new(vec![Arc::default()]),
             orders: Arc::default(),
             limits: Arc::new(Limits::new(config)),
+            journal: Arc::default(),
             started: began,
         };
         // No worker parses, and no descriptor limits how many connect.

@@ -16,6 +16,7 @@ use tidings::hub::execute::{Progress, execute, give_up};
 use tidings::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post, Reply};
 use tidings::hub::work::Work;
 use tidings::hub::{Hub, HubLimits};
+use tidings::journal::Notes;
 use tidings::metrics::Counters;
 use tidings::wire::deflate::Codec;
 use tidings::wire::json::JsonScratch;
@@ -145,6 +146,7 @@ pub(crate) struct World {
     hub: Hub,
     boxes: Boxes,
     counters: Counters,
+    notes: Notes,
     spares: Spares,
     codec: Codec,
     json: JsonScratch,
@@ -172,6 +174,7 @@ macro_rules! env {
             date: "Thu, 01 Jan 1970 00:00:00 GMT",
             policy: &$world.policy,
             backstage: &NoPages,
+            notes: &$world.notes,
             draining: $world.draining,
         }
     };
@@ -193,6 +196,7 @@ impl World {
             hub: Hub::new(settings.hub.clone()),
             boxes: Boxes { letters: RefCell::default(), room: RefCell::new(room) },
             counters: Counters::default(),
+            notes: Notes::default(),
             spares: Spares::default(),
             codec: settings.limits.codec(),
             json: JsonScratch::new(),

@@ -1,0 +1,239 @@
+//! What the server says about itself: events with a level, a peer and a reason, at most so many of a kind in a time.
+//!
+//! Nothing here blocks: an event goes to the `log` facade, and the logger that `tidings serve` [installs](install) hands
+//! each line to a thread of its own by a bounded queue. A line never holds a payload or a secret, and nothing that came
+//! from a network can begin a line or forge a field ([`line`]).
+//!
+//! ```
+//! use tidings::journal::{Event, Journal, Kind};
+//!
+//! let journal = Journal::default();
+//! let peer = "203.0.113.7:50000";
+//! // `now_ms` is the time since the server's start: no clock is read here.
+//! journal.tell(Kind::SlowReader, 1_000, &Event {
+//!     peer: Some(&peer),
+//!     reason: "slow_consumer",
+//!     fields: &[("waiting_bytes", &70_000)],
+//!     message: format_args!("a reader was closed since it reads too slowly"),
+//! });
+//! ```
+
+pub mod limit;
+pub mod line;
+mod logger;
+pub mod notes;
+
+pub use logger::{Logger, Sink, install};
+pub use notes::{Notes, Words};
+
+use limit::{Limit, Rate, Recent};
+use log::kv::{Key, Source, Value, VisitSource};
+use log::{Level, Record};
+use std::fmt::{Arguments, Display};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The target of every record of this crate.
+pub const TARGET: &str = "tidings";
+/// How often what was left out is said of kinds that have gone quiet, in milliseconds.
+const REPORT_EVERY_MS: u64 = 60_000;
+
+/// Kinds of events. Each has a level and a rate of its own, so that a flood of one hides no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A request, a handshake or a frame was refused.
+    Refused,
+    /// An origin, a host or a right was not allowed: what the operator may want to allow.
+    PolicyRefused,
+    /// A connection was closed since its peer broke the protocol or a limit.
+    FaultyClose,
+    /// A connection was closed since its peer reads too slowly, or since slow readers hold all memory for them.
+    SlowReader,
+    /// A peer went without a word, or answered no more.
+    Lost,
+    /// The work of a connection panicked; it was contained.
+    Panicked,
+    /// No descriptor or no memory for another connection.
+    Exhausted,
+    /// As many connections as `server.connections` allows.
+    Full,
+    /// A thread did not run for a long time.
+    Stalled,
+}
+
+impl Kind {
+    /// All kinds, in the order of their index.
+    pub const ALL: [Kind; 9] = [
+        Kind::Refused,
+        Kind::PolicyRefused,
+        Kind::FaultyClose,
+        Kind::SlowReader,
+        Kind::Lost,
+        Kind::Panicked,
+        Kind::Exhausted,
+        Kind::Full,
+        Kind::Stalled,
+    ];
+
+    /// The name under which it is logged.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Refused => "refused",
+            Kind::PolicyRefused => "policy_refused",
+            Kind::FaultyClose => "faulty_close",
+            Kind::SlowReader => "slow_reader",
+            Kind::Lost => "peer_lost",
+            Kind::Panicked => "panic_contained",
+            Kind::Exhausted => "descriptors_exhausted",
+            Kind::Full => "connections_full",
+            Kind::Stalled => "stalled",
+        }
+    }
+
+    /// How much it matters. What any stranger can cause is info at most; what an operator should act on is a warning.
+    #[must_use]
+    pub const fn level(self) -> Level {
+        match self {
+            Kind::Panicked => Level::Error,
+            Kind::PolicyRefused | Kind::SlowReader | Kind::Exhausted | Kind::Full | Kind::Stalled => Level::Warn,
+            Kind::Refused | Kind::FaultyClose => Level::Info,
+            Kind::Lost => Level::Debug,
+        }
+    }
+
+    const fn rate(self) -> Rate {
+        match self {
+            Kind::Exhausted | Kind::Full | Kind::Stalled => Rate { burst: 1, every_ms: 1000 },
+            _ => Rate { burst: 10, every_ms: 1000 },
+        }
+    }
+}
+
+/// One event, without its time and its kind.
+pub struct Event<'a> {
+    /// Where the peer is, if it is known.
+    pub peer: Option<&'a dyn Display>,
+    /// The label of the reason, from the table in [`close`](crate::close).
+    pub reason: &'a str,
+    /// What else a machine may want to read: names as in a metric's label. Values may come from the network; they are
+    /// escaped and cut. Never payloads or secrets.
+    pub fields: &'a [(&'static str, &'a dyn Display)],
+    /// A sentence for people.
+    pub message: Arguments<'a>,
+}
+
+/// Decides what is said and what is left out. One for all threads of a server; lock-free.
+#[derive(Debug, Default)]
+pub struct Journal {
+    limits: [Limit; Kind::ALL.len()],
+    recent: Recent,
+    reported_ms: AtomicU64,
+}
+
+impl Journal {
+    /// Whether an event of this kind would be written at all: to be asked before work is done for one.
+    #[must_use]
+    pub fn wants(&self, kind: Kind) -> bool {
+        kind.level() <= log::max_level()
+    }
+
+    /// Logs an event, unless there were too many of its kind. It says how many of its kind were left out before it.
+    /// `now_ms` is the time since the start of the server.
+    pub fn tell(&self, kind: Kind, now_ms: u64, event: &Event<'_>) {
+        if let Some(left_out) = self.admit(kind, now_ms) {
+            write(kind, event, left_out);
+        }
+    }
+
+    /// The same, at most once a minute for each `key`: for what a misconfigured client repeats for ever.
+    pub fn tell_once_a_minute(&self, kind: Kind, key: impl Hash, now_ms: u64, event: &Event<'_>) {
+        if let Some(left_out) = self.admit_once_a_minute(kind, key, now_ms) {
+            write(kind, event, left_out);
+        }
+    }
+
+    /// Whether an event may be written now: then how many of its kind were left out before it.
+    fn admit(&self, kind: Kind, now_ms: u64) -> Option<u64> {
+        if self.wants(kind) { self.limits[kind as usize].admit(kind.rate(), now_ms) } else { None }
+    }
+
+    fn admit_once_a_minute(&self, kind: Kind, key: impl Hash, now_ms: u64) -> Option<u64> {
+        if self.wants(kind) && !self.recent.is_news(key, now_ms) {
+            self.leave_out(kind, 1);
+            return None;
+        }
+        self.admit(kind, now_ms)
+    }
+
+    fn leave_out(&self, kind: Kind, events: u64) {
+        self.limits[kind as usize].leave_out(events);
+    }
+
+    /// Says once a minute what was left out: for kinds of which no further event came. Called now and then.
+    pub fn report(&self, now_ms: u64) {
+        let due = |last: u64| (now_ms >= last + REPORT_EVERY_MS).then_some(now_ms);
+        if self.reported_ms.fetch_update(Relaxed, Relaxed, due).is_ok() {
+            self.report_all();
+        }
+    }
+
+    /// The same at once: at the end of a server.
+    pub fn report_all(&self) {
+        for kind in Kind::ALL {
+            match self.limits[kind as usize].take_left_out() {
+                0 => {}
+                left_out => log::log!(
+                    target: TARGET, kind.level(), event = "left_out", of = kind.name(), left_out;
+                    "further events of this kind were left out"
+                ),
+            }
+        }
+    }
+}
+
+fn write(kind: Kind, event: &Event<'_>, left_out: u64) {
+    let fields = Fields { kind, event, left_out };
+    log::logger()
+        .log(&Record::builder().level(kind.level()).target(TARGET).args(event.message).key_values(&fields).build());
+}
+
+struct Fields<'a> {
+    kind: Kind,
+    event: &'a Event<'a>,
+    left_out: u64,
+}
+
+impl Source for Fields<'_> {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), log::kv::Error> {
+        visitor.visit_pair(Key::from_str("event"), Value::from(self.kind.name()))?;
+        if let Some(peer) = &self.event.peer {
+            visitor.visit_pair(Key::from_str("peer"), Value::from_dyn_display(*peer))?;
+        }
+        if !self.event.reason.is_empty() {
+            visitor.visit_pair(Key::from_str("reason"), Value::from(self.event.reason))?;
+        }
+        for (name, value) in self.event.fields {
+            visitor.visit_pair(Key::from_str(name), Value::from_dyn_display(*value))?;
+        }
+        if self.left_out > 0 {
+            visitor.visit_pair(Key::from_str("left_out"), Value::from(self.left_out))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_kind_stands_at_its_index_under_a_name_of_its_own() {
+        let mut names = HashSet::new();
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+            assert!(names.insert(kind.name()), "{kind:?} shares its name");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Events that connections note without knowing their peer: the thread that owns the socket adds it and has them written.
+
+use super::{Event, Journal, Kind};
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// Notes that wait at most: one turn of one connection makes hardly more.
+const NOTES_MAX: usize = 16;
+
+/// The notes of one thread. What is over its rate is never put into words.
+#[derive(Debug, Default)]
+pub struct Notes {
+    journal: Arc<Journal>,
+    notes: RefCell<Vec<Note>>,
+    any: Cell<bool>,
+}
+
+/// What an event says but for its peer.
+#[derive(Debug)]
+pub struct Words {
+    /// See [`Event::reason`].
+    pub reason: &'static str,
+    /// See [`Event::fields`].
+    pub fields: Vec<(&'static str, String)>,
+    /// See [`Event::message`].
+    pub message: String,
+}
+
+#[derive(Debug)]
+struct Note {
+    kind: Kind,
+    words: Words,
+    left_out: u64,
+}
+
+impl Words {
+    /// Words without further fields.
+    pub fn new(reason: &'static str, message: impl Display) -> Words {
+        Words { reason, fields: Vec::new(), message: message.to_string() }
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Words {
+        self.fields.push((name, value.to_string()));
+        self
+    }
+}
+
+impl Notes {
+    /// An empty list for one thread of a server.
+    #[must_use]
+    pub fn new(journal: Arc<Journal>) -> Notes {
+        Notes { journal, ..Notes::default() }
+    }
+
+    /// What all threads share.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Notes an event, in words that are only made if it will be written.
+    pub fn note(&self, kind: Kind, now_ms: u64, words: impl FnOnce() -> Words) {
+        if let Some(left_out) = self.journal.admit(kind, now_ms) {
+            self.keep(kind, left_out, words);
+        }
+    }
+
+    /// The same, at most once a minute for each `key`.
+    pub fn note_once_a_minute(&self, kind: Kind, key: impl Hash, now_ms: u64, words: impl FnOnce() -> Words) {
+        if let Some(left_out) = self.journal.admit_once_a_minute(kind, key, now_ms) {
+            self.keep(kind, left_out, words);
+        }
+    }
+
+    fn keep(&self, kind: Kind, left_out: u64, words: impl FnOnce() -> Words) {
+        let mut notes = self.notes.borrow_mut();
+        if notes.len() < NOTES_MAX {
+            notes.push(Note { kind, words: words(), left_out });
+            self.any.set(true);
+        } else {
+            self.journal.leave_out(kind, left_out + 1);
+        }
+    }
+
+    /// Whether nothing was noted.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        !self.any.get()
+    }
+
+    /// Has everything that was noted written as events of this peer.
+    #[cold]
+    pub fn write(&self, peer: Option<&dyn Display>) {
+        self.any.set(false);
+        for Note { kind, words, left_out } in self.notes.borrow_mut().drain(..) {
+            let fields: Vec<(&'static str, &dyn Display)> =
+                words.fields.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+            let event =
+                Event { peer, reason: words.reason, fields: &fields, message: format_args!("{}", words.message) };
+            super::write(kind, &event, left_out);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What a reactor has logged of its connections' ends, besides what they note themselves.
+
+use super::core::Core;
+use super::entry::{Entry, Socket};
+use crate::close::Reason;
+use crate::journal::{Kind, Words};
+use std::fmt::Display;
+
+impl Core {
+    /// Notes that a reader is cut off, while the bytes that wait for it are there to be counted.
+    pub(super) fn note_slow<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
+        let waiting = entry.connection.outbox.len();
+        self.notes.note(Kind::SlowReader, self.now_ms(), || {
+            let message = match reason {
+                Reason::OutboundBudget => {
+                    "a reader was cut off: slow readers hold all of delivery.outbound_total_bytes"
+                }
+                _ => "a reader was cut off: more than delivery.outbox_bytes waits for it",
+            };
+            Words::new(reason.label(), message).with("waiting_bytes", waiting)
+        });
+    }
+
+    /// Notes why a connection is gone, unless that was noted when it was decided, or is nobody's fault.
+    pub(super) fn note_end<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
+        let message = match reason {
+            Reason::PeerVanished => "a peer went in the middle of something",
+            Reason::PingTimeout => "a peer did not answer a ping within websocket.pong_wait",
+            Reason::CloseTimeout => "a peer did not end its side within websocket.close_wait",
+            Reason::HeadTimeout => "a peer sent no request within http.head_timeout",
+            _ => return,
+        };
+        self.notes.note(Kind::Lost, self.now_ms(), || Words::new(reason.label(), message));
+        if !self.notes.is_empty() {
+            self.write_notes(entry);
+        }
+    }
+
+    /// Has what was noted of a connection logged.
+    #[cold]
+    pub(super) fn write_notes<S: Socket>(&self, entry: &Entry<S>) {
+        let peer = entry.stream.peer();
+        self.notes.write(peer.as_ref().map(|peer| peer as &dyn Display));
+    }
+}
