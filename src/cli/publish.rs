@@ -17,7 +17,7 @@ pub(crate) fn run(args: &PublishArgs) -> Outcome {
     if args.json == "-" {
         return lines::run(args, io::stdin().lock(), &mut io::stdout());
     }
-    let json = args.json.trim();
+    let json = args.json.trim_start_matches('\u{feff}').trim();
     check(json, &args.channel)?;
     let mut publisher = Publisher::connect(args)?;
     publisher.publish(json, args.key.as_deref(), &mut io::stdout())?;

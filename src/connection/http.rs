@@ -157,7 +157,6 @@ impl Connection {
         let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
         match plan {
             Plan::Collect { task, form, rights } => {
-                asked.as_on_socket = matches!(task, Task::PlainBody(_));
                 let (taken, step) = self.collect(
                     asked,
                     RawWork { form, task, payload: expects, rights },

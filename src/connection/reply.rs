@@ -15,6 +15,7 @@ use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::answer::{AnswerHead, write_stream_head};
 use crate::wire::http::head::Version;
 use crate::wire::http::upgrade::write_switching;
+use crate::wire::media::ENCODED;
 use crate::wire::publication::Epoch;
 use crate::wire::refusal::Refusal;
 use crate::wire::reply::{self, ReadAnswer};
@@ -260,6 +261,9 @@ fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, limits: &Lim
     }
     if let Answer::Refused(refusal) = answer {
         ready.status = refusal.status;
+        if refusal.code == ENCODED {
+            ready.extra.push(("Accept-Encoding", "identity".to_owned()));
+        }
         if refusal.status == 405 {
             ready.extra.push(("Allow", "GET, HEAD, POST, DELETE, OPTIONS".to_owned()));
         }

@@ -14,7 +14,7 @@ use crate::wire::deflate::Extension;
 use crate::wire::http::head::{Head, HeadError, Method};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
-use crate::wire::media::check_media_type;
+use crate::wire::media::{check_encoding, check_media_type};
 use crate::wire::name::parse_name;
 use crate::wire::parse::{Dialect, check_event, check_key, hint, shown};
 use crate::wire::publication::Position;
@@ -74,6 +74,7 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
         }
         Ok(access) => {
             asked.cors_origin.clone_from(&access.cors_origin);
+            asked.as_on_socket = head.method == Method::Post && head.path == "/ws";
             route(head, &access, env)
         }
         // Files are public: their answers are the same for pages of every origin.
@@ -156,6 +157,7 @@ fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
     }
     let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
     let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
+    let checked = checked.and_then(|()| check_encoding(head.encoded));
     let checked = checked.and_then(|()| if head.expect_continue { check_before_body(head, rights) } else { Ok(()) });
     if let Err(refusal) = checked {
         return refuse_item(refusal, rights);
@@ -176,6 +178,9 @@ fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
         Method::Get => upgrade(head, dialect_of, rights, None, env),
         // Whatever Upgrade fields it carries: RFC 9110 section 7.8 lets a server ignore them.
         Method::Post => {
+            if let Err(refusal) = check_encoding(head.encoded) {
+                return refuse_item(refusal, rights);
+            }
             let task = Task::PlainBody(head.content_type.map(Box::from));
             Plan::Collect { task, form: Form::Http, rights }
         }

@@ -8,7 +8,8 @@ use crate::hub::execute::{Progress, execute, give_up};
 use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post};
 use crate::hub::publication::Publication;
 use crate::hub::work::Work;
-use crate::wire::json::{JsonScratch, validate};
+use crate::wire::json::scanner::trim;
+use crate::wire::json::{JsonScratch, validate, without_mark};
 use crate::wire::name::check_name;
 use crate::wire::publication::{Data, Position};
 use crate::wire::refusal::Refusal;
@@ -66,8 +67,9 @@ impl Server {
     /// # Errors
     /// A bad name, no JSON, a limit, or 503 `busy` after the wait.
     pub fn publish(&self, channel: &str, json: &str) -> Result<Position, PublishError> {
-        validate(json.as_bytes(), &mut JsonScratch::default()).map_err(PublishError)?;
-        self.publish_data(channel, Data::Json(Bytes::copy_from_slice(json.trim().as_bytes())))
+        let json = without_mark(json.as_bytes());
+        validate(json, &mut JsonScratch::default()).map_err(PublishError)?;
+        self.publish_data(channel, Data::Json(Bytes::copy_from_slice(trim(json))))
     }
 
     /// Publishes data that the caller vouches for: JSON must be one valid value. Otherwise as [`Server::publish`].

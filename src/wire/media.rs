@@ -2,7 +2,7 @@
 
 use super::json::scanner::trim;
 use super::json::text::write_string;
-use super::json::{JsonScratch, validate};
+use super::json::{JsonScratch, validate, without_mark};
 use super::name::escaped_byte;
 use super::parse::check_content_type;
 use super::publication::Data;
@@ -18,6 +18,8 @@ const MAX_FORM_FIELDS: usize = 1000;
 enum Kind {
     Json,
     Form,
+    /// `text/plain`: what `fetch` calls a string, so also what it sends for the result of `JSON.stringify`.
+    Plain,
     Text,
     Multipart,
     Binary,
@@ -31,9 +33,10 @@ enum Kind {
 pub fn body_to_data(content_type: Option<&str>, body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
     let content_type = content_type.unwrap_or_default().trim();
     match kind(content_type) {
-        Kind::Json => json(body, scratch),
-        Kind::Form => form(body, scratch),
-        Kind::Text => text(content_type, body),
+        Kind::Json => json(without_mark(body), scratch),
+        Kind::Form => form(without_mark(body), scratch),
+        Kind::Plain => plain(content_type, without_mark(body), scratch),
+        Kind::Text => text(content_type, without_mark(body)),
         Kind::Multipart => Err(multipart()),
         Kind::Binary => {
             check_content_type(content_type)?;
@@ -49,9 +52,27 @@ pub fn body_to_data(content_type: Option<&str>, body: &[u8], scratch: &mut JsonS
 pub fn check_media_type(content_type: Option<&str>) -> Result<(), Refusal> {
     match kind(content_type.unwrap_or_default()) {
         Kind::Multipart => Err(multipart()),
-        Kind::Json | Kind::Form | Kind::Text | Kind::Binary => Ok(()),
+        Kind::Json | Kind::Form | Kind::Plain | Kind::Text | Kind::Binary => Ok(()),
     }
 }
+
+/// Whether a body may be read: one that was compressed for its way would be published compressed, under the type of what
+/// it was.
+///
+/// # Errors
+/// 415 [`ENCODED`] for a body with a Content-Encoding.
+pub fn check_encoding(encoded: bool) -> Result<(), Refusal> {
+    if encoded {
+        let message =
+            "this body has a Content-Encoding, and bodies are not decoded here: send it without one, uncompressed";
+        return Err(Refusal::new(415, ENCODED, message));
+    }
+    Ok(())
+}
+
+/// The code of a refusal for the sake of a Content-Encoding alone: its answer has `Accept-Encoding: identity`, which RFC
+/// 9110 section 12.5.3 forbids on any other 415.
+pub const ENCODED: &str = "unsupported_encoding";
 
 fn multipart() -> Refusal {
     unsupported(
@@ -64,6 +85,7 @@ fn kind(content_type: &str) -> Kind {
     match essence.as_str() {
         "" | "application/json" => Kind::Json,
         "application/x-www-form-urlencoded" => Kind::Form,
+        "text/plain" => Kind::Plain,
         "application/xml" => Kind::Text,
         other if other.ends_with("+json") => Kind::Json,
         other if other.starts_with("text/") || other.ends_with("+xml") => Kind::Text,
@@ -91,16 +113,35 @@ fn json(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
     }
 }
 
+/// `text/plain`: an object or array of JSON if it is one as a whole, otherwise a JSON string.
+fn plain(content_type: &str, body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
+    check_charset(content_type)?;
+    let value = trim(body);
+    if matches!(value.first(), Some(b'{' | b'[')) {
+        match validate(value, scratch) {
+            Ok(()) => return Ok(Data::Json(Bytes::copy_from_slice(value))),
+            Err(refusal) if refusal.code == "bad_json" => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    text(content_type, body)
+}
+
 /// `text/*` and XML: a JSON string.
 fn text(content_type: &str, body: &[u8]) -> Result<Data, Refusal> {
-    let is_utf8 = |charset: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known));
-    if !charset(content_type).is_none_or(is_utf8) {
-        return Err(unsupported("text is published as UTF-8: convert it, or send it as application/octet-stream"));
-    }
+    check_charset(content_type)?;
     let text = std::str::from_utf8(body).map_err(|error| not_utf8("the text", error.valid_up_to()))?;
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 2);
     write_string(&mut out, text);
     Ok(Data::Json(out.into()))
+}
+
+fn check_charset(content_type: &str) -> Result<(), Refusal> {
+    let is_utf8 = |charset: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known));
+    if charset(content_type).is_none_or(is_utf8) {
+        return Ok(());
+    }
+    Err(unsupported("text is published as UTF-8: convert it, or send it as application/octet-stream"))
 }
 
 /// The value of the parameter `charset`, without quotation marks.
@@ -111,11 +152,19 @@ fn charset(content_type: &str) -> Option<&str> {
     })
 }
 
-/// A form: JSON when the whole body is JSON (`curl -d`), otherwise an object of strings.
+/// A form: JSON when the whole body is JSON (`curl -d`), otherwise an object of strings. What begins as JSON does was meant
+/// to be JSON: as a form, a slip of the pen would be published as the name of a field.
 fn form(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
+    let value = trim(body);
     match validate(body, scratch) {
-        Ok(()) => Ok(Data::Json(Bytes::copy_from_slice(trim(body)))),
-        Err(refusal) if refusal.code == "bad_json" => Ok(Data::Json(form_object(body)?.into())),
+        Ok(()) => Ok(Data::Json(Bytes::copy_from_slice(value))),
+        Err(refusal) if refusal.code == "bad_json" && !matches!(value.first(), Some(b'{' | b'[' | b'"')) => {
+            Ok(Data::Json(form_object(body)?.into()))
+        }
+        Err(refusal) if refusal.code == "bad_json" => {
+            let message = format!("{} (a body that begins with {{, [ or \" is JSON, also as a form)", refusal.message);
+            Err(Refusal::new(refusal.status, refusal.code, message))
+        }
         Err(refusal) => Err(refusal),
     }
 }
@@ -265,7 +314,7 @@ mod tests {
             ("&&a=b=c&", "{\"a\":\"b=c\"}"),
             ("%E6%B6%88=%22%5C%0A", "{\"消\":\"\\\"\\\\\\n\"}"),
             ("a=100%&b=%zz", "{\"a\":\"100%\",\"b\":\"%zz\"}"),
-            ("{\"a\":1", "{\"{\\\"a\\\":1\":\"\"}"),
+            ("a={\"b\":1", "{\"a\":\"{\\\"b\\\":1\"}"),
             ("=x", "{\"\":\"x\"}"),
         ] {
             assert_eq!(json(kind, body), data, "{body}");
@@ -273,6 +322,68 @@ mod tests {
         assert_eq!(refusal(Some(kind), b"a=%FF"), (400, "bad_request"));
         json(kind, &"a&".repeat(1000));
         assert_eq!(refusal(Some(kind), "a&".repeat(1001).as_bytes()), (400, "bad_request"));
+    }
+
+    #[test]
+    fn a_form_that_begins_as_json_is_json_or_refused_with_the_place() {
+        let kind = Some("application/x-www-form-urlencoded");
+        for (body, place) in [
+            ("{'a':1}", "line 1 column 2"),
+            ("{\"a\":1,}", "line 1 column 8"),
+            ("[1,2", "line 1 column 4"),
+            (" \n[1,2", "line 2 column 4"),
+            ("\"hello", "line 1 column 6"),
+            ("{a=1}", "line 1 column 2"),
+            ("\u{feff}{\"a\"}", "line 1 column 5"),
+        ] {
+            let refusal = body_to_data(kind, body.as_bytes(), &mut JsonScratch::new()).expect_err(body);
+            assert_eq!((refusal.status, refusal.code), (400, "bad_json"), "{body}");
+            assert!(refusal.message.contains(place), "{body}: {}", refusal.message);
+        }
+        let refusal = body_to_data(kind, b"{\"a\":\"\xff\"}", &mut JsonScratch::new()).expect_err("no UTF-8");
+        assert!(refusal.code == "bad_json" && refusal.message.contains("byte 6"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn plain_text_that_is_an_object_or_array_as_a_whole_is_json_and_other_text_is_a_string() {
+        for (body, data) in [
+            ("{\"price\": 1.10}", "{\"price\": 1.10}"),
+            ("\n [1, 2]\n", "[1, 2]"),
+            ("{}", "{}"),
+            ("{\"a\":1} and more", "\"{\\\"a\\\":1} and more\""),
+            ("[sic]", "\"[sic]\""),
+            ("{", "\"{\""),
+            ("42", "\"42\""),
+            ("null", "\"null\""),
+            ("\"quoted\"", "\"\\\"quoted\\\"\""),
+        ] {
+            assert_eq!(json("text/plain;charset=UTF-8", body), data, "{body}");
+        }
+        for other in ["text/html", "text/csv", "application/xml"] {
+            assert_eq!(json(other, "[1]"), "\"[1]\"", "{other}");
+        }
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        assert_eq!(refusal(Some("text/plain"), deep.as_bytes()), (400, "too_deep"));
+        assert_eq!(refusal(Some("text/plain; charset=utf-16"), b"[1]"), (415, "unsupported_media_type"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text_and_some_bytes_of_anything_else() {
+        for (kind, body, data) in [
+            ("", "\u{feff} {\"a\":1}", "{\"a\":1}"),
+            ("application/json", "\u{feff}1", "1"),
+            ("application/x-www-form-urlencoded", "\u{feff}[1]", "[1]"),
+            ("application/x-www-form-urlencoded", "\u{feff}a=1", "{\"a\":\"1\"}"),
+            ("text/plain", "\u{feff}hello", "\"hello\""),
+            ("text/plain", "\u{feff}[1]", "[1]"),
+            ("application/xml", "\u{feff}<a/>", "\"<a/>\""),
+        ] {
+            assert_eq!(json(kind, body), data, "{kind} {body}");
+        }
+        assert_eq!(refusal(None, "\u{feff}\u{feff}1".as_bytes()), (400, "bad_json"));
+        assert_eq!(refusal(None, "\u{feff}".as_bytes()), (400, "bad_json"));
+        let kept = body_to_data(Some("application/pdf"), "\u{feff}x".as_bytes(), &mut JsonScratch::new());
+        assert_eq!(kept.map(|data| data.len()), Ok(4));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(super) struct Fields<'b> {
     pub(super) origin: Option<&'b str>,
     pub(super) expect_continue: bool,
     pub(super) content_type: Option<&'b str>,
+    pub(super) encoded: bool,
     pub(super) accept: Option<&'b str>,
     pub(super) cached: CacheFields<'b>,
     pub(super) event_stream: bool,
@@ -34,6 +35,7 @@ enum Known {
     Accept,
     AcceptEncoding,
     Connection,
+    ContentEncoding,
     ContentLength,
     ContentType,
     Expect,
@@ -52,7 +54,7 @@ enum Known {
     WebSocketVersion,
 }
 
-const KNOWN: [(&str, Known); 20] = [
+const KNOWN: [(&str, Known); 21] = [
     ("Host", Known::Host),
     ("Connection", Known::Connection),
     ("Accept", Known::Accept),
@@ -73,6 +75,7 @@ const KNOWN: [(&str, Known); 20] = [
     ("Sec-WebSocket-Protocol", Known::WebSocketProtocol),
     ("Sec-WebSocket-Extensions", Known::WebSocketExtensions),
     ("Access-Control-Request-Method", Known::PreflightMethod),
+    ("Content-Encoding", Known::ContentEncoding),
 ];
 
 fn known(name: &str) -> Option<(&'static str, Known)> {
@@ -151,6 +154,10 @@ impl<'b> Fields<'b> {
                 self.close |= has_token(value, "close");
                 self.keep_alive |= has_token(value, "keep-alive");
                 self.upgrade.connection_upgrade |= has_token(value, "upgrade");
+            }
+            // RFC 9110 section 8.4.1: "identity" says that nothing was done.
+            Known::ContentEncoding => {
+                self.encoded |= list(value).any(|coding| !coding.eq_ignore_ascii_case("identity"))
             }
             Known::Expect => self.expect_continue |= has_token(value, "100-continue"),
             Known::Upgrade => self.upgrade.websocket |= has_token(value, "websocket"),

@@ -123,6 +123,8 @@ pub struct Head<'b> {
     pub expect_continue: bool,
     /// Content-Type.
     pub content_type: Option<&'b str>,
+    /// Whether Content-Encoding names a coding other than `identity`.
+    pub encoded: bool,
     /// The first Accept line; [`Head::accepts_event_stream`] knows them all.
     pub accept: Option<&'b str>,
     /// What it says of its cache and of the codings it reads.
@@ -229,6 +231,7 @@ fn assemble<'b>(
         keep_alive: fields.keeps_alive(version),
         expect_continue: fields.expect_continue && version == Version::Http11,
         content_type: fields.content_type,
+        encoded: fields.encoded,
         accept: fields.accept,
         cached: fields.cached,
         last_event_id: fields.last_event_id,

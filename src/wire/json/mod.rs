@@ -87,6 +87,13 @@ pub fn validate(text: &[u8], scratch: &mut JsonScratch) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// `text` without the byte order mark that editors and some clients put in front. It is no part of JSON, and RFC 8259
+/// section 8.1 lets a reader skip it.
+#[must_use]
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
+}
+
 /// The code of a refusal that says nothing against the text but its depth.
 pub(super) const TOO_DEEP: &str = "too_deep";
 

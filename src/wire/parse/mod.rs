@@ -9,7 +9,7 @@ mod values;
 
 use super::json::scanner::{items, members, trim};
 use super::json::text::unquote;
-use super::json::{JsonScratch, TOO_DEEP, validate};
+use super::json::{JsonScratch, TOO_DEEP, validate, without_mark};
 use super::publication::Data;
 use super::refusal::Refusal;
 use super::request::{Item, Parsed, RefusedItem};
@@ -32,9 +32,10 @@ pub enum Dialect {
 }
 
 /// Reads a text frame (already known to be UTF-8). The first that matches: exactly `GET`, a short form, no JSON,
-/// one request, a batch, any other JSON.
+/// one request, a batch, any other JSON. A byte order mark in front is skipped.
 #[must_use]
 pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -> Parsed {
+    let payload = without_mark(payload);
     if payload == b"GET" {
         return match dialect {
             Dialect::Open => Parsed::PlainGet,
@@ -78,7 +79,7 @@ pub fn parse_binary(payload: &[u8], scratch: &mut JsonScratch) -> Parsed {
             "a binary frame is one line with a request in JSON, a line feed, and the raw body: the line feed is missing",
         ));
     };
-    let (line, body) = (&payload[..end], &payload[end + 1..]);
+    let (line, body) = (without_mark(&payload[..end]), &payload[end + 1..]);
     let text = trim(line);
     if let Err(refusal) = validate(line, scratch) {
         return refused(text, refusal);

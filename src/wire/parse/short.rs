@@ -4,7 +4,7 @@ use super::envelope::{Method, bodiless, get_options};
 use super::fields::{Fields, Name};
 use super::{anonymous, bad_request};
 use crate::wire::json::scanner::{is_space, trim};
-use crate::wire::json::{JsonScratch, validate};
+use crate::wire::json::{JsonScratch, validate, without_mark};
 use crate::wire::name::{Route, parse_path};
 use crate::wire::publication::Data;
 use crate::wire::refusal::Refusal;
@@ -16,7 +16,7 @@ pub(super) fn parse(payload: &[u8], scratch: &mut JsonScratch) -> Option<Item> {
     let (method, rest) = split_method(payload)?;
     let end = rest.iter().position(|byte| is_space(*byte)).unwrap_or(rest.len());
     let (path, argument) = rest.split_at(end);
-    let verb = read(method, path, trim(argument), scratch);
+    let verb = read(method, path, trim(without_mark(trim(argument))), scratch);
     Some(verb.map_or_else(anonymous, |verb| Ok(Request { id: None, verb })))
 }
 

@@ -54,6 +54,7 @@ pub(crate) const TARGET: Target = Target {
         "DELETE /subscriptions/a",
         "\n",
         "é",
+        "\u{feff}",
     ],
 };
 
@@ -158,7 +159,14 @@ fn trim(text: &[u8]) -> &[u8] {
     &text[start..end]
 }
 
+/// Without one byte order mark in front.
+fn unmarked(text: &[u8]) -> &[u8] {
+    if text.starts_with("\u{feff}".as_bytes()) { &text[3..] } else { text }
+}
+
 fn expect(way: Way, payload: &[u8]) -> Expected {
+    // Of a body it is taken off before, together with what its media type asks for.
+    let payload = if way == Way::Body { payload } else { unmarked(payload) };
     if let Way::Text(dialect) = way {
         if payload == b"GET" {
             return if dialect == Dialect::Open {
@@ -386,7 +394,7 @@ fn short(payload: &[u8]) -> Option<Wanted> {
     let method = ["GET", "POST", "DELETE"].into_iter().find(|method| text.starts_with(&format!("{method} /")))?;
     let rest = &text[method.len() + 1..];
     let (path, argument) = rest.split_at(rest.find([' ', '\t', '\r', '\n']).unwrap_or(rest.len()));
-    let argument = std::str::from_utf8(trim(argument.as_bytes())).expect("text");
+    let argument = std::str::from_utf8(trim(unmarked(trim(argument.as_bytes())))).expect("text");
     let mut wanted = Wanted::default();
     let place = match grammar::path(path) {
         Ok(place) => place,
