@@ -273,3 +273,22 @@ fn the_second_signal_ends_at_once_and_the_exit_code_says_so() {
     assert!(status.code().is_some_and(|code| code != 0), "{status:?} {errors}");
     assert!(began.elapsed() < Duration::from_secs(10), "the drain may take 30 s");
 }
+
+#[test]
+fn signals_that_ask_for_something_else_than_the_end_do_not_end_the_process() {
+    let names = ["HUP", "USR1", "USR2", "PIPE", "ALRM", "VTALRM", "PROF", "IO", "XFSZ"];
+    let process = Process::start(&["--reactors", "1"]);
+    let mut socket = WsClient::connect(process.address);
+    for name in names {
+        process.signal(name);
+    }
+    socket.subscribe("d");
+    process.signal("TERM");
+    assert!(socket.read_close().is_some(), "it drains");
+    drop(socket);
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    for name in ["HUP", "USR1", "USR2"] {
+        assert!(log.contains(&format!("signal=SIG{name}\n")), "{log}");
+    }
+}

@@ -2,9 +2,17 @@
 
 use super::Server;
 use crate::reactor::Drained;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
+};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
 use std::time::Duration;
+
+/// Signals that would end the process at once and without a drain, though whoever sends them means something else: a
+/// terminal that closed, a reload, reopened logs, a timer, a log that met the limit of file sizes. Those that tell of a
+/// broken process (SIGQUIT, SIGABRT, SIGSEGV and their like) keep their meaning, which is a core dump.
+const HARMLESS: [i32; 9] = [SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
 /// How a server that ran until a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,16 +27,16 @@ pub enum Outcome {
     Failed,
 }
 
-/// SIGTERM and SIGINT, caught from [`Interrupts::install`] on.
+/// SIGTERM and SIGINT, and the signals that do nothing here, caught from [`Interrupts::install`] on.
 pub struct Interrupts(Signals);
 
 impl Interrupts {
-    /// Catches the signals that ask a server to end.
+    /// Catches the signals that ask a server to end, and those that must not end it.
     ///
     /// # Errors
     /// Signal handlers cannot be installed.
     pub fn install() -> std::io::Result<Interrupts> {
-        Signals::new([SIGTERM, SIGINT]).map(Interrupts)
+        Signals::new([SIGTERM, SIGINT].iter().chain(&HARMLESS)).map(Interrupts)
     }
 }
 
@@ -43,7 +51,9 @@ impl Server {
         let (sender, received) = crossbeam_channel::unbounded();
         let listening = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                if sender.send(signal).is_err() {
+                if HARMLESS.contains(&signal) {
+                    say_ignored(signal);
+                } else if sender.send(signal).is_err() {
                     return;
                 }
             }
@@ -95,5 +105,13 @@ impl Server {
         let Drained { left, cut } = drained;
         log::info!(event = "drained", drained = left, cut; "drained {left} connections, cut {cut}");
         if outcome == Outcome::Drained && cut > 0 { Outcome::CutOff(cut) } else { outcome }
+    }
+}
+
+/// Says that a signal did nothing. Not of a pipe that was closed or a file that is full: the write's own error says it.
+fn say_ignored(signal: i32) {
+    if signal != SIGPIPE && signal != SIGXFSZ {
+        let name = signal_name(signal).unwrap_or("a signal");
+        log::info!(event = "signal_ignored", signal = name; "{name} does nothing here; SIGTERM drains and ends");
     }
 }
