@@ -2,10 +2,12 @@
 
 use crate::support::http;
 use crate::support::{PATIENCE, TestServer, wait_until};
+use std::net::TcpListener;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tidings::server::Subscription;
+use tidings::{Config, Server};
 
 #[test]
 fn a_server_on_port_0_tells_where_it_listens() {
@@ -20,6 +22,52 @@ fn a_server_on_port_0_tells_where_it_listens() {
     for address in addresses {
         assert_ne!(address.port(), 0);
         assert_eq!(http::get(address, "/livez").status, 200);
+    }
+}
+
+/// A port that was free a moment ago, for both families.
+fn free_port() -> u16 {
+    let both = TcpListener::bind("[::]:0").expect("this machine has IPv6");
+    both.local_addr().expect("an address").port()
+}
+
+/// Starts a server on addresses with `PORT` in them, on another port when somebody else took it in between.
+fn start_on(addresses: &[&str]) -> (TestServer, u16) {
+    for _ in 0..20 {
+        let port = free_port();
+        let mut config = Config::default();
+        let resolve = |address: &&str| address.replace("PORT", &port.to_string()).parse().expect("an address");
+        config.server.listen = addresses.iter().map(resolve).collect();
+        config.server.allow_anonymous_publish = true;
+        config.server.reactors = 2;
+        match Server::start(config) {
+            Ok(server) => return (TestServer::of(server), port),
+            Err(error) => println!("tried again: {error}"),
+        }
+    }
+    panic!("{addresses:?} cannot be listened on together");
+}
+
+#[test]
+fn all_addresses_of_both_families_are_listened_on_with_one_port() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let lists: [&[&str]; 4] = [
+        &["0.0.0.0:PORT", "[::]:PORT"],
+        &["[::]:PORT", "0.0.0.0:PORT"],
+        &["127.0.0.1:PORT", "[::]:PORT"],
+        // Alone it goes on taking IPv4 too.
+        &["[::]:PORT"],
+    ];
+    for list in lists {
+        let (server, port) = start_on(list);
+        assert_eq!(server.addresses().len(), list.len());
+        for host in ["127.0.0.1", "[::1]"] {
+            let address = format!("{host}:{port}").parse().expect("an address");
+            assert_eq!(http::get(address, "/livez").status, 200, "{host} of {list:?}");
+        }
     }
 }
 

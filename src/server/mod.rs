@@ -267,15 +267,18 @@ fn bind_all(addresses: &[SocketAddr], reactors: usize, deferring: bool) -> Resul
         .iter()
         .map(|&address| {
             let failed = |source| StartError::Listen { address, source };
+            // Alone, an IPv6 wildcard takes IPv4 too, as Linux has it; beside an IPv4 address with its port it must not.
+            let beside = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && address.port() != 0;
+            let only_v6 = addresses.iter().any(beside);
             if address.port() != 0 {
                 // Shared ports would let a second server take half of the first one's connections: ask without sharing.
-                crate::reactor::probe(address).map_err(failed)?;
+                crate::reactor::probe(address, only_v6).map_err(failed)?;
             }
-            let first = listen(address, deferring).map_err(failed)?;
+            let first = listen(address, deferring, only_v6).map_err(failed)?;
             let resolved = first.local_addr().map_err(failed)?;
             let mut sockets = vec![first];
             for _ in 1..reactors {
-                sockets.push(listen(resolved, deferring).map_err(failed)?);
+                sockets.push(listen(resolved, deferring, only_v6).map_err(failed)?);
             }
             Ok(sockets)
         })

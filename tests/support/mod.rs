@@ -29,7 +29,12 @@ impl TestServer {
         config.server.reactors = 1;
         config.server.workers = 1;
         adjust(&mut config);
-        TestServer { server: Some(Server::start(config).expect("the server starts")) }
+        TestServer::of(Server::start(config).expect("the server starts"))
+    }
+
+    /// One that was started otherwise.
+    pub(crate) fn of(server: Server) -> TestServer {
+        TestServer { server: Some(server) }
     }
 
     /// Where it listens.
