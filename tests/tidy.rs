@@ -84,6 +84,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mio", &["reactor", "handoff", "server"]),
     ("nix", &["reactor", "journal"]),
     ("rand", &["hub", "client", "cli", "simulation"]),
+    // The client's TLS; the server has none.
+    ("rustls", &["client"]),
+    ("rustls_native_certs", &["client"]),
     ("serde", &["wire", "cli"]),
     ("serde_json", &["wire", "client", "cli", "simulation"]),
     ("signal_hook", &["server"]),

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tidings::client::Endpoint;
+use tidings::client::{Endpoint, Trust};
 use tidings::config::{LogFormat, LogLevel};
 
 /// Where a server on this machine listens when nothing is said.
@@ -118,9 +118,26 @@ pub(crate) struct DemoArgs {
 /// Which server a client command talks to.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The server: ws://HOST:PORT/ws, http://HOST:PORT or HOST:PORT
+    /// The server: ws://HOST:PORT/ws, http://HOST:PORT or HOST:PORT; wss:// and https:// for TLS
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub(crate) url: Endpoint,
+    /// Believe the certificates in this file (PEM) and no others, instead of those that the system trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    /// The server, and how it is told from others.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, String> {
+        match &self.ca {
+            None => Ok(self.url.clone()),
+            Some(_) if !self.url.is_encrypted() => Err(format!(
+                "--ca is for TLS, and {} is without it; begin the address with wss:// or https://",
+                self.url
+            )),
+            Some(file) => Ok(self.url.clone().trusting(Trust::File(file.clone()))),
+        }
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
@@ -181,6 +198,18 @@ mod tests {
             assert!(error.contains("EPOCH:OFFSET, such as Zm9vYmFyMQ:41"), "{error}");
         }
         assert!(subscribe("abcdefghijklmnopq:1").is_err() && subscribe("abcdefgh:18446744073709551616").is_err());
+    }
+
+    #[test]
+    fn certificates_are_for_addresses_with_tls() {
+        let endpoint = |url: &str| {
+            let parsed = Arguments::try_parse_from(["tidings", "demo", "--url", url, "--ca", "ca.pem"]).expect(url);
+            let Some(Command::Demo(args)) = parsed.command else { panic!("not demo") };
+            args.server.endpoint()
+        };
+        assert_eq!(endpoint("https://a").expect("with TLS").to_string(), "wss://a/ws");
+        let error = endpoint("http://a").expect_err("without TLS");
+        assert!(error.contains("--ca is for TLS, and ws://a/ws is without it"), "{error}");
     }
 
     #[test]

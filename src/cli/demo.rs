@@ -3,7 +3,7 @@
 use super::args::DemoArgs;
 use super::{Outcome, WAIT, explained, note};
 use std::time::{Duration, Instant};
-use tidings::client::{Backoff, Client, ClientError, Request};
+use tidings::client::{Backoff, Client, ClientError, Endpoint, Request};
 
 /// How often the weather changes.
 const WEATHER_EVERY: Duration = Duration::from_secs(2);
@@ -19,8 +19,9 @@ const SKIES: [&str; 5] = ["sunny", "cloudy", "rain", "fog", "wind"];
 pub(crate) fn run(args: &DemoArgs) -> Outcome {
     let mut world = World::new();
     let mut backoff = Backoff::default();
-    let mut client = Client::connect(&args.server.url, WAIT).map_err(|error| explained(&error))?;
-    note(&format!("publishing to the channels prices and weather at {}; Ctrl-C stops", args.server.url));
+    let endpoint = args.server.endpoint()?;
+    let mut client = Client::connect(&endpoint, WAIT).map_err(|error| explained(&error))?;
+    note(&format!("publishing to the channels prices and weather at {}; Ctrl-C stops", endpoint));
     loop {
         let connected = Instant::now();
         let error = publish(&mut client, &mut world, args.rate);
@@ -28,17 +29,17 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         if !error.is_temporary() {
             return Err(error.into());
         }
-        client = reconnect(args, error, &mut backoff)?;
+        client = reconnect(&endpoint, error, &mut backoff)?;
         note("connected again");
     }
 }
 
-fn reconnect(args: &DemoArgs, mut error: ClientError, backoff: &mut Backoff) -> Result<Client, ClientError> {
+fn reconnect(endpoint: &Endpoint, mut error: ClientError, backoff: &mut Backoff) -> Result<Client, ClientError> {
     loop {
         let wait = backoff.next_wait();
         note(&format!("{error}; trying again in {:.1} s", wait.as_secs_f32()));
         std::thread::sleep(wait);
-        error = match Client::connect(&args.server.url, WAIT) {
+        error = match Client::connect(endpoint, WAIT) {
             Ok(client) => return Ok(client),
             Err(error) if error.is_temporary() => error,
             Err(error) => return Err(error),

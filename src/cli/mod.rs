@@ -52,6 +52,12 @@ fn explained(error: &tidings::client::ClientError) -> String {
         tidings::client::ClientError::Unreachable { .. } => {
             format!("{error}\nIs the server running? Start one with `tidings`, or name another with --url.")
         }
+        tidings::client::ClientError::Untrusted { .. } => {
+            format!("{error}\nName the certificates to believe with --ca FILE.")
+        }
+        tidings::client::ClientError::NoTls { .. } => {
+            format!("{error}\nWithout TLS its address begins with ws:// or http://.")
+        }
         _ => error.to_string(),
     }
 }

@@ -55,7 +55,7 @@ struct Publisher<'a> {
 
 impl<'a> Publisher<'a> {
     fn connect(args: &'a PublishArgs) -> Result<Publisher<'a>, String> {
-        let client = Client::connect(&args.server.url, WAIT).map_err(|error| explained(&error))?;
+        let client = Client::connect(&args.server.endpoint()?, WAIT).map_err(|error| explained(&error))?;
         Ok(Publisher { args, client, limits: None })
     }
 

@@ -5,17 +5,18 @@ use super::{Outcome, WAIT, explained, note};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
-use tidings::client::{Backoff, Client, ClientError, Members, Request};
+use tidings::client::{Backoff, Client, ClientError, Endpoint, Members, Request};
 
 /// Silence after which the server is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(25);
 
 /// Prints until Ctrl-C. Only a first connection that fails, or a refusal, ends it otherwise.
 pub(crate) fn run(args: &SubscribeArgs) -> Outcome {
+    let endpoint = args.server.endpoint()?;
     let mut follower = Follower::new(args);
     let mut backoff = Backoff::default();
     loop {
-        let error = match follow(args, &mut follower, &mut backoff) {
+        let error = match follow(args, &endpoint, &mut follower, &mut backoff) {
             Ended::Output(error) => return Err(error.into()),
             Ended::Connection(error) => error,
         };
@@ -49,11 +50,11 @@ impl From<ClientError> for Ended {
 }
 
 /// Follows one connection to its end.
-fn follow(args: &SubscribeArgs, follower: &mut Follower, backoff: &mut Backoff) -> Ended {
+fn follow(args: &SubscribeArgs, endpoint: &Endpoint, follower: &mut Follower, backoff: &mut Backoff) -> Ended {
     let mut connected = None;
     let mut attempt = || -> Result<std::convert::Infallible, Ended> {
         let mut out = io::stdout().lock();
-        let mut client = Client::connect(&args.server.url, WAIT)?;
+        let mut client = Client::connect(endpoint, WAIT)?;
         let again = follower.has_begun();
         let answer = client.ask(&follower.request(args), WAIT)?;
         connected = Some(Instant::now());

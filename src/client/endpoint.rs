@@ -2,6 +2,7 @@
 
 use super::error::ClientError;
 use super::message::percent_encoded;
+use super::tls::Trust;
 use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -10,18 +11,46 @@ use std::time::Duration;
 use tungstenite::http::Uri;
 use tungstenite::http::uri::Authority;
 
-/// The address of a server: `ws://host:port/path`, `http://host:port`, or `host:port`.
+/// The address of a server: `ws://host:port/path`, `http://host:port`, or `host:port`; with `wss` or `https` over TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     authority: Authority,
     path: String,
+    /// Whose certificates are believed; nothing without TLS.
+    trust: Option<Trust>,
 }
 
 impl Endpoint {
     /// The host and port to connect to.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(80))
+        let default = if self.is_encrypted() { 443 } else { 80 };
+        format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(default))
+    }
+
+    /// Whether the address asks for TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.trust.is_some()
+    }
+
+    /// The same address with other certificates believed than the system's. Without TLS it changes nothing.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Endpoint {
+        self.trust = self.trust.map(|_| trust);
+        self
+    }
+
+    pub(super) fn trust(&self) -> Option<&Trust> {
+        self.trust.as_ref()
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_encrypted() { "wss" } else { "ws" }
     }
 
     /// The address of a channel over HTTP.
@@ -29,12 +58,14 @@ impl Endpoint {
     pub fn channel_address(&self, channel: &str) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         let prefix = path.strip_suffix("/ws").unwrap_or_default();
-        format!("http://{}{prefix}/channels/{}", self.authority, percent_encoded(channel))
+        let scheme = if self.is_encrypted() { "https" } else { "http" };
+        format!("{scheme}://{}{prefix}/channels/{}", self.authority, percent_encoded(channel))
     }
 
     /// The address as the handshake needs it.
     pub(super) fn uri(&self) -> Uri {
-        let parts = Uri::builder().scheme("ws").authority(self.authority.clone()).path_and_query(self.path.as_str());
+        let parts =
+            Uri::builder().scheme(self.scheme()).authority(self.authority.clone()).path_and_query(self.path.as_str());
         parts.build().expect("each part was checked when the endpoint was read")
     }
 
@@ -57,15 +88,11 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Endpoint, ClientError> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("ws", text));
-        match scheme {
-            "ws" | "http" => {}
-            "wss" | "https" => {
-                return Err(ClientError::BadUrl(format!(
-                    "{text}: this client speaks no TLS; give the address behind the TLS proxy, as ws:// or http://"
-                )));
-            }
+        let trust = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => None,
+            "wss" | "https" => Some(Trust::System),
             _ => return Err(bad(text)),
-        }
+        };
         // A fragment is for whoever shows the page, as the operator key in the address that the server prints.
         let rest = rest.split('#').next().unwrap_or_default();
         let split = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -79,11 +106,12 @@ impl FromStr for Endpoint {
             // What stands before it is where a proxy has the server.
             let prefix = path.find("/channels").map_or("", |at| &path[..at]);
             let apart = if other == A_CHANNEL { "; the channel's name is given apart from it" } else { "" };
+            let scheme = if trust.is_some() { "wss" } else { "ws" };
             return Err(ClientError::BadUrl(format!(
-                "{text:?} is {other}, and what is needed is the server itself: ws://{authority}{prefix}/ws{apart}"
+                "{text:?} is {other}, and what is needed is the server itself: {scheme}://{authority}{prefix}/ws{apart}"
             )));
         }
-        let endpoint = Endpoint { authority, path: path.to_owned() };
+        let endpoint = Endpoint { authority, path: path.to_owned(), trust };
         let parts = Uri::builder().scheme("ws").authority(endpoint.authority.clone()).path_and_query(path);
         parts.build().map_err(|_| bad(text))?;
         Ok(endpoint)
@@ -92,7 +120,7 @@ impl FromStr for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ws://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.path)
     }
 }
 
@@ -131,6 +159,8 @@ mod tests {
             ("ws://a:1/proxy/ws?x=1", "ws://a:1/proxy/ws?x=1"),
             ("http://127.0.0.1:8080/#operator=abc", "ws://127.0.0.1:8080/ws"),
             ("a:1#x", "ws://a:1/ws"),
+            ("https://a", "wss://a/ws"),
+            ("WSS://a:1/x", "wss://a:1/x"),
             ("ws://a/stream/channels-of-ours", "ws://a/stream/channels-of-ours"),
         ] {
             let endpoint: Endpoint = text.parse().expect(text);
@@ -138,6 +168,7 @@ mod tests {
             assert_eq!(endpoint.uri().to_string(), expected);
         }
         assert_eq!("a".parse::<Endpoint>().expect("a host").address(), "a:80");
+        assert_eq!("https://[::1]".parse::<Endpoint>().expect("a host").address(), "[::1]:443");
         let endpoint: Endpoint = "ws://a:1/proxy/ws?x=1".parse().expect("an address");
         assert_eq!(endpoint.channel_address("a b"), "http://a:1/proxy/channels/a%20b");
     }
@@ -157,7 +188,7 @@ mod tests {
         }
         let error = "http://h/echo".parse::<Endpoint>().expect_err("echo").to_string();
         assert!(error.contains("sends back") && error.ends_with("ws://h/ws"), "{error}");
-        let error = "https://a".parse::<Endpoint>().expect_err("TLS");
-        assert!(error.to_string().contains("no TLS"), "{error}");
+        let error = "https://h/channels/x".parse::<Endpoint>().expect_err("a channel").to_string();
+        assert!(error.contains("wss://h/ws;"), "{error}");
     }
 }

@@ -17,6 +17,22 @@ pub enum ClientError {
         /// What the system says.
         source: io::Error,
     },
+    /// Its certificate is not believed, or there is nothing to check it with.
+    #[error("the certificate of {address} is not believed: {problem}")]
+    Untrusted {
+        /// Host and port.
+        address: String,
+        /// What is wrong with it, or with what it is checked with.
+        problem: String,
+    },
+    /// TLS was asked for and cannot be spoken there.
+    #[error("no TLS with {address}: {problem}")]
+    NoTls {
+        /// Host and port.
+        address: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The server answered a request, or the handshake, with an error.
     #[error("refused with {status}: {message}")]
     Refused {
@@ -49,7 +65,10 @@ impl ClientError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            ClientError::BadUrl(_) | ClientError::Unexpected(_) => false,
+            ClientError::BadUrl(_)
+            | ClientError::Untrusted { .. }
+            | ClientError::NoTls { .. }
+            | ClientError::Unexpected(_) => false,
             ClientError::Refused { status, .. } => passes(*status),
             ClientError::Closed { code, .. } => match code {
                 // 1008 says that a rule was broken, but a slow reader may come back: only the label tells them apart.

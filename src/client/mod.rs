@@ -6,15 +6,18 @@ mod backoff;
 mod endpoint;
 mod error;
 mod message;
+mod stream;
+mod tls;
 
 pub use backoff::Backoff;
 pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use message::{Members, Request};
+pub use tls::Trust;
 
 use std::collections::VecDeque;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
+use stream::Stream;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{ClientRequestBuilder, HandshakeError, Message, WebSocket};
 
@@ -26,19 +29,18 @@ const READ_BUFFER_BYTES: usize = 16 << 10;
 /// One connection that speaks `tidings.v1`.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Stream>,
     pushes: VecDeque<Members>,
     next_id: u64,
 }
 
 impl Client {
-    /// Connects and shakes hands, each within `wait`.
+    /// Connects and shakes hands, with TLS first where the address says so, each within `wait`.
     ///
     /// # Errors
-    /// Nobody listens there, or the server refuses, or no answer comes in time.
+    /// Nobody listens there, its certificate is not believed, the server refuses, or no answer comes in time.
     pub fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Client, ClientError> {
-        let stream = endpoint.connect(wait)?;
-        prepare(&stream, wait).map_err(|error| ClientError::Lost(error.to_string()))?;
+        let stream = Stream::connect(endpoint, wait)?;
         let request = ClientRequestBuilder::new(endpoint.uri()).with_sub_protocol("tidings.v1");
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -102,6 +104,7 @@ impl Client {
     pub fn close(mut self) {
         // Whether the goodbye arrives changes nothing for anybody.
         let _ = self.socket.close(None).and_then(|()| self.socket.flush());
+        let _ = self.socket.get_mut().end();
     }
 
     /// The next JSON object, or `None` at the deadline. Pings are answered on the way.
@@ -111,7 +114,7 @@ impl Client {
             if left.is_zero() {
                 return Ok(None);
             }
-            self.socket.get_ref().set_read_timeout(Some(left)).map_err(tungstenite::Error::Io)?;
+            self.socket.get_ref().set_read_timeout(left).map_err(tungstenite::Error::Io)?;
             match self.socket.read() {
                 Ok(Message::Text(text)) => return text.parse().map(Some),
                 Ok(Message::Close(frame)) => return Err(ClientError::closed(frame)),
@@ -121,12 +124,6 @@ impl Client {
             }
         }
     }
-}
-
-fn prepare(stream: &TcpStream, wait: Duration) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(wait))?;
-    stream.set_write_timeout(Some(wait))
 }
 
 #[cfg(test)]

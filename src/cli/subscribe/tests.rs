@@ -32,7 +32,8 @@ fn one_connection(follower: &mut Follower, more: &[&str], asked: &'static str, f
     });
     let mut with_url = vec!["--url", &url];
     with_url.extend(more);
-    let ended = follow(&args(&with_url), follower, &mut Backoff::default());
+    let args = args(&with_url);
+    let ended = follow(&args, &args.server.url, follower, &mut Backoff::default());
     server.join().expect("the server");
     ended
 }
