@@ -11,6 +11,8 @@ mod crooked;
 mod honesty;
 #[path = "load/nothing.rs"]
 mod nothing;
+#[path = "load/outputs.rs"]
+mod outputs;
 #[path = "load/scenarios.rs"]
 mod scenarios;
 #[path = "load/stopped.rs"]

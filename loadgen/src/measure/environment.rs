@@ -13,7 +13,10 @@ pub fn environment() -> Environment {
     Environment {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("TIDINGS_COMMIT").map(str::to_owned),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: std::env::args_os()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join(" "),
         host: uname.nodename().to_string_lossy().into_owned(),
         kernel: format!("{} {}", uname.release().to_string_lossy(), uname.machine().to_string_lossy()),
         cpu: cpu().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! `compare`: what changed between two results by more than chance.
 
+use super::output::Voice;
 use super::{Failure, THRESHOLD, read};
 use crate::cli::CompareArgs;
 use crate::outcome::{Outcome, Window};
@@ -28,7 +29,7 @@ const MEASURES: [Measure; 5] = [
 ];
 
 /// Compares, and fails where `--fail-if` says so.
-pub(super) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
+pub(super) fn compare(args: &CompareArgs, voice: &mut Voice) -> Result<u8, Failure> {
     let limits = args.fail_if.iter().map(|text| limit(text)).collect::<Result<Vec<_>, _>>().map_err(Failure::Usage)?;
     let before = read(&args.before).map_err(Failure::Run)?;
     let after = read(&args.after).map_err(Failure::Run)?;
@@ -37,9 +38,9 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
     if comparisons.is_empty() {
         return Err(Failure::Run("there are no five whole seconds in both to compare".to_owned()));
     }
-    print!("{}", table(&before, &after, &comparisons, args.markdown));
+    voice.say(&table(&before, &after, &comparisons, args.markdown));
     if before.scenario != after.scenario {
-        println!("note: a {} is compared with a {}", before.scenario, after.scenario);
+        voice.say(&format!("note: a {} is compared with a {}\n", before.scenario, after.scenario));
     }
     for (name, percent) in limits {
         let found = comparisons.iter().find(|(comparison, _)| comparison.name == name);
@@ -48,7 +49,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
         };
         // More than the limit, and more than chance makes of it.
         if comparison.differs() && comparison.change.point > percent {
-            println!("FAILED: {name} grew by {comparison}, more than {percent} %");
+            voice.say(&format!("FAILED: {name} grew by {comparison}, more than {percent} %\n"));
             failed = true;
         }
     }

@@ -1,6 +1,7 @@
 //! `doctor`: what this machine can measure, and what stands in the way.
 
 use super::Failure;
+use super::output::Voice;
 use crate::measure::{environment, pin};
 use crate::report::numbers::{bytes, whole};
 
@@ -12,35 +13,36 @@ const OWN_BYTES: u64 = 1024;
 
 /// Prints what there is, and what to do about it.
 #[expect(clippy::unnecessary_wraps, reason = "verbs end alike")]
-pub(super) fn doctor() -> Result<u8, Failure> {
+pub(super) fn doctor(voice: &mut Voice) -> Result<u8, Failure> {
     let environment = environment::environment();
-    println!("kernel       {}", environment.kernel);
-    println!("CPU          {} x {}", environment.cpus, environment.cpu);
-    println!("memory       {}", bytes(environment.memory as f64));
+    let mut line = |text: String| voice.say(&(text + "\n"));
+    line(format!("kernel       {}", environment.kernel));
+    line(format!("CPU          {} x {}", environment.cpus, environment.cpu));
+    line(format!("memory       {}", bytes(environment.memory as f64)));
     let ports = u64::from(environment.ports.1 - environment.ports.0) + 1;
-    println!("descriptors  {} per process: so many connections, less a few", whole(environment.descriptors));
-    println!(
+    line(format!("descriptors  {} per process: so many connections, less a few", whole(environment.descriptors)));
+    line(format!(
         "ports        {} to {}: {} connections per source address and target",
         environment.ports.0,
         environment.ports.1,
         whole(ports)
-    );
-    println!("backlog      somaxconn {}", environment.somaxconn);
+    ));
+    line(format!("backlog      somaxconn {}", environment.somaxconn));
     let most = environment.memory / (KERNEL_BYTES + OWN_BYTES);
-    println!(
+    line(format!(
         "\nWith both ends on this machine its memory has room for about {} connections, less what the server takes.",
         whole(most)
-    );
-    println!(
+    ));
+    line(format!(
         "--processes {} would hold 100,000 connections.",
         100_000_u64.div_ceil(environment.descriptors.saturating_sub(64).max(1))
-    );
+    ));
     let advice = advice(&environment);
     if advice.is_empty() {
-        println!("\nNothing stands in the way.");
+        line("\nNothing stands in the way.".to_owned());
     }
-    for line in advice {
-        println!("\nadvice: {line}");
+    for text in advice {
+        line(format!("\nadvice: {text}"));
     }
     Ok(0)
 }

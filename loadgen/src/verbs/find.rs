@@ -1,6 +1,7 @@
 //! `find`: the highest rate, or the most connections, that keeps to an objective.
 
-use super::{Failure, interrupt, write};
+use super::output::{Files, Voice};
+use super::{Failure, interrupt};
 use crate::cli::{FindArgs, RunArgs, prepare, read};
 use crate::grammar::{self, Threshold};
 use crate::outcome::{Level, Outcome};
@@ -23,7 +24,7 @@ enum Knob {
 }
 
 /// Doubles until the objective is missed, halves the distance until it is small, and confirms.
-pub(super) fn find(args: &FindArgs) -> Result<u8, Failure> {
+pub(super) fn find(args: &FindArgs, voice: &mut Voice) -> Result<u8, Failure> {
     let kind = match args.scenario_name.as_str() {
         "echo" => Kind::Echo,
         "fanout" => Kind::Fanout,
@@ -35,12 +36,14 @@ pub(super) fn find(args: &FindArgs) -> Result<u8, Failure> {
     if args.run.closed {
         return Err(Failure::Usage("find raises a rate or connections; --closed has no rate".to_owned()));
     }
-    let mut search = Search { kind, args, knob, slo, interrupt: interrupt(), best: None, runs: 0 };
+    let files = Files::open(&args.run.output).map_err(Failure::Run)?;
+    let mut search = Search { kind, args, knob, slo, interrupt: interrupt(), best: None, runs: 0, voice };
     let found = search.search(least, most)?;
     match (found, search.best) {
         (Some(value), Some(outcome)) => {
-            println!("found: {} {} keep to {}", count(value), knob.unit(), args.slo);
-            write(&args.run.output, &outcome).map_err(Failure::Run)?;
+            let written = files.write(&outcome);
+            voice.say(&format!("found: {} {} keep to {}\n", count(value), knob.unit(), args.slo));
+            written.map_err(Failure::Run)?;
             Ok(0)
         }
         _ => Err(Failure::Run(format!("even {} {} do not keep to {}", count(least), knob.unit(), args.slo))),
@@ -64,6 +67,7 @@ struct Search<'a> {
     interrupt: Arc<AtomicBool>,
     best: Option<Outcome>,
     runs: u32,
+    voice: &'a mut Voice,
 }
 
 impl Search<'_> {
@@ -147,7 +151,7 @@ impl Search<'_> {
             (_, Level::Invalid) => format!("INVALID: {}", outcome.verdicts[0].reasons.join("; ")),
             _ => format!("misses {}", missed.join(", ")),
         };
-        println!("{:>10} {}: {why}", count(value), self.knob.unit());
+        self.voice.say(&format!("{:>10} {}: {why}\n", count(value), self.knob.unit()));
         if holds {
             self.best = Some(outcome);
         }

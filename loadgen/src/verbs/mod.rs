@@ -3,8 +3,10 @@
 mod compare;
 mod doctor;
 mod find;
+mod output;
 
-use crate::cli::{Cli, OutputArgs, ReportArgs, RunArgs, Verb, prepare};
+use self::output::{Files, Voice, complain, save};
+use crate::cli::{Cli, ReportArgs, RunArgs, Verb, prepare};
 use crate::measure::environment;
 use crate::outcome::{OLDEST, Outcome, SCHEMA};
 use crate::report;
@@ -39,41 +41,44 @@ pub(crate) enum Failure {
 #[must_use]
 pub fn execute(cli: Cli) -> ExitCode {
     environment::raise_descriptors();
+    let mut voice = Voice::default();
     let done = match cli.verb {
-        Verb::Echo(args) => run(Kind::Echo, &args),
-        Verb::Fanout(args) => run(Kind::Fanout, &args),
-        Verb::Storm(args) => run(Kind::Storm, &args),
-        Verb::Idle(args) => run(Kind::Idle, &args),
-        Verb::Churn(args) => run(Kind::Churn, &args),
-        Verb::Slow(args) => run(Kind::Slow, &args),
-        Verb::Reconnect(args) => run(Kind::Reconnect, &args),
-        Verb::Mixed(args) => run(Kind::Mixed, &args),
-        Verb::Soak(args) => run(Kind::Soak, &args),
-        Verb::Hostile(args) => run(Kind::Hostile, &args),
-        Verb::Find(args) => find::find(&args),
-        Verb::Compare(args) => compare::compare(&args),
-        Verb::Report(args) => render(&args),
-        Verb::Doctor => doctor::doctor(),
+        Verb::Echo(args) => run(Kind::Echo, &args, &mut voice),
+        Verb::Fanout(args) => run(Kind::Fanout, &args, &mut voice),
+        Verb::Storm(args) => run(Kind::Storm, &args, &mut voice),
+        Verb::Idle(args) => run(Kind::Idle, &args, &mut voice),
+        Verb::Churn(args) => run(Kind::Churn, &args, &mut voice),
+        Verb::Slow(args) => run(Kind::Slow, &args, &mut voice),
+        Verb::Reconnect(args) => run(Kind::Reconnect, &args, &mut voice),
+        Verb::Mixed(args) => run(Kind::Mixed, &args, &mut voice),
+        Verb::Soak(args) => run(Kind::Soak, &args, &mut voice),
+        Verb::Hostile(args) => run(Kind::Hostile, &args, &mut voice),
+        Verb::Find(args) => find::find(&args, &mut voice),
+        Verb::Compare(args) => compare::compare(&args, &mut voice),
+        Verb::Report(args) => render(&args, &mut voice),
+        Verb::Doctor => doctor::doctor(&mut voice),
     };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(Failure::Usage(text)) => {
-            eprintln!("tidings-loadgen: {text}");
-            ExitCode::from(USAGE)
-        }
-        Err(Failure::Run(text)) => {
-            eprintln!("tidings-loadgen: {text}");
-            ExitCode::from(FAILED)
-        }
+    let (mut code, complaint) = match done {
+        Ok(code) => (code, None),
+        Err(Failure::Usage(text)) => (USAGE, Some(text)),
+        Err(Failure::Run(text)) => (FAILED, Some(text)),
+    };
+    for text in complaint.into_iter().chain(voice.complaint()) {
+        complain(&text);
+        // What was asked for was not said.
+        code = if code == 0 { FAILED } else { code };
     }
+    ExitCode::from(code)
 }
 
-fn run(kind: Kind, args: &RunArgs) -> Result<u8, Failure> {
+fn run(kind: Kind, args: &RunArgs, voice: &mut Voice) -> Result<u8, Failure> {
     let prepared = prepare(kind, args).map_err(Failure::Usage)?;
+    let files = Files::open(&args.output).map_err(Failure::Run)?;
     let interrupt = interrupt();
     let outcome = session::run(&prepared, args, &interrupt).map_err(Failure::Run)?;
-    print!("{}", report::summary(&outcome, std::io::stdout().is_terminal()));
-    write(&args.output, &outcome).map_err(Failure::Run)?;
+    let written = files.write(&outcome);
+    voice.say(&report::summary(&outcome, std::io::stdout().is_terminal()));
+    written.map_err(Failure::Run)?;
     Ok(code(args, &outcome, &interrupt))
 }
 
@@ -102,27 +107,6 @@ pub(crate) fn interrupt() -> Arc<AtomicBool> {
     flag
 }
 
-/// Writes a result to where it was asked for.
-pub(crate) fn write(output: &OutputArgs, outcome: &Outcome) -> Result<(), String> {
-    let json = || serde_json::to_string_pretty(outcome).expect("results are JSON") + "\n";
-    let files: [(&Option<_>, &dyn Fn() -> String); 4] = [
-        (&output.json, &json),
-        (&output.csv, &|| report::csv(outcome)),
-        (&output.hdr, &|| report::hdr_log(outcome)),
-        (&output.html, &|| report::html(&[outcome])),
-    ];
-    for (path, text) in files {
-        if let Some(path) = path {
-            save(path, &text())?;
-        }
-    }
-    Ok(())
-}
-
-fn save(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
 /// Reads a result that a run has written.
 pub(crate) fn read(path: &Path) -> Result<Outcome, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -134,13 +118,13 @@ pub(crate) fn read(path: &Path) -> Result<Outcome, String> {
     }
 }
 
-fn render(args: &ReportArgs) -> Result<u8, Failure> {
+fn render(args: &ReportArgs, voice: &mut Voice) -> Result<u8, Failure> {
     let outcomes: Vec<Outcome> =
         args.results.iter().map(|path| read(path)).collect::<Result<_, _>>().map_err(Failure::Run)?;
     let page = report::html(&outcomes.iter().collect::<Vec<&Outcome>>());
     match &args.html {
         Some(path) => save(path, &page).map_err(Failure::Run)?,
-        None => print!("{page}"),
+        None => voice.say(&page),
     }
     Ok(0)
 }

@@ -28,6 +28,7 @@ pub(crate) struct Habits {
 /// What it did.
 #[derive(Debug, Default)]
 pub(crate) struct Deeds {
+    pub(crate) connected: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) lost: AtomicU64,
     pub(crate) repeated: AtomicU64,
@@ -66,6 +67,7 @@ impl Crooked {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let hall = Arc::clone(&hall);
+                hall.deeds.connected.fetch_add(1, Ordering::Relaxed);
                 std::thread::spawn(move || hall.serve(stream));
             }
         });
