@@ -25,6 +25,7 @@ mod properties;
 mod protocol;
 mod publishing;
 mod refusals;
+mod reports;
 mod resume;
 mod smoke;
 mod sse;

@@ -20,11 +20,18 @@ pub(super) enum Kind {
     HaProxy,
 }
 
+/// What reads a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Nginx,
+    HaProxy,
+}
+
 /// A proxy that runs until it goes out of scope.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     child: Child,
     folder: PathBuf,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// One request that the proxy saw, from its log.
@@ -43,6 +50,17 @@ pub(super) struct Seen {
 impl Proxy {
     /// Starts a proxy before `server` that waits `wait` for what clients have to send.
     pub(super) fn start(kind: Kind, server: SocketAddr, wait: &str) -> Proxy {
+        match kind {
+            Kind::NginxPlain | Kind::NginxKept => {
+                Proxy::run(Program::Nginx, &|folder, address| nginx(kind, folder, address, server, wait))
+            }
+            Kind::HaProxy => Proxy::run(Program::HaProxy, &|folder, address| haproxy(folder, address, server, wait)),
+        }
+    }
+
+    /// Starts a proxy with the configuration that is made for its folder and its address. It has to answer `/front` with the
+    /// folder, by which it is known to be ready.
+    pub(crate) fn run(program: Program, config: &dyn Fn(&Path, SocketAddr) -> String) -> Proxy {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let until = Instant::now() + PATIENCE;
         // Neither proxy can tell which port it was given, so a free one is looked for; somebody may take it before the
@@ -54,12 +72,12 @@ impl Proxy {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let address = free.local_addr().expect("a port");
             drop(free);
-            let child = spawn(kind, &folder, address, server, wait);
+            let child = spawn(program, &folder, &config(&folder, address));
             let mut proxy = Proxy { child, folder, address };
             if proxy.is_ready() {
                 return proxy;
             }
-            assert!(Instant::now() < until, "{kind:?} does not start: {}", proxy.errors());
+            assert!(Instant::now() < until, "{program:?} does not start: {}", proxy.errors());
         }
     }
 
@@ -108,16 +126,12 @@ fn parse(line: &str) -> Option<Seen> {
     Some(Seen { port: port.parse().ok()?, status: status.parse().unwrap_or(0), asked, line: line.to_owned() })
 }
 
-fn spawn(kind: Kind, folder: &Path, address: SocketAddr, server: SocketAddr, wait: &str) -> Child {
+fn spawn(program: Program, folder: &Path, text: &str) -> Child {
     let config = folder.join("config");
-    let text = match kind {
-        Kind::NginxPlain | Kind::NginxKept => nginx(kind, folder, address, server, wait),
-        Kind::HaProxy => haproxy(folder, address, server, wait),
-    };
     fs::write(&config, text).expect("a writable folder");
     let open = |name: &str| File::create(folder.join(name)).expect("a writable folder");
-    let mut command = match kind {
-        Kind::NginxPlain | Kind::NginxKept => {
+    let mut command = match program {
+        Program::Nginx => {
             let mut command = Command::new("nginx");
             command.arg("-p").arg(folder).arg("-c").arg(&config).arg("-e").arg(folder.join("errors"));
             command.stdout(Stdio::null()).stderr(open("said"));
@@ -125,14 +139,14 @@ fn spawn(kind: Kind, folder: &Path, address: SocketAddr, server: SocketAddr, wai
             open("seen");
             command
         }
-        Kind::HaProxy => {
+        Program::HaProxy => {
             let mut command = Command::new("haproxy");
             command.arg("-db").arg("-f").arg(&config).stdout(open("seen")).stderr(open("errors"));
             command
         }
     };
     command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
-        panic!("{kind:?} does not start: {error}; install nginx-light and haproxy, as tests/run fronts does")
+        panic!("{program:?} does not start: {error}; install nginx-light and haproxy, as tests/run fronts does")
     })
 }
 
