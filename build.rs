@@ -14,6 +14,13 @@ use zlib_rs::{DeflateConfig, compress_bound, compress_slice};
 const FOLDER: &str = "src/web";
 const MARK: &str = "/v/VERSION/";
 
+/// The browser client stands in parts, in this folder and in this order. Users have one file to load: what they are served is
+/// all of them between two lines of its kind.
+const CLIENT: &str = "client";
+const PARTS: [&str; 5] = ["settings.js", "frames.js", "channel.js", "connection.js", "tidings.js"];
+const KINDS: [(&str, &str, &str); 1] =
+    [("tidings.js", "", "export { Tidings, TidingsError };\nexport default Tidings;\n")];
+
 /// What pages may load, run and connect to: nothing from anywhere else, and of what is inline only what was here when this
 /// was built.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; object-src 'none'; \
@@ -44,6 +51,11 @@ fn main() {
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     collect(Path::new(FOLDER), &mut files);
+    let read = |part| fs::read_to_string(Path::new(FOLDER).join(CLIENT).join(part)).expect("a part of the client");
+    let client = PARTS.map(read).join("\n");
+    files.extend(
+        KINDS.map(|(name, before, after)| (name.to_owned(), format!("{before}{client}\n{after}").into_bytes())),
+    );
     files.sort();
     files
 }
@@ -51,7 +63,9 @@ fn files() -> Vec<(String, Vec<u8>)> {
 fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).expect("a folder of files") {
         let path = entry.expect("an entry of the folder").path();
-        if path.is_dir() {
+        if path.ends_with(CLIENT) {
+            continue;
+        } else if path.is_dir() {
             collect(&path, files);
         } else if content_type(&path).is_some() {
             let name = path.strip_prefix(FOLDER).expect("it is in the folder").to_string_lossy().into_owned();

@@ -23,7 +23,7 @@ impl Asset {
     /// Whether it belongs to the browser client, which applications load, and not to the console.
     #[must_use]
     pub fn is_client(&self) -> bool {
-        self.path.starts_with("/tidings.") || self.path.starts_with("/client/")
+        self.path.starts_with("/tidings.")
     }
 }
 

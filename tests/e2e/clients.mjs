@@ -1,6 +1,5 @@
-// Clients for Node that we did not write, and our own outside a browser: node clients.mjs PATH/TO/tidings
+// Clients for Node that we did not write: node clients.mjs PATH/TO/tidings
 
-import { readFileSync } from 'node:fs';
 import { EventSource } from 'eventsource';
 import WebSocket from 'ws';
 import { checks, equal, post, snapshot, startProxy, startServer, until, within } from './support.mjs';
@@ -147,48 +146,6 @@ await check('fetch reads a snapshot, and an idempotency key publishes once', asy
   equal((await snapshot(server.url, 'keys')).publications.length, 1, 'publications');
   const text = await (await fetch(`${server.url}/channels/keys`)).text();
   equal(text.includes('{"a":1.10}'), true, 'data byte for byte');
-});
-
-const source = readFileSync(new URL('../../src/web/tidings.js', import.meta.url));
-const { Tidings } = await import(`data:text/javascript;base64,${source.toString('base64')}`);
-
-await check('our browser client runs in Node with npm ws', async () => {
-  const tidings = new Tidings(socketUrl, { WebSocket });
-  const heard = [];
-  await tidings.get('ours', (data) => heard.push(data)).ready;
-  await tidings.post('ours', { text: '你好' });
-  await tidings.post('ours', new Uint8Array([1, 0, 10, 2]));
-  await until(() => heard.length === 2, 'both');
-  equal([heard[0], [...heard[1]]], [{ text: '你好' }, [1, 0, 10, 2]], 'publications');
-  const late = [];
-  tidings.get('ours', (data) => late.push(data), { last: 10 });
-  await until(() => late.length === 2, 'the past for a second listener');
-  equal((await tidings.history('ours', { last: 1 })).publications.length, 1, 'history');
-  const failed = await tidings.post('no/such*name', 1).then(() => null, (error) => error);
-  equal(failed?.status >= 400, true, 'a refused name');
-  tidings.close();
-});
-
-await check('our browser client asks a silent connection whether it lives, and replaces one that does not answer', async () => {
-  const proxy = await startProxy(server.port);
-  const [heard, states, sent] = [[], [], []];
-  const tidings = new Tidings(`${proxy.url}/ws`, { WebSocket, silence: 100, answer: 150, base: 50 });
-  tidings.on('state', ({ state }) => states.push(state));
-  tidings.on('frame', ({ dir, data }) => dir === 'out' && sent.push(data));
-  await tidings.get('silent', (data) => heard.push(data)).ready;
-  await until(() => sent.filter((text) => text.includes('/livez')).length >= 3, 'three questions');
-  equal(states.filter((state) => state === 'waiting'), [], 'breaks while the server answers');
-  proxy.swallow();
-  await until(() => states.includes('waiting'), 'the break');
-  await post(server.url, 'silent', 'missed');
-  proxy.heal();
-  await until(() => heard.length === 1, 'what was missed');
-  const late = new Tidings(socketUrl, { WebSocket, queue: 2 });
-  const results = await Promise.allSettled([1, 2, 3].map((n) => late.post('silent', n)));
-  equal(results.map((each) => each.reason?.code ?? each.status), ['fulfilled', 'fulfilled', 'queue_full'], 'posts before the connection');
-  late.close();
-  tidings.close();
-  proxy.end();
 });
 
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));

@@ -1,0 +1,133 @@
+// One WebSocket after the other: when to connect, how long to wait, and whether the server still lives.
+
+/** Close reasons that a retry alone will not mend: retried only at the slowest pace, and the state says `refused`. */
+const REFUSALS = /^(forbidden|unauthorized|origin_not_allowed|misdirected_request|not_found)/;
+
+class Connection {
+  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #openedAt = 0; #heard = 0; #asked = 0;
+  #state = 'closed'; #told = 'closed'; #stop = () => {};
+
+  /** `owner` hears `opened()`, `received(data)`, `broke(close)` and `changed(state)`, and asks the server by `ask()`. */
+  constructor(url, options, owner) {
+    this.#url = url;
+    this.#options = options;
+    this.#owner = owner;
+    if (globalThis.addEventListener) {
+      const ending = new AbortController();
+      for (const name of ['online', 'pageshow']) globalThis.addEventListener(name, () => this.#wake(), { signal: ending.signal });
+      this.#stop = () => ending.abort();
+    }
+  }
+
+  get state() { return this.#state; }
+
+  connect() {
+    clearTimeout(this.#timer);
+    this.#state = 'connecting';
+    const socket = new this.#options.WebSocket(this.#url, [SUBPROTOCOL]);
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    this.#timer = setTimeout(() => this.#drop(0, 'no handshake in time'), this.#options.connectTimeout);
+    socket.onopen = () => this.#opened();
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = (event) => this.#drop(event.code, event.reason);
+    socket.onerror = () => {}; // a close follows
+    this.#tell();
+  }
+
+  /** A socket that cannot even be made is a failed attempt like any other: the next one follows. */
+  #reconnect() {
+    try {
+      this.connect();
+    } catch (error) {
+      this.#drop(0, error.message);
+    }
+  }
+
+  send(frame) {
+    this.#socket.send(frame);
+  }
+
+  close() {
+    this.#stop();
+    this.#release();
+    this.#state = this.#told = 'closed';
+  }
+
+  /** Tells the state once. Whoever hears of one thing may already have caused the next, which is then told instead. */
+  #tell() {
+    if (this.#told !== this.#state) this.#owner.changed({ state: (this.#told = this.#state) });
+  }
+
+  #opened() {
+    clearTimeout(this.#timer);
+    this.#openedAt = this.#heard = Date.now();
+    this.#asked = 0;
+    this.#state = 'open';
+    this.#guard();
+    this.#tell();
+    if (this.#state === 'open') this.#owner.opened();
+  }
+
+  #receive(data) {
+    this.#heard = Date.now();
+    this.#owner.received(typeof data === 'string' ? data : new Uint8Array(data));
+  }
+
+  /** Lets go of the socket, whatever its state: a dead network would keep `close` waiting. */
+  #release() {
+    const socket = this.#socket;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watch);
+    if (!socket) return;
+    this.#socket = socket.onopen = socket.onmessage = socket.onclose = null;
+    if (socket.readyState < 2) socket.close();
+  }
+
+  /** The connection ended: plans the next one first, since whoever hears of the end may close the client or retry. */
+  #drop(code, reason) {
+    this.#release();
+    const close = closeOf(code, reason);
+    const refused = code === 1008 && REFUSALS.test(reason);
+    this.#timer = setTimeout(() => this.#reconnect(), this.#pause(close, refused));
+    this.#state = refused ? 'refused' : 'waiting';
+    this.#owner.broke(close);
+    this.#tell();
+  }
+
+  #pause({ fault }, refused) {
+    const { base, cap, stable } = this.#options;
+    if (this.#openedAt && Date.now() - this.#openedAt >= stable) this.#attempt = 0;
+    this.#openedAt = 0;
+    if (refused) return cap * (0.5 + Math.random() / 2);
+    // One faulty request less with each connection: the others need not wait longer and longer for it.
+    if (!fault || !this.#owner.unanswered) this.#attempt++;
+    return Math.random() * Math.min(cap, base * 2 ** Math.max(0, this.#attempt - 1));
+  }
+
+  /** The network or the page came back: do not wait for a timer that slept as well. */
+  #wake() {
+    if (this.#state === 'open') return this.#ask();
+    if (this.#state !== 'waiting' && this.#state !== 'refused') return undefined;
+    this.#attempt = 0;
+    return this.#reconnect();
+  }
+
+  /** One timer watches for silence: until the question is due, then until its answer is. */
+  #guard() {
+    const waits = this.#asked > this.#heard;
+    const due = waits ? this.#asked + this.#options.answer : this.#heard + this.#options.silence;
+    if (Date.now() < due) this.#watch = setTimeout(() => this.#guard(), due - Date.now());
+    else if (waits) this.#drop(0, 'no answer to livez');
+    else this.#ask();
+  }
+
+  #ask() {
+    if (this.#asked > this.#heard) return; // already asked
+    clearTimeout(this.#watch);
+    this.#asked = this.#heard = Date.now();
+    this.#heard--; // so that only what comes from now on is an answer
+    this.#owner.ask();
+    if (this.#state === 'open') this.#guard();
+  }
+}

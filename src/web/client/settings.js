@@ -1,0 +1,29 @@
+// The browser client of Tidings: one small file, no dependencies.
+//
+//   import Tidings from '/tidings.js';
+//   const tidings = new Tidings();
+//   tidings.get('news', (data, publication) => console.log(publication.offset, data), { last: 10 });
+//   await tidings.post('news', { hello: 'world' });
+//
+// It reconnects by itself and resumes each channel where it stood. Every publication is handed over exactly once and in
+// order, or a 'gap' event says that some could not be recovered. A post that was not answered when the connection broke
+// is sent again with the same idempotency key, so it is published once, unless the server itself lost its memory. What
+// ended the connection is not sent again: it is rejected with the reason, and everything else goes on.
+
+const SUBPROTOCOL = 'tidings.v1';
+
+/** Every limit and time of the client (milliseconds); `new Tidings(url, { cap: 5000 })` changes them. */
+const DEFAULTS = {
+  base: 500, // the first wait before a reconnect is random between 0 and this; it doubles with each failure
+  cap: 20_000, // and never exceeds this
+  stable: 5_000, // a connection that lived this long sets the waits back to `base`
+  connectTimeout: 10_000, // a handshake that takes longer is given up
+  silence: 25_000, // after so long without a frame the server is asked whether it lives
+  answer: 10_000, // and if it says nothing for this long, the connection is replaced
+  queue: 100, // requests kept while disconnected; more are rejected with `queue_full`
+  resends: 8, // a request that was the oldest unanswered one when this many connections broke is rejected
+  WebSocket: globalThis.WebSocket, // another implementation, for Node before 22
+};
+
+/** What a client may send until the server has told its own limits: the server's defaults. */
+const LIMITS = Object.freeze({ message_bytes: 65_536, body_bytes: 1_048_576, binary: true, batch: 100 });

@@ -1,0 +1,305 @@
+// What a page sees, and what was sent and is not answered yet.
+
+/**
+ * A connection that mends itself. Events (`on(name, fn)`, fn gets the detail):
+ * `open` {}; `close` {code, reason}; `state` {state}: connecting, open, waiting, refused or closed;
+ * `gap` {channel, position}: publications before `position` were lost; `error` {channel, error}: a subscription was refused;
+ * `frame` {dir: 'in'|'out', data: string|Uint8Array, size, time}: each frame, for showing.
+ */
+class Tidings extends EventTarget {
+  #options; #connection; #next = 1; #watchers = 0; #limits = LIMITS; #suspectsLimits = false;
+  #pending = new Map(); // requests without an answer, by id; they outlive connections
+  #channels = new Map(); // subscribed channels, by name; so do these
+  #sent = new Map(); // what this connection has sent and the server not answered, by id, in the order sent
+
+  constructor(url = '/ws', options = {}) {
+    super();
+    this.#options = { ...DEFAULTS, ...options };
+    const full = new URL(url, globalThis.location?.href);
+    full.protocol = full.protocol.replace(/^http/, 'ws');
+    this.url = full.href;
+    this.connection = undefined; // the server's public name for this connection, once it has told it
+    this.#connection = new Connection(this.url, this.#options, this.#hooks());
+    try {
+      this.#connection.connect();
+    } catch (error) {
+      this.#connection.close();
+      throw error;
+    }
+  }
+
+  get state() { return this.#connection.state; }
+
+  /** What one message may be: { message_bytes, body_bytes, binary, batch }; the defaults until the server has told its own. */
+  get limits() { return this.#limits; }
+
+  /** Calls `fn(detail)` at each event of that name; returns a function that ends it. */
+  on(name, fn) {
+    const listener = (event) => fn(event.detail);
+    this.addEventListener(name, listener);
+    if (name === 'frame') this.#watchers++;
+    return () => {
+      this.removeEventListener(name, listener);
+      if (name === 'frame') this.#watchers--;
+    };
+  }
+
+  /**
+   * Subscribes: `fn(data, publication)` for each publication, first those that `since` ('epoch:offset') or `last` (a count)
+   * asks for. Binary data arrives as a Uint8Array. `binary: true` asks the server for binary frames instead of base64.
+   * Returns { channel, position, ready, close() }; `ready` resolves with the server's first answer.
+   */
+  get(channel, fn, { since, last, binary = false } = {}) {
+    let entry = this.#channels.get(String(channel));
+    const listener = { fn, offset: 0, waiting: null };
+    const first = !entry;
+    if (first) entry = this.#enter(String(channel), { since, last, binary });
+    entry.listeners.add(listener);
+    if (!first && (since !== undefined || last !== undefined)) entry.catchUp(listener, { since, last });
+    return {
+      channel,
+      ready: entry.ready,
+      get position() { return entry.position; },
+      close: () => entry.listeners.delete(listener) && !entry.listeners.size && this.#leave(entry),
+    };
+  }
+
+  /**
+   * Publishes `data`: any JSON value, or an ArrayBuffer, typed array or Blob as binary. Resolves with { channel, epoch,
+   * offset }. `key` is made up unless given; `key: false` sends none, and then a post cut off by a lost connection is
+   * rejected instead of being sent again. `excludeSelf` keeps the publication from coming back to this page.
+   * What cannot be written as JSON, or is larger than the server takes, is rejected at once.
+   */
+  async post(channel, data, { event, key = randomKey(), excludeSelf } = {}) {
+    const request = { method: 'POST', path: pathOf(channel), event, key: key || undefined, exclude_self: excludeSelf || undefined };
+    if (globalThis.Blob && data instanceof Blob) {
+      checkFrame({ byteLength: data.size }, this.#limits); // before it is read into memory
+      data = await data.arrayBuffer();
+    }
+    const body = bytesOf(data);
+    return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key) });
+  }
+
+  /** What the channel remembers, without subscribing: { channel, epoch, offset, recovered, publications }. */
+  async history(channel, { since, last, limit } = {}) {
+    const answer = await this.#request({ method: 'GET', path: pathOf(channel), once: true, since, last, limit });
+    answer.publications?.forEach(unpack);
+    return answer;
+  }
+
+  /** Empties the channel's history (for administrators). */
+  async delete(channel) {
+    return this.#request({ method: 'DELETE', path: pathOf(channel) });
+  }
+
+  /** Ends the connection for good; whatever is unanswered is rejected. */
+  close() {
+    if (this.state === 'closed') return;
+    this.#connection.close();
+    const error = new TidingsError(0, 'closed', 'the client was closed');
+    for (const request of this.#pending.values()) request.reject(error);
+    for (const entry of this.#channels.values()) {
+      clearTimeout(entry.timer);
+      entry.reject(error);
+    }
+    for (const map of [this.#pending, this.#channels, this.#sent]) map.clear();
+    this.#emit('close', { code: 1000, reason: 'closed by the page' });
+    this.#emit('state', { state: 'closed' });
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #hooks() {
+    const sent = this.#sent;
+    return {
+      opened: () => this.#opened(),
+      received: (data) => this.#received(data),
+      broke: (close) => this.#broke(close),
+      changed: (detail) => this.#emit('state', detail),
+      ask: () => this.#ask('/livez', () => {}),
+      get unanswered() { return sent.size; },
+    };
+  }
+
+  /** Limits are asked for first, without waiting for them; then everything that has no answer yet is sent again. */
+  #opened() {
+    if (!this.#suspectsLimits) this.#ask('/limits', (answer) => this.#learn(answer));
+    this.#suspectsLimits = false;
+    for (const entry of [...this.#channels.values()]) this.#subscribe(entry);
+    for (const request of [...this.#pending.values()]) this.#post(request);
+    if (this.state === 'open') this.#emit('open', {});
+  }
+
+  #learn({ status, message_bytes, body_bytes, binary, batch, close }) {
+    if (status < 400) this.#limits = Object.freeze({ message_bytes, body_bytes, binary, batch });
+    else this.#limits = LIMITS; // a server that does not tell
+    if (close) this.#suspectsLimits = true; // so the next connection begins without the question
+  }
+
+  /**
+   * The connection ended. If something that was sent is to blame, it is the oldest that has no answer, since the server
+   * answers what it read before it closes: that alone is rejected, as by an answer, and the rest is sent again. Where
+   * nobody said why, the same request is suspected again each time it is the oldest, and given up after some times.
+   */
+  #broke(close) {
+    const sent = [...this.#sent.values()];
+    const lost = (request) => request.again === false && this.#sent.has(request.id);
+    const cut = [...this.#pending.values()].filter(lost);
+    this.#sent.clear();
+    for (const entry of this.#channels.values()) entry.live = false;
+    const [oldest] = sent;
+    if (close.fault) oldest?.answered(close.fault);
+    else if (!close.harmless && oldest?.suspected) oldest.suspected(close);
+    for (const request of cut) this.#reject(request, 'connection_lost', 'the connection broke before the answer came');
+    this.#emit('close', { code: close.code, reason: close.reason });
+  }
+
+  /** Sends a frame; its answer, or what stands for it, goes to `target.answered`. */
+  #send(id, frame, target) {
+    if (this.state !== 'open') return;
+    this.#sent.set(id, target);
+    try {
+      this.#connection.send(frame);
+    } catch (error) {
+      this.#answer({ id, status: 400, error: { code: 'not_sent', message: error.message } });
+      return;
+    }
+    this.#show('out', frame);
+  }
+
+  /** A question of the client's own; it is never sent again. */
+  #ask(path, answered, method = 'GET') {
+    const id = this.#next++;
+    this.#send(id, JSON.stringify({ id, method, path }), { answered });
+  }
+
+  #request(request, { data, body = null, again = true } = {}) {
+    if (this.state === 'closed') throw new TidingsError(0, 'closed', 'the client was closed');
+    if (this.state !== 'open' && this.#pending.size >= this.#options.queue) {
+      throw new TidingsError(0, 'queue_full', `${this.#options.queue} requests already wait for the connection`);
+    }
+    const id = this.#next++;
+    const frame = frameOf({ id, ...request }, data, body);
+    checkFrame(frame, this.#limits);
+    return new Promise((resolve, reject) => {
+      const entry = { id, frame, again, resolve, reject, breaks: 0 };
+      entry.answered = (answer) => {
+        this.#pending.delete(id);
+        if (answer.status < 400) resolve(answer);
+        else reject(errorOf(answer));
+      };
+      entry.suspected = () => {
+        if (++entry.breaks >= this.#options.resends) this.#reject(entry, 'connection_lost', `${entry.breaks} connections broke before the answer came`);
+      };
+      this.#pending.set(id, entry);
+      this.#post(entry);
+    });
+  }
+
+  #reject(request, code, message) {
+    if (this.#pending.delete(request.id)) request.reject(new TidingsError(0, code, message));
+  }
+
+  /** Sends a request, again or for the first time; another server may have said meanwhile that it takes less. */
+  #post(request) {
+    if (this.state !== 'open' || !this.#pending.has(request.id)) return;
+    try {
+      checkFrame(request.frame, this.#limits);
+    } catch (error) {
+      this.#pending.delete(request.id);
+      request.reject(error);
+      return;
+    }
+    this.#send(request.id, request.frame, request);
+  }
+
+  /** Begins a subscription, or refuses one that cannot be asked for. */
+  #enter(name, options) {
+    const entry = new Channel(name, options, {
+      gap: (...found) => this.#gap(...found),
+      history: (...asked) => this.history(...asked),
+      failed: ({ name: channel }, error) => this.#emit('error', { channel, error }),
+    });
+    entry.answered = (answer) => this.#subscribed(entry, answer);
+    entry.suspected = ({ code }) => {
+      if (code === 1011 && ++entry.breaks >= this.#options.resends) entry.answered({ status: 500, error: { code: 'internal_error', message: 'the server failed each time' } });
+    };
+    try {
+      checkFrame(frameOf(entry.request(this.#next)), this.#limits);
+      entry.options = JSON.parse(jsonOf(options, 'the options')); // so that they never change or throw again
+    } catch (error) {
+      Promise.resolve().then(() => this.#refuse(entry, error)); // not before the page can listen
+      return entry;
+    }
+    this.#channels.set(name, entry);
+    if (this.state === 'open') this.#subscribe(entry);
+    return entry;
+  }
+
+  #subscribe(entry) {
+    clearTimeout(entry.timer);
+    const id = this.#next++;
+    const binary = entry.options.binary && this.#limits.binary; // a server that takes none sends base64
+    this.#send(id, frameOf(entry.request(id), undefined, binary ? new Uint8Array(0) : null), entry);
+  }
+
+  #subscribed(entry, answer) {
+    if (this.#channels.get(entry.name) !== entry) return; // left meanwhile
+    if (answer.status < 400) {
+      if (answer.connection) this.connection = answer.connection;
+      entry.breaks = 0;
+      entry.subscribed(answer);
+    } else if (answer.close === 1003 && entry.options.binary) {
+      entry.options.binary = false; // text and base64 then
+    } else if (answer.status === 429 || answer.status === 503) {
+      const wait = Math.random() * Math.min(this.#options.cap, 1000 * 2 ** entry.tries++);
+      entry.timer = setTimeout(() => this.state === 'open' && this.#subscribe(entry), wait);
+      this.#emit('error', { channel: entry.name, error: errorOf(answer) });
+    } else {
+      this.#refuse(entry, errorOf(answer));
+    }
+  }
+
+  /** A subscription that was refused for good is not asked for again. */
+  #refuse(entry, error) {
+    if (this.#channels.get(entry.name) === entry) this.#channels.delete(entry.name);
+    entry.reject(error);
+    this.#emit('error', { channel: entry.name, error });
+  }
+
+  #leave(entry) {
+    clearTimeout(entry.timer);
+    if (this.#channels.get(entry.name) !== entry) return;
+    this.#channels.delete(entry.name);
+    this.#ask(`/subscriptions/${encodeURIComponent(entry.name)}`, () => {}, 'DELETE');
+  }
+
+  #show(dir, data) {
+    if (this.#watchers) this.#emit('frame', { dir, data, size: sizeOf(data), time: Date.now() });
+  }
+
+  #received(data) {
+    this.#show('in', data);
+    for (const message of messagesOf(data)) {
+      if (message.status !== undefined) this.#answer(message);
+      else this.#channels.get(message.channel)?.push(message);
+    }
+  }
+
+  /** An error without an id answers what is oldest: the server could not read the request far enough to name it. */
+  #answer(message) {
+    const [oldest] = this.#sent.keys();
+    const id = message.id === undefined && message.status >= 400 ? oldest : message.id;
+    const target = this.#sent.get(id);
+    this.#sent.delete(id);
+    target?.answered(message);
+  }
+
+  #gap({ name: channel }, { epoch, offset }) {
+    this.#emit('gap', { channel, position: `${epoch}:${offset}` });
+  }
+}
+
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
