@@ -46,6 +46,8 @@ pub enum Reason {
     BadRequest,
     /// The Origin is not allowed.
     OriginNotAllowed,
+    /// What is asked for is for operators, and nobody said who asks.
+    OperatorNeeded,
     /// What is asked for needs a right that this peer has not.
     Forbidden,
     /// More subscriptions than one connection may have.
@@ -80,7 +82,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their metric index.
-    pub const ALL: [Reason; 35] = [
+    pub const ALL: [Reason; 36] = [
         Reason::PeerClosed,
         Reason::PeerVanished,
         Reason::HttpDone,
@@ -101,6 +103,7 @@ impl Reason {
         Reason::IdleTimeout,
         Reason::BadRequest,
         Reason::OriginNotAllowed,
+        Reason::OperatorNeeded,
         Reason::Forbidden,
         Reason::TooManyRequests,
         Reason::Conflict,
@@ -130,6 +133,7 @@ impl Reason {
             Reason::MessageTooBig => 1009,
             Reason::TooManyFragments
             | Reason::OriginNotAllowed
+            | Reason::OperatorNeeded
             | Reason::Forbidden
             | Reason::TooManyRequests
             | Reason::Conflict
@@ -167,6 +171,7 @@ impl Reason {
             | Reason::InvalidDeflate
             | Reason::TooManyFragments
             | Reason::BadRequest => 400,
+            Reason::OperatorNeeded => 401,
             Reason::OriginNotAllowed | Reason::Forbidden => 403,
             Reason::Conflict => 409,
             Reason::TooManyRequests => 429,
@@ -218,6 +223,7 @@ impl Reason {
             Reason::IdleTimeout => "idle_timeout",
             Reason::BadRequest => "bad_request",
             Reason::OriginNotAllowed => "origin_not_allowed",
+            Reason::OperatorNeeded => "operator_needed",
             Reason::Forbidden => "forbidden",
             Reason::TooManyRequests => "too_many_requests",
             Reason::Conflict => "conflict",

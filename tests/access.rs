@@ -1,8 +1,8 @@
-//! Law 10 on running servers: who may read, publish and administer, by Origin, Host, listener and traces of a proxy.
+//! Law 10 on running servers: who may read and publish, by Origin, Host, listener and traces of a proxy; operators have a key.
 
 use crate::support::http::{Answer, HttpClient, get, post, request_bytes};
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, with_one_and_two_reactors};
+use crate::support::{OPERATOR, OPERATOR_KEY, TestServer, with_one_and_two_reactors};
 use serde_json::json;
 use std::process::Command;
 use tidings::{Config, Server};
@@ -16,8 +16,10 @@ enum On {
     Configured,
     /// 0.0.0.0 with open publishing, reached over 127.0.0.1.
     Public,
+    /// The same with a host configured.
+    Named,
 }
-use On::{Configured, Loopback, Public};
+use On::{Configured, Loopback, Named, Public};
 
 fn start(on: On, reactors: usize) -> TestServer {
     TestServer::start(|config| {
@@ -28,7 +30,10 @@ fn start(on: On, reactors: usize) -> TestServer {
                 config.server.allow_origin = vec!["https://app.example".to_owned()];
                 config.server.allow_host = vec!["push.example".to_owned()];
             }
-            Public => {
+            Public | Named => {
+                if on == Named {
+                    config.server.allow_host = vec!["push.example".to_owned()];
+                }
                 config.server.listen = vec!["0.0.0.0:0".parse().expect("an address")];
                 config.server.allow_anonymous_publish = true;
             }
@@ -45,16 +50,17 @@ type Row = (On, &'static [&'static str], &'static str, &'static str, bool, u16);
 
 const ALL: &[&str] = &["GET", "HEAD", SSE, WS, "POST", "DELETE"];
 const READS: &[&str] = &["GET", "HEAD", SSE];
-const OTHERS: &[&str] = &[WS, "POST", "DELETE"];
 
 const ROWS: &[Row] = &[
-    // No page behind it: plain reads need a host of this server, the rest comes from no browser.
+    // No page behind it: a host of this server, or an article's requests word for word.
     (Loopback, ALL, "localhost", "-", false, 0),
     (Loopback, ALL, "127.0.0.1:PORT", "-", false, 0),
     (Loopback, ALL, "[::1]:8080", "-", false, 0),
     (Loopback, READS, "example.com", "-", false, 421),
     (Loopback, READS, "localhost.evil.example", "-", false, 421),
-    (Loopback, OTHERS, "example.com", "-", false, 0),
+    (Loopback, &["DELETE"], "example.com", "-", false, 421),
+    (Loopback, &[WS, "POST"], "example.com", "-", false, 0),
+    (Loopback, ALL, "evil.example", "-", false, 421),
     // Pages of this machine.
     (Loopback, ALL, "localhost:PORT", "http://localhost:PORT", false, 0),
     (Loopback, ALL, "127.0.0.1:PORT", "http://localhost:3000", false, 0),
@@ -69,25 +75,31 @@ const ROWS: &[Row] = &[
     // DNS rebinding: the page's own name points here.
     (Loopback, ALL, "evil.example:PORT", "http://evil.example:PORT", false, 421),
     (Loopback, ALL, "evil.example", "http://localhost", false, 421),
-    // Through a proxy: reading only.
-    (Loopback, &["GET", "HEAD", SSE, WS], "localhost", "-", true, 0),
-    (Loopback, &["POST", "DELETE"], "localhost", "-", true, 403),
-    (Loopback, &["POST", "DELETE"], "localhost", "http://localhost", true, 403),
+    // Through a proxy: reading only, but for those with the key.
+    (Loopback, &["GET", "HEAD", SSE, WS, "DELETE"], "localhost", "-", true, 0),
+    (Loopback, &["POST"], "localhost", "-", true, 403),
+    (Loopback, &["POST"], "localhost", "http://localhost", true, 403),
     // What is configured, and nothing near it.
     (Configured, ALL, "localhost", "https://app.example", false, 0),
-    (Configured, ALL, "push.example", "https://push.example", false, 0),
-    (Configured, ALL, "push.example:1", "-", false, 0),
+    (Configured, &["GET", "HEAD", SSE, WS, "DELETE"], "push.example", "https://push.example", false, 0),
+    (Configured, &["POST"], "push.example", "https://push.example", false, 403),
+    (Configured, &["GET", "HEAD", SSE, WS, "DELETE"], "push.example:1", "-", false, 0),
+    (Configured, &["POST"], "push.example:1", "-", false, 403),
     (Configured, ALL, "localhost", "http://app.example", false, 403),
     (Configured, ALL, "localhost", "https://sub.app.example", false, 403),
     (Configured, ALL, "localhost", "null", false, 403),
     (Configured, ALL, "app.example", "https://app.example", false, 421),
-    // A listener for everybody: any host, only its own pages, and administration on the machine itself.
+    // A listener for everybody: any host, and only its own pages.
     (Public, ALL, "127.0.0.1:PORT", "-", false, 0),
-    (Public, &["GET", "HEAD", SSE, WS, "POST"], "push.example", "-", false, 0),
-    (Public, &["DELETE"], "push.example", "-", false, 403),
-    (Public, &["GET", "HEAD", SSE, WS, "POST"], "push.example", "https://push.example", false, 0),
-    (Public, &["GET", "HEAD", SSE, WS, "POST"], "push.example", "-", true, 0),
-    (Public, &["DELETE"], "localhost", "-", true, 403),
+    (Public, ALL, "push.example", "-", false, 0),
+    (Public, ALL, "push.example", "https://push.example", false, 0),
+    (Public, ALL, "push.example", "-", true, 0),
+    // Once a host is set, it holds there too: a rebound name is not answered.
+    (Named, ALL, "push.example", "-", false, 0),
+    (Named, ALL, "127.0.0.1:PORT", "-", false, 0),
+    (Named, ALL, "evil.example:PORT", "http://evil.example:PORT", false, 421),
+    (Named, ALL, "evil.example", "-", false, 421),
+    (Named, ALL, "example.com", "-", false, 421),
     (Public, ALL, "localhost:PORT", "http://localhost:PORT", false, 0),
     (Public, ALL, "localhost:PORT", "http://localhost:3000", false, 403),
     (Public, ALL, "push.example", "http://evil.example", false, 403),
@@ -105,6 +117,10 @@ fn request(method: &str, fields: &str) -> (String, u16) {
             101,
         ),
         "POST" => (format!("POST /channels/law HTTP/1.1\r\n{fields}Content-Length: 1\r\n\r\n1"), 200),
+        "DELETE" => {
+            let (name, value) = OPERATOR;
+            (format!("DELETE /channels/law HTTP/1.1\r\n{fields}{name}: {value}\r\n\r\n"), 200)
+        }
         method => (format!("{method} /channels/law HTTP/1.1\r\n{fields}\r\n"), 200),
     }
 }
@@ -119,7 +135,7 @@ fn status_of(client: &mut HttpClient) -> (u16, String) {
 #[test]
 fn every_transport_and_verb_obeys_the_same_table() {
     with_one_and_two_reactors(|reactors| {
-        for listener in [Loopback, Configured, Public] {
+        for listener in [Loopback, Configured, Public, Named] {
             let server = start(listener, reactors);
             let port = server.address().port();
             let address = ([127, 0, 0, 1], port).into();
@@ -140,7 +156,8 @@ fn every_transport_and_verb_obeys_the_same_table() {
                     let (got, head) = status_of(&mut client);
                     assert_eq!(got, expected, "{listener:?}: {bytes}");
                     // A page that may ask may read the answer too, a refusal among them.
-                    let may_read = *origin != "-" && got != 101 && (*status == 0 || *forwarded);
+                    let may_read =
+                        *origin != "-" && got != 101 && (*status == 0 || head.contains("publishing_not_allowed"));
                     assert_eq!(head.contains("Access-Control-Allow-Origin"), may_read, "{bytes} {head}");
                 }
             }
@@ -151,7 +168,8 @@ fn every_transport_and_verb_obeys_the_same_table() {
 #[test]
 fn a_refusal_says_what_would_allow_the_request() {
     let server = start(Loopback, 1);
-    let ask = |fields: &[(&str, &str)]| HttpClient::connect(server.address()).request("GET", "/livez", fields, b"");
+    let ask =
+        |fields: &[(&str, &str)]| HttpClient::connect(server.address()).request("GET", "/channels/a", fields, b"");
     let origin = ask(&[("Origin", "https://app.example")]);
     assert_eq!((origin.status, origin.code().as_str()), (403, "origin_not_allowed"));
     assert!(origin.text().contains("--allow-origin https://app.example"), "{}", origin.text());
@@ -165,18 +183,32 @@ fn every_trace_of_a_proxy_counts_as_remote_on_a_loopback_listener() {
     with_one_and_two_reactors(|reactors| {
         let server = start(Loopback, reactors);
         assert_eq!(post(server.address(), "/channels/law", "0").status, 200);
-        for field in ["Forwarded", "Via", "X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST"] {
+        for field in [
+            "Forwarded",
+            "Via",
+            "X-Forwarded-For",
+            "x-forwarded-proto",
+            "X-FORWARDED-HOST",
+            "X-Real-IP",
+            "X-Client-IP",
+            "CF-Connecting-IP",
+            "True-Client-IP",
+            "Fastly-Client-IP",
+            "X-Envoy-External-Address",
+            "x-envoy-peer-metadata-id",
+        ] {
             let mut client = HttpClient::connect(server.address());
             let mut ask = |method: &str, target: &str, body: &[u8]| {
                 let answer = client.request(method, target, &[(field, "x")], body);
                 (answer.status, if answer.status < 300 { String::new() } else { answer.code() })
             };
             let refused = |code: &str| (403, code.to_owned());
+            let needs_operator = (401, "operator_needed".to_owned());
             assert_eq!(ask("POST", "/channels/law", b"1"), refused("publishing_not_allowed"), "{field}");
             assert_eq!(ask("POST", "/ws", b"1"), refused("publishing_not_allowed"), "{field}");
-            assert_eq!(ask("DELETE", "/channels/law", b""), refused("admin_only"), "{field}");
-            assert_eq!(ask("GET", "/metrics", b""), refused("admin_only"), "{field}");
-            assert_eq!(ask("GET", "/channels", b""), refused("admin_only"), "{field}");
+            assert_eq!(ask("DELETE", "/channels/law", b""), needs_operator, "{field}");
+            assert_eq!(ask("GET", "/metrics", b""), needs_operator, "{field}");
+            assert_eq!(ask("GET", "/channels", b""), needs_operator, "{field}");
             assert_eq!(ask("GET", "/channels/law", b"").0, 200, "{field}");
             assert_eq!(ask("GET", "/readyz", b"").0, 200, "{field}");
         }
@@ -193,7 +225,7 @@ fn a_socket_through_a_proxy_reads_but_neither_publishes_nor_administers() {
         let posted = socket.post("law", &json!(1));
         assert_eq!((&posted["status"], &posted["error"]["code"]), (&json!(403), &json!("publishing_not_allowed")));
         let deleted = socket.request(json!({"method": "DELETE", "path": "/channels/law"}));
-        assert_eq!((&deleted["status"], &deleted["error"]["code"]), (&json!(403), &json!("admin_only")));
+        assert_eq!((&deleted["status"], &deleted["error"]["code"]), (&json!(401), &json!("operator_needed")));
         socket.send_text("{\"plain\":1}");
         assert_eq!(socket.next_json()["error"]["code"], "publishing_not_allowed");
         socket.send_binary(b"{\"method\":\"POST\",\"path\":\"/channels/law\"}\nbytes".to_vec());
@@ -208,27 +240,111 @@ fn open_publishing_through_a_proxy_is_what_the_flag_is_for() {
     let server = TestServer::start(|config| config.server.allow_anonymous_publish = true);
     let mut client = HttpClient::connect(server.address());
     assert_eq!(client.request("POST", "/channels/law", &[("Via", "1.1 p")], b"1").status, 200);
-    assert_eq!(client.request("DELETE", "/channels/law", &[("Via", "1.1 p")], b"").status, 403);
+    assert_eq!(client.request("DELETE", "/channels/law", &[("Via", "1.1 p")], b"").status, 401);
+}
+
+/// A loopback peer that named a loopback host was an operator, so everybody was behind a plain proxy, and so was any page of
+/// a local port.
+#[test]
+fn no_address_and_no_host_makes_an_operator() {
+    with_one_and_two_reactors(|reactors| {
+        for listener in [Loopback, Public] {
+            let server = start(listener, reactors);
+            assert_eq!(server.publish("law", "0").expect("published").offset, 1);
+            let mut client = HttpClient::connect(([127, 0, 0, 1], server.address().port()).into());
+            for (method, target) in [("GET", "/metrics"), ("GET", "/channels"), ("DELETE", "/channels/law")] {
+                for fields in [
+                    vec![("Host", "localhost")],
+                    vec![("Host", "127.0.0.1:80")],
+                    vec![("Host", "localhost"), ("Origin", "http://localhost")],
+                ] {
+                    let answer = client.request(method, target, &fields, b"");
+                    assert_eq!(
+                        (answer.status, answer.code().as_str()),
+                        (401, "operator_needed"),
+                        "{target} {fields:?}"
+                    );
+                    assert_eq!(answer.field("WWW-Authenticate"), Some("Bearer"));
+                    assert!(answer.text().contains("Authorization: Bearer"), "{}", answer.text());
+                    let wrong =
+                        [fields.clone(), vec![("Authorization", "Bearer the-key-of-the-tests-012345678_")]].concat();
+                    let answer = client.request(method, target, &wrong, b"");
+                    assert_eq!((answer.status, answer.code().as_str()), (403, "admin_only"), "{target} {fields:?}");
+                    let right = [fields, vec![OPERATOR]].concat();
+                    assert_eq!(client.request(method, target, &right, b"").status, 200, "{target}");
+                }
+            }
+            // The key takes the place of no other rule.
+            let foreign = [OPERATOR, ("Origin", "http://evil.example")];
+            assert_eq!(client.request("GET", "/metrics", &foreign, b"").status, 403);
+        }
+    });
 }
 
 #[test]
-fn operators_ask_on_the_machine_itself_even_where_everybody_may_come_in() {
+fn an_operator_publishes_through_a_proxy() {
+    let server = start(Loopback, 1);
+    let mut client = HttpClient::connect(server.address());
+    assert_eq!(client.request("POST", "/channels/law", &[("Via", "1.1 p"), OPERATOR], b"1").status, 200);
+    assert_eq!(client.request("POST", "/channels/law", &[("Via", "1.1 p")], b"1").status, 403);
+}
+
+/// Requests that follow AUTH in the same read are executed after it.
+#[test]
+fn a_socket_signs_in_by_its_first_frame() {
     with_one_and_two_reactors(|reactors| {
-        let server = start(Public, reactors);
-        let mut client = HttpClient::connect(([127, 0, 0, 1], server.address().port()).into());
-        for target in ["/metrics", "/channels"] {
-            for (fields, status) in [
-                (vec![("Host", "localhost")], 200),
-                (vec![("Host", "127.0.0.1:80")], 200),
-                // A name that somebody else's DNS points here.
-                (vec![("Host", "push.example")], 403),
-                (vec![("Host", "localhost"), ("X-Forwarded-For", "203.0.113.9")], 403),
-                (vec![("Host", "localhost"), ("Origin", "http://evil.example")], 403),
-            ] {
-                assert_eq!(client.request("GET", target, &fields, b"").status, status, "{target} {fields:?}");
-            }
+        for inline in [usize::MAX, 0] {
+            let server = TestServer::start(|config| {
+                config.server.reactors = reactors;
+                config.server.inline_parse_bytes = inline;
+            });
+            server.publish("law", "0").expect("published");
+            let mut socket = WsClient::connect_to(server.address(), "/ws", &[("Via", "1.1 p")]);
+            socket.send_text(&json!({"id": 1, "method": "DELETE", "path": "/channels/law"}).to_string());
+            socket.send_text(&json!({"id": 2, "method": "AUTH", "token": "something-else-entirely"}).to_string());
+            socket.send_text(&json!({"id": 3, "method": "DELETE", "path": "/channels/law"}).to_string());
+            socket.send_text(&json!({"id": 4, "method": "AUTH", "token": OPERATOR_KEY}).to_string());
+            socket.send_text(&json!({"id": 5, "method": "DELETE", "path": "/channels/law"}).to_string());
+            socket.send_text(&json!({"id": 6, "method": "POST", "path": "/channels/law", "data": 1}).to_string());
+            // Signing in with something else later takes nothing away.
+            socket.send_text(&json!({"id": 7, "method": "AUTH", "token": ""}).to_string());
+            socket.send_text(&json!({"id": 8, "method": "DELETE", "path": "/channels/law"}).to_string());
+            let answers: Vec<_> = (0..8).map(|_| socket.next_json()).collect();
+            let told = |answer: &serde_json::Value| (answer["id"].as_u64(), answer["status"].as_u64());
+            let expected = [401, 401, 401, 200, 200, 200, 401, 200]
+                .into_iter()
+                .zip(1..)
+                .map(|(status, id)| (Some(id), Some(status)));
+            assert_eq!(answers.iter().map(told).collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{answers:?}");
+            assert_eq!(answers[3], json!({"id": 4, "status": 200}));
+            assert!(
+                answers.iter().all(|answer| answer["status"] == 200 || answer["error"]["code"] == "operator_needed")
+            );
         }
     });
+}
+
+#[test]
+fn auth_stands_alone_and_on_a_socket() {
+    let server = start(Loopback, 1);
+    let mut socket = WsClient::connect(server.address());
+    let delete = json!({"method": "DELETE", "path": "/channels/law"});
+    socket.send_text(&json!([{"method": "AUTH", "token": OPERATOR_KEY}, delete]).to_string());
+    let answers = socket.next_json();
+    assert_eq!((&answers[0]["status"], &answers[1]["status"]), (&json!(400), &json!(401)), "{answers}");
+    for (wrong, code) in [
+        (json!({"method": "AUTH"}), "bad_request"),
+        (json!({"method": "AUTH", "token": 1}), "bad_request"),
+        (json!({"method": "AUTH", "token": "x", "path": "/ws"}), "unknown_member"),
+        (json!({"method": "GET", "path": "/channels/law", "token": "x"}), "unknown_member"),
+    ] {
+        let answer = socket.request(wrong.clone());
+        assert_eq!((&answer["status"], &answer["error"]["code"]), (&json!(400), &json!(code)), "{wrong}: {answer}");
+    }
+    let body = json!({"method": "AUTH", "token": OPERATOR_KEY}).to_string();
+    let answer = post(server.address(), "/ws", &body);
+    assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"));
+    assert!(answer.text().contains("Authorization: Bearer KEY"), "{}", answer.text());
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod laws;
 mod library;
 mod logs;
 mod memory;
+mod operators;
 mod pool;
 mod properties;
 mod protocol;

@@ -4,7 +4,7 @@ use crate::support::http::{HttpClient, get, request_bytes};
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
+use crate::support::{OPERATOR, TestServer, wait_until, with_one_and_two_reactors};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -45,7 +45,7 @@ fn bytes_read(server: &TestServer) -> usize {
 
 /// Waits until the server has read so many bytes more than `before`, besides those of the questions.
 fn wait_for_bytes(server: &TestServer, before: usize, bytes: usize) {
-    let question = request_bytes("GET", "/metrics", &[], b"").len();
+    let question = request_bytes("GET", "/metrics", &[OPERATOR], b"").len();
     let mut expected = before + bytes;
     wait_until("the bytes are read", || {
         expected += question;

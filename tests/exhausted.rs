@@ -4,7 +4,7 @@ use crate::support::http::HttpClient;
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, wait_until};
+use crate::support::{OPERATOR, TestServer, wait_until};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io::Read;
@@ -50,7 +50,7 @@ fn without_descriptors_those_who_are_there_are_served_quietly_and_others_as_soon
         }
         let used = process.cpu_ticks() - cpu;
         assert!(used < 30, "{used} ticks of 10 ms in one second");
-        assert_eq!(client.request("GET", "/metrics", &[], b"").status, 200);
+        assert_eq!(client.request("GET", "/metrics", &[OPERATOR], b"").status, 200);
 
         drop(crowd);
         wait_until("new connections are served again", || is_served(process.address));

@@ -63,7 +63,7 @@ fn kib(bytes: usize) -> String {
 
 /// Prints how long the server's reactors were busy at a time.
 fn tell_lag(attack: &str, server: &Process) {
-    let page = crate::support::http::get(server.address, "/metrics").text();
+    let page = crate::support::http::get_as_operator(server.address, "/metrics").text();
     let ticks = |bound: &str| -> u64 {
         let name = format!("tidings_loop_lag_seconds_bucket{{le=\"{bound}\"}} ");
         let line = page.lines().find_map(|line| line.strip_prefix(&name)).expect("the bucket is there");

@@ -1,8 +1,8 @@
 //! HTTP/1.1 and 1.0 on real sockets: keep-alive, pipelining, bodies in any pieces, HEAD, OPTIONS, half-closed clients.
 
-use crate::support::http::{Answer, HttpClient, get, post, request_bytes};
+use crate::support::http::{Answer, HttpClient, get, get_as_operator, post, request_bytes};
 use crate::support::raw::RawClient;
-use crate::support::{TestServer, with_one_and_two_reactors};
+use crate::support::{OPERATOR, TestServer, with_one_and_two_reactors};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ fn answers_carry_date_type_length_and_what_caches_need() {
             ("/metrics", 200, "text/plain; version=0.0.4"),
             ("/nothing", 404, "application/json"),
         ] {
-            let answer = get(server.address(), target);
+            let answer = get_as_operator(server.address(), target);
             assert_eq!(answer.status, status, "{target}");
             assert_common_fields(&answer);
             assert_eq!(answer.field("Content-Type"), Some(content_type), "{target}");
@@ -91,7 +91,7 @@ fn a_request_line_may_follow_one_empty_line_and_name_the_whole_address() {
     let mut client = HttpClient::connect(server.address());
     assert_eq!(client.exchange("\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 200);
     assert_eq!(client.exchange("GET http://127.0.0.1:1/livez HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 200);
-    assert_eq!(client.exchange("GET http://evil.example/livez HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 421);
+    assert_eq!(client.exchange("GET http://evil.example/channels/a HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 421);
     assert_eq!(client.exchange("GET /livez HTTP/1.9\r\nHost: localhost\r\n\r\n").status, 200);
     assert!(client.is_kept());
 }
@@ -111,7 +111,10 @@ fn mixed_requests() -> Vec<(&'static str, u16)> {
         ("OPTIONS /channels/p HTTP/1.1\r\nHost: localhost\r\n\r\n", 204),
         ("PUT /channels/p HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         ("GET /channels/p?last=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
-        ("DELETE /channels/p HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (
+            "DELETE /channels/p HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-key-of-the-tests-0123456789\r\n\r\n",
+            200,
+        ),
     ]
 }
 
@@ -269,7 +272,10 @@ fn a_client_that_waits_for_100_is_told_to_go_on() {
         // Who sends the body without waiting needs no word, and neither does HTTP/1.0.
         let impatient = client.request("POST", "/channels/e", &[("Expect", "100-continue")], b"2");
         assert_eq!((impatient.status, impatient.json()["offset"].as_u64()), (200, Some(3)));
-        client.raw.send("POST /channels/e HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+        let (name, value) = OPERATOR;
+        client.raw.send(format!(
+            "POST /channels/e HTTP/1.0\r\n{name}: {value}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        ));
         assert_eq!(client.exchange("4").status, 200);
     });
 }
@@ -307,12 +313,14 @@ fn http_1_0_is_served_one_request_at_a_time_unless_it_asks_to_be_kept() {
         for (request, status, kept) in [
             ("GET /livez HTTP/1.0\r\n\r\n", 200, false),
             ("GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n", 200, false),
-            ("GET /livez HTTP/1.0\r\nHost: example.com\r\n\r\n", 421, false),
+            ("GET /channels/o HTTP/1.0\r\nHost: example.com\r\n\r\n", 421, false),
+            // Proxies speak it as they come, so it publishes only with a key.
+            ("POST /channels/o HTTP/1.0\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1", 403, false),
             ("HEAD /channels/o HTTP/1.0\r\n\r\n", 200, false),
             ("GET /livez HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", 200, true),
             ("GET /livez HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", 200, false),
-            ("POST /channels/o HTTP/1.0\r\nContent-Length: 1\r\n\r\n1", 200, false),
-            ("POST /channels/o HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n2", 200, true),
+            ("POST /channels/o HTTP/1.0\r\n{operator}Content-Length: 1\r\n\r\n1", 200, false),
+            ("POST /channels/o HTTP/1.0\r\n{operator}Connection: keep-alive\r\nContent-Length: 1\r\n\r\n2", 200, true),
             ("POST /channels/o HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n", 400, false),
             (
                 "GET /ws HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -321,7 +329,8 @@ fn http_1_0_is_served_one_request_at_a_time_unless_it_asks_to_be_kept() {
             ),
         ] {
             let mut client = HttpClient::connect(server.address());
-            let answer = client.exchange(request);
+            let (name, value) = OPERATOR;
+            let answer = client.exchange(request.replace("{operator}", &format!("{name}: {value}\r\n")));
             assert_eq!(answer.status, status, "{request}");
             assert_eq!(answer.field("Transfer-Encoding"), None);
             assert!(answer.field("Content-Length").is_some());

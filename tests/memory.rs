@@ -72,7 +72,7 @@ fn bytes_of_each(count: usize, compress: bool) -> usize {
     let mut clients = vec![first];
     clients.extend((1..=count).map(|index| open(address, index, compress)));
     let subscribed = || {
-        let page = crate::support::http::get(address, "/metrics").text();
+        let page = crate::support::http::get_as_operator(address, "/metrics").text();
         page.lines().any(|line| line == format!("tidings_subscriptions {}", count + 1))
     };
     wait_until("everybody is subscribed", subscribed);

@@ -3,7 +3,7 @@
 use crate::support::http::{HttpClient, get, post};
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, with_one_and_two_reactors};
+use crate::support::{OPERATOR, TestServer, with_one_and_two_reactors};
 use serde_json::{Value, json};
 
 fn start(reactors: usize) -> TestServer {
@@ -213,7 +213,7 @@ fn deleting_a_history_keeps_epoch_and_offset() {
         }
         let mut client = HttpClient::connect(server.address());
         let before = client.request("GET", "/channels/d", &[], b"").json();
-        let deleted = client.request("DELETE", "/channels/d", &[], b"");
+        let deleted = client.request("DELETE", "/channels/d", &[OPERATOR], b"");
         assert_eq!(deleted.status, 200);
         assert_eq!(deleted.json(), json!({"channel": "d", "epoch": before["epoch"], "offset": 3}));
         let after = client.request("GET", "/channels/d", &[], b"").json();

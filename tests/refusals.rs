@@ -2,7 +2,7 @@
 
 use crate::support::http::{Answer, HttpClient, get, post, request_bytes};
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
+use crate::support::{OPERATOR, TestServer, wait_until, with_one_and_two_reactors};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ fn unknown_places_are_404_and_unknown_methods_405_with_those_that_are_allowed() 
             refused(&server, request_bytes("GET", target, &[], b""), 404, "not_found", true);
         }
         refused(&server, request_bytes("POST", "/nothing", &[], b"1"), 404, "not_found", false);
-        refused(&server, request_bytes("DELETE", "/channels/never", &[], b""), 404, "unknown_channel", true);
+        refused(&server, request_bytes("DELETE", "/channels/never", &[OPERATOR], b""), 404, "unknown_channel", true);
         for (method, target, allow) in [
             ("PUT", "/channels/a", "GET, HEAD, POST, DELETE, OPTIONS"),
             ("BREW", "/channels/a", "GET, HEAD, POST, DELETE, OPTIONS"),
@@ -223,7 +223,7 @@ fn media_types_hosts_and_versions_have_their_statuses() {
         }
         refused(
             &server,
-            request_bytes("GET", "/livez", &[("Host", "example.com")], b""),
+            request_bytes("GET", "/channels/a", &[("Host", "example.com")], b""),
             421,
             "misdirected_request",
             true,

@@ -3,7 +3,7 @@
 use crate::support::http::{self, HttpClient};
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{PATIENCE, TestServer, wait_until, with_one_and_two_reactors};
+use crate::support::{OPERATOR, PATIENCE, TestServer, wait_until, with_one_and_two_reactors};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -249,7 +249,7 @@ fn a_forgotten_idle_channel_resumes_without_alarm_until_its_position_expires() {
     });
     let epoch = fill(&server, "quiet", 5);
     let mut client = HttpClient::connect(server.address());
-    let emptied = client.request("DELETE", "/channels/quiet", &[], b"");
+    let emptied = client.request("DELETE", "/channels/quiet", &[OPERATOR], b"");
     assert_eq!((emptied.status, &emptied.json()["offset"]), (200, &json!(5)));
     let forgotten = || server.hub().stats().channels == 0 && server.hub().stats().positions == 1;
     wait_until("the channel is forgotten and leaves its position", forgotten);

@@ -3,7 +3,7 @@
 use crate::support::frames::{BINARY, RawSocket, TEXT};
 use crate::support::http::{self, HttpClient};
 use crate::support::ws::WsClient;
-use crate::support::{TestServer, with_one_and_two_reactors};
+use crate::support::{OPERATOR_KEY, TestServer, with_one_and_two_reactors};
 use serde_json::{Value, json};
 
 const PLAIN_GET: &str = "服务器收到GET请求";
@@ -116,6 +116,8 @@ fn an_id_is_echoed_as_it_is_and_without_one_what_succeeds_is_silent() {
         let answer = socket.next_json();
         assert_eq!((code_of(&answer), answer.get("id")), ("bad_request", None), "{id}");
     }
+    socket.send(TEXT, format!(r#"{{"id":0,"method":"AUTH","token":"{OPERATOR_KEY}"}}"#).as_bytes());
+    assert_eq!(socket.next_json(), json!({"id": 0, "status": 200}));
     for silent in [
         r#"{"method":"POST","path":"/channels/quiet","data":1}"#,
         "POST /channels/quiet 2",

@@ -1,8 +1,13 @@
 //! Who may ask: the Origin and Host of a request judged against the listener, closed by default, and the CORS fields.
 
+mod operators;
+
+pub use operators::{Operators, Standing};
+
 use crate::close::Reason;
 use crate::model::authority::{Authority, Origin};
 use crate::wire::http::head::{HeadError, Method};
+use std::sync::Arc;
 
 /// How much of a client's own words a message repeats, in characters.
 const QUOTED: usize = 200;
@@ -14,14 +19,14 @@ pub struct AccessPolicy {
     pub listener_is_loopback: bool,
     /// Origins beside the server's own, like `https://app.example`; `null` only if it is named.
     pub allowed_origins: Vec<String>,
-    /// Hosts beside the loopback names; without a port, any port.
+    /// Hosts beside the loopback names; without a port, any port. Named ones hold on every listener.
     pub allowed_hosts: Vec<String>,
-    /// Whether anybody who gets this far may publish: `anonymous_publish_flag`, or a loopback listener.
-    pub open_publish: bool,
-    /// Whether open publishing was asked for by name; what came through a proxy needs that.
-    pub anonymous_publish_flag: bool,
+    /// Whether everybody may publish who reaches the listener, whatever they come through.
+    pub anonymous_publish: bool,
     /// The listener's port, for messages.
     pub port: u16,
+    /// Who is an operator.
+    pub operators: Arc<Operators>,
 }
 
 /// What is known about a request.
@@ -31,10 +36,16 @@ pub struct AccessFacts<'a> {
     pub method: Method,
     /// Whether it asks for a WebSocket.
     pub upgrade: bool,
+    /// Whether it speaks HTTP/1.1, as proxies do only when they are told to.
+    pub http11: bool,
+    /// Whether it asks whether the server lives: anybody may know, under any name.
+    pub health: bool,
     /// The host it asked.
     pub host: Option<&'a str>,
     /// The page it comes from.
     pub origin: Option<&'a str>,
+    /// The Authorization field.
+    pub authorization: Option<&'a str>,
     /// Whether a proxy left its trace.
     pub forwarded: bool,
     /// Whether the peer's address is a loopback address.
@@ -44,10 +55,10 @@ pub struct AccessFacts<'a> {
 /// What an acceptable request may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Publish without a token.
+    /// Publish.
     pub may_publish: bool,
-    /// See metrics and the list of channels, and DELETE: a peer on this machine that no proxy stands for.
-    pub is_local_operator: bool,
+    /// Who asks: operators see metrics and the list of channels, and empty histories.
+    pub standing: Standing,
     /// The origin that [`cors_fields`] names; none when the request has none.
     pub cors_origin: Option<Box<str>>,
 }
@@ -55,36 +66,50 @@ pub struct Access {
 /// Judges a request.
 ///
 /// # Errors
-/// 421 when the Host is none of this loopback listener's and a browser could have sent the request, 403 when the Origin is
-/// not allowed. The message says what would allow it.
+/// 421 when the Host is none of this listener's, 403 when the Origin is not allowed. The message says what would allow it.
 pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, HeadError> {
-    check_host(facts, policy)?;
-    if let Some(origin) = facts.origin {
-        check_origin(origin, facts.host, policy)?;
+    let standing = policy.operators.standing(facts.authorization);
+    let mut cors_origin = facts.origin;
+    if facts.health {
+        cors_origin = cors_origin.filter(|origin| origin_is_allowed(origin, facts.host, policy));
+    } else {
+        check_host(facts, policy)?;
+        if let Some(origin) = facts.origin {
+            check_origin(origin, facts.host, policy)?;
+        }
     }
-    let direct = facts.peer_is_loopback && !facts.forwarded;
-    let remote_on_loopback = policy.listener_is_loopback && !direct;
-    Ok(Access {
-        may_publish: if remote_on_loopback { policy.anonymous_publish_flag } else { policy.open_publish },
-        is_local_operator: direct && (policy.listener_is_loopback || asks_this_machine(facts.host)),
-        cors_origin: facts.origin.map(Box::from),
-    })
+    let may_publish = policy.anonymous_publish
+        || standing == Standing::Operator
+        || (policy.listener_is_loopback && comes_directly(facts));
+    Ok(Access { may_publish, standing, cors_origin: cors_origin.map(Box::from) })
 }
 
-/// Behind a listener that answers to any Host, a loopback peer may be a browser that an attacker's DNS sent here: the Host
-/// must name this machine too.
+/// Whether a request can be taken for one of a client on this machine. A proxy that hides itself whole cannot be told from
+/// one, so no address makes an operator.
+fn comes_directly(facts: &AccessFacts<'_>) -> bool {
+    facts.peer_is_loopback && !facts.forwarded && facts.http11 && (asks_this_machine(facts.host) || is_article(facts))
+}
+
 fn asks_this_machine(host: Option<&str>) -> bool {
     host.and_then(Authority::parse).is_some_and(|host| host.is_loopback())
 }
 
-/// A name that an attacker's DNS points to this machine must not open a loopback listener to the attacker's page.
+/// The requests that a well-known article prints, word for word: no browser sends them, so no DNS can have led them here.
+fn is_article(facts: &AccessFacts<'_>) -> bool {
+    let host = facts.host.and_then(Authority::parse).zip(Authority::parse("example.com"));
+    facts.origin.is_none()
+        && (facts.upgrade || facts.method == Method::Post)
+        && host.is_some_and(|(host, article)| host.same_host(&article))
+}
+
+/// A name that an attacker's DNS points to this machine must open neither a loopback listener nor one whose names are
+/// known to the attacker's page.
 fn check_host(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<(), HeadError> {
-    let plain_read = matches!(facts.method, Method::Get | Method::Head) && !facts.upgrade;
-    if !policy.listener_is_loopback || !(facts.origin.is_some() || plain_read) {
+    if !policy.listener_is_loopback && policy.allowed_hosts.is_empty() {
         return Ok(());
     }
     let allowed = match facts.host {
-        Some(host) => host_is_allowed(host, policy),
+        Some(host) => host_is_allowed(host, policy) || (policy.listener_is_loopback && is_article(facts)),
         // No browser leaves out Host, and without a name there is nothing to rebind; monitors that speak HTTP/1.0 do.
         None => facts.origin.is_none(),
     };
@@ -164,8 +189,10 @@ pub fn preflight_fields(origin: &str) -> [(&'static str, &str); 6] {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccessFacts, AccessPolicy, cors_fields, judge, preflight_fields};
+    use super::{AccessFacts, AccessPolicy, Operators, Standing, cors_fields, judge, preflight_fields};
+    use crate::model::operator_key::OperatorKey;
     use crate::wire::http::head::Method;
+    use std::sync::Arc;
 
     /// Which listener a row asks.
     #[derive(Debug, Clone, Copy)]
@@ -176,21 +203,23 @@ mod tests {
         Configured,
         /// Elsewhere, with an origin configured.
         Public,
+        /// Elsewhere, with a host configured.
+        Named,
     }
-    use On::{Configured, Loopback, Public};
+    use On::{Configured, Loopback, Named, Public};
 
     fn policy(on: On) -> AccessPolicy {
         let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let basis = AccessPolicy { port: 8080, ..AccessPolicy::default() };
         match on {
-            Loopback => AccessPolicy { listener_is_loopback: true, open_publish: true, ..basis },
+            Loopback => AccessPolicy { listener_is_loopback: true, ..basis },
             Configured => AccessPolicy {
                 listener_is_loopback: true,
-                open_publish: true,
                 allowed_origins: listed(&["https://app.example", "null", "HTTP://other.example:8000/"]),
                 allowed_hosts: listed(&["push.example", "exact.example:9000"]),
                 ..basis
             },
+            Named => AccessPolicy { allowed_hosts: listed(&["push.example"]), ..basis },
             Public => AccessPolicy { allowed_origins: listed(&["https://app.example"]), ..basis },
         }
     }
@@ -210,10 +239,17 @@ mod tests {
         (Loopback, "GET", "127.0.0.1.evil.example:8080", "-", 421),
         (Loopback, "GET", "192.168.0.7:8080", "-", 421),
         (Loopback, "GET", "0.0.0.0:8080", "-", 421),
+        // An article's requests, word for word, and nothing near them.
         (Loopback, "WS", "example.com", "-", 200),
         (Loopback, "POST", "example.com", "-", 200),
-        (Loopback, "DELETE", "example.com", "-", 200),
-        (Loopback, "OPTIONS", "example.com", "-", 200),
+        (Loopback, "POST", "Example.COM:80", "-", 200),
+        (Loopback, "DELETE", "example.com", "-", 421),
+        (Loopback, "OPTIONS", "example.com", "-", 421),
+        (Loopback, "POST", "www.example.com", "-", 421),
+        (Loopback, "POST", "evil.example", "-", 421),
+        (Loopback, "WS", "evil.example", "-", 421),
+        (Loopback, "DELETE", "evil.example", "-", 421),
+        (Loopback, "POST", "example.com", "http://example.com", 421),
         // Configured hosts.
         (Configured, "GET", "push.example", "-", 200),
         (Configured, "GET", "PUSH.example:1234", "-", 200),
@@ -263,6 +299,13 @@ mod tests {
         (Configured, "WS", "localhost:8080", "null", 200),
         (Configured, "WS", "push.example", "https://push.example", 200),
         (Configured, "WS", "app.example", "https://app.example", 421),
+        // A host that was set holds on every listener.
+        (Named, "GET", "push.example", "-", 200),
+        (Named, "GET", "localhost:8080", "-", 200),
+        (Named, "GET", "whatever.example", "-", 421),
+        (Named, "WS", "evil.example", "http://evil.example", 421),
+        (Named, "POST", "evil.example", "-", 421),
+        (Named, "POST", "example.com", "-", 421),
         // A listener elsewhere: no Host check, and localhost pages are strangers.
         (Public, "GET", "whatever.example", "-", 200),
         (Public, "WS", "push.example:8080", "http://push.example:8080", 200),
@@ -293,8 +336,11 @@ mod tests {
         AccessFacts {
             method: method_value,
             upgrade: method == "WS",
+            http11: true,
+            health: false,
             host: given(host),
             origin: given(origin),
+            authorization: None,
             forwarded: false,
             peer_is_loopback: true,
         }
@@ -312,51 +358,59 @@ mod tests {
         }
     }
 
+    /// Behind a plain proxy on the same machine everybody was an operator and published.
     #[test]
-    fn only_a_direct_local_peer_is_an_operator_and_publishes_by_default() {
-        for (listener_is_loopback, flag, forwarded, peer_is_loopback, may_publish, is_local_operator) in [
-            (true, false, false, true, true, true),
-            (true, false, true, true, false, false),
-            (true, false, false, false, false, false),
-            (true, true, false, true, true, true),
-            (true, true, true, true, true, false),
-            (false, false, false, true, false, true),
-            (false, false, false, false, false, false),
-            (false, true, false, false, true, false),
-            (false, true, true, true, true, false),
+    fn an_address_makes_no_operator_and_only_direct_clients_publish_unasked() {
+        let direct = AccessFacts { ..facts("POST", "localhost", "-") };
+        let changed: [(&str, AccessFacts<'_>, bool); 9] = [
+            ("direct", direct, true),
+            ("another loopback name", AccessFacts { host: Some("127.0.0.1:8080"), ..direct }, true),
+            ("the article's", AccessFacts { host: Some("example.com"), ..direct }, true),
+            ("a proxy's field", AccessFacts { forwarded: true, ..direct }, false),
+            ("HTTP/1.0", AccessFacts { http11: false, ..direct }, false),
+            ("another peer", AccessFacts { peer_is_loopback: false, ..direct }, false),
+            ("an allowed host", AccessFacts { host: Some("push.example"), ..direct }, false),
+            ("no host", AccessFacts { host: None, ..direct }, false),
+            ("the article's by a field", AccessFacts { host: Some("example.com"), forwarded: true, ..direct }, false),
+        ];
+        let key = OperatorKey::parse("0123456789abcdef").expect("a key");
+        for (what, facts, may_publish) in changed {
+            for (listener_is_loopback, flag) in [(true, false), (true, true), (false, false), (false, true)] {
+                let policy = AccessPolicy {
+                    listener_is_loopback,
+                    anonymous_publish: flag,
+                    allowed_hosts: vec!["push.example".to_owned()],
+                    operators: Arc::new(Operators::new(key.clone(), "")),
+                    ..AccessPolicy::default()
+                };
+                let Ok(access) = judge(&facts, &policy) else {
+                    assert!(!listener_is_loopback && facts.host == Some("example.com"), "{what}");
+                    continue;
+                };
+                let expected = flag || (listener_is_loopback && may_publish);
+                assert_eq!((access.may_publish, access.standing), (expected, Standing::Anonymous), "{what} {policy:?}");
+                let facts = AccessFacts { authorization: Some("Bearer 0123456789abcdef"), ..facts };
+                let access = judge(&facts, &policy).expect("judged the same");
+                assert_eq!((access.may_publish, access.standing), (true, Standing::Operator), "{what}");
+                let facts = AccessFacts { authorization: Some("Bearer something-else-entirely"), ..facts };
+                let access = judge(&facts, &policy).expect("judged the same");
+                assert_eq!((access.may_publish, access.standing), (expected, Standing::Unknown), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn health_is_told_under_any_name_and_to_any_page() {
+        for (host, origin, named) in [
+            ("evil.example", "-", false),
+            ("evil.example", "http://evil.example:1", false),
+            ("localhost", "http://localhost:3000", true),
+            ("localhost", "null", false),
         ] {
-            let policy = AccessPolicy {
-                listener_is_loopback,
-                open_publish: flag || listener_is_loopback,
-                anonymous_publish_flag: flag,
-                ..AccessPolicy::default()
-            };
-            let facts = AccessFacts { forwarded, peer_is_loopback, ..facts("POST", "localhost", "-") };
-            let access = judge(&facts, &policy).expect("no Origin");
-            let row = (listener_is_loopback, flag, forwarded, peer_is_loopback);
-            assert_eq!((access.may_publish, access.is_local_operator), (may_publish, is_local_operator), "{row:?}");
+            let facts = AccessFacts { health: true, ..facts("GET", host, origin) };
+            let access = judge(&facts, &policy(On::Loopback)).expect("anybody may know");
+            assert_eq!(access.cors_origin.is_some(), named, "{host} {origin}");
         }
-    }
-
-    #[test]
-    fn behind_an_open_listener_a_rebound_name_makes_nobody_an_operator() {
-        let open = AccessPolicy { open_publish: true, anonymous_publish_flag: true, ..AccessPolicy::default() };
-        for (host, is_local_operator) in
-            [("localhost", true), ("127.0.0.1:80", true), ("evil.example", false), ("-", false)]
-        {
-            let facts = AccessFacts { peer_is_loopback: true, ..facts("GET", host, "-") };
-            assert_eq!(judge(&facts, &open).expect("open").is_local_operator, is_local_operator, "{host}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_says_what_would_allow_the_request() {
-        let origin = judge(&facts("WS", "localhost", "http://evil.example"), &policy(Loopback)).expect_err("foreign");
-        assert!(origin.message.contains("--allow-origin http://evil.example"), "{}", origin.message);
-        assert_eq!(origin.reason.label(), "origin_not_allowed");
-        let host = judge(&facts("GET", "push.lan:8080", "-"), &policy(Loopback)).expect_err("foreign");
-        assert!(host.message.contains("--allow-host push.lan:8080"), "{}", host.message);
-        assert!(host.message.contains("http://localhost:8080/"), "{}", host.message);
     }
 
     #[test]

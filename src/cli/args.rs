@@ -51,10 +51,10 @@ pub(crate) struct ServeArgs {
     /// Web origin whose pages may read and publish, several times for several
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
-    /// Host name under which a loopback listener may be reached, besides localhost
+    /// Host name under which the server may be reached, besides localhost, several times for several
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
-    /// Let everybody who reaches the server publish, on addresses outside loopback too
+    /// Let everybody publish who reaches the server, through proxies and on addresses outside loopback too
     #[arg(long)]
     pub(crate) allow_anonymous_publish: bool,
     /// What is logged to standard error: off, error, warn, info or debug [default: info]
@@ -63,6 +63,12 @@ pub(crate) struct ServeArgs {
     /// How lines of the log look: text or json [default: text]
     #[arg(long, value_name = "FORMAT", env = "TIDINGS_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+    /// For development: also let pages in that were opened as files (the origins null and file://)
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// File with the operators' key [default: TIDINGS_OPERATOR_KEY, else a new key at each start]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator_key_file: Option<String>,
     /// Print the configuration in force as TOML, each value with unit and reason, and exit
     #[arg(long)]
     pub(crate) print_config: bool,

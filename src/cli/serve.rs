@@ -4,18 +4,21 @@ use super::Outcome;
 use super::args::ServeArgs;
 use log::LevelFilter;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 use tidings::config::{LogFormat, LogLevel};
 use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
-use tidings::server::{Interrupts, Outcome as Ended};
+use tidings::model::operator_key::OperatorKey;
+use tidings::server::{Interrupts, Outcome as Ended, operator_key_folder};
 use tidings::{Config, Server};
 
 /// How long the end of the process waits for the last lines of the log to be taken.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
+/// The operators' key may stand in this variable of the environment.
+const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
@@ -49,8 +52,8 @@ fn start(config: &Config) -> Outcome {
 fn serve(config: &Config, log: &Logger) -> Outcome {
     // Before anybody is told that the server is there: a signal from then on drains.
     let interrupts = Interrupts::install()?;
-    let server = Server::start(config.clone())?;
-    announce(server.addresses(), config, log)?;
+    let server = Server::start(with_key_folder(config.clone()))?;
+    announce(&server, config, log)?;
     Ok(match server.run_until(interrupts)? {
         Ended::Drained => ExitCode::SUCCESS,
         Ended::CutOff(_) | Ended::Forced | Ended::Failed => ExitCode::FAILURE,
@@ -113,14 +116,36 @@ fn configuration(args: &ServeArgs) -> Result<Config, Box<dyn std::error::Error>>
     server.allow_anonymous_publish |= args.allow_anonymous_publish;
     config.log.level = args.log_level.unwrap_or(config.log.level);
     config.log.format = args.log_format.unwrap_or(config.log.format);
+    if args.dev {
+        server.allow_origin.extend(["null", "file://"].map(str::to_owned));
+    }
+    match (&args.operator_key_file, std::env::var(KEY_VARIABLE)) {
+        (Some(file), _) => {
+            server.operator_key = None;
+            server.operator_key_file.clone_from(file);
+        }
+        (None, Ok(key)) if !key.is_empty() => {
+            server.operator_key = Some(OperatorKey::parse(&key).map_err(|error| format!("{KEY_VARIABLE}: {error}"))?);
+        }
+        _ => {}
+    }
     Ok(config)
+}
+
+/// A server of its own leaves a key that it made where the programs of its operators look for it.
+fn with_key_folder(mut config: Config) -> Config {
+    if config.server.operator_key_folder.is_empty() {
+        config.server.operator_key_folder = operator_key_folder().to_string_lossy().into_owned();
+    }
+    config
 }
 
 /// Tells programs on standard output that the server is ready, and people on standard error what to do with it.
 ///
 /// A server whose standard output was closed, or is a full pipe, serves all the same: its clients have nothing to do with
 /// that. The log says so, and where it listens.
-fn announce(addresses: &[SocketAddr], config: &Config, log: &Logger) -> io::Result<()> {
+fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
+    let addresses = server.addresses();
     let lines: String = addresses.iter().map(|address| format!("listening on http://{address}\n")).collect();
     // A thread of its own, which nobody waits for: it may never come to an end.
     std::thread::Builder::new().name("announce".to_owned()).spawn(move || {
@@ -135,7 +160,10 @@ fn announce(addresses: &[SocketAddr], config: &Config, log: &Logger) -> io::Resu
     if config.log.format == LogFormat::Text {
         log.say(summary(config) + "\n");
         if let Some(address) = addresses.first() {
-            log.say(next_steps(&reachable(*address).to_string()) + "\n\n");
+            let host = reachable(*address).to_string();
+            // A secret is for a person who looks, not for a file that keeps what was said.
+            let key = io::stderr().is_terminal().then(|| server.operator_key());
+            log.say(next_steps(&host, key, server.operator_key_place()) + "\n\n");
         }
     }
     for address in addresses {
@@ -145,11 +173,16 @@ fn announce(addresses: &[SocketAddr], config: &Config, log: &Logger) -> io::Resu
     Ok(())
 }
 
-/// The configuration in force in short: the threads, and what differs from the defaults.
+/// The configuration in force in short: who may publish, the threads, and what differs from the defaults.
 fn summary(config: &Config) -> String {
     let server = &config.server;
+    let open = if server.allow_anonymous_publish {
+        "open mode: everybody who reaches this server may read and publish"
+    } else {
+        "open mode: clients on this machine may read and publish without a key"
+    };
     let mut text = format!(
-        "\nTidings {}: reactors {}, workers {}",
+        "\nTidings {} in {open}\n  reactors {}, workers {}",
         env!("CARGO_PKG_VERSION"),
         server.reactor_count(),
         server.worker_count()
@@ -165,17 +198,22 @@ fn summary(config: &Config) -> String {
 }
 
 /// What to try, ready to be copied.
-fn next_steps(host: &str) -> String {
+fn next_steps(host: &str, key: Option<&str>, place: &str) -> String {
+    let console = match key {
+        Some(key) => format!("open http://{host}/#operator={key} in a browser, as operator"),
+        None => format!("open http://{host}/ in a browser"),
+    };
     let option = if host == "127.0.0.1:8080" { String::new() } else { format!(" --url {host}") };
     format!(
         "\nTry it:
-  open http://{host}/ in a browser
+  {console}
   curl -N -H 'Accept: text/event-stream' http://{host}/channels/news
   curl -H 'Content-Type: application/json' -d '{{\"text\":\"hello\"}}' http://{host}/channels/news
   tidings subscribe news{option}
   tidings publish news '{{\"text\":\"hello\"}}'{option}
   tidings demo{option}
 
+The operators' key {place}.
 Ctrl-C stops it."
     )
 }
@@ -229,7 +267,11 @@ mod tests {
         {
             assert_eq!(reachable(address.parse().expect("an address")).to_string(), expected);
         }
-        assert!(next_steps("127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
-        assert!(!next_steps("127.0.0.1:8080").contains("--url"));
+        let steps = |host| next_steps(host, None, "is in a file");
+        assert!(steps("127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
+        assert!(!steps("127.0.0.1:8080").contains("--url"));
+        assert!(!steps("127.0.0.1:8080").contains("#operator"), "a key is for a terminal");
+        let shown = next_steps("127.0.0.1:9", Some("KEY"), "is in a file");
+        assert!(shown.contains("http://127.0.0.1:9/#operator=KEY ") && shown.contains("key is in a file"), "{shown}");
     }
 }

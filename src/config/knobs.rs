@@ -2,7 +2,9 @@
 
 use super::choice::{FlushPath, LogFormat, LogLevel};
 use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
+use super::secret::Key;
 use super::table::{Entry, joined, knobs};
+use crate::model::operator_key::OperatorKey;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use toml::de::DeValue;
@@ -23,6 +25,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const TIB: usize = 1024 * GIB;
 const ORIGIN: Text = Text { of: "an origin", example: "https://app.example.com", valid: is_origin };
 const HOST: Text = Text { of: "a host name with or without port", example: "push.example.com", valid: is_host };
+const PATH: Text = Text { of: "a path", example: "/run/tidings/key", valid: |text| text.len() <= 4096 };
 const TOKEN: Text = Text { of: "a subprotocol name", example: "chat", valid: is_token };
 const CHANNEL: Text = Text { of: "a channel name", example: "inbox", valid: is_channel };
 const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", valid: |text| text.len() <= 1024 };
@@ -49,11 +52,20 @@ knobs! {
         publish_wait: Duration = SECOND, time(Duration::ZERO, MINUTE);
         /// Web origins whose pages may read and publish, besides the server's own. Anything else is 403.
         allow_origin: Vec<String> = Vec::new(), ORIGIN;
-        /// Host names under which a loopback listener may be reached, besides localhost: a defence against DNS
-        /// rebinding.
+        /// Host names under which the server may be reached, besides localhost: a defence against DNS rebinding. A loopback
+        /// listener knows localhost alone without it; once a name is set, no listener answers to any other.
         allow_host: Vec<String> = Vec::new(), HOST;
-        /// Lets everybody who reaches a listener outside loopback publish. Without it such a server does not start.
+        /// Lets everybody publish who reaches the server, through a proxy too. Without it a server that listens outside
+        /// loopback does not start, and on loopback only clients publish that come directly.
         allow_anonymous_publish: bool = false, Flag;
+        /// A key that makes its holder an operator, who sees /metrics and the list of channels and may empty histories. It
+        /// is never shown here. An address never makes an operator.
+        operator_key: Option<OperatorKey> = None, Key;
+        /// A file with the operators' key, for servers that are started by others: the key does not change at each start.
+        operator_key_file: String = String::new(), PATH;
+        /// Where a key that is made at the start is left, as operator-PORT, in a folder that is ours alone. If it is empty,
+        /// tidings serve takes $XDG_RUNTIME_DIR/tidings or /tmp/tidings-UID, and a server in a program leaves no file.
+        operator_key_folder: String = String::new(), PATH;
         /// Connections in the whole process. 0 is as many as there are file descriptors.
         connections: usize = 0, count("connections", 0, 100_000_000);
     }

@@ -10,6 +10,7 @@ mod error;
 mod kind;
 mod knobs;
 mod parse;
+mod secret;
 mod table;
 #[cfg(test)]
 mod tests;

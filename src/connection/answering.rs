@@ -63,6 +63,9 @@ impl Connection {
             extra.push(("Cache-Control", "no-store"));
         }
         extra.extend(ready.extra.iter().map(|(name, value)| (*name, value.as_str())));
+        if ready.status == 401 {
+            extra.push(("WWW-Authenticate", "Bearer"));
+        }
         if matches!(ready.status, 429 | 503) {
             extra.push(("Retry-After", "1"));
         }

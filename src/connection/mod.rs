@@ -356,14 +356,7 @@ mod tests {
     #[test]
     fn a_socket_with_too_many_answers_on_their_way_is_not_read() {
         let (limits, counters) = (Limits::new(&Config::default()), Counters::default());
-        let policy = AccessPolicy {
-            listener_is_loopback: true,
-            allowed_origins: Vec::new(),
-            allowed_hosts: Vec::new(),
-            open_publish: true,
-            anonymous_publish_flag: false,
-            port: 0,
-        };
+        let policy = AccessPolicy { listener_is_loopback: true, ..AccessPolicy::default() };
         let env = Env {
             now: 0,
             limits: &limits,

@@ -6,7 +6,7 @@ use super::env::{Env, Limits};
 use super::routes::Switch;
 use super::socket::Socket;
 use super::stream::Stream;
-use super::task::{RawWork, Task};
+use super::task::{RawWork, Rights, Task};
 use super::{Connection, Payload, State, Transport};
 use crate::access::cors_fields;
 use crate::close::Reason;
@@ -53,8 +53,17 @@ impl Connection {
 
     fn reply_socket(&mut self, answer: Reply, env: &mut Env) {
         let State::Socket(socket) = &mut self.state else { return };
-        let Reply { to, form, id, answer } = answer;
+        let Reply { to, form, id, mut answer } = answer;
         let limits = env.limits;
+        if let Answer::SignIn { token } = &answer {
+            if env.policy.operators.admits(token) {
+                socket.rights = Rights { publish: true, administer: true };
+            } else {
+                let refusal = env.policy.operators.sign_in_refused();
+                count_refusal(&refusal, env);
+                answer = Answer::Refused(refusal);
+            }
+        }
         match (form, &answer) {
             (Form::Batch { of, .. }, _) => {
                 let subscribed = live_channel(&answer);
@@ -204,6 +213,7 @@ fn live_channel(answer: &Answer) -> Option<u64> {
 
 fn count_refusal(refusal: &Refusal, env: &Env) {
     let reason = match refusal.status {
+        401 => Reason::OperatorNeeded,
         403 => Reason::Forbidden,
         404 => Reason::NotFound,
         405 => Reason::MethodNotAllowed,
@@ -238,7 +248,8 @@ fn write_answer(
         }
         Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
         Answer::Limits => reply::answer_limits(out, id, &limits.to_send()),
-        Answer::Alive | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
+        // What was let in is answered as what is alive.
+        Answer::Alive | Answer::SignIn { .. } | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
         Answer::Refused(refusal) => reply::answer_error(out, id, refusal),
     }
 }

@@ -6,12 +6,12 @@ use super::env::{Env, STRICT_SUBPROTOCOL};
 use super::files;
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
-use crate::access::{Access, AccessFacts, judge, preflight_fields};
+use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::refusals::publishing_not_allowed;
 use crate::wire::deflate::Extension;
-use crate::wire::http::head::{Head, HeadError, Method};
+use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
 use crate::wire::media::{check_encoding, check_media_type};
@@ -61,8 +61,11 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
     let facts = AccessFacts {
         method: head.method,
         upgrade: wants_upgrade(head),
+        http11: head.version == Version::Http11,
+        health: matches!(head.path, "/livez" | "/readyz"),
         host: head.host,
         origin: head.origin,
+        authorization: head.authorization,
         forwarded: head.forwarded,
         peer_is_loopback,
     };
@@ -87,7 +90,7 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
 }
 
 fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
-    let rights = Rights { publish: access.may_publish, administer: access.is_local_operator };
+    let rights = Rights { publish: access.may_publish, administer: access.standing == Standing::Operator };
     if head.path == "*" {
         return options(head, access, "GET, HEAD, POST, DELETE, OPTIONS");
     }
@@ -97,9 +100,9 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
     match head.path {
         "/ws" => socket(head, access, rights, env),
         "/echo" => echo(head, access, rights, env),
-        "/channels" => page(head, access, || operator_page(access, env, JSON, || env.backstage.channels())),
+        "/channels" => page(head, access, || operator_page(head, access, env, JSON, || env.backstage.channels())),
         "/metrics" => page(head, access, || {
-            operator_page(access, env, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
+            operator_page(head, access, env, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
         }),
         "/limits" => page(head, access, || limits(env)),
         "/livez" => page(head, access, || text(200, "alive\n")),
@@ -138,6 +141,10 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
         }
         Method::Get | Method::Head => Plan::Request { item: read_item(head, channel, true), form: Form::Http, rights },
         Method::Post => publish(head, channel, rights),
+        Method::Delete if access.standing == Standing::Unknown => {
+            let refusal = env.policy.operators.refusal(access.standing, "Emptying a channel's history");
+            Plan::Request { item: refused(refusal), form: Form::Http, rights }
+        }
         Method::Delete => {
             let verb = Verb::DeleteHistory { channel };
             Plan::Request { item: Ok(Request { id: None, verb }), form: Form::Http, rights }
@@ -316,16 +323,22 @@ fn nothing_at(path: &str, env: &Env) -> HeadError {
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
-fn operator_page(access: &Access, env: &Env, content_type: &'static str, make: impl FnOnce() -> Vec<u8>) -> Plan {
-    if access.is_local_operator {
+fn operator_page(
+    head: &Head<'_>,
+    access: &Access,
+    env: &Env,
+    content_type: &'static str,
+    make: impl FnOnce() -> Vec<u8>,
+) -> Plan {
+    if access.standing == Standing::Operator {
         let body = make();
         return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
     }
-    let message =
-        "this page is for operators: ask for it on the machine itself, at a loopback address and through no proxy";
-    env.refuse(Reason::Forbidden, message);
-    let body = crate::wire::http::answer::refusal_body("admin_only", message);
-    Plan::Answer(Ready { status: 403, content_type: Some(JSON), body, ..Ready::default() })
+    let refusal = env.policy.operators.refusal(access.standing, head.path);
+    let reason = if refusal.status == 401 { Reason::OperatorNeeded } else { Reason::Forbidden };
+    env.refuse(reason, &refusal.message);
+    let body = crate::wire::http::answer::refusal_body(refusal.code, &refusal.message);
+    Plan::Answer(Ready { status: refusal.status, content_type: Some(JSON), body, ..Ready::default() })
 }
 
 /// What a client may send: asked by clients before they queue anything that would be refused.

@@ -32,7 +32,7 @@ pub(super) enum Endpoint {
 pub(super) struct Socket {
     decoder: Decoder,
     endpoint: Endpoint,
-    rights: Rights,
+    pub(super) rights: Rights,
     /// Its messages may be compressed with a window of so many bits.
     window_bits: Option<NonZeroU8>,
     /// When the message or frame under way began; [`Ticks::MAX`] while there is none.

@@ -2,7 +2,7 @@
 
 use super::Hub;
 use super::outgoing::Outgoing;
-use super::post::{Answer, ConnId, Delivery, Post, Reply};
+use super::post::{Answer, ConnId, Delivery, Form, Post, Reply};
 use super::publication::Draft;
 use super::publish::{Incoming, Stop};
 use super::refusals;
@@ -96,6 +96,7 @@ impl<P: Post> Turn<'_, P> {
             }
             Verb::Livez => Served::Answer(Answer::Alive),
             Verb::Limits => Served::Answer(Answer::Limits),
+            Verb::Auth { token } => Served::Answer(sign_in(work, token)),
         }
     }
 
@@ -142,7 +143,7 @@ impl<P: Post> Turn<'_, P> {
 
     fn delete_history(&self, work: &Work, channel: &ChannelName) -> Answer {
         if !work.may_administer {
-            return Answer::Refused(refusals::admin_only());
+            return Answer::Refused(refusals::operator_needed(&self.hub.limits.operator_advice));
         }
         match self.hub.delete_history(channel, self.now) {
             Some(position) => Answer::HistoryDeleted { channel: ChannelName::clone(channel), position },
@@ -157,6 +158,15 @@ impl<P: Post> Turn<'_, P> {
 
     fn stamp(&self) -> Option<u64> {
         self.hub.limits.stamp_time.then_some(self.wall_ms)
+    }
+}
+
+/// The connection that signs in knows whom it lets in: what it may do is kept there.
+fn sign_in(work: &Work, token: &mut Box<str>) -> Answer {
+    match work.reply_form() {
+        Form::Text | Form::Binary => Answer::SignIn { token: std::mem::take(token) },
+        Form::Batch { .. } => Answer::Refused(refusals::bad_auth("send AUTH in a frame of its own, not in a batch")),
+        _ => Answer::Refused(refusals::bad_auth("AUTH is for sockets; over HTTP send \"Authorization: Bearer KEY\"")),
     }
 }
 

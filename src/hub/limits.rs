@@ -36,6 +36,8 @@ pub struct HubLimits {
     pub snapshot_default: usize,
     /// Whether publications carry the time at which they were accepted.
     pub stamp_time: bool,
+    /// How to become an operator, for those who are refused.
+    pub operator_advice: Box<str>,
     /// Where plain frames are published.
     pub plain_channel: ChannelName,
     /// Parts the channels are spread over, each with a lock of its own: rounded up to a power of two, at most 64.
@@ -64,6 +66,7 @@ impl Default for HubLimits {
             replay_bytes: 256 << 10,
             snapshot_default: 100,
             stamp_time: false,
+            operator_advice: "".into(),
             plain_channel: ChannelName::from("inbox"),
             // Many more than threads, so that two threads rarely meet.
             shards: 64,

@@ -113,6 +113,11 @@ pub enum Answer {
     Alive,
     /// What a client may send: the connection knows.
     Limits,
+    /// Whether the token lets it in is for the connection to say, which keeps what it may do.
+    SignIn {
+        /// What the client presented.
+        token: Box<str>,
+    },
     /// The fixed text for a plain `GET`.
     PlainGet,
     /// The fixed text for a plain POST.

@@ -2,12 +2,21 @@
 
 use crate::wire::refusal::Refusal;
 
+const PUBLISHING_NOT_ALLOWED: &str = "This connection may read and not publish: without a key only clients publish that come \
+    directly, over HTTP/1.1, from this machine to a loopback Host, without a field that proxies add. Send an operator key, or \
+    start the server with --allow-anonymous-publish to let everybody publish who reaches it.";
+
 pub(crate) fn publishing_not_allowed() -> Refusal {
-    Refusal::new(403, "publishing_not_allowed", "This connection may read channels but not publish to them.")
+    Refusal::new(403, "publishing_not_allowed", PUBLISHING_NOT_ALLOWED)
 }
 
-pub(super) fn admin_only() -> Refusal {
-    Refusal::new(403, "admin_only", "Emptying a channel's history is left to administrators.")
+/// `advice` says how to become an operator.
+pub(super) fn operator_needed(advice: &str) -> Refusal {
+    Refusal::new(401, "operator_needed", format!("Emptying a channel's history is for operators. {advice}"))
+}
+
+pub(super) fn bad_auth(message: &'static str) -> Refusal {
+    Refusal::new(400, "bad_request", message)
 }
 
 pub(super) fn bad_exclude() -> Refusal {

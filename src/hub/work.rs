@@ -93,12 +93,14 @@ impl Work {
         Work { may_publish, may_administer, ..self }
     }
 
-    /// Whether the answer can be as long as the replay limits allow, so that a connection should wait for it before it
-    /// asks for more.
+    /// Whether a connection should wait for the answer before it asks for more: it can be as long as the replay limits
+    /// allow, or says what the connection may do.
     #[must_use]
-    pub fn answer_can_be_long(&self) -> bool {
+    pub fn holds_back(&self) -> bool {
         self.batch
             || self.tasks.iter().flatten().any(|task| match task {
+                // Nothing that follows it is looked at before it is known who asks.
+                Task::Item(Ok(Request { verb: Verb::Auth { .. }, .. })) => true,
                 Task::Item(Ok(Request { verb: Verb::Get { options, .. }, .. })) => {
                     options.once || options.since.is_some() || options.last.is_some()
                 }

@@ -164,7 +164,7 @@ impl Core {
         self.setup.counters.parsed_inline.add(1);
         let work = raw.prepare(to, &mut self.json);
         let answers = work.remaining();
-        let hold = if work.answer_can_be_long() { Hold::Answers } else { Hold::No };
+        let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
         (answers, if self.run(work) { Hold::Elsewhere } else { hold })
     }
 

@@ -1,13 +1,15 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
 mod library;
+mod operator_key;
 pub mod rehearsal;
 mod signals;
 
 pub use library::{PublishError, Subscription};
+pub use operator_key::operator_key_folder;
 pub use signals::{Interrupts, Outcome};
 
-use crate::access::AccessPolicy;
+use crate::access::{AccessPolicy, Operators};
 use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
@@ -21,6 +23,7 @@ use crate::metrics::Counters;
 use crate::reactor::{Drained, Orders, Reactor, Seed, Setup, listen};
 use crate::workers::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use operator_key::HeldKey;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -43,6 +46,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The operators' key cannot be read or made.
+    #[error("there is no operator key: {0}")]
+    OperatorKey(std::io::Error),
     /// Threads, descriptors or memory are missing.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -85,6 +91,7 @@ pub struct Server {
     jobs: Option<Arc<JobQueues>>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
+    operator_key: HeldKey,
 }
 
 /// What a reactor thread says when it ends: what became of its connections, or what went wrong.
@@ -104,6 +111,7 @@ impl Server {
         let reactor_count = config.server.reactor_count();
         let sockets = bind_all(&config.server.listen, reactor_count, config.server.defer_accept)?;
         let addresses = sockets.iter().map(|own| own[0].local_addr()).collect::<Result<Vec<_>, _>>()?;
+        let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let mailbox_limits =
@@ -113,7 +121,11 @@ impl Server {
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let shared = SharedParts {
-            hub: Arc::new(Hub::new(hub_limits(config))),
+            hub: Arc::new(Hub::new(HubLimits {
+                operator_advice: operator_key.operators().advice().into(),
+                ..hub_limits(config)
+            })),
+            operators: Arc::new(operator_key.operators()),
             mailboxes,
             threads: Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect()),
             orders: Arc::default(),
@@ -151,6 +163,7 @@ impl Server {
             jobs: Some(jobs),
             ended,
             control,
+            operator_key,
         })
     }
 
@@ -158,6 +171,18 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The key that makes its holder an operator: `Authorization: Bearer KEY`.
+    #[must_use]
+    pub fn operator_key(&self) -> &str {
+        self.operator_key.key.reveal()
+    }
+
+    /// Where the operators' key is, for people: the end of a sentence that begins with "the key".
+    #[must_use]
+    pub fn operator_key_place(&self) -> &str {
+        &self.operator_key.place
     }
 
     /// What the server knows of channels.
@@ -221,6 +246,7 @@ impl Drop for Server {
 /// What all threads share, while they are being built.
 struct SharedParts {
     hub: Arc<Hub>,
+    operators: Arc<Operators>,
     mailboxes: Arc<Mailboxes>,
     threads: Arc<Vec<Arc<Counters>>>,
     orders: Arc<Orders>,
@@ -241,7 +267,7 @@ impl SharedParts {
             flush: config.io.flush,
             connections_max: connections_max(config.server.connections),
             limits: Arc::clone(&self.limits),
-            policies: addresses.iter().map(|address| policy(config, *address)).collect(),
+            policies: addresses.iter().map(|address| policy(config, *address, Arc::clone(&self.operators))).collect(),
             journal: Arc::clone(&self.journal),
             counters: Arc::clone(&self.threads[index]),
             threads: Arc::clone(&self.threads),
@@ -318,15 +344,14 @@ fn connections_max(total: usize) -> usize {
     if total == 0 { usize::MAX } else { total }
 }
 
-pub(crate) fn policy(config: &Config, address: SocketAddr) -> AccessPolicy {
-    let loopback = address.ip().to_canonical().is_loopback();
+pub(crate) fn policy(config: &Config, address: SocketAddr, operators: Arc<Operators>) -> AccessPolicy {
     AccessPolicy {
-        listener_is_loopback: loopback,
+        listener_is_loopback: address.ip().to_canonical().is_loopback(),
         allowed_origins: config.server.allow_origin.clone(),
         allowed_hosts: config.server.allow_host.clone(),
-        open_publish: loopback || config.server.allow_anonymous_publish,
-        anonymous_publish_flag: config.server.allow_anonymous_publish,
+        anonymous_publish: config.server.allow_anonymous_publish,
         port: address.port(),
+        operators,
     }
 }
 

@@ -93,7 +93,7 @@ impl World {
                 flush: config.io.flush,
                 connections_max: usize::MAX,
                 limits: Arc::clone(&limits),
-                policies: vec![policy(&config, config.server.listen[0])],
+                policies: vec![policy(&config, config.server.listen[0], Arc::default())],
                 journal: Arc::default(),
                 counters: Arc::clone(&threads[index]),
                 threads: Arc::clone(&threads),

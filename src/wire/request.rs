@@ -43,6 +43,11 @@ pub enum Verb {
         /// What and how.
         post: PostOptions,
     },
+    /// AUTH: sign in on this connection.
+    Auth {
+        /// What the client presents.
+        token: Box<str>,
+    },
     /// DELETE `/channels/{name}`: empty the history.
     DeleteHistory {
         /// The channel.

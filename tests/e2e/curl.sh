@@ -5,6 +5,7 @@ binary=${1:?usage: curl.sh PATH/TO/tidings}
 dir=$(mktemp -d)
 passed=0 failed=0
 
+export TIDINGS_OPERATOR_KEY=the-key-of-the-tests-0123456789
 "$binary" serve --listen 127.0.0.1:0 >"$dir/out" 2>"$dir/err" &
 server=$!
 trap 'kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
@@ -68,7 +69,8 @@ check 'a foreign origin may not publish' 403 "$(status -H 'Origin: http://evil.t
 check 'the origin null may not publish' 403 "$(status -H 'Origin: null' -d 1 "$url/channels/curl")"
 check 'another loopback port may publish' 200 "$(status -H 'Origin: http://localhost:1' -d 1 "$url/channels/curl")"
 check 'a foreign host name is misdirected' 421 "$(status -H 'Host: evil.test' "$url/channels/curl")"
-check 'metrics are Prometheus text' '*# TYPE*' "$(ask "$url/metrics")"
+check 'metrics are for operators' 401 "$(status "$url/metrics")"
+check 'metrics are Prometheus text' '*# TYPE*' "$(ask -H "Authorization: Bearer $TIDINGS_OPERATOR_KEY" "$url/metrics")"
 
 curl -sSN --noproxy '*' -H 'Accept: text/event-stream' "$url/channels/live" >"$dir/live" 2>/dev/null &
 stream=$!

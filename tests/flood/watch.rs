@@ -32,7 +32,7 @@ pub(super) fn within(limit: Duration, flood: &Flood<'_>, act: impl FnOnce()) {
             if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("the flood is stuck after {limit:?}: {:#?}", flood.board.lines.lock());
                 eprintln!("{}\nhub: {:?}", flood.ledger.summary(), flood.server.hub().stats());
-                eprintln!("{}", crate::support::http::get(flood.server.address(), "/metrics").text());
+                eprintln!("{}", crate::support::http::get_as_operator(flood.server.address(), "/metrics").text());
                 std::process::exit(101);
             }
         });

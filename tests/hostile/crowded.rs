@@ -4,7 +4,7 @@ use super::witness::Witness;
 use crate::support::http::get;
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
-use crate::support::wait_until;
+use crate::support::{OPERATOR, wait_until};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn without_descriptors_it_rests_says_so_once_a_second_and_accepts_again_at_once(
     std::thread::sleep(SPAN);
     let share = (server.cpu_ticks() - cpu) as f64 / looked.elapsed().as_secs_f64();
     assert!(operator.is_kept(), "who is there is served");
-    let metrics = operator.request("GET", "/metrics", &[], b"").text();
+    let metrics = operator.request("GET", "/metrics", &[OPERATOR], b"").text();
     println!("crowded: {share:.1} % of one core with {} of {OFFERED} at the door", OFFERED - DESCRIPTORS);
     // It serves the healthy client 200 times a second meanwhile.
     assert!(share < 30.0, "{share} %");

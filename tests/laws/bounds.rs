@@ -80,7 +80,7 @@ fn memory_follows_bytes_received_and_not_bytes_announced() {
     }
     let before = process.pss();
     let bytes_in = || {
-        let page = http::get(process.address, "/metrics").text();
+        let page = http::get_as_operator(process.address, "/metrics").text();
         let line = page.lines().find(|line| line.starts_with("tidings_bytes_total{direction=\"in\"}")).expect("a line");
         line.rsplit(' ').next().and_then(|digits| digits.parse::<usize>().ok()).expect("a number")
     };

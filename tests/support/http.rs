@@ -111,6 +111,11 @@ pub(crate) fn get(address: SocketAddr, target: &str) -> Answer {
     HttpClient::connect(address).request("GET", target, &[], b"")
 }
 
+/// GET of an operators' page on a connection of its own.
+pub(crate) fn get_as_operator(address: SocketAddr, target: &str) -> Answer {
+    HttpClient::connect(address).request("GET", target, &[super::OPERATOR], b"")
+}
+
 /// POST of JSON on a connection of its own.
 pub(crate) fn post(address: SocketAddr, target: &str, json: &str) -> Answer {
     HttpClient::connect(address).request("POST", target, &[], json.as_bytes())

@@ -11,10 +11,16 @@ pub(crate) mod ws;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
+use tidings::model::operator_key::OperatorKey;
 use tidings::{Config, Server};
 
 /// How long anything that must happen may take: generous, since it is only waited for when a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The operators' key of every server that is started here.
+pub(crate) const OPERATOR_KEY: &str = "the-key-of-the-tests-0123456789";
+/// The field by which an operator is known.
+pub(crate) const OPERATOR: (&str, &str) = ("Authorization", "Bearer the-key-of-the-tests-0123456789");
 
 /// A server that stops when it goes out of scope.
 pub(crate) struct TestServer {
@@ -28,6 +34,7 @@ impl TestServer {
         config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
         config.server.reactors = 1;
         config.server.workers = 1;
+        config.server.operator_key = OperatorKey::parse(OPERATOR_KEY).ok();
         adjust(&mut config);
         TestServer::of(Server::start(config).expect("the server starts"))
     }
@@ -55,7 +62,7 @@ impl TestServer {
 
 /// One number of `/metrics`, summed over its labels unless they are part of `name`.
 pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
-    let page = http::get(address, "/metrics");
+    let page = http::get_as_operator(address, "/metrics");
     assert_eq!(page.status, 200);
     let text = page.text();
     let values = text.lines().filter_map(|line| {

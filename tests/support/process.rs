@@ -25,6 +25,19 @@ impl Process {
         Process::run(command)
     }
 
+    /// The same with variables of the environment.
+    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY).envs(variables.iter().copied());
+        command.arg("serve");
+        // Several addresses may be listened on; the first that is told is the process's.
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(arguments);
+        Process::spawn(command)
+    }
+
     /// The same with at most so many file descriptors.
     pub(crate) fn start_with_descriptors(most: usize, arguments: &[&str]) -> Process {
         let mut command = Command::new("sh");
@@ -57,17 +70,11 @@ impl Process {
         Process::start_by(&tracer, most, "", arguments)
     }
 
-    /// The same with environment variables.
-    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).envs(variables.iter().copied());
-        Process::run(command)
-    }
-
     /// The same with at most so many file descriptors, and with standard error as given: nobody gathers it.
     pub(crate) fn start_with_errors_to(errors: Stdio, most: usize) -> Process {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {most}; exec \"$0\" serve --listen 127.0.0.1:0 --reactors 1 --workers 1");
+        command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
         command.args(["-c", &script, env!("CARGO_BIN_EXE_tidings")]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(errors).spawn().expect("the binary starts");
         let address = address_in(child.stdout.take().expect("standard output"), "listening on http://");
@@ -77,6 +84,7 @@ impl Process {
     /// The same with standard output as given; where it listens is taken from its log.
     pub(crate) fn start_with_output_to(output: Stdio) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--reactors", "1"]).stdin(Stdio::null());
         let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut errors = BufReader::new(child.stderr.take().expect("standard error"));
@@ -97,6 +105,11 @@ impl Process {
     }
 
     fn run(mut command: Command) -> Process {
+        command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
+        Process::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut errors = child.stderr.take().expect("standard error");

@@ -116,7 +116,7 @@ fn publishing_and_deleting_need_permission() {
     let bench = Bench::new(small(), 8);
     for (item, expected) in [
         (post("a", post_options("1")), (403, "publishing_not_allowed")),
-        (delete("a"), (403, "admin_only")),
+        (delete("a"), (401, "operator_needed")),
         (Err(RefusedItem { id: None, refusal: Refusal::new(400, "bad_json", "?") }), (400, "bad_json")),
     ] {
         bench.run(&mut Work::one(conn(1), Form::Text, item));

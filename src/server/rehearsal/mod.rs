@@ -122,6 +122,7 @@ impl Rehearsal {
         let hub = Arc::new(Hub::new(hub_limits(config)));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
+            operators: Arc::default(),
             mailboxes,
             threads: Arc::new(vec![Arc::default()]),
             orders: Arc::default(),

@@ -24,6 +24,7 @@ pub(super) struct Fields<'b> {
     pub(super) event_stream: bool,
     pub(super) last_event_id: Option<&'b str>,
     pub(super) idempotency_key: Option<&'b str>,
+    pub(super) authorization: Option<&'b str>,
     pub(super) forwarded: bool,
     pub(super) preflight_method: Option<&'b str>,
     pub(super) upgrade: UpgradeFields<'b>,
@@ -34,6 +35,7 @@ pub(super) struct Fields<'b> {
 enum Known {
     Accept,
     AcceptEncoding,
+    Authorization,
     Connection,
     ContentEncoding,
     ContentLength,
@@ -54,7 +56,7 @@ enum Known {
     WebSocketVersion,
 }
 
-const KNOWN: [(&str, Known); 21] = [
+const KNOWN: [(&str, Known); 27] = [
     ("Host", Known::Host),
     ("Connection", Known::Connection),
     ("Accept", Known::Accept),
@@ -68,6 +70,7 @@ const KNOWN: [(&str, Known); 21] = [
     ("Expect", Known::Expect),
     ("Idempotency-Key", Known::IdempotencyKey),
     ("Last-Event-ID", Known::LastEventId),
+    ("Authorization", Known::Authorization),
     ("Forwarded", Known::Forwarded),
     ("Via", Known::Forwarded),
     ("Sec-WebSocket-Key", Known::WebSocketKey),
@@ -76,13 +79,21 @@ const KNOWN: [(&str, Known); 21] = [
     ("Sec-WebSocket-Extensions", Known::WebSocketExtensions),
     ("Access-Control-Request-Method", Known::PreflightMethod),
     ("Content-Encoding", Known::ContentEncoding),
+    ("X-Real-IP", Known::Forwarded),
+    ("X-Client-IP", Known::Forwarded),
+    ("CF-Connecting-IP", Known::Forwarded),
+    ("True-Client-IP", Known::Forwarded),
+    ("Fastly-Client-IP", Known::Forwarded),
 ];
 
 fn known(name: &str) -> Option<(&'static str, Known)> {
-    const FORWARDED: &[u8] = b"x-forwarded-";
-    let prefix = name.as_bytes().get(..FORWARDED.len());
-    if prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(FORWARDED)) {
-        return Some(("X-Forwarded-*", Known::Forwarded));
+    const PREFIXES: [(&[u8], &str); 2] = [(b"x-forwarded-", "X-Forwarded-*"), (b"x-envoy-", "X-Envoy-*")];
+    if let [b'x' | b'X', b'-', ..] = name.as_bytes() {
+        let begins =
+            |prefix: &[u8]| name.as_bytes().get(..prefix.len()).is_some_and(|own| own.eq_ignore_ascii_case(prefix));
+        if let Some((_, spelling)) = PREFIXES.into_iter().find(|(prefix, _)| begins(prefix)) {
+            return Some((spelling, Known::Forwarded));
+        }
     }
     KNOWN.into_iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name))
 }
@@ -129,6 +140,7 @@ impl<'b> Fields<'b> {
         match known {
             Known::Host => once(&mut self.host, name, value),
             Known::Origin => once(&mut self.origin, name, value),
+            Known::Authorization => once(&mut self.authorization, name, value),
             Known::ContentLength => once(&mut self.content_length, name, value),
             Known::ContentType => once(&mut self.content_type, name, value),
             Known::TransferEncoding => once(&mut self.transfer_encoding, name, value),

@@ -133,7 +133,9 @@ pub struct Head<'b> {
     pub last_event_id: Option<&'b str>,
     /// Idempotency-Key.
     pub idempotency_key: Option<&'b str>,
-    /// Whether Forwarded, any X-Forwarded-* or Via is present: a proxy stands between.
+    /// Authorization. It is judged with the head and not kept.
+    pub authorization: Option<&'b str>,
+    /// Whether a field is present that proxies add, such as Forwarded, X-Forwarded-*, X-Real-IP or Via.
     pub forwarded: bool,
     /// Access-Control-Request-Method: with Origin and `OPTIONS` it makes a CORS preflight.
     pub preflight_method: Option<&'b str>,
@@ -236,6 +238,7 @@ fn assemble<'b>(
         cached: fields.cached,
         last_event_id: fields.last_event_id,
         idempotency_key: fields.idempotency_key,
+        authorization: fields.authorization,
         forwarded: fields.forwarded,
         preflight_method: fields.preflight_method,
         upgrade: fields.upgrade,

@@ -24,6 +24,7 @@ pub(super) enum Method {
     Get,
     Post,
     Delete,
+    Auth,
 }
 
 /// The media type of bytes that came without one.
@@ -47,6 +48,10 @@ fn read(fields: &Fields<'_>, id: Result<Option<RequestId>, Refusal>, payload: Pa
     let method = method(fields.get(Name::Method).unwrap_or_default())?;
     // Names first: `pth` is better called unknown than `path` missing. Whether they fit the route is asked when it is known.
     let (options, what) = options_of(method, payload);
+    if method == Method::Auth {
+        fields.check_names(&[options], what)?;
+        return Ok(Request { id, verb: auth(fields, payload)? });
+    }
     fields.check_names(&[Name::COMMON, options], what)?;
     let path =
         fields.get(Name::Path).ok_or_else(|| bad_request("a request needs a \"path\", as in \"/channels/x\""))?;
@@ -60,6 +65,7 @@ fn options_of(method: Method, payload: Payload<'_>) -> (&'static [Name], &'stati
         (Method::Post, Payload::InText) => (Name::POST, "a POST in a text frame"),
         (Method::Post, Payload::Raw(_)) => (Name::BINARY_POST, "a POST in a binary frame"),
         (Method::Delete, _) => (&[], "a DELETE"),
+        (Method::Auth, _) => (Name::AUTH, "AUTH"),
     }
 }
 
@@ -69,11 +75,21 @@ fn method(raw: &[u8]) -> Result<Method, Refusal> {
         "GET" => Ok(Method::Get),
         "POST" => Ok(Method::Post),
         "DELETE" => Ok(Method::Delete),
+        "AUTH" => Ok(Method::Auth),
         other => {
-            let hint = hint(other, &["GET", "POST", "DELETE"]);
-            Err(bad_request(format!("unknown method {:?}: {hint} (methods: GET, POST, DELETE)", shown(other))))
+            let hint = hint(other, &["GET", "POST", "DELETE", "AUTH"]);
+            Err(bad_request(format!("unknown method {:?}: {hint} (methods: GET, POST, DELETE, AUTH)", shown(other))))
         }
     }
+}
+
+fn auth(fields: &Fields<'_>, payload: Payload<'_>) -> Result<Verb, Refusal> {
+    if matches!(payload, Payload::Raw([_, ..])) {
+        return Err(bad_request("only a POST has a body: end the binary frame with the line feed"));
+    }
+    let token = fields.get(Name::Token).map(|raw| values::string("token", raw)).transpose()?;
+    let token = token.ok_or_else(|| bad_request("AUTH needs a \"token\": a string with the operators' key"))?;
+    Ok(Verb::Auth { token: Box::from(&*token) })
 }
 
 fn verb(method: Method, route: Route, fields: &Fields<'_>, payload: Payload<'_>) -> Result<Verb, Refusal> {

@@ -23,10 +23,11 @@ pub(super) enum Name {
     Key,
     ExcludeSelf,
     ContentType,
+    Token,
 }
 
 impl Name {
-    const ALL: [Name; 12] = [
+    const ALL: [Name; 13] = [
         Name::Id,
         Name::Method,
         Name::Path,
@@ -39,9 +40,12 @@ impl Name {
         Name::Key,
         Name::ExcludeSelf,
         Name::ContentType,
+        Name::Token,
     ];
     /// Members of every request that is a JSON object.
     pub(super) const COMMON: &[Name] = &[Name::Id, Name::Method, Name::Path];
+    /// Members of AUTH, which has no path.
+    pub(super) const AUTH: &[Name] = &[Name::Id, Name::Method, Name::Token];
     /// Options of GET.
     pub(super) const GET: &[Name] = &[Name::Since, Name::Last, Name::Once, Name::Limit];
     /// Options of POST in a text frame.
@@ -64,6 +68,7 @@ impl Name {
             Name::Key => "key",
             Name::ExcludeSelf => "exclude_self",
             Name::ContentType => "content_type",
+            Name::Token => "token",
         }
     }
 
@@ -146,8 +151,10 @@ impl<'a> Fields<'a> {
 
 fn misplaced_message(name: Name, what: &str, known: &[&str]) -> String {
     let why = match name {
+        Name::Path if known.contains(&"token") => "signing in is about no path",
         Name::Id | Name::Method | Name::Path => "it belongs to a request that is a JSON object",
         Name::ContentType => "it belongs to a POST in a binary frame",
+        Name::Token => "it belongs to AUTH",
         Name::Data if known.contains(&"content_type") => "the bytes behind the line feed are the data",
         _ if Name::GET.contains(&name) => "it belongs to GET /channels/{name}",
         _ => "it belongs to POST /channels/{name}",

@@ -148,7 +148,11 @@ fn same_meaning(head: &Head<'_>, theirs: &Theirs<'_>, higher: bool) {
         _ => Some(UNREADABLE_ID),
     };
     assert_eq!(head.last_event_id, last_id);
-    let proxied = |name: &str| name == "forwarded" || name == "via" || name.starts_with("x-forwarded-");
+    let proxied = |name: &str| {
+        const NAMED: &[&str] =
+            &["forwarded", "via", "x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip"];
+        NAMED.contains(&name) || name.starts_with("x-forwarded-") || name.starts_with("x-envoy-")
+    };
     assert_eq!(head.forwarded, theirs.fields.iter().any(|(name, _)| proxied(name)));
     let closes = theirs.has("connection", "close");
     let stays = version == Version::Http11 || theirs.has("connection", "keep-alive");

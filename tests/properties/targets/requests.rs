@@ -51,6 +51,8 @@ pub(crate) const TARGET: Target = Target {
         "[[[[[[[[",
         "{\"a\":",
         "GET /channels/a ",
+        "\"method\":\"AUTH\",",
+        "\"token\":\"t\",",
         "DELETE /subscriptions/a",
         "\n",
         "é",
@@ -229,6 +231,7 @@ fn is_item(json: &str) -> bool {
 const COMMON: &[&str] = &["id", "method", "path"];
 const GET: &[&str] = &["since", "last", "once", "limit"];
 const POST: &[&str] = &["data", "event", "key", "exclude_self"];
+const AUTH: &[&str] = &["id", "method", "token"];
 const BINARY_POST: &[&str] = &["event", "key", "exclude_self", "content_type"];
 
 /// One object with a member `method`; `body` is what follows it in a binary frame.
@@ -244,6 +247,10 @@ fn envelope(members: &Members<'_>, body: Option<&[u8]>) -> Wanted {
         (Some("POST"), None) => POST,
         (Some("POST"), Some(_)) => BINARY_POST,
         (Some("DELETE"), _) => &[],
+        (Some("AUTH"), _) => {
+            sign_in(members, body, &mut wanted);
+            return wanted;
+        }
         _ => {
             wanted.faults.push("bad_request");
             &[]
@@ -265,11 +272,22 @@ fn envelope(members: &Members<'_>, body: Option<&[u8]>) -> Wanted {
     wanted
 }
 
+fn sign_in(members: &Members<'_>, body: Option<&[u8]>, wanted: &mut Wanted) {
+    check_names(members, &[AUTH], &mut wanted.faults);
+    match last(members, "token").and_then(json::string) {
+        Some(token) => wanted.verb = Some(Verb::Auth { token: token.into() }),
+        None => wanted.faults.push("bad_request"),
+    }
+    if body.is_some_and(|body| !body.is_empty()) {
+        wanted.faults.push("bad_request");
+    }
+}
+
 fn check_names(members: &Members<'_>, allowed: &[&[&str]], faults: &mut Vec<&'static str>) {
     let mut seen: Vec<&str> = Vec::new();
     for (key, _) in members {
         let key = key.as_deref().unwrap_or_default();
-        let known = [COMMON, GET, POST, BINARY_POST].concat().contains(&key);
+        let known = [COMMON, GET, POST, AUTH, BINARY_POST].concat().contains(&key);
         if known && seen.contains(&key) {
             faults.push("duplicate_member");
         }

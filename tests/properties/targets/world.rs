@@ -182,14 +182,8 @@ macro_rules! env {
 
 impl World {
     pub(crate) fn new(settings: Settings, clients: usize) -> World {
-        let policy = AccessPolicy {
-            listener_is_loopback: settings.peer_is_loopback,
-            allowed_origins: Vec::new(),
-            allowed_hosts: Vec::new(),
-            open_publish: true,
-            anonymous_publish_flag: false,
-            port: 80,
-        };
+        let policy =
+            AccessPolicy { listener_is_loopback: settings.peer_is_loopback, port: 80, ..AccessPolicy::default() };
         let room = Room { capacity: settings.mailbox, ..Room::default() };
         let mut world = World {
             policy,
@@ -454,7 +448,7 @@ impl World {
         } else {
             let mut work = Box::new(raw.prepare(to, &mut self.json));
             let answers = work.remaining();
-            let hold = if work.answer_can_be_long() { Hold::Answers } else { Hold::No };
+            let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
             match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
                 Progress::Done => (answers, hold),
                 Progress::Blocked => {

@@ -1,0 +1,152 @@
+//! The operators' key of a running server: given, read from a file, or made at the start and left where operators find it.
+
+use crate::access::Operators;
+use crate::config::ServerConfig;
+use crate::journal;
+use crate::model::operator_key::OperatorKey;
+use data_encoding::BASE64URL_NOPAD;
+use nix::libc;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Random bytes of a key that is made: too many to be guessed.
+const RANDOM_BYTES: usize = 32;
+/// Bits of a mode that let anybody but the owner in.
+const OTHERS: u32 = 0o077;
+
+/// The key with the files it was left in, which go when this does.
+#[derive(Debug)]
+pub(super) struct HeldKey {
+    pub(super) key: OperatorKey,
+    /// Where people find it: the end of a sentence that begins with "the key".
+    pub(super) place: String,
+    files: Vec<PathBuf>,
+}
+
+impl HeldKey {
+    /// Takes the key that the settings give, or makes one; what was made is left in the settings' folder, if they name one,
+    /// in a file for each port.
+    ///
+    /// # Errors
+    /// The key file cannot be read or holds no key, or the system gives no random bytes.
+    pub(super) fn take(server: &ServerConfig, addresses: &[SocketAddr]) -> io::Result<HeldKey> {
+        if let Some(key) = &server.operator_key {
+            let place =
+                "is the one that this server was started with (TIDINGS_OPERATOR_KEY, or the operator_key of a program)";
+            return Ok(HeldKey { key: key.clone(), place: place.to_owned(), files: Vec::new() });
+        }
+        if !server.operator_key_file.is_empty() {
+            let key = read(&server.operator_key_file)?;
+            let place = format!("is in the file {} (--operator-key-file)", server.operator_key_file);
+            return Ok(HeldKey { key, place, files: Vec::new() });
+        }
+        let mut held = HeldKey { key: made()?, place: String::new(), files: Vec::new() };
+        held.leave(&server.operator_key_folder, addresses);
+        Ok(held)
+    }
+
+    /// What requests are judged by.
+    pub(super) fn operators(&self) -> Operators {
+        Operators::new(self.key.clone(), self.place.clone())
+    }
+
+    /// A server that cannot leave its key serves all the same, and says so: its operators choose a key themselves.
+    fn leave(&mut self, folder: &str, addresses: &[SocketAddr]) {
+        const CHOOSE: &str =
+            "start the server with --operator-key-file, TIDINGS_OPERATOR_KEY or a program's operator_key";
+        if folder.is_empty() {
+            self.place = format!("of this server was left nowhere: {CHOOSE} to choose one");
+            return;
+        }
+        for address in addresses {
+            let file = Path::new(folder).join(format!("operator-{}", address.port()));
+            if self.files.contains(&file) {
+                continue;
+            }
+            if let Err(error) = private_folder(Path::new(folder)).and_then(|()| write(&file, &self.key)) {
+                log::warn!(target: journal::TARGET, event = "operator_key_not_left"; "the operator key cannot be left in {}: {error}; {CHOOSE} to choose one", file.display());
+                self.place = format!("could not be left in {}: {CHOOSE} to choose one", file.display());
+                return;
+            }
+            self.files.push(file);
+        }
+        let names: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
+        self.place = format!("is in the file {}", names.join(" and in "));
+    }
+
+    /// Takes the files away. Another server that took the same port since has put its own key there, which stays.
+    pub(super) fn remove(&mut self) {
+        for file in self.files.drain(..) {
+            if fs::read_to_string(&file).is_ok_and(|text| self.key.is(text.trim())) {
+                // Nobody can be told, and a key without its server opens nothing.
+                let _ = fs::remove_file(&file);
+            }
+        }
+    }
+}
+
+impl Drop for HeldKey {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn read(file: &str) -> io::Result<OperatorKey> {
+    let text = fs::read_to_string(file).map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))?;
+    OperatorKey::parse(&text).map_err(|error| io::Error::other(format!("{file}: {error}")))
+}
+
+fn made() -> io::Result<OperatorKey> {
+    let mut bytes = [0; RANDOM_BYTES];
+    SysRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    OperatorKey::parse(&BASE64URL_NOPAD.encode(&bytes)).map_err(io::Error::other)
+}
+
+/// Makes the folder, or takes one that is ours alone: in a folder that others may write to, a name proves nothing.
+fn private_folder(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", folder.display()))),
+    }
+    let found = fs::symlink_metadata(folder)?;
+    let own = fs::metadata("/proc/self").map(|process| process.uid())?;
+    let problem = if !found.is_dir() {
+        "is no folder"
+    } else if found.uid() != own {
+        "belongs to somebody else"
+    } else if found.mode() & OTHERS != 0 {
+        "is open to others: chmod 700 it"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(format!("{} {problem}", folder.display())))
+}
+
+/// What a server that was killed left there is of no use: the port is ours now.
+fn write(file: &Path, key: &OperatorKey) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    writeln!(options.open(file)?, "{}", key.reveal())
+}
+
+/// Where `tidings serve` leaves a key that it made, and where its operators' programs look for it.
+#[must_use]
+pub fn operator_key_folder() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        Some(runtime) if runtime.is_absolute() => runtime.join("tidings"),
+        _ => {
+            let own = fs::metadata("/proc/self").map_or(0, |process| process.uid());
+            PathBuf::from(format!("/tmp/tidings-{own}"))
+        }
+    }
+}
