@@ -125,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn the_tutorial_shows_the_server_of_the_example() {
+        let page = text_of(find("/tutorial").expect("the tutorial").asset);
+        let shown = page.split("Rust 服务器的源代码\">").nth(1).and_then(|rest| rest.split("</pre>").next());
+        let shown = shown.expect("the server").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        let example = include_str!("../../examples/ten_lines.rs");
+        let code = example.split_once('\n').expect("a first line, which says what it is").1;
+        assert_eq!(shown.trim_end(), code.trim_end());
+        assert_eq!(shown.lines().count(), 10);
+    }
+
+    #[test]
     fn the_compressed_bytes_are_the_plain_ones() {
         for asset in ASSETS {
             let mut plain = Vec::new();
