@@ -2,6 +2,7 @@
 
 import Tidings from './tidings.js';
 import { bytes, el, icon, number, toast } from './kit.js';
+import { takeKey } from './operator.js';
 import * as frames from './demo-console.js';
 import * as chat from './demo-chat.js';
 import * as prices from './demo-prices.js';
@@ -22,15 +23,56 @@ const PANELS = [
   ['monitor', 'Monitor', monitor],
 ];
 
+const SETTLED = 400; // a server that restarted answers all subscriptions within so many milliseconds
+
+takeKey();
 const tidings = new Tidings();
 const shown = new Map();
 let current = '';
 
-function showStatus(state) {
-  const words = { open: 'connected', waiting: 'reconnecting' };
-  const pill = document.getElementById('status');
-  pill.dataset.state = state;
-  pill.lastElementChild.textContent = words[state] ?? state;
+/** The pill: the state, when the next attempt is, and a button that makes it now. */
+function watchConnection() {
+  const words = { open: 'connected', waiting: 'reconnecting', refused: 'refused' };
+  const find = (id) => document.getElementById(id);
+  let next = 0; // the time of the next attempt, as performance.now() counts
+  let ticking = 0;
+  const count = () => {
+    const seconds = Math.ceil((next - performance.now()) / 1000);
+    find('countdown').textContent = next && seconds > 0 ? `in ${seconds} s` : '';
+  };
+  const show = (state) => {
+    const waits = state === 'waiting' || state === 'refused';
+    find('status').dataset.state = state;
+    find('state').textContent = words[state] ?? state;
+    find('retry').hidden = !waits || !tidings.retry;
+    clearInterval(ticking);
+    if (waits) ticking = setInterval(count, 250);
+    else next = 0;
+    count();
+  };
+  find('retry').addEventListener('click', () => tidings.retry());
+  tidings.on('state', ({ state }) => show(state));
+  tidings.on('waiting', ({ at }) => {
+    next = at;
+    count();
+  });
+  show(tidings.state);
+}
+
+/** A server that lost its memory says so for each channel: one notice for all of them. */
+function tellOfGaps() {
+  const channels = new Set();
+  let timer = 0;
+  tidings.on('gap', ({ channel }) => {
+    channels.add(channel);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const [first] = channels;
+      const which = channels.size === 1 ? first : `${channels.size} channels`;
+      toast(`Some publications of ${which} could not be recovered. The server may have been restarted.`);
+      channels.clear();
+    }, SETTLED);
+  });
 }
 
 function countFrames() {
@@ -53,7 +95,7 @@ function countFrames() {
 
 function buildTabs() {
   const tabs = document.getElementById('tabs');
-  for (const [name, title] of PANELS) tabs.append(el('a', { href: `#${name}`, id: `tab-${name}` }, icon(name), el('span', {}, title)));
+  for (const [name, title] of PANELS) tabs.append(el('a', { href: `./#${name}`, id: `tab-${name}` }, icon(name), el('span', {}, title)));
   tabs.addEventListener('keydown', (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
@@ -93,16 +135,18 @@ function centreTab() {
   tabs.scrollLeft = tab.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
 }
 
-showStatus(tidings.state);
-tidings.on('state', ({ state }) => showStatus(state));
-tidings.on('gap', ({ channel }) => toast(`Some publications of ${channel} could not be recovered.`));
+watchConnection();
+tellOfGaps();
 tidings.on('error', ({ channel, error }) => toast(`${channel}: ${error.message}`));
 countFrames();
 buildTabs();
 show();
 // The console's log listens from the start, so that it has seen everything when it is opened.
 if (!shown.has('console')) frames.listen(tidings);
-addEventListener('hashchange', show);
+addEventListener('hashchange', () => {
+  takeKey();
+  show();
+});
 addEventListener('resize', centreTab);
 document.getElementById('address').textContent = tidings.url;
 document.documentElement.dataset.ready = 'yes';

@@ -4,6 +4,7 @@ import { clock, el, field, hueOf, randomId, remember, remembered } from './kit.j
 
 const HEARTBEAT = 20_000; // how often a page says that it is still there
 const GONE = 45_000; // a page that was not heard for so long has left
+const SHOWN = 300; // messages in the page at once
 
 export function mount(root, tidings) {
   const me = { id: randomId(), name: remembered('name', `guest-${randomId(3)}`) };
@@ -14,6 +15,7 @@ export function mount(root, tidings) {
   const people = el('ul', { class: 'chips people', 'aria-label': 'Who is here' });
   const messages = el('ol', { class: 'messages', 'aria-live': 'polite', 'aria-label': 'Messages', tabIndex: 0 });
   const text = el('input', { name: 'text', required: true, maxLength: 2000, placeholder: 'Say something', autocomplete: 'off', 'aria-label': 'Message' });
+  const waiting = waitingList(tidings, messages);
 
   const enter = () => {
     me.name = name.value.trim() || me.name;
@@ -22,7 +24,10 @@ export function mount(root, tidings) {
     room?.leave();
     messages.replaceChildren(el('li', { class: 'empty' }, 'No messages yet. Open this page twice and talk to yourself.'));
     people.replaceChildren();
-    room = join(tidings, roomName.value.trim(), me, people, (data, publication) => show(messages, data, publication, me));
+    room = join(tidings, roomName.value.trim(), me, people, (data, publication) => {
+      waiting.arrived(data);
+      show(messages, data, publication, me);
+    });
     text.focus({ preventScroll: true });
   };
   addEventListener('pagehide', () => room?.say('bye'));
@@ -36,17 +41,45 @@ export function mount(root, tidings) {
       } }, field('Your name', name), field('Room', roomName), el('button', {}, 'Enter')),
       el('h3', {}, 'Here now'), people),
     el('section', { class: 'card chat' }, messages,
-      el('form', { class: 'row composer', onsubmit: async (event) => {
+      el('form', { class: 'row composer', onsubmit: (event) => {
         event.preventDefault();
-        const data = { from: me.id, name: me.name, text: text.value };
+        waiting.send(room.channel, { from: me.id, name: me.name, text: text.value, at: Date.now(), n: randomId() });
         text.value = '';
-        try {
-          await tidings.post(room.channel, data, { event: 'message' });
-        } catch (error) {
-          messages.append(el('li', { class: 'empty bad' }, `Not sent: ${error.message}`));
-        }
       } }, text, el('button', { class: 'primary' }, 'Send')))));
   enter();
+}
+
+/** Own messages until they come back from the server: shown at once, with what they wait for. */
+function waitingList(tidings, messages) {
+  const items = new Map(); // the message's own number → its item and the words below it
+  const words = () => (tidings.state === 'open' ? 'sending…' : 'waits for the connection');
+  const remove = (n) => {
+    items.get(n)?.item.remove();
+    items.delete(n);
+  };
+  const send = async (channel, data) => {
+    const note = el('small', { class: 'note' }, words());
+    const item = el('li', { class: 'mine waiting' }, el('b', {}, data.name), timeOf(data.at), el('p', {}, data.text), note);
+    if (messages.firstChild?.classList.contains('empty')) messages.firstChild.remove();
+    messages.append(item);
+    messages.scrollTop = messages.scrollHeight;
+    items.set(data.n, { item, note });
+    try {
+      await tidings.post(channel, data, { event: 'message' });
+      if (items.has(data.n)) note.textContent = 'sent';
+    } catch (error) {
+      note.replaceChildren(`Not sent: ${error.message} `, el('button', { class: 'again', onclick: () => {
+        remove(data.n);
+        send(channel, data);
+      } }, 'Send again'));
+      item.classList.add('failed');
+      items.delete(data.n);
+    }
+  };
+  tidings.on('state', () => {
+    for (const { note } of items.values()) note.textContent = words();
+  });
+  return { send, arrived: (data) => remove(data?.n) };
 }
 
 function join(tidings, name, me, list, onMessage) {
@@ -63,14 +96,14 @@ function join(tidings, name, me, list, onMessage) {
   const presence = tidings.get(here, (data) => {
     if (typeof data?.id !== 'string') return;
     if (data.kind === 'bye') people.delete(data.id);
-    else people.set(data.id, { id: data.id, name: String(data.name), at: Date.now() });
+    else people.set(data.id, { id: data.id, name: String(data.name), at: performance.now() });
     if (data.kind === 'hello' && data.id !== me.id) say('here');
     draw();
   });
   say('hello');
   const timer = setInterval(() => {
     say('here');
-    for (const [id, person] of people) if (Date.now() - person.at > GONE) people.delete(id);
+    for (const [id, person] of people) if (performance.now() - person.at > GONE) people.delete(id);
     draw();
   }, HEARTBEAT);
   return {
@@ -85,13 +118,22 @@ function join(tidings, name, me, list, onMessage) {
   };
 }
 
+/** The server's stamp where it gives one, otherwise the sender's. */
+function timeOf(time) {
+  const date = new Date(Number(time));
+  return Number.isNaN(date.getTime()) || !time ? null : el('time', { dateTime: date.toISOString() }, clock(date).slice(0, 5));
+}
+
 function show(list, data, publication, me) {
   if (typeof data?.text !== 'string') return;
   if (list.firstChild?.classList.contains('empty')) list.firstChild.remove();
   const author = el('b', {}, String(data.name));
   author.style.setProperty('--hue', hueOf(String(data.from)));
   const mine = data.from === me.id;
-  list.append(el('li', { class: mine ? 'mine' : '' }, author, el('p', {}, data.text), publication.time ? el('time', {}, clock(publication.time)) : null));
-  while (list.children.length > 300) list.firstChild.remove();
+  const item = el('li', { class: mine ? 'mine' : '' }, author, timeOf(publication.time ?? data.at), el('p', {}, data.text));
+  // What still waits stays below what the server has.
+  const before = [...list.children].find((each) => each.classList.contains('waiting'));
+  list.insertBefore(item, before ?? null);
+  while (list.children.length > SHOWN) list.firstChild.remove();
   list.scrollTop = list.scrollHeight;
 }

@@ -1,9 +1,13 @@
 // Subscribe, publish, and see each frame that crosses this page's socket.
 
 import { bytes, clock, el, field, icon, number, remember, remembered } from './kit.js';
+import { demoSwitch, showPrices } from './demo-prices.js';
 
 const KEPT = 500; // frames kept for showing; older ones are forgotten
 const DRAWN = 200; // rows in the page at once: more make a phone slow
+const DEMO = /demo\.(prices|weather)/; // frames of made-up data: few are kept, so that others stay in sight
+const DEMO_KEPT = 9;
+const TILES = 4; // prices on top
 const PREVIEW = 220; // characters of a frame in its row
 
 const frames = [];
@@ -16,10 +20,22 @@ export function listen(tidings) {
   if (listening) return;
   listening = true;
   tidings.on('frame', (frame) => {
-    frames.push({ ...frame, text: textOf(frame.data) });
-    if (frames.length > KEPT) frames.shift();
+    const text = textOf(frame.data);
+    frames.push({ ...frame, text, demo: DEMO.test(text) });
+    if (frames.length > KEPT) forget(0);
+    if (frames.at(-1)?.demo) forgetOldDemo();
     onFrame();
   });
+}
+
+function forget(index) {
+  const [frame] = frames.splice(index, 1);
+  if (frame.demo) frame.row?.remove();
+}
+
+function forgetOldDemo() {
+  const demos = frames.filter((frame) => frame.demo);
+  for (const frame of demos.slice(0, -DEMO_KEPT)) forget(frames.indexOf(frame));
 }
 
 function textOf(data) {
@@ -34,8 +50,11 @@ function pretty(text) {
 
 export function mount(root, tidings) {
   listen(tidings);
-  root.append(el('div', { class: 'columns' },
-    el('div', { class: 'stack' }, channelsCard(tidings), publishCard(tidings), curlCard()), logCard()));
+  const tiles = el('div', { class: 'tiles live', id: 'live' });
+  root.append(
+    el('div', { class: 'row bar' }, el('h2', {}, 'Live'), demoSwitch(tidings, 'demo-data')), tiles,
+    el('div', { class: 'columns' }, el('div', { class: 'stack' }, channelsCard(tidings), publishCard(tidings), curlCard()), logCard()));
+  showPrices(tidings, tiles, TILES);
   for (const channel of remembered('channels', ['news', 'inbox'])) subscribe(tidings, channel);
 }
 
@@ -59,12 +78,15 @@ function subscribe(tidings, channel) {
   const count = el('b', {}, '0');
   let seen = 0;
   const subscription = tidings.get(channel, () => { count.textContent = number(++seen); }, { last: 10 });
-  const chip = el('li', {}, el('span', {}, channel), count, el('button', { class: 'x', 'aria-label': `Leave ${channel}`, onclick: () => {
+  const leave = () => {
     subscription.close();
     subscriptions.delete(channel);
     chip.remove();
     remember('channels', [...subscriptions.keys()]);
-  } }, '×'));
+  };
+  const chip = el('li', {}, el('span', {}, channel), count, el('button', { class: 'x', 'aria-label': `Leave ${channel}`, onclick: leave }, '×'));
+  // A channel that was refused for good is not asked for again, now or tomorrow.
+  subscription.ready.catch(leave);
   subscriptions.set(channel, subscription);
   list.append(chip);
   remember('channels', [...subscriptions.keys()]);
@@ -141,7 +163,7 @@ function logCard() {
     const news = frames.filter((frame) => frame.number === undefined);
     for (const frame of news) {
       frame.number = ++drawn;
-      if (matches(frame)) rows.prepend(row(frame));
+      if (matches(frame)) rows.prepend(frame.row = row(frame));
     }
     while (rows.children.length > DRAWN) rows.lastChild.remove();
     empty.hidden = rows.children.length > 0;
@@ -172,5 +194,5 @@ function row(frame) {
     full.textContent = full.hidden ? '' : pretty(frame.text);
     head.setAttribute('aria-expanded', String(!full.hidden));
   } }, icon(frame.dir), el('time', {}, clock(frame.time)), el('span', { class: 'size' }, bytes(frame.size)), el('span', { class: 'preview' }, preview));
-  return el('li', { class: frame.dir, 'aria-label': frame.dir === 'in' ? 'received' : 'sent' }, head, full);
+  return el('li', { class: frame.demo ? `${frame.dir} demo` : frame.dir, 'aria-label': frame.dir === 'in' ? 'received' : 'sent' }, head, full);
 }

@@ -1,53 +1,104 @@
-// Watches the server itself: reads /metrics every two seconds and draws what moves.
+// Watches the server itself: reads /metrics every two seconds and draws what moves. Without the operator's key, what this
+// page knows by itself, and a box for the key.
 
-import { bytes, el, number, sparkline } from './kit.js';
+import { bytes, el, field, number, sparkline } from './kit.js';
+import { ask, hasKey, useKey } from './operator.js';
 
 const EVERY = 2000;
 const KEPT = 90; // readings in a line: three minutes
+const CHANNELS = 100; // in the table
 
-/** The cards: a title, the families that may carry the value (first found wins), how it is read and how it is written. */
-const CARDS = [
-  { title: 'Connections', families: [/^connections(_open|_current)?$/], write: number },
-  { title: 'Publications per second', families: [/^publications(_total)?$/, /^published(_total)?$/], rate: true, write: number },
-  { title: 'Deliveries per second', families: [/^deliveries(_total)?$/, /^delivered(_total)?$/], rate: true, write: number },
-  { title: 'Frames in per second', families: [/^frames_in(_total)?$/, /^frames_received(_total)?$/, /^frames(_total)?$/], rate: true, only: /in"|received/, write: number },
-  { title: 'Memory', families: [/^process_resident_memory_bytes$/, /^resident_memory_bytes$/, /^memory_bytes$/, /^outbox_bytes$/], write: bytes },
-  { title: 'Loop lag', families: [/^loop_lag_seconds$/, /^loop_lag/, /^tick_seconds$/], mean: true, write: (value) => `${(value * 1000).toFixed(2)} ms` },
+/** The server's cards: a family of /metrics, how its samples become one number, and how that is written. */
+const SERVER = [
+  { title: 'Sockets and streams', family: 'tidings_connections', only: /"(websocket|sse)"/, write: number },
+  { title: 'Publications per second', family: 'tidings_publications_total', rate: true, write: number },
+  { title: 'Deliveries per second', family: 'tidings_deliveries_total', rate: true, write: number },
+  { title: 'Messages received per second', family: 'tidings_frames_total', only: /"in"/, rate: true, write: number },
+  { title: 'Memory', family: 'process_resident_memory_bytes', instead: 'tidings_outbox_bytes', write: bytes },
+  { title: 'Loop lag', family: 'tidings_loop_lag_seconds', mean: true, write: (value) => `${(value * 1000).toFixed(2)} ms` },
 ];
 
-export function mount(root) {
-  const verdict = el('p', { class: 'hint', role: 'status' }, 'Reading /metrics…');
-  const tiles = CARDS.map(buildTile);
-  const table = el('tbody');
-  root.append(el('div', { class: 'row bar' }, el('h2', {}, 'The server itself'), verdict),
-    el('div', { class: 'tiles' }, ...tiles.map((tile) => tile.element)),
-    el('details', { class: 'card' }, el('summary', {}, 'Every metric'), el('div', { class: 'scroll' }, el('table', {}, table))));
+/** What the page knows by itself. */
+const OWN = [
+  { title: 'Messages received per second', read: (now, before) => (now.in - before.in) / now.seconds, write: number },
+  { title: 'Messages sent per second', read: (now, before) => (now.out - before.out) / now.seconds, write: number },
+  { title: 'Bytes per second', read: (now, before) => (now.bytes - before.bytes) / now.seconds, write: bytes },
+  { title: 'Round trip of GET /livez', read: (now) => now.trip, write: (value) => `${value.toFixed(1)} ms` },
+];
 
-  let before = null;
+export function mount(root, tidings) {
+  const verdict = el('p', { class: 'hint', role: 'status' }, 'Reading /metrics…');
+  const tiles = el('div', { class: 'tiles' });
+  const below = el('div', { class: 'stack' });
+  root.append(el('div', { class: 'row bar' }, el('h2', {}, 'The server itself'), verdict), tiles, below);
+  const pages = { server: serverPage(), own: ownPage(tidings, () => read()) };
+  let shown = null;
+  const show = (page) => {
+    if (shown === page) return;
+    shown = page;
+    tiles.replaceChildren(...page.tiles.map((tile) => tile.element));
+    below.replaceChildren(...page.below);
+  };
+  let busy = false;
   const read = async () => {
-    if (root.hidden || document.hidden) return;
+    if (root.hidden || document.hidden || busy) return;
+    busy = true;
     try {
-      const response = await fetch('/metrics', { headers: { Accept: 'text/plain' } });
-      if (!response.ok) throw new Error(await explain(response));
-      const now = { at: performance.now(), samples: parse(await response.text()) };
-      for (const tile of tiles) tile.update(now, before);
-      before = now;
-      table.replaceChildren(...now.samples.map(({ name, labels, value }) => el('tr', {}, el('th', { scope: 'row' }, name, el('small', {}, labels)), el('td', {}, String(value)))));
+      await pages.server.read();
+      show(pages.server);
       verdict.textContent = 'Read every two seconds.';
     } catch (error) {
-      verdict.textContent = error.message;
+      const locked = error.status === 401 || error.status === 403;
+      if (locked) show(pages.own);
+      verdict.textContent = locked ? 'What this page knows by itself. The server’s figures need the operator’s key.' : error.message;
+      if (locked) await pages.own.read(error).catch(() => {});
     }
+    busy = false;
   };
   read();
   setInterval(read, EVERY);
   document.addEventListener('visibilitychange', read);
 }
 
-async function explain(response) {
-  if (response.status === 401 || response.status === 403) {
-    return 'This server shows its metrics only to its own machine. Open the console through 127.0.0.1 to see them.';
-  }
-  return `/metrics answered ${response.status}. Trying again.`;
+// ---- with the key ----
+
+function serverPage() {
+  const tiles = SERVER.map((card) => buildTile(card));
+  const metrics = el('tbody');
+  const channels = el('tbody');
+  const details = (title, body) => el('details', { class: 'card' }, el('summary', {}, title), el('div', { class: 'scroll' }, el('table', {}, body)));
+  let before = null;
+  return {
+    tiles,
+    below: [details('Channels', channels), details('Every metric', metrics)],
+    async read() {
+      const response = await ask('/metrics', { headers: { Accept: 'text/plain' } });
+      const now = { at: performance.now(), samples: parse(await response.text()) };
+      tiles.forEach((tile, index) => tile.take(readCard(SERVER[index], now, before)));
+      before = now;
+      if (metrics.closest('details').open) metrics.replaceChildren(...now.samples.map(metricRow));
+      if (channels.closest('details').open) {
+        const list = await (await ask('/channels')).json();
+        channels.replaceChildren(...list.channels.slice(0, CHANNELS).map(channelRow));
+      }
+    },
+  };
+}
+
+function metricRow({ name, labels, value }) {
+  return el('tr', {}, el('th', { scope: 'row' }, name, el('small', {}, labels)), el('td', {}, String(value)));
+}
+
+function channelRow({ channel, offset, subscribers }) {
+  const empty = el('button', { class: 'small', 'aria-label': `Empty the history of ${channel}`, onclick: async () => {
+    try {
+      await ask(`/channels/${encodeURIComponent(channel)}`, { method: 'DELETE' });
+      empty.textContent = 'Emptied';
+    } catch (error) {
+      empty.replaceWith(el('span', { class: 'bad' }, error.message));
+    }
+  } }, 'Empty');
+  return el('tr', {}, el('th', { scope: 'row' }, channel), el('td', {}, `#${offset}`), el('td', {}, `${subscribers} subscribed`), el('td', {}, empty));
 }
 
 /** Prometheus text → [{ name, labels, value }]. */
@@ -59,30 +110,59 @@ function parse(text) {
 }
 
 /** The sum over a family's labels, or null when the server has no such family. */
-function sum(samples, family, suffix = '', only) {
-  const found = samples.filter(({ name, labels }) => {
-    const short = name.replace(/^tidings_/, '');
-    return short.endsWith(suffix) && family.test(short.slice(0, short.length - suffix.length)) && !/_bucket$/.test(short) && (!only || !labels || only.test(labels));
-  });
+function sum(samples, family, only) {
+  const found = samples.filter(({ name, labels }) => name === family && (!only || only.test(labels)));
   return found.length ? found.reduce((total, { value }) => total + value, 0) : null;
 }
 
+/** null: the server has no such figure; undefined: not before the next reading. */
 function readCard(card, now, before) {
-  for (const family of card.families) {
-    if (card.mean) {
-      const [total, count] = ['_sum', '_count'].map((suffix) => sum(now.samples, family, suffix));
-      if (total !== null && count) {
-        const [oldTotal, oldCount] = ['_sum', '_count'].map((suffix) => (before ? sum(before.samples, family, suffix) : 0) ?? 0);
-        return count > oldCount ? (total - oldTotal) / (count - oldCount) : 0;
-      }
-    }
-    const value = sum(now.samples, family, '', card.only);
-    if (value === null) continue;
-    if (!card.rate) return value;
-    const old = before && sum(before.samples, family, '', card.only);
-    return old === null || value < old ? undefined : (value - old) / ((now.at - before.at) / 1000);
+  const { family, only } = card;
+  if (card.mean) {
+    const grown = (suffix) => (sum(now.samples, family + suffix) ?? 0) - ((before && sum(before.samples, family + suffix)) ?? 0);
+    if (sum(now.samples, `${family}_count`) === null) return null;
+    return grown('_count') > 0 ? grown('_sum') / grown('_count') : 0;
   }
-  return null;
+  const value = sum(now.samples, family, only) ?? (card.instead ? sum(now.samples, card.instead) : null);
+  if (value === null || !card.rate) return value;
+  const old = before && sum(before.samples, family, only);
+  return old === null || value < old ? undefined : (value - old) / ((now.at - before.at) / 1000);
+}
+
+// ---- without it ----
+
+function ownPage(tidings, onKey) {
+  const tiles = OWN.map((card) => buildTile(card));
+  const count = { in: 0, out: 0, bytes: 0 };
+  tidings.on('frame', ({ dir, size }) => {
+    count[dir]++;
+    count.bytes += size;
+  });
+  const why = el('p', { class: 'hint', role: 'status' });
+  const key = el('input', { name: 'key', type: 'password', required: true, autocomplete: 'off', spellcheck: false });
+  const form = el('form', { class: 'row', onsubmit: (event) => {
+    event.preventDefault();
+    useKey(key.value);
+    key.value = '';
+    onKey();
+  } }, field('Operator key', key), el('button', { class: 'primary' }, 'Use it'));
+  const card = el('section', { class: 'card' }, el('h2', {}, 'For operators'), form, why,
+    el('p', { class: 'hint' }, 'The server prints an address with the key when it starts in a terminal. This tab keeps it until it is closed.'));
+  let before = null;
+  return {
+    tiles,
+    below: [card],
+    async read(error) {
+      why.textContent = hasKey() ? `The key was refused: ${error.message}` : error.message;
+      why.classList.toggle('bad', hasKey());
+      const start = performance.now();
+      await fetch('/livez');
+      const now = { ...count, at: performance.now(), trip: performance.now() - start };
+      if (before) now.seconds = (now.at - before.at) / 1000;
+      if (before) tiles.forEach((tile, index) => tile.take(OWN[index].read(now, before)));
+      before = now;
+    },
+  };
 }
 
 function buildTile(card) {
@@ -91,8 +171,7 @@ function buildTile(card) {
   const values = [];
   return {
     element: el('article', { class: 'tile' }, el('h3', {}, card.title), now, line.element),
-    update(reading, before) {
-      const value = readCard(card, reading, before);
+    take(value) {
       if (value === undefined) return;
       now.textContent = value === null ? 'not told' : card.write(value);
       if (value === null) return;

@@ -1,47 +1,64 @@
-// Live prices and weather; any page can become the publisher of simulated data.
+// Live prices and weather: from `tidings demo`, from a page of the console, or from anybody who publishes there.
 
 import { el, sparkline } from './kit.js';
+import { PRICES, WEATHER, demoFeed } from './demo-data.js';
 
 const KEPT = 60; // ticks in a line
-const SYMBOLS = [['ALFA', 182.4], ['BRVO', 64.1], ['CHRL', 12.86], ['DLTA', 913.5], ['ECHO', 41.02], ['FXTR', 7.315]];
-const CITIES = [['Lisbon', 21], ['Oslo', 6], ['上海', 24], ['Nairobi', 19], ['Lima', 17]];
-const SKIES = ['clear', 'cloudy', 'rain', 'wind'];
-const SIGNS = { clear: '☀', cloudy: '☁', rain: '☂', wind: '≋', snow: '❄' };
+const TILES = 60;
+const SIGNS = { clear: '☀', sunny: '☀', cloudy: '☁', rain: '☂', wind: '≋', fog: '≡', snow: '❄' };
 
 export function mount(root, tidings) {
   const prices = el('div', { class: 'tiles', id: 'prices' });
   const weather = el('div', { class: 'tiles small', id: 'weather' });
-  const publish = el('input', { type: 'checkbox', role: 'switch', id: 'publish-demo' });
-  const tiles = new Map();
-  const cities = new Map();
   const empty = el('p', { class: 'empty' }, 'Nobody publishes prices yet. Turn the switch on, or run “tidings demo”.');
+  root.append(el('div', { class: 'row bar' }, el('h2', {}, 'Prices'), demoSwitch(tidings, 'publish-demo')), empty, prices, el('h2', {}, 'Weather'), weather);
+  showPrices(tidings, prices, TILES, () => { empty.hidden = true; });
+  showWeather(tidings, weather);
+}
 
-  root.append(
-    el('div', { class: 'row bar' }, el('h2', {}, 'Prices'), el('label', { class: 'switch' }, publish, el('span', {}, 'Publish demo data from this page'))),
-    empty, prices, el('h2', {}, 'Weather'), weather);
+/** The switch of the page's own feed; it says why it went off by itself. */
+export function demoSwitch(tidings, id) {
+  const feed = demoFeed(tidings);
+  const box = el('input', { type: 'checkbox', role: 'switch', id, onchange: () => feed.set(box.checked) });
+  const why = el('span', { class: 'hint', role: 'status' });
+  feed.watch((on, reason) => {
+    box.checked = on;
+    why.textContent = reason;
+  });
+  return el('div', { class: 'row' }, why, el('label', { class: 'switch' }, box, el('span', {}, 'Publish demo data')));
+}
 
-  tidings.get('prices', (data) => {
-    for (const { symbol, price } of Array.isArray(data) ? data : [data ?? {}]) {
-      if (typeof symbol !== 'string' || !Number.isFinite(Number(price))) continue;
-      empty.hidden = true;
-      if (!tiles.has(symbol) && tiles.size < 60) tiles.set(symbol, priceTile(prices, symbol));
-      tiles.get(symbol)?.(Number(price));
+/** Fills `parent` with a tile for each symbol, `most` at most. */
+export function showPrices(tidings, parent, most, onFirst = () => {}) {
+  const tiles = new Map();
+  const take = (data) => {
+    for (const item of listOf(data, 'prices')) {
+      const [symbol, price] = [item?.symbol, Number(item?.price)];
+      if (typeof symbol !== 'string' || !Number.isFinite(price)) continue;
+      onFirst();
+      if (!tiles.has(symbol) && tiles.size < most) tiles.set(symbol, priceTile(parent, symbol));
+      tiles.get(symbol)?.(price);
     }
-  }, { last: 120 });
+  };
+  for (const channel of ['prices', PRICES]) tidings.get(channel, take, { last: KEPT });
+}
 
-  tidings.get('weather', (data) => {
-    for (const report of Array.isArray(data) ? data : [data ?? {}]) {
-      if (typeof report.city !== 'string') continue;
-      if (!cities.has(report.city) && cities.size < 60) cities.set(report.city, weatherTile(weather, report.city));
+function showWeather(tidings, parent) {
+  const cities = new Map();
+  const take = (data) => {
+    for (const report of listOf(data, 'reports')) {
+      if (typeof report?.city !== 'string') continue;
+      if (!cities.has(report.city) && cities.size < TILES) cities.set(report.city, weatherTile(parent, report.city));
       cities.get(report.city)?.(report);
     }
-  }, { last: 30 });
+  };
+  for (const channel of ['weather', WEATHER]) tidings.get(channel, take, { last: KEPT });
+}
 
-  let stop = null;
-  publish.addEventListener('change', () => {
-    stop?.();
-    stop = publish.checked ? simulate(tidings) : null;
-  });
+/** One item, a list of them, or an object that holds the list. */
+function listOf(data, name) {
+  if (Array.isArray(data)) return data;
+  return Array.isArray(data?.[name]) ? data[name] : [data];
 }
 
 function priceTile(parent, symbol) {
@@ -77,31 +94,4 @@ function weatherTile(parent, city) {
     sky.textContent = SIGNS[report.sky ?? report.condition] ?? '◌';
     rest.textContent = [report.sky ?? report.condition, Number.isFinite(report.wind) ? `${report.wind.toFixed(0)} km/h` : ''].filter(Boolean).join(' · ');
   };
-}
-
-/** A random walk, published until the returned function is called. */
-function simulate(tidings) {
-  const market = SYMBOLS.map(([symbol, price]) => ({ symbol, price }));
-  const reports = CITIES.map(([city, temperature]) => ({ city, temperature, wind: 10, sky: 'clear' }));
-  const quiet = () => {}; // a tick that cannot be sent is not worth keeping: the next one replaces it
-  const post = (channel, data) => tidings.state === 'open' && tidings.post(channel, data, { key: false }).catch(quiet);
-  const walk = (value, step) => value * (1 + (Math.random() - 0.495) * step);
-  const tickPrices = () => {
-    for (const stock of market) {
-      if (Math.random() < 0.4) continue;
-      stock.price = Number(walk(stock.price, 0.012).toFixed(3));
-      post('prices', stock);
-    }
-  };
-  const tickWeather = () => {
-    const report = reports[Math.floor(Math.random() * reports.length)];
-    report.temperature = Number((report.temperature + Math.random() - 0.5).toFixed(1));
-    report.wind = Math.max(0, Math.round(report.wind + (Math.random() - 0.5) * 6));
-    if (Math.random() < 0.3) report.sky = SKIES[Math.floor(Math.random() * SKIES.length)];
-    post('weather', report);
-  };
-  market.forEach((stock) => post('prices', stock));
-  reports.forEach((report) => post('weather', report));
-  const timers = [setInterval(tickPrices, 700), setInterval(tickWeather, 2500)];
-  return () => timers.forEach(clearInterval);
 }

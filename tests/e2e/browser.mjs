@@ -2,48 +2,21 @@
 // CHROMIUM names another browser binary; SHOTS a directory for screenshots of every page.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { shows, startChromium, texts } from './chrome.mjs';
 import { checks, equal, post, snapshot, startProxy, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node browser.mjs PATH/TO/tidings');
 
-const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP evil.test 127.0.0.1'];
 const DEMOS = ['console', 'chat', 'prices', 'form', 'upload', 'game', 'remote', 'monitor'];
 
 const { check, finish } = checks();
-const profile = mkdtempSync(path.join(tmpdir(), 'tidings-e2e-'));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS, viewport: { width: 1280, height: 860 },
-});
+const { open, openDemo: openOn, faults, end } = await startChromium();
 const server = await startServer(binary);
-const faults = [];
-
-async function open(url, watched = true) {
-  const page = await browser.newPage();
-  if (watched) {
-    page.on('pageerror', (error) => faults.push(`${url}: ${error.message}`));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && /Content Security Policy|SyntaxError|TypeError|ReferenceError/.test(message.text())) faults.push(`${url}: ${message.text()}`);
-    });
-  }
-  await page.goto(url);
-  return page;
-}
-
-async function openDemo(name, base = server.url) {
-  const page = await open(`${base}/#${name}`);
-  await until(() => page.evaluate(() => document.getElementById('status').dataset.state === 'open'), `the connection of ${name}`);
-  return page;
-}
-
-const texts = (page, selector) => page.$$eval(selector, (found) => found.map((each) => each.textContent));
-const shows = (page, selector, text) => until(async () => (await texts(page, selector)).some((each) => each.includes(text)), `${selector} with ${text}`);
+const openDemo = (name, base = server.url) => openOn(base, name);
 
 /** A page that subscribes through the browser client and keeps what it hears in `heard` and `gaps`. */
 async function openListener(base, channel) {
@@ -119,6 +92,7 @@ await check('two pages chat, and markup stays text', async () => {
 
 await check('prices and weather tick on a page that does not publish', async () => {
   const [publisher, reader] = [await openDemo('prices'), await openDemo('prices')];
+  await reader.uncheck('#publish-demo');
   await publisher.check('#publish-demo');
   await until(() => reader.$$eval('#prices .tile', (tiles) => tiles.length >= 6), 'six prices');
   await until(() => reader.$$eval('#weather .tile', (tiles) => tiles.length >= 5), 'five reports');
@@ -309,7 +283,6 @@ async function shoot(directory) {
 if (process.env.SHOTS) await check(`screenshots of every page fit their width, in ${process.env.SHOTS}`, () => shoot(process.env.SHOTS));
 await check('no page met an error or its content security policy', () => equal(faults, [], 'faults'));
 
-await browser.close();
+await end();
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
-rmSync(profile, { recursive: true, force: true });
 finish();

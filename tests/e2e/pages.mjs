@@ -1,0 +1,203 @@
+// What the console and the tutorial page promise their readers, in real Chromium: node pages.mjs PATH/TO/tidings
+
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { isOpen, shows, startChromium, texts } from './chrome.mjs';
+import { checks, equal, post, snapshot, startProxy, startServer, until } from './support.mjs';
+
+const binary = process.argv[2];
+if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
+
+const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/tutorial'];
+const AXE = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const NOTICE = '.toast';
+
+const { check, finish } = checks();
+const { open, openDemo: openOn, faults, end } = await startChromium({ reducedMotion: 'reduce' });
+const server = await startServer(binary);
+const openDemo = (name, base = server.url) => openOn(base, name);
+const close = (...pages) => Promise.all(pages.map((page) => page.close()));
+
+await check('demo data runs on the landing page without a click, and the log goes on showing what others send', async () => {
+  const page = await open(server.url);
+  await until(() => page.$$eval('#live .tile .now', (tiles) => tiles.length === 4 && tiles.every((tile) => tile.textContent)), 'four prices');
+  const offset = (await snapshot(server.url, 'demo.prices')).offset;
+  await post(server.url, 'news', { hello: 'curl' });
+  await until(async () => (await snapshot(server.url, 'demo.prices')).offset > offset + 3, 'more demo data');
+  const rows = await texts(page, '.log .frame');
+  equal(rows.slice(0, 14).some((row) => row.includes('"curl"')), true, 'the post among the first rows');
+  equal((await snapshot(server.url, 'prices')).offset, 0, 'publications on a channel that is not the demo’s');
+  await close(page);
+});
+
+await check('of several open pages one publishes demo data, and none where the switch is off', async () => {
+  const [first, second] = [await open(server.url), await open(server.url)];
+  await isOpen(first);
+  await isOpen(second);
+  const senders = async (since) => {
+    const { publications } = await (await fetch(`${server.url}/channels/demo.prices?since=${since}&limit=300`)).json();
+    return publications.map(({ data }) => data.from);
+  };
+  const { epoch, offset } = await snapshot(server.url, 'demo.prices');
+  // Both may begin; the later name falls silent as soon as it has heard the other.
+  await until(async () => (await senders(`${epoch}:${offset}`)).length >= 6, 'some ticks');
+  equal(new Set((await senders(`${epoch}:${offset}`)).slice(-4)).size, 1, 'pages that publish');
+  for (const page of [first, second]) await page.uncheck('#demo-data');
+  const stopped = (await snapshot(server.url, 'demo.prices')).offset;
+  await post(server.url, 'news', 'later');
+  await shows(first, '.log .in .preview', '"later"');
+  equal((await snapshot(server.url, 'demo.prices')).offset <= stopped + 1, true, 'ticks after the end');
+  await first.check('#demo-data');
+  await close(first, second);
+});
+
+await check('axe-core finds nothing in any page, light and dark, on a desk and on a phone, and each has one h1', async () => {
+  const found = [];
+  for (const target of PAGES) {
+    const page = await open(`${server.url}${target}`);
+    await isOpen(page);
+    if (target === '/#console') await shows(page, '#live .now', '.');
+    if (target === '/#chat') await page.fill('input[name=text]', 'hello').then(() => page.press('input[name=text]', 'Enter')).then(() => shows(page, '.messages p', 'hello'));
+    await page.evaluate(AXE);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      for (const [width, height] of [[1280, 860], [390, 844]]) {
+        await page.setViewportSize({ width, height });
+        const { violations, h1, passes } = await page.evaluate(async () => {
+          const result = await globalThis.axe.run();
+          return {
+            violations: result.violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)}`),
+            passes: result.passes.length,
+            h1: document.querySelectorAll('h1').length,
+          };
+        });
+        if (passes < 10) found.push(`${target}: axe passed only ${passes} rules`);
+        found.push(...violations.map((text) => `${target} ${colorScheme} ${width}: ${text}`), ...(h1 === 1 ? [] : [`${target}: ${h1} h1`]));
+      }
+    }
+    await page.close();
+  }
+  equal(found, [], 'findings');
+});
+
+await check('the chat shows when each message was sent, and what waits to be sent while the connection is away', async () => {
+  const proxy = await startProxy(server.port);
+  const [ann, bob] = [await openDemo('chat', proxy.url), await openDemo('chat')];
+  await shows(ann, '.people', '(you)');
+  proxy.cut();
+  await until(() => ann.evaluate(() => document.getElementById('status').dataset.state !== 'open'), 'the break');
+  await ann.fill('input[name=text]', 'written offline');
+  await ann.press('input[name=text]', 'Enter');
+  await shows(ann, '.messages .waiting .note', 'waits for the connection');
+  await shows(ann, '.messages .waiting time', ':');
+  proxy.heal();
+  await shows(bob, '.messages p', 'written offline');
+  await until(async () => (await texts(ann, '.messages .waiting')).length === 0, 'the end of the wait');
+  equal((await texts(ann, '.messages p')).filter((text) => text === 'written offline').length, 1, 'how often it is shown');
+  for (const page of [ann, bob]) equal((await texts(page, '.messages li:last-child time')).every((text) => /^\d\d:\d\d$/.test(text)), true, 'times');
+  await close(ann, bob);
+  proxy.end();
+});
+
+await check('after a restart there is one notice, not one for each channel', async () => {
+  const first = await startServer(binary);
+  await post(first.url, 'news', 1);
+  await post(first.url, 'inbox', 1);
+  const page = await openDemo('console', first.url);
+  await shows(page, '.log .in .preview', '"channel":"inbox"');
+  await page.evaluate(() => {
+    globalThis.notices = [];
+    const seen = new MutationObserver((records) => records.forEach(({ addedNodes }) => addedNodes.forEach((node) => globalThis.notices.push(node.textContent))));
+    seen.observe(document.getElementById('toasts'), { childList: true });
+  });
+  await first.end('SIGKILL');
+  const second = await startServer(binary, first.port);
+  await shows(page, NOTICE, 'could not be recovered');
+  await isOpen(page);
+  await post(second.url, 'news', 'after');
+  await shows(page, '.log .in .preview', '"after"');
+  equal((await page.evaluate(() => globalThis.notices)).length, 1, 'notices');
+  await close(page);
+  await second.end();
+});
+
+await check('a channel that was refused for good is forgotten', async () => {
+  const page = await openDemo('console');
+  await page.fill('input[name=channel][placeholder]', 'a*b');
+  await page.click('.card button:has-text("GET")');
+  await shows(page, NOTICE, 'a*b');
+  await until(async () => !(await texts(page, '.chips li')).some((text) => text.includes('a*b')), 'the end of its chip');
+  equal(await page.evaluate(() => localStorage.getItem('tidings.channels').includes('a*b')), false, 'what the browser remembers');
+  await close(page);
+});
+
+await check('players have colours that differ, on each page the same', async () => {
+  const pages = [];
+  for (let n = 0; n < 4; n++) pages.push(await openDemo('game'));
+  for (const page of pages) {
+    await page.focus('.board');
+    for (const key of [' ', 'ArrowRight', 'ArrowDown']) await page.keyboard.press(key);
+  }
+  const colours = (page) => page.$$eval('.scores li', (items) => Object.fromEntries(items.map((item) => [item.dataset.player, item.querySelector('i').style.background]).sort()));
+  await until(async () => Object.keys(await colours(pages[0])).length >= 4, 'four players');
+  const seen = await until(async () => {
+    const [a, b] = [await colours(pages[0]), await colours(pages[3])];
+    return JSON.stringify(a) === JSON.stringify(b) && a;
+  }, 'the same colours on two pages');
+  equal(new Set(Object.values(seen)).size, Object.keys(seen).length, 'different colours');
+  await close(...pages);
+});
+
+await check('the monitor counts sockets and streams, not idle HTTP connections', async () => {
+  const own = await startServer(binary);
+  const idle = await Promise.all(Array.from({ length: 7 }, () => new Promise((resolve) => {
+    const socket = net.connect(own.port, '127.0.0.1', () => socket.write(`GET /livez HTTP/1.1\r\nHost: 127.0.0.1:${own.port}\r\n\r\n`));
+    socket.once('data', () => resolve(socket));
+  })));
+  const page = await openDemo('monitor', own.url);
+  await shows(page, '.panel-monitor .tile:first-child .now', '1');
+  equal(await texts(page, '.panel-monitor .tile:first-child'), ['Sockets and streams1'], 'the first figure');
+  idle.forEach((socket) => socket.destroy());
+  await close(page);
+  await own.end();
+});
+
+await check('the operator’s key goes from the address into this tab, and with each request for figures', async () => {
+  const page = await open('about:blank');
+  const sent = [];
+  page.on('request', (request) => sent.push(request));
+  await page.goto(`${server.url}/#operator=k%2Fey-1`);
+  await isOpen(page);
+  equal(new URL(page.url()).hash, '', 'the fragment that is left');
+  equal(await page.evaluate(() => sessionStorage.getItem('tidings.operator')), 'k/ey-1', 'what the tab remembers');
+  await page.click('#tab-monitor');
+  const metrics = await until(() => sent.find((request) => request.url().endsWith('/metrics')), 'a request for metrics');
+  equal((await metrics.allHeaders()).authorization, 'Bearer k/ey-1', 'its Authorization');
+  equal(sent.map((request) => request.url()).filter((url) => url.includes('ey-1')), [], 'addresses with the key');
+  await close(page);
+});
+
+await check('the tutorial page is Chinese, shows its source, and reconnects by itself', async () => {
+  const first = await startServer(binary);
+  const page = await open(`${first.url}/tutorial`);
+  await isOpen(page);
+  equal(await page.evaluate(() => document.documentElement.lang), 'zh-CN', 'language');
+  const prose = await page.$$eval('h1, h2, p, button, .pill span', (found) => found.filter((each) => !/[\u4e00-\u9fff]/.test(each.textContent)).map((each) => each.textContent));
+  equal(prose, [], 'words without Chinese');
+  const script = await page.$eval('script', (each) => each.textContent.trim());
+  equal(await page.textContent('#source'), script, 'the source');
+  equal(await page.isHidden('#note'), true, 'the note for files, hidden');
+  await first.end('SIGKILL');
+  await until(() => page.$eval('#status', ({ dataset }) => dataset.state === 'closed'), 'the break');
+  const second = await startServer(binary, first.port);
+  await isOpen(page);
+  await page.click('#get:not([disabled])');
+  await shows(page, '#output .received', '服务器收到GET请求');
+  await close(page);
+  await second.end();
+});
+
+await check('no page met an error or its content security policy', () => equal(faults, [], 'faults'));
+await end();
+await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
+finish();
