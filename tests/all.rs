@@ -16,6 +16,7 @@ mod fronts;
 mod handshake;
 mod hostile;
 mod http;
+mod last_words;
 mod laws;
 mod library;
 mod logs;

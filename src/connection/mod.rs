@@ -12,8 +12,10 @@
 mod answering;
 mod batch;
 pub mod compression;
+mod echo;
 pub mod env;
 mod files;
+mod goodbye;
 mod http;
 pub mod outbox;
 mod reply;
@@ -154,9 +156,20 @@ impl Connection {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
             State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
-            State::Socket(_) => self.in_flight < IN_FLIGHT_MAX && self.hold == Hold::No && has_room,
+            State::Socket(_) => !self.waits_for_us() && has_room,
             State::Stream(_) | State::Ending(_) => true,
         }
+    }
+
+    /// Whether no answer is on its way.
+    #[inline]
+    fn is_answered(&self) -> bool {
+        self.in_flight == 0 && self.hold == Hold::No
+    }
+
+    /// Whether a socket is not read because of what it is owed, and not because of its peer.
+    fn waits_for_us(&self) -> bool {
+        self.in_flight >= IN_FLIGHT_MAX || self.hold != Hold::No
     }
 
     /// Why it is ending, if it is.
@@ -197,8 +210,9 @@ impl Connection {
     }
 
     /// Work came back from a worker, or from waiting for room: all its answers were posted before.
-    pub fn returned(&mut self) {
+    pub fn returned(&mut self, env: &mut Env) {
         self.hold = if self.in_flight > 0 { Hold::Answers } else { Hold::No };
+        self.end_if_answered(env);
     }
 
     /// One answer came.
@@ -215,6 +229,8 @@ impl Connection {
             State::Http(http) if self.in_flight > 0 || http.is_answering() => None,
             State::Http(http) if !self.outbox.is_empty() && http.is_idle() => None,
             State::Http(http) if http.is_idle() && rest_is_empty => Some(Reason::HttpDone),
+            // It may read to the end what it asked for; a peer that is gone resets the connection.
+            State::Socket(_) if !self.is_answered() || !self.outbox.is_empty() => None,
             State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
             State::Stream(_) => Some(Reason::PeerClosed),
             State::Ending(reason) => Some(*reason),
@@ -285,38 +301,6 @@ impl Connection {
         if after_waiting || matches!(self.state, State::Http(_) | State::Ending(_)) {
             self.since = now;
         }
-    }
-
-    /// Says goodbye for `reason` in the transport's own way, after what is queued. Idempotent.
-    pub fn close(&mut self, reason: Reason, env: &mut Env) {
-        match &self.state {
-            State::Http(http) => {
-                if !http.is_idle() || self.in_flight > 0 {
-                    self.close_after_answer();
-                    return;
-                }
-                self.end(reason, env);
-            }
-            State::Socket(_) => self.close_socket(reason, reason.label(), env),
-            State::Stream(_) => self.end_stream(reason, env),
-            State::Ending(_) => {}
-        }
-    }
-
-    /// Drops what is queued for a peer that does not read, and says only why.
-    pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
-        match &self.state {
-            // Its messages may lie in two pieces, so no boundary is known behind which a Close could stand.
-            State::Socket(socket) if socket.is_echo() => {
-                self.outbox.clear(env.spares);
-                self.end(reason, env);
-                return;
-            }
-            State::Socket(_) | State::Stream(_) => self.outbox.cut(env.spares),
-            State::Http(_) | State::Ending(_) => {}
-        }
-        self.close(reason, env);
-        self.end(reason, env);
     }
 
     fn end(&mut self, reason: Reason, env: &Env) {

@@ -31,7 +31,10 @@ impl Connection {
         }
         match self.transport() {
             Some(Transport::Http) => self.reply_http(answer, env),
-            Some(Transport::WebSocket) => self.reply_socket(answer, env),
+            Some(Transport::WebSocket) => {
+                self.reply_socket(answer, env);
+                self.end_if_answered(env);
+            }
             Some(Transport::EventStream) | None => {}
         }
     }

@@ -2,7 +2,9 @@
 
 use super::batch::Batch;
 use super::compression::Windows;
+use super::echo::echo;
 use super::env::{Env, Limits, Ticks};
+use super::goodbye::LastWord;
 use super::outbox::Outbox;
 use super::task::{RawWork, Rights, Task};
 use super::{Connection, Expired, Payload, State, Step};
@@ -30,13 +32,13 @@ pub(super) enum Endpoint {
 /// A live WebSocket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     endpoint: Endpoint,
     pub(super) rights: Rights,
     /// Its messages may be compressed with a window of so many bits.
     window_bits: Option<NonZeroU8>,
     /// When the message or frame under way began; [`Ticks::MAX`] while there is none.
-    begun: Ticks,
+    pub(super) begun: Ticks,
     /// What most sockets do not have most of the time.
     rare: Option<Box<Rare>>,
 }
@@ -48,6 +50,8 @@ struct Rare {
     batch: Option<Batch>,
     /// The windows that are kept from message to message.
     windows: Option<Windows>,
+    /// How it will end once everything is answered that came before.
+    last_word: Option<LastWord>,
 }
 
 /// Bytes of a message that have `message_timeout` to come.
@@ -62,9 +66,24 @@ impl Socket {
     ) -> Socket {
         let decoder =
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
-        let rare = windows.map(|windows| Box::new(Rare { batch: None, windows: Some(windows) }));
+        let rare = windows.map(|windows| Box::new(Rare { windows: Some(windows), ..Rare::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
         Socket { decoder, endpoint, rights, window_bits, begun: Ticks::MAX, rare }
+    }
+
+    /// Whether it ends as soon as everything is answered.
+    #[inline]
+    pub(super) fn has_last_word(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.last_word.is_some())
+    }
+
+    /// Keeps how it will end; the first last word is the one that counts.
+    pub(super) fn keep_last_word(&mut self, last_word: LastWord) {
+        self.rare.get_or_insert_default().last_word.get_or_insert(last_word);
+    }
+
+    pub(super) fn take_last_word(&mut self) -> Option<LastWord> {
+        self.rare.as_mut().and_then(|rare| rare.last_word.take())
     }
 
     pub(super) fn is_echo(&self) -> bool {
@@ -154,7 +173,7 @@ impl Socket {
     }
 
     /// Queues a message compressed; false when it should go out as it is.
-    fn send_packed(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) -> bool {
+    pub(super) fn send_packed(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) -> bool {
         let Some(bits) = self.window_bits else { return false };
         let made = env.codec.compressions();
         let packed = match self.windows() {
@@ -224,57 +243,14 @@ impl Socket {
         let rare = self.rare.get_or_insert_default();
         let is_whole = rare.batch.get_or_insert_with(|| Batch::new(of)).add(subscribed, write);
         let batch = if is_whole { rare.batch.take() } else { None };
-        if rare.batch.is_none() && rare.windows.is_none() {
+        if rare.batch.is_none() && rare.windows.is_none() && rare.last_word.is_none() {
             self.rare = None;
         }
         batch
     }
 }
 
-/// Echoes of one step: what a connection is asked between them costs more than an echo.
-const ECHOES_PER_STEP: u64 = 64;
-
 impl Connection {
-    /// Sends back what stands at the start of `input` in plain frames; how many bytes that were, 0 when the first is of
-    /// another kind.
-    fn echo_plain(&mut self, input: &mut [u8], env: &mut Env) -> usize {
-        let State::Socket(socket) = &mut self.state else { return 0 };
-        if !socket.is_echo() || !socket.is_plain() {
-            return 0;
-        }
-        let (mut consumed, mut messages, mut fault) = (0, 0, None);
-        self.outbox.append(env.spares, |out| {
-            while messages < ECHOES_PER_STEP
-                && let Some((size, event)) = socket.decoder.take_plain(&mut input[consumed..], &env.limits.echo_frames)
-            {
-                consumed += size;
-                messages += 1;
-                match event {
-                    Ok(Event::Text(payload)) => write_frame(out, Opcode::Text, &payload),
-                    Ok(Event::Binary(payload)) => write_frame(out, Opcode::Binary, &payload),
-                    Ok(_) => {}
-                    Err(error) => {
-                        fault = Some(error);
-                        messages -= 1;
-                        break;
-                    }
-                }
-            }
-        });
-        if consumed == 0 {
-            return 0;
-        }
-        // Whole messages are behind us; if part of one follows, its time begins with the next look at it.
-        socket.begun = Ticks::MAX;
-        env.counters.frames_in.add(messages);
-        env.counters.frames_out.add(messages);
-        if let Some(FrameError { reason, detail }) = fault {
-            env.fault(reason, detail);
-            self.close_socket(reason, detail, env);
-        }
-        consumed
-    }
-
     pub(super) fn step_socket<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
         if input.is_empty() {
             return (0, Step::NeedMore);
@@ -328,8 +304,7 @@ impl Connection {
                             // A Close without a code is answered by one without a code (RFC 6455 section 5.5.1).
                             None => header(Opcode::Close, 0).0[..2].to_vec(),
                         };
-                        self.outbox.append(env.spares, |out| out.extend_from_slice(&frame));
-                        self.end(Reason::PeerClosed, env);
+                        self.end_after_answers(LastWord::answering(frame), env);
                         return (consumed, Step::Continue);
                     }
                 }
@@ -340,14 +315,6 @@ impl Connection {
         env.fault(last_word.0, last_word.1);
         self.close_socket(last_word.0, last_word.1, env);
         (consumed, Step::Continue)
-    }
-
-    pub(super) fn close_socket(&mut self, reason: Reason, detail: &str, env: &mut Env) {
-        let code = reason.websocket_code();
-        let text = if detail.is_empty() { reason.label() } else { detail };
-        let frame = close_frame(code, text);
-        self.outbox.append(env.spares, |out| out.extend_from_slice(&frame));
-        self.end(reason, env);
     }
 
     pub(super) fn expire_socket(&mut self, env: &mut Env) -> Expired {
@@ -363,6 +330,11 @@ impl Connection {
             }
             return Expired::Continue;
         }
+        if self.waits_for_us() {
+            // Its pong may be waiting in the kernel, where nobody looks before its requests are answered.
+            self.since = env.now;
+            return Expired::Continue;
+        }
         if self.ping_sent {
             self.close_socket(Reason::PingTimeout, "", env);
             return Expired::Continue;
@@ -371,22 +343,6 @@ impl Connection {
         self.since = env.now;
         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue
-    }
-}
-
-/// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
-fn echo(socket: &mut Socket, outbox: &mut Outbox, env: &mut Env, opcode: Opcode, payload: frame::Payload<'_>) {
-    match payload {
-        frame::Payload::Borrowed(bytes) => socket.send(opcode, bytes, outbox, env),
-        frame::Payload::Owned(bytes) => {
-            if socket.send_packed(opcode, &bytes, outbox, env) {
-                return;
-            }
-            env.counters.frames_out.add(1);
-            let (head, size) = header(opcode, bytes.len());
-            outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
-            outbox.push_own(bytes, env.spares);
-        }
     }
 }
 

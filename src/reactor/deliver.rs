@@ -6,6 +6,7 @@ use super::flush::GATHER_BYTES_MAX;
 use super::run::Run;
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::close::Reason;
+use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, Reply};
 use crate::hub::publication::Publication;
@@ -272,14 +273,14 @@ impl Core {
     fn take_back<S: Socket>(&mut self, returned: Returned, entries: &mut Entries<S>) {
         let Returned { to, buffer, outcome } = returned;
         self.keep_buffer(buffer);
-        let (mut blocked, mut panicked) = (false, false);
+        let (mut blocked, mut panicked) = (None, false);
         match outcome {
             Outcome::Done => {}
             Outcome::Panicked => panicked = true,
             Outcome::Blocked(work) => {
                 self.setup.counters.publish_waits.add(1);
+                blocked = Some(work.remaining());
                 self.park_work(work);
-                blocked = true;
             }
         }
         let Some(entry) = entries.get_exact(to.slot, to.generation) else {
@@ -288,8 +289,11 @@ impl Core {
         };
         if panicked {
             entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
-        } else if !blocked {
-            entry.connection.returned();
+        } else if let Some(answers) = blocked {
+            // What is left of it is answered from this thread.
+            entry.connection.submitted(answers, Hold::Elsewhere);
+        } else {
+            entry.connection.returned(&mut self.env(entry.address));
         }
         self.settle(to.slot, entry);
     }

@@ -128,7 +128,7 @@ impl Core {
         if let Some(holder) = holder
             && let Some(entry) = entries.get_exact(holder.slot, holder.generation)
         {
-            entry.connection.returned();
+            entry.connection.returned(&mut self.env(entry.address));
             self.settle(holder.slot, entry);
         }
     }

@@ -74,6 +74,8 @@ happened! {
     too_many,
     /// Batches answered.
     batches,
+    /// Goodbyes and faults of clients, each after all their answers.
+    answered_before_a_close,
     /// Connections closed because they read too slowly.
     slow_consumers,
     /// Connections closed because all of them together did.

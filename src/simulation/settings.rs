@@ -26,7 +26,7 @@ pub(super) struct Plan {
 }
 
 /// The largest message, body and publication, in bytes.
-const MESSAGE_BYTES: usize = 4096;
+pub(super) const MESSAGE_BYTES: usize = 4096;
 
 /// Draws a configuration and a plan.
 pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {

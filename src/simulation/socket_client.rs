@@ -1,6 +1,7 @@
 //! A WebSocket client and its model: what it asked, what it is subscribed to, and what it may therefore be told.
 
 use super::ledger::Ledger;
+use super::settings::MESSAGE_BYTES;
 use crate::wire::deflate::{Codec, Contexts, Tuning};
 use crate::wire::frame::{Decoded, Decoder, Event, FrameLimits, Kind, Opcode, Role, write_masked};
 use rand::RngExt;
@@ -39,6 +40,10 @@ pub(super) struct SocketClient {
     /// Positions of subscriptions that ended, to resume from.
     left: BTreeMap<String, Track>,
     next_id: u64,
+    /// Requests and batches so far.
+    asks: usize,
+    /// How many came before one that is larger than a message may be.
+    guilty: Option<usize>,
     /// The Close that came.
     pub(super) closed: Option<(u16, String)>,
     /// It said goodbye itself.
@@ -70,6 +75,8 @@ impl SocketClient {
             tracks: BTreeMap::new(),
             left: BTreeMap::new(),
             next_id: 1,
+            asks: 0,
+            guilty: None,
             closed: None,
             leaving: false,
             name: (0, 0, 0),
@@ -94,23 +101,41 @@ impl SocketClient {
             0..4 => write_masked(&mut out, Opcode::Ping, true, b"are you there", MASK),
             4..6 => {
                 self.leaving = true;
-                write_masked(&mut out, Opcode::Close, true, &1000_u16.to_be_bytes(), MASK);
+                self.last_word(&mut out);
             }
             6..20 => {
                 let (requests, asked): (Vec<Value>, Vec<Asked>) =
                     (0..random.random_range(1..6)).map(|_| self.request(random, channels, ledger)).unzip();
-                self.asked.push_back(Asked::Batch(asked));
-                ledger.tell(self.name, "says", json!(requests).to_string().as_bytes());
-                say(&mut out, random, &json!(requests).to_string());
+                self.ask(&mut out, random, &json!(requests), Asked::Batch(asked), ledger);
             }
             _ => {
                 let (request, asked) = self.request(random, channels, ledger);
-                self.asked.push_back(asked);
-                ledger.tell(self.name, "says", request.to_string().as_bytes());
-                say(&mut out, random, &request.to_string());
+                self.ask(&mut out, random, &request, asked, ledger);
             }
         }
         out
+    }
+
+    fn ask(&mut self, out: &mut Vec<u8>, random: &mut StdRng, request: &Value, asked: Asked, ledger: &Ledger) {
+        let text = request.to_string();
+        ledger.tell(self.name, "says", text.as_bytes());
+        if text.len() > MESSAGE_BYTES {
+            self.guilty.get_or_insert(self.asks);
+        }
+        self.asks += 1;
+        self.asked.push_back(asked);
+        say(out, random, &text);
+    }
+
+    /// A Close, or one of the faults that are answered by one.
+    fn last_word(&self, out: &mut Vec<u8>) {
+        match self.next_id % 4 {
+            0 => write_masked(out, Opcode::Text, true, b"\"\xff\"", MASK),
+            // An opcode that there is not; a message of 1 GiB.
+            1 => out.extend([0x83, 0x80, 0, 0, 0, 0]),
+            2 => out.extend([0x81, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0]),
+            _ => write_masked(out, Opcode::Close, true, &1000_u16.to_be_bytes(), MASK),
+        }
     }
 
     fn request(&mut self, random: &mut StdRng, channels: usize, ledger: &mut Ledger) -> (Value, Asked) {
@@ -175,6 +200,12 @@ impl SocketClient {
                 Event::Pong(payload) => assert_eq!(payload, b"are you there"),
                 Event::Close(said) => {
                     let (code, reason) = said.unwrap_or((1005, ""));
+                    if matches!(code, 1000 | 1002 | 1007 | 1009) {
+                        assert!(self.leaving || self.guilty.is_some(), "closed with {code} {reason} for nothing");
+                        let unanswered = self.guilty.map_or(0, |answers| self.asks - answers);
+                        assert_eq!(self.asked.len(), unanswered, "not answered before the Close: {:?}", self.asked);
+                        ledger.happened.answered_before_a_close += 1;
+                    }
                     self.closed = Some((code, reason.to_owned()));
                 }
                 other => panic!("nobody asked for {other:?}"),

@@ -227,6 +227,14 @@ impl Peer {
                 let said = said.map(|frame| (u16::from(frame.code), frame.reason.to_string()));
                 let rewritten = said.as_ref().is_some_and(|(_, reason)| reason == "Protocol violation");
                 assert!(!rewritten, "a close code that must not be sent");
+                // Who is cut off loses its answers with everything else that it did not read.
+                let is_cut_off =
+                    said.is_some_and(|(_, reason)| matches!(&*reason, "slow_consumer" | "outbound_budget"));
+                assert!(
+                    is_cut_off || socket.expected.is_empty(),
+                    "not answered before the Close: {:?}",
+                    socket.expected
+                );
                 self.phase = Phase::Over;
             }
             Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_)) => {}

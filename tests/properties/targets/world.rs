@@ -471,7 +471,12 @@ impl World {
         let mut work = Box::new(raw.prepare(to, &mut JsonScratch::new()));
         match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
             Progress::Done => self.boxes.letters.borrow_mut().push_back(Letter::Returned(to)),
-            Progress::Blocked => self.park(work),
+            Progress::Blocked => {
+                if let Some(slot) = self.find(to) {
+                    self.clients[slot].connection.submitted(work.remaining(), Hold::Elsewhere);
+                }
+                self.park(work);
+            }
         }
     }
 
@@ -487,7 +492,7 @@ impl World {
             give_up(&mut work, &self.hub, &self.boxes, now, 0);
         }
         if let Some(slot) = self.find(work.to) {
-            self.clients[slot].connection.returned();
+            self.clients[slot].connection.returned(&mut env!(self));
             self.feed(slot);
         }
     }
@@ -518,7 +523,7 @@ impl World {
                 Some(Letter::Delivery(Delivery::Reply(reply))) => self.reply(reply),
                 Some(Letter::Returned(to)) => {
                     if let Some(slot) = self.find(to) {
-                        self.clients[slot].connection.returned();
+                        self.clients[slot].connection.returned(&mut env!(self));
                         self.feed(slot);
                     }
                 }

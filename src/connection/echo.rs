@@ -1,0 +1,74 @@
+//! `/echo`: messages that go back as they came, the short way when they are small and plain.
+
+use super::env::{Env, Ticks};
+use super::outbox::Outbox;
+use super::socket::Socket;
+use super::{Connection, State};
+use crate::wire::frame::{self, Event, FrameError, Opcode, header, write_frame};
+
+/// Echoes of one step: what a connection is asked between them costs more than an echo.
+const ECHOES_PER_STEP: u64 = 64;
+
+impl Connection {
+    /// Sends back what stands at the start of `input` in plain frames; how many bytes that were, 0 when the first is of
+    /// another kind.
+    pub(super) fn echo_plain(&mut self, input: &mut [u8], env: &mut Env) -> usize {
+        let State::Socket(socket) = &mut self.state else { return 0 };
+        if !socket.is_echo() || !socket.is_plain() {
+            return 0;
+        }
+        let (mut consumed, mut messages, mut fault) = (0, 0, None);
+        self.outbox.append(env.spares, |out| {
+            while messages < ECHOES_PER_STEP
+                && let Some((size, event)) = socket.decoder.take_plain(&mut input[consumed..], &env.limits.echo_frames)
+            {
+                consumed += size;
+                messages += 1;
+                match event {
+                    Ok(Event::Text(payload)) => write_frame(out, Opcode::Text, &payload),
+                    Ok(Event::Binary(payload)) => write_frame(out, Opcode::Binary, &payload),
+                    Ok(_) => {}
+                    Err(error) => {
+                        fault = Some(error);
+                        messages -= 1;
+                        break;
+                    }
+                }
+            }
+        });
+        if consumed == 0 {
+            return 0;
+        }
+        // Whole messages are behind us; if part of one follows, its time begins with the next look at it.
+        socket.begun = Ticks::MAX;
+        env.counters.frames_in.add(messages);
+        env.counters.frames_out.add(messages);
+        if let Some(FrameError { reason, detail }) = fault {
+            env.fault(reason, detail);
+            self.close_socket(reason, detail, env);
+        }
+        consumed
+    }
+}
+
+/// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
+pub(super) fn echo(
+    socket: &mut Socket,
+    outbox: &mut Outbox,
+    env: &mut Env,
+    opcode: Opcode,
+    payload: frame::Payload<'_>,
+) {
+    match payload {
+        frame::Payload::Borrowed(bytes) => socket.send(opcode, bytes, outbox, env),
+        frame::Payload::Owned(bytes) => {
+            if socket.send_packed(opcode, &bytes, outbox, env) {
+                return;
+            }
+            env.counters.frames_out.add(1);
+            let (head, size) = header(opcode, bytes.len());
+            outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
+            outbox.push_own(bytes, env.spares);
+        }
+    }
+}

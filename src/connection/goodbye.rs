@@ -1,0 +1,103 @@
+//! How a connection ends: after what it is owed when it may be, at once when its peer does not read.
+
+use super::env::Env;
+use super::{Connection, Hold, State};
+use crate::close::Reason;
+use crate::wire::frame::close_frame;
+
+/// A Close that is ready, and why it is sent.
+#[derive(Debug)]
+pub(super) struct LastWord {
+    reason: Reason,
+    frame: Vec<u8>,
+}
+
+impl LastWord {
+    fn new(reason: Reason, detail: &str) -> LastWord {
+        let text = if detail.is_empty() { reason.label() } else { detail };
+        LastWord { reason, frame: close_frame(reason.websocket_code(), text) }
+    }
+
+    /// What answers the peer's own Close.
+    pub(super) fn answering(frame: Vec<u8>) -> LastWord {
+        LastWord { reason: Reason::PeerClosed, frame }
+    }
+}
+
+impl Connection {
+    /// Says goodbye for `reason` in the transport's own way, after what is queued. Idempotent.
+    pub fn close(&mut self, reason: Reason, env: &mut Env) {
+        match &self.state {
+            State::Http(http) => {
+                if !http.is_idle() || self.in_flight > 0 {
+                    self.close_after_answer();
+                    return;
+                }
+                self.end(reason, env);
+            }
+            State::Socket(_) => self.close_socket(reason, reason.label(), env),
+            State::Stream(_) => self.end_stream(reason, env),
+            State::Ending(_) => {}
+        }
+    }
+
+    /// Drops what is queued for a peer that does not read, and says only why.
+    pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
+        match &self.state {
+            // Its messages may lie in two pieces, so no boundary is known behind which a Close could stand.
+            State::Socket(socket) if socket.is_echo() => {
+                self.outbox.clear(env.spares);
+                self.end(reason, env);
+                return;
+            }
+            State::Socket(_) => {
+                self.outbox.cut(env.spares);
+                self.end_socket(&LastWord::new(reason, ""), env);
+                return;
+            }
+            State::Stream(_) => self.outbox.cut(env.spares),
+            State::Http(_) | State::Ending(_) => {}
+        }
+        self.close(reason, env);
+        self.end(reason, env);
+    }
+
+    /// Says goodbye to a socket, after the answers that are still on their way.
+    pub(super) fn close_socket(&mut self, reason: Reason, detail: &str, env: &mut Env) {
+        self.end_after_answers(LastWord::new(reason, detail), env);
+    }
+
+    /// Law 2: what was read before a Close is answered before the Close is, so it waits for what is in flight, with a
+    /// worker or parked. Nothing is read meanwhile.
+    pub(super) fn end_after_answers(&mut self, last_word: LastWord, env: &mut Env) {
+        if self.is_answered() {
+            return self.end_socket(&last_word, env);
+        }
+        let State::Socket(socket) = &mut self.state else { return };
+        socket.keep_last_word(last_word);
+        if self.hold == Hold::No {
+            self.hold = Hold::Answers;
+        }
+    }
+
+    /// Ends a socket that was only waiting for its answers.
+    #[inline]
+    pub(super) fn end_if_answered(&mut self, env: &mut Env) {
+        if matches!(&self.state, State::Socket(socket) if socket.has_last_word()) && self.is_answered() {
+            self.say_last_word(env);
+        }
+    }
+
+    #[cold]
+    fn say_last_word(&mut self, env: &mut Env) {
+        let State::Socket(socket) = &mut self.state else { return };
+        if let Some(last_word) = socket.take_last_word() {
+            self.end_socket(&last_word, env);
+        }
+    }
+
+    fn end_socket(&mut self, last_word: &LastWord, env: &mut Env) {
+        self.outbox.append(env.spares, |out| out.extend_from_slice(&last_word.frame));
+        self.end(last_word.reason, env);
+    }
+}
