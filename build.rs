@@ -17,7 +17,7 @@ const MARK: &str = "/v/VERSION/";
 /// The browser client stands in parts, in this folder and in this order. Users have one file to load: what they are served is
 /// all of them between two lines of its kind.
 const CLIENT: &str = "client";
-const PARTS: [&str; 5] = ["settings.js", "frames.js", "channel.js", "connection.js", "tidings.js"];
+const PARTS: [&str; 6] = ["settings.js", "surroundings.js", "frames.js", "channel.js", "connection.js", "tidings.js"];
 const KINDS: [(&str, &str, &str); 1] =
     [("tidings.js", "", "export { Tidings, TidingsError };\nexport default Tidings;\n")];
 

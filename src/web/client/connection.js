@@ -4,7 +4,7 @@
 const REFUSALS = /^(forbidden|unauthorized|origin_not_allowed|misdirected_request|not_found)/;
 
 class Connection {
-  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #openedAt = 0; #heard = 0; #asked = 0;
+  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #openedAt = null; #heard = 0; #asked = null;
   #state = 'closed'; #told = 'closed'; #stop = () => {};
 
   /** `owner` hears `opened()`, `received(data)`, `broke(close)` and `changed(state)`, and asks the server by `ask()`. */
@@ -12,11 +12,7 @@ class Connection {
     this.#url = url;
     this.#options = options;
     this.#owner = owner;
-    if (globalThis.addEventListener) {
-      const ending = new AbortController();
-      for (const name of ['online', 'pageshow']) globalThis.addEventListener(name, () => this.#wake(), { signal: ending.signal });
-      this.#stop = () => ending.abort();
-    }
+    this.#stop = listen({ online: () => this.#online(), offline: () => this.#offline(), pageshow: () => this.#wake() });
   }
 
   get state() { return this.#state; }
@@ -61,8 +57,8 @@ class Connection {
 
   #opened() {
     clearTimeout(this.#timer);
-    this.#openedAt = this.#heard = Date.now();
-    this.#asked = 0;
+    this.#openedAt = this.#heard = now();
+    this.#asked = null;
     this.#state = 'open';
     this.#guard();
     this.#tell();
@@ -70,7 +66,8 @@ class Connection {
   }
 
   #receive(data) {
-    this.#heard = Date.now();
+    this.#heard = now();
+    this.#asked = null;
     this.#owner.received(typeof data === 'string' ? data : new Uint8Array(data));
   }
 
@@ -97,36 +94,46 @@ class Connection {
 
   #pause({ fault }, refused) {
     const { base, cap, stable } = this.#options;
-    if (this.#openedAt && Date.now() - this.#openedAt >= stable) this.#attempt = 0;
-    this.#openedAt = 0;
+    if (this.#openedAt !== null && now() - this.#openedAt >= stable) this.#attempt = 0;
+    this.#openedAt = null;
     if (refused) return cap * (0.5 + Math.random() / 2);
     // One faulty request less with each connection: the others need not wait longer and longer for it.
     if (!fault || !this.#owner.unanswered) this.#attempt++;
     return Math.random() * Math.min(cap, base * 2 ** Math.max(0, this.#attempt - 1));
   }
 
+  /** Events of the network may lie (a server on this machine needs none), so attempts go on; they cost nothing without one. */
+  #offline() {
+    this.#attempt = 0;
+    if (this.#socket) this.#drop(0, 'the network went away');
+  }
+
+  /** An attempt that began without a network waits for packets that were lost. */
+  #online() {
+    if (this.#state === 'connecting') this.#release();
+    this.#wake();
+  }
+
   /** The network or the page came back: do not wait for a timer that slept as well. */
   #wake() {
     if (this.#state === 'open') return this.#ask();
-    if (this.#state !== 'waiting' && this.#state !== 'refused') return undefined;
+    if (this.#state === 'closed' || this.#socket) return undefined;
     this.#attempt = 0;
     return this.#reconnect();
   }
 
   /** One timer watches for silence: until the question is due, then until its answer is. */
   #guard() {
-    const waits = this.#asked > this.#heard;
-    const due = waits ? this.#asked + this.#options.answer : this.#heard + this.#options.silence;
-    if (Date.now() < due) this.#watch = setTimeout(() => this.#guard(), due - Date.now());
-    else if (waits) this.#drop(0, 'no answer to livez');
-    else this.#ask();
+    const { silence, answer } = this.#options;
+    const late = now() - (this.#asked === null ? this.#heard + silence : this.#asked + answer);
+    if (late < 0) this.#watch = setTimeout(() => this.#guard(), -late);
+    else if (this.#asked !== null && late < answer) this.#drop(0, 'no answer to livez');
+    else this.#ask(); // also where this timer slept for so long that the answer may have come and not been read
   }
 
   #ask() {
-    if (this.#asked > this.#heard) return; // already asked
     clearTimeout(this.#watch);
-    this.#asked = this.#heard = Date.now();
-    this.#heard--; // so that only what comes from now on is an answer
+    this.#asked = now();
     this.#owner.ask();
     if (this.#state === 'open') this.#guard();
   }

@@ -57,12 +57,33 @@ export function fakeClock() {
     move(end);
     await settle();
   };
+  /** The machine sleeps: every timer is late when it wakes. */
+  clock.sleep = (ms) => move(clock.monotonic + ms);
   clock.restore = () => {
     Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout });
     Date.now = real.now;
     Object.defineProperty(globalThis, 'performance', { value: real.performance, configurable: true, writable: true });
   };
   return clock;
+}
+
+/** What tells of the network and the page: `fire('offline')`. */
+export function fakePage() {
+  const heard = [];
+  const same = (name, fn) => heard.findIndex((each) => each.name === name && each.fn === fn);
+  globalThis.addEventListener = (name, fn, { signal } = {}) => {
+    heard.push({ name, fn });
+    signal?.addEventListener('abort', () => globalThis.removeEventListener(name, fn));
+  };
+  globalThis.removeEventListener = (name, fn) => void (same(name, fn) >= 0 && heard.splice(same(name, fn), 1));
+  return {
+    fire: (name) => heard.filter((each) => each.name === name).forEach(({ fn }) => fn({ type: name })),
+    listeners: () => heard.length,
+    leave() {
+      delete globalThis.addEventListener;
+      delete globalThis.removeEventListener;
+    },
+  };
 }
 
 export const LIMITS = { message_bytes: 65_536, body_bytes: 1_048_576, binary: true, batch: 100 };
