@@ -42,7 +42,7 @@ impl Circle {
         let mut stream = RawClient::connect(server.address());
         // HTTP/1.0, so that no chunks lie between the lines.
         stream.send(format!("GET /channels/{CHANNEL} HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n"));
-        stream.read_until(b"recovered\":false}\n\n");
+        stream.read_until(b"\"offset\":0}\n\n");
         stream.received.clear();
         let (sender, library) = channel();
         let subscription = server.subscribe(CHANNEL, move |publication| {

@@ -105,12 +105,32 @@ fn a_request_whose_head_has_begun_is_answered_too_and_readyz_says_503_by_then() 
             let answer = client.exchange("Host: localhost\r\n\r\n");
             assert_eq!((answer.status, answer.field("Connection")), (status, Some("close")), "{target}");
             if status == 503 {
-                assert_eq!((answer.code().as_str(), answer.field("Retry-After")), ("server_shutdown", Some("1")));
+                assert_eq!((answer.code().as_str(), answer.says_when()), ("server_shutdown", true));
             }
             assert!(client.is_ended());
             drop(client);
             assert_eq!(stopping.join().expect("no panic"), 0);
         }
+    });
+}
+
+#[test]
+fn a_stream_whose_head_ends_during_the_drain_is_refused_in_a_stream() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let mut client = HttpClient::connect(server.address());
+        let before = bytes_read(&server);
+        let begun = "GET /channels/d HTTP/1.1\r\nAccept: text/event-stream\r\n";
+        client.raw.send(begun);
+        wait_for_bytes(&server, before, begun.len());
+        let stopping = begin_stop(server, LONG);
+        client.raw.send("Host: localhost\r\n\r\n");
+        let text = String::from_utf8(client.raw.read_to_end().to_vec()).expect("UTF-8");
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "a browser gives up on any other: {text}");
+        assert!(text.contains("\nevent: refused\ndata: {\"code\":\"server_shutdown\",\"message\":\""), "{text}");
+        assert!(text.contains("\r\n\r\n") && text.contains("retry: ") && text.ends_with("\r\n0\r\n\r\n"), "{text}");
+        drop(client);
+        assert_eq!(stopping.join().expect("no panic"), 0);
     });
 }
 

@@ -1,12 +1,15 @@
 //! Answers over HTTP: what they need to know of their request, and how answers and refusals are written.
 
 use super::env::Env;
+use super::options::ignored;
+use super::stream::is_for_now;
 use super::{Connection, State};
 use crate::access::cors_fields;
 use crate::close::Reason;
 use crate::wire::http::answer::{AnswerHead, refusal_body, write_answer};
 use crate::wire::http::head::{Head, HeadError, Method, Version};
-use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;
+use crate::wire::http::upgrade::{UPGRADE_REQUIRED_FIELDS, wants_upgrade};
+use crate::wire::refusal::Refusal;
 use smallvec::SmallVec;
 
 /// The media type of every JSON answer.
@@ -21,6 +24,10 @@ pub(super) struct Asked {
     pub(super) send_body: bool,
     /// `POST /ws`: its answer is the one that a socket would get.
     pub(super) as_on_socket: bool,
+    /// GET of an event stream.
+    pub(super) stream: bool,
+    /// What of its query such a stream ignores.
+    pub(super) ignored: Option<Box<str>>,
     /// The origin whose pages may read the answer.
     pub(super) cors_origin: Option<Box<str>>,
 }
@@ -39,11 +46,15 @@ pub(super) struct Ready {
 
 impl Asked {
     pub(super) fn of(head: &Head<'_>, env: &Env) -> Asked {
+        let is_get = head.method == Method::Get && !wants_upgrade(head);
+        let stream = is_get && head.accepts_event_stream() && head.path.starts_with("/channels/");
         Asked {
             version: head.version,
             keep_alive: head.keep_alive && !env.draining,
             send_body: head.method != Method::Head,
             as_on_socket: false,
+            stream,
+            ignored: if stream { ignored(head) } else { None },
             cors_origin: None,
         }
     }
@@ -52,6 +63,7 @@ impl Asked {
 impl Connection {
     /// Writes the answer to the current request, and ends the connection if that was its last.
     pub(super) fn answer(&mut self, asked: &Asked, ready: &Ready, env: &mut Env) {
+        let seconds;
         let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
         if let Some(caching) = ready.public {
             extra.push(("Vary", "Accept-Encoding"));
@@ -67,7 +79,8 @@ impl Connection {
             extra.push(("WWW-Authenticate", "Bearer"));
         }
         if matches!(ready.status, 429 | 503) {
-            extra.push(("Retry-After", "1"));
+            seconds = env.around(env.limits.retry_ms).div_ceil(1000).max(1).to_string();
+            extra.push(("Retry-After", &seconds));
         }
         if let (Some(origin), None) = (&asked.cors_origin, ready.public) {
             extra.extend(cors_fields(origin));
@@ -101,8 +114,13 @@ impl Connection {
         env: &mut Env,
     ) {
         env.refuse(error.reason, &error.message);
+        let status = error.reason.http_status();
+        if asked.stream && is_for_now(status) {
+            let refusal = Refusal::new(status, error.reason.label(), error.message.clone());
+            return self.refuse_stream(asked, &refusal, error.reason, env);
+        }
         let mut ready = Ready {
-            status: error.reason.http_status(),
+            status,
             content_type: Some(JSON),
             body: refusal_body(error.reason.label(), &error.message),
             ..Ready::default()
@@ -126,6 +144,8 @@ impl Connection {
             keep_alive: false,
             send_body: true,
             as_on_socket: false,
+            stream: false,
+            ignored: None,
             cors_origin: None,
         };
         self.answer_refusal(&asked, error, env);

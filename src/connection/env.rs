@@ -168,9 +168,16 @@ pub struct Env<'a> {
     pub notes: &'a Notes,
     /// Whether the server is shutting down.
     pub draining: bool,
+    /// Draws a number at random.
+    pub draw: &'a mut dyn FnMut() -> u64,
 }
 
 impl Env<'_> {
+    /// `span` with up to a half of it more or less: those who were all told at once should not all come back at once.
+    pub fn around(&mut self, span: u64) -> u64 {
+        span / 2 + (self.draw)() % span.saturating_add(1)
+    }
+
     /// The time in milliseconds since the start: what the journal counts in.
     #[must_use]
     pub fn now_ms(&self) -> u64 {

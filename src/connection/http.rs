@@ -181,6 +181,11 @@ impl Connection {
                 self.answer(&asked, &ready, env);
                 (used, Step::Continue)
             }
+            Plan::StreamHead => {
+                asked.keep_alive &= !has_body;
+                self.answer_stream_head(&asked, env);
+                (used, Step::Continue)
+            }
             Plan::Refuse { error, allow } => {
                 asked.keep_alive &= !has_body;
                 self.answer_refusal_with(&asked, &error, allow, env);

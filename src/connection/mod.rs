@@ -17,6 +17,7 @@ pub mod env;
 mod files;
 mod goodbye;
 mod http;
+mod options;
 pub mod outbox;
 mod reply;
 mod routes;
@@ -352,6 +353,7 @@ mod tests {
             backstage: &NoPages,
             notes: &Notes::default(),
             draining: false,
+            draw: &mut || 0,
         };
         let mut connection = Connection::new(true, 0);
         let rights = Rights { publish: true, administer: false };

@@ -1,19 +1,16 @@
 //! Answers on their way out: each in the form in which its request came.
 
-use super::answering::{Asked, JSON, Ready};
+use super::answering::{JSON, Ready};
 use super::compression::Windows;
 use super::env::{Env, Limits};
 use super::routes::Switch;
 use super::socket::Socket;
-use super::stream::Stream;
+use super::stream::is_for_now;
 use super::task::{RawWork, Rights, Task};
 use super::{Connection, Payload, State, Transport};
-use crate::access::cors_fields;
 use crate::close::Reason;
 use crate::hub::post::{Answer, ChannelId, ConnId, Form, Reply};
 use crate::wire::frame::{Opcode, header, write_frame};
-use crate::wire::http::answer::{AnswerHead, write_stream_head};
-use crate::wire::http::head::Version;
 use crate::wire::http::upgrade::write_switching;
 use crate::wire::media::ENCODED;
 use crate::wire::publication::Epoch;
@@ -103,6 +100,9 @@ impl Connection {
         let Reply { to, form, id, answer } = answer;
         match (form, &answer) {
             (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
+            (Form::EventStream, Answer::Refused(refusal)) if is_for_now(refusal.status) => {
+                self.refuse_stream(&asked, refusal, Reason::Overloaded, env);
+            }
             (Form::HttpPlain, Answer::PlainPost | Answer::Published { .. }) => {
                 let body = env.limits.plain_post_text.clone().into_bytes();
                 let content_type = Some("text/plain; charset=utf-8");
@@ -139,41 +139,6 @@ impl Connection {
         }
         let task = Task::Request(Box::new(subscribe?));
         Some(RawWork { form: Form::Upgrade, task, payload: Payload::Borrowed(&[]), rights })
-    }
-
-    fn begin_stream(&mut self, asked: &Asked, answer: &Answer, env: &mut Env) {
-        let Answer::Channel { position, recovered, publications, .. } = answer else { return };
-        let chunked = asked.version == Version::Http11;
-        let mut extra = vec![("Vary", "Accept, Origin"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")];
-        if let Some(origin) = &asked.cors_origin {
-            extra.extend(cors_fields(origin));
-        }
-        let head = AnswerHead {
-            status: 200,
-            content_type: Some("text/event-stream"),
-            keep_alive: asked.keep_alive,
-            version: asked.version,
-            extra: &extra,
-        };
-        self.outbox.append(env.spares, |out| write_stream_head(out, &head, env.date));
-        self.outbox.pin(env.spares);
-        let stream = Stream::new(chunked);
-        // The position that the reader has before the replay: each block of the replay moves it on.
-        let mut before = *position;
-        if let Some(first) = publications.first() {
-            before.offset = first.offset() - 1;
-        }
-        let retry_ms = env.limits.retry_ms;
-        let recovered = recovered.unwrap_or(false);
-        stream.append(&mut self.outbox, env, |out| sse::first_block(out, retry_ms, &before, recovered));
-        self.state = State::Stream(stream);
-        self.since = env.now;
-        for publication in publications {
-            self.push(publication, false, env);
-        }
-        if env.draining {
-            self.end_stream(Reason::ServerShutdown, env);
-        }
     }
 
     /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.

@@ -4,6 +4,7 @@ use super::answering::{Asked, JSON, Ready};
 use super::compression::Share;
 use super::env::{Env, STRICT_SUBPROTOCOL};
 use super::files;
+use super::options::{read_item, unknown_option};
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
@@ -16,11 +17,10 @@ use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
 use crate::wire::media::{check_encoding, check_media_type};
 use crate::wire::name::parse_name;
-use crate::wire::parse::{Dialect, check_event, check_key, hint, shown};
-use crate::wire::publication::Position;
+use crate::wire::parse::{Dialect, check_event, check_key};
 use crate::wire::refusal::Refusal;
 use crate::wire::reply::body_limits;
-use crate::wire::request::{ChannelName, GetOptions, Item, RefusedItem, Request, Since, Verb};
+use crate::wire::request::{ChannelName, Item, RefusedItem, Request, Verb};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -30,6 +30,8 @@ pub(super) enum Plan {
     Answer(Ready),
     /// Refuse, with the methods that are allowed if that was the trouble.
     Refuse { error: HeadError, allow: Option<&'static str> },
+    /// What a GET would be answered before the stream: this one is a HEAD.
+    StreamHead,
     /// A request for the hub, without a body.
     Request { item: Item, form: Form, rights: Rights },
     /// A request for the hub whose payload is the body.
@@ -78,7 +80,7 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
         Ok(access) => {
             asked.cors_origin.clone_from(&access.cors_origin);
             asked.as_on_socket = head.method == Method::Post && head.path == "/ws";
-            route(head, &access, env)
+            if asked.stream && env.draining { draining() } else { route(head, &access, env) }
         }
         // Files are public: their answers are the same for pages of every origin.
         Err(error) if error.reason == Reason::OriginNotAllowed && !facts.upgrade && !turned_away => {
@@ -139,6 +141,7 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
         Method::Get if head.accepts_event_stream() => {
             Plan::Request { item: read_item(head, channel, false), form: Form::EventStream, rights }
         }
+        Method::Head if head.accepts_event_stream() => Plan::StreamHead,
         Method::Get | Method::Head => Plan::Request { item: read_item(head, channel, true), form: Form::Http, rights },
         Method::Post => publish(head, channel, rights),
         Method::Delete if access.standing == Standing::Unknown => {
@@ -235,64 +238,12 @@ fn dialect_of(upgrade: &Upgrade) -> Endpoint {
     Endpoint::Channels(if strict { Dialect::Strict } else { Dialect::Open })
 }
 
-/// GET of a channel, whatever its transport: `?since=`, `?last=`, `?limit=` and `Last-Event-ID`.
-///
-/// A stream's reader cannot mend its URL, so on a stream a bad option is as good as none and is told by
-/// `recovered: false`.
-fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
-    let lenient = head.accepts_event_stream() && !once && !wants_upgrade(head);
-    let mut options = GetOptions { once, ..GetOptions::default() };
-    for (name, value) in query_pairs(head.query.unwrap_or_default()) {
-        let read = match &*name {
-            "since" => {
-                options.since = Some(since(&value));
-                Ok(())
-            }
-            "last" => count(&name, &value).map(|count| options.last = Some(count)),
-            "limit" => count(&name, &value).map(|count| options.limit = Some(count)),
-            "once" => Ok(()),
-            _ => Err(unknown_option(&name, &["since", "last", "limit"])),
-        };
-        match read {
-            Ok(()) => {}
-            Err(_) if lenient => options.since = options.since.or(Some(Since::Unreadable)),
-            Err(refusal) => return refused(refusal),
-        }
-    }
-    // A reader that comes back knows better than the URL it began with.
-    if let Some(id) = head.last_event_id.filter(|id| !id.is_empty()) {
-        options.since = Some(since(id));
-    }
-    Ok(Request { id: None, verb: Verb::Get { channel, options } })
-}
-
-fn since(text: &str) -> Since {
-    Position::parse(text).map_or(Since::Unreadable, Since::Position)
-}
-
-/// A number from 1; as on the socket, one that is too large to hold counts as the largest.
-fn count(name: &str, value: &str) -> Result<u32, Refusal> {
-    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| value.parse().unwrap_or(u32::MAX)).filter(|count| *count > 0).ok_or_else(|| {
-        Refusal::new(
-            400,
-            "bad_request",
-            format!("{name}={value} is not a count: write a number from 1, as in ?{name}=10"),
-        )
-    })
-}
-
-fn unknown_option(name: &str, known: &[&str]) -> Refusal {
-    let message = format!("unknown option {:?} in the query; {}", shown(name), hint(name, known));
-    Refusal::new(400, "unknown_option", message)
-}
-
 fn refuse_item(refusal: Refusal, rights: Rights) -> Plan {
     // The body is still to come; a task that ignores it answers when it has.
     Plan::Collect { task: Task::Request(Box::new(refused(refusal))), form: Form::Http, rights }
 }
 
-fn refused(refusal: Refusal) -> Item {
+pub(super) fn refused(refusal: Refusal) -> Item {
     Err(RefusedItem { id: None, refusal })
 }
 

@@ -1,12 +1,24 @@
 //! An event stream: the transport of `EventSource`.
 
+use super::answering::Asked;
 use super::env::Env;
 use super::outbox::Outbox;
 use super::{Connection, State};
+use crate::access::cors_fields;
 use crate::close::Reason;
+use crate::hub::post::Answer;
 use crate::hub::publication::Publication;
+use crate::wire::http::answer::{AnswerHead, write_stream_head};
+use crate::wire::http::head::Version;
+use crate::wire::refusal::Refusal;
 use crate::wire::sse::{self, without_chunk};
 use std::sync::Arc;
+
+/// Whether a status says that the same may be asked again later. `EventSource` does not: it gives up for good on any
+/// status but 200.
+pub(super) const fn is_for_now(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
 
 /// A live `text/event-stream`.
 #[derive(Debug)]
@@ -45,6 +57,71 @@ impl Stream {
 }
 
 impl Connection {
+    pub(super) fn begin_stream(&mut self, asked: &Asked, answer: &Answer, env: &mut Env) {
+        let Answer::Channel { position, recovered, publications, .. } = answer else { return };
+        let stream = self.open_stream(asked, env);
+        // The position that the reader has before the replay: each block of the replay moves it on.
+        let mut before = *position;
+        if let Some(first) = publications.first() {
+            before.offset = first.offset() - 1;
+        }
+        let retry_ms = env.around(env.limits.retry_ms);
+        stream.append(&mut self.outbox, env, |out| {
+            sse::first_block(out, retry_ms, asked.ignored.as_deref(), &before, *recovered);
+        });
+        self.state = State::Stream(stream);
+        self.since = env.now;
+        for publication in publications {
+            self.push(publication, false, env);
+        }
+        if env.draining {
+            self.end_stream(Reason::ServerShutdown, env);
+        }
+    }
+
+    /// Says inside of a stream that there is none for now, and ends it: the browser comes back after a while.
+    pub(super) fn refuse_stream(&mut self, asked: &Asked, refusal: &Refusal, reason: Reason, env: &mut Env) {
+        let asked = Asked { keep_alive: false, ..asked.clone() };
+        let stream = self.open_stream(&asked, env);
+        let retry_ms = env.around(env.limits.retry_ms);
+        stream.append(&mut self.outbox, env, |out| sse::refused_block(out, retry_ms, refusal));
+        self.state = State::Stream(stream);
+        self.end_stream(reason, env);
+    }
+
+    /// Answers a HEAD as the GET of a stream would begin.
+    pub(super) fn answer_stream_head(&mut self, asked: &Asked, env: &mut Env) {
+        self.write_stream_head(asked, env);
+        self.since = env.now;
+        match &mut self.state {
+            State::Http(http) if asked.keep_alive && asked.version == Version::Http11 => http.answered(),
+            _ => self.end(Reason::HttpDone, env),
+        }
+    }
+
+    fn open_stream(&mut self, asked: &Asked, env: &mut Env) -> Stream {
+        self.write_stream_head(asked, env);
+        self.outbox.pin(env.spares);
+        Stream::new(asked.version == Version::Http11)
+    }
+
+    fn write_stream_head(&mut self, asked: &Asked, env: &mut Env) {
+        // A proxy that compresses holds back what it compresses, the head included; RFC 9111 section 5.2.2.6 forbids it.
+        let caching = ("Cache-Control", "no-store, no-transform");
+        let mut extra = vec![("Vary", "Accept, Origin"), caching, ("X-Accel-Buffering", "no")];
+        if let Some(origin) = &asked.cors_origin {
+            extra.extend(cors_fields(origin));
+        }
+        let head = AnswerHead {
+            status: 200,
+            content_type: Some("text/event-stream"),
+            keep_alive: asked.keep_alive,
+            version: asked.version,
+            extra: &extra,
+        };
+        self.outbox.append(env.spares, |out| write_stream_head(out, &head, asked.send_body, env.date));
+    }
+
     pub(super) fn comment(&mut self, env: &mut Env) {
         if let State::Stream(stream) = &self.state {
             stream.append(&mut self.outbox, env, |out| out.extend_from_slice(sse::COMMENT));

@@ -63,6 +63,8 @@ pub struct Setup {
     pub threads: Arc<Vec<Arc<Counters>>>,
     /// When the server started.
     pub started: Instant,
+    /// Draws a number at random.
+    pub draw: Box<dyn FnMut() -> u64 + Send>,
 }
 
 /// See the module.
@@ -152,6 +154,7 @@ impl Core {
             backstage: &self.stage,
             notes: &self.notes,
             draining: self.draining,
+            draw: &mut *self.setup.draw,
         }
     }
 

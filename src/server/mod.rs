@@ -272,6 +272,7 @@ impl SharedParts {
             counters: Arc::clone(&self.threads[index]),
             threads: Arc::clone(&self.threads),
             started: self.started,
+            draw: Box::new(rand::random),
         }
     }
 

@@ -63,6 +63,12 @@ pub(super) struct World {
     began: Instant,
 }
 
+/// Numbers that come again with their seed.
+fn draws(seed: u64) -> Box<dyn FnMut() -> u64 + Send> {
+    let mut random = StdRng::seed_from_u64(seed);
+    Box::new(move || random.random())
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = StdRng::seed_from_u64(seed);
@@ -98,6 +104,7 @@ impl World {
                 counters: Arc::clone(&threads[index]),
                 threads: Arc::clone(&threads),
                 started: began,
+                draw: draws(seed ^ index as u64),
             };
             homes.push(Home {
                 engine: Engine::new(inbox, setup),

@@ -2,6 +2,7 @@
 
 use super::json::text::{write_number, write_string};
 use super::publication::{Data, Epoch, Position, PublicationView};
+use super::refusal::Refusal;
 use super::reply::base64_members;
 
 /// A comment, which keeps a quiet stream alive.
@@ -10,17 +11,43 @@ pub const COMMENT: &[u8] = b":\n\n";
 /// What ends a chunked body (RFC 9112 section 7.1).
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// The first block of every stream: how long to wait before a new attempt, and where the channel is.
-pub fn first_block(out: &mut Vec<u8>, retry_ms: u64, position: &Position, recovered: bool) {
-    out.extend_from_slice(b"retry: ");
-    write_number(out, retry_ms);
-    out.extend_from_slice(b"\nevent: position\n");
+/// The first block of every stream: how long to wait before a new attempt, where the channel is, and to a reader that
+/// comes back whether it has everything. `comment` is a note on its request.
+pub fn first_block(
+    out: &mut Vec<u8>,
+    retry_ms: u64,
+    comment: Option<&str>,
+    position: &Position,
+    recovered: Option<bool>,
+) {
+    retry_line(out, retry_ms);
+    if let Some(comment) = comment {
+        comment_line(out, comment);
+    }
+    out.extend_from_slice(b"event: position\n");
     id_line(out, position.epoch, position.offset);
     out.extend_from_slice(b"data: {\"epoch\":");
     write_string(out, position.epoch.as_str());
     out.extend_from_slice(b",\"offset\":");
     write_number(out, position.offset);
-    out.extend_from_slice(if recovered { b",\"recovered\":true}\n\n" } else { b",\"recovered\":false}\n\n" });
+    out.extend_from_slice(match recovered {
+        Some(true) => b",\"recovered\":true}\n\n",
+        Some(false) => b",\"recovered\":false}\n\n",
+        None => b"}\n\n",
+    });
+}
+
+/// Tells the reader, and people who look at the stream, why there is none; without an id, so that the reader keeps its own.
+pub fn refused_block(out: &mut Vec<u8>, retry_ms: u64, refusal: &Refusal) {
+    retry_line(out, retry_ms);
+    comment_line(out, &format!("{} {}: {}", refusal.status, refusal.code, refusal.message));
+    out.extend_from_slice(b"event: refused\ndata: {\"code\":");
+    write_string(out, refusal.code);
+    out.extend_from_slice(b",\"message\":");
+    write_string(out, &refusal.message);
+    out.extend_from_slice(b",\"status\":");
+    write_number(out, u64::from(refusal.status));
+    out.extend_from_slice(b"}\n\n");
 }
 
 /// One publication: its id, its event if it has one, and its data alone.
@@ -74,6 +101,19 @@ pub fn without_chunk(chunk: &[u8]) -> &[u8] {
     chunk.get(start..chunk.len().saturating_sub(2)).unwrap_or_default()
 }
 
+fn retry_line(out: &mut Vec<u8>, retry_ms: u64) {
+    out.extend_from_slice(b"retry: ");
+    write_number(out, retry_ms);
+    out.push(b'\n');
+}
+
+/// One line, whatever is in it.
+fn comment_line(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(b": ");
+    out.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+    out.push(b'\n');
+}
+
 fn id_line(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
     out.extend_from_slice(b"id: ");
     out.extend_from_slice(epoch.as_str().as_bytes());
@@ -100,8 +140,9 @@ fn data_lines(out: &mut Vec<u8>, json: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_CHUNK, first_block, publication_block, reset_block, write_chunk};
+    use super::{LAST_CHUNK, first_block, publication_block, refused_block, reset_block, write_chunk};
     use crate::wire::publication::{Data, Epoch, Position, PublicationView};
+    use crate::wire::refusal::Refusal;
 
     fn epoch() -> Epoch {
         Epoch::parse("abcdefgh").expect("an epoch")
@@ -117,10 +158,21 @@ mod tests {
     fn the_first_block_tells_the_position() {
         let position = Position { epoch: epoch(), offset: 41 };
         let mut out = Vec::new();
-        first_block(&mut out, 3000, &position, true);
-        first_block(&mut out, 0, &position, false);
+        first_block(&mut out, 3000, None, &position, Some(true));
+        first_block(&mut out, 0, Some("a\nb"), &position, Some(false));
+        first_block(&mut out, 1, None, &position, None);
         let expected = "retry: 3000\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41,\"recovered\":true}\n\n\
-                        retry: 0\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41,\"recovered\":false}\n\n";
+                        retry: 0\n: a b\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41,\"recovered\":false}\n\n\
+                        retry: 1\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41}\n\n";
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+    }
+
+    #[test]
+    fn a_refusal_is_a_block_without_an_id() {
+        let mut out = Vec::new();
+        refused_block(&mut out, 2100, &Refusal::new(503, "channels_full", "no \"more\"\r\nthan that"));
+        let expected = "retry: 2100\n: 503 channels_full: no \"more\"  than that\nevent: refused\n\
+                        data: {\"code\":\"channels_full\",\"message\":\"no \\\"more\\\"\\r\\nthan that\",\"status\":503}\n\n";
         assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
     }
 

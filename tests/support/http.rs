@@ -17,6 +17,11 @@ impl Answer {
         self.fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// Whether it says when to come back: after 2 s, half of it more or less.
+    pub(crate) fn says_when(&self) -> bool {
+        self.field("Retry-After").is_some_and(|seconds| ["1", "2", "3"].contains(&seconds))
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).expect("UTF-8")
     }

@@ -47,7 +47,7 @@ impl Adapter for Sse {
             (Some("position"), Some(data)) if data.contains("\"recovered\":") => {
                 news(News::Resumed { complete: data.contains("\"recovered\":true") });
             }
-            (Some("position" | "reset"), _) | (_, None) => {}
+            (Some("position" | "reset" | "refused"), _) | (_, None) => {}
             (_, Some(_)) => news(News::Message(block)),
         }
         Ok(())

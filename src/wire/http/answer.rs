@@ -45,10 +45,10 @@ pub fn write_answer(out: &mut Vec<u8>, head: &AnswerHead<'_>, body: &[u8], send_
 }
 
 /// Writes the head of an answer that goes on until the connection or its last chunk ends it: chunked in HTTP/1.1, up to
-/// the end of the connection in HTTP/1.0.
-pub fn write_stream_head(out: &mut Vec<u8>, head: &AnswerHead<'_>, date: &str) {
+/// the end of the connection in HTTP/1.0. With `send_body` false (an answer to HEAD) nothing goes on.
+pub fn write_stream_head(out: &mut Vec<u8>, head: &AnswerHead<'_>, send_body: bool, date: &str) {
     start(out, head, date);
-    if head.version == Version::Http11 {
+    if head.version == Version::Http11 && send_body {
         push_field(out, "Transfer-Encoding", "chunked");
     }
     if !head.keep_alive || head.version == Version::Http10 {
@@ -228,7 +228,7 @@ mod tests {
             (Version::Http10, false, false, true),
         ] {
             let mut out = Vec::new();
-            write_stream_head(&mut out, &head(200, version, keep_alive), DATE);
+            write_stream_head(&mut out, &head(200, version, keep_alive), true, DATE);
             let text = String::from_utf8(out).expect("ASCII");
             assert_eq!(text.contains("Transfer-Encoding: chunked\r\n"), chunked, "{text}");
             assert_eq!(text.contains("Connection: close\r\n"), close, "{text}");
@@ -236,6 +236,10 @@ mod tests {
                 !text.contains("Content-Length") && !text.contains("keep-alive") && text.ends_with("\r\n\r\n"),
                 "{text}"
             );
+            let mut out = Vec::new();
+            write_stream_head(&mut out, &head(200, version, keep_alive), false, DATE);
+            let to_head = String::from_utf8(out).expect("ASCII");
+            assert_eq!(to_head, text.replace("Transfer-Encoding: chunked\r\n", ""));
         }
     }
 

@@ -67,16 +67,27 @@ pub(super) fn event(raw: &[u8]) -> Result<Box<str>, Refusal> {
     Ok(text.into())
 }
 
+/// What readers of event streams take for the browser's own events or for the server's: whoever published under such a
+/// name could tell all readers of a channel that it was reset, or that they are refused.
+const RESERVED_EVENTS: [&str; 8] = ["error", "open", "position", "reset", "closed", "join", "leave", "refused"];
+
 /// The rules of an event's name, wherever it comes from.
 ///
 /// # Errors
-/// 400 `bad_request`, with the rule that was broken.
+/// 400 `bad_request`, with the rule that was broken; 400 `bad_event` for a name that is kept for the server.
 pub fn check_event(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_LABEL_BYTES {
         return Err(bad_request(format!("an \"event\" has at most {MAX_LABEL_BYTES} bytes, not {}", text.len())));
     }
     if text.chars().any(char::is_control) {
         return Err(bad_request("an \"event\" has no control characters"));
+    }
+    if RESERVED_EVENTS.contains(&text) {
+        let kept = RESERVED_EVENTS.join(", ");
+        let message = format!(
+            "no publication is an \"event\" {text:?}: readers would take it for the server's own ({kept} are kept)"
+        );
+        return Err(Refusal::new(400, "bad_event", message));
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ pub(crate) const TARGET: Target = Target {
         "\"once\":true,",
         "\"limit\":99999999999,",
         "\"event\":\"e\",",
+        "\"event\":\"reset\",",
         "\"key\":\"k\",",
         "\"exclude_self\":true,",
         "\"content_type\":\"a/b\",",
@@ -379,6 +380,10 @@ fn flag(members: &Members<'_>, name: &str, faults: &mut Vec<&'static str>) -> bo
 }
 
 fn post(members: &Members<'_>, body: Option<&[u8]>, faults: &mut Vec<&'static str>) -> Option<PostOptions> {
+    const RESERVED: [&str; 8] = ["error", "open", "position", "reset", "closed", "join", "leave", "refused"];
+    if last(members, "event").and_then(json::string).is_some_and(|event| RESERVED.contains(&event.as_str())) {
+        faults.push("bad_event");
+    }
     let mut text = |name, fits: fn(&str) -> bool| {
         let raw = last(members, name)?;
         let text = json::string(raw).filter(|text| fits(text));

@@ -176,6 +176,7 @@ macro_rules! env {
             backstage: &NoPages,
             notes: &$world.notes,
             draining: $world.draining,
+            draw: &mut || 1_234_567,
         }
     };
 }

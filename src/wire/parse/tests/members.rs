@@ -112,6 +112,14 @@ fn events_and_keys_have_their_limits() {
     for bad in ["1", "null", "\"a\\nb\"", "\"\\u0000\"", "\"\\u0085\"", &longer, "\"\\udc00\""] {
         assert_eq!(refusal(with("event", bad)).2, "bad_request", "{bad}");
     }
+    for kept in ["error", "open", "position", "reset", "closed", "join", "leave", "refused", "r\\u0065set"] {
+        let (_, status, code, message) = refusal(with("event", &format!("\"{kept}\"")));
+        assert_eq!((status, code), (400, "bad_event"), "{kept}");
+        assert!(message.contains("position, reset"), "{message}");
+    }
+    for free in ["Reset", "reset ", "resets", "message", "excluded"] {
+        request(with("event", &format!("\"{free}\"")));
+    }
     for bad in ["1", "null", "\"\"", &longer] {
         assert_eq!(refusal(with("key", bad)).2, "bad_request", "{bad}");
     }

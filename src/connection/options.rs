@@ -1,0 +1,106 @@
+//! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
+
+use super::routes::refused;
+use crate::wire::http::head::Head;
+use crate::wire::http::target::query_pairs;
+use crate::wire::http::upgrade::wants_upgrade;
+use crate::wire::parse::{hint, shown};
+use crate::wire::publication::Position;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{ChannelName, GetOptions, Item, Request, Since, Verb};
+
+/// The most options that a comment names.
+const NAMED_MAX: usize = 8;
+/// The longest name that a comment repeats, in bytes.
+const NAMED_BYTES_MAX: usize = 40;
+
+/// GET of a channel, whatever its transport: `?since=`, `?last=`, `?limit=` and `Last-Event-ID`.
+///
+/// A browser gives up for good on a stream that is answered by 400, and what is wrong with a URL is often not the page's
+/// doing (polyfills and proxies add to it): there a bad option is as good as none, and [`ignored`] names it.
+pub(super) fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
+    let lenient = head.accepts_event_stream() && !once && !wants_upgrade(head);
+    let mut options = GetOptions { once, ..GetOptions::default() };
+    // Where a reader that comes back says that it is knows better than the URL it began with.
+    let mut comes_back = None;
+    for (name, value) in query_pairs(head.query.unwrap_or_default()) {
+        match read(&name, &value) {
+            Ok(Given::Since(since)) => options.since = Some(since),
+            Ok(Given::ComesBack(since)) => comes_back = since.or(comes_back),
+            Ok(Given::Last(count)) => options.last = Some(count),
+            Ok(Given::Limit(count)) => options.limit = Some(count),
+            Ok(Given::Once) => {}
+            Err(_) if lenient => {}
+            Err(refusal) => return refused(refusal),
+        }
+    }
+    let field = head.last_event_id.filter(|id| !id.is_empty()).map(since);
+    options.since = field.or(comes_back).or(options.since);
+    Ok(Request { id: None, verb: Verb::Get { channel, options } })
+}
+
+/// Says which options of the query an event stream ignores; `None` when it understands all of them. Names that could be
+/// anything but a name are counted and not repeated, since the text goes out to whoever opens the URL.
+pub(super) fn ignored(head: &Head<'_>) -> Option<Box<str>> {
+    let (mut named, mut others): (Vec<Box<str>>, usize) = (Vec::new(), 0);
+    for (name, value) in query_pairs(head.query?) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        let is_name = (1..=NAMED_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
+        match read(&name, &value) {
+            Ok(_) => {}
+            Err(_) if is_name && named.iter().any(|known| **known == *name) => {}
+            Err(_) if is_name && named.len() < NAMED_MAX => named.push(Box::from(&*name)),
+            Err(_) => others += 1,
+        }
+    }
+    let named = named.join(", ");
+    match (named.is_empty(), others) {
+        (true, 0) => None,
+        (true, others) => Some(format!("options ignored: {others} without a plain name").into()),
+        (false, 0) => Some(format!("options ignored: {named}").into()),
+        (false, others) => Some(format!("options ignored: {named} and {others} more").into()),
+    }
+}
+
+/// What one option says.
+enum Given {
+    Since(Since),
+    /// The last event's id, by a polyfill that cannot send the field; nothing when it is empty, as the field may be.
+    ComesBack(Option<Since>),
+    Last(u32),
+    Limit(u32),
+    /// Taken as it is: over HTTP the transport says whether an answer is all that is wanted.
+    Once,
+}
+
+fn read(name: &str, value: &str) -> Result<Given, Refusal> {
+    match name {
+        "since" => Ok(Given::Since(since(value))),
+        "lastEventId" | "Last-Event-ID" => Ok(Given::ComesBack((!value.is_empty()).then(|| since(value)))),
+        "last" => count(name, value).map(Given::Last),
+        "limit" => count(name, value).map(Given::Limit),
+        "once" => Ok(Given::Once),
+        _ => Err(unknown_option(name, &["since", "last", "limit"])),
+    }
+}
+
+fn since(text: &str) -> Since {
+    Position::parse(text).map_or(Since::Unreadable, Since::Position)
+}
+
+/// A number from 1; as on the socket, one that is too large to hold counts as the largest.
+fn count(name: &str, value: &str) -> Result<u32, Refusal> {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| value.parse().unwrap_or(u32::MAX)).filter(|count| *count > 0).ok_or_else(|| {
+        Refusal::new(
+            400,
+            "bad_request",
+            format!("{name}={value} is not a count: write a number from 1, as in ?{name}=10"),
+        )
+    })
+}
+
+pub(super) fn unknown_option(name: &str, known: &[&str]) -> Refusal {
+    let message = format!("unknown option {:?} in the query; {}", shown(name), hint(name, known));
+    Refusal::new(400, "unknown_option", message)
+}
