@@ -1,6 +1,7 @@
 //! Law 10 on running servers: who may read and publish, by Origin, Host, listener and traces of a proxy; operators have a key.
 
 use crate::support::http::{Answer, HttpClient, get, post, request_bytes};
+use crate::support::process::Process;
 use crate::support::ws::WsClient;
 use crate::support::{OPERATOR, OPERATOR_KEY, TestServer, with_one_and_two_reactors};
 use serde_json::json;
@@ -176,6 +177,66 @@ fn a_refusal_says_what_would_allow_the_request() {
     let host = ask(&[("Host", "push.example")]);
     assert_eq!((host.status, host.code().as_str()), (421, "misdirected_request"));
     assert!(host.text().contains("--allow-host push.example"), "{}", host.text());
+}
+
+/// The advice named origins that the setting refused: `null`, `file://`, `chrome-extension://…`.
+#[test]
+fn an_origin_that_a_refusal_names_is_one_that_the_setting_takes() {
+    let refusing = start(Loopback, 1);
+    for origin in [
+        "null",
+        "file://",
+        "https://app.example:8443",
+        "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai",
+        "capacitor://localhost",
+        "http://[2001:db8::7]:3000",
+    ] {
+        let mut client = HttpClient::connect(refusing.address());
+        let refused = client.request("POST", "/channels/law", &[("Origin", origin)], b"1");
+        let text = refused.text();
+        assert_eq!((refused.status, refused.code().as_str()), (403, "origin_not_allowed"), "{text}");
+        let named = text.split("--allow-origin ").nth(1).and_then(|rest| rest.split('"').next()).expect("what to set");
+        let allowing = TestServer::start(|config| config.server.allow_origin = vec![named.to_owned()]);
+        let mut client = HttpClient::connect(allowing.address());
+        let answer = client.request("POST", "/channels/law", &[("Origin", origin)], b"1");
+        assert_eq!((answer.status, answer.field("Access-Control-Allow-Origin")), (200, Some(origin)), "{named}");
+    }
+    for malformed in ["http://a/b", "a", "http://a http://b", "*"] {
+        let mut client = HttpClient::connect(refusing.address());
+        let text = client.request("POST", "/channels/law", &[("Origin", malformed)], b"1").text();
+        assert!(text.contains("none that browsers send") && !text.contains("--allow-origin"), "{text}");
+    }
+}
+
+#[test]
+fn names_below_an_origin_and_all_origins_can_be_allowed() {
+    for (setting, origin, status) in [
+        ("https://*.example.com", "https://a.example.com", 200),
+        ("https://*.example.com", "https://example.com", 403),
+        ("https://app.example/", "https://app.example", 200),
+        ("*", "https://anything.example", 200),
+        ("*", "null", 200),
+    ] {
+        let server = TestServer::start(|config| config.server.allow_origin = vec![setting.to_owned()]);
+        let mut client = HttpClient::connect(server.address());
+        let answer = client.request("POST", "/channels/law", &[("Origin", origin)], b"1");
+        assert_eq!(answer.status, status, "{setting} {origin}");
+        assert_eq!(answer.field("Access-Control-Allow-Origin"), (status == 200).then_some(origin), "never a star");
+    }
+}
+
+/// `--dev` is for pages that were opened as files.
+#[test]
+fn dev_lets_pages_in_that_were_opened_as_files() {
+    for (arguments, status) in [(vec![], 403), (vec!["--dev"], 200)] {
+        let process = Process::start(&arguments);
+        for origin in ["null", "file://"] {
+            let mut client = HttpClient::connect(process.address);
+            let answer = client.request("POST", "/channels/law", &[("Origin", origin)], b"1");
+            assert_eq!(answer.status, status, "{arguments:?} {origin}");
+            assert!(status == 200 || answer.text().contains("--dev"), "{}", answer.text());
+        }
+    }
 }
 
 #[test]

@@ -5,12 +5,13 @@ mod operators;
 pub use operators::{Operators, Standing};
 
 use crate::close::Reason;
-use crate::model::authority::{Authority, Origin};
+use crate::model::authority::Authority;
+use crate::model::origin::{self, Origin};
 use crate::wire::http::head::{HeadError, Method};
 use std::sync::Arc;
 
 /// How much of a client's own words a message repeats, in characters.
-const QUOTED: usize = 200;
+const QUOTED: usize = 400;
 
 /// What a listener allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,24 +145,29 @@ fn check_origin(text: &str, host: Option<&str>, policy: &AccessPolicy) -> Result
         return Ok(());
     }
     let origin = quoted(text);
-    let message =
-        format!("pages from {origin} may not use this server; to allow them, start it with --allow-origin {origin}");
+    let message = if !origin::is_origin(text) {
+        format!(
+            "the Origin {origin:?} is none that browsers send, so nothing allows it; it looks like https://app.example.com"
+        )
+    } else if matches!(text, "null" | "file://") {
+        format!(
+            "this page has the origin {origin} (a file, or a sandboxed frame) and may not use this server; to allow such \
+             pages, start it with --dev or --allow-origin {origin}"
+        )
+    } else {
+        format!("pages from {origin} may not use this server; to allow them, start it with --allow-origin {origin}")
+    };
     Err(HeadError::new(Reason::OriginNotAllowed, message))
 }
 
 fn origin_is_allowed(text: &str, host: Option<&str>, policy: &AccessPolicy) -> bool {
-    if text == "null" {
-        return policy.allowed_origins.iter().any(|allowed| allowed == "null");
+    if let Some(origin) = Origin::parse(text) {
+        let own = host.and_then(Authority::parse).is_some_and(|host| origin.same_as_host(&host));
+        if own || (policy.listener_is_loopback && origin.is_loopback_page()) {
+            return true;
+        }
     }
-    let Some(origin) = Origin::parse(text) else { return false };
-    let own = host.and_then(Authority::parse).is_some_and(|host| origin.same_as_host(&host));
-    let local = policy.listener_is_loopback && origin.is_loopback_page();
-    own || local || policy.allowed_origins.iter().any(|allowed| names(allowed, &origin))
-}
-
-fn names(allowed: &str, origin: &Origin<'_>) -> bool {
-    let allowed = allowed.strip_suffix('/').unwrap_or(allowed);
-    Origin::parse(allowed).is_some_and(|allowed| allowed.same(origin))
+    policy.allowed_origins.iter().any(|allowed| origin::allows(allowed, text))
 }
 
 fn quoted(text: &str) -> String {
@@ -215,7 +221,13 @@ mod tests {
             Loopback => AccessPolicy { listener_is_loopback: true, ..basis },
             Configured => AccessPolicy {
                 listener_is_loopback: true,
-                allowed_origins: listed(&["https://app.example", "null", "HTTP://other.example:8000/"]),
+                allowed_origins: listed(&[
+                    "https://app.example",
+                    "null",
+                    "HTTP://other.example:8000/",
+                    "https://*.sub.example",
+                    "chrome-extension://abcdef",
+                ]),
                 allowed_hosts: listed(&["push.example", "exact.example:9000"]),
                 ..basis
             },
@@ -232,6 +244,10 @@ mod tests {
         (Loopback, "GET", "127.0.0.1:8080", "-", 200),
         (Loopback, "GET", "127.0.0.2", "-", 200),
         (Loopback, "GET", "[::1]:8080", "-", 200),
+        (Loopback, "GET", "localhost.:8080", "-", 200),
+        (Loopback, "GET", "app.localhost:8080", "-", 200),
+        (Loopback, "GET", "[::ffff:127.0.0.1]:8080", "-", 200),
+        (Loopback, "WS", "localhost:8080", "http://app.localhost:5173", 200),
         (Loopback, "GET", "-", "-", 200),
         (Loopback, "GET", "example.com", "-", 421),
         (Loopback, "HEAD", "example.com", "-", 421),
@@ -297,6 +313,11 @@ mod tests {
         (Configured, "WS", "localhost:8080", "https://sub.app.example", 403),
         (Configured, "POST", "localhost:8080", "http://other.example:8000", 200),
         (Configured, "WS", "localhost:8080", "null", 200),
+        (Configured, "WS", "localhost:8080", "file://", 403),
+        (Configured, "WS", "localhost:8080", "https://a.sub.example", 200),
+        (Configured, "WS", "localhost:8080", "https://sub.example", 403),
+        (Configured, "WS", "localhost:8080", "chrome-extension://abcdef", 200),
+        (Configured, "WS", "localhost:8080", "chrome-extension://abcdeg", 403),
         (Configured, "WS", "push.example", "https://push.example", 200),
         (Configured, "WS", "app.example", "https://app.example", 421),
         // A host that was set holds on every listener.

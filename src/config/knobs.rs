@@ -4,7 +4,9 @@ use super::choice::{FlushPath, LogFormat, LogLevel};
 use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
 use super::secret::Key;
 use super::table::{Entry, joined, knobs};
+use crate::model::authority::Authority;
 use crate::model::operator_key::OperatorKey;
+use crate::model::{name, origin, token};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use toml::de::DeValue;
@@ -23,11 +25,19 @@ const fn time(least: Duration, most: Duration) -> Time {
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const TIB: usize = 1024 * GIB;
-const ORIGIN: Text = Text { of: "an origin", example: "https://app.example.com", valid: is_origin };
-const HOST: Text = Text { of: "a host name with or without port", example: "push.example.com", valid: is_host };
+const ORIGIN: Text = Text {
+    of: "an origin (scheme://host, https://*.example.com, null, file:// or *)",
+    example: "https://app.example.com",
+    valid: origin::is_setting,
+};
+const HOST: Text = Text {
+    of: "a host name with or without port",
+    example: "push.example.com",
+    valid: |text| Authority::parse(text).is_some(),
+};
 const PATH: Text = Text { of: "a path", example: "/run/tidings/key", valid: |text| text.len() <= 4096 };
-const TOKEN: Text = Text { of: "a subprotocol name", example: "chat", valid: is_token };
-const CHANNEL: Text = Text { of: "a channel name", example: "inbox", valid: is_channel };
+const TOKEN: Text = Text { of: "a subprotocol name", example: "chat", valid: token::is_token };
+const CHANNEL: Text = Text { of: "a channel name", example: "inbox", valid: |text| name::check(text).is_ok() };
 const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", valid: |text| text.len() <= 1024 };
 
 knobs! {
@@ -50,7 +60,9 @@ knobs! {
         drain_timeout: Duration = 30 * SECOND, time(Duration::ZERO, HOUR);
         /// How long a publisher waits for room in the mailboxes before it is told 503 with Retry-After.
         publish_wait: Duration = SECOND, time(Duration::ZERO, MINUTE);
-        /// Web origins whose pages may read and publish, besides the server's own. Anything else is 403.
+        /// Web origins whose pages may read and publish, besides the server's own: what browsers send, names below one as in
+        /// https://*.example.com, null and file:// for pages that were opened as files, * for every page. Anything else is
+        /// 403.
         allow_origin: Vec<String> = Vec::new(), ORIGIN;
         /// Host names under which the server may be reached, besides localhost: a defence against DNS rebinding. A loopback
         /// listener knows localhost alone without it; once a name is set, no listener answers to any other.
@@ -222,29 +234,4 @@ knobs! {
         /// How lines look: text for people, or json, one object a line, for programs that collect them.
         format: LogFormat = LogFormat::Text, LogFormat::WORDS;
     }
-}
-
-/// Scheme, host and perhaps a port, the way browsers send them.
-fn is_origin(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, host)| {
-        !scheme.is_empty()
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-            && is_host(host)
-    })
-}
-
-/// A host, perhaps with a port. Hosts are ASCII on the wire.
-fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
-}
-
-/// A token of RFC 9110, which subprotocol names are.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-/// The grammar of channel names.
-fn is_channel(text: &str) -> bool {
-    let forbidden = |c: char| c.is_control() || "/\\*?".contains(c);
-    (1..=255).contains(&text.len()) && !text.contains(forbidden) && text != "." && text != ".."
 }

@@ -226,7 +226,10 @@ fn a_wrong_type_says_what_was_expected_with_an_example() {
         ("history.stamp_time = 1", "must be true or false, not the number 1"),
         ("server.listen = \"127.0.0.1:80\"", "must be a list of addresses such as [\"127.0.0.1:8080\""),
         ("server.listen = []", "not an empty list"),
-        ("server.allow_origin = [\"example.com\"]", "must be an origin such as \"https://app.example.com\""),
+        (
+            "server.allow_origin = [\"example.com\"]",
+            "must be an origin (scheme://host, https://*.example.com, null, file:// or *) such as \"https://app.example.com\"",
+        ),
         ("websocket.plain_channel = \"a/b\"", "must be a channel name such as \"inbox\", not \"a/b\""),
         ("websocket.subprotocols = [\"a b\"]", "must be a subprotocol name"),
         ("websocket.subprotocols = [1]", "must be a list, each item a subprotocol name"),

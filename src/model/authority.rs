@@ -1,4 +1,4 @@
-//! Host, port and origin: reads `host[:port]` and `scheme://host[:port]` strictly and compares them.
+//! Host and port: reads `host[:port]` strictly and compares it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,25 +29,54 @@ impl<'a> Authority<'a> {
         (address.is_some() || named).then_some(Authority { host, address, port })
     }
 
-    /// Whether both name the same host; letter case and the spelling of an IPv6 address do not count.
+    /// Whether both name the same host; letter case, a dot at the end and the spelling of an address do not count.
+    #[must_use]
     pub fn same_host(&self, other: &Authority<'_>) -> bool {
         match (self.address, other.address) {
             (Some(mine), Some(theirs)) => mine == theirs,
-            (None, None) => self.host.eq_ignore_ascii_case(other.host),
+            (None, None) => self.name().eq_ignore_ascii_case(other.name()),
             _ => false,
         }
     }
 
-    /// Whether the host is `localhost` or an address of the loopback interface.
-    pub fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost") || self.address.is_some_and(|address| address.is_loopback())
+    /// Whether the host is an address and not a name.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.address.is_some()
     }
 
-    /// Whether the host is `localhost`, `127.0.0.1` or `[::1]`.
+    /// Whether the host is a name below that of `other`, like `a.b` below `b`.
+    #[must_use]
+    pub fn is_below(&self, other: &Authority<'_>) -> bool {
+        self.address.is_none() && other.address.is_none() && is_below(self.name(), other.name())
+    }
+
+    /// Whether the host is `localhost`, a name below it (RFC 6761 section 6.3), or an address of the loopback interface.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.is_localhost() || self.address.is_some_and(|address| address.is_loopback())
+    }
+
+    /// Whether the host is `localhost`, a name below it, `127.0.0.1` or `[::1]`.
+    #[must_use]
     pub fn is_common_loopback(&self) -> bool {
         const COMMON: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        self.host.eq_ignore_ascii_case("localhost") || self.address.is_some_and(|address| COMMON.contains(&address))
+        self.is_localhost() || self.address.is_some_and(|address| COMMON.contains(&address))
     }
+
+    fn is_localhost(&self) -> bool {
+        self.address.is_none() && (self.name().eq_ignore_ascii_case("localhost") || is_below(self.name(), "localhost"))
+    }
+
+    /// The name without the dot that may end it: a full name is the same name.
+    fn name(&self) -> &'a str {
+        self.host.strip_suffix('.').unwrap_or(self.host)
+    }
+}
+
+fn is_below(name: &str, parent: &str) -> bool {
+    let Some(at) = name.len().checked_sub(parent.len() + 1).filter(|at| *at > 0) else { return false };
+    name.as_bytes()[at] == b'.' && !name.starts_with('.') && name[at + 1..].eq_ignore_ascii_case(parent)
 }
 
 const fn is_name_byte(byte: u8) -> bool {
@@ -65,60 +94,13 @@ fn parse_port(text: &str) -> Option<Option<u16>> {
 
 fn parse_literal(host: &str) -> Option<IpAddr> {
     let inner = host.strip_prefix('[')?.strip_suffix(']')?;
-    inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
-}
-
-/// `scheme://host[:port]` (RFC 6454 section 6.1), valid.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    scheme: &'a str,
-    authority: Authority<'a>,
-}
-
-impl<'a> Origin<'a> {
-    /// Reads one serialised origin; `None` for `null`, a list, or anything with a path.
-    pub fn parse(text: &'a str) -> Option<Origin<'a>> {
-        let (scheme, authority) = text.split_once("://")?;
-        let letter = scheme.as_bytes().first()?.is_ascii_alphabetic();
-        let clean = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-        if !letter || !clean {
-            return None;
-        }
-        Some(Origin { scheme, authority: Authority::parse(authority)? })
-    }
-
-    /// Whether scheme, host and port (its scheme's default when none is named) are the same.
-    pub fn same(&self, other: &Origin<'_>) -> bool {
-        let port = |origin: &Origin<'_>| origin.authority.port.or_else(|| origin.default_port());
-        self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self.authority.same_host(&other.authority)
-            && port(self) == port(other)
-    }
-
-    /// Whether a page of this origin asked the very server that `host` names. A Host without a port stands for the
-    /// default port of the origin's scheme: behind a proxy that ends TLS only the origin knows the scheme.
-    pub fn same_as_host(&self, host: &Authority<'_>) -> bool {
-        let Some(default) = self.default_port() else { return false };
-        self.authority.same_host(host) && self.authority.port.unwrap_or(default) == host.port.unwrap_or(default)
-    }
-
-    /// Whether the page comes from `http(s)://localhost`, `127.0.0.1` or `[::1]`, on any port.
-    pub fn is_loopback_page(&self) -> bool {
-        self.default_port().is_some() && self.authority.is_common_loopback()
-    }
-
-    fn default_port(&self) -> Option<u16> {
-        match self.scheme {
-            scheme if scheme.eq_ignore_ascii_case("http") => Some(80),
-            scheme if scheme.eq_ignore_ascii_case("https") => Some(443),
-            _ => None,
-        }
-    }
+    // An IPv4 address in the clothes of IPv6 is the same address.
+    inner.parse::<Ipv6Addr>().ok().map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, Origin};
+    use super::Authority;
 
     #[test]
     fn a_host_is_a_name_or_an_address_with_at_most_a_port() {
@@ -165,6 +147,8 @@ mod tests {
         let same = |a, b| Authority::parse(a).expect(a).same_host(&Authority::parse(b).expect(b));
         assert!(same("EXAMPLE.com", "example.COM:80"));
         assert!(same("[::1]", "[0:0:0:0:0:0:0:1]"));
+        assert!(same("example.com.", "example.com"));
+        assert!(same("[::ffff:127.0.0.1]", "127.0.0.1"));
         assert!(!same("localhost", "127.0.0.1"));
         assert!(!same("example.com", "example.com.evil"));
         for (host, any, common) in [
@@ -173,6 +157,15 @@ mod tests {
             ("127.0.0.1", true, true),
             ("127.1.2.3", true, false),
             ("[::1]:80", true, true),
+            ("localhost.", true, true),
+            ("app.localhost:5173", true, true),
+            ("a.b.LocalHost.", true, true),
+            ("[::ffff:127.0.0.1]:8080", true, true),
+            ("[::ffff:127.1.2.3]", true, false),
+            ("[::ffff:192.0.2.7]", false, false),
+            (".localhost", false, false),
+            ("localhost..", false, false),
+            ("notlocalhost", false, false),
             ("localhost.evil", false, false),
             ("127.0.0.1.evil", false, false),
             ("128.0.0.1", false, false),
@@ -180,31 +173,6 @@ mod tests {
         ] {
             let authority = Authority::parse(host).expect(host);
             assert_eq!((authority.is_loopback(), authority.is_common_loopback()), (any, common), "{host}");
-        }
-    }
-
-    #[test]
-    fn origins_know_their_default_ports() {
-        let same = |a, b| Origin::parse(a).expect(a).same(&Origin::parse(b).expect(b));
-        assert!(same("http://a", "HTTP://A:80"));
-        assert!(same("https://a:443", "https://a"));
-        assert!(!same("http://a", "https://a"));
-        assert!(!same("http://a", "http://a:8080"));
-        assert!(same("chrome-extension://abc", "chrome-extension://abc"));
-        for bad in [
-            "null",
-            "",
-            "http://",
-            "http://a/",
-            "http://a b",
-            "http://a http://b",
-            "//a",
-            "://a",
-            "1x://a",
-            "http://u@a",
-            "*",
-        ] {
-            assert!(Origin::parse(bad).is_none(), "{bad}");
         }
     }
 }

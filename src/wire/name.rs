@@ -2,11 +2,10 @@
 
 use super::refusal::Refusal;
 use super::request::ChannelName;
+use crate::model::name;
+pub use crate::model::name::MAX_NAME_BYTES;
 use std::borrow::Cow;
 use std::cell::RefCell;
-
-/// The longest channel name, in bytes after decoding.
-pub const MAX_NAME_BYTES: usize = 255;
 
 /// The paths a socket knows, for messages.
 pub const KNOWN_PATHS: &str = "/channels/{name}, /subscriptions/{name}, /livez and /limits";
@@ -55,41 +54,12 @@ fn place_of(name: &str) -> usize {
     end % RECENT_NAMES
 }
 
-/// Checks a decoded name: 1 to 255 bytes, no control character, none of `/ \ * ?`, neither `.` nor `..`.
-/// It is compared as bytes and never normalised.
+/// Checks a decoded name by the rules of [`model::name`](crate::model::name).
 ///
 /// # Errors
 /// 400 `bad_channel`, with the rule that was broken.
 pub fn check_name(decoded: &str) -> Result<(), Refusal> {
-    if decoded.is_empty() {
-        return Err(bad_channel("the channel's name is empty"));
-    }
-    if decoded.len() > MAX_NAME_BYTES {
-        let length = decoded.len();
-        return Err(bad_channel(format!(
-            "the channel's name has {length} bytes of UTF-8 after decoding; the limit is {MAX_NAME_BYTES}"
-        )));
-    }
-    if decoded == "." || decoded == ".." {
-        return Err(bad_channel(format!("{decoded:?} is no channel name, since clients resolve it as a path")));
-    }
-    for c in decoded.chars() {
-        check_character(c)?;
-    }
-    Ok(())
-}
-
-fn check_character(c: char) -> Result<(), Refusal> {
-    match c {
-        '*' => Err(bad_channel("a channel's name has no \"*\": it is kept for patterns")),
-        '/' | '\\' | '?' => {
-            Err(bad_channel(format!("a channel's name has no \"{c}\", percent-encoded or not: use \":\" or \".\"")))
-        }
-        c if c.is_control() => {
-            Err(bad_channel(format!("a channel's name has no control character (here U+{:04X})", u32::from(c))))
-        }
-        _ => Ok(()),
-    }
+    name::check(decoded).map_err(|fault| bad_channel(fault.to_string()))
 }
 
 /// Reads a path as it stands in a request on the socket.

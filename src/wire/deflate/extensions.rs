@@ -1,6 +1,6 @@
 //! The field Sec-WebSocket-Extensions as a list of names with parameters (RFC 6455 section 9.1).
 
-use crate::wire::http::scan::is_token;
+use crate::model::token::is_token;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 

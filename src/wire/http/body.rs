@@ -1,7 +1,8 @@
 //! Chunked bodies (RFC 9112 section 7.1): a small decoder that takes its input in any pieces and refuses every laxness.
 
-use super::scan::{is_token_byte, is_value_byte};
+use super::scan::is_value_byte;
 use crate::close::Reason;
+use crate::model::token::is_token_byte;
 
 /// Hexadecimal digits of a chunk size: as many as 64 bits need.
 const SIZE_DIGITS: u8 = 16;

@@ -4,6 +4,7 @@
 
 use super::head::{HeadError, HeadLimits, Version};
 use crate::close::Reason;
+use crate::model::token::is_token_byte;
 
 /// No registered method is nearly as long; what is longer is not HTTP.
 const METHOD_BYTES: usize = 32;
@@ -42,19 +43,6 @@ pub(super) struct FieldSection<'b> {
     pub(super) bytes: &'b [u8],
     /// How many field lines there are.
     pub(super) count: usize,
-}
-
-/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-    ) || byte.is_ascii_alphanumeric()
-}
-
-/// Whether `text` is a token.
-pub(in crate::wire) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 /// Whether `byte` may stand in a field value: visible ASCII, space, tab, obs-text (RFC 9110 section 5.5).

@@ -3,8 +3,8 @@
 use super::answer::push_field;
 use super::fields::list;
 use super::head::{BodyLength, Head, HeadError, Method, Version};
-use super::scan::is_token;
 use crate::close::Reason;
+use crate::model::token::is_token;
 use crate::wire::deflate::{Agreement, BadExtensions, Extension, parse_extensions};
 use smallvec::SmallVec;
 use tungstenite::handshake::derive_accept_key;

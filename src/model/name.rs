@@ -1,0 +1,61 @@
+//! Channel names: the rules that a name obeys once it is decoded, for requests and for settings.
+
+use std::fmt;
+
+/// The longest channel name, in bytes after decoding.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// Which rule a name breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameFault {
+    /// It is empty.
+    Empty,
+    /// It has so many bytes.
+    TooLong(usize),
+    /// It is `.` or `..`.
+    Dots,
+    /// It has a character that no name has.
+    Character(char),
+}
+
+impl fmt::Display for NameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameFault::Empty => f.write_str("the channel's name is empty"),
+            NameFault::TooLong(bytes) => {
+                write!(f, "the channel's name has {bytes} bytes of UTF-8 after decoding; the limit is {MAX_NAME_BYTES}")
+            }
+            NameFault::Dots => {
+                f.write_str("\".\" and \"..\" are no channel names, since clients resolve them as paths")
+            }
+            NameFault::Character('*') => f.write_str("a channel's name has no \"*\": it is kept for patterns"),
+            NameFault::Character(c @ ('/' | '\\' | '?')) => {
+                write!(f, "a channel's name has no \"{c}\", percent-encoded or not: use \":\" or \".\"")
+            }
+            NameFault::Character(c) => {
+                write!(f, "a channel's name has no control character (here U+{:04X})", u32::from(*c))
+            }
+        }
+    }
+}
+
+/// Checks a decoded name: 1 to 255 bytes, no control character, none of `/ \ * ?`, neither `.` nor `..`.
+/// It is compared as bytes and never normalised.
+///
+/// # Errors
+/// The rule that was broken.
+pub fn check(decoded: &str) -> Result<(), NameFault> {
+    if decoded.is_empty() {
+        return Err(NameFault::Empty);
+    }
+    if decoded.len() > MAX_NAME_BYTES {
+        return Err(NameFault::TooLong(decoded.len()));
+    }
+    if decoded == "." || decoded == ".." {
+        return Err(NameFault::Dots);
+    }
+    match decoded.chars().find(|c| c.is_control() || matches!(c, '*' | '/' | '\\' | '?')) {
+        Some(c) => Err(NameFault::Character(c)),
+        None => Ok(()),
+    }
+}
