@@ -10,6 +10,7 @@ pub mod measure;
 pub mod outcome;
 pub mod plan;
 pub mod random;
+pub mod reason;
 pub mod report;
 pub mod scenario;
 pub mod session;

@@ -13,6 +13,8 @@ mod honesty;
 mod nothing;
 #[path = "load/outputs.rs"]
 mod outputs;
+#[path = "load/requests.rs"]
+mod requests;
 #[path = "load/scenarios.rs"]
 mod scenarios;
 #[path = "load/stopped.rs"]

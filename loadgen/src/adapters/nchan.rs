@@ -1,6 +1,7 @@
 //! nchan, the push module of nginx: a location to subscribe at and one to publish at, a channel in each path.
 
 use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use crate::plan::percent;
 
 /// Speaks to nchan over WebSocket, and publishes over HTTP, too.
 #[derive(Debug, Clone)]
@@ -15,8 +16,8 @@ impl Adapter for Nchan {
     fn opening(&self, who: &Who<'_>, _memory: &Memory) -> Opening {
         let path = match who.job {
             // A publisher's socket belongs to one channel: that of its number.
-            Job::Publish => self.publish_path.replace("{channel}", &own_channel(who)),
-            _ => self.subscribe_path.replace("{channel}", &own_channel(who)),
+            Job::Publish => self.publish_path.replace("{channel}", &percent::segment(&own_channel(who))),
+            _ => self.subscribe_path.replace("{channel}", &percent::segment(&own_channel(who))),
         };
         Opening { transport: Transport::WebSocket, path, headers: Vec::new(), subprotocol: None }
     }
@@ -48,7 +49,7 @@ impl Adapter for Nchan {
     }
 
     fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest> {
-        let path = self.publish_path.replace("{channel}", channel);
+        let path = self.publish_path.replace("{channel}", &percent::segment(channel));
         Some(HttpRequest { method: "POST", path, headers: Vec::new(), body: payload.text.as_bytes().to_vec() })
     }
 

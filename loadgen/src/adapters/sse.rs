@@ -1,6 +1,8 @@
 //! Event streams (HTML standard, "server-sent events") with publishers over HTTP: Tidings' own, Mercure-like and others.
 
 use super::{Adapter, HttpRequest, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use crate::plan::percent;
+use crate::reason::worded;
 
 /// Reads one channel per connection as an event stream.
 #[derive(Debug, Clone)]
@@ -20,7 +22,7 @@ impl Adapter for Sse {
         headers.extend(who.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))));
         let last = memory.positions.as_ref().filter(|_| self.resume).and_then(|positions| positions.first());
         headers.extend(last.map(|id| ("Last-Event-ID".to_owned(), id.clone())));
-        let path = self.subscribe_path.replace("{channel}", &channel);
+        let path = self.subscribe_path.replace("{channel}", &percent::segment(&channel));
         Opening { transport: Transport::EventStream, path, headers, subprotocol: None }
     }
 
@@ -47,7 +49,12 @@ impl Adapter for Sse {
             (Some("position"), Some(data)) if data.contains("\"recovered\":") => {
                 news(News::Resumed { complete: data.contains("\"recovered\":true") });
             }
-            (Some("position" | "reset" | "refused"), _) | (_, None) => {}
+            // EventSource would give up for good at a status, so a refusal is an event.
+            (Some("refused"), data) => {
+                let reason = worded("the server refused a stream", data.unwrap_or_default().as_bytes());
+                return Err(Nonsense(reason));
+            }
+            (Some("position" | "reset"), _) | (_, None) => {}
             (_, Some(_)) => news(News::Message(block)),
         }
         Ok(())
@@ -59,7 +66,7 @@ impl Adapter for Sse {
 
     fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest> {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-        let path = self.publish_path.replace("{channel}", channel);
+        let path = self.publish_path.replace("{channel}", &percent::segment(channel));
         Some(HttpRequest { method: "POST", path, headers, body: payload.as_json().into_bytes() })
     }
 

@@ -1,6 +1,7 @@
 //! Tidings' own protocol, `tidings.v1`: requests and answers in JSON over one socket, `/echo`, and POST over HTTP.
 
 use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use crate::plan::percent;
 use serde::Deserialize;
 
 /// Speaks `tidings.v1`.
@@ -56,7 +57,8 @@ impl Adapter for Tidings {
             // One that was cut before its answer came has no position yet.
             let since = since.filter(|position| !position.is_empty());
             let since = since.map_or_else(String::new, |position| format!(",\"since\":\"{position}\""));
-            let request = format!("{{\"id\":{id},\"method\":\"GET\",\"path\":\"/channels/{channel}\"{since}}}");
+            let name = percent::segment(&channel);
+            let request = format!("{{\"id\":{id},\"method\":\"GET\",\"path\":\"/channels/{name}\"{since}}}");
             out.send(Kind::Text, request.as_bytes());
         }
     }
@@ -89,7 +91,7 @@ impl Adapter for Tidings {
     fn publish(&self, memory: &mut Memory, channel: &str, payload: Payload<'_>, out: &mut dyn Outlet) -> bool {
         let id = if self.acknowledge { format!("\"id\":{},", memory.next_id) } else { String::new() };
         memory.next_id = memory.next_id.wrapping_add(1).max(FIRST_PUBLICATION_ID);
-        let data = payload.as_json();
+        let (data, channel) = (payload.as_json(), percent::segment(channel));
         let request = format!("{{{id}\"method\":\"POST\",\"path\":\"/channels/{channel}\",\"data\":{data}}}");
         out.send(Kind::Text, request.as_bytes());
         true
@@ -98,7 +100,7 @@ impl Adapter for Tidings {
     fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest> {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         let body = payload.as_json().into_bytes();
-        Some(HttpRequest { method: "POST", path: format!("/channels/{channel}"), headers, body })
+        Some(HttpRequest { method: "POST", path: format!("/channels/{}", percent::segment(channel)), headers, body })
     }
 
     fn acknowledges(&self) -> bool {

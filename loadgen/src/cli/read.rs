@@ -1,10 +1,12 @@
 //! From options to a plan: every value read, every contradiction told.
 
 use super::args::{Close, Publish, RunArgs};
+use super::headers::header;
 use crate::adapters::{Adapter, Naming, choice};
 use crate::fleet::Size;
 use crate::grammar::{self, BadText, Threshold};
 use crate::measure::{environment, pin};
+use crate::plan::percent;
 use crate::plan::{Ending, Flow, Group, Opening, Payloads, Plan, Ramp, Route, Slow, Target, Task, Trust};
 use crate::random::mix;
 use crate::scenario::Kind;
@@ -72,7 +74,7 @@ pub fn prepare(kind: Kind, args: &RunArgs) -> Result<Prepared, String> {
             timeout: option("--connect-timeout", grammar::duration(&args.connect_timeout))?,
         },
         ending: if args.close == Close::Rst { Ending::Rst } else { Ending::Fin },
-        headers: headers(args)?,
+        headers: args.header.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
         tokens: tokens(args)?,
         deflate: args.deflate,
         check_every: if args.deflate { 0 } else { args.check_every },
@@ -108,10 +110,20 @@ fn adapter_options(kind: Kind, args: &RunArgs, target: &mut Target) -> Result<BT
     // The path of the URL is where messages go in the first place.
     if let Some(path) = target.path.take() {
         let adapter = &args.adapter;
-        let name = choice::path_option(adapter, kind.publishes()).ok_or_else(|| {
-            format!("the adapter {adapter} has paths of its own: leave `{path}` out, or choose another with --adapter (raw for a bare server)")
-        })?;
-        options.entry(name.to_owned()).or_insert(path);
+        match choice::path_option(adapter, kind.publishes()) {
+            // The root is no channel, and a server that has paths of its own is at its root.
+            Some("subscribe_path") | None if path == "/" && adapter != "raw" => {}
+            Some(name) => drop(options.entry(name.to_owned()).or_insert(path)),
+            None => {
+                return Err(format!(
+                    "the adapter {adapter} has paths of its own: leave `{path}` out, or choose another with --adapter (raw for a bare server)"
+                ));
+            }
+        }
+    }
+    // What is typed may not all stand in a request; the place of a channel's name stays.
+    for (_, path) in options.iter_mut().filter(|(name, _)| name.ends_with("path")) {
+        *path = percent::path(path).replace("%7Bchannel%7D", "{channel}");
     }
     Ok(options)
 }
@@ -122,6 +134,13 @@ fn naming(args: &RunArgs) -> Result<Naming, String> {
     let channels = channels.ok_or("--channels: from 1 to 16,777,215")?;
     if args.subs_per_conn == 0 || args.subs_per_conn > channels {
         return Err(format!("--subs-per-conn: from 1 to the number of channels, which is {channels}"));
+    }
+    if let Some(wrong) =
+        args.channel_prefix.chars().find(|c| c.is_control() || c.is_whitespace() || matches!(c, '"' | '\\'))
+    {
+        return Err(format!(
+            "--channel-prefix: {wrong:?} may not stand in it: no space, quotation mark, backslash or control character"
+        ));
     }
     // Names differ from seed to seed, so that a run does not hear what is left of another.
     Ok(Naming { prefix: args.channel_prefix.clone(), channels, per_connection: args.subs_per_conn })
@@ -193,7 +212,8 @@ fn size(args: &RunArgs, plan: &Plan) -> Result<Size, String> {
     }
 }
 
-fn sources(args: &RunArgs, target: &Target) -> Result<Vec<IpAddr>, String> {
+/// The addresses that connections come from: those that were asked for, and on loopback many, each with ports of its own.
+pub(crate) fn sources(args: &RunArgs, target: &Target) -> Result<Vec<IpAddr>, String> {
     if args.source_ip.is_empty() {
         let is_loopback = target.addresses.iter().all(|address| address.ip().is_loopback() && address.is_ipv4());
         return Ok(if is_loopback {
@@ -229,16 +249,6 @@ fn range(text: &str) -> Result<Vec<IpAddr>, String> {
             (0..count).map(|step| IpAddr::V6((first + step).into())).collect()
         }
     })
-}
-
-fn headers(args: &RunArgs) -> Result<Vec<(String, String)>, String> {
-    let split = |text: &String| {
-        let (name, value) = text.split_once(':').ok_or_else(|| format!("--header: `{text}` is not `Name: value`"))?;
-        let is_clean = !name.trim().is_empty() && !text.contains(['\r', '\n']);
-        let wrong = || format!("--header: `{text}` has no name, or a line end in it");
-        is_clean.then(|| (name.trim().to_owned(), value.trim().to_owned())).ok_or_else(wrong)
-    };
-    args.header.iter().map(split).collect()
 }
 
 fn tokens(args: &RunArgs) -> Result<Vec<String>, String> {

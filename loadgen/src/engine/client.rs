@@ -3,6 +3,7 @@
 use super::events::EventStream;
 use super::frames::Frames;
 use super::http::Body;
+use super::refusal::Refusal;
 use super::tracker::Tracker;
 use super::transport::Transport;
 use crate::adapters::Memory;
@@ -38,6 +39,8 @@ pub(super) enum Reading {
 pub(super) enum Codec {
     /// An answer's head, to begin with.
     Head,
+    /// What a server says about why it refuses.
+    Refused(Box<Refusal>),
     /// A WebSocket.
     Frames(Frames),
     /// An event stream.
@@ -55,6 +58,8 @@ pub(super) struct Answers {
     pub(super) waiting: u32,
     /// The body under way, the status of its answer, and whether the answer is the connection's last.
     pub(super) body: Option<(u16, Body, bool)>,
+    /// What the body of a refusal says.
+    pub(super) reason: Vec<u8>,
     /// The server has said that it answers no further request here.
     pub(super) ended: bool,
     /// Publications that wait until fewer are without an answer: their sequence and when they were meant to leave.

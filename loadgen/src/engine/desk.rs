@@ -34,8 +34,10 @@ pub(super) enum Traffic {
 pub(super) struct Notice {
     /// It is of use from now on.
     pub(super) ready: bool,
-    /// The server said goodbye, with this code.
-    pub(super) closed: Option<Option<u16>>,
+    /// The server said goodbye, with this code and reason.
+    pub(super) closed: Option<Option<(u16, String)>>,
+    /// What it says about its refusal has come.
+    pub(super) refused: bool,
 }
 
 /// A thread's part of the run, without its sockets.
@@ -109,7 +111,7 @@ impl Desk {
                 Ok(())
             }
             Incoming::Close(code) => {
-                notice.closed = Some(*code);
+                notice.closed = Some(code.map(|(code, reason)| (code, reason.to_owned())));
                 Ok(())
             }
         }

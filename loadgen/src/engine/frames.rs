@@ -20,8 +20,8 @@ pub(super) enum Incoming<'a> {
     Message(&'a [u8]),
     /// To be answered with a pong.
     Ping(&'a [u8]),
-    /// The server's goodbye.
-    Close(Option<u16>),
+    /// The server's goodbye: a code and a reason.
+    Close(Option<(u16, &'a str)>),
 }
 
 /// Reads the messages of one connection.
@@ -114,7 +114,7 @@ fn read_ours(
             Decoded::Event(Event::Ping(payload)) => sink(Incoming::Ping(payload)),
             Decoded::Event(Event::Pong(_)) => {}
             Decoded::Event(Event::Close(close)) => {
-                sink(Incoming::Close(close.map(|(code, _)| code)));
+                sink(Incoming::Close(close));
                 return Ok(input.len());
             }
         }
@@ -131,7 +131,8 @@ impl Checked {
                 Ok(Message::Binary(bytes)) => sink(Incoming::Message(&bytes)),
                 Ok(Message::Ping(payload)) => sink(Incoming::Ping(&payload)),
                 Ok(Message::Close(frame)) => {
-                    sink(Incoming::Close(frame.map(|frame| frame.code.into())));
+                    let close = frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str()));
+                    sink(Incoming::Close(close));
                     return Ok(());
                 }
                 Ok(Message::Pong(_) | Message::Frame(_)) => {}

@@ -20,7 +20,7 @@ const MASK: [u8; 4] = [7, 7, 7, 7];
 pub(super) fn corpus(plan: &Plan, opening: &Opening) -> Vec<Mischief> {
     let mut all = heads(plan, opening);
     let mut greeting = Vec::new();
-    let key = request::key(plan.seed, u64::from(u32::MAX));
+    let key = request::key(plan, u64::from(u32::MAX));
     request::write_opening(&mut greeting, plan, opening, &key);
     all.extend(frames().into_iter().map(|(name, frames)| Mischief { name, bytes: [&greeting[..], &frames].concat() }));
     all

@@ -10,6 +10,7 @@ mod frames;
 mod http;
 mod mischief;
 mod recorder;
+mod refusal;
 mod request;
 mod schedule;
 mod spread;

@@ -1,8 +1,12 @@
 //! The machine, as it is written into every result.
 
 use crate::outcome::Environment;
+use crate::plan::without_secret;
 use rustix::process::{Resource, getrlimit};
 use std::fs;
+
+/// Header fields whose values are secrets.
+const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 
 /// What there is to know about this machine and this command.
 #[must_use]
@@ -13,10 +17,7 @@ pub fn environment() -> Environment {
     Environment {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("TIDINGS_COMMIT").map(str::to_owned),
-        command: std::env::args_os()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect::<Vec<_>>()
-            .join(" "),
+        command: std::env::args_os().map(|argument| shown(&argument.to_string_lossy())).collect::<Vec<_>>().join(" "),
         host: uname.nodename().to_string_lossy().into_owned(),
         kernel: format!("{} {}", uname.release().to_string_lossy(), uname.machine().to_string_lossy()),
         cpu: cpu().unwrap_or_default(),
@@ -29,6 +30,17 @@ pub fn environment() -> Environment {
         pinned_self: Vec::new(),
         busy_poll: false,
         pinned_server: Vec::new(),
+    }
+}
+
+/// An argument as it is shown to others: without what authorizes.
+fn shown(argument: &str) -> String {
+    let name =
+        argument.split_once(':').map(|(name, _)| name.trim_start_matches("--header=").trim_start_matches("-H").trim());
+    let is_secret = name.is_some_and(|name| SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret)));
+    match argument.split_once(':') {
+        Some((name, _)) if is_secret => format!("{name}: ***"),
+        _ => without_secret(argument),
     }
 }
 
@@ -68,6 +80,17 @@ fn memory() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn secrets_are_not_shown() {
+        let shown =
+            ["Authorization: Bearer x", "--header=cookie: a=b", "-HAuthorization:x", "ws://a:b@h/", "X-A: b", "-c"]
+                .map(super::shown);
+        assert_eq!(
+            shown,
+            ["Authorization: ***", "--header=cookie: ***", "-HAuthorization: ***", "ws://***@h/", "X-A: b", "-c"]
+        );
+    }
+
     #[test]
     fn this_machine_is_known() {
         let environment = super::environment();

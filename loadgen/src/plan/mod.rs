@@ -2,6 +2,7 @@
 
 mod group;
 mod payload;
+pub mod percent;
 mod ramp;
 mod sizes;
 mod target;
@@ -10,7 +11,7 @@ pub use group::{Flow, Group, Route, Slow, Task};
 pub use payload::{BadPayload, Payloads};
 pub use ramp::{Leg, Ramp};
 pub use sizes::Sizes;
-pub use target::{BadTarget, Target};
+pub use target::{BadTarget, Target, without_secret};
 
 use crate::adapters::Naming;
 use crate::clock::{self, Nanos};
@@ -52,7 +53,7 @@ pub struct Plan {
     pub ending: Ending,
     /// Addresses that connections come from, in turn; empty: the kernel's choice.
     pub sources: Vec<IpAddr>,
-    /// Further header fields of every request.
+    /// Header fields of every request: they replace this program's own of the same name, and an empty value takes those away.
     pub headers: Vec<(String, String)>,
     /// A token per connection, in turn.
     pub tokens: Vec<String>,
@@ -127,6 +128,12 @@ impl Share {
 }
 
 impl Plan {
+    /// The value of the user's header field of that name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     /// The channel of a sequence.
     #[must_use]
     pub fn channel_of(&self, stream: u32) -> u32 {

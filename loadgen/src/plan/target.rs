@@ -1,12 +1,14 @@
 //! The address that is measured.
 
+use super::percent;
+use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// Where connections go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// As the user wrote it.
+    /// As the user wrote it, but for a name and password.
     pub url: String,
     /// Whether TLS is spoken.
     pub tls: bool,
@@ -16,7 +18,9 @@ pub struct Target {
     pub authority: String,
     /// The path and query, when the user gave one.
     pub path: Option<String>,
-    /// Where it is: connections take these in turn.
+    /// The value of the field Authorization, when the URL has a name and perhaps a password.
+    pub authorization: Option<String>,
+    /// Where it is: the first at which somebody listens is taken.
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -48,25 +52,47 @@ impl Target {
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
+        let (user, authority) = authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
         let path = path.split('#').next().unwrap_or_default();
         let (host, port) = host_and_port(authority, tls).ok_or_else(|| BadTarget::Authority(url.to_owned()))?;
         let found = (host.as_str(), port).to_socket_addrs();
         let addresses: Vec<SocketAddr> =
             found.map_err(|error| BadTarget::Unknown(host.clone(), error.to_string()))?.collect();
-        // A name that has both kinds of address is reached over the first kind: two would be two servers.
-        let first = *addresses.first().ok_or_else(|| BadTarget::Unknown(host.clone(), "no address".to_owned()))?;
+        if addresses.is_empty() {
+            return Err(BadTarget::Unknown(host, "no address".to_owned()));
+        }
         let path = match path {
-            "" | "/" => None,
-            path if path.starts_with('/') => Some(path.to_owned()),
-            query => Some(format!("/{query}")),
+            "" => None,
+            path if path.starts_with('/') => Some(percent::path(path)),
+            query => Some(percent::path(&format!("/{query}"))),
         };
-        Ok(Target { url: url.to_owned(), tls, host, authority: authority.to_owned(), path, addresses: vec![first] })
+        let authorization = user.map(basic);
+        let authority = authority.to_owned();
+        Ok(Target { url: without_secret(url), tls, host, authority, path, authorization, addresses })
     }
 
     /// Whether the server is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.addresses.iter().all(|address| address.ip().is_loopback())
+    }
+}
+
+/// A name and password of a URL, as RFC 7617 has them.
+fn basic(user: &str) -> String {
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let both = [&percent::decoded(name)[..], b":", &percent::decoded(password)].concat();
+    format!("Basic {}", BASE64.encode(&both))
+}
+
+/// A text without the name and password of the URL that it may be: results are shown to others.
+#[must_use]
+pub fn without_secret(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}{}", &rest[end..]),
+        None => text.to_owned(),
     }
 }
 
@@ -86,7 +112,7 @@ fn host_and_port(authority: &str, tls: bool) -> Option<(String, u16)> {
         "" => default,
         port => port.parse().ok().filter(|port| *port != 0)?,
     };
-    (!host.is_empty() && !host.contains('@')).then(|| (host.to_owned(), port))
+    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -103,8 +129,27 @@ mod tests {
         assert_eq!(target.addresses, ["127.0.0.1:8080".parse().expect("an address")]);
         let target = Target::parse("https://[::1]").expect("a target");
         assert_eq!((target.addresses[0].port(), target.tls, target.path), (443, true, None));
-        assert_eq!(Target::parse("WS://127.0.0.1/").expect("a target").addresses[0].port(), 80);
+        let target = Target::parse("WS://127.0.0.1/").expect("a target");
+        assert_eq!((target.addresses[0].port(), target.path.as_deref()), (80, Some("/")), "/ is a path");
+        let target = Target::parse("ws://127.0.0.1/чат?a b").expect("a target");
+        assert_eq!(target.path.as_deref(), Some("/%D1%87%D0%B0%D1%82?a%20b"));
         assert!(Target::parse("ws://127.8.7.6:1?q").expect("a target").is_loopback());
+    }
+
+    #[test]
+    fn a_name_and_password_become_a_field_and_are_not_shown() {
+        let target = Target::parse("http://me:p%40:ss@127.0.0.1:81/x@y").expect("a target");
+        assert_eq!((target.authority.as_str(), target.path.as_deref()), ("127.0.0.1:81", Some("/x@y")));
+        assert_eq!(target.authorization.as_deref(), Some("Basic bWU6cEA6c3M="), "me:p@:ss");
+        assert_eq!(target.url, "http://***@127.0.0.1:81/x@y");
+        assert_eq!(Target::parse("ws://me@127.0.0.1").expect("a target").authorization.as_deref(), Some("Basic bWU6"));
+        assert_eq!(Target::parse("ws://127.0.0.1/a@b").expect("a target").authorization, None);
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_known() {
+        let target = Target::parse("ws://localhost:81").expect("a target");
+        assert!(target.is_loopback() && !target.addresses.is_empty());
     }
 
     #[test]
@@ -112,9 +157,7 @@ mod tests {
         for url in ["127.0.0.1:80", "ftp://127.0.0.1", ""] {
             assert!(matches!(Target::parse(url), Err(BadTarget::Scheme(_))), "{url}");
         }
-        for url in
-            ["ws://", "ws://:80", "ws://127.0.0.1:x", "ws://127.0.0.1:0", "ws://127.0.0.1:70000", "ws://me@127.0.0.1"]
-        {
+        for url in ["ws://", "ws://:80", "ws://127.0.0.1:x", "ws://127.0.0.1:0", "ws://127.0.0.1:70000", "ws://me@"] {
             assert!(matches!(Target::parse(url), Err(BadTarget::Authority(_))), "{url}");
         }
     }

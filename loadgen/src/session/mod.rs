@@ -4,6 +4,7 @@ mod assemble;
 mod findings;
 mod judging;
 mod live;
+mod reach;
 mod watch;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::sync::atomic::AtomicBool;
 /// # Errors
 /// A text for people: the server's process is not there, a thread failed.
 pub fn run(prepared: &Prepared, args: &RunArgs, interrupt: &Arc<AtomicBool>) -> Result<Outcome, String> {
+    let prepared = &reach::choose(prepared, args)?;
     let mut watch = Watch::new(prepared, args)?;
     let (collected, _) =
         fleet::run(&prepared.plan, prepared.size, interrupt, &mut watch).map_err(|error| error.to_string())?;

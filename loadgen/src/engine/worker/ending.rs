@@ -18,6 +18,11 @@ const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
 impl Worker {
     /// A connection is gone, or must go, against this side's will.
     pub(super) fn lost(&mut self, slot: usize, text: &str) {
+        let reason = match &self.clients[slot].codec {
+            Codec::Refused(refusal) => Some(refusal.words()),
+            _ => None,
+        };
+        let text = reason.as_deref().unwrap_or(text);
         let (index, local, stage, cut) = {
             let client = &self.clients[slot];
             (usize::from(client.group), client.local, client.stage, client.cut)

@@ -5,13 +5,14 @@ use super::super::desk::{self, Traffic};
 use super::super::events::EventStream;
 use super::super::frames::Frames;
 use super::super::http::{self, Answer};
+use super::super::refusal::Refusal;
 use super::super::request;
 use super::super::tracker::Tracker;
 use super::super::transport::Transport;
 use super::squad::NOBODY;
 use super::timers::What;
 use super::{OPENS_PER_TURN, Worker};
-use crate::adapters::{Memory, Opening, Transport as Runs};
+use crate::adapters::{Memory, Transport as Runs};
 use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::message::Series;
 use crate::plan::{Route, Task};
@@ -202,7 +203,7 @@ impl Worker {
         let number = self.desk.share.global(u64::from(client.local));
         let who = desk::who(&plan, group, number);
         let opening = self.desk.adapter.opening(&who, &client.memory);
-        let key = request::key(plan.seed, number ^ u64::from(client.group) << 40);
+        let key = request::key(&plan, number ^ u64::from(client.group) << 40);
         request::write_opening(&mut client.out, &plan, &opening, &key);
         self.mark(slot);
     }
@@ -216,17 +217,26 @@ impl Worker {
         let opening = self.desk.adapter.opening(&desk::who(&plan, group, number), &client.memory);
         client.codec = match opening.transport {
             Runs::WebSocket => {
-                let key = request::key(plan.seed, number ^ u64::from(client.group) << 40);
-                check_upgrade(answer, &opening, &key)?;
+                if answer.status != 101 {
+                    let title = format!("the server answered {} and not 101", answer.status);
+                    client.codec = Codec::Refused(Box::new(Refusal::new(title, answer.body)));
+                    return Ok(());
+                }
+                let key = request::key(&plan, number ^ u64::from(client.group) << 40);
+                check_upgrade(answer, request::offered(&plan, &opening), &key)?;
                 let checked = plan.check_every > 0 && number.is_multiple_of(plan.check_every);
-                let (deflates, kept) = agreed(answer, plan.deflate)?;
+                let (deflates, kept) = agreed(answer, request::offers_deflate(&plan))?;
                 Codec::Frames(match deflates {
                     true => Frames::with_deflate(kept, &self.desk.deflate),
                     false => Frames::new(checked),
                 })
             }
             Runs::EventStream if answer.status == 200 => Codec::Events(Box::new(EventStream::new(answer.body))),
-            Runs::EventStream | Runs::Http => return Err(format!("the server answered {}", answer.status)),
+            Runs::EventStream | Runs::Http => {
+                let title = format!("the server answered {} and not with an event stream", answer.status);
+                client.codec = Codec::Refused(Box::new(Refusal::new(title, answer.body)));
+                return Ok(());
+            }
         };
         client.stage = Stage::Joining;
         if matches!(&client.codec, Codec::Frames(frames) if frames.is_checked()) {
@@ -289,14 +299,11 @@ impl Worker {
 }
 
 /// A WebSocket's handshake as RFC 6455 section 4.1 has clients check it.
-fn check_upgrade(answer: &Answer, opening: &Opening, key: &str) -> Result<(), String> {
-    if answer.status != 101 {
-        return Err(format!("the server answered {} and not 101", answer.status));
-    }
+fn check_upgrade(answer: &Answer, offered: Option<&str>, key: &str) -> Result<(), String> {
     if !http::accepts(answer, key) {
         return Err("the server's Sec-WebSocket-Accept is not that of the key".to_owned());
     }
-    match (opening.subprotocol, answer.subprotocol.as_deref()) {
+    match (offered, answer.subprotocol.as_deref()) {
         (None, None) => Ok(()),
         (Some(offered), Some(chosen)) if offered.split(',').any(|name| name.trim() == chosen) => Ok(()),
         (Some(offered), None) => Err(format!("the server does not speak {offered}")),

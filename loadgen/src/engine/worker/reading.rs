@@ -3,9 +3,11 @@
 use super::super::client::{Answers, Codec, Reading, Stage};
 use super::super::desk;
 use super::super::http;
+use super::super::refusal;
 use super::timers::What;
 use super::{READ_BYTES, Worker};
 use crate::clock::{self, Nanos, SECOND};
+use crate::reason::worded;
 use mio::Token;
 use mio::event::Event;
 use std::io::{ErrorKind, Read};
@@ -140,9 +142,15 @@ impl Worker {
     fn feed(&mut self, slot: usize, input: &mut [u8], now: Nanos) -> Result<usize, String> {
         let mut at = 0;
         if matches!(self.clients[slot].codec, Codec::Head) {
-            let Some((answer, length)) = http::read_head(input)? else { return Ok(0) };
-            self.answered(slot, &answer)?;
-            at = length;
+            loop {
+                let Some((answer, length)) = http::read_head(&input[at..])? else { return Ok(at) };
+                at += length;
+                // An answer that only says that another one comes (RFC 9110 section 15.2).
+                if answer.status == 101 || answer.status >= 200 {
+                    self.answered(slot, &answer)?;
+                    break;
+                }
+            }
         }
         let plan = Rc::clone(&self.desk.plan);
         let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
@@ -150,6 +158,11 @@ impl Worker {
         let mut fault = Ok(());
         let used = match codec {
             Codec::Head => Ok(0),
+            Codec::Refused(refusal) => {
+                let used = refusal.read(&input[at..])?;
+                notice.refused = refusal.is_over();
+                Ok(used)
+            }
             Codec::Mischief { status, .. } => {
                 *status = super::mischief::status_of(*status, input);
                 Ok(input.len())
@@ -179,7 +192,11 @@ impl Worker {
     /// Does what a read has made necessary.
     fn heed(&mut self, slot: usize, now: Nanos) -> Result<(), String> {
         let notice = std::mem::take(&mut self.notice);
-        if notice.ready {
+        if notice.refused {
+            return Err("the server refused a connection".to_owned());
+        }
+        // One that is closed together with its greeting was refused, in a way that browsers can see.
+        if notice.ready && notice.closed.is_none() {
             self.ready(slot, now);
         }
         if self.clients[slot].owed() > 0 {
@@ -193,7 +210,9 @@ impl Worker {
                 self.remove(slot);
                 Ok(())
             }
-            Some(Some(code)) => Err(format!("the server has closed a connection with {code}")),
+            Some(Some((code, reason))) => {
+                Err(worded(&format!("the server has closed a connection with {code}"), reason.as_bytes()))
+            }
             Some(None) => Err("the server has closed a connection".to_owned()),
             None => Ok(()),
         }
@@ -212,21 +231,30 @@ impl desk::Desk {
             }
             let Some((status, body, closes)) = &mut answers.body else { return Ok(at) };
             if !body.is_over() {
-                at += body.read(&input[at..], &mut |_| {})?;
+                let (status, reason) = (*status, &mut answers.reason);
+                at += body.read(&input[at..], &mut |bytes| {
+                    if status >= 300 {
+                        refusal::keep(reason, bytes);
+                    }
+                })?;
             }
             if !body.is_over() {
                 return Ok(at);
             }
             let (status, closes) = (*status, *closes);
             answers.body = None;
-            if status == 100 {
+            if status < 200 {
                 continue;
             }
             answers.waiting = answers.waiting.saturating_sub(1);
             answers.ended |= closes;
+            let reason = std::mem::take(&mut answers.reason);
             match status {
                 200..300 => self.recorder.counts.acknowledged += 1,
-                _ => self.recorder.error(&format!("a publication was answered with {status}")),
+                _ => {
+                    let title = format!("a publication was answered with {status}");
+                    self.recorder.error(&worded(&title, &reason));
+                }
             }
             if at == input.len() {
                 return Ok(at);
