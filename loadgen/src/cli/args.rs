@@ -164,7 +164,7 @@ pub struct RunArgs {
     /// How connections are ended: a Close frame, or a reset.
     #[arg(long, value_enum, default_value = "fin", help_heading = "Connections")]
     pub close: Close,
-    /// A header field of every request.
+    /// A header field of every request, instead of this program's own of that name; with no value, neither is sent.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", help_heading = "Connections")]
     pub header: Vec<String>,
     /// A file with a token per line, for connections in turn.
@@ -186,6 +186,10 @@ pub struct RunArgs {
     /// A page of Prometheus metrics, read before and after.
     #[arg(long, value_name = "URL", help_heading = "Measuring")]
     pub metrics_url: Option<String>,
+    /// The file with the key that opens the server's metrics. Without it TIDINGS_OPERATOR_KEY, or what a Tidings on this
+    /// machine has left.
+    #[arg(long, value_name = "FILE", requires = "metrics_url", help_heading = "Measuring")]
+    pub operator_key_file: Option<PathBuf>,
     /// Put the server on these CPUs.
     #[arg(long, value_name = "CPUS", value_delimiter = ',', requires = "pid", help_heading = "Measuring")]
     pub pin_server: Vec<usize>,

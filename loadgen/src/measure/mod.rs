@@ -3,5 +3,6 @@
 pub mod environment;
 pub mod kernel;
 pub mod metrics;
+pub mod operator;
 pub mod pin;
 pub mod process;

@@ -49,7 +49,7 @@ pub(super) fn outcome(prepared: &Prepared, args: &RunArgs, collected: Collected,
         server,
         generator,
         kernel,
-        metrics: metrics::difference(&draft.watch.metrics_before, &draft.watch.metrics_after),
+        metrics: draft.metrics(),
         scalars: BTreeMap::new(),
         verdicts: Vec::new(),
         thresholds: Vec::new(),
@@ -84,6 +84,12 @@ impl Draft<'_> {
     /// How long it counted: the time of the threads, which end together.
     fn seconds(&self) -> f64 {
         clock::seconds(self.collected.busy.values().map(|(_, time)| *time).max().unwrap_or(0))
+    }
+
+    /// What the server's own numbers changed by: nothing where one of the two looks is missing.
+    fn metrics(&self) -> BTreeMap<String, f64> {
+        let looks = self.watch.metrics_before.as_ref().zip(self.watch.metrics_after.as_ref());
+        looks.map_or_else(BTreeMap::new, |(before, after)| metrics::difference(before, after))
     }
 
     fn unopened(&self) -> Vec<String> {

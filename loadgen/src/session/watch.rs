@@ -6,7 +6,8 @@ use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::{Collector, Hooks, Sample};
 use crate::measure::kernel::Snapshot;
 use crate::measure::process::{Usage, usage};
-use crate::measure::{metrics, pin};
+use crate::measure::{metrics, operator, pin};
+use crate::plan::Target;
 use std::collections::BTreeMap;
 
 /// What was seen at one moment.
@@ -20,7 +21,7 @@ pub(super) struct Look {
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) pid: Option<u32>,
-    metrics_url: Option<String>,
+    metrics: Option<metrics::Page>,
     /// Before the first connection, with all connections open, and in the end.
     pub(super) server_before: Option<Usage>,
     pub(super) server_opened: Option<Usage>,
@@ -38,8 +39,8 @@ pub(super) struct Watch {
     pub(super) kernel_before: Snapshot,
     pub(super) kernel_opened: Option<Snapshot>,
     pub(super) kernel_after: Option<Snapshot>,
-    pub(super) metrics_before: BTreeMap<String, f64>,
-    pub(super) metrics_after: BTreeMap<String, f64>,
+    pub(super) metrics_before: Option<BTreeMap<String, f64>>,
+    pub(super) metrics_after: Option<BTreeMap<String, f64>>,
     pub(super) notes: Vec<String>,
     pub(super) started_unix_ms: u64,
     live: Live,
@@ -55,7 +56,7 @@ impl Watch {
         }
         Ok(Watch {
             pid: args.pid,
-            metrics_url: args.metrics_url.clone(),
+            metrics: page(args)?,
             server_before: None,
             server_opened: None,
             server_last: None,
@@ -69,8 +70,8 @@ impl Watch {
             kernel_before: Snapshot::take(),
             kernel_opened: None,
             kernel_after: None,
-            metrics_before: BTreeMap::new(),
-            metrics_after: BTreeMap::new(),
+            metrics_before: None,
+            metrics_after: None,
             notes: prepared.warnings.clone(),
             started_unix_ms: 0,
             live: Live::new(prepared, args.output.quiet),
@@ -85,12 +86,18 @@ impl Watch {
         Look { at: clock::now(), server: self.server(false) }
     }
 
-    fn scrape(&mut self) -> BTreeMap<String, f64> {
-        let Some(url) = self.metrics_url.clone() else { return BTreeMap::new() };
-        metrics::scrape(&url).unwrap_or_else(|error| {
-            self.notes.push(format!("--metrics-url: {error}"));
-            BTreeMap::new()
-        })
+    /// The server's own numbers now. What cannot be had is told once.
+    fn scrape(&mut self) -> Option<BTreeMap<String, f64>> {
+        match self.metrics.as_ref()?.scrape() {
+            Ok(numbers) => Some(numbers),
+            Err(error) => {
+                let note = format!("--metrics-url: {error}");
+                if !self.notes.contains(&note) {
+                    self.notes.push(note);
+                }
+                None
+            }
+        }
     }
 
     /// Whether the server's process, which is watched, was gone when counting ended.
@@ -102,6 +109,15 @@ impl Watch {
     fn is_due(&self, interval: Nanos) -> bool {
         self.looks.last().is_none_or(|last| clock::now() - last.at >= interval)
     }
+}
+
+/// The page of metrics that was asked for, with the key that opens it.
+fn page(args: &RunArgs) -> Result<Option<metrics::Page>, String> {
+    let Some(url) = &args.metrics_url else { return Ok(None) };
+    let text = |error: String| format!("--metrics-url: {error}");
+    let target = Target::parse(url).map_err(|error| text(error.to_string()))?;
+    let key = operator::key(args.operator_key_file.as_deref(), std::env::var(operator::VARIABLE).ok(), &target)?;
+    metrics::Page::at(target, key).map(Some).map_err(text)
 }
 
 impl Hooks for Watch {
