@@ -100,7 +100,7 @@ fn what_breaks_the_standard_is_closed_with_1002_as_soon_as_it_can_be_told() {
         socket.raw.send(&bytes);
         let (code, reason) = socket.read_close();
         assert_eq!(code, Some(1002), "{what}");
-        assert!(!reason.is_empty(), "{what}");
+        assert!(reason.starts_with("protocol_error: "), "{what}: {reason}");
         assert_eq!(socket.next(), None, "{what}");
     }
     wait_until("refusals are counted", || server.metric("tidings_refused_total{reason=\"protocol_error\"}") == 15.0);
@@ -362,6 +362,33 @@ fn a_stopping_server_says_1001_and_waits_for_the_answer() {
         drop(sockets);
         assert_eq!(stopping.join().expect("it stops"), 0, "nobody was cut off");
     });
+}
+
+/// It used to hold the sentence alone, so a page could not tell too many fragments (its own request) from slow_consumer
+/// (nobody's), which share the code 1008.
+#[test]
+fn the_reason_of_a_close_begins_with_its_label() {
+    let server = TestServer::start(|config| {
+        config.server.inline_parse_bytes = 64;
+        config.websocket.fragments = 2;
+        config.websocket.message_bytes = 128;
+        config.websocket.binary = false;
+    });
+    let fragment = |opcode: u8| [vec![opcode, 0x81], MASK.to_vec(), vec![0]].concat();
+    for (bytes, code, label) in [
+        ([fragment(0x01), fragment(0x00), fragment(0x00)].concat(), 1008, "too_many_fragments"),
+        (frame(TEXT, &[b'1'; 129]), 1009, "message_too_big"),
+        (frame(0x82, b"{}\n"), 1003, "unsupported_data"),
+        (frame(TEXT, b"\xff"), 1007, "invalid_utf8"),
+        (vec![0xC1], 1002, "protocol_error"),
+    ] {
+        let mut socket = RawSocket::open(server.address(), "/ws");
+        socket.raw.send(&bytes);
+        let (said, reason) = socket.read_close();
+        assert_eq!(said, Some(code), "{label}");
+        let sentence = reason.strip_prefix(label).and_then(|rest| rest.strip_prefix(": "));
+        assert!(sentence.is_some_and(|sentence| sentence.len() > 3), "{reason}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::env::Env;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
 use crate::wire::frame::close_frame;
+use crate::wire::refusal::Refusal;
 
 /// A Close that is ready, and why it is sent.
 #[derive(Debug)]
@@ -13,8 +14,17 @@ pub(super) struct LastWord {
 }
 
 impl LastWord {
-    fn new(reason: Reason, detail: &str) -> LastWord {
-        let text = if detail.is_empty() { reason.label() } else { detail };
+    /// Programs act on the label, people read the sentence after it: a page must know `too_many_fragments` from
+    /// `slow_consumer`, which share a code.
+    fn new(reason: Reason, sentence: &str) -> LastWord {
+        if sentence.is_empty() {
+            return LastWord::saying(reason, reason.label());
+        }
+        LastWord::saying(reason, &format!("{}: {sentence}", reason.label()))
+    }
+
+    /// With a text of its own, which begins with a finer label.
+    fn saying(reason: Reason, text: &str) -> LastWord {
         LastWord { reason, frame: close_frame(reason.websocket_code(), text) }
     }
 
@@ -35,7 +45,7 @@ impl Connection {
                 }
                 self.end(reason, env);
             }
-            State::Socket(_) => self.close_socket(reason, reason.label(), env),
+            State::Socket(_) => self.close_socket(reason, "", env),
             State::Stream(_) => self.end_stream(reason, env),
             State::Ending(_) => {}
         }
@@ -63,8 +73,14 @@ impl Connection {
     }
 
     /// Says goodbye to a socket, after the answers that are still on their way.
-    pub(super) fn close_socket(&mut self, reason: Reason, detail: &str, env: &mut Env) {
-        self.end_after_answers(LastWord::new(reason, detail), env);
+    pub(super) fn close_socket(&mut self, reason: Reason, sentence: &str, env: &mut Env) {
+        self.end_after_answers(LastWord::new(reason, sentence), env);
+    }
+
+    /// The same for a refused request, whose code is a finer label than the reason's.
+    pub(super) fn close_refused(&mut self, reason: Reason, refusal: &Refusal, env: &mut Env) {
+        let text = format!("{}: {}", refusal.code, refusal.message);
+        self.end_after_answers(LastWord::saying(reason, &text), env);
     }
 
     /// Law 2: what was read before a Close is answered before the Close is, so it waits for what is in flight, with a

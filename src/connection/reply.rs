@@ -134,7 +134,7 @@ impl Connection {
         self.since = env.now;
         if env.draining || self.turned_away {
             let reason = if env.draining { Reason::ServerShutdown } else { Reason::TooManyConnections };
-            self.close_socket(reason, reason.label(), env);
+            self.close_socket(reason, "", env);
             return None;
         }
         let task = Task::Request(Box::new(subscribe?));
@@ -144,7 +144,7 @@ impl Connection {
     /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.
     fn refuse_socket(&mut self, refusal: &Refusal, env: &mut Env) {
         let reason = if refusal.status == 503 { Reason::Overloaded } else { Reason::BadRequest };
-        self.close_socket(reason, &format!("{}: {}", refusal.code, refusal.message), env);
+        self.close_refused(reason, refusal, env);
     }
 
     fn send_text(&mut self, text: &[u8], env: &mut Env) {
