@@ -453,6 +453,24 @@ fn pages_of_allowed_origins_can_read_answers_and_refusals_and_no_others_can() {
 }
 
 #[test]
+fn credentials_are_allowed_where_they_are_set() {
+    let server = TestServer::start(|config| {
+        config.server.allow_origin = vec!["https://app.example".to_owned()];
+        config.http.allow_credentials = true;
+    });
+    let mut client = HttpClient::connect(server.address());
+    let page = ("Origin", "https://app.example");
+    for (method, more) in [("GET", vec![]), ("OPTIONS", vec![("Access-Control-Request-Method", "POST")])] {
+        let answer = client.request(method, "/channels/c", &[vec![page], more].concat(), b"");
+        assert_eq!(values(&answer, "Access-Control-Allow-Credentials"), ["true"], "{method}");
+        assert_eq!(values(&answer, "Access-Control-Allow-Origin"), ["https://app.example"], "{method}");
+    }
+    client.raw.send("GET /channels/c HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example\r\nAccept: text/event-stream\r\n\r\n");
+    let (status, head) = status_of(&mut client);
+    assert!(status == 200 && head.contains("\r\nAccess-Control-Allow-Credentials: true\r\n"), "{head}");
+}
+
+#[test]
 fn a_preflight_names_what_pages_may_send_and_has_no_wildcard() {
     let server = start(Configured, 1);
     let mut client = HttpClient::connect(server.address());
@@ -463,12 +481,18 @@ fn a_preflight_names_what_pages_may_send_and_has_no_wildcard() {
         assert_eq!(values(&answer, "Access-Control-Allow-Origin"), ["https://app.example"]);
         assert_eq!(values(&answer, "Access-Control-Allow-Methods"), ["GET, POST, DELETE, OPTIONS"]);
         assert_eq!(values(&answer, "Access-Control-Expose-Headers"), ["Retry-After"]);
+        assert_eq!(values(&answer, "Access-Control-Allow-Credentials"), [""; 0]);
         let allowed = values(&answer, "Access-Control-Allow-Headers").concat();
         for name in ["Content-Type", "Authorization", "Idempotency-Key"] {
             assert!(allowed.contains(name), "{name} is missing in {allowed}");
         }
         assert!(answer.fields.iter().all(|(_, value)| value != "*"), "{:?}", answer.fields);
     }
+    // Cache-Control, a tracer's field and pages' own failed in their preflights.
+    let asked = [("Access-Control-Request-Headers", "cache-control,traceparent,x-own")];
+    let answer =
+        client.request("OPTIONS", "/channels/c", &[&preflight("https://app.example")[..], &asked].concat(), b"");
+    assert_eq!(values(&answer, "Access-Control-Allow-Headers"), ["cache-control, traceparent, x-own"]);
     for origin in ["https://evil.example", "null"] {
         let answer = client.request("OPTIONS", "/channels/c", &preflight(origin), b"");
         assert_eq!((answer.status, answer.code().as_str()), (403, "origin_not_allowed"));

@@ -94,7 +94,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("simd_json", &["wire"]),
     ("simdutf8", &["wire"]),
     ("slab", &["hub", "reactor"]),
-    ("smallvec", &["wire", "hub", "connection", "reactor", "handoff"]),
+    ("smallvec", &["wire", "access", "hub", "connection", "reactor", "handoff"]),
     ("socket2", &["reactor"]),
     ("strsim", &["wire", "config"]),
     ("subtle", &["model"]),

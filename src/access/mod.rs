@@ -1,7 +1,9 @@
 //! Who may ask: the Origin and Host of a request judged against the listener, closed by default, and the CORS fields.
 
+mod cors;
 mod operators;
 
+pub use cors::{cors_fields, preflight_fields};
 pub use operators::{Operators, Standing};
 
 use crate::close::Reason;
@@ -24,6 +26,8 @@ pub struct AccessPolicy {
     pub allowed_hosts: Vec<String>,
     /// Whether everybody may publish who reaches the listener, whatever they come through.
     pub anonymous_publish: bool,
+    /// Whether pages of allowed origins may send cookies and the like, and read what comes of it.
+    pub allow_credentials: bool,
     /// The listener's port, for messages.
     pub port: u16,
     /// Who is an operator.
@@ -174,28 +178,9 @@ fn quoted(text: &str) -> String {
     text.chars().take(QUOTED).collect()
 }
 
-/// The fields that let the page of an allowed origin read an answer. The caller's Vary names Origin.
-#[must_use]
-pub fn cors_fields(origin: &str) -> [(&'static str, &str); 2] {
-    [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", "Retry-After")]
-}
-
-/// The fields of the answer (204) to a preflight from an allowed origin.
-#[must_use]
-pub fn preflight_fields(origin: &str) -> [(&'static str, &str); 6] {
-    [
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
-        ("Access-Control-Allow-Headers", "Content-Type, Authorization, Idempotency-Key, Last-Event-ID"),
-        ("Access-Control-Expose-Headers", "Retry-After"),
-        ("Access-Control-Max-Age", "600"),
-        ("Vary", "Origin"),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{AccessFacts, AccessPolicy, Operators, Standing, cors_fields, judge, preflight_fields};
+    use super::{AccessFacts, AccessPolicy, Operators, Standing, judge};
     use crate::model::operator_key::OperatorKey;
     use crate::wire::http::head::Method;
     use std::sync::Arc;
@@ -432,13 +417,5 @@ mod tests {
             let access = judge(&facts, &policy(On::Loopback)).expect("anybody may know");
             assert_eq!(access.cors_origin.is_some(), named, "{host} {origin}");
         }
-    }
-
-    #[test]
-    fn cors_names_one_origin_and_never_all() {
-        let fields = preflight_fields("https://app.example");
-        assert!(fields.iter().all(|(_, value)| !value.contains('*')));
-        assert!(fields.contains(&("Access-Control-Allow-Origin", "https://app.example")));
-        assert!(cors_fields("https://app.example").contains(&("Access-Control-Expose-Headers", "Retry-After")));
     }
 }

@@ -3,6 +3,7 @@
 use super::error::ConfigError;
 use super::kind::size_text;
 use super::knobs::Config;
+use crate::model::origin::is_anybodys;
 
 impl Config {
     /// Whether a server can run with this: every value in its range, and every relation between values kept.
@@ -15,6 +16,7 @@ impl Config {
         problems.extend(self.counts().into_iter().filter_map(Relation::problem));
         problems.extend(self.threshold());
         problems.extend(self.open_publishing());
+        problems.extend(self.credentials());
         ConfigError::unless_empty(problems)
     }
 
@@ -74,6 +76,16 @@ impl Config {
                  message reaches a worker; write \"inf\" if that is meant",
                 size_text(threshold),
                 size_text(limit)
+            )
+        })
+    }
+
+    fn credentials(&self) -> Option<String> {
+        let anybodys = self.server.allow_origin.iter().find(|origin| is_anybodys(origin))?;
+        self.http.allow_credentials.then(|| {
+            format!(
+                "\"http.allow_credentials\" does not go with the origin {anybodys} in \"server.allow_origin\": any page can \
+                 have it, and would act for whoever looks at it. Name the origins whose pages you trust, or leave credentials off"
             )
         })
     }

@@ -84,6 +84,9 @@ knobs! {
 
     /// HTTP requests: how large and how slow they may be.
     http: HttpConfig {
+        /// Lets pages of allowed origins send cookies and the like with what they fetch. Not together with the origins *, null
+        /// and file://, which any page can have.
+        allow_credentials: bool = false, Flag;
         /// A request head. Enough for large cookies; a client that sends more is told 431.
         head_bytes: usize = 16 * KIB, bytes(KIB, MIB);
         /// Fields in a head. Browsers send about 20, proxies add some; more is told 431.

@@ -186,6 +186,22 @@ fn open_publishing_outside_loopback_must_be_asked_for() {
 }
 
 #[test]
+fn credentials_do_not_go_with_origins_that_any_page_can_have() {
+    let mut config = Config::default();
+    for (origin, refused) in
+        [("https://app.example", false), ("https://*.example", false), ("*", true), ("null", true), ("file://", true)]
+    {
+        config.server.allow_origin = vec!["https://a.example".to_owned(), origin.to_owned()];
+        config.http.allow_credentials = false;
+        config.check().expect(origin);
+        config.http.allow_credentials = true;
+        let problem = config.check().err().map(|error| error.to_string());
+        assert_eq!(problem.is_some(), refused, "{origin}");
+        assert!(problem.is_none_or(|text| text.contains("\"http.allow_credentials\"") && text.contains(origin)));
+    }
+}
+
+#[test]
 fn a_mistake_names_file_line_key_and_the_nearest_key() {
     let text = "# a comment\n\n[server]\nreactors = 2\n\n[websocket]\nmesage_bytes = 1\n";
     assert_eq!(

@@ -83,7 +83,7 @@ impl Connection {
             extra.push(("Retry-After", &seconds));
         }
         if let (Some(origin), None) = (&asked.cors_origin, ready.public) {
-            extra.extend(cors_fields(origin));
+            extra.extend(cors_fields(origin, env.policy));
         }
         let head = AnswerHead {
             status: ready.status,

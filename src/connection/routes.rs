@@ -250,10 +250,8 @@ pub(super) fn refused(refusal: Refusal) -> Item {
 fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {
     let mut extra: SmallVec<[(&'static str, String); 2]> = SmallVec::new();
     extra.push(("Allow", allow.to_owned()));
-    if let (true, Some(origin)) = (head.is_preflight(), access.cors_origin.as_deref()) {
-        let own = ["Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"];
-        let fields = preflight_fields(origin).into_iter().filter(|(name, _)| !own.contains(name));
-        extra.extend(fields.map(|(name, value)| (name, value.to_owned())));
+    if head.is_preflight() && access.cors_origin.is_some() {
+        extra.extend(preflight_fields(head.preflight_headers));
     }
     Plan::Answer(Ready { status: 204, extra, ..Ready::default() })
 }

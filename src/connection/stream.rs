@@ -110,7 +110,7 @@ impl Connection {
         let caching = ("Cache-Control", "no-store, no-transform");
         let mut extra = vec![("Vary", "Accept, Origin"), caching, ("X-Accel-Buffering", "no")];
         if let Some(origin) = &asked.cors_origin {
-            extra.extend(cors_fields(origin));
+            extra.extend(cors_fields(origin, env.policy));
         }
         let head = AnswerHead {
             status: 200,

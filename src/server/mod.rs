@@ -351,6 +351,7 @@ pub(crate) fn policy(config: &Config, address: SocketAddr, operators: Arc<Operat
         allowed_origins: config.server.allow_origin.clone(),
         allowed_hosts: config.server.allow_host.clone(),
         anonymous_publish: config.server.allow_anonymous_publish,
+        allow_credentials: config.http.allow_credentials,
         port: address.port(),
         operators,
     }

@@ -27,6 +27,7 @@ pub(super) struct Fields<'b> {
     pub(super) authorization: Option<&'b str>,
     pub(super) forwarded: bool,
     pub(super) preflight_method: Option<&'b str>,
+    pub(super) preflight_headers: Option<&'b str>,
     pub(super) upgrade: UpgradeFields<'b>,
 }
 
@@ -47,6 +48,7 @@ enum Known {
     IfNoneMatch,
     LastEventId,
     Origin,
+    PreflightHeaders,
     PreflightMethod,
     TransferEncoding,
     Upgrade,
@@ -56,7 +58,7 @@ enum Known {
     WebSocketVersion,
 }
 
-const KNOWN: [(&str, Known); 27] = [
+const KNOWN: [(&str, Known); 28] = [
     ("Host", Known::Host),
     ("Connection", Known::Connection),
     ("Accept", Known::Accept),
@@ -78,6 +80,7 @@ const KNOWN: [(&str, Known); 27] = [
     ("Sec-WebSocket-Protocol", Known::WebSocketProtocol),
     ("Sec-WebSocket-Extensions", Known::WebSocketExtensions),
     ("Access-Control-Request-Method", Known::PreflightMethod),
+    ("Access-Control-Request-Headers", Known::PreflightHeaders),
     ("Content-Encoding", Known::ContentEncoding),
     ("X-Real-IP", Known::Forwarded),
     ("X-Client-IP", Known::Forwarded),
@@ -146,6 +149,7 @@ impl<'b> Fields<'b> {
             Known::TransferEncoding => once(&mut self.transfer_encoding, name, value),
             Known::IdempotencyKey => once(&mut self.idempotency_key, name, value),
             Known::PreflightMethod => once(&mut self.preflight_method, name, value),
+            Known::PreflightHeaders => once(&mut self.preflight_headers, name, value),
             Known::WebSocketKey => once(&mut self.upgrade.key, name, value),
             Known::WebSocketVersion => once(&mut self.upgrade.version, name, value),
             _ => {

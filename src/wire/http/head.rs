@@ -139,6 +139,8 @@ pub struct Head<'b> {
     pub forwarded: bool,
     /// Access-Control-Request-Method: with Origin and `OPTIONS` it makes a CORS preflight.
     pub preflight_method: Option<&'b str>,
+    /// Access-Control-Request-Headers: the fields that a preflight asks for.
+    pub preflight_headers: Option<&'b str>,
     /// What belongs to a WebSocket handshake.
     pub upgrade: UpgradeFields<'b>,
     event_stream: bool,
@@ -241,6 +243,7 @@ fn assemble<'b>(
         authorization: fields.authorization,
         forwarded: fields.forwarded,
         preflight_method: fields.preflight_method,
+        preflight_headers: fields.preflight_headers,
         upgrade: fields.upgrade,
         event_stream: fields.event_stream,
     }
