@@ -165,6 +165,7 @@ fn who_was_refused_and_neither_leaves_nor_stops_sending_is_cut_off() {
         let server = TestServer::start(|config| {
             config.server.reactors = reactors;
             config.websocket.close_wait = SHORT;
+            config.http.body_timeout = SHORT;
         });
         let mut stayer = HttpClient::connect(server.address());
         let mut sender = HttpClient::connect(server.address());
@@ -193,5 +194,28 @@ fn waiting_for_a_refused_client_to_leave_costs_nothing() {
         let ticks = server.metric("tidings_ticks_total") - before;
         // A few for those who ask, and some for deadlines.
         assert!(ticks < 200.0, "{ticks} turns in one second in which nothing happened");
+    });
+}
+
+/// A client that sends all it has before it reads, as most do, learns why it was refused.
+#[test]
+fn an_upload_that_is_refused_reads_413_and_no_reset() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.websocket.close_wait = SHORT;
+            config.http.body_timeout = LONG;
+        });
+        let mut client = HttpClient::connect(server.address());
+        let size: usize = 4 << 20;
+        client.raw.send(format!("POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"));
+        // Far longer than a peer that is closed has otherwise.
+        for piece in vec![b'x'; size].chunks(64 * 1024) {
+            client.raw.send(piece);
+            std::thread::sleep(SHORT / 10);
+        }
+        let answer = client.read_answer(false);
+        assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"));
+        assert!(client.is_ended());
     });
 }

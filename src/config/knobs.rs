@@ -98,8 +98,12 @@ knobs! {
         head_timeout: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
         /// A request body. Larger ones are told 413; upload them in pieces over the socket.
         body_bytes: usize = MIB, bytes(KIB, GIB);
-        /// From the end of a head to the end of its body: 408.
+        /// From the end of a head to the end of its body, besides what it wins by http.body_rate: 408. A body that was
+        /// refused is read on for at most this long, so that its sender comes to read why.
         body_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);
+        /// Bytes of a body that give it another second, so that a large one on a slow line has its time and a dripping
+        /// one has not. 1 KiB: the slowest mobile lines manage more.
+        body_rate: usize = KIB, bytes(1, GIB);
         /// A kept-alive connection without a request. Longer than the usual 60 s of proxies, so that they close first.
         idle_timeout: Duration = 75 * SECOND, time(MILLISECOND, DAY);
     }

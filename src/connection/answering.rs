@@ -96,7 +96,11 @@ impl Connection {
         self.since = env.now;
         if !asked.keep_alive {
             let reason = if env.draining { Reason::ServerShutdown } else { Reason::HttpDone };
-            self.end(reason, env);
+            if ready.status >= 400 {
+                self.end_refused(reason, env);
+            } else {
+                self.end(reason, env);
+            }
         } else if let State::Http(http) = &mut self.state {
             http.answered();
         }
@@ -133,7 +137,7 @@ impl Connection {
         let asked = Asked { keep_alive: !closes, ..asked.clone() };
         self.answer(&asked, &ready, env);
         if !asked.keep_alive && self.ending().is_some() {
-            self.end(error.reason, env);
+            self.end_refused(error.reason, env);
         }
     }
 

@@ -47,8 +47,10 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// From the first byte of a head (or the accept) to its end.
     pub head_wait: Ticks,
-    /// From the head to the end of the body.
+    /// From the head to the end of the body, besides what [`Limits::body_progress`] adds.
     pub body_wait: Ticks,
+    /// Bytes of a body that give it another second.
+    pub body_rate: usize,
     /// Between requests.
     pub idle_wait: Ticks,
     /// Silence before a ping.
@@ -90,6 +92,13 @@ impl Limits {
         SendLimits { message_bytes: self.frames.message_bytes, body_bytes: self.body_bytes, binary: self.binary }
     }
 
+    /// The time that a body has won by what of it has come.
+    #[must_use]
+    pub fn body_progress(&self, received: usize) -> Ticks {
+        let ticks = received as u64 * 1000 / (self.body_rate.max(1) as u64 * TICK_MS);
+        Ticks::try_from(ticks).unwrap_or(Ticks::MAX / 4).min(Ticks::MAX / 4)
+    }
+
     /// Takes the limits of connections out of a configuration.
     #[must_use]
     pub fn new(config: &Config) -> Limits {
@@ -110,6 +119,7 @@ impl Limits {
             outbox_bytes: config.delivery.outbox_bytes,
             head_wait: ticks(config.http.head_timeout),
             body_wait: ticks(config.http.body_timeout),
+            body_rate: config.http.body_rate,
             idle_wait: ticks(config.http.idle_timeout),
             ping_idle: ticks(config.websocket.ping_idle),
             message_wait: ticks(config.websocket.message_timeout),

@@ -47,7 +47,7 @@ impl Connection {
             }
             State::Socket(_) => self.close_socket(reason, "", env),
             State::Stream(_) => self.end_stream(reason, env),
-            State::Ending(_) => {}
+            State::Ending(..) => {}
         }
     }
 
@@ -66,7 +66,7 @@ impl Connection {
                 return;
             }
             State::Stream(_) => self.outbox.cut(env.spares),
-            State::Http(_) | State::Ending(_) => {}
+            State::Http(_) | State::Ending(..) => {}
         }
         self.close(reason, env);
         self.end(reason, env);

@@ -57,7 +57,12 @@ impl Http {
 
     /// Between requests, with nothing begun.
     pub(super) fn is_idle(&self) -> bool {
-        self.exchange.is_none() && self.head.is_none()
+        self.exchange.is_none() && !self.is_in_head()
+    }
+
+    /// Whether a head has begun and not ended.
+    fn is_in_head(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| !head.is_blank())
     }
 
     pub(super) fn wait(&self, in_flight: bool, outbox: &Outbox, limits: &Limits) -> Ticks {
@@ -66,9 +71,10 @@ impl Http {
         } else if in_flight || self.is_answering() {
             // Its answer is on its way, and bounded by what it waits for.
             Ticks::MAX
-        } else if self.exchange.is_some() {
-            limits.body_wait
-        } else if self.head.is_some() || !self.served {
+        } else if let Some(exchange) = &self.exchange {
+            let received = exchange.body.as_ref().map_or(0, |body| body.bytes.len());
+            limits.body_wait.saturating_add(limits.body_progress(received))
+        } else if self.is_in_head() || !self.served {
             limits.head_wait
         } else {
             limits.idle_wait
@@ -95,8 +101,9 @@ impl Connection {
         if input.is_empty() {
             return (0, Step::NeedMore);
         }
+        let begins = !http.is_in_head() && !input.iter().all(|byte| b"\r\n".contains(byte));
         let head = http.head.take();
-        if head.is_none() && http.served {
+        if begins && http.served {
             self.since = env.now;
         }
         match self.read_head(head, input, env) {
@@ -287,7 +294,7 @@ impl Connection {
                 Reason::BodyTimeout,
                 "the body did not arrive in time; send all the bytes that Content-Length announces without a pause",
             ),
-            None if http.head.is_some() => HeadError::new(
+            None if http.is_in_head() => HeadError::new(
                 Reason::HeadTimeout,
                 "the request's head did not arrive in time; send it at once and end it with an empty line",
             ),

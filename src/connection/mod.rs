@@ -56,8 +56,9 @@ enum State {
     Http(Http),
     Socket(Socket),
     Stream(Stream),
-    /// Said its last word; the reactor flushes, shuts down and waits for the peer's end.
-    Ending(Reason),
+    /// Said its last word; the reactor flushes, shuts down and waits for the peer's end. With the bytes that came since,
+    /// when an upload was refused: a peer that sends all of it before it reads is reset if nobody takes it.
+    Ending(Reason, Option<u32>),
 }
 
 /// Answers of one socket that may be on their way before it is read again: what bounds the replies in a mailbox.
@@ -147,7 +148,7 @@ impl Connection {
             State::Http(_) => Some(Transport::Http),
             State::Socket(_) => Some(Transport::WebSocket),
             State::Stream(_) => Some(Transport::EventStream),
-            State::Ending(_) => None,
+            State::Ending(..) => None,
         }
     }
 
@@ -158,7 +159,7 @@ impl Connection {
         match &self.state {
             State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
             State::Socket(_) => !self.waits_for_us() && has_room,
-            State::Stream(_) | State::Ending(_) => true,
+            State::Stream(_) | State::Ending(..) => true,
         }
     }
 
@@ -177,7 +178,7 @@ impl Connection {
     #[must_use]
     pub fn ending(&self) -> Option<Reason> {
         match self.state {
-            State::Ending(reason) => Some(reason),
+            State::Ending(reason, _) => Some(reason),
             _ => None,
         }
     }
@@ -195,10 +196,14 @@ impl Connection {
 
     /// Looks at `input`: how many bytes were consumed, and what came of it.
     pub fn step<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
-        match self.state {
+        match &mut self.state {
             State::Http(_) => self.step_http(input, env),
             State::Socket(_) => self.step_socket(input, env),
-            State::Stream(_) | State::Ending(_) => (input.len(), Step::NeedMore),
+            State::Ending(_, Some(dropped)) => {
+                *dropped = dropped.saturating_add(input.len() as u32);
+                (input.len(), Step::NeedMore)
+            }
+            State::Stream(_) | State::Ending(_, None) => (input.len(), Step::NeedMore),
         }
     }
 
@@ -234,7 +239,7 @@ impl Connection {
             State::Socket(_) if !self.is_answered() || !self.outbox.is_empty() => None,
             State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
             State::Stream(_) => Some(Reason::PeerClosed),
-            State::Ending(reason) => Some(*reason),
+            State::Ending(reason, _) => Some(*reason),
         }
     }
 
@@ -258,7 +263,7 @@ impl Connection {
                 self.since = env.now;
                 stream.push(publication, &mut self.outbox, env);
             }
-            State::Http(_) | State::Ending(_) => return,
+            State::Http(_) | State::Ending(..) => return,
         }
         env.counters.deliveries.add(1);
     }
@@ -273,7 +278,11 @@ impl Connection {
                 return self.since.saturating_add(wait).min(socket.message_deadline(env.limits));
             }
             State::Stream(_) => env.limits.comment_idle,
-            State::Ending(_) => env.limits.close_wait,
+            State::Ending(_, None) => env.limits.close_wait,
+            State::Ending(_, Some(dropped)) => {
+                let progress = env.limits.body_progress(*dropped as usize).min(env.limits.body_wait);
+                env.limits.close_wait.saturating_add(progress)
+            }
         };
         self.since.saturating_add(wait)
     }
@@ -291,23 +300,29 @@ impl Connection {
                 self.comment(env);
                 Expired::Continue
             }
-            State::Ending(Reason::PeerClosed) => Expired::Drop(Reason::CloseTimeout),
-            State::Ending(reason) => Expired::Drop(reason),
+            State::Ending(Reason::PeerClosed, _) => Expired::Drop(Reason::CloseTimeout),
+            State::Ending(reason, _) => Expired::Drop(reason),
         }
     }
 
     /// The socket took bytes: a peer that reads slowly is still a peer that reads. `after_waiting` when it had refused some
     /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
     pub fn wrote(&mut self, after_waiting: bool, now: Ticks) {
-        if after_waiting || matches!(self.state, State::Http(_) | State::Ending(_)) {
+        if after_waiting || matches!(self.state, State::Http(_) | State::Ending(..)) {
             self.since = now;
         }
     }
 
     fn end(&mut self, reason: Reason, env: &Env) {
-        self.state = State::Ending(reason);
+        self.state = State::Ending(reason, None);
         self.since = env.now;
         self.hold = Hold::No;
+    }
+
+    /// Ends what was refused over HTTP, and goes on to take what its peer still sends.
+    fn end_refused(&mut self, reason: Reason, env: &Env) {
+        self.end(reason, env);
+        self.state = State::Ending(reason, Some(0));
     }
 }
 

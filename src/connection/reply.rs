@@ -47,7 +47,7 @@ impl Connection {
                 socket.push_frame(channel.0, frame.into(), &mut self.outbox, env);
             }
             State::Stream(stream) => stream.append(&mut self.outbox, env, |out| sse::reset_block(out, epoch)),
-            State::Http(_) | State::Ending(_) => {}
+            State::Http(_) | State::Ending(..) => {}
         }
     }
 

@@ -58,6 +58,13 @@ impl HeadGathering {
         parse_head(&self.bytes, limits)
     }
 
+    /// Whether nothing has come but the empty line that some clients send after a body (RFC 9112 section 2.2): no request
+    /// has begun.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        matches!(&self.bytes[..], b"" | b"\r" | b"\r\n")
+    }
+
     /// The bytes of memory held.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
