@@ -6,6 +6,7 @@ use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tidings::hub::post::{ConnId, MailboxId};
 
 /// A reader of one stream.
 struct Reader {
@@ -389,6 +390,23 @@ fn nobody_publishes_an_event_that_readers_take_for_the_servers_own() {
     let epoch = publish(&server, "1");
     assert_eq!(reader.next(), Some(format!("id: {epoch}\ndata: 1")), "nothing else was published");
     assert!(epoch.ends_with(":1"), "{epoch}");
+}
+
+/// Only sockets are told their name, so this one is made up as the server makes it.
+#[test]
+fn an_excluded_stream_gets_an_id_alone_so_that_it_comes_back_to_the_right_place() {
+    for version in ["1.1\r\nHost: localhost", "1.0"] {
+        let server = TestServer::start(|_| {});
+        let mut reader = Reader::ask(server.address(), &format!("GET /channels/x HTTP/{version}\r\n"));
+        let (id, _) = reader.position();
+        let epoch = id.strip_suffix(":0").expect("offset 0");
+        let name = server.hub().names().name(ConnId { mailbox: MailboxId(0), slot: 0, generation: 0 });
+        let target = format!("/channels/x?exclude={name}");
+        assert_eq!(http::post(server.address(), &target, "1").json()["offset"], 1);
+        publish(&server, "2");
+        assert_eq!(reader.next(), Some(format!("id: {epoch}:1")), "HTTP/{version}");
+        assert_eq!(reader.next(), Some(format!("id: {epoch}:2\ndata: 2")), "HTTP/{version}");
+    }
 }
 
 #[test]

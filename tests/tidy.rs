@@ -93,6 +93,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("signal_hook", &["server"]),
     ("simd_json", &["wire"]),
     ("simdutf8", &["wire"]),
+    ("siphasher", &["hub"]),
     ("slab", &["hub", "reactor"]),
     ("smallvec", &["wire", "access", "hub", "connection", "reactor", "handoff"]),
     ("socket2", &["reactor"]),

@@ -3,7 +3,7 @@
 use crate::support::frames::{BINARY, RawSocket, TEXT};
 use crate::support::http::{self, HttpClient};
 use crate::support::ws::WsClient;
-use crate::support::{OPERATOR_KEY, TestServer, with_one_and_two_reactors};
+use crate::support::{OPERATOR_KEY, TestServer, wait_until, with_one_and_two_reactors};
 use serde_json::{Value, json};
 
 const PLAIN_GET: &str = "服务器收到GET请求";
@@ -266,18 +266,84 @@ fn a_publisher_may_exclude_itself_or_another_connection_by_name() {
         let name = one.subscribe("room")["connection"].as_str().expect("a name").to_owned();
         other.subscribe("room");
         one.request(json!({"method": "POST", "path": "/channels/room", "data": 1, "exclude_self": true}));
-        assert!(one.pushed.is_empty(), "{:?}", one.pushed);
+        let told = |offset: u64| json!({"channel": "room", "offset": offset, "excluded": true});
+        assert_eq!(std::mem::take(&mut one.pushed), [told(1)], "before the answer, as its own push would come");
         assert_eq!(http::post(server.address(), &format!("/channels/room?exclude={name}"), "2").status, 200);
         assert_eq!(http::post(server.address(), "/channels/room", "3").status, 200);
+        assert_eq!(one.next_json(), told(2));
         assert_eq!(one.next_text(), r#"{"channel":"room","offset":3,"data":3}"#);
         for offset in 1..=3 {
-            assert_eq!(other.next_json()["offset"], offset);
+            assert_eq!(other.next_json(), json!({"channel": "room", "offset": offset, "data": offset}));
         }
         for exclude in ["nobody", ""] {
             let answer = http::post(server.address(), &format!("/channels/room?exclude={exclude}"), "4");
             assert_eq!((answer.status, answer.code()), (400, "bad_exclude".to_owned()), "{exclude:?}");
         }
     });
+}
+
+/// B7: names were `0-1-0`, so anybody that may publish could hide a publication from anybody, without a word.
+#[test]
+fn a_name_is_not_guessed_a_stale_one_excludes_nobody_and_who_is_excluded_is_told() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let post = |exclude: &str, data: &str| {
+            let answer = http::post(server.address(), &format!("/channels/room?exclude={exclude}"), data);
+            assert_eq!(answer.status, 200, "{exclude}: {answer:?}");
+        };
+        let mut victim = WsClient::connect(server.address());
+        let name = victim.subscribe("room")["connection"].as_str().expect("a name").to_owned();
+        assert!(
+            name.len() == 27 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+            "{name}"
+        );
+        let mut gone = WsClient::connect(server.address());
+        let stale = gone.subscribe("room")["connection"].as_str().expect("a name").to_owned();
+        drop(gone);
+        wait_until("its subscription ends", || server.hub().stats().interest == 1);
+        // Its place is taken by another connection, which the name does not mean.
+        let mut heir = WsClient::connect(server.address());
+        let own = heir.subscribe("room")["connection"].as_str().expect("a name").to_owned();
+        assert!(own != stale && name != stale);
+        let of_another_run = TestServer::start(|_| {});
+        let foreign = WsClient::connect(of_another_run.address()).subscribe("room")["connection"].clone();
+        for (offset, exclude) in [&stale, foreign.as_str().expect("a name"), &"A".repeat(27)].into_iter().enumerate() {
+            post(exclude, "1");
+            for reader in [&mut victim, &mut heir] {
+                assert_eq!(
+                    reader.next_json(),
+                    json!({"channel": "room", "offset": offset + 1, "data": 1}),
+                    "{exclude}"
+                );
+            }
+        }
+        let guesses = ["0-0-0", "0-1-0", "1-3-0"].map(|guess| format!("/channels/room?exclude={guess}"));
+        for guess in guesses {
+            assert_eq!(http::post(server.address(), &guess, "2").code(), "bad_exclude");
+        }
+        post(&name, "3");
+        assert_eq!(victim.next_json(), json!({"channel": "room", "offset": 4, "excluded": true}));
+        assert_eq!(heir.next_json(), json!({"channel": "room", "offset": 4, "data": 3}));
+        // It is told in text where it reads binary frames, too, and only on channels that it reads.
+        victim.send_binary(b"{\"id\":7,\"method\":\"GET\",\"path\":\"/channels/other\"}\n".to_vec());
+        assert_eq!(victim.next_json()["id"], 7);
+        assert_eq!(http::post(server.address(), &format!("/channels/other?exclude={name}"), "1").status, 200);
+        assert_eq!(victim.next_json(), json!({"channel": "other", "offset": 1, "excluded": true}));
+        assert_eq!(http::post(server.address(), &format!("/channels/third?exclude={name}"), "1").status, 200);
+        assert_eq!(victim.request(json!({"method": "GET", "path": "/livez"}))["status"], 200);
+        assert!(victim.pushed.is_empty(), "{:?}", victim.pushed);
+    });
+}
+
+#[test]
+fn in_a_batch_that_subscribes_it_an_exclusion_follows_the_answer() {
+    let server = start(1);
+    let mut socket = WsClient::connect(server.address());
+    socket.send_text(
+        r#"[{"method":"GET","path":"/channels/b"},{"method":"POST","path":"/channels/b","data":1,"exclude_self":true}]"#,
+    );
+    assert_eq!(socket.next_json()[1]["offset"], 1);
+    assert_eq!(socket.next_json(), json!({"channel": "b", "offset": 1, "excluded": true}));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::outbox::Spares;
 use crate::access::AccessPolicy;
 use crate::close::Reason;
 use crate::config::Config;
+use crate::hub::names::Names;
 use crate::journal::{Kind, Notes, Words};
 use crate::metrics::Counters;
 use crate::wire::deflate::{Codec, Policy, Tuning};
@@ -178,6 +179,8 @@ pub struct Env<'a> {
     pub notes: &'a Notes,
     /// Whether the server is shutting down.
     pub draining: bool,
+    /// The public names of connections.
+    pub names: &'a Names,
     /// Draws a number at random.
     pub draw: &'a mut dyn FnMut() -> u64,
 }

@@ -336,6 +336,7 @@ mod tests {
     use crate::access::AccessPolicy;
     use crate::config::Config;
     use crate::connection::http::Http;
+    use crate::hub::{Hub, HubLimits};
     use crate::journal::Notes;
     use crate::metrics::Counters;
     use crate::wire::parse::Dialect;
@@ -356,6 +357,7 @@ mod tests {
     #[test]
     fn a_socket_with_too_many_answers_on_their_way_is_not_read() {
         let (limits, counters) = (Limits::new(&Config::default()), Counters::default());
+        let hub = Hub::new(HubLimits::default());
         let policy = AccessPolicy { listener_is_loopback: true, ..AccessPolicy::default() };
         let env = Env {
             now: 0,
@@ -368,6 +370,7 @@ mod tests {
             backstage: &NoPages,
             notes: &Notes::default(),
             draining: false,
+            names: hub.names(),
             draw: &mut || 0,
         };
         let mut connection = Connection::new(true, 0);

@@ -9,7 +9,9 @@ use super::stream::is_for_now;
 use super::task::{RawWork, Rights, Task};
 use super::{Connection, Payload, State, Transport};
 use crate::close::Reason;
+use crate::hub::names::Names;
 use crate::hub::post::{Answer, ChannelId, ConnId, Form, Reply};
+use crate::hub::publication::Publication;
 use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::upgrade::write_switching;
 use crate::wire::media::ENCODED;
@@ -51,10 +53,28 @@ impl Connection {
         }
     }
 
+    /// Tells a subscriber where a publication is that it does not get, so that the hole in its offsets is none.
+    pub fn push_excluded(&mut self, publication: &Publication, env: &mut Env) {
+        match &mut self.state {
+            State::Socket(socket) => {
+                let mut json = Vec::new();
+                reply::excluded_json(&mut json, publication.channel(), publication.offset());
+                let mut frame = Vec::new();
+                write_frame(&mut frame, Opcode::Text, &json);
+                socket.push_frame(publication.channel_id().0, frame.into(), &mut self.outbox, env);
+            }
+            State::Stream(stream) => {
+                let (epoch, offset) = (publication.epoch(), publication.offset());
+                stream.append(&mut self.outbox, env, |out| sse::position_block(out, epoch, offset));
+            }
+            State::Http(_) | State::Ending(_) => {}
+        }
+    }
+
     fn reply_socket(&mut self, answer: Reply, env: &mut Env) {
         let State::Socket(socket) = &mut self.state else { return };
         let Reply { to, form, id, mut answer } = answer;
-        let limits = env.limits;
+        let lent = Lent { to, names: env.names, limits: env.limits };
         if let Answer::SignIn { token } = &answer {
             if env.policy.operators.admits(token) {
                 socket.rights = Rights { publish: true, administer: true };
@@ -70,8 +90,8 @@ impl Connection {
                 if let Answer::Unsubscribe { id: Some(id), .. } = &answer {
                     socket.unsubscribed_in_batch(id.0);
                 }
-                let whole = socket
-                    .add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), to, &answer, limits, false));
+                let whole =
+                    socket.add_to_batch(of, subscribed, |out| write_answer(out, id.as_ref(), &lent, &answer, false));
                 if let Some(batch) = whole {
                     let (array, held) = batch.finish();
                     socket.send(Opcode::Text, &array, &mut self.outbox, env);
@@ -90,7 +110,7 @@ impl Connection {
                 Form::Text | Form::Binary,
                 Answer::Published { .. } | Answer::HistoryDeleted { .. } | Answer::Unsubscribe { .. },
             ) if id.is_none() => {}
-            _ => self.send_with(env, |out| write_answer(out, id.as_ref(), to, &answer, limits, false)),
+            _ => self.send_with(env, |out| write_answer(out, id.as_ref(), &lent, &answer, false)),
         }
     }
 
@@ -98,6 +118,7 @@ impl Connection {
         let State::Http(http) = &self.state else { return };
         let Some(asked) = http.asked().cloned() else { return };
         let Reply { to, form, id, answer } = answer;
+        let lent = Lent { to, names: env.names, limits: env.limits };
         match (form, &answer) {
             (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
             (Form::EventStream, Answer::Refused(refusal)) if is_for_now(refusal.status) => {
@@ -110,14 +131,14 @@ impl Connection {
             }
             (Form::Batch { of, .. }, _) => {
                 let mut body = Vec::new();
-                write_answer(&mut body, id.as_ref(), to, &answer, env.limits, true);
+                write_answer(&mut body, id.as_ref(), &lent, &answer, true);
                 if let Some(array) = self.add_to_http_batch(of, &body) {
                     let ready = Ready { status: 200, content_type: Some(JSON), body: array, ..Ready::default() };
                     self.answer(&asked, &ready, env);
                 }
             }
             _ => {
-                let ready = http_answer(id.as_ref(), to, &answer, env.limits, asked.as_on_socket);
+                let ready = http_answer(id.as_ref(), &lent, &answer, asked.as_on_socket);
                 self.answer(&asked, &ready, env);
             }
         }
@@ -196,18 +217,18 @@ fn count_refusal(refusal: &Refusal, env: &Env) {
     env.refuse(reason, format_args!("a request was refused: {}", refusal.code));
 }
 
-/// Writes an answer as JSON, as on the socket. `once` leaves the connection's name out: there is nothing to exclude.
-fn write_answer(
-    out: &mut Vec<u8>,
-    id: Option<&RequestId>,
+/// What some answers tell besides what the hub says.
+struct Lent<'a> {
     to: ConnId,
-    answer: &Answer,
-    limits: &Limits,
-    over_http: bool,
-) {
+    names: &'a Names,
+    limits: &'a Limits,
+}
+
+/// Writes an answer as JSON, as on the socket. `once` leaves the connection's name out: there is nothing to exclude.
+fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, lent: &Lent<'_>, answer: &Answer, over_http: bool) {
     match answer {
         Answer::Channel { channel, position, recovered, publications, live, .. } => {
-            let name = (*live && !over_http).then(|| to.to_string());
+            let name = (*live && !over_http).then(|| lent.names.name(lent.to));
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: name.as_deref() };
             reply::answer_read(out, id, &read, publications.iter().map(|publication| publication.view()));
         }
@@ -215,7 +236,7 @@ fn write_answer(
             reply::answer_published(out, id, channel, position);
         }
         Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
-        Answer::Limits => reply::answer_limits(out, id, &limits.to_send()),
+        Answer::Limits => reply::answer_limits(out, id, &lent.limits.to_send()),
         // What was let in is answered as what is alive.
         Answer::Alive | Answer::SignIn { .. } | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
         Answer::Refused(refusal) => reply::answer_error(out, id, refusal),
@@ -223,11 +244,11 @@ fn write_answer(
 }
 
 /// An answer as an HTTP body: what the status and the path say already is left out, unless a socket would be told.
-fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, limits: &Limits, as_on_socket: bool) -> Ready {
+fn http_answer(id: Option<&RequestId>, lent: &Lent<'_>, answer: &Answer, as_on_socket: bool) -> Ready {
     let mut ready = Ready { status: 200, content_type: Some(JSON), ..Ready::default() };
     let body = &mut ready.body;
     match answer {
-        answer if as_on_socket => write_answer(body, id, to, answer, limits, true),
+        answer if as_on_socket => write_answer(body, id, lent, answer, true),
         Answer::Channel { channel, position, recovered, publications, .. } => {
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
@@ -236,7 +257,7 @@ fn http_answer(id: Option<&RequestId>, to: ConnId, answer: &Answer, limits: &Lim
             reply::body_published(body, channel, position);
         }
         Answer::Refused(refusal) => reply::body_refused(body, refusal.code, &refusal.message),
-        other => write_answer(body, id, to, other, limits, true),
+        other => write_answer(body, id, lent, other, true),
     }
     if let Answer::Refused(refusal) = answer {
         ready.status = refusal.status;

@@ -1,14 +1,19 @@
-//! Where new epochs come from: chance, unless a simulation wants the same ones again.
+//! Where new epochs, and the secret of the names, come from: chance, unless a simulation wants the same ones again.
 
 use crate::wire::publication::Epoch;
 
 /// An epoch that was never used before, but for chance of one in 2^60.
 pub(super) fn fresh() -> Epoch {
+    Epoch::from_random(random())
+}
+
+/// 64 bits that nobody can know.
+pub(super) fn random() -> u64 {
     #[cfg(test)]
     if let Some(random) = seeded::next() {
-        return Epoch::from_random(random);
+        return random;
     }
-    Epoch::from_random(rand::random())
+    rand::random()
 }
 
 /// Epochs that come again with their seed.
@@ -22,7 +27,7 @@ pub(crate) mod seeded {
         static RANDOM: RefCell<Option<StdRng>> = const { RefCell::new(None) };
     }
 
-    /// From here on, new epochs on this thread follow from `seed`.
+    /// From here on, what is drawn on this thread follows from `seed`.
     pub(crate) fn start(seed: u64) {
         RANDOM.set(Some(StdRng::seed_from_u64(seed)));
     }

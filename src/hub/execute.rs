@@ -1,6 +1,7 @@
 //! The one way into the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
 use super::Hub;
+use super::names::NoName;
 use super::outgoing::Outgoing;
 use super::post::{Answer, ConnId, Delivery, Form, Post, Reply};
 use super::publication::Draft;
@@ -120,7 +121,7 @@ impl<P: Post> Turn<'_, P> {
         if !work.may_publish {
             return refused(refusals::publishing_not_allowed());
         }
-        let Ok(exclude) = excluded(work.to, post) else {
+        let Ok(exclude) = self.excluded(work.to, post) else {
             return refused(refusals::bad_exclude());
         };
         let draft = Draft::take_from(post, self.stamp());
@@ -156,6 +157,14 @@ impl<P: Post> Turn<'_, P> {
         self.out.post(work.to.mailbox, Delivery::Reply(reply));
     }
 
+    /// Whom a POST does not want to reach; an error when what it gives cannot be a connection's name.
+    fn excluded(&self, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
+        match &post.exclude {
+            Some(name) => self.hub.names().find(name),
+            None => Ok(post.exclude_self.then_some(publisher)),
+        }
+    }
+
     fn stamp(&self) -> Option<u64> {
         self.hub.limits.stamp_time.then_some(self.wall_ms)
     }
@@ -184,12 +193,4 @@ fn served(published: Result<Answer, Stop>, give_back: impl FnOnce(Draft)) -> Ser
 
 fn refused(refusal: Refusal) -> Served {
     Served::Answer(Answer::Refused(refusal))
-}
-
-/// Whom a POST does not want to reach; an error when it names no connection.
-fn excluded(publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, ()> {
-    match &post.exclude {
-        Some(name) => ConnId::parse(name).map(Some).ok_or(()),
-        None => Ok(post.exclude_self.then_some(publisher)),
-    }
 }

@@ -10,6 +10,7 @@ mod history;
 mod interest;
 mod keys;
 pub mod limits;
+pub mod names;
 mod outgoing;
 mod positions;
 pub mod post;
@@ -31,6 +32,7 @@ pub use shard::Swept;
 
 use crate::sync::{Mutex, MutexGuard};
 use channel::Channel;
+use names::Names;
 use positions::Positions;
 use post::ChannelId;
 use shard::{MOST_SHARDS, Shard, shard_of};
@@ -50,6 +52,7 @@ pub struct Hub {
     hasher: RandomState,
     limits: HubLimits,
     totals: Totals,
+    names: Names,
 }
 
 /// What the hub holds now.
@@ -77,13 +80,19 @@ impl Hub {
         let shards = (0..count).map(make).collect();
         let totals =
             Totals { channels: Bounded::new(limits.channels_total), bytes: Bounded::new(limits.history_total_bytes) };
-        Hub { shards, hasher: RandomState::new(), limits, totals }
+        Hub { shards, hasher: RandomState::new(), limits, totals, names: Names::new() }
     }
 
     /// The limits it was made with.
     #[must_use]
     pub fn limits(&self) -> &HubLimits {
         &self.limits
+    }
+
+    /// The public names of connections.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Drops what is too old and forgets idle channels, going on where the last sweep stopped. Holds each shard's lock

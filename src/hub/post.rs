@@ -4,14 +4,14 @@ use super::publication::Publication;
 use crate::wire::publication::{Epoch, Position};
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, RequestId};
-use std::fmt;
 use std::sync::Arc;
 
 /// The number of a mailbox: reactors come first (0, 1, …), library subscribers after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MailboxId(pub u32);
 
-/// A connection, named so that a stale name never reaches another one (law 8).
+/// A connection, named so that a stale name never reaches another one (law 8). Clients know it by another name:
+/// [`super::names::Names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnId {
     /// The reactor (or library subscriber) that owns it.
@@ -20,22 +20,6 @@ pub struct ConnId {
     pub slot: u32,
     /// How often the place had been used before.
     pub generation: u32,
-}
-
-impl ConnId {
-    /// The name a client is told (`"connection"` in the answer to a GET) and can give to `?exclude=`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<ConnId> {
-        let mut parts = text.split('-').map(|part| u32::from_str_radix(part, 16).ok());
-        let id = ConnId { mailbox: MailboxId(parts.next()??), slot: parts.next()??, generation: parts.next()?? };
-        parts.next().is_none().then_some(id)
-    }
-}
-
-impl fmt::Display for ConnId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}-{:x}", self.mailbox.0, self.slot, self.generation)
-    }
 }
 
 /// A channel as mailboxes and reactors name it: unique for the life of the process, never reused.

@@ -154,6 +154,7 @@ impl Core {
             backstage: &self.stage,
             notes: &self.notes,
             draining: self.draining,
+            names: self.setup.hub.names(),
             draw: &mut *self.setup.draw,
         }
     }

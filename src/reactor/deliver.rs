@@ -128,9 +128,11 @@ impl Core {
     #[inline]
     fn push<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entries: &mut Entries<S>) {
         let Some(entry) = entries.get(member.slot) else { return };
-        let excluded = push.exclude.is_some_and(|name| name == (member.slot, entry.generation));
-        if excluded || entry.dead.is_some() {
+        if entry.dead.is_some() {
             return;
+        }
+        if push.exclude.is_some_and(|name| name == (member.slot, entry.generation)) {
+            return self.tell_excluded(member, push, entry);
         }
         let plain = entry.connection.is_plain_socket() && !(member.binary && push.any_binary);
         match &push.frames {
@@ -167,6 +169,19 @@ impl Core {
             push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= half_full;
         }
         true
+    }
+
+    /// Tells the one that does not want a run where it is.
+    #[cold]
+    fn tell_excluded<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) {
+        for publication in push.publications {
+            if self.judge_by_limit(member.slot, entry) {
+                return self.settle(member.slot, entry);
+            }
+            entry.connection.push_excluded(publication, &mut self.env(entry.address));
+            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
+        }
+        self.after_push(member.slot, entry);
     }
 
     fn fan_out_reset<S: Socket>(

@@ -48,6 +48,8 @@ happened! {
     steps,
     /// Pushes received.
     pushes,
+    /// Pushes that their publisher did not want.
+    excluded,
     /// Pushes received compressed.
     inflated,
     /// Event-stream blocks received.

@@ -23,7 +23,7 @@ struct Track {
 #[derive(Debug, Clone)]
 enum Asked {
     Get { id: Option<u64>, channel: String, since: Option<Track>, once: bool },
-    Post { id: Option<u64>, channel: String, number: u64 },
+    Post { id: Option<u64>, channel: String, number: u64, excluding: bool },
     Unsubscribe { id: Option<u64>, channel: String },
     Alive { id: Option<u64> },
     Batch(Vec<Asked>),
@@ -39,6 +39,8 @@ pub(super) struct SocketClient {
     tracks: BTreeMap<String, Track>,
     /// Positions of subscriptions that ended, to resume from.
     left: BTreeMap<String, Track>,
+    /// Channel, epoch and offset of pushes that it was told of and did not get.
+    excluded: Vec<(String, String, u64)>,
     next_id: u64,
     /// Requests and batches so far.
     asks: usize,
@@ -74,6 +76,7 @@ impl SocketClient {
             asked: asked.into_iter().collect(),
             tracks: BTreeMap::new(),
             left: BTreeMap::new(),
+            excluded: Vec::new(),
             next_id: 1,
             asks: 0,
             guilty: None,
@@ -161,8 +164,12 @@ impl SocketClient {
                 let padding = [0, 10, 100, 300, 1000, 3500][random.random_range(0..6)];
                 let (number, data) = ledger.compose(padding);
                 let data: Value = serde_json::from_str(&data).expect("it was composed as JSON");
-                let request = json!({"id": id, "method": "POST", "path": path, "data": data});
-                (request, Asked::Post { id, channel, number })
+                let mut request = json!({"id": id, "method": "POST", "path": path, "data": data});
+                let excluding = number % 7 == 3;
+                if excluding {
+                    request["exclude_self"] = true.into();
+                }
+                (request, Asked::Post { id, channel, number, excluding })
             }
             7..9 => {
                 let path = format!("/subscriptions/{channel}");
@@ -268,6 +275,11 @@ impl SocketClient {
         }
         assert_eq!(offset, track.offset + 1, "a gap, a duplicate or a reorder on {channel}: {push}");
         track.offset = offset;
+        if push["excluded"] == true {
+            ledger.happened.excluded += 1;
+            self.excluded.push((channel.to_owned(), track.epoch.clone(), offset));
+            return;
+        }
         ledger.happened.pushes += 1;
         ledger.saw(channel, &track.epoch, offset, &push["data"]);
     }
@@ -287,7 +299,7 @@ impl SocketClient {
                     ledger.happened.too_many += u64::from(status == 429);
                 }
             }
-            Asked::Post { id, channel, number } => {
+            Asked::Post { id, channel, number, excluding } => {
                 same_id(id);
                 if status != 200 {
                     assert_eq!(status, 503, "{answer}");
@@ -297,6 +309,8 @@ impl SocketClient {
                 let (epoch, offset) = position(answer);
                 ledger.happened.published += 1;
                 ledger.placed(&channel, epoch, offset, number);
+                let place = (channel.clone(), epoch.to_owned(), offset);
+                assert!(excluding || !self.excluded.contains(&place), "it asked for the push of its own: {answer}");
                 let track = self.tracks.get(&channel).filter(|track| track.epoch == epoch);
                 if let Some(track) = track.filter(|_| !fresh.contains(&channel)) {
                     assert!(track.offset >= offset, "the answer to a POST came before its push: {answer}");

@@ -62,6 +62,15 @@ pub fn reset_json(out: &mut Vec<u8>, channel: &str, epoch: Epoch) {
     out.extend_from_slice(b",\"offset\":0,\"reset\":true}");
 }
 
+/// Tells a subscriber of a publication that it does not get: `{"channel","offset","excluded":true}`.
+pub fn excluded_json(out: &mut Vec<u8>, channel: &str, offset: u64) {
+    out.push(b'{');
+    channel_member(out, channel);
+    out.extend_from_slice(b",\"offset\":");
+    write_number(out, offset);
+    out.extend_from_slice(b",\"excluded\":true}");
+}
+
 /// The answer to GET `/channels/{name}` on the socket.
 pub fn answer_read<'v>(
     out: &mut Vec<u8>,

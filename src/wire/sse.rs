@@ -80,6 +80,12 @@ pub fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
     out.extend_from_slice(b",\"offset\":0,\"reset\":true}\n\n");
 }
 
+/// Moves the reader's position on; an `EventSource` keeps the id of a block without data and fires no event.
+pub fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
+    id_line(out, epoch, offset);
+    out.push(b'\n');
+}
+
 /// Writes `bytes` as one chunk of a chunked body; no bytes make no chunk, since an empty one would end the body.
 pub fn write_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.is_empty() {

@@ -144,7 +144,7 @@ fn plain_frames_publish_to_the_plain_channel() {
 fn a_publication_can_exclude_a_connection() {
     let bench = Bench::new(small(), 8);
     bench.deliveries(1, get("a", GetOptions::default()));
-    let other = conn(3).to_string();
+    let other = bench.hub.names().name(conn(3));
     for (options, expected) in [
         (PostOptions { exclude_self: true, ..post_options("1") }, Some(conn(1))),
         (PostOptions { exclude: Some(other.into()), ..post_options("1") }, Some(conn(3))),

@@ -157,7 +157,7 @@ pub(crate) struct World {
     started: Instant,
     now: Ticks,
     draining: bool,
-    /// Nobody asked not to get a publication.
+    /// Nobody ended a subscription without asking to be told.
     exact: bool,
     pub(crate) happened: Happened,
 }
@@ -176,6 +176,7 @@ macro_rules! env {
             backstage: &NoPages,
             notes: &$world.notes,
             draining: $world.draining,
+            names: $world.hub.names(),
             draw: &mut || 1_234_567,
         }
     };
@@ -401,17 +402,13 @@ impl World {
         assert!(client.rest.len() <= most, "{} bytes are left, at most {most}", client.rest.len());
     }
 
-    /// Tells the peer what must be answered, and notes when not everybody gets every publication.
+    /// Tells the peer what must be answered, and notes when it cannot be known from where on a peer gets every publication.
     fn expect(&mut self, slot: usize, work: &RawWork<Vec<u8>>) {
         let parsed = match &work.task {
             Task::Text(dialect) => parse_text(&work.payload, &mut self.json, *dialect),
             Task::Binary => parse_binary(&work.payload, &mut self.json),
             Task::PlainBody(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
-            Task::Publish(publish) => {
-                self.exact &= publish.exclude.is_none();
-                return;
-            }
-            Task::Request(_) => return,
+            Task::Publish(_) | Task::Request(_) => return,
         };
         let items: Vec<&Item> = match &parsed {
             Parsed::One(item) => vec![item],
@@ -420,7 +417,6 @@ impl World {
         };
         // Who ends a subscription without an id is not told when it ended, so its next one may begin anywhere.
         let leaves_out = |item: &&Item| match item {
-            Ok(Request { verb: Verb::Post { post, .. }, .. }) => post.exclude_self,
             Ok(Request { verb: Verb::Unsubscribe { .. }, id }) => id.is_none(),
             _ => false,
         };
@@ -507,10 +503,14 @@ impl World {
                 Some(Letter::Delivery(Delivery::Publication { channel, publication, exclude })) => {
                     self.boxes.room.borrow_mut().entries -= 1;
                     for (slot, binary) in self.members.get(&channel.0).cloned().unwrap_or_default() {
-                        if exclude == Some(self.name(slot)) || self.clients[slot].dead || self.is_slow(slot) {
+                        if self.clients[slot].dead || self.is_slow(slot) {
                             continue;
                         }
-                        self.clients[slot].connection.push(&publication, binary, &mut env!(self));
+                        if exclude == Some(self.name(slot)) {
+                            self.clients[slot].connection.push_excluded(&publication, &mut env!(self));
+                        } else {
+                            self.clients[slot].connection.push(&publication, binary, &mut env!(self));
+                        }
                         self.settle(slot);
                     }
                 }

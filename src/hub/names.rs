@@ -1,0 +1,131 @@
+//! The public names of connections: made of a secret and what they stand for, so that nothing is stored and nobody guesses.
+//!
+//! A name is the keyed hash (SipHash-2-4) of a connection, 64 bits that nobody can tell from random ones without the
+//! secret, followed by the connection itself under a mask that is drawn from those bits and another key. Whoever reads a
+//! name with the secret takes the mask off and hashes again: what was made up fails in all but one case of 2^64. A name
+//! says nothing about which reactor, place or how many connections there are.
+
+use super::epochs::random;
+use super::post::{ConnId, MailboxId};
+use data_encoding::BASE64URL_NOPAD;
+use siphasher::{sip, sip128};
+use std::fmt;
+
+/// Bytes of a connection, and of a name before it is written down.
+const ID_BYTES: usize = 12;
+const NAME_BYTES: usize = 8 + ID_BYTES;
+
+/// What a publisher may name that is no connection's name at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoName;
+
+/// The secret of a server's names, drawn when it starts.
+#[derive(Clone, Copy)]
+pub struct Names {
+    hashing: (u64, u64),
+    masking: (u64, u64),
+}
+
+impl Names {
+    /// A secret of its own.
+    #[must_use]
+    pub(super) fn new() -> Names {
+        Names { hashing: (random(), random()), masking: (random(), random()) }
+    }
+
+    /// The name a client is told (`"connection"` in the answer to a GET) and can give to `?exclude=`.
+    #[must_use]
+    pub fn name(&self, id: ConnId) -> String {
+        let bytes = bytes_of(id);
+        let tag = self.tag(&bytes);
+        let mut name = [0; NAME_BYTES];
+        name[..8].copy_from_slice(&tag);
+        name[8..].copy_from_slice(&self.masked(&bytes, &tag));
+        BASE64URL_NOPAD.encode(&name)
+    }
+
+    /// The connection that a name stands for; `None` for a name that this server never gave, as one of a server that ran
+    /// before it: whoever keeps such a name has nobody left to exclude.
+    ///
+    /// # Errors
+    /// When it has not the form of a name.
+    pub fn find(&self, name: &str) -> Result<Option<ConnId>, NoName> {
+        let name = BASE64URL_NOPAD.decode(name.as_bytes()).map_err(|_| NoName)?;
+        let name: [u8; NAME_BYTES] = name.try_into().map_err(|_| NoName)?;
+        let (tag, masked) = name.split_first_chunk().expect("a name is longer than a hash");
+        let bytes = self.masked(masked.try_into().expect("the rest of a name is a connection"), tag);
+        Ok((self.tag(&bytes) == *tag).then(|| id_of(&bytes)))
+    }
+
+    fn tag(&self, bytes: &[u8; ID_BYTES]) -> [u8; 8] {
+        sip::SipHasher24::new_with_keys(self.hashing.0, self.hashing.1).hash(bytes).to_le_bytes()
+    }
+
+    /// Puts the mask on, or takes it off.
+    fn masked(&self, bytes: &[u8; ID_BYTES], tag: &[u8; 8]) -> [u8; ID_BYTES] {
+        let mask = sip128::SipHasher24::new_with_keys(self.masking.0, self.masking.1).hash(tag).as_bytes();
+        std::array::from_fn(|at| bytes[at] ^ mask[at])
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names(a secret)")
+    }
+}
+
+fn bytes_of(id: ConnId) -> [u8; ID_BYTES] {
+    let mut bytes = [0; ID_BYTES];
+    for (place, part) in bytes.chunks_exact_mut(4).zip([id.mailbox.0, id.slot, id.generation]) {
+        place.copy_from_slice(&part.to_le_bytes());
+    }
+    bytes
+}
+
+fn id_of(bytes: &[u8; ID_BYTES]) -> ConnId {
+    let part = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[4 * at + byte]));
+    ConnId { mailbox: MailboxId(part(0)), slot: part(1), generation: part(2) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnId, MailboxId, Names, NoName};
+    use std::collections::HashSet;
+
+    fn conn(mailbox: u32, slot: u32, generation: u32) -> ConnId {
+        ConnId { mailbox: MailboxId(mailbox), slot, generation }
+    }
+
+    #[test]
+    fn a_name_stands_for_its_connection_and_says_nothing_about_it() {
+        let names = Names::new();
+        let mut seen = HashSet::new();
+        for id in (0..2_000).map(|n| conn(n % 4, n / 4, n % 7)).chain([conn(u32::MAX, u32::MAX, u32::MAX)]) {
+            let name = names.name(id);
+            assert_eq!(names.find(&name), Ok(Some(id)), "{name}");
+            assert_eq!(
+                (name.len(), name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')),
+                (27, true)
+            );
+            // Neither what stands first nor what stands last is shared by connections that are next to each other.
+            assert!(seen.insert(name[..11].to_owned()) && seen.insert(name[12..].to_owned()), "{name}");
+        }
+    }
+
+    /// B7: `0-1-0` could be counted through.
+    #[test]
+    fn names_that_are_made_up_or_of_another_server_exclude_nobody() {
+        let (names, others) = (Names::new(), Names::new());
+        let name = names.name(conn(0, 1, 0));
+        assert_ne!(name, others.name(conn(0, 1, 0)));
+        assert_eq!(others.find(&name), Ok(None));
+        let mut random = name.clone().into_bytes();
+        for at in 0..random.len() - 1 {
+            random[at] = if random[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(names.find(std::str::from_utf8(&random).expect("ASCII")), Ok(None), "letter {at} is another");
+        }
+        for no_name in ["", "0-1-0", "me", &name[1..], &format!("{name}A"), &name.replace(&name[3..4], "=")] {
+            assert_eq!(names.find(no_name), Err(NoName), "{no_name}");
+        }
+    }
+}
