@@ -126,7 +126,7 @@ impl Reason {
     pub const fn websocket_code(self) -> u16 {
         match self {
             Reason::PeerClosed | Reason::HttpDone => 1000,
-            Reason::ServerShutdown => 1001,
+            Reason::ServerShutdown => 1012,
             Reason::ProtocolError => 1002,
             Reason::UnsupportedData => 1003,
             Reason::InvalidUtf8 | Reason::InvalidDeflate => 1007,

@@ -151,7 +151,7 @@ fn a_handshake_during_the_drain_is_refused_by_status_or_by_close_for_browsers() 
             ));
             if browser {
                 assert_eq!(answer.status, 101);
-                let close = b"\x88\x11\x03\xe9server_shutdown";
+                let close = b"\x88\x11\x03\xf4server_shutdown";
                 client.raw.read_until(close);
                 assert_eq!(client.raw.read_to_end(), close);
             } else {
@@ -213,7 +213,7 @@ fn a_stream_ends_with_its_last_chunk() {
 }
 
 #[test]
-fn a_socket_gets_what_is_queued_and_then_a_close_with_1001() {
+fn a_socket_gets_what_is_queued_and_then_a_close_with_1012() {
     with_one_and_two_reactors(|reactors| {
         let server = start(reactors);
         let mut sockets: Vec<WsClient> = (0..4).map(|_| WsClient::connect(server.address())).collect();
@@ -228,7 +228,7 @@ fn a_socket_gets_what_is_queued_and_then_a_close_with_1001() {
                 assert_eq!(socket.next_json()["offset"], offset);
             }
             let close = socket.read_close().expect("a Close with a code");
-            assert_eq!((u16::from(close.code), close.reason.as_str()), (1001, "server_shutdown"));
+            assert_eq!((u16::from(close.code), close.reason.as_str()), (1012, "server_shutdown"));
             // Reading on sends the answer to the Close and finds the end.
             assert!(socket.socket.read().is_err());
         }
@@ -262,6 +262,114 @@ fn who_does_not_read_is_cut_off_when_the_drain_is_over_and_counted() {
 }
 
 #[test]
+fn readyz_says_503_at_once_while_the_port_stays_open_for_the_delay() {
+    let process = Process::start_by(&[], 1024, "[server]\ndrain_delay = \"1h\"\n", &["--reactors", "2"]);
+    let mut old = WsClient::connect(process.address);
+    assert_eq!(get(process.address, "/readyz").status, 200);
+    process.signal("TERM");
+    wait_until("it is not ready", || get(process.address, "/readyz").status == 503);
+    // Both reactors know, and everything else goes on.
+    for _ in 0..20 {
+        let answer = get(process.address, "/readyz");
+        assert_eq!((answer.status, answer.code().as_str()), (503, "server_shutdown"));
+        assert_eq!(get(process.address, "/livez").status, 200);
+    }
+    old.subscribe("d");
+    let mut new = WsClient::connect(process.address);
+    new.subscribe("d");
+    assert_eq!(crate::support::http::post(process.address, "/channels/d", "1").status, 200);
+    assert_eq!((old.next_json()["offset"].clone(), new.next_json()["offset"].clone()), (1.into(), 1.into()));
+    process.signal("TERM");
+    let (status, log) = process.wait();
+    assert!(status.code().is_some_and(|code| code != 0), "the second signal waits for no delay: {log}");
+}
+
+#[test]
+fn after_the_delay_everybody_is_told_and_the_end_is_clean() {
+    let delay = Duration::from_millis(400);
+    let process = Process::start_by(&[], 1024, "[server]\ndrain_delay = \"400ms\"\n", &["--reactors", "2"]);
+    let mut socket = WsClient::connect(process.address);
+    let began = Instant::now();
+    process.signal("TERM");
+    assert_eq!(socket.read_close().map(|close| u16::from(close.code)), Some(1012));
+    assert!(began.elapsed() >= delay, "{:?}", began.elapsed());
+    assert!(socket.socket.read().is_err());
+    drop(socket);
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("drained 1 connections, cut 0"), "{log}");
+}
+
+#[test]
+fn goodbyes_are_spread_evenly_and_those_who_wait_for_theirs_hear_on() {
+    const SOCKETS: u32 = 20;
+    let spread = Duration::from_secs(1);
+    let server = TestServer::start(|config| config.server.drain_spread = spread);
+    let mut sockets: Vec<WsClient> = (0..SOCKETS).map(|_| WsClient::connect(server.address())).collect();
+    sockets.iter_mut().for_each(|socket| drop(socket.subscribe("d")));
+    let mut client = HttpClient::connect(server.address());
+    client.raw.send(b"POST /channels/d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n");
+    let began = Instant::now();
+    let stopping = std::thread::spawn(move || server.stop(LONG));
+    for (place, socket) in (0..SOCKETS).zip(&mut sockets) {
+        if place == 1 {
+            // The first has gone: what is published now reaches the others before their own Close.
+            assert_eq!(client.exchange("1").status, 200);
+        }
+        if place > 1 {
+            assert_eq!(socket.next_json()["offset"], 1, "socket {place}");
+        }
+        while let Ok(message) = socket.socket.read() {
+            if let tungstenite::Message::Close(close) = message {
+                assert_eq!(close.map(|close| u16::from(close.code)), Some(1012));
+            }
+        }
+        // The request is told among them.
+        let due = spread * place / (SOCKETS + 1);
+        assert!(
+            began.elapsed() >= due.saturating_sub(Duration::from_millis(1)),
+            "socket {place}: {:?}",
+            began.elapsed()
+        );
+    }
+    drop((sockets, client));
+    assert_eq!(stopping.join().expect("no panic"), 0);
+}
+
+#[test]
+fn those_that_ignore_their_close_are_cut_a_second_after_the_last_that_did_not() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let mut deaf: Vec<WsClient> = (0..3).map(|_| WsClient::connect(server.address())).collect();
+        deaf.iter_mut().for_each(|socket| drop(socket.subscribe("d")));
+        let began = Instant::now();
+        let stopping = begin_stop(server, LONG);
+        assert_eq!(stopping.join().expect("no panic"), 3);
+        let took = began.elapsed();
+        assert!((Duration::from_secs(1)..LONG).contains(&took), "{took:?}");
+    });
+}
+
+#[test]
+fn a_request_in_progress_is_waited_for_though_others_ignore_their_close() {
+    let server = start(1);
+    let deaf = WsClient::connect(server.address());
+    let mut client = HttpClient::connect(server.address());
+    assert!(client.is_kept());
+    let before = bytes_read(&server);
+    let half = "POST /channels/d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1";
+    client.raw.send(half);
+    wait_for_bytes(&server, before, half.len());
+    let stopping = begin_stop(server, LONG);
+    // Longer than the deaf alone would be waited for.
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(client.exchange("2").status, 200);
+    drop(client);
+    assert_eq!(stopping.join().expect("no panic"), 1);
+    drop(deaf);
+}
+
+#[test]
 fn the_first_signal_drains_and_the_exit_code_says_that_all_went_well() {
     for signal in ["TERM", "INT"] {
         let process = Process::start(&["--reactors", "2"]);
@@ -269,7 +377,7 @@ fn the_first_signal_drains_and_the_exit_code_says_that_all_went_well() {
         socket.subscribe("d");
         assert_eq!(get(process.address, "/readyz").status, 200);
         process.signal(signal);
-        assert_eq!(socket.read_close().map(|close| u16::from(close.code)), Some(1001));
+        assert_eq!(socket.read_close().map(|close| u16::from(close.code)), Some(1012));
         assert!(socket.socket.read().is_err());
         drop(socket);
         let (status, errors) = process.wait();

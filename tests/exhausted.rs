@@ -1,6 +1,6 @@
 //! A server that runs out of descriptors stays useful and quiet, and reactors share what they accept.
 
-use crate::support::http::HttpClient;
+use crate::support::http::{HttpClient, get};
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
@@ -19,7 +19,7 @@ const DESCRIPTORS: usize = 64;
 fn is_served(address: SocketAddr) -> bool {
     let mut stream = TcpStream::connect(address).expect("the kernel accepts");
     stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a time limit");
-    let asked = std::io::Write::write_all(&mut stream, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let asked = std::io::Write::write_all(&mut stream, b"GET /limits HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut start = [0; 12];
     asked.is_ok() && stream.read_exact(&mut start).is_ok() && start == *b"HTTP/1.1 200"
 }
@@ -51,6 +51,9 @@ fn without_descriptors_those_who_are_there_are_served_quietly_and_others_as_soon
         let used = process.cpu_ticks() - cpu;
         assert!(used < 30, "{used} ticks of 10 ms in one second");
         assert_eq!(client.request("GET", "/metrics", &[OPERATOR], b"").status, 200);
+        for target in ["/livez", "/readyz"].into_iter().cycle().take(20) {
+            assert_eq!(get(process.address, target).status, 200, "{target} without descriptors");
+        }
 
         drop(crowd);
         wait_until("new connections are served again", || is_served(process.address));
@@ -65,6 +68,36 @@ fn without_descriptors_those_who_are_there_are_served_quietly_and_others_as_soon
         let took = crowded.elapsed();
         assert!((1..=took.as_secs() as usize + 1).contains(&complaints), "{complaints} lines in {took:?}: {errors}");
     }
+}
+
+#[test]
+fn a_server_with_all_the_connections_it_may_have_answers_health_checks_and_metrics() {
+    crate::support::with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| {
+            config.server.reactors = reactors;
+            config.server.connections = 4;
+        });
+        let mut sockets: Vec<WsClient> = (0..4).map(|_| WsClient::connect(server.address())).collect();
+        for _ in 0..10 {
+            for target in ["/livez", "/readyz"] {
+                let mut client = HttpClient::connect(server.address());
+                let probe = format!("GET {target} HTTP/1.1\r\nHost: 10.1.2.3:8080\r\n\r\n");
+                assert_eq!(client.exchange(probe).status, 200, "{target}");
+                assert!(client.is_ended(), "the place is given back");
+            }
+        }
+        let page = HttpClient::connect(server.address()).request("GET", "/metrics", &[OPERATOR], b"");
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains("tidings_connections_opened_total"), "{}", page.text());
+        let refused = get(server.address(), "/channels/x");
+        assert_eq!((refused.status, refused.code().as_str()), (503, "too_many_connections"));
+        // Silent ones give their places back too.
+        let mut silent = RawClient::connect(server.address());
+        assert!(silent.read_to_end().is_empty());
+        for socket in &mut sockets {
+            socket.subscribe("x");
+        }
+    });
 }
 
 /// The reactor that owns a socket, from its public name `REACTOR-SLOT-GENERATION`.

@@ -350,13 +350,13 @@ fn sixteen_echoes_in_flight_come_back_whole_and_in_order() {
 }
 
 #[test]
-fn a_stopping_server_says_1001_and_waits_for_the_answer() {
+fn a_stopping_server_says_1012_and_waits_for_the_answer() {
     with_one_and_two_reactors(|reactors| {
         let server = TestServer::start(|config| config.server.reactors = reactors);
         let mut sockets: Vec<_> = (0..4).map(|_| RawSocket::open(server.address(), "/ws")).collect();
         let stopping = std::thread::spawn(move || server.stop(Duration::from_secs(20)));
         for socket in &mut sockets {
-            assert_eq!(socket.read_close(), (Some(1001), "server_shutdown".to_owned()));
+            assert_eq!(socket.read_close(), (Some(1012), "server_shutdown".to_owned()));
             socket.send(CLOSE, &1001_u16.to_be_bytes());
         }
         drop(sockets);

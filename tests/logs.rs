@@ -116,6 +116,7 @@ fn neither_a_path_nor_a_payload_can_forge_a_line_and_payloads_stay_out() {
     let mut client = HttpClient::connect(process.address);
     let path = "/%0d%0a%1b[2J\u{9b}\u{2028}\"},{\"event\":\"forged\"%00";
     assert_eq!(client.request("GET", path, &[], b"").status / 100, 4);
+    drop(client);
     let mut client = HttpClient::connect(process.address);
     let payload = b"{\"secret\":\"hunter2\n2026-01-01 ERROR forged\",}";
     assert_eq!(client.request("POST", "/channels/x", &[("Content-Type", "application/json")], payload).status, 400);

@@ -1,7 +1,7 @@
 //! The relations between limits, and the refusal to publish openly outside loopback.
 
 use super::error::ConfigError;
-use super::kind::size_text;
+use super::kind::{size_text, time_text};
 use super::knobs::Config;
 use crate::model::origin::is_anybodys;
 
@@ -15,6 +15,7 @@ impl Config {
         problems.extend(self.sizes().into_iter().filter_map(Relation::problem));
         problems.extend(self.counts().into_iter().filter_map(Relation::problem));
         problems.extend(self.threshold());
+        problems.extend(self.drain());
         problems.extend(self.open_publishing());
         problems.extend(self.credentials());
         ConfigError::unless_empty(problems)
@@ -86,6 +87,18 @@ impl Config {
             format!(
                 "\"http.allow_credentials\" does not go with the origin {anybodys} in \"server.allow_origin\": any page can \
                  have it, and would act for whoever looks at it. Name the origins whose pages you trust, or leave credentials off"
+            )
+        })
+    }
+
+    fn drain(&self) -> Option<String> {
+        let (spread, timeout) = (self.server.drain_spread, self.server.drain_timeout);
+        (spread > timeout).then(|| {
+            format!(
+                "\"server.drain_spread\" ({}) must be at most \"server.drain_timeout\" ({}): otherwise connections are \
+                 cut before they are told",
+                time_text(spread),
+                time_text(timeout)
             )
         })
     }

@@ -56,7 +56,15 @@ knobs! {
         /// them; the rest goes to the workers, so that it delays no other connection. 0 sends everything to the
         /// workers, "inf" nothing. The default is the break-even that the benchmark hand_off measured, rounded down.
         inline_parse_bytes: usize = 16 * KIB, Bytes { least: 0, most: GIB, or_inf: true };
-        /// How long a stopping server waits for what is queued to reach its readers. After it, connections are cut.
+        /// How long a server that was told to stop goes on as before while /readyz says 503, so that load balancers send
+        /// it nobody new. As long as yours take to notice; 0 when nothing balances.
+        drain_delay: Duration = Duration::ZERO, time(Duration::ZERO, HOUR);
+        /// The time over which a stopping server tells its connections to go, evenly, so that they do not all come back
+        /// at once. 10 s suits thousands of browsers.
+        drain_spread: Duration = Duration::ZERO, time(Duration::ZERO, HOUR);
+        /// How long a stopping server waits, after drain_delay, for what is queued to reach its readers and for
+        /// connections to end. After it, they are cut; those that ignore their Close are cut a second after the last
+        /// that did not.
         drain_timeout: Duration = 30 * SECOND, time(Duration::ZERO, HOUR);
         /// How long a publisher waits for room in the mailboxes before it is told 503 with Retry-After.
         publish_wait: Duration = SECOND, time(Duration::ZERO, MINUTE);

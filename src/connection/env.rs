@@ -177,12 +177,14 @@ pub struct Env<'a> {
     pub backstage: &'a dyn Backstage,
     /// What this thread will log.
     pub notes: &'a Notes,
-    /// Whether the server is shutting down.
+    /// Whether the server is shutting down: every answer is the last of its connection.
     pub draining: bool,
     /// The public names of connections.
     pub names: &'a Names,
     /// Draws a number at random.
     pub draw: &'a mut dyn FnMut() -> u64,
+    /// Whether it will soon: it still does everything, but should get no new clients.
+    pub leaving: bool,
 }
 
 impl Env<'_> {

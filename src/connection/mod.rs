@@ -27,7 +27,7 @@ pub mod task;
 
 use crate::close::Reason;
 use crate::hub::publication::Publication;
-use env::{Env, Ticks};
+use env::{Env, TICK_MS, Ticks};
 use http::Http;
 use outbox::Outbox;
 use socket::Socket;
@@ -63,6 +63,9 @@ enum State {
 
 /// Answers of one socket that may be on their way before it is read again: what bounds the replies in a mailbox.
 const IN_FLIGHT_MAX: u16 = 256;
+
+/// How long a connection beyond the limit may take for each thing it does: a second.
+const TURNED_AWAY_WAIT: Ticks = (1000_u64.div_ceil(TICK_MS)) as Ticks;
 
 /// Which transport a connection speaks now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,7 +274,7 @@ impl Connection {
     /// When [`Connection::expire`] must be called, unless something happens before.
     #[must_use]
     pub fn deadline(&self, env: &Env) -> Ticks {
-        let wait = match &self.state {
+        let mut wait = match &self.state {
             State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
             State::Socket(socket) => {
                 let wait = if self.ping_sent { env.limits.pong_wait } else { env.limits.ping_idle };
@@ -284,6 +287,10 @@ impl Connection {
                 env.limits.close_wait.saturating_add(progress)
             }
         };
+        if self.turned_away {
+            // It holds one of the few places for health checks.
+            wait = wait.min(TURNED_AWAY_WAIT);
+        }
         self.since.saturating_add(wait)
     }
 
@@ -372,6 +379,7 @@ mod tests {
             draining: false,
             names: hub.names(),
             draw: &mut || 0,
+            leaving: false,
         };
         let mut connection = Connection::new(true, 0);
         let rights = Rights { publish: true, administer: false };

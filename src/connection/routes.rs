@@ -73,11 +73,12 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
     };
     let plan = match judge(&facts, env.policy) {
         // A browser's socket is upgraded first and then told why (law 9).
-        Ok(_) if turned_away && !(facts.upgrade && facts.origin.is_some()) => {
+        Ok(_) if turned_away && !is_for_operations(head.path) && !(facts.upgrade && facts.origin.is_some()) => {
             asked.keep_alive = false;
             Plan::Refuse { error: one_too_many(), allow: None }
         }
         Ok(access) => {
+            asked.keep_alive &= !turned_away;
             asked.cors_origin.clone_from(&access.cors_origin);
             asked.as_on_socket = head.method == Method::Post && head.path == "/ws";
             if asked.stream && env.draining { draining() } else { route(head, &access, env) }
@@ -89,6 +90,12 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
         Err(error) => Plan::Refuse { error, allow: None },
     };
     Planned { asked, plan }
+}
+
+/// What is answered on the connections that are kept free: an orchestrator that gets no answer restarts a server that is
+/// only full, and everybody else's reconnects follow.
+fn is_for_operations(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/metrics")
 }
 
 fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
@@ -108,7 +115,7 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
         }),
         "/limits" => page(head, access, || limits(env)),
         "/livez" => page(head, access, || text(200, "alive\n")),
-        "/readyz" => page(head, access, || if env.draining { draining() } else { text(200, "ready\n") }),
+        "/readyz" => page(head, access, || if env.leaving { draining() } else { text(200, "ready\n") }),
         path => files::plan(head, env).unwrap_or_else(|| Plan::Refuse { error: nothing_at(path, env), allow: None }),
     }
 }

@@ -78,6 +78,8 @@ pub(super) struct Core {
     pub(super) wall_ms: u64,
     pub(super) date: DateCache,
     pub(super) draining: bool,
+    /// A drain was ordered: this server is no longer ready, whether it still takes connections or not.
+    pub(super) leaving: bool,
     pub(super) spares: Spares,
     pub(super) json: JsonScratch,
     pub(super) codec: Codec,
@@ -113,6 +115,7 @@ impl Core {
             wall_ms: 0,
             date: DateCache::default(),
             draining: false,
+            leaving: false,
             spares: Spares::default(),
             json: JsonScratch::default(),
             codec: setup.limits.codec(),
@@ -156,6 +159,7 @@ impl Core {
             draining: self.draining,
             names: self.setup.hub.names(),
             draw: &mut *self.setup.draw,
+            leaving: self.leaving,
         }
     }
 

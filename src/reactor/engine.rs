@@ -3,6 +3,7 @@
 //! The reactor lends it real sockets and the time; a simulation lends it others.
 
 use super::core::{Core, Setup};
+use super::drain::Goodbyes;
 use super::entry::{Entries, Entry, Hears, Socket, token};
 use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
@@ -19,8 +20,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The shared read buffer, in bytes. At least four heads fit.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// Rounds of delivery before the goodbyes of a drain: a full mailbox at the default size takes a few.
-const LAST_ROUNDS: usize = 256;
 
 /// What the kernel said about a socket.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,7 +45,9 @@ pub(crate) struct Engine<S> {
     pub(super) subscriptions: Subscriptions,
     pub(super) core: Core,
     pub(crate) inbox: Inbox,
-    mailbox_has_more: bool,
+    pub(super) mailbox_has_more: bool,
+    /// The drain, once it has begun.
+    pub(super) goodbyes: Option<Goodbyes>,
     scratch: Box<[u8]>,
     /// Deadlines of this tick: kept for its memory.
     due: Vec<(Filed, u32)>,
@@ -61,6 +62,7 @@ impl<S: Socket> Engine<S> {
             core: Core::new(setup),
             inbox,
             mailbox_has_more: false,
+            goodbyes: None,
             scratch: vec![0; scratch_bytes].into_boxed_slice(),
             due: Vec::new(),
         }
@@ -87,14 +89,22 @@ impl<S: Socket> Engine<S> {
         self.core.settle(slot, entry);
     }
 
-    /// Takes a connection in; `connections` counts those of all reactors.
-    pub(crate) fn open(&mut self, stream: S, peer_is_loopback: bool, address: u8, connections: &AtomicUsize) {
+    /// Takes a connection in; `connections` counts those of all reactors. One that is `crowded` has a place that is kept
+    /// free, and is turned away like those beyond the limit.
+    pub(crate) fn open(
+        &mut self,
+        stream: S,
+        peer_is_loopback: bool,
+        address: u8,
+        connections: &AtomicUsize,
+        crowded: bool,
+    ) {
         let connection = Connection::new(peer_is_loopback, self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.deaf.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
-        if too_many {
+        if too_many || crowded {
             entry.connection.turn_away();
         }
         self.core.settle(slot, entry);
@@ -110,11 +120,11 @@ impl<S: Socket> Engine<S> {
         self.core.flush_dirty(&mut self.entries);
     }
 
-    fn read_ready(&mut self, bytes_most: u64) {
+    pub(super) fn read_ready(&mut self, bytes_most: u64) {
         self.core.read_ready(&mut self.entries, &mut self.scratch, bytes_most);
     }
 
-    fn drain_mailbox(&mut self) {
+    pub(super) fn drain_mailbox(&mut self) {
         self.mailbox_has_more = self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
     }
 
@@ -187,24 +197,6 @@ impl<S: Socket> Engine<S> {
         }
     }
 
-    /// Says goodbye to everybody, behind what was posted before.
-    pub(crate) fn say_goodbye(&mut self) {
-        self.core.draining = true;
-        self.read_ready(u64::MAX);
-        for _ in 0..LAST_ROUNDS {
-            self.drain_mailbox();
-            self.core.flush_dirty(&mut self.entries);
-            if !self.mailbox_has_more {
-                break;
-            }
-        }
-        for slot in self.entries.slots() {
-            let Some(entry) = self.entries.get(slot) else { continue };
-            entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.address));
-            self.core.settle(slot, entry);
-        }
-    }
-
     /// The time for a drain is over.
     pub(crate) fn cut_off_all(&mut self) {
         for slot in self.entries.slots() {
@@ -222,10 +214,11 @@ impl<S: Socket> Engine<S> {
             || !self.inbox.receiver.is_empty()
     }
 
-    /// How long nothing has to be done for the sake of deadlines and of what is parked.
+    /// How long nothing has to be done for the sake of deadlines, of what is parked and of a drain.
     pub(crate) fn rest(&mut self, now: Instant) -> Option<Duration> {
         let ticks = self.core.wheel.wait(self.core.ticks);
         let wheel = ticks.map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
-        [wheel, self.core.parked.wait(now)].into_iter().flatten().min()
+        let goodbye = self.next_goodbye(now).map(|at| at.saturating_duration_since(now));
+        [wheel, self.core.parked.wait(now), goodbye].into_iter().flatten().min()
     }
 }

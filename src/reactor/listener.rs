@@ -1,11 +1,11 @@
 //! Listening sockets: one per reactor and address, sharing the port, with everything that accepted sockets inherit.
 
+use super::reserve::Reserve;
 use mio::net::{TcpListener, TcpStream};
 use nix::libc;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::SetUsize;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
-use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -89,12 +89,12 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    pub(super) fn accept(&mut self, reserve: &mut Reserve) -> Accepted {
+    pub(super) fn accept(&mut self, reserve: &mut Reserve, leaving: bool) -> Accepted {
         match self.socket.accept() {
             Ok((stream, peer)) => Accepted::Connection(stream, peer),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Empty,
             Err(error) if is_exhausted(&error) => {
-                reserve.turn_one_away(&self.socket);
+                reserve.turn_some_away(&self.socket, leaving);
                 Accepted::Exhausted(error)
             }
             Err(_) => Accepted::Gone,
@@ -105,33 +105,6 @@ impl Listener {
 /// EMFILE, ENFILE, ENOBUFS, ENOMEM: the process or the machine has run out.
 fn is_exhausted(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12))
-}
-
-/// A descriptor kept aside: when all others are used, giving it up lets one waiting peer be told so at once.
-pub(super) struct Reserve {
-    descriptor: Option<File>,
-}
-
-impl Reserve {
-    pub(super) fn new() -> Reserve {
-        Reserve { descriptor: File::open("/dev/null").ok() }
-    }
-
-    /// Accepts one waiting connection on the reserve descriptor and drops it, so that its peer sees a reset instead of
-    /// waiting for ever.
-    fn turn_one_away(&mut self, socket: &TcpListener) {
-        if self.descriptor.take().is_some() {
-            drop(socket.accept());
-        }
-        self.refill();
-    }
-
-    /// Takes a descriptor aside again, if one is free.
-    pub(super) fn refill(&mut self) {
-        if self.descriptor.is_none() {
-            self.descriptor = File::open("/dev/null").ok();
-        }
-    }
 }
 
 #[cfg(test)]

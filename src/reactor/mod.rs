@@ -6,6 +6,7 @@
 
 mod core;
 mod deliver;
+mod drain;
 pub(crate) mod engine;
 pub(crate) mod entry;
 mod flush;
@@ -13,6 +14,7 @@ mod listener;
 mod noted;
 mod parked;
 mod read;
+mod reserve;
 mod ring;
 mod run;
 mod stage;
@@ -27,9 +29,10 @@ use crate::handoff::mailbox::{Inbox, Wake};
 use crate::journal::{Event, Kind};
 use engine::{Engine, Readiness};
 use entry::{Hears, parts};
-use listener::{Accepted, EXHAUSTED_RETRY, Listener, Reserve};
+use listener::{Accepted, EXHAUSTED_RETRY, Listener};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
+use reserve::Reserve;
 use std::io::{ErrorKind, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,23 +57,53 @@ pub fn has_ring() -> bool {
 /// What all reactors share: orders from the control thread, and the number of connections.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// Milliseconds after the start at which a drain must be over; 0 while there is none.
+    /// Milliseconds after the start at which a drain must be over; 0 while there is none. Written last.
     drain_until_ms: AtomicU64,
+    /// When its goodbyes begin, in the same way.
+    goodbye_ms: AtomicU64,
+    /// For how long they are spread, in milliseconds.
+    spread_ms: AtomicU64,
     /// Connections that are open in all reactors.
     connections: AtomicUsize,
 }
 
+/// The order to drain.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// From now on the server is not ready; until this much later it goes on as before.
+    pub delay: Duration,
+    /// Then its connections are told to go, evenly over this time.
+    pub spread: Duration,
+    /// So long after the delay those that are left are cut off.
+    pub timeout: Duration,
+}
+
+/// The same with moments.
+#[derive(Debug, Clone, Copy)]
+struct Order {
+    goodbye: Instant,
+    spread: Duration,
+    until: Instant,
+}
+
 impl Orders {
-    /// Orders a drain that is over `until_ms` milliseconds after the start at the latest.
-    pub fn drain(&self, until_ms: u64) {
-        self.drain_until_ms.store(until_ms.max(1), Ordering::Release);
+    /// Orders a drain, `since_start` after the start of the server.
+    pub fn drain(&self, since_start: Duration, drain: Drain) {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let goodbye = since_start.saturating_add(drain.delay);
+        self.spread_ms.store(ms(drain.spread), Ordering::Relaxed);
+        self.goodbye_ms.store(ms(goodbye), Ordering::Relaxed);
+        self.drain_until_ms.store(ms(goodbye.saturating_add(drain.timeout)).max(1), Ordering::Release);
     }
 
-    fn drain_until(&self, started: Instant) -> Option<Instant> {
-        match self.drain_until_ms.load(Ordering::Acquire) {
-            0 => None,
-            ms => Some(started + Duration::from_millis(ms)),
-        }
+    fn ordered(&self, started: Instant) -> Option<Order> {
+        let until_ms = self.drain_until_ms.load(Ordering::Acquire);
+        let at = |ms: u64| started + Duration::from_millis(ms);
+        (until_ms > 0).then(|| Order {
+            goodbye: at(self.goodbye_ms.load(Ordering::Relaxed)),
+            spread: Duration::from_millis(self.spread_ms.load(Ordering::Relaxed)),
+            until: at(until_ms),
+        })
     }
 }
 
@@ -167,15 +200,13 @@ impl Reactor {
             let began = Instant::now();
             self.engine.set_clock(began, SystemTime::now());
             self.take_events(&events);
-            if let Some(until) = self.orders.drain_until(self.started) {
-                self.begin_drain();
-                let left = self.engine.entries.len();
-                if left == 0 || began >= until {
-                    let drained = self.drained;
-                    self.engine.cut_off_all();
-                    self.reap_closed();
-                    return Ok(Drained { left: drained, cut: left });
-                }
+            if let Some(order) = self.orders.ordered(self.started)
+                && self.drain(order)
+            {
+                let (left, cut) = (self.drained, self.engine.entries.len());
+                self.engine.cut_off_all();
+                self.reap_closed();
+                return Ok(Drained { left, cut });
             }
             self.accept();
             self.engine.turn();
@@ -198,10 +229,10 @@ impl Reactor {
 
     /// How long nothing has to be done.
     fn timeout(&mut self) -> Option<Duration> {
-        let drain_until = self.orders.drain_until(self.started);
-        let draining = self.engine.core.draining;
+        let order = self.orders.ordered(self.started);
+        let (leaving, draining) = (self.engine.core.leaving, self.engine.core.draining);
         // An order that came after this tick looked for one: its wake may have been taken for this tick's.
-        let ordered = drain_until.is_some() && !draining;
+        let ordered = order.is_some() && !leaving;
         let everybody_left = draining && self.engine.entries.len() == 0;
         let can_accept = self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready);
         if everybody_left || ordered || can_accept || self.engine.is_busy() {
@@ -210,7 +241,8 @@ impl Reactor {
         let now = Instant::now();
         let rest = self.engine.rest(now);
         let accept = self.accept_again.map(|at| at.saturating_duration_since(now));
-        let drain = drain_until.map(|until| until.saturating_duration_since(now));
+        let drain = order.map(|order| if draining { order.until } else { order.goodbye });
+        let drain = drain.map(|at| at.saturating_duration_since(now));
         [rest, accept, drain].into_iter().flatten().min()
     }
 
@@ -245,7 +277,7 @@ impl Reactor {
         for index in 0..self.listeners.len() {
             while self.listeners[index].ready && budget > 0 {
                 budget -= 1;
-                match self.listeners[index].accept(&mut self.reserve) {
+                match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving) {
                     Accepted::Connection(stream, peer) => {
                         let address = self.listeners[index].address;
                         self.open(stream, peer, address);
@@ -278,7 +310,8 @@ impl Reactor {
 
     fn open(&mut self, stream: TcpStream, peer: SocketAddr, address: u8) {
         self.engine.core.setup.counters.opened.add(1);
-        self.engine.open(stream, peer.ip().to_canonical().is_loopback(), address, &self.orders.connections);
+        let crowded = self.reserve.is_for(&stream);
+        self.engine.open(stream, peer.ip().to_canonical().is_loopback(), address, &self.orders.connections, crowded);
     }
 
     /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for
@@ -312,11 +345,23 @@ impl Reactor {
         }
     }
 
-    /// The first time: accepts who is already waiting, stops listening, and says goodbye to everybody.
-    fn begin_drain(&mut self) {
-        if self.engine.core.draining {
-            return;
+    /// Goes on with a drain; whether it is over.
+    fn drain(&mut self, order: Order) -> bool {
+        let now = self.engine.core.now;
+        self.engine.core.leaving = true;
+        if now < order.goodbye {
+            return false;
         }
+        if !self.engine.core.draining {
+            self.stop_listening();
+            self.engine.begin_goodbyes(order.spread);
+        }
+        self.engine.say_goodbyes();
+        self.engine.entries.len() == 0 || now >= order.until || self.engine.only_the_deaf_are_left()
+    }
+
+    /// Accepts those that are already waiting, and closes the port.
+    fn stop_listening(&mut self) {
         self.accept_again = None;
         self.listeners.iter_mut().for_each(|listener| listener.ready = true);
         // Closing a listener resets who is still waiting in its queue, so everybody is let in first and heard once.
@@ -328,6 +373,5 @@ impl Reactor {
                 log::debug!(event = "registration"; "a listener was not registered when it was closed");
             }
         }
-        self.engine.say_goodbye();
     }
 }

@@ -20,7 +20,7 @@ use crate::hub::limits::HubLimits;
 use crate::hub::post::MailboxId;
 use crate::journal::Journal;
 use crate::metrics::Counters;
-use crate::reactor::{Drained, Orders, Reactor, Seed, Setup, listen};
+use crate::reactor::{Drain, Drained, Orders, Reactor, Seed, Setup, listen};
 use crate::workers::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use operator_key::HeldKey;
@@ -31,6 +31,9 @@ use std::time::{Duration, Instant};
 
 /// How often idle channels and old history are looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// A drain that waits for nobody.
+const AT_ONCE: Drain = Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout: Duration::ZERO };
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +87,7 @@ pub struct Server {
     started: Instant,
     publish_wait: Duration,
     mailbox_limits: MailboxLimits,
-    drain_timeout: Duration,
+    drain: Drain,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
     /// Held only to be dropped: closes the workers' queues.
@@ -157,7 +160,11 @@ impl Server {
             started,
             publish_wait: config.server.publish_wait,
             mailbox_limits,
-            drain_timeout: config.server.drain_timeout,
+            drain: Drain {
+                delay: config.server.drain_delay,
+                spread: config.server.drain_spread,
+                timeout: config.server.drain_timeout,
+            },
             reactors,
             workers,
             jobs: Some(jobs),
@@ -191,23 +198,22 @@ impl Server {
         &self.hub
     }
 
-    /// Stops accepting, says goodbye to everybody, and returns when all have left or `drain_timeout` is over. How many
-    /// had to be cut off.
+    /// Stops accepting after the configuration's `drain_delay`, says goodbye to everybody over its `drain_spread`, and
+    /// returns when all have left or `drain_timeout` is over. How many had to be cut off.
     ///
     /// # Panics
     /// Never; a thread that panicked is logged and counts as ended.
     #[must_use]
     pub fn stop(mut self, drain_timeout: Duration) -> usize {
-        self.begin_drain(drain_timeout);
+        self.begin_drain(Drain { timeout: drain_timeout, ..self.drain });
         let cut_off =
             self.ended.iter().take(self.reactors.len()).map(|ended| ended.map_or(0, |drained| drained.cut)).sum();
         self.join();
         cut_off
     }
 
-    fn begin_drain(&self, drain_timeout: Duration) {
-        let until = self.started.elapsed() + drain_timeout;
-        self.orders.drain(u64::try_from(until.as_millis()).unwrap_or(u64::MAX));
+    fn begin_drain(&self, drain: Drain) {
+        self.orders.drain(self.started.elapsed(), drain);
         self.mailboxes.wake_all();
     }
 
@@ -237,7 +243,7 @@ impl Drop for Server {
     /// A server that is dropped stops at once.
     fn drop(&mut self) {
         if !self.reactors.is_empty() {
-            self.begin_drain(Duration::ZERO);
+            self.begin_drain(AT_ONCE);
             self.join();
         }
     }

@@ -1,13 +1,12 @@
 //! Running until a signal: the first drains, the second ends at once.
 
-use super::Server;
-use crate::reactor::Drained;
+use super::{AT_ONCE, Server};
+use crate::reactor::{Drain, Drained};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
-use std::time::Duration;
 
 /// Signals that would end the process at once and without a drain, though whoever sends them means something else: a
 /// terminal that closed, a reload, reopened logs, a timer, a log that met the limit of file sizes. Those that tell of a
@@ -83,8 +82,12 @@ impl Server {
                         return Outcome::Forced;
                     }
                     draining = true;
-                    log::info!(event = "draining"; "draining for at most {:?}; a second signal ends at once", self.drain_timeout);
-                    self.begin_drain(self.drain_timeout);
+                    let Drain { delay, timeout, .. } = self.drain;
+                    log::info!(
+                        event = "draining";
+                        "draining in {delay:?}, for at most {timeout:?}; a second signal ends at once"
+                    );
+                    self.begin_drain(self.drain);
                 }
                 recv(self.ended) -> ended => {
                     running -= 1;
@@ -96,7 +99,7 @@ impl Server {
                         Ok(Err(problem)) => {
                             log::error!(event = "reactor_failed"; "{problem}");
                             outcome = Outcome::Failed;
-                            self.begin_drain(Duration::ZERO);
+                            self.begin_drain(AT_ONCE);
                         }
                         Err(_) => return Outcome::Failed,
                     }

@@ -177,7 +177,7 @@ impl World {
         // It accepts in a tick of its own, which goes on with all phases.
         self.homes[home].stays_up = true;
         let engine = &mut self.homes[home].engine;
-        engine.open(SimulatedSocket(std::rc::Rc::clone(&client.pipe)), true, 0, &self.connections);
+        engine.open(SimulatedSocket(std::rc::Rc::clone(&client.pipe)), true, 0, &self.connections, false);
         self.clients.push(client);
     }
 
@@ -232,6 +232,9 @@ impl World {
         for (slot, generation, readiness) in home.events.drain(..) {
             home.engine.take_event(slot, generation, readiness);
         }
+        home.engine.say_goodbyes();
+        // Asked as a reactor asks; those that are left are cut when the time is over.
+        home.engine.only_the_deaf_are_left();
         home.engine.turn();
         home.engine.listen(|socket, _, change| {
             socket.0.borrow_mut().hears_of_room |= change.to == Hears::InputAndRoom;
@@ -318,9 +321,11 @@ impl World {
         if drain {
             self.ledger.happened.drains += 1;
             let wall = self.wall();
+            let spread = Duration::from_secs(self.plan.steps as u64 % 2);
             for home in &mut self.homes {
                 home.engine.set_clock(self.now, wall);
-                home.engine.say_goodbye();
+                home.engine.begin_goodbyes(spread);
+                home.engine.say_goodbyes();
                 home.stays_up = true;
             }
         } else {

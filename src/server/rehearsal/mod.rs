@@ -154,7 +154,7 @@ impl Rehearsal {
     fn connect(&mut self) -> Client {
         let (slot, generation) = parts(self.engine.entries.next_token());
         let stream = Memory { input: None, spares: Rc::clone(&self.spares), written: 0 };
-        self.engine.open(stream, true, 0, &self.connections);
+        self.engine.open(stream, true, 0, &self.connections, false);
         Client { slot, generation }
     }
 

@@ -98,8 +98,8 @@ const ready = async () => { waiting += 1; if (waiting === 3) everybody(); return
 const goodbyes = [globalThis.WebSocket, Undici, Ws].map((WebSocket) => drained({ WebSocket, base, ready }));
 await within(all, 'three open sockets');
 const ended = server.end();
-await check('all three of Node’s are told 1001 when the server drains', async () => {
-  for (const goodbye of goodbyes) equal((await within(goodbye, 'the goodbye')).code, 1001, 'code');
+await check('all three of Node’s are told 1012 when the server drains', async () => {
+  for (const goodbye of goodbyes) equal((await within(goodbye, 'the goodbye')).code, 1012, 'code');
 });
 await browser.close();
 await check('the server ends cleanly', async () => equal((await ended).code, 0, 'exit code'));

@@ -268,9 +268,9 @@ def main():
     async def goodbyes():
         clients = [await kind(base, False).open("/echo") for kind in (Websockets, Aiohttp, Picows)]
         server.send_signal(signal.SIGTERM)
-        equal([await client.closed() for client in clients], [1001] * 3, "codes")
+        equal([await client.closed() for client in clients], [1012] * 3, "codes")
 
-    checks.check("all three are told 1001 when the server drains", goodbyes)
+    checks.check("all three are told 1012 when the server drains", goodbyes)
     checks.check("the server ends cleanly", lambda: equal(server.wait(LIMIT), 0, "exit code"))
     print(f"{checks.passed} passed, {checks.failed} failed")
     sys.exit(1 if checks.failed else 0)

@@ -178,6 +178,7 @@ macro_rules! env {
             draining: $world.draining,
             names: $world.hub.names(),
             draw: &mut || 1_234_567,
+            leaving: $world.draining,
         }
     };
 }

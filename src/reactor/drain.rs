@@ -1,0 +1,118 @@
+//! The goodbyes of a drain: evenly over a time, after everything that was posted before, and an end for what stays.
+
+use super::engine::Engine;
+use super::entry::Socket;
+use crate::close::Reason;
+use std::time::{Duration, Instant};
+
+/// Rounds of delivery before goodbyes: a full mailbox at the default size takes a few.
+const LAST_ROUNDS: usize = 256;
+/// How long those are waited for that ignore their goodbye, after the last sign of life of any connection.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// Goodbyes that are due together are said together, so that a spread costs a tick in this time and not one for each.
+const WAVE: Duration = Duration::from_millis(10);
+
+/// Where a drain is.
+#[derive(Debug)]
+pub(super) struct Goodbyes {
+    /// Slots and generations of those that were open when it began, in the order in which they are told.
+    slots: Vec<(u32, u32)>,
+    told: usize,
+    began: Instant,
+    spread: Duration,
+    /// When something last came of it: a goodbye was said, bytes left, a connection ended.
+    last_sign: Instant,
+    bytes: u64,
+    left: usize,
+}
+
+impl Goodbyes {
+    /// How many goodbyes are due.
+    fn due(&self, now: Instant) -> usize {
+        let passed = now.saturating_duration_since(self.began);
+        if passed >= self.spread {
+            return self.slots.len();
+        }
+        let share = passed.as_secs_f64() / self.spread.as_secs_f64();
+        // The first at once, the last at the end of the time.
+        ((self.slots.len() as f64 * share) as usize + 1).min(self.slots.len())
+    }
+
+    fn next(&self, now: Instant) -> Instant {
+        let share = self.told as f64 / self.slots.len().max(1) as f64;
+        (self.began + self.spread.mul_f64(share)).max(now + WAVE)
+    }
+}
+
+impl<S: Socket> Engine<S> {
+    /// Begins to say goodbye: from now on nobody else comes in, and whoever is answered is answered for the last time.
+    pub(crate) fn begin_goodbyes(&mut self, spread: Duration) {
+        let now = self.core.now;
+        self.core.draining = true;
+        self.core.leaving = true;
+        let slots: Vec<(u32, u32)> = self
+            .entries
+            .slots()
+            .into_iter()
+            .filter_map(|slot| self.entries.peek(slot).map(|entry| (slot, entry.generation)))
+            .collect();
+        let left = slots.len();
+        self.goodbyes = Some(Goodbyes { slots, told: 0, began: now, spread, last_sign: now, bytes: 0, left });
+    }
+
+    /// Says the goodbyes that are due, after what was posted before.
+    pub(crate) fn say_goodbyes(&mut self) {
+        let Some(mut goodbyes) = self.goodbyes.take() else { return };
+        let now = self.core.now;
+        let due = goodbyes.due(now);
+        if goodbyes.told < due {
+            self.deliver_what_was_posted();
+            for &(slot, generation) in &goodbyes.slots[goodbyes.told..due] {
+                let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
+                entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.address));
+                self.core.settle(slot, entry);
+            }
+            goodbyes.told = due;
+            goodbyes.last_sign = now;
+        }
+        let (bytes, left) = (self.core.setup.counters.bytes_out.get(), self.entries.len());
+        if (bytes, left) != (goodbyes.bytes, goodbyes.left) {
+            (goodbyes.bytes, goodbyes.left) = (bytes, left);
+            goodbyes.last_sign = now;
+        }
+        self.goodbyes = Some(goodbyes);
+    }
+
+    fn deliver_what_was_posted(&mut self) {
+        self.read_ready(u64::MAX);
+        for _ in 0..LAST_ROUNDS {
+            self.drain_mailbox();
+            self.core.flush_dirty(&mut self.entries);
+            if !self.mailbox_has_more {
+                break;
+            }
+        }
+    }
+
+    /// Whether only those are left that were told and do nothing about it: their time is over. A connection that still has
+    /// an answer to come is none of them.
+    pub(crate) fn only_the_deaf_are_left(&mut self) -> bool {
+        let now = self.core.now;
+        let Some(goodbyes) = &mut self.goodbyes else { return false };
+        if goodbyes.told < goodbyes.slots.len() || now < goodbyes.last_sign + LINGER {
+            return false;
+        }
+        // Asked again after the same time: it is a walk over all of them.
+        goodbyes.last_sign = now;
+        self.entries.slots().into_iter().all(|slot| {
+            self.entries.peek(slot).is_none_or(|entry| entry.connection.ending().is_some() || entry.dead.is_some())
+        })
+    }
+
+    /// When the drain has something to do again.
+    pub(super) fn next_goodbye(&self, now: Instant) -> Option<Instant> {
+        let goodbyes = self.goodbyes.as_ref()?;
+        let all_told = goodbyes.told >= goodbyes.slots.len();
+        Some(if all_told { goodbyes.last_sign + LINGER } else { goodbyes.next(now) })
+    }
+}
