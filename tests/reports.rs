@@ -7,8 +7,10 @@
 mod bodies;
 mod command;
 mod fronts;
+mod strangers;
 
 use crate::fronts::proxy::{Program, Proxy};
+use crate::support::frames::RawSocket;
 use crate::support::http::{Answer, HttpClient};
 use crate::support::process::{Process, descriptors_allowed};
 use fronts::{haproxy, nginx};
@@ -72,6 +74,11 @@ impl Subject {
         let text = self.ask("GET", &format!("{}?last=1", self.path()), &[], "").text();
         let data = text.split_once("\"data\":").map(|(_, data)| data.trim_end().trim_end_matches("}]}").to_owned());
         data.unwrap_or_default()
+    }
+
+    /// An open WebSocket.
+    fn socket(&self, path: &str, fields: &[(&str, &str)]) -> RawSocket {
+        RawSocket::open_with(self.address(), path, fields).0
     }
 }
 

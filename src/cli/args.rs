@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use tidings::client::{Endpoint, Trust};
 use tidings::config::{LogFormat, LogLevel};
 
+/// The operators' key may stand in this variable of the environment.
+pub(crate) const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
 /// Where a server on this machine listens when nothing is said.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
 
@@ -130,19 +132,38 @@ pub(crate) struct ServerArgs {
     /// Believe the certificates in this file (PEM) and no others, instead of those that the system trusts
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// File with the operators' key, for what the server lets nobody else do, such as publishing through a proxy
+    /// [default: TIDINGS_OPERATOR_KEY, on this machine or over TLS]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator_key_file: Option<PathBuf>,
 }
 
 impl ServerArgs {
-    /// The server, and how it is told from others.
+    /// The server, how it is told from others, and as whom it is used.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, String> {
-        match &self.ca {
-            None => Ok(self.url.clone()),
-            Some(_) if !self.url.is_encrypted() => Err(format!(
-                "--ca is for TLS, and {} is without it; begin the address with wss:// or https://",
-                self.url
-            )),
-            Some(file) => Ok(self.url.clone().trusting(Trust::File(file.clone()))),
-        }
+        let endpoint = match &self.ca {
+            None => self.url.clone(),
+            Some(_) if !self.url.is_encrypted() => {
+                return Err(format!(
+                    "--ca is for TLS, and {} is without it; begin the address with wss:// or https://",
+                    self.url
+                ));
+            }
+            Some(file) => self.url.clone().trusting(Trust::File(file.clone())),
+        };
+        let (key, name) = match &self.operator_key_file {
+            Some(file) => {
+                let name = file.display().to_string();
+                (std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?, name)
+            }
+            // It may stand there for a server; whoever reads the network shall not have it unasked.
+            None if endpoint.is_exposed() => return Ok(endpoint),
+            None => match std::env::var(KEY_VARIABLE) {
+                Ok(key) if !key.trim().is_empty() => (key, KEY_VARIABLE.to_owned()),
+                _ => return Ok(endpoint),
+            },
+        };
+        endpoint.with_token(key.trim()).map_err(|error| format!("{name}: {error}"))
     }
 }
 

@@ -52,6 +52,9 @@ fn explained(error: &tidings::client::ClientError) -> String {
         tidings::client::ClientError::Unreachable { .. } => {
             format!("{error}\nIs the server running? Start one with `tidings`, or name another with --url.")
         }
+        tidings::client::ClientError::Refused { status: 401 | 403, .. } => {
+            format!("{error}\nAn operator may: name a file with the operators' key with --operator-key-file FILE.")
+        }
         tidings::client::ClientError::Untrusted { .. } => {
             format!("{error}\nName the certificates to believe with --ca FILE.")
         }

@@ -1,7 +1,7 @@
 //! `tidings serve`: the configuration from defaults, file and flags, the server, and what a person is told about it.
 
 use super::Outcome;
-use super::args::ServeArgs;
+use super::args::{KEY_VARIABLE, ServeArgs};
 use log::LevelFilter;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -17,8 +17,6 @@ use tidings::{Config, Server};
 
 /// How long the end of the process waits for the last lines of the log to be taken.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
-/// The operators' key may stand in this variable of the environment.
-const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {

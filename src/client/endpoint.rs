@@ -5,7 +5,7 @@ use super::message::percent_encoded;
 use super::tls::Trust;
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 use tungstenite::http::Uri;
@@ -18,6 +18,17 @@ pub struct Endpoint {
     path: String,
     /// Whose certificates are believed; nothing without TLS.
     trust: Option<Trust>,
+    token: Option<Token>,
+}
+
+/// What the client is known by. It is not shown by accident.
+#[derive(Clone, PartialEq, Eq)]
+struct Token(String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
 }
 
 impl Endpoint {
@@ -39,6 +50,31 @@ impl Endpoint {
     pub fn trusting(mut self, trust: Trust) -> Endpoint {
         self.trust = self.trust.map(|_| trust);
         self
+    }
+
+    /// The same address for somebody with this token, such as the operators' key: it goes with the handshake as
+    /// `Authorization: Bearer`, to whoever is at the address.
+    ///
+    /// # Errors
+    /// It is empty, or could not stand there.
+    pub fn with_token(mut self, token: &str) -> Result<Endpoint, ClientError> {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ClientError::BadToken);
+        }
+        self.token = Some(Token(token.to_owned()));
+        Ok(self)
+    }
+
+    /// Whether what is sent there can be read by others: on the way to another machine without TLS.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        let host = self.host().trim_matches(['[', ']']);
+        let here = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        !here && !self.is_encrypted()
+    }
+
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| token.0.as_str())
     }
 
     pub(super) fn trust(&self) -> Option<&Trust> {
@@ -111,7 +147,7 @@ impl FromStr for Endpoint {
                 "{text:?} is {other}, and what is needed is the server itself: {scheme}://{authority}{prefix}/ws{apart}"
             )));
         }
-        let endpoint = Endpoint { authority, path: path.to_owned(), trust };
+        let endpoint = Endpoint { authority, path: path.to_owned(), trust, token: None };
         let parts = Uri::builder().scheme("ws").authority(endpoint.authority.clone()).path_and_query(path);
         parts.build().map_err(|_| bad(text))?;
         Ok(endpoint)
@@ -171,6 +207,28 @@ mod tests {
         assert_eq!("https://[::1]".parse::<Endpoint>().expect("a host").address(), "[::1]:443");
         let endpoint: Endpoint = "ws://a:1/proxy/ws?x=1".parse().expect("an address");
         assert_eq!(endpoint.channel_address("a b"), "http://a:1/proxy/channels/a%20b");
+    }
+
+    #[test]
+    fn a_token_is_not_shown_and_has_to_fit_into_a_field() {
+        let endpoint: Endpoint = "https://a".parse().expect("an address");
+        let with = endpoint.clone().with_token("s3cret").expect("a token");
+        assert_eq!(with.token(), Some("s3cret"));
+        assert!(!format!("{with:?} {with}").contains("s3cret"), "{with:?}");
+        for bad in ["", "two words", "a\r\nX: y", "schlüssel"] {
+            let error = endpoint.clone().with_token(bad).expect_err("no token").to_string();
+            assert!(bad.is_empty() || !error.contains(bad), "{error}");
+        }
+        for (url, exposed) in [
+            ("ws://127.3.2.1:1", false),
+            ("[::1]:1", false),
+            ("localhost", false),
+            ("https://push.example", false),
+            ("http://push.example", true),
+            ("192.0.2.1:80", true),
+        ] {
+            assert_eq!(url.parse::<Endpoint>().expect(url).is_exposed(), exposed, "{url}");
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub enum ClientError {
     /// The address cannot be understood, or is of a kind that is not spoken.
     #[error("{0}")]
     BadUrl(String),
+    /// A token that could not stand in a field. It is not repeated: it may be a secret.
+    #[error("a token consists of visible ASCII characters, without spaces")]
+    BadToken,
     /// Nobody answers there.
     #[error("no server answers at {address}: {source}")]
     Unreachable {
@@ -66,6 +69,7 @@ impl ClientError {
     pub fn is_temporary(&self) -> bool {
         match self {
             ClientError::BadUrl(_)
+            | ClientError::BadToken
             | ClientError::Untrusted { .. }
             | ClientError::NoTls { .. }
             | ClientError::Unexpected(_) => false,

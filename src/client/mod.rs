@@ -41,7 +41,10 @@ impl Client {
     /// Nobody listens there, its certificate is not believed, the server refuses, or no answer comes in time.
     pub fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Client, ClientError> {
         let stream = Stream::connect(endpoint, wait)?;
-        let request = ClientRequestBuilder::new(endpoint.uri()).with_sub_protocol("tidings.v1");
+        let mut request = ClientRequestBuilder::new(endpoint.uri()).with_sub_protocol("tidings.v1");
+        if let Some(token) = endpoint.token() {
+            request = request.with_header("Authorization", format!("Bearer {token}"));
+        }
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(MESSAGE_BYTES))

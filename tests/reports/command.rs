@@ -2,9 +2,9 @@
 
 use super::{Subject, Way, haproxy, new_channel};
 use crate::fronts::proxy::{Program, Proxy};
-use crate::support::PATIENCE;
 use crate::support::http::post;
 use crate::support::process::{Process, descriptors_allowed};
+use crate::support::{OPERATOR_KEY, PATIENCE};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 fn tidings(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.env_remove("TIDINGS_OPERATOR_KEY");
     command.args(arguments).stdin(Stdio::null());
     command
 }
@@ -213,6 +214,30 @@ fn a_restart_ends_every_subscriber() {
     post(address, &format!("/channels/{channel}"), "\"again\"");
     assert_eq!(subscriber.next(), "1 \"again\"");
     again.kill().and_then(|()| again.wait()).expect("it ran");
+}
+
+/// Behind a proxy only operators publish, unless everybody may.
+#[test]
+#[ignore = "run by tests/run reports: needs nginx"]
+fn an_operator_cannot_publish_through_a_proxy() {
+    let subject = Subject::start(Way::Nginx, "", &[]);
+    let url = subject.address().to_string();
+    let file = std::env::temp_dir().join(format!("tidings-reports-key-{}", std::process::id()));
+    std::fs::write(&file, format!("{OPERATOR_KEY}\n")).expect("a writable folder");
+    let publish = ["publish", &subject.channel, "--url", &url];
+    let output = run(&[&publish[..], &["1"]].concat(), "");
+    let said = errors(&output);
+    assert!(!output.status.success() && said.contains("--operator-key-file FILE"), "{said}");
+    let key = file.display().to_string();
+    let output = run(&[&publish[..], &["2", "--operator-key-file", &key]].concat(), "");
+    assert!(output.status.success(), "{}", errors(&output));
+    let by_variable = tidings(&[&publish[..], &["3"]].concat()).env("TIDINGS_OPERATOR_KEY", OPERATOR_KEY).output();
+    assert!(by_variable.expect("it runs").status.success());
+    let snapshot = subject.ask("GET", &subject.path(), &[], "").json();
+    assert_eq!((&snapshot["offset"], subject.data().as_str()), (&2.into(), "3"), "{snapshot}");
+    let output = run(&[&publish[..], &["4", "--operator-key-file", "/nonexistent/key"]].concat(), "");
+    assert!(errors(&output).contains("/nonexistent/key: "), "{}", errors(&output));
+    std::fs::remove_file(&file).expect("it was written");
 }
 
 /// A certificate for 127.0.0.2 and the authority that signed it, as files for HAProxy and for clients.
