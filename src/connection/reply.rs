@@ -67,7 +67,7 @@ impl Connection {
                 let (epoch, offset) = (publication.epoch(), publication.offset());
                 stream.append(&mut self.outbox, env, |out| sse::position_block(out, epoch, offset));
             }
-            State::Http(_) | State::Ending(_) => {}
+            State::Http(_) | State::Ending(..) => {}
         }
     }
 
