@@ -137,7 +137,7 @@ function centreTab() {
 
 watchConnection();
 tellOfGaps();
-tidings.on('error', ({ channel, error }) => toast(`${channel}: ${error.message}`));
+tidings.on('error', ({ channel, error }) => toast(channel === undefined ? error.message : `${channel}: ${error.message}`));
 countFrames();
 buildTabs();
 show();

@@ -133,6 +133,55 @@ await check('after a real close with 1002 or 1007 only what caused it is rejecte
   tidings.close();
 });
 
+await check('a refused get is told, and not asked for again after a reconnect; other channels are', async () => {
+  const proxy = await startProxy(server.port);
+  const tidings = new Tidings(`${proxy.url}/ws`, { WebSocket, base: 20 });
+  const [errors, asked, heard] = [[], [], []];
+  tidings.on('error', ({ channel, error, final }) => errors.push([channel, error.code, error.status, final]));
+  tidings.on('frame', ({ dir, data }) => dir === 'out' && asked.push(String(data)));
+  equal(await outcome(tidings.get('a*b', () => {}).ready), 'bad_channel', 'ready');
+  await tidings.get('good', (data) => heard.push(data)).ready;
+  proxy.cut();
+  await until(() => tidings.state === 'waiting', 'the break');
+  proxy.heal();
+  tidings.retry();
+  await post(server.url, 'good', 'here');
+  await until(() => heard.length === 1, 'the publication');
+  equal([errors, asked.filter((text) => text.includes('a*b')).length], [[['a*b', 'bad_channel', 400, true]], 1], 'errors and questions');
+  tidings.close();
+  proxy.end();
+});
+
+await check('publications that this page excluded itself from are no gap', async () => {
+  const [one, two] = [0, 1].map(() => new Tidings(socketUrl, { WebSocket }));
+  const [heard, gaps] = [[], []];
+  one.on('gap', (gap) => gaps.push(gap));
+  const subscription = one.get('own', (data) => heard.push(data));
+  await subscription.ready;
+  for (const data of ['mine', 'mine too']) await one.post('own', data, { excludeSelf: true });
+  await two.post('own', 'theirs');
+  await Promise.all(['mine', 'mine'].map((data) => one.post('own', data, { excludeSelf: true })));
+  await two.post('own', 'theirs again');
+  await until(() => heard.length === 2, 'both of the other page');
+  equal([heard, gaps, subscription.position.split(':')[1]], [['theirs', 'theirs again'], [], '6'], 'publications, gaps and position');
+  one.close();
+  two.close();
+});
+
+await check('a second listener gets a past that is longer than one replay, without a hole', async () => {
+  const tidings = new Tidings(socketUrl, { WebSocket });
+  const [first, late, gaps] = [[], [], []];
+  tidings.on('gap', (gap) => gaps.push(gap));
+  const { epoch, offset } = await tidings.get('long', (data) => first.push(data)).ready;
+  for (let n = 0; n < 700; n += 50) await Promise.all(Array.from({ length: 50 }, (_, index) => tidings.post('long', n + index, { key: false })));
+  tidings.get('long', (data) => late.push(data), { since: `${epoch}:${offset}` });
+  await tidings.post('long', 700);
+  await until(() => late.length >= 701, 'all of the past');
+  const all = Array.from({ length: 701 }, (_, index) => index);
+  equal([late, first, gaps], [all, all, []], 'publications and gaps');
+  tidings.close();
+});
+
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
 rmSync(folder, { recursive: true, force: true });
 finish();

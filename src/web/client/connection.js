@@ -1,13 +1,10 @@
 // One WebSocket after the other: when to connect, how long to wait, and whether the server still lives.
 
-/** Close reasons that a retry alone will not mend: retried only at the slowest pace, and the state says `refused`. */
-const REFUSALS = /^(forbidden|unauthorized|origin_not_allowed|misdirected_request|not_found)/;
-
 class Connection {
-  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #openedAt = null; #heard = 0; #asked = null;
+  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #refusals = 0; #openedAt = null; #heard = 0; #asked = null;
   #state = 'closed'; #told = 'closed'; #stop = () => {};
 
-  /** `owner` hears `opened()`, `received(data)`, `broke(close)` and `changed(state)`, and asks the server by `ask()`. */
+  /** `owner` hears `opened()`, `received(data)`, `broke(close)`, `changed(state)` and `waits(wait)`, and asks the server by `ask()`. */
   constructor(url, options, owner) {
     this.#url = url;
     this.#options = options;
@@ -40,6 +37,13 @@ class Connection {
     }
   }
 
+  /** Makes the next attempt now, from a short wait or a long one. */
+  retry() {
+    if (this.#state === 'closed' || this.#socket) return;
+    this.#attempt = this.#refusals = 0;
+    this.#reconnect();
+  }
+
   send(frame) {
     this.#socket.send(frame);
   }
@@ -68,6 +72,7 @@ class Connection {
   #receive(data) {
     this.#heard = now();
     this.#asked = null;
+    this.#refusals = 0;
     this.#owner.received(typeof data === 'string' ? data : new Uint8Array(data));
   }
 
@@ -85,18 +90,20 @@ class Connection {
   #drop(code, reason) {
     this.#release();
     const close = closeOf(code, reason);
-    const refused = code === 1008 && REFUSALS.test(reason);
-    this.#timer = setTimeout(() => this.#reconnect(), this.#pause(close, refused));
-    this.#state = refused ? 'refused' : 'waiting';
+    const pause = this.#pause(close);
+    const timer = setTimeout(() => this.#reconnect(), pause);
+    this.#timer = timer;
+    this.#state = close.refusal && isFinal(close.refusal.status) ? 'refused' : 'waiting';
     this.#owner.broke(close);
     this.#tell();
+    if (this.#timer === timer && !this.#socket && this.#state !== 'closed') this.#owner.waits({ at: now() + pause, wait: pause });
   }
 
-  #pause({ fault }, refused) {
-    const { base, cap, stable } = this.#options;
+  #pause({ fault, refusal }) {
+    const { base, cap, slow, stable } = this.#options;
     if (this.#openedAt !== null && now() - this.#openedAt >= stable) this.#attempt = 0;
     this.#openedAt = null;
-    if (refused) return cap * (0.5 + Math.random() / 2);
+    if (refusal) return Math.min(slow, cap * 2 ** this.#refusals++) * (0.5 + Math.random() / 2);
     // One faulty request less with each connection: the others need not wait longer and longer for it.
     if (!fault || !this.#owner.unanswered) this.#attempt++;
     return Math.random() * Math.min(cap, base * 2 ** Math.max(0, this.#attempt - 1));
@@ -117,9 +124,7 @@ class Connection {
   /** The network or the page came back: do not wait for a timer that slept as well. */
   #wake() {
     if (this.#state === 'open') return this.#ask();
-    if (this.#state === 'closed' || this.#socket) return undefined;
-    this.#attempt = 0;
-    return this.#reconnect();
+    return this.retry();
   }
 
   /** One timer watches for silence: until the question is due, then until its answer is. */

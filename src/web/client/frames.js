@@ -93,17 +93,27 @@ function messagesOf(data) {
 const FAULTS = { 1002: ['protocol_error', 400], 1003: ['unsupported_data', 400], 1007: ['invalid_utf8', 400], 1009: ['message_too_big', 413] };
 const FAULTY_LABELS = ['too_many_fragments', 'bad_request'];
 
-/** Closes after which the connection was ended for a reason that lies with the server: nothing that was sent is suspected. */
-const HARMLESS = new Set([1000, 1001, 1012, 1013]);
+/** Closes with which a server refuses a connection, 4000 + status; these labels came with 1008 before there were such. */
+const REFUSING_LABELS = { unauthorized: 401, forbidden: 403, origin_not_allowed: 403, not_found: 404, misdirected_request: 421, too_many_requests: 429 };
+
+/** Statuses that another attempt may well change; all others from 400 to 499 stay what they are. */
+const PASSING = new Set([408, 425, 429]);
+const isFinal = (status) => (status >= 400 && status < 500 && !PASSING.has(status)) || status === 501;
 
 /**
  * What a Close says. Its reason is `label`, `label: sentence` or a sentence. `fault` is what the oldest unanswered request
- * is rejected with, since the server has answered all that it read before; `harmless` clears everything of suspicion.
+ * is rejected with, since the server has answered all that it read before; `refusal` is why the server wants none of this
+ * connection; neither, and `silent`, is an end that nobody explained.
  */
 function closeOf(code, reason) {
   const label = /^[a-z][a-z0-9_]*(?=:|$)/.exec(reason)?.[0] ?? '';
   const message = reason.slice(label && label.length + 1).trim() || `the connection was closed with ${code}${label && ` ${label}`}`;
-  const [name, status] = FAULTS[code] ?? (code === 1008 && FAULTY_LABELS.includes(label) ? [label, 400] : []);
-  const fault = status && { status, close: code, error: { code: label || name, message } };
-  return { code, reason, label, message, fault, harmless: HARMLESS.has(code) || (code === 1008 && !fault) || code >= 4000 };
+  const answer = (status, name) => ({ status, close: code, error: { code: label || name, message } });
+  const close = { code, reason, label, message, fault: null, refusal: null, silent: false };
+  if (code >= 4400 && code < 4500) close.refusal = answer(code - 4000, 'refused');
+  else if (FAULTS[code]) close.fault = answer(FAULTS[code][1], FAULTS[code][0]);
+  else if (code === 1008 && FAULTY_LABELS.includes(label)) close.fault = answer(400);
+  else if (code === 1008 && REFUSING_LABELS[label]) close.refusal = answer(REFUSING_LABELS[label]);
+  else close.silent = [0, 1005, 1006, 1011].includes(code);
+  return close;
 }

@@ -16,6 +16,7 @@ const SUBPROTOCOL = 'tidings.v1';
 const DEFAULTS = {
   base: 500, // the first wait before a reconnect is random between 0 and this; it doubles with each failure
   cap: 20_000, // and never exceeds this
+  slow: 300_000, // nor does the wait after a refusal of the whole connection, which begins with `cap`
   stable: 5_000, // a connection that lived this long sets the waits back to `base`
   connectTimeout: 10_000, // a handshake that takes longer is given up
   silence: 25_000, // after so long without a frame the server is asked whether it lives

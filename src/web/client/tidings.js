@@ -2,12 +2,16 @@
 
 /**
  * A connection that mends itself. Events (`on(name, fn)`, fn gets the detail):
- * `open` {}; `close` {code, reason}; `state` {state}: connecting, open, waiting, refused or closed;
- * `gap` {channel, position}: publications before `position` were lost; `error` {channel, error}: a subscription was refused;
- * `frame` {dir: 'in'|'out', data: string|Uint8Array, size, time}: each frame, for showing.
+ * - `open` {}, and `close` {code, reason, label, message}: `label` names the reason for programs, `message` is for people;
+ * - `state` {state}: connecting, open, waiting, refused (by a server that wants none of this page; `retry()` asks again) or closed;
+ * - `waiting` {at, wait}: when the next attempt is, as performance.now() counts, and in how many milliseconds from now;
+ * - `gap` {channel, position}: publications before `position` were lost;
+ * - `error` {channel, error, final}: a subscription was refused (final: and is not asked for again), or, without a channel, the
+ *   whole connection. If nobody listens to these, nor to a subscription's `ready`, they are written to the console;
+ * - `frame` {dir: 'in'|'out', data: string|Uint8Array, size, time}: each frame, for showing.
  */
 class Tidings extends EventTarget {
-  #options; #connection; #next = 1; #watchers = 0; #limits = LIMITS; #suspectsLimits = false;
+  #options; #connection; #next = 1; #counts = { frame: 0, error: 0 }; #refusal = null; #limits = LIMITS; #suspectsLimits = false;
   #pending = new Map(); // requests without an answer, by id; they outlive connections
   #channels = new Map(); // subscribed channels, by name; so do these
   #sent = new Map(); // what this connection has sent and the server not answered, by id, in the order sent
@@ -37,30 +41,35 @@ class Tidings extends EventTarget {
   on(name, fn) {
     const listener = (event) => fn(event.detail);
     this.addEventListener(name, listener);
-    if (name === 'frame') this.#watchers++;
+    if (name in this.#counts) this.#counts[name]++;
     return () => {
       this.removeEventListener(name, listener);
-      if (name === 'frame') this.#watchers--;
+      if (name in this.#counts) this.#counts[name]--;
     };
   }
 
   /**
    * Subscribes: `fn(data, publication)` for each publication, first those that `since` ('epoch:offset') or `last` (a count)
    * asks for. Binary data arrives as a Uint8Array. `binary: true` asks the server for binary frames instead of base64.
-   * Returns { channel, position, ready, close() }; `ready` resolves with the server's first answer.
+   * Returns { channel, position, ready, close() }. `ready` resolves with the server's first answer. A refusal rejects it and is an
+   * `error` event; one that may pass (429, 5xx) is asked again, and `ready` then stands for that.
    */
   get(channel, fn, { since, last, binary = false } = {}) {
     let entry = this.#channels.get(String(channel));
-    const listener = { fn, offset: 0, waiting: null };
+    const listener = new Listener(fn);
     const first = !entry;
     if (first) entry = this.#enter(String(channel), { since, last, binary });
+    else if (entry.live) listener.answered(entry.answer);
     entry.listeners.add(listener);
     if (!first && (since !== undefined || last !== undefined)) entry.catchUp(listener, { since, last });
     return {
-      channel,
-      ready: entry.ready,
+      channel: entry.name,
+      get ready() {
+        listener.heeded = true;
+        return listener.ready;
+      },
       get position() { return entry.position; },
-      close: () => entry.listeners.delete(listener) && !entry.listeners.size && this.#leave(entry),
+      close: () => this.#leave(entry, listener, new TidingsError(0, 'closed', 'the subscription was closed')),
     };
   }
 
@@ -77,7 +86,8 @@ class Tidings extends EventTarget {
       data = await data.arrayBuffer();
     }
     const body = bytesOf(data);
-    return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key) });
+    const passes = excludeSelf && String(channel);
+    return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key), passes });
   }
 
   /** What the channel remembers, without subscribing: { channel, epoch, offset, recovered, publications }. */
@@ -92,6 +102,13 @@ class Tidings extends EventTarget {
     return this.#request({ method: 'DELETE', path: pathOf(channel) });
   }
 
+  /** Makes the next attempt now: of the connection, or of subscriptions that were refused and wait. */
+  retry() {
+    this.#connection.retry();
+    if (this.state !== 'open') return;
+    for (const entry of [...this.#channels.values()]) if (entry.timer) this.#subscribe(entry);
+  }
+
   /** Ends the connection for good; whatever is unanswered is rejected. */
   close() {
     if (this.state === 'closed') return;
@@ -100,10 +117,10 @@ class Tidings extends EventTarget {
     for (const request of this.#pending.values()) request.reject(error);
     for (const entry of this.#channels.values()) {
       clearTimeout(entry.timer);
-      entry.reject(error);
+      for (const listener of entry.listeners) listener.refused(error, true);
     }
     for (const map of [this.#pending, this.#channels, this.#sent]) map.clear();
-    this.#emit('close', { code: 1000, reason: 'closed by the page' });
+    this.#emit('close', { code: 1000, reason: '', label: 'closed', message: error.message });
     this.#emit('state', { state: 'closed' });
   }
 
@@ -118,6 +135,7 @@ class Tidings extends EventTarget {
       received: (data) => this.#received(data),
       broke: (close) => this.#broke(close),
       changed: (detail) => this.#emit('state', detail),
+      waits: (detail) => this.#emit('waiting', detail),
       ask: () => this.#ask('/livez', () => {}),
       get unanswered() { return sent.size; },
     };
@@ -125,6 +143,7 @@ class Tidings extends EventTarget {
 
   /** Limits are asked for first, without waiting for them; then everything that has no answer yet is sent again. */
   #opened() {
+    this.#refusal = null;
     if (!this.#suspectsLimits) this.#ask('/limits', (answer) => this.#learn(answer));
     this.#suspectsLimits = false;
     for (const entry of [...this.#channels.values()]) this.#subscribe(entry);
@@ -144,16 +163,38 @@ class Tidings extends EventTarget {
    * nobody said why, the same request is suspected again each time it is the oldest, and given up after some times.
    */
   #broke(close) {
-    const sent = [...this.#sent.values()];
-    const lost = (request) => request.again === false && this.#sent.has(request.id);
-    const cut = [...this.#pending.values()].filter(lost);
+    const [oldest] = this.#sent.values();
+    const lost = (request) => !request.again && this.#sent.has(request.id);
+    const cut = close.refusal ? [] : [...this.#pending.values()].filter(lost); // on a refused connection nothing is executed
     this.#sent.clear();
-    for (const entry of this.#channels.values()) entry.live = false;
-    const [oldest] = sent;
+    for (const entry of this.#channels.values()) {
+      entry.live = false;
+      clearTimeout(entry.timer);
+      entry.timer = 0;
+    }
     if (close.fault) oldest?.answered(close.fault);
-    else if (!close.harmless && oldest?.suspected) oldest.suspected(close);
-    for (const request of cut) this.#reject(request, 'connection_lost', 'the connection broke before the answer came');
-    this.#emit('close', { code: close.code, reason: close.reason });
+    else if (close.silent) oldest?.suspected?.(close);
+    for (const request of cut) this.#reject(request, new TidingsError(0, 'connection_lost', 'the connection broke before the answer came'));
+    if (close.refusal) this.#refused(errorOf(close.refusal));
+    const { code, reason, label, message } = close;
+    this.#emit('close', { code, reason, label, message });
+  }
+
+  /** The server wants none of this connection. Where that is final nothing waits for it; subscriptions stay for `retry()`. */
+  #refused(error) {
+    const final = isFinal(error.status);
+    if (final) {
+      this.#refusal = error;
+      for (const request of [...this.#pending.values()]) this.#reject(request, error);
+      for (const entry of this.#channels.values()) for (const listener of entry.listeners) listener.refused(error, false);
+    }
+    this.#fail({ error, final });
+  }
+
+  /** An error event, or, since nobody listens, a line in the console. */
+  #fail(detail, heeded = false) {
+    if (!this.#counts.error && !heeded) console.error(`tidings: ${detail.channel === undefined ? this.url : `channel ${detail.channel}`}: ${detail.error.message}`);
+    this.#emit('error', detail);
   }
 
   /** Sends a frame; its answer, or what stands for it, goes to `target.answered`. */
@@ -175,8 +216,9 @@ class Tidings extends EventTarget {
     this.#send(id, JSON.stringify({ id, method, path }), { answered });
   }
 
-  #request(request, { data, body = null, again = true } = {}) {
+  #request(request, { data, body = null, again = true, passes } = {}) {
     if (this.state === 'closed') throw new TidingsError(0, 'closed', 'the client was closed');
+    if (this.state === 'refused') throw this.#refusal;
     if (this.state !== 'open' && this.#pending.size >= this.#options.queue) {
       throw new TidingsError(0, 'queue_full', `${this.#options.queue} requests already wait for the connection`);
     }
@@ -187,19 +229,21 @@ class Tidings extends EventTarget {
       const entry = { id, frame, again, resolve, reject, breaks: 0 };
       entry.answered = (answer) => {
         this.#pending.delete(id);
-        if (answer.status < 400) resolve(answer);
-        else reject(errorOf(answer));
+        if (answer.status >= 400) return reject(errorOf(answer));
+        if (passes) this.#channels.get(passes)?.passed(answer);
+        return resolve(answer);
       };
       entry.suspected = () => {
-        if (++entry.breaks >= this.#options.resends) this.#reject(entry, 'connection_lost', `${entry.breaks} connections broke before the answer came`);
+        if (++entry.breaks < this.#options.resends) return;
+        this.#reject(entry, new TidingsError(0, 'connection_lost', `${entry.breaks} connections broke before the answer came`));
       };
       this.#pending.set(id, entry);
       this.#post(entry);
     });
   }
 
-  #reject(request, code, message) {
-    if (this.#pending.delete(request.id)) request.reject(new TidingsError(0, code, message));
+  #reject(request, error) {
+    if (this.#pending.delete(request.id)) request.reject(error);
   }
 
   /** Sends a request, again or for the first time; another server may have said meanwhile that it takes less. */
@@ -208,8 +252,7 @@ class Tidings extends EventTarget {
     try {
       checkFrame(request.frame, this.#limits);
     } catch (error) {
-      this.#pending.delete(request.id);
-      request.reject(error);
+      this.#reject(request, error);
       return;
     }
     this.#send(request.id, request.frame, request);
@@ -220,26 +263,29 @@ class Tidings extends EventTarget {
     const entry = new Channel(name, options, {
       gap: (...found) => this.#gap(...found),
       history: (...asked) => this.history(...asked),
-      failed: ({ name: channel }, error) => this.#emit('error', { channel, error }),
+      failed: ({ name: channel }, error) => this.#fail({ channel, error, final: false }),
     });
     entry.answered = (answer) => this.#subscribed(entry, answer);
     entry.suspected = ({ code }) => {
-      if (code === 1011 && ++entry.breaks >= this.#options.resends) entry.answered({ status: 500, error: { code: 'internal_error', message: 'the server failed each time' } });
+      const failed = new TidingsError(500, 'internal_error', 'the server failed each time it was asked');
+      if (code === 1011 && ++entry.breaks >= this.#options.resends) this.#refuse(entry, failed, true);
     };
     try {
       checkFrame(frameOf(entry.request(this.#next)), this.#limits);
       entry.options = JSON.parse(jsonOf(options, 'the options')); // so that they never change or throw again
     } catch (error) {
-      Promise.resolve().then(() => this.#refuse(entry, error)); // not before the page can listen
+      Promise.resolve().then(() => this.#refuse(entry, error, true)); // not before the page can listen
       return entry;
     }
     this.#channels.set(name, entry);
     if (this.state === 'open') this.#subscribe(entry);
+    else if (this.state === 'refused') Promise.resolve(this.#refusal).then((error) => this.#tell(entry, error, false));
     return entry;
   }
 
   #subscribe(entry) {
     clearTimeout(entry.timer);
+    entry.timer = 0;
     const id = this.#next++;
     const binary = entry.options.binary && this.#limits.binary; // a server that takes none sends base64
     this.#send(id, frameOf(entry.request(id), undefined, binary ? new Uint8Array(0) : null), entry);
@@ -250,34 +296,44 @@ class Tidings extends EventTarget {
     if (answer.status < 400) {
       if (answer.connection) this.connection = answer.connection;
       entry.breaks = 0;
+      entry.answer = answer;
       entry.subscribed(answer);
     } else if (answer.close === 1003 && entry.options.binary) {
       entry.options.binary = false; // text and base64 then
-    } else if (answer.status === 429 || answer.status === 503) {
-      const wait = Math.random() * Math.min(this.#options.cap, 1000 * 2 ** entry.tries++);
-      entry.timer = setTimeout(() => this.state === 'open' && this.#subscribe(entry), wait);
-      this.#emit('error', { channel: entry.name, error: errorOf(answer) });
     } else {
-      this.#refuse(entry, errorOf(answer));
+      this.#refuse(entry, errorOf(answer), isFinal(answer.status));
     }
   }
 
-  /** A subscription that was refused for good is not asked for again. */
-  #refuse(entry, error) {
-    if (this.#channels.get(entry.name) === entry) this.#channels.delete(entry.name);
-    entry.reject(error);
-    this.#emit('error', { channel: entry.name, error });
+  /** A subscription that was refused for good is not asked for again; a refusal that may pass is, after longer and longer waits. */
+  #refuse(entry, error, final) {
+    if (final) {
+      if (this.#channels.get(entry.name) === entry) this.#channels.delete(entry.name);
+    } else {
+      const wait = Math.random() * Math.min(this.#options.cap, 1000 * 2 ** entry.tries++);
+      entry.timer = setTimeout(() => this.#subscribe(entry), wait);
+    }
+    this.#tell(entry, error, final);
   }
 
-  #leave(entry) {
+  /** Tells everybody who waits for a subscription that it was refused. */
+  #tell(entry, error, final) {
+    const listeners = [...entry.listeners];
+    for (const listener of listeners) listener.refused(error, final);
+    this.#fail({ channel: entry.name, error, final }, listeners.every(({ heeded }) => heeded));
+  }
+
+  #leave(entry, listener, error) {
+    if (!entry.listeners.delete(listener)) return;
+    if (!entry.live) listener.refused(error, true);
+    if (entry.listeners.size || this.#channels.get(entry.name) !== entry) return;
     clearTimeout(entry.timer);
-    if (this.#channels.get(entry.name) !== entry) return;
     this.#channels.delete(entry.name);
     this.#ask(`/subscriptions/${encodeURIComponent(entry.name)}`, () => {}, 'DELETE');
   }
 
   #show(dir, data) {
-    if (this.#watchers) this.#emit('frame', { dir, data, size: sizeOf(data), time: Date.now() });
+    if (this.#counts.frame) this.#emit('frame', { dir, data, size: sizeOf(data), time: Date.now() });
   }
 
   #received(data) {
