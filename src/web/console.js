@@ -144,8 +144,7 @@ show();
 // The console's log listens from the start, so that it has seen everything when it is opened.
 if (!shown.has('console')) frames.listen(tidings);
 addEventListener('hashchange', () => {
-  takeKey();
-  show();
+  if (!takeKey()) show();
 });
 addEventListener('resize', centreTab);
 document.getElementById('address').textContent = tidings.url;

@@ -11,6 +11,8 @@ import { checks, equal, post, snapshot, startProxy, startServer, until } from '.
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node browser.mjs PATH/TO/tidings');
 
+const KEY = 'the-key-of-the-tests-0123456789';
+process.env.TIDINGS_OPERATOR_KEY = KEY; // for the servers that are started here
 const DEMOS = ['console', 'chat', 'prices', 'form', 'upload', 'game', 'remote', 'monitor'];
 
 const { check, finish } = checks();
@@ -146,7 +148,8 @@ await check('the remote control drives the robot of another page', async () => {
 });
 
 await check('the monitor draws the server', async () => {
-  const page = await openDemo('monitor');
+  const page = await open(`${server.url}/#operator=${KEY}`);
+  await page.click('#tab-monitor');
   await until(() => page.$eval('.panel-monitor .spark-line', (line) => line.hasAttribute('d')), 'a line');
   await until(async () => !(await texts(page, '.panel-monitor .now')).slice(0, 3).some((text) => ['–', 'not told'].includes(text)), 'connections, publications and deliveries');
   await page.close();
@@ -257,6 +260,7 @@ async function shoot(directory) {
   const pages = [...DEMOS.map((name) => [name, `${server.url}/#${name}`]), ['tutorial', `${server.url}/tutorial`]];
   for (const [name, url] of pages) {
     const page = await open(url);
+    if (name === 'monitor') await page.evaluate((key) => { location.hash = `operator=${key}`; }, KEY);
     if (name === 'monitor') await until(() => page.$eval('.panel-monitor .spark-line', (line) => line.getAttribute('d')?.split('L').length > 4), 'some readings').catch(() => {});
     if (name === 'prices') await until(() => page.$$eval('#prices .spark-line', (lines) => lines.length >= 6 && lines[0].getAttribute('d')?.split('L').length > 6), 'some ticks');
     if (name === 'console') await page.click('.frame:has-text("世界")');

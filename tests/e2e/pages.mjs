@@ -11,6 +11,8 @@ if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
 const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/tutorial'];
 const AXE = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const NOTICE = '.toast';
+const KEY = 'the-key-of-the-tests-0123456789';
+process.env.TIDINGS_OPERATOR_KEY = KEY; // for the servers that are started here
 
 const { check, finish } = checks();
 const { open, openDemo: openOn, faults, end } = await startChromium({ reducedMotion: 'reduce' });
@@ -154,7 +156,9 @@ await check('the monitor counts sockets and streams, not idle HTTP connections',
     const socket = net.connect(own.port, '127.0.0.1', () => socket.write(`GET /livez HTTP/1.1\r\nHost: 127.0.0.1:${own.port}\r\n\r\n`));
     socket.once('data', () => resolve(socket));
   })));
-  const page = await openDemo('monitor', own.url);
+  const page = await open(`${own.url}/#operator=${KEY}`);
+  await isOpen(page);
+  await page.click('#tab-monitor');
   await shows(page, '.panel-monitor .tile:first-child .now', '1');
   equal(await texts(page, '.panel-monitor .tile:first-child'), ['Sockets and streams1'], 'the first figure');
   idle.forEach((socket) => socket.destroy());
@@ -162,18 +166,36 @@ await check('the monitor counts sockets and streams, not idle HTTP connections',
   await own.end();
 });
 
-await check('the operator’s key goes from the address into this tab, and with each request for figures', async () => {
+await check('the operator’s key goes from the address into this tab alone, and with each request for figures', async () => {
   const page = await open('about:blank');
   const sent = [];
   page.on('request', (request) => sent.push(request));
-  await page.goto(`${server.url}/#operator=k%2Fey-1`);
+  await page.goto(`${server.url}/#operator=${encodeURIComponent(KEY)}`);
   await isOpen(page);
   equal(new URL(page.url()).hash, '', 'the fragment that is left');
-  equal(await page.evaluate(() => sessionStorage.getItem('tidings.operator')), 'k/ey-1', 'what the tab remembers');
+  equal(await page.evaluate(() => [sessionStorage.getItem('tidings.operator'), JSON.stringify(localStorage)].map((text) => text.includes('the-key'))), [true, false], 'who remembers it');
   await page.click('#tab-monitor');
-  const metrics = await until(() => sent.find((request) => request.url().endsWith('/metrics')), 'a request for metrics');
-  equal((await metrics.allHeaders()).authorization, 'Bearer k/ey-1', 'its Authorization');
-  equal(sent.map((request) => request.url()).filter((url) => url.includes('ey-1')), [], 'addresses with the key');
+  await shows(page, '.panel-monitor .tile h3', 'Sockets and streams');
+  const metrics = sent.find((request) => request.url().endsWith('/metrics'));
+  equal((await metrics.allHeaders()).authorization, `Bearer ${KEY}`, 'its Authorization');
+  equal(sent.map((request) => request.url()).filter((url) => url.includes('the-key')), [], 'addresses with the key');
+  await post(server.url, 'emptied', 1);
+  await page.click('summary:has-text("Channels")');
+  await page.click('button[aria-label="Empty the history of emptied"]');
+  await until(async () => (await snapshot(server.url, 'emptied')).publications.length === 0, 'the empty history');
+  await close(page);
+});
+
+await check('without the key the monitor shows what the page knows, and takes the key in a box', async () => {
+  const page = await openDemo('monitor');
+  await shows(page, '.panel-monitor .tile h3', 'Round trip');
+  await until(() => page.$eval('.panel-monitor .tile:last-child .now', (now) => now.textContent.endsWith(' ms')), 'a round trip');
+  await page.fill('input[name=key]', 'not-the-key-of-this-server');
+  await page.click('button:has-text("Use it")');
+  await shows(page, '.panel-monitor .bad', 'The key was refused');
+  await page.fill('input[name=key]', KEY);
+  await page.click('button:has-text("Use it")');
+  await shows(page, '.panel-monitor .tile h3', 'Sockets and streams');
   await close(page);
 });
 
