@@ -1,0 +1,117 @@
+// A newcomer's first ten minutes, as README.md tells them, in real Chromium: node newcomer.mjs PATH/TO/tidings
+// PICTURES names a directory for README's pictures, which are made of what is seen here.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import { isOpen, shows, startChromium } from './chrome.mjs';
+import { checks, equal, post, snapshot, startServer, until, within } from './support.mjs';
+import { takePictures } from './pictures.mjs';
+
+const binary = process.argv[2];
+if (!binary) throw new Error('usage: node newcomer.mjs PATH/TO/tidings');
+
+const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+
+const { check, finish } = checks();
+const { open, openDemo: openOn, faults, end } = await startChromium();
+const server = await startServer(binary);
+
+/** The blocks of README's first ten minutes in a language, with the port of this server in place of the default one. */
+function blocks(language, port) {
+  const section = README.split('\n## The first ten minutes\n')[1].split('\n## ')[0];
+  const found = [...section.matchAll(/```(\w+)\n(.*?)```/gs)].filter(([, name]) => name === language).map(([, , text]) => text);
+  if (!found.length) throw new Error(`README’s first ten minutes have no block of ${language}`);
+  return found.map((text) => text.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`));
+}
+
+/** The commands of README that begin with a word, without their comments. */
+function commands(word) {
+  const lines = blocks('sh', server.port).join('\n').split('\n').map((line) => line.replace(/\s+# .*$/, ''));
+  return lines.filter((line) => line.startsWith(word));
+}
+
+const shell = (command) => execFileSync('sh', ['-c', `${command} --silent --show-error --noproxy '*'`], { encoding: 'utf8', timeout: 20_000 });
+
+/** A page of another port of this machine, or of another site. */
+async function site(host, html) {
+  const web = http.createServer((_, response) => response.setHeader('Content-Type', 'text/html; charset=utf-8').end(html));
+  await new Promise((resolve) => web.listen(0, '127.0.0.1', resolve));
+  return { url: `http://${host}:${web.address().port}/`, end: () => web.close() };
+}
+
+/** A page that runs README's first lines of JavaScript and keeps what they print. */
+function page(script) {
+  return `<!doctype html><meta charset="utf-8"><title>mine</title><script>globalThis.printed = []; console.log = (value) => printed.push(value);</script>
+<script type="module">${script}</script>`;
+}
+
+const printed = (tab) => tab.evaluate(() => globalThis.printed);
+
+await check('README’s commands do what it says, and an open console shows what they publish', async () => {
+  const tab = await openOn(server.url, 'console');
+  const [publish, read, follow] = commands('curl');
+  const answer = JSON.parse(shell(publish));
+  equal([answer.channel, answer.offset], ['news', 1], 'the answer to the first command');
+  await shows(tab, '.log .in .preview', '"text":"hello"');
+  equal(JSON.parse(shell(read)).publications.map(({ data }) => data), [{ text: 'hello' }], 'what was published');
+  const reader = spawn('sh', ['-c', `exec ${follow} --silent --noproxy '*'`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let heard = '';
+  reader.stdout.on('data', (bytes) => { heard += bytes; });
+  await until(() => heard.includes('event: position') || heard.includes('event: open'), 'the beginning of the stream');
+  shell(publish);
+  await until(() => heard.includes('data: {"text":"hello"}'), 'the publication on the stream');
+  reader.kill();
+  await tab.close();
+});
+
+await check('README’s demo publishes prices that the console shows', async () => {
+  const tab = await openOn(server.url, 'prices');
+  const demo = spawn(binary, ['demo', '--url', `127.0.0.1:${server.port}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+  await shows(tab, '#prices .tile h3', 'TIDE');
+  demo.kill();
+  await within(new Promise((resolve) => demo.once('exit', resolve)), 'the end of the demo');
+  await tab.close();
+});
+
+await check('README’s scripts run in a page that another port of this machine serves', async () => {
+  const [bare, client] = blocks('js', server.port);
+  for (const [script, wanted] of [[bare, 'with a bare socket'], [client, 'with the browser client']]) {
+    const own = await site('localhost', page(script));
+    const tab = await open(own.url);
+    await until(() => tab.evaluate(() => globalThis.socket?.readyState !== 0), 'the page');
+    await until(async () => {
+      await post(server.url, 'news', { for: wanted });
+      return JSON.stringify(await printed(tab)).includes(wanted);
+    }, `a publication, ${wanted}`);
+    await tab.close();
+    own.end();
+  }
+  equal((await snapshot(server.url, 'news')).publications.some(({ data }) => data.text === 'hello'), true, 'what the script posted');
+});
+
+await check('after the server was killed and started again the console goes on by itself', async () => {
+  const first = await startServer(binary);
+  const tab = await openOn(first.url, 'console');
+  await first.end('SIGKILL');
+  await shows(tab, '#status', 'reconnecting');
+  const second = await startServer(binary, first.port);
+  await isOpen(tab);
+  await post(second.url, 'news', { hello: 'again' });
+  await shows(tab, '.log .in .preview', '"again"');
+  await tab.close();
+  await second.end();
+});
+
+if (process.env.PICTURES) {
+  await check(`README’s pictures, in ${process.env.PICTURES}`, async () => {
+    mkdirSync(process.env.PICTURES, { recursive: true });
+    const own = await startServer(binary);
+    await takePictures({ openDemo: (name) => openOn(own.url, name), url: own.url, directory: process.env.PICTURES });
+    await own.end();
+  });
+}
+await check('no page met an error or its content security policy', () => equal(faults, [], 'faults'));
+await end();
+await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
+finish();
