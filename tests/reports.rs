@@ -8,6 +8,7 @@ mod bodies;
 mod command;
 mod fronts;
 mod strangers;
+mod streams;
 
 use crate::fronts::proxy::{Program, Proxy};
 use crate::support::frames::RawSocket;
