@@ -6,6 +6,7 @@
 
 mod bodies;
 mod command;
+mod drains;
 mod fronts;
 mod strangers;
 mod streams;

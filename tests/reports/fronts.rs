@@ -56,3 +56,33 @@ backend back
         folder.display()
     )
 }
+
+/// HAProxy that shares its clients out among servers, and asks each of them whether it is ready. It tries nothing twice.
+pub(super) fn balanced(folder: &Path, address: SocketAddr, servers: &[SocketAddr]) -> String {
+    let lines: String =
+        servers.iter().enumerate().map(|(n, server)| format!("  server s{n} {server} check\n")).collect();
+    format!(
+        "global
+  maxconn 256
+  nbthread 1
+defaults
+  mode http
+  retries 0
+  timeout connect 5s
+  timeout client 30s
+  timeout server 60s
+  timeout tunnel 60s
+  timeout check 5s
+frontend front
+  bind {address}
+  http-request return status 200 content-type text/plain string {} if {{ path /front }}
+  default_backend back
+backend back
+  balance roundrobin
+  option forwardfor
+  option httpchk GET /readyz
+  default-server inter 100ms fall 1 rise 1
+{lines}",
+        folder.display()
+    )
+}
