@@ -414,7 +414,7 @@ fn a_listener_for_everybody_does_not_start_without_the_flag_and_says_so() {
         let mut config = Config::default();
         config.server.listen = vec![address.parse().expect("an address")];
         let Err(error) = Server::start(config) else { panic!("{address} is open to everybody") };
-        assert!(error.to_string().contains("--allow-anonymous-publish"), "{error}");
+        assert!(error.to_string().contains("server.allow_anonymous_publish"), "{error}");
     }
     let output = Command::new(env!("CARGO_BIN_EXE_tidings")).args(["serve", "--listen", "0.0.0.0:0"]).output();
     let output = output.expect("the binary runs");

@@ -17,6 +17,12 @@ use tidings::{Config, Server};
 
 /// How long the end of the process waits for the last lines of the log to be taken.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
+/// What the library's errors name, and what it is called on the command line.
+const FLAGS: [(&str, &str); 3] = [
+    ("server.listen", "--listen ADDR"),
+    ("server.allow_anonymous_publish", "--allow-anonymous-publish"),
+    ("Config::describe", "--print-config"),
+];
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
@@ -24,7 +30,7 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     if args.print_config {
         io::stdout().write_all(config.describe().as_bytes())?;
     }
-    config.check()?;
+    config.check().map_err(|error| with_flags(&error))?;
     if args.print_config { Ok(ExitCode::SUCCESS) } else { start(&config) }
 }
 
@@ -50,12 +56,23 @@ fn start(config: &Config) -> Outcome {
 fn serve(config: &Config, log: &Logger) -> Outcome {
     // Before anybody is told that the server is there: a signal from then on drains.
     let interrupts = Interrupts::install()?;
-    let server = Server::start(with_key_folder(config.clone()))?;
+    let server = Server::start(with_key_folder(config.clone())).map_err(|error| with_flags(&error))?;
     announce(&server, config, log)?;
     Ok(match server.run_until(interrupts)? {
         Ended::Drained => ExitCode::SUCCESS,
         Ended::CutOff(_) | Ended::Forced | Ended::Failed => ExitCode::FAILURE,
     })
+}
+
+/// An error of the library, with the flags for what it names.
+fn with_flags(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let flags: Vec<&str> = FLAGS.iter().filter(|(name, _)| text.contains(name)).map(|(_, flag)| *flag).collect();
+    if !flags.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\nOn the command line: {}", flags.join(", "));
+    }
+    text
 }
 
 fn line_format(config: &Config) -> Format {
@@ -100,7 +117,7 @@ fn configuration(args: &ServeArgs) -> Result<Config, Box<dyn std::error::Error>>
         Some(path) => {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-            Config::from_toml(&name, &text)?
+            Config::from_toml(&name, &text).map_err(|error| with_flags(&error))?
         }
     };
     let server = &mut config.server;
@@ -227,7 +244,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, next_steps, reachable, summary};
+    use super::{configuration, next_steps, reachable, summary, with_flags};
     use crate::cli::args::ServeArgs;
 
     #[test]
@@ -249,6 +266,21 @@ mod tests {
         assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().expect("an address")]);
         let text = summary(&config);
         assert!(text.contains("reactors 2, workers 4") && text.contains("\n  http.headers = 50"), "{text}");
+    }
+
+    #[test]
+    fn errors_of_the_library_are_followed_by_the_flags_for_what_they_name() {
+        let listen = vec!["0.0.0.0:80".parse().expect("an address")];
+        let config = configuration(&ServeArgs { listen, ..ServeArgs::default() }).expect("a configuration");
+        let error = with_flags(&config.check().expect_err("open to everybody"));
+        assert!(
+            error.ends_with("server.allow_anonymous_publish\nOn the command line: --allow-anonymous-publish"),
+            "{error}"
+        );
+        let error = tidings::Config::from_toml("f", "[server]\nqqqqqqqqqqqqqqqqqqqqq = 1").expect_err("an unknown key");
+        assert!(with_flags(&error).ends_with("\nOn the command line: --print-config"), "{error}");
+        let error = tidings::Config::from_toml("f", "[server]\nreactors = \"two\"").expect_err("a wrong type");
+        assert_eq!(with_flags(&error), error.to_string());
     }
 
     #[test]

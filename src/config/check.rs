@@ -107,9 +107,8 @@ impl Config {
         let outside = self.server.listen.iter().find(|address| !address.ip().to_canonical().is_loopback())?;
         (!self.server.allow_anonymous_publish).then(|| {
             format!(
-                "{outside} is not a loopback address, and everybody who reaches it could read and publish. \
-                 Listen on 127.0.0.1:{} behind a proxy that asks who they are, or allow it with --allow-anonymous-publish (in \
-                 the file: server.allow_anonymous_publish = true)",
+                "{outside} is not a loopback address, and everybody who reaches it could read and publish. Listen on \
+                 127.0.0.1:{} behind a proxy that asks who they are, or allow it with server.allow_anonymous_publish",
                 outside.port()
             )
         })

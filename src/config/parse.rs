@@ -93,7 +93,7 @@ fn unknown_key(path: &str) -> String {
         .or_else(|| nearest_name(key));
     match suggestion {
         Some(found) => format!("unknown key \"{path}\": did you mean \"{found}\"?"),
-        None => format!("unknown key \"{path}\": `tidings serve --print-config` lists them all"),
+        None => format!("unknown key \"{path}\": Config::describe lists them all"),
     }
 }
 

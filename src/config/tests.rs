@@ -178,7 +178,7 @@ fn open_publishing_outside_loopback_must_be_asked_for() {
         config.server.allow_anonymous_publish = false;
         assert_eq!(config.check().is_ok(), inside, "{address}");
         if let Err(error) = config.check() {
-            assert!(error.to_string().contains("--allow-anonymous-publish"), "{error}");
+            assert!(error.to_string().contains("server.allow_anonymous_publish"), "{error}");
         }
         config.server.allow_anonymous_publish = true;
         config.check().expect(address);
@@ -218,7 +218,7 @@ fn a_mistake_names_file_line_key_and_the_nearest_key() {
         ("[websokcet]\nping_idle = 1", ":1: unknown table \"websokcet\": did you mean \"websocket\"?"),
         ("[limits]\nbody_bytes = 1", ":1: unknown table \"limits\": did you mean \"http\"?"),
         ("[qqqqqqqqqqqq]", "unknown table \"qqqqqqqqqqqq\": there are server, http, websocket, "),
-        ("[server]\nqqqqqqqqqqqqqqqqqqqqq = 1", "--print-config"),
+        ("[server]\nqqqqqqqqqqqqqqqqqqqqq = 1", "Config::describe"),
         ("server = 1", "\"server\" is a table: write [server]"),
     ] {
         assert!(refused(text).contains(said), "{text}: {}", refused(text));

@@ -42,7 +42,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another with --listen, or stop what uses it")]
+    #[error("cannot listen on {address}: {source}; choose another (server.listen), or stop what uses it")]
     Listen {
         /// The address.
         address: SocketAddr,
