@@ -211,12 +211,17 @@ mod tests {
         write_frame(&mut bytes, Opcode::Text, b"one");
         write_frame(&mut bytes, Opcode::Ping, b"p");
         write_frame(&mut bytes, Opcode::Binary, &[b'x'; 300]);
-        write_frame(&mut bytes, Opcode::Close, &1001_u16.to_be_bytes());
+        write_frame(&mut bytes, Opcode::Close, &[&1001_u16.to_be_bytes()[..], b"away"].concat());
         for cut in [1, 2, 7, 1000] {
             let ours = read(&mut Frames::new(false), &bytes, cut).expect("frames");
             assert_eq!(
                 ours,
-                ["one".to_owned(), "Ping([112])".to_owned(), "x".repeat(300), "Close(Some(1001))".to_owned()]
+                [
+                    "one".to_owned(),
+                    "Ping([112])".to_owned(),
+                    "x".repeat(300),
+                    "Close(Some((1001, \"away\")))".to_owned()
+                ]
             );
             assert_eq!(read(&mut Frames::new(true), &bytes, cut).expect("frames"), ours);
         }

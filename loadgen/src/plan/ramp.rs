@@ -97,6 +97,12 @@ impl Ramp {
         (self.rest > 0.0).then(|| begin + left / self.rest).and_then(|time| Duration::try_from_secs_f64(time).ok())
     }
 
+    /// The lines that it consists of; none of a constant.
+    #[must_use]
+    pub fn legs(&self) -> &[Leg] {
+        &self.legs
+    }
+
     /// The time until the last value holds.
     #[must_use]
     pub fn duration(&self) -> Duration {

@@ -16,6 +16,7 @@ pub use csv::csv;
 pub(crate) use example::example;
 pub use hdr_log::hdr_log;
 pub use html::html;
+pub(crate) use named::measured;
 pub use summary::summary;
 
 use crate::outcome::Latency;

@@ -16,6 +16,38 @@ pub(super) fn latencies(outcome: &Outcome) -> Vec<(&str, &Latency)> {
     all
 }
 
+/// Memory per connection of fewer connections than these is mostly what the process needs anyway.
+const MANY: f64 = 1000.0;
+/// The same of a run that is about nothing else, and whose verdict says when they are too few.
+const MANY_IDLE: f64 = 100.0;
+
+/// Whether there were enough connections to say what one costs.
+pub(super) fn are_many(outcome: &Outcome) -> bool {
+    let least = if outcome.scenario == "idle" { MANY_IDLE } else { MANY };
+    outcome.scalars.get("connections").is_some_and(|connections| *connections >= least)
+}
+
+/// What arrives in a run of this scenario.
+pub(super) fn arrivals(outcome: &Outcome) -> &'static str {
+    match outcome.scenario.as_str() {
+        "echo" | "hostile" => "echoes",
+        "storm" => "connections opened",
+        "fanout" | "churn" | "slow" | "reconnect" | "soak" => "deliveries",
+        _ => "messages",
+    }
+}
+
+/// What the latency that a result is about is a latency of.
+pub(super) fn subject(outcome: &Outcome) -> &'static str {
+    match outcome.primary.as_str() {
+        "response" => "response",
+        "delivery" => "delivery",
+        "open" => "time to open",
+        "recovery" => "recovery",
+        _ => "latency",
+    }
+}
+
 /// A number of [`Outcome::scalars`] in its unit.
 pub(super) fn scalar(name: &str, value: f64) -> String {
     let unit = METRICS.iter().find(|(known, _, _)| *known == name).map_or(Unit::Count, |(_, unit, _)| *unit);
@@ -28,7 +60,7 @@ pub(super) fn meaning(name: &str) -> &'static str {
 }
 
 /// The measured value of a threshold, in the unit of what it is about.
-pub(super) fn measured(threshold: &ThresholdResult) -> String {
+pub(crate) fn measured(threshold: &ThresholdResult) -> String {
     let Some(value) = threshold.value else { return "was not measured".to_owned() };
     let name = threshold.text.split(['<', '>', '=']).next().unwrap_or_default().trim();
     if METRICS.iter().any(|(known, _, _)| *known == name) {

@@ -1,6 +1,6 @@
 //! A result as text for a terminal: the verdict first.
 
-use super::named::{latencies, measured};
+use super::named::{are_many, arrivals, latencies, measured};
 use super::numbers::{bytes, count, duration, share, whole};
 use super::wrapped::wrapped;
 use crate::outcome::{Latency, Level, Outcome, ServerCost};
@@ -11,8 +11,6 @@ use std::fmt::Write;
 const ERRORS: usize = 5;
 /// The percentiles of the table.
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
-/// Memory per connection of fewer connections than these is mostly what the process needs anyway.
-const MANY: f64 = 1000.0;
 /// Where the reasons of a verdict begin.
 const REASONS: usize = 9;
 /// Where the values of rows begin.
@@ -27,7 +25,7 @@ pub fn summary(outcome: &Outcome, colour: bool) -> String {
     page.messages(outcome);
     page.latencies(outcome);
     if let Some(server) = &outcome.server {
-        page.server(server, connections(outcome) >= MANY);
+        page.server(server, are_many(outcome));
     }
     page.machine(outcome);
     page.lists(outcome);
@@ -83,18 +81,20 @@ impl Page {
         let (totals, scalars) = (&outcome.totals, &outcome.scalars);
         self.text.push('\n');
         if let Some(throughput) = scalars.get("throughput").filter(|throughput| **throughput > 0.0) {
-            let what = if outcome.scenario == "storm" { "connections" } else { "messages" };
+            let what = arrivals(outcome);
             let asked = scalars.get("rate").map(|rate| format!(", {} of the rate asked for", share(*rate)));
             let over = duration(outcome.measured_seconds);
-            let text = format!("{} {what}/s over {over}{}", count(*throughput), asked.unwrap_or_default());
+            let text = format!("{} {what} per second over {over}{}", count(*throughput), asked.unwrap_or_default());
             self.row("throughput", &text);
         }
         if totals.expected > 0 {
             let reach = share(totals.received as f64 / totals.expected as f64);
-            let sent = whole(totals.sent);
+            let unsent =
+                if totals.unsent > 0 { format!(", {} due and not sent", whole(totals.unsent)) } else { String::new() };
+            let sent = whole(totals.sent) + " sent" + &unsent;
             self.row(
                 "delivered",
-                &format!("{} of {} ({reach}); {sent} sent", whole(totals.received), whole(totals.expected)),
+                &format!("{} of {} ({reach}); {sent}", whole(totals.received), whole(totals.expected)),
             );
             let faults = [totals.lost, totals.duplicated, totals.reordered, totals.corrupted].map(whole);
             let [lost, duplicated, reordered, corrupted] = faults;
@@ -150,7 +150,7 @@ impl Page {
             format!(", {} CPU/message ({} user, {} system)", parts[0], parts[1], parts[2])
         });
         self.text.push('\n');
-        self.row("server", &format!("{} busy{}", share(server.busy_share), cost.unwrap_or_default()));
+        self.row("server", &format!("{} busy{}", share(server.busiest()), cost.unwrap_or_default()));
         let memory = server.pss_after.unwrap_or(server.rss_after);
         let each = server.bytes_per_connection.filter(|_| are_many);
         self.row("", &format!("{} of memory{}", bytes(memory as f64), per_connection(each)));
@@ -163,7 +163,7 @@ impl Page {
         let (generator, kernel) = (&outcome.generator, &outcome.kernel);
         self.text.push('\n');
         let checked = whole(generator.checked_connections);
-        let each = generator.bytes_per_connection.filter(|_| connections(outcome) >= MANY);
+        let each = generator.bytes_per_connection.filter(|_| are_many(outcome));
         let busiest = share(generator.busiest);
         let text = format!(
             "busiest thread {busiest} of {}; {checked} connections checked by tungstenite{}",

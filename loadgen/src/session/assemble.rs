@@ -111,25 +111,6 @@ impl Draft<'_> {
         })
     }
 
-    fn plan(&self) -> Vec<(String, String)> {
-        let plan = self.plan_of();
-        let mut rows: Vec<(String, String)> = Vec::new();
-        let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
-        for group in &plan.groups {
-            row(&group.name, format!("{} connections{}", group.connections, flow_text(&group.task)));
-        }
-        if plan.publishers() > 0 {
-            row("channels", format!("{} ({} per receiver)", plan.naming.channels, plan.naming.per_connection));
-        }
-        row("measured", format!("{:?} after {:?} of warm-up", plan.duration, plan.warmup));
-        row(
-            "generator",
-            format!("{} processes of {} threads", self.prepared.size.processes, self.prepared.size.threads),
-        );
-        row("seed", plan.seed.to_string());
-        rows
-    }
-
     fn environment(&self) -> crate::outcome::Environment {
         let mut environment = environment::environment();
         environment.pinned_self.clone_from(&self.args.pin_self);
@@ -336,18 +317,6 @@ impl Draft<'_> {
             ));
         }
         notes
-    }
-}
-
-fn flow_text(task: &Task) -> String {
-    match task {
-        Task::Echo { flow, .. } | Task::Publish { flow, .. } => match flow {
-            Flow::Open(ramp) if ramp.duration().is_zero() => format!(", {} messages/s", ramp.last()),
-            Flow::Open(ramp) => format!(", a ramp to {} messages/s", ramp.last()),
-            Flow::Closed { depth } => format!(", {depth} messages under way"),
-        },
-        Task::Mischief { rate } => format!(", {rate} attempts/s"),
-        _ => String::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One run with everything around it: the server watched, the result put together and judged.
 
 mod assemble;
+mod described;
 mod findings;
 mod judging;
 mod live;

@@ -1,5 +1,8 @@
 //! `compare`: what changed between two results by more than chance.
 
+mod differences;
+
+use self::differences::differences;
 use super::output::Voice;
 use super::{Failure, THRESHOLD, read};
 use crate::cli::CompareArgs;
@@ -39,9 +42,7 @@ pub(super) fn compare(args: &CompareArgs, voice: &mut Voice) -> Result<u8, Failu
         return Err(Failure::Run("there are no five whole seconds in both to compare".to_owned()));
     }
     voice.say(&table(&before, &after, &comparisons, args.markdown));
-    if before.scenario != after.scenario {
-        voice.say(&format!("note: a {} is compared with a {}\n", before.scenario, after.scenario));
-    }
+    differences(&before, &after).iter().for_each(|note| voice.say(&format!("note: {note}\n")));
     for (name, percent) in limits {
         let found = comparisons.iter().find(|(comparison, _)| comparison.name == name);
         let Some((comparison, _)) = found else {

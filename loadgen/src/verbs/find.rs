@@ -1,20 +1,16 @@
 //! `find`: the highest rate, or the most connections, that keeps to an objective.
 
 use super::output::{Files, Voice};
-use super::{Failure, interrupt};
+use super::search::{Answer, Found, Limit, Range, search};
+use super::{Failure, INTERRUPTED, interrupt};
 use crate::cli::{FindArgs, RunArgs, prepare, read};
 use crate::grammar::{self, Threshold};
 use crate::outcome::{Level, Outcome};
-use crate::report::numbers::count;
+use crate::report::{measured, numbers::whole};
 use crate::scenario::Kind;
 use crate::session::{self, judge_threshold};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// The most runs of one search.
-const RUNS: u32 = 40;
-/// So many further runs at the value that was found must hold, too.
-const CONFIRMATIONS: u32 = 2;
 
 /// What is raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +19,7 @@ enum Knob {
     Connections,
 }
 
-/// Doubles until the objective is missed, halves the distance until it is small, and confirms.
+/// Searches, and says what was found and what was the limit.
 pub(super) fn find(args: &FindArgs, voice: &mut Voice) -> Result<u8, Failure> {
     let kind = match args.scenario_name.as_str() {
         "echo" => Kind::Echo,
@@ -33,21 +29,57 @@ pub(super) fn find(args: &FindArgs, voice: &mut Voice) -> Result<u8, Failure> {
     };
     let slo = read::option("--slo", grammar::thresholds(&args.slo)).map_err(Failure::Usage)?;
     let (knob, least, most) = range(&args.max).map_err(Failure::Usage)?;
-    if args.run.closed {
-        return Err(Failure::Usage("find raises a rate or connections; --closed has no rate".to_owned()));
-    }
+    check(kind, knob, &args.run).map_err(Failure::Usage)?;
     let files = Files::open(&args.run.output).map_err(Failure::Run)?;
-    let mut search = Search { kind, args, knob, slo, interrupt: interrupt(), best: None, runs: 0, voice };
-    let found = search.search(least, most)?;
-    match (found, search.best) {
-        (Some(value), Some(outcome)) => {
-            let written = files.write(&outcome);
-            voice.say(&format!("found: {} {} keep to {}\n", count(value), knob.unit(), args.slo));
-            written.map_err(Failure::Run)?;
-            Ok(0)
+    let mut trial = Trial { kind, run: &args.run, knob, slo, interrupt: interrupt(), held: Vec::new(), voice };
+    let found = search(Range { least, most, precision: args.precision }, |value| trial.at(value))?;
+    let Trial { mut held, voice, .. } = trial;
+    let Some((value, _)) = found.best else { return Err(Failure::Run(nothing(&found, knob, args, least))) };
+    let at = held.iter().rposition(|(known, _)| *known == value);
+    let written = at.map_or(Ok(()), |at| files.write(&held.swap_remove(at).1));
+    voice.say(&format!("found: {} {} keep to {}{}\n", shown(value), knob.unit(), args.slo, limit(&found, knob, most)));
+    written.map_err(Failure::Run)?;
+    Ok(if found.limit == Limit::Stopped { INTERRUPTED } else { 0 })
+}
+
+/// What is raised must change something.
+fn check(kind: Kind, knob: Knob, run: &RunArgs) -> Result<(), String> {
+    match knob {
+        Knob::Rate if run.closed => Err("find raises a rate or connections; --closed has no rate".to_owned()),
+        Knob::Rate if matches!(kind, Kind::Storm | Kind::Idle) => {
+            let name = kind.name();
+            Err(format!("--max: {name} has no rate of messages to raise: use --max connections:100..10k"))
         }
-        _ => Err(Failure::Run(format!("even {} {} do not keep to {}", count(least), knob.unit(), args.slo))),
+        Knob::Connections if run.ramp.is_some() => {
+            Err("--max: --ramp says how many connections there are: use --connect-rate instead".to_owned())
+        }
+        _ => Ok(()),
     }
+}
+
+fn shown(value: f64) -> String {
+    if value.fract() == 0.0 { whole(value as u64) } else { value.to_string() }
+}
+
+fn nothing(found: &Found, knob: Knob, args: &FindArgs, least: f64) -> String {
+    let even = format!("even {} {} do not keep to {}", shown(least), knob.unit(), args.slo);
+    match &found.limit {
+        Limit::Missed(_, why) => format!("{even}: {why}"),
+        _ => "it was stopped before anything was found".to_owned(),
+    }
+}
+
+/// What keeps it from being more, and whether it held as often as it should.
+fn limit(found: &Found, knob: Knob, most: f64) -> String {
+    let times = found.best.map_or(0, |(_, times)| times);
+    let unsure = if found.is_confirmed() { String::new() } else { format!(" ({times} times, which is not confirmed)") };
+    let limit = match &found.limit {
+        Limit::Missed(value, why) => format!("the limit: {} {} {why}", shown(*value), knob.unit()),
+        Limit::Range => format!("the limit is that of --max, {}: it may be more", shown(most)),
+        Limit::Runs => "the runs of a search are over: it may be more".to_owned(),
+        Limit::Stopped => "it was stopped: it may be more".to_owned(),
+    };
+    format!("{unsure}; {limit}")
 }
 
 impl Knob {
@@ -59,104 +91,64 @@ impl Knob {
     }
 }
 
-struct Search<'a> {
+/// Runs at one value after the other.
+struct Trial<'a> {
     kind: Kind,
-    args: &'a FindArgs,
+    run: &'a RunArgs,
     knob: Knob,
     slo: Vec<Threshold>,
     interrupt: Arc<AtomicBool>,
-    best: Option<Outcome>,
-    runs: u32,
+    /// The results of the values that held.
+    held: Vec<(f64, Outcome)>,
     voice: &'a mut Voice,
 }
 
-impl Search<'_> {
-    fn search(&mut self, least: f64, most: f64) -> Result<Option<f64>, Failure> {
-        let (mut good, mut bad) = (None, None);
-        let mut value = least;
-        while bad.is_none() && good != Some(most) && self.may_go_on() {
-            if self.holds(value)? {
-                good = Some(value);
-                value = (value * 2.0).min(most);
-            } else {
-                bad = Some(value);
-            }
+impl Trial<'_> {
+    fn at(&mut self, value: f64) -> Result<Answer, Failure> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Ok(Answer::Stopped);
         }
-        while let (Some(low), Some(high)) = (good, bad)
-            && high / low > 1.0 + self.args.precision / 100.0
-            && self.may_go_on()
-        {
-            let middle = (low * high).sqrt().round().max(low + 1.0);
-            if middle >= high {
-                break;
-            }
-            if self.holds(middle)? { good = Some(middle) } else { bad = Some(middle) }
-        }
-        self.confirm(good, least)
-    }
-
-    /// What was found must hold again; what does not is lowered until it does.
-    fn confirm(&mut self, found: Option<f64>, least: f64) -> Result<Option<f64>, Failure> {
-        let Some(mut value) = found else { return Ok(None) };
-        let mut left = CONFIRMATIONS;
-        while left > 0 && self.may_go_on() {
-            if self.holds(value)? {
-                left -= 1;
-            } else {
-                left = CONFIRMATIONS;
-                value = (value * (1.0 - self.args.precision / 100.0)).floor();
-                if value < least {
-                    return Ok(None);
-                }
-            }
-        }
-        Ok((left == 0).then_some(value))
-    }
-
-    fn may_go_on(&self) -> bool {
-        self.runs < RUNS && !self.interrupt.load(Ordering::Relaxed)
-    }
-
-    fn holds(&mut self, value: f64) -> Result<bool, Failure> {
-        self.runs += 1;
-        let mut args: RunArgs = self.args.run.clone();
+        let mut args: RunArgs = self.run.clone();
         match self.knob {
             Knob::Rate => args.rate = Some(value.to_string()),
             Knob::Connections => args.connections = format!("{value:.0}"),
         }
         let prepared = prepare(self.kind, &args).map_err(Failure::Usage)?;
         let outcome = session::run(&prepared, &args, &self.interrupt).map_err(Failure::Run)?;
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Ok(Answer::Stopped);
+        }
         if !outcome.unopened.is_empty() {
-            let reasons = outcome.verdicts.first().map(|verdict| verdict.reasons.join("; ")).unwrap_or_default();
-            let errors: Vec<&str> = outcome.errors.keys().map(String::as_str).collect();
-            return Err(Failure::Run(format!("{reasons}: {}", errors.join("; "))));
+            return Err(Failure::Run(unopened(&outcome)));
         }
-        let missed: Vec<String> = self
-            .slo
-            .iter()
-            .map(|threshold| judge_threshold(threshold, &outcome))
-            .filter(|result| !result.passed)
-            .map(|result| {
-                format!(
-                    "{} ({})",
-                    result.text,
-                    result.value.map_or("not measured".to_owned(), |value| format!("{value:.6}"))
-                )
-            })
-            .collect();
-        let level = outcome.verdicts.first().map_or(Level::Valid, |verdict| verdict.level);
-        let holds = missed.is_empty() && (level != Level::Invalid || args.force);
-        let why = match (holds, level) {
-            (true, _) => "holds".to_owned(),
-            (_, Level::Invalid) => format!("INVALID: {}", outcome.verdicts[0].reasons.join("; ")),
-            _ => format!("misses {}", missed.join(", ")),
-        };
-        self.voice.say(&format!("{:>10} {}: {why}\n", count(value), self.knob.unit()));
-        if holds {
-            self.best = Some(outcome);
+        let why = self.missed(&outcome);
+        let told = why.as_deref().unwrap_or("holds");
+        self.voice.say(&format!("{:>10} {}: {told}\n", shown(value), self.knob.unit()));
+        if why.is_none() {
+            self.held.push((value, outcome));
         }
-        Ok(holds)
+        Ok(why.map_or(Answer::Holds, Answer::Misses))
     }
+
+    /// Why a result does not keep to the objective, if it does not.
+    fn missed(&self, outcome: &Outcome) -> Option<String> {
+        let first = outcome.verdicts.first();
+        if let Some(verdict) = first.filter(|verdict| verdict.level == Level::Invalid && !self.run.force) {
+            return Some(format!("INVALID: {}", verdict.reasons.join("; ")));
+        }
+        let results = self.slo.iter().map(|threshold| judge_threshold(threshold, outcome));
+        let missed: Vec<String> = results
+            .filter(|result| !result.passed)
+            .map(|result| format!("{} ({})", result.text, measured(&result)))
+            .collect();
+        (!missed.is_empty()).then(|| format!("misses {}", missed.join(", ")))
+    }
+}
+
+fn unopened(outcome: &Outcome) -> String {
+    let reasons = outcome.verdicts.first().map(|verdict| verdict.reasons.join("; ")).unwrap_or_default();
+    let errors: Vec<&str> = outcome.errors.keys().map(String::as_str).collect();
+    format!("{reasons}: {}", errors.join("; "))
 }
 
 fn range(text: &str) -> Result<(Knob, f64, f64), String> {
@@ -175,7 +167,7 @@ fn range(text: &str) -> Result<(Knob, f64, f64), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Knob, range};
+    use super::{Found, Knob, Limit, limit, range};
 
     #[test]
     fn ranges_are_read() {
@@ -184,5 +176,14 @@ mod tests {
         for wrong in ["rate", "speed:1..2", "rate:5", "rate:9..1", "rate:0..1", "rate:x..2"] {
             assert!(range(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_limit_is_told_in_words() {
+        let told = |times, kind| limit(&Found { best: Some((1900.0, times)), limit: kind }, Knob::Rate, 1e5);
+        let missed = Limit::Missed(1950.0, "misses p99<50ms (61.2 ms)".to_owned());
+        assert_eq!(told(3, missed), "; the limit: 1,950 messages/s misses p99<50ms (61.2 ms)");
+        assert_eq!(told(3, Limit::Range), "; the limit is that of --max, 100,000: it may be more");
+        assert_eq!(told(1, Limit::Stopped), " (1 times, which is not confirmed); it was stopped: it may be more");
     }
 }

@@ -4,6 +4,7 @@ mod compare;
 mod doctor;
 mod find;
 mod output;
+mod search;
 
 use self::output::{Files, Voice, complain, save};
 use crate::cli::{Cli, ReportArgs, RunArgs, Verb, prepare};

@@ -29,6 +29,11 @@ fn a_mistake_on_the_command_line_is_pointed_at_and_exits_with_2() {
         (vec!["fanout", url, "--adapter", "sse"], "use --publish http"),
         (vec!["mixed", url], "--scenario FILE"),
         (vec!["find", "echo", url, "--slo", "p99<1s", "--max", "speed:1..2"], "no a knob"),
+        (vec!["find", "idle", url, "--slo", "refused==0"], "use --max connections:100..10k"),
+        (
+            vec!["find", "echo", url, "--slo", "p99<1s", "--max", "connections:1..2", "--ramp", "0:5/1s"],
+            "use --connect-rate",
+        ),
         (vec!["echo", url, "--source-ip", "10.0.0.0/8"], "at most 65,536 addresses"),
     ] {
         let run = load(&arguments);

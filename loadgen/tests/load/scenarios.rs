@@ -201,6 +201,7 @@ fn the_search_finds_a_rate_and_confirms_it() {
         .unwrap_or_else(|| panic!("{}\n{}", run.out, run.error));
     let rate: f64 = found.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number");
     assert!((130.0..=300.0).contains(&rate), "{}", run.out);
+    assert!(found.contains("; the limit: ") && found.contains("messages/s misses response.count<=60 ("), "{}", run.out);
 }
 
 #[test]
@@ -235,9 +236,12 @@ fn results_can_be_compared_and_made_a_page() {
     let run = load(&["compare", &a, &b]);
     let line = run.out.lines().find(|line| line.starts_with("throughput")).unwrap_or_else(|| panic!("{}", run.out));
     assert!(line.contains("+50.") || line.contains("+49.") || line.contains("+51."), "{}", run.out);
+    let note = "note: the plans differ in echo: 4 connections, 200 messages/s, 20 bytes each in A, 4 connections, 300 messages/s, 20 bytes each in B";
+    assert!(run.out.contains(note), "{}", run.out);
     assert_eq!(load(&["compare", &a, &b, "--fail-if", "throughput>10%"]).code, 99);
     assert_eq!(load(&["compare", &a, &a, "--fail-if", "throughput>10%"]).code, 0);
-    assert!(load(&["compare", &a, &a]).out.contains("no difference"));
+    let same = load(&["compare", &a, &a]).out;
+    assert!(same.contains("no difference") && !same.contains("plans differ"), "{same}");
     let page = load(&["report", &a, &b]);
     assert!(page.code == 0 && page.out.contains("<svg") && page.out.ends_with("</html>\n"), "{}", page.out);
     [a, b].iter().for_each(|file| std::fs::remove_file(file).expect("it was there"));

@@ -9,7 +9,7 @@ const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 270.0;
 /// Room for the numbers at the axes.
 const LEFT: f64 = 68.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 28.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
 /// The most points of a line that tell their value.
@@ -92,11 +92,8 @@ impl Plane {
         for tick in self.across.ticks() {
             let (across, _) = self.at((tick, self.up.low));
             let _ = write!(svg, "<path class=\"grid\" d=\"M{across:.1} {TOP}V{bottom}\"/>");
-            let anchor = if across > WIDTH - 40.0 { "end" } else { "middle" };
-            let place = if anchor == "end" { WIDTH } else { across };
             let text = escape(&short(&(self.x.show)(tick)));
-            let _ =
-                write!(svg, "<text x=\"{place:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{text}</text>", bottom + 18.0);
+            let _ = write!(svg, "<text x=\"{across:.1}\" y=\"{}\" text-anchor=\"middle\">{text}</text>", bottom + 18.0);
         }
         for tick in self.up.ticks() {
             let (_, up) = self.at((self.across.low, tick));
@@ -199,8 +196,39 @@ mod tests {
                 .collect();
             assert_eq!(drawn.len(), points.len());
             assert!(drawn.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 >= pair[1].1), "{drawn:?}");
-            assert!(drawn.iter().all(|(x, y)| (68.0..=544.0).contains(x) && (30.0..=224.0).contains(y)), "{drawn:?}");
+            assert!(drawn.iter().all(|(x, y)| (68.0..=532.0).contains(x) && (30.0..=224.0).contains(y)), "{drawn:?}");
             assert!(svg.matches("<circle").count() <= super::TOLD);
+        }
+    }
+
+    /// The last number of an axis stood beside its line, and a logarithmic axis began below its first number.
+    #[test]
+    fn numbers_stand_at_their_lines_and_axes_begin_with_one() {
+        for scale in [Scale::Linear, Scale::Binary, Scale::Log, Scale::Rarity] {
+            let points: Vec<(f64, f64)> = [1.0, 30.0, 1000.0].map(|at| (at, at * 7.0)).to_vec();
+            let line = Line { name: "a".to_owned(), colour: 0, dashed: false, points };
+            let svg = chart("t", axis(scale), axis(scale), &[line]);
+            let attribute = |tag: &str, name: &str| {
+                tag.split(&format!("{name}=\""))
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let lines: Vec<String> =
+                svg.split("<path class=\"grid\" ").skip(1).map(|tag| attribute(tag, "d")).collect();
+            let upright: Vec<String> =
+                lines.iter().filter_map(|d| Some(d[1..].split_once(" 30V224")?.0.to_owned())).collect();
+            let level: Vec<f64> =
+                lines.iter().filter_map(|d| d[1..].strip_suffix("H532")?.split_once(' ')?.1.parse().ok()).collect();
+            let below: Vec<String> = svg
+                .split("<text ")
+                .skip(1)
+                .filter(|tag| attribute(tag, "y") == "242")
+                .map(|tag| attribute(tag, "x"))
+                .collect();
+            assert!(upright.len() >= 2 && upright == below, "{scale:?}: {upright:?} {below:?}");
+            assert_eq!((upright[0].as_str(), level.first().copied()), ("68.0", Some(224.0)), "{scale:?}: {lines:?}");
         }
     }
 

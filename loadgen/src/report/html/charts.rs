@@ -17,7 +17,8 @@ const APART: [&str; 4] = ["first", "median", "last", "open"];
 const SHORT: f64 = 0.2;
 
 const PERCENTILE: Axis = Axis { name: "percentile", scale: Scale::Rarity, show: percentile };
-const LATENCY: Axis = Axis { name: "latency", scale: Scale::Log, show: duration };
+const LATENCY: Axis = Axis { name: "latency (logarithmic)", scale: Scale::Log, show: duration };
+const LATENCY_FROM_ZERO: Axis = Axis { name: "latency", scale: Scale::Linear, show: duration };
 
 fn percentile(rarity: f64) -> String {
     let percent = 100.0 * (1.0 - 1.0 / rarity);
@@ -107,7 +108,8 @@ fn over_time(title: &str, y: Axis, outcomes: &[&Outcome], parts: &[Part]) -> Str
 fn values(outcome: &Outcome, value: fn(&Window, &Outcome) -> f64, unit: f64) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     let mut end = f64::NEG_INFINITY;
-    for window in outcome.series.iter().filter(|window| window.seconds > SHORT) {
+    // The warm-up does not count, and time begins where counting does.
+    for window in outcome.series.iter().filter(|window| window.at >= 0.0 && window.seconds > SHORT) {
         if window.at > end + 0.5 * window.seconds && !points.is_empty() {
             points.push((f64::NAN, f64::NAN));
         }
@@ -133,8 +135,13 @@ fn throughput(outcomes: &[&Outcome]) -> String {
         let opened: Part = ("connections opened", |window, _| window.opened as f64 / window.seconds);
         ("Connections opened per second", opened)
     } else {
-        let received: Part = ("messages received", |window, _| window.received as f64 / window.seconds);
-        ("Messages received per second", received)
+        let received: Part = ("arrived", |window, _| window.received as f64 / window.seconds);
+        let title = match shared(outcomes, named::arrivals) {
+            Some("echoes") => "Echoes per second",
+            Some("deliveries") => "Deliveries per second",
+            _ => "Messages received per second",
+        };
+        (title, received)
     };
     over_time(title, Axis { name: "per second", scale: Scale::Linear, show: count }, outcomes, &[part])
 }
@@ -151,7 +158,14 @@ fn latency(outcomes: &[&Outcome]) -> String {
     ];
     // Of several results, the largest values would hide everything else.
     let parts = if outcomes.len() == 1 { &parts[..] } else { &parts[..2] };
-    over_time("Latency over time", LATENCY, outcomes, parts)
+    let subject = shared(outcomes, named::subject).unwrap_or("latency");
+    over_time(&format!("Latency over time: {subject}"), LATENCY_FROM_ZERO, outcomes, parts)
+}
+
+/// What all results have in common, if they do.
+fn shared(outcomes: &[&Outcome], of: fn(&Outcome) -> &'static str) -> Option<&'static str> {
+    let first = of(outcomes.first()?);
+    outcomes.iter().all(|outcome| of(outcome) == first).then_some(first)
 }
 
 fn cpu(outcomes: &[&Outcome]) -> String {
@@ -253,6 +267,17 @@ mod tests {
         assert_eq!(first.len(), 45, "ten points for each power of ten of 20,000 values");
         assert!(first.windows(2).all(|pair| pair[0] >= pair[1]), "{first:?}");
         assert!(first[3] > median[3] && median[3] > last[3], "{} {} {}", first[3], median[3], last[3]);
+    }
+
+    #[test]
+    fn time_begins_where_counting_does() {
+        let mut outcome = example("a", 12);
+        outcome.series.iter_mut().for_each(|window| window.at -= 2.0);
+        let page = all(&[&outcome]);
+        let (title, throughput) = &figures(&page)[2];
+        assert_eq!(title, "Deliveries per second");
+        let line = path(throughput, "c0");
+        assert!(line.starts_with("M68.0 "), "the first second that counts is at the axis: {line}");
     }
 
     #[test]

@@ -39,8 +39,14 @@ impl Span {
                 Span { scale, low, high: if high > low { high + 0.04 * (high - low) } else { low + 1.0 } }
             }
             Scale::Log => {
-                let low = round_number(low, f64::le);
-                Span { scale, low, high: round_number(high, f64::ge).max(5.0 * low) }
+                let (low, high) = (round_number(low, f64::le), round_number(high, f64::ge));
+                // Where only powers of ten have a number, the axis begins and ends at one.
+                let (low, high) = if is_wide(low, high) {
+                    (power(exponent(low)), power((high * 0.999).log10().ceil() as i32))
+                } else {
+                    (low, high)
+                };
+                Span { scale, low, high: high.max(5.0 * low) }
             }
             Scale::Rarity => Span { scale, low: 1.0, high: high.max(100.0) },
         }
@@ -60,8 +66,7 @@ impl Span {
             Scale::Linear => self.even_ticks(1.0),
             Scale::Binary => self.even_ticks(1024_f64.powf(self.high.max(1.0).log(1024.0).floor())),
             Scale::Log => {
-                let decades = (self.high / self.low).log10();
-                let factors: &[f64] = if decades < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let factors: &[f64] = if is_wide(self.low, self.high) { &[1.0] } else { &[1.0, 2.0, 5.0] };
                 let exponents = exponent(self.low)..=exponent(self.high);
                 let all = exponents.flat_map(|exponent| factors.iter().map(move |factor| factor * power(exponent)));
                 all.filter(|tick| *tick >= self.low * 0.999 && *tick <= self.high * 1.001).collect()
@@ -79,6 +84,11 @@ impl Span {
         let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
         (first..=last).map(|tick| tick as f64 * step).collect()
     }
+}
+
+/// Whether an axis reaches over so many powers of ten that only they have a number.
+fn is_wide(low: f64, high: f64) -> bool {
+    (high / low).log10() >= 2.5
 }
 
 /// The nearest of 1, 2 and 5 times a power of ten that is `<=` or `>=` a value above zero.
@@ -108,7 +118,7 @@ mod tests {
     fn ticks_are_round() {
         assert_eq!(Span::of(Scale::Linear, [3.0, 47.0].into_iter()).ticks(), [0.0, 10.0, 20.0, 30.0, 40.0]);
         assert_eq!(Span::of(Scale::Log, [0.003, 0.014].into_iter()).ticks(), [0.002, 0.005, 0.01, 0.02]);
-        assert_eq!(Span::of(Scale::Log, [0.0003, 2.0].into_iter()).ticks(), [0.001, 0.01, 0.1, 1.0]);
+        assert_eq!(Span::of(Scale::Log, [0.0003, 2.0].into_iter()).ticks(), [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0]);
         let mebi = 1_048_576.0;
         assert_eq!(Span::of(Scale::Binary, [5.2 * mebi].into_iter()).ticks(), [0.0, 2.0 * mebi, 4.0 * mebi]);
         assert_eq!(Span::of(Scale::Rarity, [1.0, 1500.0].into_iter()).ticks(), [1.0, 2.0, 10.0, 100.0, 1000.0]);

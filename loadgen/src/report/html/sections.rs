@@ -3,15 +3,13 @@
 use super::escape;
 use crate::outcome::{Level, Outcome};
 use crate::report::moment::moment;
+use crate::report::named;
 use crate::report::numbers::{bytes, count, duration, rate, share, whole};
 use std::fmt::Write;
 
-/// Memory per connection of fewer connections than these is mostly what the process needs anyway.
-const MANY: f64 = 1000.0;
-
 /// What a reader looks for.
 struct Figure {
-    name: &'static str,
+    name: String,
     /// The claim that tells how far it can be trusted.
     claim: &'static str,
     /// Where it was measured.
@@ -71,15 +69,16 @@ fn figures(outcome: &Outcome) -> Vec<Figure> {
     let scalar = |name: &str| outcome.scalars.get(name).copied();
     let primary = outcome.latencies.get(&outcome.primary);
     let at = |share: f64| primary.and_then(|latency| crate::session::percentile_of(latency, share));
-    let are_many = scalar("connections").is_some_and(|connections| connections >= MANY);
-    let work = if outcome.scenario == "storm" { "connections opened" } else { "messages" };
-    let figure = |name, claim, value, show| Figure { name, claim, value, show };
+    let figure = |name: &str, claim, value, show| Figure { name: name.to_owned(), claim, value, show };
+    let subject = named::subject(outcome);
+    let percentile =
+        |share: f64| figure(&format!("{share}th percentile of the {subject}"), "latency", at(share), duration);
     vec![
-        figure(work, "throughput", scalar("throughput").filter(|rate| *rate > 0.0), rate),
+        figure(named::arrivals(outcome), "throughput", scalar("throughput").filter(|rate| *rate > 0.0), rate),
         figure("of the rate asked for", "throughput", scalar("rate"), share),
-        figure("median latency", "latency", at(50.0), duration),
-        figure("99th percentile", "latency", at(99.0), duration),
-        figure("99.9th percentile", "latency", at(99.9), duration),
+        figure(&format!("median {subject}"), "latency", at(50.0), duration),
+        percentile(99.0),
+        percentile(99.9),
         figure("delivered", "delivery", scalar("reach"), share),
         figure("lost", "delivery", scalar("reach").and(scalar("lost")), |value| whole(value as u64)),
         figure("of the server's CPU per message", "CPU per message", scalar("cpu_us_per_msg"), |value| {
@@ -88,7 +87,7 @@ fn figures(outcome: &Outcome) -> Vec<Figure> {
         figure(
             "of the server's memory per connection",
             "memory",
-            scalar("bytes_per_connection").filter(|_| are_many),
+            scalar("bytes_per_connection").filter(|_| named::are_many(outcome)),
             bytes,
         ),
         figure("until 99 % were back", "connections", scalar("recovered_in"), duration),
@@ -108,7 +107,12 @@ pub(super) fn key_figures(outcomes: &[&Outcome]) -> String {
 
 fn cards(outcome: &Outcome) -> String {
     let mut text = "<section class=\"cards\" aria-label=\"Key figures\">\n".to_owned();
-    for figure in figures(outcome) {
+    let mut figures = figures(outcome);
+    if outcome.scenario == "idle" {
+        // It is about what a connection costs.
+        figures.sort_by_key(|figure| !matches!(figure.claim, "memory" | "connections"));
+    }
+    for figure in figures {
         if let Some(value) = figure.value {
             let (value, warning) = (escape(&(figure.show)(value)), warning(outcome, &figure));
             let _ = writeln!(text, "<div class=\"card\"><b>{value}</b><span>{}</span>{warning}</div>", figure.name);
@@ -130,9 +134,12 @@ fn side_by_side(outcomes: &[&Outcome]) -> String {
         if cells().all(|figure| figure.value.is_none()) {
             continue;
         }
-        let _ = write!(text, "<tr><th scope=\"row\">{}</th>", first.name);
+        // Of several scenarios, the names of all.
+        let mut names: Vec<&str> = cells().map(|figure| figure.name.as_str()).collect();
+        names.dedup();
+        let _ = write!(text, "<tr><th scope=\"row\">{}</th>", escape(&names.join(" / ")));
         for (place, (figure, outcome)) in cells().zip(outcomes).enumerate() {
-            let base = first.value.filter(|base| place > 0 && *base != 0.0);
+            let base = first.value.filter(|base| place > 0 && *base != 0.0 && figure.name == first.name);
             text.push_str(&cell(outcome, figure, base));
         }
         text.push_str("</tr>\n");
@@ -161,8 +168,14 @@ mod tests {
         let card = |name: &str| {
             cards.lines().find(|line| line.contains(&format!("<span>{name}</span>"))).expect("a card").to_owned()
         };
-        assert!(card("99th percentile").contains("SUSPECT") && !card("messages").contains("SUSPECT"), "{cards}");
-        assert!(card("messages").contains("<b>10.0 k/s</b>") && card("delivered").contains("<b>100 %</b>"), "{cards}");
+        assert!(
+            card("99th percentile of the delivery").contains("SUSPECT") && !card("deliveries").contains("SUSPECT"),
+            "{cards}"
+        );
+        assert!(
+            card("deliveries").contains("<b>10.0 k/s</b>") && card("delivered").contains("<b>100 %</b>"),
+            "{cards}"
+        );
         outcome.verdicts[0].level = Level::Invalid;
         assert!(verdicts(&[&outcome]).contains("<div class=\"verdict INVALID\">"));
     }
@@ -174,9 +187,47 @@ mod tests {
         second.scalars.remove("cpu_us_per_msg");
         let table = key_figures(&[&first, &second]);
         let row = |name: &str| table.lines().find(|line| line.contains(name)).expect("a row").to_owned();
-        assert!(row("messages").contains("<small>1.50 ×</small>"), "{table}");
+        assert!(row(">deliveries<").contains("<small>1.50 ×</small>"), "{table}");
         assert!(row("CPU per message").contains("<td class=\"n\">–</td>"), "{table}");
         assert!(!row(">lost<").contains("×"), "nothing is a multiple of nothing");
+    }
+
+    #[test]
+    fn figures_are_named_for_what_the_verb_is_about() {
+        for (scenario, primary, names) in [
+            ("echo", "response", ["echoes", "median response"]),
+            ("fanout", "delivery", ["deliveries", "median delivery"]),
+            ("storm", "open", ["connections opened", "99th percentile of the time to open"]),
+            ("reconnect", "recovery", ["deliveries", "median recovery"]),
+        ] {
+            let mut outcome = example("a", 14);
+            let latency = outcome.latencies["delivery"].clone();
+            outcome.latencies.insert(primary.to_owned(), latency);
+            (outcome.scenario, outcome.primary) = (scenario.to_owned(), primary.to_owned());
+            let cards = key_figures(&[&outcome]);
+            for name in names {
+                assert!(cards.contains(&format!("<span>{name}</span>")), "{scenario}: {cards}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_connection_costs_is_told_of_a_hundred_where_the_run_is_about_that() {
+        for (scenario, connections, is_told) in
+            [("idle", 99.0, false), ("idle", 100.0, true), ("echo", 999.0, false), ("echo", 1000.0, true)]
+        {
+            let mut outcome = example("a", 15);
+            outcome.scenario = scenario.to_owned();
+            outcome.scalars.insert("connections".to_owned(), connections);
+            let cards = key_figures(&[&outcome]);
+            assert_eq!(cards.contains("memory per connection"), is_told, "{scenario} {connections}: {cards}");
+            let text = crate::report::summary(&outcome, false);
+            assert_eq!(
+                text.contains("of memory, 2.40 KiB per connection"),
+                is_told,
+                "{scenario} {connections}: {text}"
+            );
+        }
     }
 
     #[test]
