@@ -6,6 +6,7 @@ mod data;
 mod deadlines;
 mod deflate;
 mod drain;
+mod echo;
 mod elsewhere;
 mod exchanges;
 mod exhausted;

@@ -92,7 +92,7 @@ fn what_is_agreed_to_is_said_and_what_cannot_be_honoured_is_not_agreed_to() {
 
 #[test]
 fn echoes_come_back_compressed_when_that_makes_them_smaller() {
-    let server = TestServer::start(|_| ());
+    let server = TestServer::start(|config| config.websocket.echo_message_bytes = 2 << 20);
     let (mut socket, mut peer) = (open(&server, "/echo"), Peer::new(false));
     let noise: Vec<u8> = (0..40_000_u32).map(|n| (n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 17) as u8).collect();
     for bytes in [0, 1, 255, 256, 3000, 70_000, 1 << 20, (1 << 20) + 1] {

@@ -19,12 +19,14 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use tidings::config::EchoFor;
 
 /// A server that lets everybody publish, as one behind a proxy has to be told. It waits for bodies that do not come for a
 /// shorter time than usual, since proxies may wait as long as it does.
 fn server() -> TestServer {
     TestServer::start(|config| {
         config.server.allow_anonymous_publish = true;
+        config.websocket.echo = EchoFor::On;
         config.http.body_timeout = Duration::from_secs(2);
     })
 }

@@ -16,6 +16,7 @@
 //! | peers that never read, peers behind a dead route | `silent` |
 //! | hundreds that never read under thousands of publications | `deaf` |
 
+mod bombs;
 mod crowd;
 mod crowded;
 mod deaf;

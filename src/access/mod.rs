@@ -62,6 +62,8 @@ pub struct AccessFacts<'a> {
 pub struct Access {
     /// Publish.
     pub may_publish: bool,
+    /// It comes directly from this machine, to a listener of this machine.
+    pub direct: bool,
     /// Who asks: operators see metrics and the list of channels, and empty histories.
     pub standing: Standing,
     /// The origin that [`cors_fields`] names; none when the request has none.
@@ -83,10 +85,9 @@ pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, H
             check_origin(origin, facts.host, policy)?;
         }
     }
-    let may_publish = policy.anonymous_publish
-        || standing == Standing::Operator
-        || (policy.listener_is_loopback && comes_directly(facts));
-    Ok(Access { may_publish, standing, cors_origin: cors_origin.map(Box::from) })
+    let direct = policy.listener_is_loopback && comes_directly(facts);
+    let may_publish = policy.anonymous_publish || standing == Standing::Operator || direct;
+    Ok(Access { may_publish, direct, standing, cors_origin: cors_origin.map(Box::from) })
 }
 
 /// Whether a request can be taken for one of a client on this machine. A proxy that hides itself whole cannot be told from

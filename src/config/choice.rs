@@ -15,6 +15,17 @@ pub enum FlushPath {
     Auto,
 }
 
+/// To whom `/echo` is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EchoFor {
+    /// Operators, and who may publish for coming directly from this machine.
+    Auto,
+    /// Everybody who may connect.
+    On,
+    /// Nobody.
+    Off,
+}
+
 /// What is logged: this and everything that matters more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
@@ -37,6 +48,12 @@ pub enum LogFormat {
     Text,
     /// For programs: one JSON object a line.
     Json,
+}
+
+impl EchoFor {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<EchoFor> =
+        OneOf(&[("auto", EchoFor::Auto), ("on", EchoFor::On), ("off", EchoFor::Off)]);
 }
 
 /// One of these words.

@@ -1,6 +1,6 @@
 //! The table of all knobs: name, type, default, unit, range, and the reason for each.
 
-use super::choice::{FlushPath, LogFormat, LogLevel};
+use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
 use super::secret::Key;
 use super::table::{Entry, joined, knobs};
@@ -141,8 +141,12 @@ knobs! {
         deflate_memory_bytes: usize = 64 * MIB, bytes(0, TIB);
         /// Whether binary messages are taken on channels. Without them a binary message is closed with 1003.
         binary: bool = true, Flag;
-        /// A message on /echo, which is for trying out and measuring large ones too.
-        echo_message_bytes: usize = 16 * MIB, bytes(128, GIB);
+        /// To whom /echo is open, which sends back what it is sent: "auto" to operators and, in open mode, to clients that
+        /// come directly from this machine; "on" to everybody who may connect, at their cost to all others; "off" to nobody.
+        echo: EchoFor = EchoFor::Auto, EchoFor::WORDS;
+        /// A message on /echo, which is for trying out and measuring larger ones than channels take. What is sent back is
+        /// as large and waits in memory; for the 16 MiB of conformance suites raise it.
+        echo_message_bytes: usize = MIB, bytes(128, GIB);
         /// Silence after which the server pings: shorter than the 30 to 60 s after which middleboxes forget a stream.
         ping_idle: Duration = 25 * SECOND, time(MILLISECOND, DAY);
         /// How long the answer to a ping may take before the connection counts as gone.
@@ -152,6 +156,9 @@ knobs! {
         /// From the first byte of a message or frame to its last, anew for each 64 KiB that have come, so that a large
         /// message has more time and a dripping one holds no connection for ever.
         message_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);
+        /// From the first byte of a message to its last, however steadily it comes, so that the memory for it is not held
+        /// for hours where large messages are taken.
+        message_deadline: Duration = 5 * MINUTE, time(MILLISECOND, DAY);
         /// Subprotocols that are accepted besides tidings.v1, and change nothing. Two that tutorials like to offer.
         subprotocols: Vec<String> = vec!["chat".to_owned(), "superchat".to_owned()], TOKEN;
         /// The answer to the plain text frame GET, as a well-known tutorial expects it.

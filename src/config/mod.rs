@@ -15,7 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use choice::{FlushPath, LogFormat, LogLevel};
+pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 pub use error::ConfigError;
 pub use kind::parse_address;
 pub use knobs::{

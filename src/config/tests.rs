@@ -20,7 +20,7 @@ fn the_defaults_are_those_of_the_design_and_pass_the_check() {
     config.check().expect("the defaults");
     assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().expect("an address")]);
     assert_eq!(config.websocket.message_bytes, 64 * KIB);
-    assert_eq!(config.websocket.echo_message_bytes, 16 * MIB);
+    assert_eq!(config.websocket.echo_message_bytes, MIB);
     assert_eq!(config.http.body_bytes, MIB);
     assert_eq!((config.http.head_bytes, config.http.headers, config.http.head_timeout.as_secs()), (16 * KIB, 100, 10));
     assert_eq!((config.websocket.ping_idle.as_secs(), config.websocket.pong_wait.as_secs()), (25, 10));

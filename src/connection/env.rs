@@ -4,7 +4,7 @@ use super::compression::{Budget, Deflating};
 use super::outbox::Spares;
 use crate::access::AccessPolicy;
 use crate::close::Reason;
-use crate::config::Config;
+use crate::config::{Config, EchoFor};
 use crate::hub::names::Names;
 use crate::journal::{Kind, Notes, Words};
 use crate::metrics::Counters;
@@ -40,6 +40,8 @@ pub struct Limits {
     pub frames: FrameLimits,
     /// Whether binary messages are taken there.
     pub binary: bool,
+    /// To whom `/echo` is open.
+    pub echo: EchoFor,
     /// Messages on `/echo`.
     pub echo_frames: FrameLimits,
     /// How messages may be compressed; `None` when they may not.
@@ -58,6 +60,8 @@ pub struct Limits {
     pub ping_idle: Ticks,
     /// From the first byte of a message to its last, for each 64 KiB of it.
     pub message_wait: Ticks,
+    /// From the first byte of a message to its last, however much of it there is.
+    pub message_wait_most: Ticks,
     /// From a ping to any byte.
     pub pong_wait: Ticks,
     /// For the closing handshake, and for the last bytes to be taken.
@@ -115,6 +119,7 @@ impl Limits {
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
             binary: config.websocket.binary,
+            echo: config.websocket.echo,
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
             deflate: deflating(config),
             outbox_bytes: config.delivery.outbox_bytes,
@@ -124,6 +129,7 @@ impl Limits {
             idle_wait: ticks(config.http.idle_timeout),
             ping_idle: ticks(config.websocket.ping_idle),
             message_wait: ticks(config.websocket.message_timeout),
+            message_wait_most: ticks(config.websocket.message_deadline),
             pong_wait: ticks(config.websocket.pong_wait),
             close_wait: ticks(config.websocket.close_wait),
             comment_idle: ticks(config.sse.comment),

@@ -186,12 +186,12 @@ impl Connection {
         }
     }
 
-    /// Bytes that may wait in the outbox after a write attempt. An echo may hold eight of its messages.
+    /// Bytes that may wait in the outbox after a write attempt. An echo may hold four of its messages.
     #[must_use]
     pub fn outbox_limit(&self, env: &Env) -> usize {
         match &self.state {
             State::Socket(socket) if socket.is_echo() => {
-                env.limits.outbox_bytes.max(8 * env.limits.echo_frames.message_bytes)
+                env.limits.outbox_bytes.max(4 * env.limits.echo_frames.message_bytes)
             }
             _ => env.limits.outbox_bytes,
         }
@@ -244,6 +244,13 @@ impl Connection {
             State::Stream(_) => Some(Reason::PeerClosed),
             State::Ending(reason, _) => Some(*reason),
         }
+    }
+
+    /// Whether what it is sent may be much larger than it looks, and is sent back: its turns may be much work.
+    #[must_use]
+    #[inline]
+    pub fn is_packed_echo(&self) -> bool {
+        matches!(&self.state, State::Socket(socket) if socket.is_echo() && socket.may_pack())
     }
 
     /// Whether a publication's text frame, put into the outbox, is all that a push to it takes.

@@ -9,6 +9,7 @@ use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
 use crate::close::Reason;
+use crate::config::EchoFor;
 use crate::hub::post::Form;
 use crate::hub::refusals::publishing_not_allowed;
 use crate::wire::deflate::Extension;
@@ -209,10 +210,27 @@ fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
 fn echo(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
     const ALLOW: &str = "GET, OPTIONS";
     match head.method {
+        Method::Get if !echo_is_open(access, env) => Plan::Refuse { error: echo_is_closed(), allow: None },
         Method::Get => upgrade(head, |_| Endpoint::Echo, rights, None, env),
         Method::Options => options(head, access, ALLOW),
         _ => not_allowed(head, ALLOW),
     }
+}
+
+fn echo_is_open(access: &Access, env: &Env) -> bool {
+    match env.limits.echo {
+        EchoFor::Auto => access.direct || access.standing == Standing::Operator,
+        EchoFor::On => true,
+        EchoFor::Off => false,
+    }
+}
+
+fn echo_is_closed() -> HeadError {
+    HeadError::new(
+        Reason::Forbidden,
+        "/echo is not open to this connection: without websocket.echo = \"on\" it is for operators, and for clients that \
+         come directly from this machine to a server in open mode; try /ws",
+    )
 }
 
 fn upgrade(

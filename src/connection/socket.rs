@@ -90,11 +90,11 @@ impl Socket {
         self.endpoint == Endpoint::Echo
     }
 
-    /// When what is under way must have come as a whole: the more of it is here, the later.
+    /// When what is under way must have come as a whole: the more of it is here, the later, up to an end.
     pub(super) fn message_deadline(&self, limits: &Limits) -> Ticks {
         let parts = self.decoder.received_bytes() / PROGRESS_BYTES + 1;
         let wait = limits.message_wait.saturating_mul(Ticks::try_from(parts).unwrap_or(Ticks::MAX));
-        self.begun.saturating_add(wait)
+        self.begun.saturating_add(wait.min(limits.message_wait_most))
     }
 
     /// Notes when something began: `incomplete` when part of a frame is left in the input. Memory is lent to echoes alone:

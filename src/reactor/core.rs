@@ -24,6 +24,7 @@ use crate::metrics::Counters;
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -85,6 +86,8 @@ pub(super) struct Core {
     pub(super) codec: Codec,
     pub(super) wheel: Wheel,
     pub(super) ready: Vec<u32>,
+    /// Those of them whose last turn was much work for the codec: they wait for all others.
+    pub(super) heavy: VecDeque<u32>,
     pub(super) dirty: Vec<u32>,
     pub(super) dead: Vec<u32>,
     /// Those of whom the kernel should tell more than it does.
@@ -121,6 +124,7 @@ impl Core {
             codec: setup.limits.codec(),
             wheel: Wheel::new(0),
             ready: Vec::new(),
+            heavy: VecDeque::new(),
             dirty: Vec::new(),
             dead: Vec::new(),
             deaf: Vec::new(),
@@ -248,7 +252,11 @@ impl Core {
     pub(super) fn make_ready<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if !entry.in_ready {
             entry.in_ready = true;
-            self.ready.push(slot);
+            if entry.is_heavy {
+                self.heavy.push_back(slot);
+            } else {
+                self.ready.push(slot);
+            }
         }
     }
 

@@ -110,6 +110,12 @@ impl<S: Socket> Engine<S> {
         self.core.settle(slot, entry);
     }
 
+    /// Bytes that compression and inflation were so far, and messages that came compressed.
+    #[cfg(test)]
+    pub(crate) fn codec_work(&self) -> (u64, u64) {
+        (self.core.codec.worked_bytes(), self.core.setup.counters.deflated_in.get())
+    }
+
     /// The phases from `read_ready` to `flush_dirty`.
     pub(crate) fn turn(&mut self) {
         self.read_ready(READ_BYTES_PER_TICK);
@@ -210,6 +216,7 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn is_busy(&self) -> bool {
         self.mailbox_has_more
             || !self.core.ready.is_empty()
+            || !self.core.heavy.is_empty()
             || !self.core.dirty.is_empty()
             || !self.inbox.receiver.is_empty()
     }

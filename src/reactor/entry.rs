@@ -87,6 +87,8 @@ pub(crate) struct Entry<S> {
     pub(crate) shut_down: bool,
     /// It is in the list of those to read.
     pub(crate) in_ready: bool,
+    /// Its last turn was much work for the codec.
+    pub(crate) is_heavy: bool,
     /// It is in the list of those to flush.
     pub(crate) in_dirty: bool,
     /// It is in the list of those to free, for this reason.
@@ -140,6 +142,7 @@ impl<S> Entries<S> {
             hears: Hears::Nothing,
             shut_down: false,
             in_ready: false,
+            is_heavy: false,
             in_dirty: false,
             dead: None,
             counted_as: None,

@@ -17,38 +17,65 @@ pub(super) const READ_BYTES_PER_TICK: u64 = 64 * 1024;
 /// Connections read in one tick before those bytes count: large messages share a tick too.
 const TURNS_PER_TICK_LEAST: usize = 4;
 
-/// Bytes inflated and compressed for one connection in one turn: a thousandth of them may have been sent.
-const CODEC_BYTES_PER_TURN: u64 = 1024 * 1024;
+/// Bytes inflated and compressed for one connection in one turn, and for all in one tick: a thousandth of them may have been
+/// sent. One message more may come on top, whatever its size.
+const CODEC_BYTES_PER_TURN: u64 = 256 * 1024;
+/// From so many on in one turn, a connection's next turn comes after those of all that were less work.
+const HEAVY_CODEC_BYTES: u64 = 64 * 1024;
 
 impl Core {
     /// Gives the connections on the list one turn each, until so many bytes were read. The others, and those with more to
-    /// do behind them, stay on the list for the next tick.
+    /// do behind them, stay on the list for the next tick. Those that were much work for the codec are on a list of their
+    /// own, of which each tick takes a little: a peer whose kilobytes are megabytes inflated keeps nobody waiting but its
+    /// like.
     pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8], bytes_most: u64) {
         let mut ready = std::mem::take(&mut self.ready);
         let before = self.setup.counters.bytes_in.get();
-        for place in 0..ready.len() {
+        let mut worked = 0;
+        let codec_most = if bytes_most == u64::MAX { u64::MAX } else { CODEC_BYTES_PER_TURN };
+        let mut place = 0;
+        while place < ready.len() {
             let read = self.setup.counters.bytes_in.get() - before;
-            if place >= TURNS_PER_TICK_LEAST && read >= bytes_most {
-                ready.drain(..place);
-                ready.append(&mut self.ready);
-                self.ready = ready;
-                return;
+            if (place >= TURNS_PER_TICK_LEAST && read >= bytes_most) || worked >= codec_most {
+                break;
             }
-            let slot = ready[place];
-            let Some(entry) = entries.get(slot) else { continue };
-            if !std::mem::take(&mut entry.in_ready) || entry.dead.is_some() {
-                continue;
-            }
-            let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
-            self.contain(slot, entry, |core, entry| core.turn(to, entry, scratch));
-            self.setup.postman.pay_wakes();
-            self.settle(slot, entry);
+            worked += self.read_one(ready[place], entries, scratch);
+            place += 1;
         }
-        // Keep the list's memory.
-        if self.ready.is_empty() {
+        if place < ready.len() {
+            ready.drain(..place);
+            ready.append(&mut self.ready);
+            self.ready = ready;
+        } else if self.ready.is_empty() {
+            // Keep the list's memory.
             ready.clear();
             self.ready = ready;
         }
+        for turn in 0..self.heavy.len() {
+            // One at least, or those that are less work could keep them waiting for ever.
+            if turn > 0 && worked >= codec_most {
+                break;
+            }
+            let Some(slot) = self.heavy.pop_front() else { break };
+            worked += self.read_one(slot, entries, scratch);
+        }
+    }
+
+    /// Gives one connection its turn; how many bytes of work it was for the codec.
+    fn read_one<S: Socket>(&mut self, slot: u32, entries: &mut Entries<S>, scratch: &mut [u8]) -> u64 {
+        let Some(entry) = entries.get(slot) else { return 0 };
+        if !std::mem::take(&mut entry.in_ready) || entry.dead.is_some() {
+            return 0;
+        }
+        let before = self.codec.worked_bytes();
+        let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
+        self.contain(slot, entry, |core, entry| core.turn(to, entry, scratch));
+        self.setup.postman.pay_wakes();
+        // After a panic the codec is a new one.
+        let worked = self.codec.worked_bytes().saturating_sub(before);
+        entry.is_heavy = worked >= HEAVY_CODEC_BYTES || entry.connection.is_packed_echo();
+        self.settle(slot, entry);
+        worked
     }
 
     fn turn<S: Socket>(&mut self, to: crate::hub::post::ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {

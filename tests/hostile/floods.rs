@@ -152,7 +152,7 @@ fn messages_of_endless_fragments_are_bounded_in_number_and_in_memory() {
 #[ignore = "run by tests/run hostile"]
 fn announced_lengths_cost_no_memory() {
     const SOCKETS: usize = 1_000;
-    let server = super::server("");
+    let server = super::server("websocket.echo_message_bytes = \"16 MiB\"");
     let witness = Witness::before_attack_on(&server);
     let long = |length: u64| [&[BINARY, 0xFF][..], &length.to_be_bytes(), &[0; 4], b"and little more"].concat();
     // What fits the limit may come; what never can is refused at its header.

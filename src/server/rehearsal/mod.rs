@@ -2,6 +2,8 @@
 //! and bytes, and for more connections than descriptors.
 
 #[cfg(test)]
+mod bombs;
+#[cfg(test)]
 mod deadlines;
 #[cfg(test)]
 mod tests;

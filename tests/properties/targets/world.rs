@@ -660,7 +660,7 @@ impl World {
     /// Law 7: what waits is at most the limit, one publication, and the answers that were under way.
     fn check_outbox(&self, slot: usize) {
         let client = &self.clients[slot];
-        let limit = self.settings.limits.outbox_bytes.max(8 * self.settings.limits.echo_frames.message_bytes);
+        let limit = self.settings.limits.outbox_bytes.max(4 * self.settings.limits.echo_frames.message_bytes);
         let answers = client.answers * ANSWER_BYTES + 4 * self.settings.hub.replay_bytes;
         let most = limit + self.settings.push_bytes + answers;
         let waiting = client.connection.outbox.len();

@@ -1,0 +1,54 @@
+//! `/echo`: to whom it is open, and that it is closed to everybody else with a word about the setting.
+
+use crate::support::frames::{RawSocket, TEXT, handshake, header};
+use crate::support::http::HttpClient;
+use crate::support::{OPERATOR, TestServer};
+use tidings::config::EchoFor;
+
+/// What a handshake at `/echo` with these fields is answered.
+fn status(server: &TestServer, fields: &[(&str, &str)]) -> u16 {
+    let mut client = HttpClient::connect(server.address());
+    client.raw.send(handshake("/echo", fields));
+    let answer = client.read_answer(false);
+    if answer.status != 101 {
+        assert_eq!(answer.code(), "forbidden");
+        assert!(answer.text().contains("websocket.echo"), "{}", answer.text());
+    }
+    answer.status
+}
+
+#[test]
+fn the_echo_is_open_to_those_who_come_directly_and_to_nobody_else_unless_asked_for() {
+    let forwarded = [("X-Forwarded-For", "203.0.113.9")];
+    let start = |echo: Option<EchoFor>, anonymous: bool| {
+        TestServer::start(|config| {
+            config.server.allow_anonymous_publish = anonymous;
+            if let Some(echo) = echo {
+                config.websocket.echo = echo;
+            }
+        })
+    };
+    // Being let publish is no reason to be sent anything back.
+    for anonymous in [false, true] {
+        let server = start(None, anonymous);
+        assert_eq!(status(&server, &[]), 101);
+        assert_eq!(status(&server, &forwarded), 403);
+        assert_eq!(status(&server, &[forwarded[0], OPERATOR]), 101);
+    }
+    let on = start(Some(EchoFor::On), false);
+    assert_eq!([status(&on, &[]), status(&on, &forwarded)], [101, 101]);
+    let off = start(Some(EchoFor::Off), true);
+    assert_eq!([status(&off, &[]), status(&off, &[OPERATOR])], [403, 403]);
+}
+
+#[test]
+fn a_message_of_a_mebibyte_comes_back_and_one_more_byte_does_not() {
+    let server = TestServer::start(|_| {});
+    let mut socket = RawSocket::open(server.address(), "/echo");
+    let text = vec![b'e'; 1 << 20];
+    socket.send(TEXT, &text);
+    assert!(socket.next() == Some((TEXT, text)));
+    socket.raw.send([header(TEXT, (1 << 20) + 1), vec![0; 4]].concat());
+    let (code, reason) = socket.read_close();
+    assert_eq!((code, reason.split(':').next()), (Some(1009), Some("message_too_big")));
+}
