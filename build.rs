@@ -17,9 +17,24 @@ const MARK: &str = "/v/VERSION/";
 /// The browser client stands in parts, in this folder and in this order. Users have one file to load: what they are served is
 /// all of them between two lines of its kind.
 const CLIENT: &str = "client";
-const PARTS: [&str; 6] = ["settings.js", "surroundings.js", "frames.js", "channel.js", "connection.js", "tidings.js"];
-const KINDS: [(&str, &str, &str); 1] =
-    [("tidings.js", "", "export { Tidings, TidingsError };\nexport default Tidings;\n")];
+const PARTS: [&str; 8] = [
+    "settings.js",
+    "surroundings.js",
+    "frames.js",
+    "request.js",
+    "channel.js",
+    "connection.js",
+    "messages.js",
+    "tidings.js",
+];
+const KINDS: [(&str, &str, &str); 2] = [
+    ("tidings.js", "const SCRIPT = import.meta.url;\n", "export { Tidings, TidingsError };\nexport default Tidings;\n"),
+    (
+        "tidings.global.js",
+        "(() => {\n'use strict';\nconst SCRIPT = globalThis.document?.currentScript?.src;\n",
+        "Object.assign(globalThis, { Tidings, TidingsError });\n})();\n",
+    ),
+];
 
 /// What pages may load, run and connect to: nothing from anywhere else, and of what is inline only what was here when this
 /// was built.

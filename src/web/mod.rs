@@ -163,6 +163,21 @@ mod tests {
             assert_eq!(find(nothing), None, "{nothing}");
         }
         let client: Vec<&str> = ASSETS.iter().filter(|asset| asset.is_client()).map(|asset| asset.path).collect();
-        assert!(client.contains(&"/tidings.js"), "{client:?}");
+        assert_eq!(client, ["/tidings.global.js", "/tidings.js"]);
+    }
+
+    /// Both come from the same parts, which build.rs puts between lines of their kind.
+    #[test]
+    fn the_client_is_a_module_and_a_classic_script() {
+        let [script, module] = ["/tidings.global.js", "/tidings.js"]
+            .map(|path| text_of(find(path).expect("a kind of the browser client").asset));
+        assert!(module.ends_with("export { Tidings, TidingsError };\nexport default Tidings;\n"));
+        assert!(script.starts_with("(() => {") && script.ends_with("})();\n"));
+        for line in script.lines() {
+            assert!(!line.starts_with("import ") && !line.starts_with("export "), "a classic script holds: {line}");
+        }
+        let shared = |text: &'static str| text[text.find("// The browser client").expect("its head")..].len();
+        assert!(shared(script).abs_diff(shared(module)) < 100, "they differ by more than their last lines");
+        assert!(shared(module) > 10_000);
     }
 }

@@ -1,27 +1,27 @@
 // Our browser client in real Chromium, without the pages around it: node browser-client.mjs PATH/TO/tidings
 // CHROMIUM names another browser binary.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { pathToFileURL } from 'node:url';
+import { WebSocketServer } from 'ws';
+import { startChromium } from './chrome.mjs';
 import { checks, equal, post, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node browser-client.mjs PATH/TO/tidings');
 
-const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
-
 const { check, finish } = checks();
-const profile = mkdtempSync(path.join(tmpdir(), 'tidings-e2e-'));
-const browser = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
+const folder = mkdtempSync(path.join(tmpdir(), 'tidings-e2e-'));
+const browser = await startChromium();
 const server = await startServer(binary);
+const socketUrl = `${server.url.replace('http', 'ws')}/ws`;
 
 /** A page of the server with a client that subscribes `channel` and keeps what it hears in `seen`. */
 async function openClient(channel, base = server.url) {
-  const page = await browser.newPage();
-  await page.goto(`${base}/tutorial`);
+  const page = await browser.open(`${base}/tutorial`);
   await page.evaluate(async (name) => {
     const { Tidings } = await import('/tidings.js');
     const seen = { heard: [], states: [], errors: [] };
@@ -52,17 +52,101 @@ await check('a browser that goes offline lets go at once, and is back with what 
   const { page, seen } = await openClient('network');
   // The page hears of it after the client, which listened first.
   await page.evaluate(() => globalThis.addEventListener('offline', () => { globalThis.then = globalThis.tidings.state; }));
-  await browser.setOffline(true);
+  await browser.context.setOffline(true);
   await until(async () => (await seen()).states.includes('waiting'), 'the state waiting');
   equal(await page.evaluate(() => globalThis.then), 'waiting', 'the state when the page heard of it');
   await post(server.url, 'network', 'missed');
-  await browser.setOffline(false);
+  await browser.context.setOffline(false);
   await until(async () => (await seen()).heard.length === 1, 'what was missed');
   equal((await seen()).heard, ['missed'], 'publications');
   await page.close();
 });
 
-await browser.close();
+/** A web server of our own on a loopback name, whose pages are of another origin than the server's. */
+async function startPages(content) {
+  const pages = http.createServer((_, response) => response.setHeader('Content-Type', 'text/html').end(content));
+  await new Promise((resolve) => pages.listen(0, '127.0.0.1', resolve));
+  return { url: `http://localhost:${pages.address().port}/`, end: () => pages.close() };
+}
+
+const CONVERSATION = `
+  const heard = [];
+  const subscription = tidings.subscribe('classic', (data) => heard.push(data));
+  subscription.ready.then(() => tidings.publish('classic', 'spoken')).then(async () => {
+    while (!heard.length) await new Promise((resolve) => setTimeout(resolve, 10));
+    done({ heard, url: tidings.url, state: tidings.state });
+  }).catch((error) => done({ error: error.message }));`;
+
+await check('a page that is opened as a file loads the classic script, and its client finds the server that it came from', async () => {
+  const dev = await startServer(binary, 0, ['--dev']);
+  const file = path.join(folder, 'page.html');
+  writeFileSync(file, `<!doctype html><meta charset="utf-8"><title>A file</title><script src="${dev.url}/tidings.global.js"></script>
+    <script>const tidings = new Tidings(); const done = (found) => { globalThis.found = found; };${CONVERSATION}</script>`);
+  const page = await browser.open(pathToFileURL(file).href);
+  const found = await until(() => page.evaluate(() => globalThis.found), 'what the page found');
+  equal(found, { heard: ['spoken'], url: `${dev.url.replace('http', 'ws')}/ws`, state: 'open' }, 'the page');
+  equal(await page.evaluate(() => [typeof Tidings, typeof TidingsError, typeof DEFAULTS, typeof Channel]), ['function', 'function', 'undefined', 'undefined'], 'globals');
+  await page.close();
+  await dev.end();
+});
+
+for (const [kind, load] of [
+  ['module', `import Tidings from '${server.url}/tidings.js';`],
+  ['classic', `importScripts('${server.url}/tidings.global.js');`],
+]) {
+  await check(`the client runs in a ${kind} worker`, async () => {
+    const pages = await startPages('<!doctype html><title>Workers</title>');
+    const page = await browser.open(pages.url);
+    const code = `${load} const tidings = new Tidings('${socketUrl}'); const done = (found) => postMessage(found);${CONVERSATION}`;
+    const found = await page.evaluate(([text, type]) => new Promise((resolve, reject) => {
+      const worker = new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type });
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(`the worker failed: ${message}`));
+    }), [code, kind]);
+    equal([found.error, found.state, found.heard?.at(-1)], [undefined, 'open', 'spoken'], 'the worker');
+    await page.close();
+    pages.end();
+  });
+}
+
+await check('a connection that is refused with 4403 says the server’s sentence, and retry() comes back', async () => {
+  const strict = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (offered) => [...offered][0] });
+  await new Promise((resolve) => strict.once('listening', resolve));
+  let refuses = true;
+  strict.on('connection', (socket) => {
+    if (refuses) return socket.close(4403, 'origin_not_allowed: pages from http://localhost may not connect');
+    return socket.on('message', (text) => socket.send(JSON.stringify({ id: JSON.parse(text).id, status: 200, channel: 'x', epoch: 'epoch001', offset: 0, publications: [] })));
+  });
+  const pages = await startPages('<!doctype html><title>Refused</title>');
+  const page = await browser.open(pages.url);
+  const found = await page.evaluate(async ([client, url]) => {
+    const { Tidings } = await import(client);
+    const tidings = new Tidings(url);
+    const errors = [];
+    tidings.on('error', ({ channel, error, final }) => errors.push([channel, error.code, error.status, error.message, final]));
+    const wait = new Promise((resolve) => tidings.on('waiting', ({ wait: ms, at }) => resolve([ms >= 10_000, at > performance.now()])));
+    const post = await tidings.post('x', 1).catch(({ code }) => code);
+    const waits = await wait;
+    globalThis.tidings = tidings;
+    return { errors, post, waits, state: tidings.state };
+  }, [`${server.url}/tidings.js`, `ws://127.0.0.1:${strict.address().port}/ws`]);
+  const sentence = 'pages from http://localhost may not connect';
+  equal(found, { errors: [[null, 'origin_not_allowed', 403, sentence, true]], post: 'origin_not_allowed', waits: [true, true], state: 'refused' }, 'the page');
+  refuses = false;
+  equal(await page.evaluate(() => {
+    const again = new Promise((resolve) => globalThis.tidings.on('open', resolve));
+    globalThis.tidings.retry();
+    return again.then(() => globalThis.tidings.post('x', 2)).then(({ status }) => status);
+  }), 200, 'a post after retry()');
+  await page.close();
+  pages.end();
+  strict.clients.forEach((socket) => socket.terminate());
+  strict.close();
+});
+
+await check('no page met an error or its content security policy', () => equal(browser.faults, [], 'faults'));
+
+await browser.end();
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
-rmSync(profile, { recursive: true, force: true });
+rmSync(folder, { recursive: true, force: true });
 finish();

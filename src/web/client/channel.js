@@ -5,10 +5,12 @@ class Listener {
   offset = 0; // of the last publication it was handed
   waiting = null; // publications that wait until its past has come
   heeded = false; // whether anybody has asked for `ready`, and so hears of a refusal
+  forget = () => {}; // ends the wait for its signal
   #settled = false;
 
-  constructor(fn) {
-    this.fn = fn;
+  /** `ended(error)` hears when nothing comes any more. */
+  constructor(fn, ended) {
+    Object.assign(this, { fn, ended: ended ?? (() => {}), loops: Boolean(ended) });
     this.#renew();
   }
 
@@ -29,7 +31,8 @@ class Listener {
     if (this.#settled) this.#renew();
     this.#settled = true;
     this.fail(error);
-    if (!final) this.#renew();
+    if (final) this.ended(error);
+    else this.#renew();
   }
 
   hand(publication) {
@@ -37,7 +40,7 @@ class Listener {
     try {
       this.fn(publication.data, publication);
     } catch (error) {
-      setTimeout(() => { throw error; }); // shown in the console, without harming the other listeners
+      report(error);
     }
   }
 }

@@ -1,9 +1,13 @@
 // The browser client of Tidings: one small file, no dependencies.
 //
-//   import Tidings from '/tidings.js';
-//   const tidings = new Tidings();
-//   tidings.get('news', (data, publication) => console.log(publication.offset, data), { last: 10 });
-//   await tidings.post('news', { hello: 'world' });
+//   import Tidings from '/tidings.js';            // or, as a classic script: <script src="/tidings.global.js"></script>
+//   const tidings = new Tidings();                // outside a page of the server: new Tidings('ws://127.0.0.1:8080/ws')
+//   tidings.subscribe('news', (data, publication) => console.log(publication.offset, data), { last: 10 });
+//   await tidings.publish('news', { hello: 'world' });
+//   for await (const { data } of tidings.messages('news')) console.log(data);
+//
+// subscribe and publish are called get and post, too, as in the protocol. It runs in pages and workers, in Node from 22 (from 20
+// with { WebSocket } of the npm package ws), Deno and Bun.
 //
 // It reconnects by itself and resumes each channel where it stood. Every publication is handed over exactly once and in
 // order, or a 'gap' event says that some could not be recovered. A post that was not answered when the connection broke
@@ -23,7 +27,7 @@ const DEFAULTS = {
   answer: 10_000, // and if it says nothing for this long, the connection is replaced
   queue: 100, // requests kept while disconnected; more are rejected with `queue_full`
   resends: 8, // a request that was the oldest unanswered one when this many connections broke is rejected
-  WebSocket: globalThis.WebSocket, // another implementation, for Node before 22
+  WebSocket: undefined, // another implementation than the global one, for Node before 22
 };
 
 /** What a client may send until the server has told its own limits: the server's defaults. */

@@ -1,4 +1,5 @@
-// What the client needs of its surroundings, and what it does where that is missing.
+// What the client needs of its surroundings, and what it does where that is missing: pages, workers, Node, Deno and Bun differ.
+// Nowhere missing, and needed: URL, TextEncoder, atob, timers.
 
 /** Milliseconds that only grow. The date of a computer may be set back by an hour; a wait must not become an hour longer. */
 const now = (() => {
@@ -18,4 +19,73 @@ function listen(handlers) {
   if (!globalThis.addEventListener) return () => {};
   for (const [name, fn] of Object.entries(handlers)) globalThis.addEventListener(name, fn);
   return () => Object.entries(handlers).forEach(([name, fn]) => globalThis.removeEventListener(name, fn));
+}
+
+/** An error of somebody else's code: shown in the console, without harming what called it. */
+const report = (error) => void setTimeout(() => { throw error; });
+
+const Target = globalThis.EventTarget ?? class {
+  #listeners = [];
+
+  addEventListener(name, fn) {
+    if (!this.#listeners.some((each) => each.name === name && each.fn === fn)) this.#listeners.push({ name, fn });
+  }
+
+  removeEventListener(name, fn) {
+    this.#listeners = this.#listeners.filter((each) => each.name !== name || each.fn !== fn);
+  }
+
+  dispatchEvent(event) {
+    for (const { name, fn } of this.#listeners) {
+      if (name === event.type) try { fn.call(this, event); } catch (error) { report(error); }
+    }
+    return true;
+  }
+};
+
+function eventOf(name, detail) {
+  if (!globalThis.EventTarget) return { type: name, detail };
+  return globalThis.CustomEvent ? new CustomEvent(name, { detail }) : Object.assign(new Event(name), { detail });
+}
+
+/** A key that nobody else makes up: without a source of true randomness, out of the time and many small pieces of chance. */
+function randomKey() {
+  const bytes = new Uint8Array(16);
+  if (globalThis.crypto?.getRandomValues) crypto.getRandomValues(bytes);
+  else for (let index = 0; index < bytes.length; index++) bytes[index] = Math.random() * 256;
+  const time = globalThis.crypto ? '' : Date.now().toString(16);
+  return time + Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Calls `fn(reason)` when the signal aborts, or has aborted; returns a function that forgets it. */
+function onAbort(signal, fn) {
+  if (!signal) return () => {};
+  const abort = () => fn(signal.reason ?? new TidingsError(0, 'aborted', 'it was aborted'));
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  return () => signal.removeEventListener('abort', abort);
+}
+
+/**
+ * The full address of `url`. What is not full is taken as the page's, or the worker's; where these have none that could be
+ * meant (a page opened as a file, Deno), as that of the server which this script came from.
+ */
+function addressOf(url) {
+  const base = [globalThis.location?.href, globalThis.origin, SCRIPT].find((each) => /^https?:/.test(each));
+  let full;
+  try {
+    full = new URL(url, base);
+  } catch {
+    throw new TypeError(`“${url}” is no full address, and there is no page of a server here to complete it: write new Tidings('ws://127.0.0.1:8080/ws')`);
+  }
+  full.protocol = full.protocol.replace(/^http/, 'ws');
+  full.hash = '';
+  if (!/^wss?:$/.test(full.protocol)) throw new TypeError(`“${url}” is no address of a server: it begins with ws:, wss:, http: or https:`);
+  return full.href;
+}
+
+function webSocketOf(options) {
+  const found = options.WebSocket ?? globalThis.WebSocket;
+  if (typeof found === 'function') return found;
+  throw new TypeError('there is no WebSocket here: use Node 22 or later, or give one, such as that of the npm package ws: new Tidings(url, { WebSocket })');
 }

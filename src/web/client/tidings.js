@@ -10,7 +10,7 @@
  *   whole connection. If nobody listens to these, nor to a subscription's `ready`, they are written to the console;
  * - `frame` {dir: 'in'|'out', data: string|Uint8Array, size, time}: each frame, for showing.
  */
-class Tidings extends EventTarget {
+class Tidings extends Target {
   #options; #connection; #next = 1; #counts = { frame: 0, error: 0 }; #refusal = null; #limits = LIMITS; #suspectsLimits = false;
   #pending = new Map(); // requests without an answer, by id; they outlive connections
   #channels = new Map(); // subscribed channels, by name; so do these
@@ -18,10 +18,8 @@ class Tidings extends EventTarget {
 
   constructor(url = '/ws', options = {}) {
     super();
-    this.#options = { ...DEFAULTS, ...options };
-    const full = new URL(url, globalThis.location?.href);
-    full.protocol = full.protocol.replace(/^http/, 'ws');
-    this.url = full.href;
+    this.#options = { ...DEFAULTS, ...options, WebSocket: webSocketOf(options) };
+    this.url = addressOf(url);
     this.connection = undefined; // the server's public name for this connection, once it has told it
     this.#connection = new Connection(this.url, this.#options, this.#hooks());
     try {
@@ -51,35 +49,74 @@ class Tidings extends EventTarget {
   /**
    * Subscribes: `fn(data, publication)` for each publication, first those that `since` ('epoch:offset') or `last` (a count)
    * asks for. Binary data arrives as a Uint8Array. `binary: true` asks the server for binary frames instead of base64.
-   * Returns { channel, position, ready, close() }. `ready` resolves with the server's first answer. A refusal rejects it and is an
-   * `error` event; one that may pass (429, 5xx) is asked again, and `ready` then stands for that.
+   * Returns { channel, position, ready, close() }; `signal`, an AbortSignal, closes it as well. `ready` resolves with the
+   * server's first answer. A refusal rejects it and is an `error` event; one that may pass (429, 5xx) is asked again, and
+   * `ready` then stands for that.
+   * @param {string} channel
+   * @param {(data: any, publication: {channel: string, offset: number, data: any, event?: string, time?: number}) => void} fn
+   * @param {{since?: string, last?: number, binary?: boolean, signal?: AbortSignal}} [options]
    */
-  get(channel, fn, { since, last, binary = false } = {}) {
-    let entry = this.#channels.get(String(channel));
-    const listener = new Listener(fn);
-    const first = !entry;
-    if (first) entry = this.#enter(String(channel), { since, last, binary });
-    else if (entry.live) listener.answered(entry.answer);
-    entry.listeners.add(listener);
-    if (!first && (since !== undefined || last !== undefined)) entry.catchUp(listener, { since, last });
-    return {
-      channel: entry.name,
+  subscribe(channel, fn, options = {}) {
+    if (typeof fn !== 'function') throw new TypeError('subscribe needs a function that takes the publications; history() and messages() do without');
+    return this.#listen(channel, new Listener(fn), options);
+  }
+
+  /** The same as `subscribe`. */
+  get(channel, fn, options) { return this.subscribe(channel, fn, options); }
+
+  /**
+   * The publications of a channel for `for await (const { data, offset } of tidings.messages('news'))`, with the options of
+   * `subscribe`. It subscribes at once and ends with the loop; it throws if the subscription is refused for good or aborted,
+   * and where more than `buffer` publications wait for a loop that is slow.
+   * @param {string} channel
+   * @param {{since?: string, last?: number, binary?: boolean, signal?: AbortSignal, buffer?: number}} [options]
+   * @returns {AsyncIterableIterator<{channel: string, offset: number, data: any, event?: string}>}
+   */
+  messages(channel, { buffer = 1000, ...options } = {}) {
+    return new Messages(buffer, (fn, ended) => {
+      const subscription = this.#listen(channel, new Listener(fn, ended), options);
+      return { close: subscription.close, get ready() { return subscription.ready; }, get position() { return subscription.position; } };
+    });
+  }
+
+  #listen(channel, listener, { since, last, binary = false, signal }) {
+    const name = String(channel);
+    let entry = this.#channels.get(name);
+    const close = () => this.#leave(entry, listener, new TidingsError(0, 'closed', 'the subscription was closed'));
+    const subscription = {
+      channel: name,
       get ready() {
         listener.heeded = true;
         return listener.ready;
       },
-      get position() { return entry.position; },
-      close: () => this.#leave(entry, listener, new TidingsError(0, 'closed', 'the subscription was closed')),
+      get position() { return entry ? entry.position : since; },
+      close,
     };
+    if (signal?.aborted || this.state === 'closed') {
+      listener.refused(signal?.aborted ? signal.reason : new TidingsError(0, 'closed', 'the client was closed'), true);
+      return subscription;
+    }
+    const first = !entry;
+    if (first) entry = this.#enter(name, { since, last, binary });
+    else if (entry.live) listener.answered(entry.answer);
+    entry.listeners.add(listener);
+    listener.forget = onAbort(signal, (reason) => this.#leave(entry, listener, reason));
+    if (!first && (since !== undefined || last !== undefined)) entry.catchUp(listener, { since, last });
+    return subscription;
   }
 
   /**
    * Publishes `data`: any JSON value, or an ArrayBuffer, typed array or Blob as binary. Resolves with { channel, epoch,
    * offset }. `key` is made up unless given; `key: false` sends none, and then a post cut off by a lost connection is
-   * rejected instead of being sent again. `excludeSelf` keeps the publication from coming back to this page.
-   * What cannot be written as JSON, or is larger than the server takes, is rejected at once.
+   * rejected instead of being sent again. `excludeSelf` keeps the publication from coming back to this page. What cannot be
+   * written as JSON, or is larger than the server takes, is rejected at once. `signal` ends the wait for the answer; what
+   * has been sent may still be published.
+   * @param {string} channel
+   * @param {any} data
+   * @param {{event?: string, key?: string | false, excludeSelf?: boolean, signal?: AbortSignal}} [options]
+   * @returns {Promise<{channel: string, epoch: string, offset: number}>}
    */
-  async post(channel, data, { event, key = randomKey(), excludeSelf } = {}) {
+  async publish(channel, data, { event, key = randomKey(), excludeSelf, signal } = {}) {
     const request = { method: 'POST', path: pathOf(channel), event, key: key || undefined, exclude_self: excludeSelf || undefined };
     if (globalThis.Blob && data instanceof Blob) {
       checkFrame({ byteLength: data.size }, this.#limits); // before it is read into memory
@@ -87,19 +124,22 @@ class Tidings extends EventTarget {
     }
     const body = bytesOf(data);
     const passes = excludeSelf && String(channel);
-    return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key), passes });
+    return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key), passes, signal });
   }
 
+  /** The same as `publish`. */
+  post(channel, data, options) { return this.publish(channel, data, options); }
+
   /** What the channel remembers, without subscribing: { channel, epoch, offset, recovered, publications }. */
-  async history(channel, { since, last, limit } = {}) {
-    const answer = await this.#request({ method: 'GET', path: pathOf(channel), once: true, since, last, limit });
+  async history(channel, { since, last, limit, signal } = {}) {
+    const answer = await this.#request({ method: 'GET', path: pathOf(channel), once: true, since, last, limit }, { signal });
     answer.publications?.forEach(unpack);
     return answer;
   }
 
-  /** Empties the channel's history (for administrators). */
-  async delete(channel) {
-    return this.#request({ method: 'DELETE', path: pathOf(channel) });
+  /** Empties the channel's history (for operators). */
+  async delete(channel, { signal } = {}) {
+    return this.#request({ method: 'DELETE', path: pathOf(channel) }, { signal });
   }
 
   /** Makes the next attempt now: of the connection, or of subscriptions that were refused and wait. */
@@ -114,18 +154,18 @@ class Tidings extends EventTarget {
     if (this.state === 'closed') return;
     this.#connection.close();
     const error = new TidingsError(0, 'closed', 'the client was closed');
-    for (const request of this.#pending.values()) request.reject(error);
+    for (const request of [...this.#pending.values()]) request.fail(error);
     for (const entry of this.#channels.values()) {
       clearTimeout(entry.timer);
-      for (const listener of entry.listeners) listener.refused(error, true);
+      for (const listener of [...entry.listeners]) this.#leave(entry, listener, error);
     }
-    for (const map of [this.#pending, this.#channels, this.#sent]) map.clear();
+    for (const map of [this.#channels, this.#sent]) map.clear();
     this.#emit('close', { code: 1000, reason: '', label: 'closed', message: error.message });
     this.#emit('state', { state: 'closed' });
   }
 
   #emit(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
+    this.dispatchEvent(eventOf(name, detail));
   }
 
   #hooks() {
@@ -174,7 +214,7 @@ class Tidings extends EventTarget {
     }
     if (close.fault) oldest?.answered(close.fault);
     else if (close.silent) oldest?.suspected?.(close);
-    for (const request of cut) this.#reject(request, new TidingsError(0, 'connection_lost', 'the connection broke before the answer came'));
+    for (const request of cut) request.fail(new TidingsError(0, 'connection_lost', 'the connection broke before the answer came'));
     if (close.refusal) this.#refused(errorOf(close.refusal));
     const { code, reason, label, message } = close;
     this.#emit('close', { code, reason, label, message });
@@ -185,7 +225,7 @@ class Tidings extends EventTarget {
     const final = isFinal(error.status);
     if (final) {
       this.#refusal = error;
-      for (const request of [...this.#pending.values()]) this.#reject(request, error);
+      for (const request of [...this.#pending.values()]) request.fail(error);
       for (const entry of this.#channels.values()) for (const listener of entry.listeners) listener.refused(error, false);
     }
     this.#fail({ error, final });
@@ -193,7 +233,7 @@ class Tidings extends EventTarget {
 
   /** An error event, or, since nobody listens, a line in the console. */
   #fail(detail, heeded = false) {
-    if (!this.#counts.error && !heeded) console.error(`tidings: ${detail.channel === undefined ? this.url : `channel ${detail.channel}`}: ${detail.error.message}`);
+    if (!this.#counts.error && !heeded) globalThis.console?.error(`tidings: ${detail.channel === undefined ? this.url : `channel ${detail.channel}`}: ${detail.error.message}`);
     this.#emit('error', detail);
   }
 
@@ -216,7 +256,8 @@ class Tidings extends EventTarget {
     this.#send(id, JSON.stringify({ id, method, path }), { answered });
   }
 
-  #request(request, { data, body = null, again = true, passes } = {}) {
+  #request(request, { data, body = null, again = true, passes, signal } = {}) {
+    if (signal?.aborted) throw signal.reason;
     if (this.state === 'closed') throw new TidingsError(0, 'closed', 'the client was closed');
     if (this.state === 'refused') throw this.#refusal;
     if (this.state !== 'open' && this.#pending.size >= this.#options.queue) {
@@ -225,25 +266,15 @@ class Tidings extends EventTarget {
     const id = this.#next++;
     const frame = frameOf({ id, ...request }, data, body);
     checkFrame(frame, this.#limits);
-    return new Promise((resolve, reject) => {
-      const entry = { id, frame, again, resolve, reject, breaks: 0 };
-      entry.answered = (answer) => {
-        this.#pending.delete(id);
-        if (answer.status >= 400) return reject(errorOf(answer));
-        if (passes) this.#channels.get(passes)?.passed(answer);
-        return resolve(answer);
-      };
-      entry.suspected = () => {
-        if (++entry.breaks < this.#options.resends) return;
-        this.#reject(entry, new TidingsError(0, 'connection_lost', `${entry.breaks} connections broke before the answer came`));
-      };
-      this.#pending.set(id, entry);
-      this.#post(entry);
-    });
-  }
-
-  #reject(request, error) {
-    if (this.#pending.delete(request.id)) request.reject(error);
+    const done = (answer) => {
+      this.#pending.delete(id);
+      if (answer && passes) this.#channels.get(passes)?.passed(answer);
+    };
+    const waiting = new Request(id, frame, { again, resends: this.#options.resends, done });
+    this.#pending.set(id, waiting);
+    waiting.forget = onAbort(signal, (reason) => waiting.fail(reason));
+    this.#post(waiting);
+    return waiting.promise;
   }
 
   /** Sends a request, again or for the first time; another server may have said meanwhile that it takes less. */
@@ -251,11 +282,10 @@ class Tidings extends EventTarget {
     if (this.state !== 'open' || !this.#pending.has(request.id)) return;
     try {
       checkFrame(request.frame, this.#limits);
+      this.#send(request.id, request.frame, request);
     } catch (error) {
-      this.#reject(request, error);
-      return;
+      request.fail(error);
     }
-    this.#send(request.id, request.frame, request);
   }
 
   /** Begins a subscription, or refuses one that cannot be asked for. */
@@ -319,13 +349,21 @@ class Tidings extends EventTarget {
   /** Tells everybody who waits for a subscription that it was refused. */
   #tell(entry, error, final) {
     const listeners = [...entry.listeners];
-    for (const listener of listeners) listener.refused(error, final);
-    this.#fail({ channel: entry.name, error, final }, listeners.every(({ heeded }) => heeded));
+    for (const listener of listeners) {
+      if (final) {
+        entry.listeners.delete(listener);
+        listener.forget();
+      }
+      listener.refused(error, final);
+    }
+    this.#fail({ channel: entry.name, error, final }, listeners.every(({ heeded, loops }) => heeded || (final && loops)));
   }
 
   #leave(entry, listener, error) {
-    if (!entry.listeners.delete(listener)) return;
-    if (!entry.live) listener.refused(error, true);
+    if (!entry?.listeners.delete(listener)) return;
+    listener.forget();
+    if (entry.live) listener.ended(error);
+    else listener.refused(error, true);
     if (entry.listeners.size || this.#channels.get(entry.name) !== entry) return;
     clearTimeout(entry.timer);
     this.#channels.delete(entry.name);
@@ -357,5 +395,3 @@ class Tidings extends EventTarget {
     this.#emit('gap', { channel, position: `${epoch}:${offset}` });
   }
 }
-
-const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
