@@ -106,7 +106,7 @@ class Channel {
     this.offset = offset;
     for (const listener of this.listeners) {
       this.release(listener, false);
-      listener.offset = offset;
+      listener.offset = listener.waiting ? 0 : offset; // what waits for its past has been handed nothing yet
     }
   }
 

@@ -163,6 +163,20 @@ test('a second listener gets all of its past, page by page, and then what came m
   assert.deepEqual([late, gaps, asks.length], [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [], 3]);
 });
 
+test('a second listener that comes before the first answer gets its past, too', async () => {
+  const server = fakeServer((request) => {
+    if (request.once) return { epoch: 'epoch001', offset: 10, publications: publications(8, 10) };
+    return request.method === 'GET' && request.path.startsWith('/channels/') ? standing(10) : undefined;
+  });
+  tidings = new Tidings('ws://server.test/ws', { WebSocket: server.WebSocket });
+  const late = [];
+  tidings.get('news', (data) => heard.push(data));
+  tidings.get('news', (data) => late.push(data), { last: 3 });
+  await settle();
+  server.connections[0].tell({ channel: 'news', offset: 11, data: 11 });
+  assert.deepEqual([heard, late], [[11], [8, 9, 10, 11]]);
+});
+
 test('a reset while a second listener waits for its past loses nothing of the new epoch', async () => {
   const { push, server } = await subscribe([standing(10)]);
   let held = null;
