@@ -1,7 +1,7 @@
 // One WebSocket after the other: when to connect, how long to wait, and whether the server still lives.
 
 class Connection {
-  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #refusals = 0; #openedAt = null; #heard = 0; #asked = null;
+  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #refusals = 0; #openedAt = null; #heard = 0; #asked = null; #asks = 0;
   #state = 'closed'; #told = 'closed'; #stop = () => {};
 
   /** `owner` hears `opened()`, `received(data)`, `broke(close)`, `changed(state)` and `waits(wait)`, and asks the server by `ask()`. */
@@ -23,7 +23,7 @@ class Connection {
     this.#timer = setTimeout(() => this.#drop(0, 'no handshake in time'), this.#options.connectTimeout);
     socket.onopen = () => this.#opened();
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#drop(event.code, event.reason);
+    socket.onclose = (event) => this.#drop(event.code ?? 1006, event.reason ?? '');
     socket.onerror = () => {}; // a close follows
     this.#tell();
   }
@@ -61,8 +61,8 @@ class Connection {
 
   #opened() {
     clearTimeout(this.#timer);
-    this.#openedAt = this.#heard = now();
-    this.#asked = null;
+    this.#openedAt = now();
+    this.#hear();
     this.#state = 'open';
     this.#guard();
     this.#tell();
@@ -70,10 +70,15 @@ class Connection {
   }
 
   #receive(data) {
-    this.#heard = now();
-    this.#asked = null;
+    this.#hear();
     this.#refusals = 0;
     this.#owner.received(typeof data === 'string' ? data : new Uint8Array(data));
+  }
+
+  #hear() {
+    this.#heard = now();
+    this.#asked = null;
+    this.#asks = 0;
   }
 
   /** Lets go of the socket, whatever its state: a dead network would keep `close` waiting. */
@@ -123,8 +128,8 @@ class Connection {
 
   /** The network or the page came back: do not wait for a timer that slept as well. */
   #wake() {
-    if (this.#state === 'open') return this.#ask();
-    return this.retry();
+    if (this.#state !== 'open') this.retry();
+    else if (this.#asked === null) this.#ask();
   }
 
   /** One timer watches for silence: until the question is due, then until its answer is. */
@@ -132,13 +137,14 @@ class Connection {
     const { silence, answer } = this.#options;
     const late = now() - (this.#asked === null ? this.#heard + silence : this.#asked + answer);
     if (late < 0) this.#watch = setTimeout(() => this.#guard(), -late);
-    else if (this.#asked !== null && late < answer) this.#drop(0, 'no answer to livez');
-    else this.#ask(); // also where this timer slept for so long that the answer may have come and not been read
+    else if (this.#asked !== null && (late < answer || this.#asks > 1)) this.#drop(0, 'no answer to livez');
+    else this.#ask(); // once more where this timer slept for so long that the answer may have come and not been read
   }
 
   #ask() {
     clearTimeout(this.#watch);
     this.#asked = now();
+    this.#asks++;
     this.#owner.ask();
     if (this.#state === 'open') this.#guard();
   }

@@ -148,6 +148,27 @@ test('a page that slept asks again before it lets go, since an answer may wait t
   assert.deepEqual([livez(), states.at(-1)[0], server.connections.length], [2, 'open', 1]);
 });
 
+test('in a background tab, whose timers are all late, a dead server is noticed all the same', async () => {
+  await connect();
+  silent();
+  await clock.pass(26_000);
+  for (let minute = 0; minute < 2; minute++) {
+    clock.sleep(60_000);
+    await clock.pass(1);
+  }
+  assert.equal(states[1]?.[0], 'waiting');
+});
+
+test('events of the network do not put off the end of a server that does not answer', async () => {
+  await connect();
+  silent();
+  for (let second = 0; second < 12; second++) {
+    page.fire('online');
+    await clock.pass(1_000);
+  }
+  assert.equal(states[1]?.[0], 'waiting');
+});
+
 test('a closed client hears of nothing any more', async () => {
   await connect();
   tidings.close();
