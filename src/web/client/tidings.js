@@ -191,10 +191,10 @@ class Tidings extends Target {
     if (this.state === 'open') this.#emit('open', {});
   }
 
-  #learn({ status, message_bytes, body_bytes, binary, batch, close }) {
-    if (status < 400) this.#limits = Object.freeze({ message_bytes, body_bytes, binary, batch });
-    else this.#limits = LIMITS; // a server that does not tell
-    if (close) this.#suspectsLimits = true; // so the next connection begins without the question
+  #learn(answer) {
+    const told = Object.entries(LIMITS).map(([name, usual]) => [name, isLimit(answer[name], usual) ? answer[name] : usual]);
+    this.#limits = answer.status < 400 ? Object.freeze(Object.fromEntries(told)) : LIMITS; // some servers do not tell
+    if (answer.close) this.#suspectsLimits = true; // so the next connection begins without the question
   }
 
   /**

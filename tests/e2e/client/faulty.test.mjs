@@ -192,6 +192,29 @@ test('a server that answers /limits with 404 leaves the defaults; one that ends 
   assert.equal(strict.connections.length, 2);
 });
 
+test('limits that say nothing, or nonsense, leave the defaults for what they do not say', async () => {
+  for (const limits of [{}, { message_bytes: 'many', binary: 'yes' }, { message_bytes: 0 }, { message_bytes: -1, body_bytes: null }]) {
+    const server = fakeServer(subscribed);
+    server.limits = limits;
+    connect(server);
+    await settle();
+    assert.deepEqual(tidings.limits, LIMITS, JSON.stringify(limits));
+    assert.equal((await outcome(tidings.post('x', 1))).status, 200);
+    tidings.close();
+  }
+});
+
+test('a close without a code or a reason, as some sockets report it, is a broken connection', async () => {
+  const server = fakeServer(subscribed);
+  connect(server);
+  const closes = [];
+  tidings.on('close', ({ code, label }) => closes.push([code, label]));
+  await settle();
+  server.connections[0].end(undefined, undefined);
+  await clock.pass(1_000);
+  assert.deepEqual([closes, tidings.state], [[[1006, '']], 'open']);
+});
+
 test('a server without binary frames: binary posts reject at once, subscriptions go on as text', async () => {
   const server = fakeServer(subscribed);
   server.limits = { ...LIMITS, binary: false };
