@@ -132,15 +132,9 @@ impl Reason {
             Reason::InvalidUtf8 | Reason::InvalidDeflate => 1007,
             Reason::MessageTooBig => 1009,
             Reason::TooManyFragments
-            | Reason::OriginNotAllowed
-            | Reason::OperatorNeeded
-            | Reason::Forbidden
-            | Reason::TooManyRequests
             | Reason::Conflict
             | Reason::SlowConsumer
             | Reason::BadRequest
-            | Reason::MisdirectedRequest
-            | Reason::NotFound
             | Reason::MethodNotAllowed
             | Reason::BodyTooLarge
             | Reason::UriTooLong
@@ -148,6 +142,12 @@ impl Reason {
             | Reason::UpgradeRequired
             | Reason::HeadTooLarge
             | Reason::VersionNotSupported => 1008,
+            // What policy refuses: 4000 and the status, so that a page's script can tell them apart.
+            Reason::OperatorNeeded => 4401,
+            Reason::OriginNotAllowed | Reason::Forbidden => 4403,
+            Reason::NotFound => 4404,
+            Reason::MisdirectedRequest => 4421,
+            Reason::TooManyRequests => 4429,
             Reason::OutboundBudget | Reason::Overloaded | Reason::TooManyConnections => 1013,
             Reason::PeerVanished
             | Reason::PingTimeout

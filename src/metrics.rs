@@ -99,6 +99,8 @@ counters! {
     open_websocket: "gauge" "connections" {"transport=\"websocket\""};
     /// Connections open now.
     open_sse: "gauge" "connections" {"transport=\"sse\""};
+    /// Connections open now.
+    open_refused: "gauge" "connections" {"transport=\"refused\""};
     /// Connections accepted.
     opened: "counter" "connections_opened_total";
     /// Connections that could not be accepted because no descriptor was free.

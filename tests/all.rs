@@ -36,4 +36,5 @@ mod support;
 mod syscalls;
 mod tidy;
 mod together;
+mod turned_away;
 mod websocket;

@@ -137,7 +137,7 @@ fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> HeadError {
         Some(host) => {
             let host = quoted(host);
             format!(
-                "this server does not answer for the host {host}; ask http://localhost:{port}/, or start the server with --allow-host {host}"
+                "start the server with --allow-host {host} to have it answer for this host, or ask http://localhost:{port}/"
             )
         }
         None => format!("a request with an Origin needs a Host; ask http://localhost:{port}/"),
@@ -155,12 +155,9 @@ fn check_origin(text: &str, host: Option<&str>, policy: &AccessPolicy) -> Result
             "the Origin {origin:?} is none that browsers send, so nothing allows it; it looks like https://app.example.com"
         )
     } else if matches!(text, "null" | "file://") {
-        format!(
-            "this page has the origin {origin} (a file, or a sandboxed frame) and may not use this server; to allow such \
-             pages, start it with --dev or --allow-origin {origin}"
-        )
+        format!("start the server with --dev or --allow-origin {origin} to let in pages that were opened as files")
     } else {
-        format!("pages from {origin} may not use this server; to allow them, start it with --allow-origin {origin}")
+        format!("start the server with --allow-origin {origin} to let in pages of this origin")
     };
     Err(HeadError::new(Reason::OriginNotAllowed, message))
 }

@@ -12,6 +12,7 @@ use tidings::config::{LogFormat, LogLevel};
 use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
 use tidings::model::operator_key::OperatorKey;
+use tidings::model::origin;
 use tidings::server::{Interrupts, Outcome as Ended, operator_key_folder};
 use tidings::{Config, Server};
 
@@ -176,9 +177,10 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
         log.say(summary(config) + "\n");
         if let Some(address) = addresses.first() {
             let host = reachable(*address).to_string();
+            let opens_files = config.server.allow_origin.iter().any(|origin| origin::allows(origin, "null"));
             // A secret is for a person who looks, not for a file that keeps what was said.
             let key = io::stderr().is_terminal().then(|| server.operator_key());
-            log.say(next_steps(&host, key, server.operator_key_place()) + "\n\n");
+            log.say(next_steps(&host, key, server.operator_key_place(), opens_files) + "\n\n");
         }
     }
     for address in addresses {
@@ -213,10 +215,15 @@ fn summary(config: &Config) -> String {
 }
 
 /// What to try, ready to be copied.
-fn next_steps(host: &str, key: Option<&str>, place: &str) -> String {
+fn next_steps(host: &str, key: Option<&str>, place: &str, opens_files: bool) -> String {
     let console = match key {
         Some(key) => format!("open http://{host}/#operator={key} in a browser, as operator"),
         None => format!("open http://{host}/ in a browser"),
+    };
+    let pages = if opens_files {
+        ""
+    } else {
+        "A page that you opened as a file (file://) is not let in: start with `tidings --dev` while you develop.\n"
     };
     let option = if host == "127.0.0.1:8080" { String::new() } else { format!(" --url {host}") };
     format!(
@@ -227,7 +234,7 @@ fn next_steps(host: &str, key: Option<&str>, place: &str) -> String {
   tidings subscribe news{option}
   tidings publish news '{{\"text\":\"hello\"}}'{option}
   tidings demo{option}
-
+{pages}
 The operators' key {place}.
 Ctrl-C stops it."
     )
@@ -297,11 +304,12 @@ mod tests {
         {
             assert_eq!(reachable(address.parse().expect("an address")).to_string(), expected);
         }
-        let steps = |host| next_steps(host, None, "is in a file");
+        let steps = |host| next_steps(host, None, "is in a file", false);
         assert!(steps("127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
         assert!(!steps("127.0.0.1:8080").contains("--url"));
         assert!(!steps("127.0.0.1:8080").contains("#operator"), "a key is for a terminal");
-        let shown = next_steps("127.0.0.1:9", Some("KEY"), "is in a file");
+        let shown = next_steps("127.0.0.1:9", Some("KEY"), "is in a file", true);
+        assert!(steps("127.0.0.1:8080").contains("tidings --dev") && !shown.contains("--dev"));
         assert!(shown.contains("http://127.0.0.1:9/#operator=KEY ") && shown.contains("key is in a file"), "{shown}");
     }
 }

@@ -153,6 +153,9 @@ knobs! {
         pong_wait: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
         /// How long the peer may take to answer a Close before the connection is cut.
         close_wait: Duration = 5 * SECOND, time(MILLISECOND, HOUR);
+        /// Sockets of each reactor that were refused (a foreign origin, say) and have a second to read why, since no page can
+        /// read a handshake that failed. Those beyond are refused by a status.
+        refused_sockets: usize = 256, count("sockets", 0, 1 << 20);
         /// From the first byte of a message or frame to its last, anew for each 64 KiB that have come, so that a large
         /// message has more time and a dripping one holds no connection for ever.
         message_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);

@@ -66,6 +66,8 @@ pub struct Limits {
     pub pong_wait: Ticks,
     /// For the closing handshake, and for the last bytes to be taken.
     pub close_wait: Ticks,
+    /// Sockets of a reactor that were refused and are being told why.
+    pub refused_sockets: u64,
     /// Silence before a comment on an event stream.
     pub comment_idle: Ticks,
     /// What an event stream's reader is told to wait before it comes back, in milliseconds.
@@ -132,6 +134,7 @@ impl Limits {
             message_wait_most: ticks(config.websocket.message_deadline),
             pong_wait: ticks(config.websocket.pong_wait),
             close_wait: ticks(config.websocket.close_wait),
+            refused_sockets: config.websocket.refused_sockets as u64,
             comment_idle: ticks(config.sse.comment),
             retry_ms: config.sse.retry.as_millis() as u64,
             plain_get_text: config.websocket.plain_get_text.clone(),
@@ -208,8 +211,18 @@ impl Env<'_> {
     /// Counts a refusal, and has it logged with what the peer was told.
     pub fn refuse(&self, reason: Reason, message: impl Display) {
         self.counters.refused.count(reason);
-        let kind = if reason == Reason::TooManyConnections { Kind::Full } else { Kind::Refused };
-        self.notes.note(kind, self.now_ms(), || Words::new(reason.label(), message));
+        let words = |message| Words::new(reason.label(), message);
+        match reason {
+            // What a page of a wrong origin, or a proxy, repeats for ever: once a minute for each origin or host, which the
+            // message names beside what would allow it.
+            Reason::OriginNotAllowed | Reason::MisdirectedRequest | Reason::Forbidden | Reason::OperatorNeeded => {
+                let message = message.to_string();
+                let key = (reason.label(), message.clone());
+                self.notes.note_once_a_minute(Kind::PolicyRefused, key, self.now_ms(), || words(message));
+            }
+            Reason::TooManyConnections => self.notes.note(Kind::Full, self.now_ms(), || words(message.to_string())),
+            _ => self.notes.note(Kind::Refused, self.now_ms(), || words(message.to_string())),
+        }
     }
 
     /// Counts a fault for which a connection is closed, and has it logged with what the peer was told.

@@ -182,6 +182,10 @@ impl Connection {
                 let work = self.become_socket(*switch, env);
                 (used, work.map_or(Step::Continue, Step::Work))
             }
+            Plan::TurnAway(refused) => {
+                self.turn_away_socket(&refused.0, &refused.1, env);
+                (used, Step::Continue)
+            }
             Plan::Answer(ready) => {
                 // A body that nobody asked for is not read: the next request could not be found behind it.
                 asked.keep_alive &= !has_body;

@@ -19,6 +19,7 @@ mod goodbye;
 mod http;
 mod options;
 pub mod outbox;
+mod refused;
 mod reply;
 mod routes;
 mod socket;
@@ -46,7 +47,7 @@ pub struct Connection {
     in_flight: u16,
     hold: Hold,
     peer_is_loopback: bool,
-    /// It is one connection too many: its first request is refused.
+    /// It is one connection too many, whose first request is refused, or a socket that policy refused.
     turned_away: bool,
     /// A socket was silent and asked whether it is there.
     ping_sent: bool,
@@ -76,6 +77,8 @@ pub enum Transport {
     WebSocket,
     /// An event stream.
     EventStream,
+    /// None any more: it was turned away and is told why.
+    TurnedAway,
 }
 
 /// What one step came to.
@@ -151,7 +154,7 @@ impl Connection {
             State::Http(_) => Some(Transport::Http),
             State::Socket(_) => Some(Transport::WebSocket),
             State::Stream(_) => Some(Transport::EventStream),
-            State::Ending(..) => None,
+            State::Ending(..) => self.turned_away.then_some(Transport::TurnedAway),
         }
     }
 
@@ -295,7 +298,7 @@ impl Connection {
             }
         };
         if self.turned_away {
-            // It holds one of the few places for health checks.
+            // It holds one of the few places for health checks, or for refused sockets.
             wait = wait.min(TURNED_AWAY_WAIT);
         }
         self.since.saturating_add(wait)
@@ -322,7 +325,8 @@ impl Connection {
     /// The socket took bytes: a peer that reads slowly is still a peer that reads. `after_waiting` when it had refused some
     /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
     pub fn wrote(&mut self, after_waiting: bool, now: Ticks) {
-        if after_waiting || matches!(self.state, State::Http(_) | State::Ending(..)) {
+        let ends_soon = self.turned_away && matches!(self.state, State::Ending(..));
+        if !ends_soon && (after_waiting || matches!(self.state, State::Http(_) | State::Ending(..))) {
             self.since = now;
         }
     }

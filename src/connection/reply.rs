@@ -34,7 +34,7 @@ impl Connection {
                 self.reply_socket(answer, env);
                 self.end_if_answered(env);
             }
-            Some(Transport::EventStream) | None => {}
+            Some(Transport::EventStream | Transport::TurnedAway) | None => {}
         }
     }
 
@@ -164,8 +164,7 @@ impl Connection {
 
     /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.
     fn refuse_socket(&mut self, refusal: &Refusal, env: &mut Env) {
-        let reason = if refusal.status == 503 { Reason::Overloaded } else { Reason::BadRequest };
-        self.close_refused(reason, refusal, env);
+        self.close_refused(reason_of(refusal), refusal, env);
     }
 
     fn send_text(&mut self, text: &[u8], env: &mut Env) {
@@ -200,8 +199,8 @@ fn live_channel(answer: &Answer) -> Option<u64> {
     }
 }
 
-fn count_refusal(refusal: &Refusal, env: &Env) {
-    let reason = match refusal.status {
+fn reason_of(refusal: &Refusal) -> Reason {
+    match refusal.status {
         401 => Reason::OperatorNeeded,
         403 => Reason::Forbidden,
         404 => Reason::NotFound,
@@ -212,9 +211,16 @@ fn count_refusal(refusal: &Refusal, env: &Env) {
         429 => Reason::TooManyRequests,
         503 => Reason::Overloaded,
         _ => Reason::BadRequest,
-    };
-    // Its message may quote what was sent, which no log should hold.
-    env.refuse(reason, format_args!("a request was refused: {}", refusal.code));
+    }
+}
+
+fn count_refusal(refusal: &Refusal, env: &Env) {
+    match reason_of(refusal) {
+        // They quote nothing that was sent, and say what would allow it.
+        reason @ (Reason::Forbidden | Reason::OperatorNeeded) => env.refuse(reason, &refusal.message),
+        // The message may quote what was sent, which no log should hold.
+        reason => env.refuse(reason, format_args!("a request was refused: {}", refusal.code)),
+    }
 }
 
 /// What some answers tell besides what the hub says.

@@ -5,6 +5,7 @@ use super::compression::Share;
 use super::env::{Env, STRICT_SUBPROTOCOL};
 use super::files;
 use super::options::{read_item, unknown_option};
+use super::refused as refusing;
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Rights, Task};
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
@@ -39,6 +40,8 @@ pub(super) enum Plan {
     Collect { task: Task, form: Form, rights: Rights },
     /// Become a WebSocket, and subscribe it if a channel was named.
     Upgrade(Box<Switch>),
+    /// Become a WebSocket only to say why it is refused.
+    TurnAway(Box<(Upgrade, HeadError)>),
 }
 
 /// What a connection needs to become a WebSocket.
@@ -88,7 +91,7 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
         Err(error) if error.reason == Reason::OriginNotAllowed && !facts.upgrade && !turned_away => {
             files::plan(head, env).unwrap_or(Plan::Refuse { error, allow: None })
         }
-        Err(error) => Plan::Refuse { error, allow: None },
+        Err(error) => refusing::plan(head, error, env),
     };
     Planned { asked, plan }
 }

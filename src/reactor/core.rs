@@ -330,6 +330,7 @@ impl Core {
             Some(Transport::Http) => &counters.open_http,
             Some(Transport::WebSocket) => &counters.open_websocket,
             Some(Transport::EventStream) => &counters.open_sse,
+            Some(Transport::TurnedAway) => &counters.open_refused,
             None => return,
         };
         if up { gauge.add(1) } else { gauge.sub(1) }

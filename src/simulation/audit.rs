@@ -78,8 +78,9 @@ impl World {
         assert_eq!(self.room.held_bytes(), 0, "the queues hold something");
         assert_eq!(self.limits.deflate.as_ref().map(|deflate| deflate.budget.used()), Some(0), "windows are left");
         for counters in self.threads.iter() {
-            let open = [&counters.open_http, &counters.open_websocket, &counters.open_sse].map(|gauge| gauge.get());
-            assert_eq!(open, [0; 3], "gauges of transports");
+            let open = [&counters.open_http, &counters.open_websocket, &counters.open_sse, &counters.open_refused];
+            let open = open.map(|gauge| gauge.get());
+            assert_eq!(open, [0; 4], "gauges of transports");
             assert_eq!(counters.outbox_bytes.get(), 0);
             assert_eq!(counters.panics.get(), 0, "something panicked, and was contained");
         }

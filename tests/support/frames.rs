@@ -73,6 +73,12 @@ impl RawSocket {
         (RawSocket { raw: client.raw }, answer)
     }
 
+    /// The socket that begins after the head of a 101.
+    pub(crate) fn after_head(mut client: HttpClient) -> RawSocket {
+        assert_eq!(client.read_answer(false).status, 101);
+        RawSocket { raw: client.raw }
+    }
+
     pub(crate) fn send(&mut self, first: u8, payload: &[u8]) {
         self.raw.send(frame(first, payload));
     }

@@ -398,7 +398,7 @@ impl World {
         let client = &self.clients[slot];
         let most = match client.connection.transport() {
             Some(Transport::WebSocket) => 130,
-            Some(Transport::Http | Transport::EventStream) | None => 0,
+            Some(Transport::Http | Transport::EventStream | Transport::TurnedAway) | None => 0,
         };
         assert!(client.rest.len() <= most, "{} bytes are left, at most {most}", client.rest.len());
     }
