@@ -1,7 +1,7 @@
 //! How a socket is opened: what a handshake must have, what it may have, and what comes right behind it.
 
 use crate::support::frames::{KEY, RawSocket, TEXT, frame, handshake};
-use crate::support::http::{Answer, HttpClient, post};
+use crate::support::http::{Answer, HttpClient, get, post};
 use crate::support::raw::RawClient;
 use crate::support::{TestServer, with_one_and_two_reactors};
 use serde_json::json;
@@ -208,7 +208,7 @@ fn a_socket_opened_on_a_channel_is_subscribed_and_its_first_frame_is_the_answer(
 #[test]
 fn a_socket_on_a_bad_channel_is_refused_by_status() {
     let server = TestServer::start(|_| {});
-    for path in ["/channels/a%2Fb", "/channels/.", "/channels/%zz", "/channels/x?last=0"] {
+    for path in ["/channels/a%5Cb", "/channels/a/b", "/channels/.", "/channels/%zz", "/channels/x?last=0"] {
         let mut client = HttpClient::connect(server.address());
         client.raw.send(handshake(path, &[]));
         let refused = client.read_answer(false);
@@ -219,6 +219,42 @@ fn a_socket_on_a_bad_channel_is_refused_by_status() {
             assert_eq!(refused.status, 400, "{path}");
         }
     }
+}
+
+/// A page cannot read that status.
+#[test]
+fn a_page_on_a_bad_channel_or_path_is_told_by_a_close() {
+    let server = TestServer::start(|_| {});
+    for (path, code, start) in [
+        ("/channels/a%5Cb", 1008, "bad_channel: "),
+        ("/channels/a/b", 1008, "bad_channel: in a URL a \"/\" inside a channel's name is written %2F"),
+        ("/channels/x?last=0", 1008, "bad_request: "),
+        ("/nowhere", 4404, "not_found: no WebSocket is at \"/nowhere\": connect to /ws, or "),
+        ("/tidings.js", 4404, "not_found: no WebSocket is at \"/tidings.js\": connect to /ws, or "),
+    ] {
+        let (mut socket, _) = RawSocket::open_with(server.address(), path, &[("Origin", "http://localhost")]);
+        let (told, reason) = socket.read_close();
+        assert_eq!(told, Some(code), "{path}");
+        assert!(reason.starts_with(start), "{path}: {reason}");
+    }
+    let mut client = HttpClient::connect(server.address());
+    client.raw.send(handshake("/nowhere", &[]));
+    let refused = client.read_answer(false);
+    assert_eq!(refused.status, 404);
+    assert!(refused.text().contains("connect to /ws"), "{}", refused.text());
+}
+
+#[test]
+fn an_upgrade_at_the_address_alone_is_one_at_ws() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| config.server.reactors = reactors);
+        for fields in [&[][..], &[("Origin", "http://localhost")]] {
+            let (mut socket, _) = RawSocket::open_with(server.address(), "/", fields);
+            socket.send(TEXT, b"GET");
+            assert_eq!(socket.next_text(), PLAIN_ANSWER);
+        }
+        assert_eq!(get(server.address(), "/").field("Content-Type"), Some("text/html; charset=utf-8"));
+    });
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn a_refused_request_is_not_told_to_go_on() {
         ("/channels/e", "Content-Length: 5\r\nX-Forwarded-For: 1.2.3.4\r\n", 403),
         ("/channels/e", "Content-Length: 5\r\nContent-Type: multipart/form-data\r\n", 415),
         ("/channels/e?evnet=x", "Content-Length: 5\r\n", 400),
-        ("/channels/a%2Fb", "Content-Length: 5\r\n", 400),
+        ("/channels/a%5Cb", "Content-Length: 5\r\n", 400),
         ("/channels/e", "Transfer-Encoding: chunked\r\nOrigin: null\r\n", 403),
         ("/channels/e?evnet=x", "Transfer-Encoding: chunked\r\n", 400),
         ("/livez", "Content-Length: 5\r\n", 405),

@@ -94,7 +94,7 @@ fn a_word_is_one_of_a_few() {
 fn values_out_of_range_that_no_file_gave_are_found_by_the_check() {
     let mut config = Config::default();
     config.http.headers = 7;
-    config.websocket.plain_channel = "a/b".to_owned();
+    config.websocket.plain_channel = "a*b".to_owned();
     config.server.listen.clear();
     let error = config.check().expect_err("three mistakes");
     assert_eq!(error.problems().len(), 3, "{error}");
@@ -246,7 +246,7 @@ fn a_wrong_type_says_what_was_expected_with_an_example() {
             "server.allow_origin = [\"example.com\"]",
             "must be an origin (scheme://host, https://*.example.com, null, file:// or *) such as \"https://app.example.com\"",
         ),
-        ("websocket.plain_channel = \"a/b\"", "must be a channel name such as \"inbox\", not \"a/b\""),
+        ("websocket.plain_channel = \"a*b\"", "must be a channel name such as \"inbox\", not \"a*b\""),
         ("websocket.subprotocols = [\"a b\"]", "must be a subprotocol name"),
         ("websocket.subprotocols = [1]", "must be a list, each item a subprotocol name"),
         ("server.listen = [[\n", "tidings.toml:"),

@@ -129,6 +129,8 @@ impl Connection {
             body: refusal_body(error.reason.label(), &error.message),
             ..Ready::default()
         };
+        // What could not be read as a request names no place, so all methods of the server are named.
+        let allow = allow.or((status == 405).then_some("GET, HEAD, POST, DELETE, OPTIONS"));
         ready.extra.extend(allow.map(|methods| ("Allow", methods.to_owned())));
         if ready.status == 426 {
             ready.extra.extend(UPGRADE_REQUIRED_FIELDS.map(|(name, value)| (name, value.to_owned())));

@@ -18,7 +18,7 @@ use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
 use crate::wire::media::{check_encoding, check_media_type};
-use crate::wire::name::parse_name;
+use crate::wire::name::parse_name_in_url;
 use crate::wire::parse::{Dialect, check_event, check_key};
 use crate::wire::refusal::Refusal;
 use crate::wire::reply::body_limits;
@@ -112,7 +112,12 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
     }
     match head.path {
         "/ws" => socket(head, access, rights, env),
+        // What people type: the address of the server alone.
+        "/" if wants_upgrade(head) => socket(head, access, rights, env),
         "/echo" => echo(head, access, rights, env),
+        path if wants_upgrade(head) && !matches!(path, "/livez" | "/readyz") => {
+            refusing::plan(head, no_socket_at(path), env)
+        }
         "/channels" => page(head, access, || operator_page(head, access, env, JSON, || env.backstage.channels())),
         "/metrics" => page(head, access, || {
             operator_page(head, access, env, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
@@ -139,9 +144,12 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
     if head.method == Method::Options {
         return options(head, access, ALLOW);
     }
-    let channel = match parse_name(name) {
+    let channel = match parse_name_in_url(name) {
         Ok(channel) => channel,
         Err(refusal) if head.method == Method::Post => return refuse_item(refusal, rights),
+        Err(refusal) if wants_upgrade(head) && head.origin.is_some() => {
+            return upgrade(head, dialect_of, rights, Some(refused(refusal)), env);
+        }
         Err(refusal) => return Plan::Request { item: refused(refusal), form: Form::Http, rights },
     };
     match head.method {
@@ -287,6 +295,12 @@ fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {
 pub(super) fn not_allowed(head: &Head<'_>, allow: &'static str) -> Plan {
     let message = format!("{} is not for {}; it takes {allow}", head.method_name, head.path);
     Plan::Refuse { error: HeadError::new(Reason::MethodNotAllowed, message), allow: Some(allow) }
+}
+
+fn no_socket_at(path: &str) -> HeadError {
+    let shown: String = path.chars().take(40).collect();
+    let message = format!("no WebSocket is at {shown:?}: connect to /ws, or to /channels/{{name}} to be subscribed");
+    HeadError::new(Reason::NotFound, message)
 }
 
 fn nothing_at(path: &str, env: &Env) -> HeadError {

@@ -12,7 +12,9 @@ pub enum NameFault {
     Empty,
     /// It has so many bytes.
     TooLong(usize),
-    /// It is `.` or `..`.
+    /// A part of it between slashes is empty.
+    EmptyPart,
+    /// It, or a part of it between slashes, is `.` or `..`.
     Dots,
     /// It has a character that no name has.
     Character(char),
@@ -25,12 +27,15 @@ impl fmt::Display for NameFault {
             NameFault::TooLong(bytes) => {
                 write!(f, "the channel's name has {bytes} bytes of UTF-8 after decoding; the limit is {MAX_NAME_BYTES}")
             }
-            NameFault::Dots => {
-                f.write_str("\".\" and \"..\" are no channel names, since clients resolve them as paths")
+            NameFault::EmptyPart => {
+                f.write_str("a channel's name neither begins nor ends with \"/\", and has no two of them in a row")
             }
+            NameFault::Dots => f.write_str(
+                "\".\" and \"..\" are neither channel names nor parts of one, since clients resolve them as paths",
+            ),
             NameFault::Character('*') => f.write_str("a channel's name has no \"*\": it is kept for patterns"),
-            NameFault::Character(c @ ('/' | '\\' | '?')) => {
-                write!(f, "a channel's name has no \"{c}\", percent-encoded or not: use \":\" or \".\"")
+            NameFault::Character(c @ ('\\' | '?')) => {
+                write!(f, "a channel's name has no \"{c}\", percent-encoded or not: use \":\", \".\" or \"/\"")
             }
             NameFault::Character(c) => {
                 write!(f, "a channel's name has no control character (here U+{:04X})", u32::from(*c))
@@ -39,8 +44,8 @@ impl fmt::Display for NameFault {
     }
 }
 
-/// Checks a decoded name: 1 to 255 bytes, no control character, none of `/ \ * ?`, neither `.` nor `..`.
-/// It is compared as bytes and never normalised.
+/// Checks a decoded name: 1 to 255 bytes, no control character, none of `\ * ?`; no part between slashes is empty, `.` or
+/// `..`. It is compared as bytes and never normalised.
 ///
 /// # Errors
 /// The rule that was broken.
@@ -51,11 +56,12 @@ pub fn check(decoded: &str) -> Result<(), NameFault> {
     if decoded.len() > MAX_NAME_BYTES {
         return Err(NameFault::TooLong(decoded.len()));
     }
-    if decoded == "." || decoded == ".." {
-        return Err(NameFault::Dots);
+    if let Some(c) = decoded.chars().find(|c| c.is_control() || matches!(c, '*' | '\\' | '?')) {
+        return Err(NameFault::Character(c));
     }
-    match decoded.chars().find(|c| c.is_control() || matches!(c, '*' | '/' | '\\' | '?')) {
-        Some(c) => Err(NameFault::Character(c)),
-        None => Ok(()),
-    }
+    decoded.split('/').try_for_each(|part| match part {
+        "" => Err(NameFault::EmptyPart),
+        "." | ".." => Err(NameFault::Dots),
+        _ => Ok(()),
+    })
 }

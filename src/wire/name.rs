@@ -41,6 +41,18 @@ pub fn parse_name(encoded: &str) -> Result<ChannelName, Refusal> {
     })
 }
 
+/// The same for a name as it stands in the path of a URL, where a slash that belongs to it is encoded: what follows a bare one
+/// is another place.
+///
+/// # Errors
+/// As [`parse_name`], and 400 `bad_channel` for a bare slash.
+pub fn parse_name_in_url(encoded: &str) -> Result<ChannelName, Refusal> {
+    if encoded.contains('/') {
+        return Err(bad_channel("in a URL a \"/\" inside a channel's name is written %2F"));
+    }
+    parse_name(encoded)
+}
+
 /// Names that a thread keeps because they were asked for lately: most requests name a channel that another one just named.
 const RECENT_NAMES: usize = 64;
 
@@ -172,14 +184,21 @@ mod tests {
 
     #[test]
     fn a_name_obeys_its_rules_on_both_sides() {
-        for good in ["a", " ", "a.b", ".a", "e\u{301}", "\u{e9}", &"x".repeat(255), &"é".repeat(127)] {
+        for good in ["a", " ", "a/b", "a/.b/c", "a.b", ".a", "e\u{301}", "\u{e9}", &"x".repeat(255), &"é".repeat(127)]
+        {
             check_name(good).expect(good);
         }
         for bad in [
             "",
             ".",
             "..",
-            "a/b",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            "./a",
+            "a/..",
+            "a/./b",
             "a\\b",
             "*",
             "a*",
@@ -194,7 +213,7 @@ mod tests {
             let refusal = check_name(bad).expect_err(bad);
             assert_eq!((refusal.status, refusal.code), (400, "bad_channel"), "{bad}");
         }
-        for bad in ["%2F", "%5c", "%2A", "%3F", "%2e", "%2E%2e", "%00", "%0A", "%C2%80", ""] {
+        for bad in ["%2F", "a%2F%2Fb", "a%2F%2e%2e", "%5c", "%2A", "%3F", "%2e", "%2E%2e", "%00", "%0A", "%C2%80", ""] {
             assert_eq!(parse_name(bad).expect_err(bad).code, "bad_channel", "{bad}");
         }
     }
@@ -213,7 +232,10 @@ mod tests {
         assert_eq!(code("/channels/a?last=1"), (400, "bad_request"));
         assert_eq!(code("/livez?"), (400, "bad_request"));
         assert_eq!(code("/channels/"), (400, "bad_channel"));
-        assert_eq!(code("/channels/a/b"), (400, "bad_channel"));
+        assert_eq!(code("/channels/a//b"), (400, "bad_channel"));
+        for path in ["/channels/a/b", "/channels/a%2Fb", "/channels/a%2fb"] {
+            assert_eq!(parse_path(path), Ok(Route::Channel("a/b".into())), "{path}");
+        }
         for unknown in
             ["", "/", "/channels", "/channel/a", "channels/a", "/Channels/a", "/livez/", "/limits/", "http://h/livez"]
         {

@@ -13,7 +13,8 @@ pub enum RequestId {
     Text(Box<str>),
 }
 
-/// A channel's name: 1 to 255 bytes of UTF-8 without control characters and `/ \ * ?`, neither `.` nor `..`.
+/// A channel's name: 1 to 255 bytes of UTF-8 without control characters and `\ * ?`, no part between slashes
+/// empty, `.` or `..`.
 /// Made only by `wire::name`, so holding one means that it is valid.
 pub type ChannelName = Arc<str>;
 

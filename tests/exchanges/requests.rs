@@ -127,7 +127,7 @@ pub(super) const CASES: &[Case] = &[
     Case("RFC 9110 9.3.4: PUT", "PUT {a} HTTP/1.1\r\n{H}Content-Length: 1\r\n\r\n1", &[405], Closed, ""),
     Case("RFC 5789: PATCH", "PATCH {a} HTTP/1.1\r\n{H}\r\n", &[405], Kept, ""),
     Case("RFC 9110 9.3.8: TRACE repeats nothing", "TRACE {a} HTTP/1.1\r\n{H}X: secret\r\n\r\n", &[405], Kept, ""),
-    Case("RFC 9110 9.3.6: CONNECT", "CONNECT localhost:80 HTTP/1.1\r\n{H}\r\n", &[400], Closed, ""),
+    Case("RFC 9110 9.3.6: CONNECT", "CONNECT localhost:80 HTTP/1.1\r\n{H}\r\n", &[405], Closed, ""),
     Case("RFC 9110 9.3.2: HEAD", "HEAD /livez HTTP/1.1\r\n{H}\r\n", &[200], Kept, ""),
     Case("RFC 9110 9.3.7: OPTIONS", "OPTIONS {a} HTTP/1.1\r\n{H}\r\n", &[204], Kept, ""),
     Case("RFC 9112 3.2.4: OPTIONS *", "OPTIONS * HTTP/1.1\r\n{H}\r\n", &[204], Kept, ""),

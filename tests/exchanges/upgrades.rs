@@ -5,6 +5,15 @@ use super::table::Fate::{Closed, Failed, Kept, Switched};
 
 pub(super) const CASES: &[Case] = &[
     Case("RFC 6455 4.2.2: a handshake", "GET /ws HTTP/1.1\r\n{H}{W}\r\n", &[101], Switched, ""),
+    Case("the address alone", "GET / HTTP/1.1\r\n{H}{W}\r\n", &[101], Switched, ""),
+    Case("no socket is there", "GET /nowhere HTTP/1.1\r\n{H}{W}\r\n", &[404], Kept, ""),
+    Case(
+        "a page asks where no socket is",
+        "GET /metrics HTTP/1.1\r\n{H}{W}Origin: http://localhost\r\n\r\n",
+        &[101],
+        Failed,
+        "",
+    ),
     Case("RFC 6455 4.2.2: behind a request", "{A}GET /ws HTTP/1.1\r\n{H}{W}\r\n", &[200, 101], Switched, "a"),
     Case(
         "RFC 9110 7.8: names in any case",
@@ -193,7 +202,7 @@ pub(super) const CASES: &[Case] = &[
     Case(
         "RFC 8441: CONNECT belongs to HTTP/2",
         "CONNECT /ws HTTP/1.1\r\n{H}{W}:protocol: websocket\r\n\r\n",
-        &[400],
+        &[405],
         Closed,
         "",
     ),

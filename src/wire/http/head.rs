@@ -207,6 +207,10 @@ fn walk_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<(Head<'b>, usiz
     let mut walk = Walk::new(bytes, limits);
     let line = walk.request_line()?;
     let method = Method::of(line.method);
+    if line.method == "CONNECT" {
+        let message = "this server is no proxy, so it takes no CONNECT; a WebSocket is opened by a GET with Upgrade";
+        return Err(Stop::Fail(HeadError::new(Reason::MethodNotAllowed, message)));
+    }
     let target = read_target(method, line.target)?;
     let section = walk.field_section()?;
     let fields = read_fields(&section)?;

@@ -61,7 +61,7 @@ const CASES: &[(&str, u16)] = &[
     ("GET * HTTP/1.1\r\n{H}\r\n", 400),
     ("OPTIONS * HTTP/1.1\r\n{H}\r\n", OK),
     ("OPTIONS / HTTP/1.1\r\n{H}\r\n", OK),
-    ("CONNECT a:443 HTTP/1.1\r\n{H}\r\n", 400),
+    ("CONNECT a:443 HTTP/1.1\r\n{H}\r\n", 405),
     ("GET a:443 HTTP/1.1\r\n{H}\r\n", 400),
     ("GET http://b:1/x?y HTTP/1.1\r\n{H}\r\n", OK),
     ("GET HTTP://b HTTP/1.1\r\n{H}\r\n", OK),

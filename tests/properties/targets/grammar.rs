@@ -24,9 +24,8 @@ pub(crate) fn is_name(name: &str) -> bool {
     // Unicode category Cc: C0, DEL and C1.
     let control = |c: char| matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}');
     (1..=255).contains(&name.len())
-        && name != "."
-        && name != ".."
-        && !name.chars().any(|c| control(c) || matches!(c, '/' | '\\' | '*' | '?'))
+        && !name.chars().any(|c| control(c) || matches!(c, '\\' | '*' | '?'))
+        && !["//", "/./", "/../"].iter().any(|inside| format!("/{name}/").contains(inside))
 }
 
 /// What a path on the socket names.

@@ -145,6 +145,7 @@ const RULES: &[Rule] = &[
         theirs.fields.len() > most || (theirs.fields.len() == most && bare_line_feed(bytes))
     }),
     ("the request's head is larger", |_, theirs, _| theirs.used > LIMITS.head_bytes),
+    ("this server is no proxy", |_, theirs, _| theirs.method == "CONNECT"),
     ("an HTTP/1.1 request has a Host field", |_, theirs, _| theirs.minor > 0 && theirs.values("host").next().is_none()),
     ("Host is one name or address", |_, theirs, _| theirs.values("host").any(|host| !is_host(host))),
     ("Content-Length and Transfer-Encoding", |_, theirs, _| {
