@@ -144,7 +144,8 @@ fn read_to_clean_end(client: &mut RawClient) -> Vec<u8> {
 }
 
 fn run_part(part: &str) {
-    let server = TestServer::start(|_| {});
+    // HTTP/1.0 is no direct client's, so it publishes only where everybody may.
+    let server = TestServer::start(|config| config.server.allow_anonymous_publish = true);
     let mut runner = Runner::new(&server);
     let cases = TABLE.iter().find(|(name, _)| *name == part).expect("a part of the table").1;
     for case in cases {
@@ -203,7 +204,7 @@ fn a_row_that_is_wrong_is_noticed() {
         Case("answered, not waiting", "{A}", &[], Fate::Waiting, "a"),
         Case("closed, not kept", "POST {a}\r\n", &[400], Fate::Kept, ""),
     ];
-    let server = TestServer::start(|_| {});
+    let server = TestServer::start(|config| config.server.allow_anonymous_publish = true);
     for case in WRONG {
         let run = || Runner::new(&server).run(&case, "whole", |bytes| vec![bytes], "");
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err(), "{} was not noticed", case.0);
