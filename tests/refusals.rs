@@ -271,7 +271,7 @@ fn one_connection_too_many_is_503_until_another_leaves() {
     let server = TestServer::start(|config| config.server.connections = 3);
     let mut held: Vec<HttpClient> = (0..3).map(|_| HttpClient::connect(server.address())).collect();
     assert!(held.iter_mut().all(HttpClient::is_kept));
-    for request in [request_bytes("GET", "/livez", &[], b""), request_bytes("POST", "/channels/a", &[], b"1")] {
+    for request in [request_bytes("GET", "/channels/a", &[], b""), request_bytes("POST", "/channels/a", &[], b"1")] {
         let answer = refused(&server, request, 503, "too_many_connections", false);
         assert!(answer.says_when());
     }
@@ -282,7 +282,7 @@ fn one_connection_too_many_is_503_until_another_leaves() {
     drop(browser);
     assert!(held.iter_mut().all(HttpClient::is_kept), "those who are there are not disturbed");
     held.pop();
-    wait_until("there is room again", || get(server.address(), "/livez").status == 200);
+    wait_until("there is room again", || get(server.address(), "/channels/a").status == 200);
     assert_eq!(held[0].request("GET", "/channels/a", &[], b"").json()["offset"], 0);
 }
 
@@ -295,7 +295,7 @@ fn the_limit_of_connections_is_one_for_all_reactors_however_they_share_them() {
         });
         let mut held: Vec<HttpClient> = (0..21).map(|_| HttpClient::connect(server.address())).collect();
         assert!(held.iter_mut().all(HttpClient::is_kept));
-        refused(&server, request_bytes("GET", "/livez", &[], b""), 503, "too_many_connections", false);
+        refused(&server, request_bytes("GET", "/channels/a", &[], b""), 503, "too_many_connections", false);
         assert!(held.iter_mut().all(HttpClient::is_kept));
     });
 }
