@@ -8,6 +8,7 @@ mod bodies;
 mod command;
 mod drains;
 mod fronts;
+mod publishers;
 mod strangers;
 mod streams;
 

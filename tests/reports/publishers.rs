@@ -1,0 +1,53 @@
+//! What publishers and readers could do to others.
+
+use super::{Case, EVERY_WAY, Subject, Way, run};
+use crate::support::frames::{BINARY, TEXT, handshake, header};
+use crate::support::http::{HttpClient, post};
+
+const OPEN_CASES: &[Case] = &[("?exclude= hides a push from anybody, who sees a hole without a word", |subject| {
+    let mut reader = subject.socket("/ws", &[]);
+    reader.send(TEXT, format!("{{\"id\":1,\"method\":\"GET\",\"path\":\"{}\"}}", subject.path()).as_bytes());
+    let name = reader.next_json()["connection"].as_str().expect("a name").to_owned();
+    // Names of neighbours cannot be made out of one's own.
+    assert!(name.len() >= 11 && !name.starts_with("0-"), "{name}");
+    for guess in ["0-0-0", "0-1-0", "1-0-0"] {
+        post(subject.address(), &format!("{}?exclude={guess}", subject.path()), "0");
+    }
+    assert_eq!(post(subject.address(), &format!("{}?exclude={name}", subject.path()), "1").status, 200);
+    assert_eq!(post(subject.address(), &subject.path(), "2").status, 200);
+    let mut last = 0;
+    let told = loop {
+        let push = reader.next_json();
+        assert_eq!(push["offset"], last + 1, "no hole: {push}");
+        last += 1;
+        if push["data"] != 0 {
+            break push;
+        }
+    };
+    assert_eq!((&told["excluded"], told.get("data")), (&true.into(), None), "{told}");
+    assert_eq!(reader.next_json()["data"], 2);
+})];
+
+#[test]
+#[ignore = "run by tests/run reports: needs nginx and HAProxy"]
+fn what_publishers_and_readers_may_do() {
+    run(EVERY_WAY, "", &["--allow-anonymous-publish"], OPEN_CASES);
+}
+
+#[test]
+#[ignore = "run by tests/run reports: needs nginx and HAProxy"]
+fn an_echo_costs_whatever_somebody_sends() {
+    let near: &[Case] = &[("an echo has no limit of its own", |subject| {
+        let mut socket = subject.socket("/echo", &[]);
+        socket.send(BINARY, &vec![7; 1 << 20]);
+        assert_eq!(socket.next().expect("an echo").1.len(), 1 << 20);
+        socket.raw.send([&header(BINARY, (1 << 20) + 1)[..], &[0; 4]].concat());
+        assert_eq!(socket.read_close().0, Some(1009));
+    })];
+    run(&[Way::Direct], "", &[], near);
+    let far: &[Case] = &[("an echo is open to everybody", |subject| {
+        let answer = HttpClient::connect(subject.address()).exchange(handshake("/echo", &[]));
+        assert!(answer.status == 403 && answer.text().contains("websocket.echo"), "{}", answer.text());
+    })];
+    run(&[Way::Nginx, Way::HaProxy], "", &["--allow-anonymous-publish"], far);
+}
