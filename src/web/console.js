@@ -44,7 +44,7 @@ function watchConnection() {
     const waits = state === 'waiting' || state === 'refused';
     find('status').dataset.state = state;
     find('state').textContent = words[state] ?? state;
-    find('retry').hidden = !waits || !tidings.retry;
+    find('retry').hidden = !waits;
     clearInterval(ticking);
     if (waits) ticking = setInterval(count, 250);
     else next = 0;
@@ -52,6 +52,7 @@ function watchConnection() {
   };
   find('retry').addEventListener('click', () => tidings.retry());
   tidings.on('state', ({ state }) => show(state));
+  tidings.on('close', ({ reason }) => { find('status').title = reason; });
   tidings.on('waiting', ({ at }) => {
     next = at;
     count();

@@ -59,7 +59,7 @@ function waitingList(tidings, messages) {
   };
   const send = async (channel, data) => {
     const note = el('small', { class: 'note' }, words());
-    const item = el('li', { class: 'mine waiting' }, el('b', {}, data.name), timeOf(data.at), el('p', {}, data.text), note);
+    const item = el('li', { class: 'mine waiting' }, authorOf(data), timeOf(data.at), el('p', {}, data.text), note);
     if (messages.firstChild?.classList.contains('empty')) messages.firstChild.remove();
     messages.append(item);
     messages.scrollTop = messages.scrollHeight;
@@ -118,6 +118,12 @@ function join(tidings, name, me, list, onMessage) {
   };
 }
 
+function authorOf(data) {
+  const author = el('b', {}, String(data.name));
+  author.style.setProperty('--hue', hueOf(String(data.from)));
+  return author;
+}
+
 /** The server's stamp where it gives one, otherwise the sender's. */
 function timeOf(time) {
   const date = new Date(Number(time));
@@ -127,10 +133,8 @@ function timeOf(time) {
 function show(list, data, publication, me) {
   if (typeof data?.text !== 'string') return;
   if (list.firstChild?.classList.contains('empty')) list.firstChild.remove();
-  const author = el('b', {}, String(data.name));
-  author.style.setProperty('--hue', hueOf(String(data.from)));
   const mine = data.from === me.id;
-  const item = el('li', { class: mine ? 'mine' : '' }, author, timeOf(publication.time ?? data.at), el('p', {}, data.text));
+  const item = el('li', { class: mine ? 'mine' : '' }, authorOf(data), timeOf(publication.time ?? data.at), el('p', {}, data.text));
   // What still waits stays below what the server has.
   const before = [...list.children].find((each) => each.classList.contains('waiting'));
   list.insertBefore(item, before ?? null);

@@ -150,7 +150,7 @@ await check('the remote control drives the robot of another page', async () => {
 await check('the monitor draws the server', async () => {
   const page = await open(`${server.url}/#operator=${KEY}`);
   await page.click('#tab-monitor');
-  await until(() => page.$eval('.panel-monitor .spark-line', (line) => line.hasAttribute('d')), 'a line');
+  await until(() => page.$$eval('.panel-monitor .spark-line', (lines) => lines.some((line) => line.hasAttribute('d'))), 'a line');
   await until(async () => !(await texts(page, '.panel-monitor .now')).slice(0, 3).some((text) => ['–', 'not told'].includes(text)), 'connections, publications and deliveries');
   await page.close();
 });
@@ -261,7 +261,7 @@ async function shoot(directory) {
   for (const [name, url] of pages) {
     const page = await open(url);
     if (name === 'monitor') await page.evaluate((key) => { location.hash = `operator=${key}`; }, KEY);
-    if (name === 'monitor') await until(() => page.$eval('.panel-monitor .spark-line', (line) => line.getAttribute('d')?.split('L').length > 4), 'some readings').catch(() => {});
+    if (name === 'monitor') await until(() => page.$$eval('.panel-monitor .spark-line', (lines) => lines.some((line) => line.getAttribute('d')?.split('L').length > 4)), 'some readings').catch(() => {});
     if (name === 'prices') await until(() => page.$$eval('#prices .spark-line', (lines) => lines.length >= 6 && lines[0].getAttribute('d')?.split('L').length > 6), 'some ticks');
     if (name === 'console') await page.click('.frame:has-text("世界")');
     if (name === 'remote') await page.click('.lamp');
