@@ -2,9 +2,12 @@
 // PICTURES names a directory for README's pictures, which are made of what is seen here.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { isOpen, shows, startChromium } from './chrome.mjs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isOpen, shows, startChromium, texts } from './chrome.mjs';
 import { checks, equal, post, snapshot, startServer, until, within } from './support.mjs';
 import { takePictures } from './pictures.mjs';
 
@@ -12,10 +15,12 @@ const binary = process.argv[2];
 if (!binary) throw new Error('usage: node newcomer.mjs PATH/TO/tidings');
 
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const REPLIES = ['服务器收到GET请求', '服务器收到POST请求,并返回数据'];
 
 const { check, finish } = checks();
 const { open, openDemo: openOn, faults, end } = await startChromium();
 const server = await startServer(binary);
+const folder = mkdtempSync(path.join(tmpdir(), 'tidings-newcomer-'));
 
 /** The blocks of README's first ten minutes in a language, with the port of this server in place of the default one. */
 function blocks(language, port) {
@@ -40,6 +45,12 @@ async function site(host, html) {
   return { url: `http://${host}:${web.address().port}/`, end: () => web.close() };
 }
 
+function file(name, html) {
+  const place = path.join(folder, name);
+  writeFileSync(place, html);
+  return pathToFileURL(place).href;
+}
+
 /** A page that runs README's first lines of JavaScript and keeps what they print. */
 function page(script) {
   return `<!doctype html><meta charset="utf-8"><title>mine</title><script>globalThis.printed = []; console.log = (value) => printed.push(value);</script>
@@ -47,6 +58,20 @@ function page(script) {
 }
 
 const printed = (tab) => tab.evaluate(() => globalThis.printed);
+
+/** What becomes of a bare socket of a page: its first answer to GET, or how it was closed. */
+function trySocket(tab, url) {
+  return tab.evaluate((target) => new Promise((resolve) => {
+    const socket = new WebSocket(target);
+    let told = null;
+    socket.onopen = () => socket.send('GET');
+    socket.onmessage = ({ data }) => {
+      told = { data };
+      socket.close();
+    };
+    socket.onclose = ({ code, reason }) => resolve(told ?? { code, reason });
+  }), url);
+}
 
 await check('README’s commands do what it says, and an open console shows what they publish', async () => {
   const tab = await openOn(server.url, 'console');
@@ -90,13 +115,72 @@ await check('README’s scripts run in a page that another port of this machine 
   equal((await snapshot(server.url, 'news')).publications.some(({ data }) => data.text === 'hello'), true, 'what the script posted');
 });
 
-await check('after the server was killed and started again the console goes on by itself', async () => {
+await check('a socket to / is one to /ws', async () => {
+  const tab = await open(`${server.url}/tutorial`);
+  equal(await trySocket(tab, `${server.url.replace('http', 'ws')}/`), { data: REPLIES[0] }, 'the answer');
+  await tab.close();
+});
+
+await check('a page of another site is told by the Close why it may not use the server, and what would allow it', async () => {
+  const other = await site('evil.test', page(''));
+  const tab = await open(other.url, false);
+  const { code, reason } = await trySocket(tab, `${server.url.replace('http', 'ws')}/ws`);
+  equal([code, reason.split(':')[0]], [4403, 'origin_not_allowed'], 'how it was closed');
+  equal(reason.includes('--allow-origin'), true, `what would allow it, in “${reason}”`);
+  await tab.close();
+  other.end();
+});
+
+await check('a page that was opened as a file is told the same, and works with --dev', async () => {
+  const dev = await startServer(binary, 0, ['--dev']);
+  for (const [own, allowed] of [[server, false], [dev, true]]) {
+    const tab = await open(file(`mine-${allowed}.html`, page('')), false);
+    const outcome = await trySocket(tab, `ws://127.0.0.1:${own.port}/ws`);
+    if (allowed) equal(outcome, { data: REPLIES[0] }, 'the answer');
+    else equal([outcome.code, outcome.reason.split(':')[0]], [4403, 'origin_not_allowed'], 'how it was closed');
+    await tab.close();
+  }
+  await dev.end();
+});
+
+await check('the tutorial page runs when it is saved and opened as a file: it says that --dev is needed, and then works', async () => {
+  const dev = await startServer(binary, 0, ['--dev']);
+  const html = await (await fetch(`${server.url}/tutorial`)).text();
+  for (const [own, allowed] of [[server, false], [dev, true]]) {
+    const tab = await open(file(`tutorial-${allowed}.html`, html.replaceAll('127.0.0.1:8080', `127.0.0.1:${own.port}`)), false);
+    equal(await tab.isVisible('#note'), true, 'the note for files');
+    if (allowed) {
+      await tab.click('#get:not([disabled])');
+      await tab.click('#post:not([disabled])');
+      await until(async () => (await texts(tab, '#output .received')).length === 2, 'two answers');
+      equal(await texts(tab, '#output .received'), REPLIES, 'answers');
+    } else {
+      await shows(tab, '#status', '4403');
+    }
+    await tab.close();
+  }
+  await dev.end();
+});
+
+await check('after the server was killed and started again the console goes on by itself, and by its button at once', async () => {
   const first = await startServer(binary);
   const tab = await openOn(first.url, 'console');
+  await tab.setViewportSize({ width: 390, height: 844 });
   await first.end('SIGKILL');
   await shows(tab, '#status', 'reconnecting');
+  await shows(tab, '#countdown', 'in ');
+  // In one go, so that no timer comes between: the button is there, fits a phone, and makes the attempt now.
+  const seen = await until(() => tab.evaluate(() => {
+    const [pill, retry] = ['status', 'retry'].map((id) => document.getElementById(id));
+    if (pill.dataset.state !== 'waiting' || retry.hidden) return null;
+    const right = retry.getBoundingClientRect().right;
+    retry.click();
+    return { fits: right <= document.documentElement.clientWidth, state: pill.dataset.state };
+  }), 'the button');
+  equal(seen, { fits: true, state: 'connecting' }, 'the button');
   const second = await startServer(binary, first.port);
   await isOpen(tab);
+  equal(await tab.isHidden('#retry'), true, 'the button, hidden');
   await post(second.url, 'news', { hello: 'again' });
   await shows(tab, '.log .in .preview', '"again"');
   await tab.close();
@@ -114,4 +198,5 @@ if (process.env.PICTURES) {
 await check('no page met an error or its content security policy', () => equal(faults, [], 'faults'));
 await end();
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
+rmSync(folder, { recursive: true, force: true });
 finish();
