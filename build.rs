@@ -1,4 +1,5 @@
-//! Prepares the files a browser is served: gives them a version, compresses them with gzip, and writes the table of them.
+//! Finds the commit that is built, and prepares the files a browser is served: gives them a version, compresses them with
+//! gzip, and writes the table of them.
 //!
 //! The version is a hash of all the files, so that a page and what it loads always belong together and each address with
 //! it may be cached for ever. `/v/VERSION/` in a page stands for it.
@@ -44,6 +45,9 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
 fn main() {
     println!("cargo::rerun-if-changed={FOLDER}");
     println!("cargo::rerun-if-changed=build.rs");
+    if let Some(commit) = commit() {
+        println!("cargo::rustc-env=TIDINGS_COMMIT={commit}");
+    }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let files = files();
     let mut all = Sha256::new();
@@ -157,4 +161,37 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     let (packed, outcome) = compress_slice(&mut room, bytes, config);
     assert_eq!(outcome, zlib_rs::ReturnCode::Ok, "gzip");
     packed.to_vec()
+}
+
+/// The commit that is built: what the packager says, or what git says of this folder, or nothing. Builds for development do
+/// not ask, since each commit would build everything anew.
+fn commit() -> Option<String> {
+    println!("cargo::rerun-if-env-changed=TIDINGS_COMMIT");
+    let is_word = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if let Some(said) = env::var("TIDINGS_COMMIT").ok().filter(is_word) {
+        return Some(said);
+    }
+    if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+        return None;
+    }
+    // A copy of the source within another repository is not that repository's commit.
+    let here = env::var("CARGO_MANIFEST_DIR").ok()?;
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    if fs::canonicalize(top).ok()? != fs::canonicalize(here).ok()? {
+        return None;
+    }
+    // The log of HEAD grows with every commit and checkout.
+    for file in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", file])?;
+        if Path::new(&path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    git(&["rev-parse", "--short=12", "HEAD"]).filter(is_word)
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = std::process::Command::new("git").args(arguments).stderr(std::process::Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }

@@ -4,6 +4,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::sync::Arc;
 use std::thread::{Thread, current, park};
 use std::time::Instant;
+use tidings::Config;
+use tidings::connection::env::Limits;
 use tidings::connection::task::{RawWork, Rights, Task};
 use tidings::handoff::job::{Job, JobQueues};
 use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Wake};
@@ -14,7 +16,7 @@ use tidings::hub::limits::HubLimits;
 use tidings::hub::post::{ConnId, Form, MailboxId};
 use tidings::wire::json::JsonScratch;
 use tidings::wire::parse::Dialect;
-use tidings::workers::Worker;
+use tidings::workers::{Pages, Worker};
 
 /// Wakes the benchmark's thread as a waker wakes a reactor.
 struct Unpark(Thread);
@@ -53,6 +55,14 @@ fn hand_off(c: &mut Criterion) {
         hub: Arc::clone(&hub),
         mailboxes: Arc::clone(&mailboxes),
         counters: Arc::default(),
+        pages: Arc::new(Pages {
+            hub: Arc::clone(&hub),
+            mailboxes: Arc::clone(&mailboxes),
+            threads: Arc::default(),
+            limits: Arc::new(Limits::new(&Config::default())),
+            phase: Arc::default(),
+            started: Instant::now(),
+        }),
     };
     let thread = std::thread::spawn(move || worker.run());
     let postman = Postman::new(Arc::clone(&mailboxes), Some(MailboxId(0)));

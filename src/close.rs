@@ -242,6 +242,28 @@ impl Reason {
         }
     }
 
+    /// Whether a connection can end for this: what is only answered cannot.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        !matches!(self, Reason::Conflict)
+    }
+
+    /// Whether a request or a frame can be refused for this: what only ends a connection cannot.
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        !matches!(
+            self,
+            Reason::PeerClosed
+                | Reason::PeerVanished
+                | Reason::HttpDone
+                | Reason::SlowConsumer
+                | Reason::OutboundBudget
+                | Reason::PingTimeout
+                | Reason::CloseTimeout
+                | Reason::IdleTimeout
+        )
+    }
+
     /// The place of this reason in [`Reason::ALL`], for counters kept in an array.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -22,6 +22,7 @@ mod laws;
 mod library;
 mod logs;
 mod memory;
+mod metrics;
 mod operators;
 mod pool;
 mod properties;

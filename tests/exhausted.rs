@@ -6,7 +6,6 @@ use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
 use crate::support::{OPERATOR, TestServer, wait_until};
 use serde_json::json;
-use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -100,24 +99,15 @@ fn a_server_with_all_the_connections_it_may_have_answers_health_checks_and_metri
     });
 }
 
-/// The reactor that owns a socket, from its public name `REACTOR-SLOT-GENERATION`.
-fn reactor_of(socket: &mut WsClient) -> String {
-    let answer = socket.subscribe("shared");
-    let name = answer["connection"].as_str().expect("a name").to_owned();
-    name.split('-').next().expect("a reactor").to_owned()
-}
-
 #[test]
 fn two_reactors_share_the_connections_and_all_of_them_hear_everything() {
-    let server = TestServer::start(|config| config.server.reactors = 2);
-    let mut sockets: Vec<WsClient> = (0..200).map(|_| WsClient::connect(server.address())).collect();
-    let mut owned: HashMap<String, usize> = HashMap::new();
-    for socket in &mut sockets {
-        *owned.entry(reactor_of(socket)).or_default() += 1;
-    }
+    let process = Process::start(&["--reactors", "2"]);
+    let mut sockets: Vec<WsClient> = (0..200).map(|_| WsClient::connect(process.address)).collect();
+    sockets.iter_mut().for_each(|socket| drop(socket.subscribe("shared")));
+    let owned = process.sockets_by_reactor();
     assert_eq!(owned.len(), 2, "{owned:?}");
-    assert!(owned.values().all(|count| *count >= 40), "each has at least a fifth: {owned:?}");
-    server.publish("shared", "1").expect("published");
+    assert!(owned.iter().all(|count| *count >= 40), "each has at least a fifth: {owned:?}");
+    assert_eq!(crate::support::http::post(process.address, "/channels/shared", "1").status, 200);
     for socket in &mut sockets {
         assert_eq!(socket.next_json(), json!({"channel": "shared", "offset": 1, "data": 1}));
     }

@@ -83,7 +83,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("io_uring", &["reactor"]),
     ("log", &["server", "reactor", "workers", "handoff", "journal", "cli"]),
     ("mio", &["reactor", "handoff", "server"]),
-    ("nix", &["reactor", "server", "journal"]),
+    ("nix", &["reactor", "metrics", "server", "journal"]),
     ("rand", &["hub", "server", "client", "cli", "simulation"]),
     // The client's TLS; the server has none.
     ("rustls", &["client"]),

@@ -6,6 +6,7 @@ use super::stream::is_for_now;
 use super::{Connection, State};
 use crate::access::cors_fields;
 use crate::close::Reason;
+use crate::metrics::requests::MethodLabel;
 use crate::wire::http::answer::{AnswerHead, refusal_body, write_answer};
 use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::upgrade::{UPGRADE_REQUIRED_FIELDS, wants_upgrade};
@@ -18,6 +19,7 @@ pub(super) const JSON: &str = "application/json";
 /// What an answer needs to know of its request.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
+    pub(super) method: MethodLabel,
     pub(super) version: Version,
     pub(super) keep_alive: bool,
     /// False for HEAD.
@@ -49,6 +51,7 @@ impl Asked {
         let is_get = head.method == Method::Get && !wants_upgrade(head);
         let stream = is_get && head.accepts_event_stream() && head.path.starts_with("/channels/");
         Asked {
+            method: label(head.method),
             version: head.version,
             keep_alive: head.keep_alive && !env.draining,
             send_body: head.method != Method::Head,
@@ -60,9 +63,21 @@ impl Asked {
     }
 }
 
+fn label(method: Method) -> MethodLabel {
+    match method {
+        Method::Get => MethodLabel::Get,
+        Method::Head => MethodLabel::Head,
+        Method::Post => MethodLabel::Post,
+        Method::Delete => MethodLabel::Delete,
+        Method::Options => MethodLabel::Options,
+        Method::Put | Method::Patch | Method::Other => MethodLabel::Other,
+    }
+}
+
 impl Connection {
     /// Writes the answer to the current request, and ends the connection if that was its last.
     pub(super) fn answer(&mut self, asked: &Asked, ready: &Ready, env: &mut Env) {
+        env.counters.requests.count(asked.method, ready.status);
         let seconds;
         let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
         if let Some(caching) = ready.public {
@@ -146,6 +161,7 @@ impl Connection {
     /// Refuses what could not be read as a request. Nobody knows where the next one begins, so the connection ends.
     pub(super) fn refuse_unread(&mut self, error: &HeadError, env: &mut Env) {
         let asked = Asked {
+            method: MethodLabel::Other,
             version: Version::Http11,
             keep_alive: false,
             send_body: true,

@@ -158,14 +158,6 @@ fn deflating(config: &Config) -> Option<Deflating> {
     })
 }
 
-/// Pages that need more than the connection knows.
-pub trait Backstage {
-    /// `/metrics`.
-    fn metrics(&self) -> String;
-    /// `/channels`, as JSON.
-    fn channels(&self) -> Vec<u8>;
-}
-
 /// What is lent for one call.
 pub struct Env<'a> {
     /// The time.
@@ -182,8 +174,6 @@ pub struct Env<'a> {
     pub date: &'a str,
     /// Law 10 for this listener.
     pub policy: &'a AccessPolicy,
-    /// Pages that need more.
-    pub backstage: &'a dyn Backstage,
     /// What this thread will log.
     pub notes: &'a Notes,
     /// Whether the server is shutting down: every answer is the last of its connection.

@@ -109,7 +109,7 @@ impl Connection {
         match self.read_head(head, input, env) {
             Ok(None) => (input.len(), Step::NeedMore),
             Ok(Some((planned, length, expects, used))) => {
-                env.counters.http_requests.add(1);
+                env.counters.http_heads.add(1);
                 self.begin(planned.asked, planned.plan, length, expects, (used, input), env)
             }
             Err(error) => {
@@ -178,6 +178,11 @@ impl Connection {
                 let task = Task::Request(Box::new(item));
                 (used, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }))
             }
+            Plan::Page(page) if !has_body => {
+                http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+                let (form, rights) = (Form::Http, Rights { publish: false, administer: false });
+                (used, Step::Work(RawWork { form, task: Task::Page(page), payload: Payload::Borrowed(&[]), rights }))
+            }
             Plan::Upgrade(switch) => {
                 let work = self.become_socket(*switch, env);
                 (used, work.map_or(Step::Continue, Step::Work))
@@ -202,7 +207,7 @@ impl Connection {
                 self.answer_refusal_with(&asked, &error, allow, env);
                 (used, Step::Continue)
             }
-            Plan::Request { .. } => {
+            Plan::Request { .. } | Plan::Page(_) => {
                 let error = HeadError::new(
                     Reason::BadRequest,
                     "this request has a body, but its method takes none; leave Content-Length and Transfer-Encoding out",

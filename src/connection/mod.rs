@@ -346,7 +346,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::env::{Backstage, Env, Limits};
+    use super::env::{Env, Limits};
     use super::outbox::Spares;
     use super::socket::{Endpoint, Socket};
     use super::task::Rights;
@@ -358,18 +358,6 @@ mod tests {
     use crate::journal::Notes;
     use crate::metrics::Counters;
     use crate::wire::parse::Dialect;
-
-    struct NoPages;
-
-    impl Backstage for NoPages {
-        fn metrics(&self) -> String {
-            String::new()
-        }
-
-        fn channels(&self) -> Vec<u8> {
-            Vec::new()
-        }
-    }
 
     /// Replies wait in the reactor's mailbox: a sender that is faster than they are taken out must be held back.
     #[test]
@@ -385,7 +373,6 @@ mod tests {
             counters: &counters,
             date: "",
             policy: &policy,
-            backstage: &NoPages,
             notes: &Notes::default(),
             draining: false,
             names: hub.names(),

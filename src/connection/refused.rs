@@ -4,6 +4,7 @@
 use super::Connection;
 use super::env::Env;
 use super::routes::Plan;
+use crate::metrics::requests::MethodLabel;
 use crate::wire::frame::close_frame;
 use crate::wire::http::head::{Head, HeadError};
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade, write_switching};
@@ -29,6 +30,7 @@ impl Connection {
         env.refuse(error.reason, &error.message);
         let text = format!("{}: {}", error.reason.label(), error.message);
         let close = close_frame(error.reason.websocket_code(), &text);
+        env.counters.requests.count(MethodLabel::Get, 101);
         self.outbox.append(env.spares, |out| {
             write_switching(out, upgrade, env.date);
             out.extend_from_slice(&close);

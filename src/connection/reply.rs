@@ -12,6 +12,7 @@ use crate::close::Reason;
 use crate::hub::names::Names;
 use crate::hub::post::{Answer, ChannelId, ConnId, Form, Reply};
 use crate::hub::publication::Publication;
+use crate::metrics::requests::MethodLabel;
 use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::upgrade::write_switching;
 use crate::wire::media::ENCODED;
@@ -124,6 +125,11 @@ impl Connection {
             (Form::EventStream, Answer::Refused(refusal)) if is_for_now(refusal.status) => {
                 self.refuse_stream(&asked, refusal, Reason::Overloaded, env);
             }
+            (_, Answer::Page { content_type, body }) => {
+                let ready =
+                    Ready { status: 200, content_type: Some(content_type), body: body.clone(), ..Ready::default() };
+                self.answer(&asked, &ready, env);
+            }
             (Form::HttpPlain, Answer::PlainPost | Answer::Published { .. }) => {
                 let body = env.limits.plain_post_text.clone().into_bytes();
                 let content_type = Some("text/plain; charset=utf-8");
@@ -147,6 +153,7 @@ impl Connection {
     /// Switches to a WebSocket; the subscription that the path asked for, as work.
     pub(super) fn become_socket(&mut self, switch: Switch, env: &mut Env) -> Option<RawWork<Payload<'static>>> {
         let Switch { upgrade, share, endpoint, rights, subscribe } = switch;
+        env.counters.requests.count(MethodLabel::Get, 101);
         self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
         self.outbox.pin(env.spares);
         let agreement = upgrade.deflate.as_ref();
@@ -243,6 +250,8 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, lent: &Lent<'_>, answ
         }
         Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
         Answer::Limits => reply::answer_limits(out, id, &lent.limits.to_send()),
+        // No socket asks for one.
+        Answer::Page { body, .. } => out.extend_from_slice(body),
         // What was let in is answered as what is alive.
         Answer::Alive | Answer::SignIn { .. } | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
         Answer::Refused(refusal) => reply::answer_error(out, id, refusal),

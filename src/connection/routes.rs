@@ -7,7 +7,7 @@ use super::files;
 use super::options::{read_item, unknown_option};
 use super::refused as refusing;
 use super::socket::Endpoint;
-use super::task::{HttpPublish, Rights, Task};
+use super::task::{HttpPublish, Page, Rights, Task};
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
 use crate::close::Reason;
 use crate::config::EchoFor;
@@ -38,6 +38,8 @@ pub(super) enum Plan {
     Request { item: Item, form: Form, rights: Rights },
     /// A request for the hub whose payload is the body.
     Collect { task: Task, form: Form, rights: Rights },
+    /// A page about the server, which is made elsewhere and comes back.
+    Page(Page),
     /// Become a WebSocket, and subscribe it if a channel was named.
     Upgrade(Box<Switch>),
     /// Become a WebSocket only to say why it is refused.
@@ -118,10 +120,8 @@ fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
         path if wants_upgrade(head) && !matches!(path, "/livez" | "/readyz") => {
             refusing::plan(head, no_socket_at(path), env)
         }
-        "/channels" => page(head, access, || operator_page(head, access, env, JSON, || env.backstage.channels())),
-        "/metrics" => page(head, access, || {
-            operator_page(head, access, env, "text/plain; version=0.0.4", || env.backstage.metrics().into_bytes())
-        }),
+        "/channels" => page(head, access, || operator_page(head, access, env, Page::Channels)),
+        "/metrics" => page(head, access, || operator_page(head, access, env, Page::Metrics)),
         "/limits" => page(head, access, || limits(env)),
         "/livez" => page(head, access, || text(200, "alive\n")),
         "/readyz" => page(head, access, || if env.leaving { draining() } else { text(200, "ready\n") }),
@@ -314,16 +314,9 @@ fn nothing_at(path: &str, env: &Env) -> HeadError {
     HeadError::new(Reason::NotFound, format!("nothing is at {shown:?}; there are {known}"))
 }
 
-fn operator_page(
-    head: &Head<'_>,
-    access: &Access,
-    env: &Env,
-    content_type: &'static str,
-    make: impl FnOnce() -> Vec<u8>,
-) -> Plan {
+fn operator_page(head: &Head<'_>, access: &Access, env: &Env, page: Page) -> Plan {
     if access.standing == Standing::Operator {
-        let body = make();
-        return Plan::Answer(Ready { status: 200, content_type: Some(content_type), body, ..Ready::default() });
+        return Plan::Page(page);
     }
     let refusal = env.policy.operators.refusal(access.standing, head.path);
     let reason = if refusal.status == 401 { Reason::OperatorNeeded } else { Reason::Forbidden };

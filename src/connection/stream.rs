@@ -106,6 +106,7 @@ impl Connection {
     }
 
     fn write_stream_head(&mut self, asked: &Asked, env: &mut Env) {
+        env.counters.requests.count(asked.method, 200);
         // A proxy that compresses holds back what it compresses, the head included; RFC 9111 section 5.2.2.6 forbids it.
         let caching = ("Cache-Control", "no-store, no-transform");
         let mut extra = vec![("Vary", "Accept, Origin"), caching, ("X-Accel-Buffering", "no")];

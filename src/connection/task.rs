@@ -31,6 +31,17 @@ pub enum Task {
     Publish(Box<HttpPublish>),
     /// No payload: the request is known already.
     Request(Box<Item>),
+    /// No payload: a page about the server, which a worker makes.
+    Page(Page),
+}
+
+/// A page about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// `/metrics`.
+    Metrics,
+    /// `/channels`.
+    Channels,
 }
 
 /// What the head of `POST /channels/{name}` says.
@@ -65,7 +76,14 @@ impl Task {
     /// Whether there is nothing to parse.
     #[must_use]
     pub fn is_parsed(&self) -> bool {
-        matches!(self, Task::Request(_))
+        matches!(self, Task::Request(_) | Task::Page(_))
+    }
+
+    /// Whether only a worker can do it.
+    #[must_use]
+    #[inline]
+    pub fn is_page(&self) -> bool {
+        matches!(self, Task::Page(_))
     }
 }
 
@@ -82,6 +100,8 @@ impl<P: AsRef<[u8]>> RawWork<P> {
             }
             Task::Publish(publish) => Work::one(to, form, publish_item(*publish, payload, scratch)),
             Task::Request(item) => Work::one(to, form, *item),
+            // Whoever is asked and is no worker has no pages.
+            Task::Page(_) => Work::one(to, form, refused(Refusal::new(503, "busy", "this page is made elsewhere"))),
         };
         work.allowing(rights.publish, rights.administer)
     }

@@ -5,6 +5,7 @@ use crate::wire::publication::{Epoch, Position};
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{ChannelName, RequestId};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The number of a mailbox: reactors come first (0, 1, …), library subscribers after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,6 +103,13 @@ pub enum Answer {
         /// What the client presented.
         token: Box<str>,
     },
+    /// A page about the server, as an HTTP body.
+    Page {
+        /// Its media type.
+        content_type: &'static str,
+        /// All of it.
+        body: Vec<u8>,
+    },
     /// The fixed text for a plain `GET`.
     PlainGet,
     /// The fixed text for a plain POST.
@@ -134,6 +142,8 @@ pub enum Delivery {
         publication: Arc<Publication>,
         /// The connection that does not want it, if any.
         exclude: Option<ConnId>,
+        /// When it was given its offset.
+        accepted: Instant,
     },
     /// The channel's continuity was lost: a new epoch, from offset 0. Room for it was reserved.
     Reset {

@@ -112,7 +112,12 @@ impl Hub {
         }
         let publication = channel.append(draft, key, cost, now, &self.limits);
         let id = channel.id;
-        room.fill(out, || Delivery::Publication { channel: id, publication: Arc::clone(&publication), exclude });
+        room.fill(out, || Delivery::Publication {
+            channel: id,
+            publication: Arc::clone(&publication),
+            exclude,
+            accepted: now,
+        });
         Ok(channel.position)
     }
 

@@ -3,7 +3,6 @@
 use super::entry::{Entry, Socket};
 use super::parked::Parked;
 use super::run::Run;
-use super::stage::Stage;
 use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::access::AccessPolicy;
@@ -20,7 +19,7 @@ use crate::hub::execute::{Progress, execute};
 use crate::hub::post::ConnId;
 use crate::hub::work::Work;
 use crate::journal::{Journal, Kind, Notes, Words};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, CurrentPhase};
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
@@ -60,8 +59,8 @@ pub struct Setup {
     pub journal: Arc<Journal>,
     /// This reactor's counters.
     pub counters: Arc<Counters>,
-    /// Everybody's counters, for scrapes.
-    pub threads: Arc<Vec<Arc<Counters>>>,
+    /// Whether the server is draining, for everybody to see.
+    pub phase: Arc<CurrentPhase>,
     /// When the server started.
     pub started: Instant,
     /// Draws a number at random.
@@ -71,7 +70,6 @@ pub struct Setup {
 /// See the module.
 pub(super) struct Core {
     pub(super) setup: Setup,
-    pub(super) stage: Stage,
     /// What connections want logged.
     pub(super) notes: Notes,
     pub(super) now: Instant,
@@ -95,6 +93,8 @@ pub(super) struct Core {
     pub(super) parked: Parked,
     /// Publications on their way; empty between ticks.
     pub(super) run: Run,
+    /// When those of this tick were accepted.
+    pub(super) accepted: Vec<Instant>,
     /// What is written at once out of several parts: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
     pub(super) together: Together,
@@ -103,15 +103,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(setup: Setup) -> Core {
-        let stage = Stage {
-            hub: Arc::clone(&setup.hub),
-            mailboxes: Arc::clone(&setup.postman.mailboxes),
-            threads: Arc::clone(&setup.threads),
-            limits: Arc::clone(&setup.limits),
-            started: setup.started,
-        };
         let mut core = Core {
-            stage,
             notes: Notes::new(Arc::clone(&setup.journal)),
             now: setup.started,
             ticks: 0,
@@ -130,6 +122,7 @@ impl Core {
             deaf: Vec::new(),
             parked: Parked::default(),
             run: Run::default(),
+            accepted: Vec::new(),
             gathered: Vec::new(),
             together: Together::default(),
             job_buffers: Vec::new(),
@@ -158,7 +151,6 @@ impl Core {
             counters: &self.setup.counters,
             date: self.date.as_str(),
             policy: &self.setup.policies[usize::from(address)],
-            backstage: &self.stage,
             notes: &self.notes,
             draining: self.draining,
             names: self.setup.hub.names(),
@@ -170,7 +162,8 @@ impl Core {
     /// Executes work for the hub, here or on a worker. Returns how many answers will come from this thread, and what the
     /// connection has to wait for before it goes on.
     pub(super) fn submit(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
-        if raw.payload.as_ref().len() >= self.setup.inline_parse_bytes && !raw.task.is_parsed() {
+        let is_long = raw.payload.as_ref().len() >= self.setup.inline_parse_bytes && !raw.task.is_parsed();
+        if is_long || raw.task.is_page() {
             return self.submit_to_pool(to, raw);
         }
         self.setup.counters.parsed_inline.add(1);

@@ -50,6 +50,7 @@ impl Core {
         let (mut entries_freed, mut bytes_freed, mut pushes) = (0, 0, 0);
         let mut left_over = true;
         let mut run = std::mem::take(&mut self.run);
+        self.accepted.clear();
         for _ in 0..LETTERS_PER_TICK {
             let Some(letter) = inbox.next() else {
                 left_over = false;
@@ -59,7 +60,8 @@ impl Core {
             let can_wait = run.can_wait(&letter, subscriptions, memberships);
             let stop = !can_wait && self.fan_out(&mut run, entries, subscriptions);
             match letter {
-                Letter::Delivery(Delivery::Publication { channel, publication, exclude }) => {
+                Letter::Delivery(Delivery::Publication { channel, publication, exclude, accepted }) => {
+                    self.accepted.push(accepted);
                     entries_freed += 1;
                     bytes_freed += publication.weight();
                     pushes += subscriptions.members(channel).len();

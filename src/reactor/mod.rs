@@ -17,7 +17,6 @@ mod read;
 mod reserve;
 mod ring;
 mod run;
-mod stage;
 mod subscriptions;
 mod together;
 mod wheel;
@@ -27,6 +26,7 @@ pub use listener::{listen, probe};
 
 use crate::handoff::mailbox::{Inbox, Wake};
 use crate::journal::{Event, Kind};
+use crate::metrics::Phase;
 use engine::{Engine, Readiness};
 use entry::{Hears, parts};
 use listener::{Accepted, EXHAUSTED_RETRY, Listener};
@@ -212,7 +212,7 @@ impl Reactor {
             self.engine.turn();
             self.listen();
             self.reap_closed();
-            self.engine.core.setup.counters.count_tick(began.elapsed().as_micros() as u64);
+            self.engine.core.count_tick(began, Instant::now());
         }
     }
 
@@ -353,6 +353,7 @@ impl Reactor {
             return false;
         }
         if !self.engine.core.draining {
+            self.engine.core.setup.phase.reach(Phase::Draining);
             self.stop_listening();
             self.engine.begin_goodbyes(order.spread);
         }

@@ -1,12 +1,24 @@
-//! What a reactor has logged of its connections' ends, besides what they note themselves.
+//! What a reactor says of its work: lines of the log about its connections' ends, and the time that ticks take.
 
 use super::core::Core;
 use super::entry::{Entry, Socket};
 use crate::close::Reason;
 use crate::journal::{Kind, Words};
 use std::fmt::Display;
+use std::time::Instant;
 
 impl Core {
+    /// Counts a tick, and how long its publications took from their acceptance to the last write attempt of this reactor:
+    /// once for each, whatever the number of its readers, by the one look at the clock that the tick takes anyway.
+    pub(super) fn count_tick(&mut self, began: Instant, ended: Instant) {
+        let us = |since: Instant| ended.saturating_duration_since(since).as_micros() as u64;
+        let counters = &self.setup.counters;
+        counters.count_tick(us(began));
+        for accepted in self.accepted.drain(..) {
+            counters.delivery.observe(us(accepted));
+        }
+    }
+
     /// Notes that a reader is cut off, while the bytes that wait for it are there to be counted.
     pub(super) fn note_slow<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
         let waiting = entry.connection.outbox.len();

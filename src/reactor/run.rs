@@ -54,7 +54,7 @@ impl Run {
     ) -> bool {
         let Some((own, _)) = self.key else { return true };
         match letter {
-            Letter::Delivery(Delivery::Publication { channel, publication, exclude }) => {
+            Letter::Delivery(Delivery::Publication { channel, publication, exclude, .. }) => {
                 self.key == Some((*channel, *exclude))
                     && self.publications.len() < PUBLICATIONS_MAX
                     && self.weight + publication.weight() <= GATHER_BYTES_MAX

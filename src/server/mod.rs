@@ -2,28 +2,28 @@
 
 mod library;
 mod operator_key;
+mod parts;
 pub mod rehearsal;
 mod signals;
 
 pub use library::{PublishError, Subscription};
 pub use operator_key::operator_key_folder;
+pub(crate) use parts::hub_limits;
+#[cfg(test)]
+pub(crate) use parts::policy;
 pub use signals::{Interrupts, Outcome};
 
-use crate::access::{AccessPolicy, Operators};
 use crate::config::{Config, ConfigError};
 use crate::connection::env::Limits;
-use crate::handoff::job::{Job, JobQueues, JobRoom};
+use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
-use crate::handoff::postman::Postman;
-use crate::hub::Hub;
-use crate::hub::limits::HubLimits;
-use crate::hub::post::MailboxId;
+use crate::hub::{Hub, HubLimits};
 use crate::journal::Journal;
-use crate::metrics::Counters;
-use crate::reactor::{Drain, Drained, Orders, Reactor, Seed, Setup, listen};
-use crate::workers::Worker;
+use crate::metrics::{CurrentPhase, Phase};
+use crate::reactor::{Drain, Drained, Orders, Reactor, Seed, listen};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use operator_key::HeldKey;
+use parts::SharedParts;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -84,6 +84,7 @@ pub struct Server {
     hub: Arc<Hub>,
     mailboxes: Arc<Mailboxes>,
     orders: Arc<Orders>,
+    phase: Arc<CurrentPhase>,
     started: Instant,
     publish_wait: Duration,
     mailbox_limits: MailboxLimits,
@@ -134,6 +135,7 @@ impl Server {
             orders: Arc::default(),
             limits: Arc::new(Limits::new(config)),
             journal: Arc::default(),
+            phase: Arc::default(),
             started,
         };
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
@@ -145,18 +147,20 @@ impl Server {
             reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
         drop(sockets);
+        let pages = Arc::new(shared.pages());
         let mut workers = Vec::new();
         for (index, queue) in queues.into_iter().enumerate() {
-            let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count);
+            let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count, &pages);
             workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
         }
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
-        let SharedParts { hub, mailboxes, orders, .. } = shared;
+        let SharedParts { hub, mailboxes, orders, phase, .. } = shared;
         Ok(Server {
             addresses,
             hub,
             mailboxes,
             orders,
+            phase,
             started,
             publish_wait: config.server.publish_wait,
             mailbox_limits,
@@ -213,6 +217,7 @@ impl Server {
     }
 
     fn begin_drain(&self, drain: Drain) {
+        self.phase.reach(Phase::Leaving);
         self.orders.drain(self.started.elapsed(), drain);
         self.mailboxes.wake_all();
     }
@@ -245,51 +250,6 @@ impl Drop for Server {
         if !self.reactors.is_empty() {
             self.begin_drain(AT_ONCE);
             self.join();
-        }
-    }
-}
-
-/// What all threads share, while they are being built.
-struct SharedParts {
-    hub: Arc<Hub>,
-    operators: Arc<Operators>,
-    mailboxes: Arc<Mailboxes>,
-    threads: Arc<Vec<Arc<Counters>>>,
-    orders: Arc<Orders>,
-    limits: Arc<Limits>,
-    journal: Arc<Journal>,
-    started: Instant,
-}
-
-impl SharedParts {
-    fn setup(&self, config: &Config, index: usize, addresses: &[SocketAddr], jobs: Arc<JobQueues>) -> Setup {
-        Setup {
-            hub: Arc::clone(&self.hub),
-            postman: Postman::new(Arc::clone(&self.mailboxes), Some(MailboxId(index as u32))),
-            jobs,
-            inline_parse_bytes: config.server.inline_parse_bytes,
-            publish_wait: config.server.publish_wait,
-            subscriptions_max: config.channels.per_connection,
-            flush: config.io.flush,
-            connections_max: connections_max(config.server.connections),
-            limits: Arc::clone(&self.limits),
-            policies: addresses.iter().map(|address| policy(config, *address, Arc::clone(&self.operators))).collect(),
-            journal: Arc::clone(&self.journal),
-            counters: Arc::clone(&self.threads[index]),
-            threads: Arc::clone(&self.threads),
-            started: self.started,
-            draw: Box::new(rand::random),
-        }
-    }
-
-    fn worker(&self, index: usize, jobs: Receiver<Job>, room: Arc<JobRoom>, reactor_count: usize) -> Worker {
-        Worker {
-            index,
-            jobs,
-            room,
-            hub: Arc::clone(&self.hub),
-            mailboxes: Arc::clone(&self.mailboxes),
-            counters: Arc::clone(&self.threads[reactor_count + index]),
         }
     }
 }
@@ -345,41 +305,4 @@ fn spawn_control(
         journal.report_all();
     })?;
     Ok((stop, thread))
-}
-
-fn connections_max(total: usize) -> usize {
-    if total == 0 { usize::MAX } else { total }
-}
-
-pub(crate) fn policy(config: &Config, address: SocketAddr, operators: Arc<Operators>) -> AccessPolicy {
-    AccessPolicy {
-        listener_is_loopback: address.ip().to_canonical().is_loopback(),
-        allowed_origins: config.server.allow_origin.clone(),
-        allowed_hosts: config.server.allow_host.clone(),
-        anonymous_publish: config.server.allow_anonymous_publish,
-        allow_credentials: config.http.allow_credentials,
-        port: address.port(),
-        operators,
-    }
-}
-
-pub(crate) fn hub_limits(config: &Config) -> HubLimits {
-    HubLimits {
-        history_count: config.history.count,
-        history_bytes: config.history.bytes,
-        history_age: config.history.age,
-        channels_total: config.channels.total,
-        history_total_bytes: config.history.total_bytes,
-        idempotency_keys: config.history.idempotency_keys,
-        idempotency_ttl: config.history.idempotency_ttl,
-        idle_after: config.channels.idle_forget,
-        position_ttl: config.history.position_ttl,
-        positions: config.history.positions,
-        replay_count: config.history.replay_count,
-        replay_bytes: config.history.replay_bytes,
-        snapshot_default: config.history.snapshot_count,
-        stamp_time: config.history.stamp_time,
-        plain_channel: Arc::from(config.websocket.plain_channel.as_str()),
-        ..HubLimits::default()
-    }
 }

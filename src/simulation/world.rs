@@ -17,7 +17,7 @@ use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Hears, parts};
 use crate::server::{hub_limits, policy};
 use crate::wire::json::JsonScratch;
-use crate::workers::Worker;
+use crate::workers::{Pages, Worker};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
@@ -69,6 +69,29 @@ fn draws(seed: u64) -> Box<dyn FnMut() -> u64 + Send> {
     Box::new(move || random.random())
 }
 
+fn wakers(reactors: usize) -> (Vec<Arc<AtomicBool>>, Vec<Box<dyn Wake>>) {
+    let flags: Vec<Arc<AtomicBool>> = (0..reactors).map(|_| Arc::default()).collect();
+    let wakers = flags.iter().map(|flag| Box::new(Flag(Arc::clone(flag))) as Box<dyn Wake>).collect();
+    (flags, wakers)
+}
+
+fn pages(
+    hub: &Arc<Hub>,
+    mailboxes: &Arc<Mailboxes>,
+    threads: &Arc<Vec<Arc<Counters>>>,
+    limits: &Arc<Limits>,
+    started: Instant,
+) -> Arc<Pages> {
+    Arc::new(Pages {
+        hub: Arc::clone(hub),
+        mailboxes: Arc::clone(mailboxes),
+        threads: Arc::clone(threads),
+        limits: Arc::clone(limits),
+        phase: Arc::default(),
+        started,
+    })
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = StdRng::seed_from_u64(seed);
@@ -76,14 +99,12 @@ impl World {
         let (config, plan) = settings(&mut random);
         config.check().expect("the settings of a simulation are such as a server takes");
         let began = Instant::now();
-        let flags: Vec<Arc<AtomicBool>> = (0..plan.reactors).map(|_| Arc::default()).collect();
-        let wakers = flags.iter().map(|flag| Box::new(Flag(Arc::clone(flag))) as Box<dyn Wake>).collect();
+        let (flags, wakers) = wakers(plan.reactors);
         let boxes = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
         let (mailboxes, inboxes) = Mailboxes::new(wakers, boxes, config.delivery.outbound_total_bytes);
         let (jobs, room, queues) =
             JobQueues::new(plan.workers, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let hub = Arc::new(Hub::new(hub_limits(&config)));
-        let limits = Arc::new(Limits::new(&config));
+        let (hub, limits) = (Arc::new(Hub::new(hub_limits(&config))), Arc::new(Limits::new(&config)));
         let threads: Arc<Vec<Arc<Counters>>> =
             Arc::new((0..plan.reactors + plan.workers).map(|_| Arc::default()).collect());
         let mut homes = Vec::new();
@@ -102,7 +123,7 @@ impl World {
                 policies: vec![policy(&config, config.server.listen[0], Arc::default())],
                 journal: Arc::default(),
                 counters: Arc::clone(&threads[index]),
-                threads: Arc::clone(&threads),
+                phase: Arc::default(),
                 started: began,
                 draw: draws(seed ^ index as u64),
             };
@@ -114,6 +135,7 @@ impl World {
                 due: None,
             });
         }
+        let pages = pages(&hub, &mailboxes, &threads, &limits, began);
         let worker = |(index, jobs)| Worker {
             index,
             jobs,
@@ -121,6 +143,7 @@ impl World {
             hub: Arc::clone(&hub),
             mailboxes: Arc::clone(&mailboxes),
             counters: Arc::clone(&threads[plan.reactors + index]),
+            pages: Arc::clone(&pages),
         };
         let workers = queues.into_iter().enumerate().map(|queue| (worker(queue), JsonScratch::default())).collect();
         World {

@@ -1,11 +1,16 @@
 //! The pool that parses and executes what is too large for a reactor: one thread per queue, no state between jobs.
 
-use crate::connection::task::RawWork;
+mod pages;
+
+pub use pages::Pages;
+
+use crate::connection::task::{RawWork, Task};
 use crate::handoff::job::{Job, JobRoom};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
+use crate::hub::post::{Delivery, Post as _, Reply};
 use crate::hub::work::Work;
 use crate::metrics::Counters;
 use crate::wire::json::JsonScratch;
@@ -28,6 +33,8 @@ pub struct Worker {
     pub mailboxes: Arc<Mailboxes>,
     /// What it counts.
     pub counters: Arc<Counters>,
+    /// What pages about the server are made from.
+    pub pages: Arc<Pages>,
 }
 
 impl Worker {
@@ -46,12 +53,19 @@ impl Worker {
         if self.room.took(self.index, job.raw.payload.len()) {
             self.mailboxes.wake_waiting_reactors();
         }
-        self.counters.parsed_pool.add(1);
         let Job { to, raw } = job;
         let RawWork { form, task, payload, rights } = raw;
-        let lent = RawWork { form, task, payload: &payload[..], rights };
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.work(lent.prepare(to, scratch), postman, now, wall_ms)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if let Task::Page(page) = task {
+                let reply = Reply { to, form, id: None, answer: self.pages.make(page, now) };
+                postman.post(to.mailbox, Delivery::Reply(reply));
+                return Outcome::Done;
+            }
+            self.counters.parsed_pool.add(1);
+            let lent = RawWork { form, task, payload: &payload[..], rights };
+            self.work(lent.prepare(to, scratch), postman, now, wall_ms)
+        }));
         let outcome = outcome.unwrap_or_else(|_| {
             self.counters.panics.add(1);
             *scratch = JsonScratch::default();

@@ -142,6 +142,14 @@ impl Process {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("a live process").count()
     }
 
+    /// How many sockets each of its reactors waits for, as the kernel tells.
+    pub(crate) fn sockets_by_reactor(&self) -> Vec<usize> {
+        let waited_for = |text: String| text.lines().filter(|line| line.starts_with("tfd:")).count();
+        let folder = format!("/proc/{}/fdinfo", self.child.id());
+        let files = std::fs::read_dir(folder).expect("a live process").flatten();
+        files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).map(waited_for).filter(|n| *n > 0).collect()
+    }
+
     /// One number of its `/metrics`.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         super::metric(self.address, name)

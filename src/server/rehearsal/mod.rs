@@ -8,7 +8,8 @@ mod deadlines;
 #[cfg(test)]
 mod tests;
 
-use super::{SharedParts, hub_limits};
+use super::hub_limits;
+use super::parts::SharedParts;
 use crate::Config;
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
@@ -132,6 +133,7 @@ impl Rehearsal {
             orders: Arc::default(),
             limits: Arc::new(Limits::new(config)),
             journal: Arc::default(),
+            phase: Arc::default(),
             started: began,
         };
         // No worker parses, and no descriptor limits how many connect.

@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 use tidings::access::AccessPolicy;
 use tidings::close::Reason;
-use tidings::connection::env::{Backstage, Env, Limits, TICK_MS, Ticks};
+use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::{SLICES_MAX, Spares};
 use tidings::connection::task::{RawWork, Task};
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
@@ -93,18 +93,6 @@ impl Post for Boxes {
     fn wake(&self, _mailbox: MailboxId) {}
 }
 
-struct NoPages;
-
-impl Backstage for NoPages {
-    fn metrics(&self) -> String {
-        "tidings_connections 1\n".to_owned()
-    }
-
-    fn channels(&self) -> Vec<u8> {
-        b"{\"channels\":[],\"total\":0}".to_vec()
-    }
-}
-
 /// One connection with its socket.
 struct Client {
     connection: Connection,
@@ -173,7 +161,6 @@ macro_rules! env {
             counters: &$world.counters,
             date: "Thu, 01 Jan 1970 00:00:00 GMT",
             policy: &$world.policy,
-            backstage: &NoPages,
             notes: &$world.notes,
             draining: $world.draining,
             names: $world.hub.names(),
@@ -359,7 +346,7 @@ impl World {
                 break;
             }
             let mut input = std::mem::take(&mut client.rest);
-            let (given, before) = (input.clone(), self.counters.http_requests.get());
+            let (given, before) = (input.clone(), self.counters.http_heads.get());
             let is_http = client.connection.transport() == Some(Transport::Http);
             let (used, step) = client.connection.step(&mut input, &mut env!(self));
             let (more, work) = match step {
@@ -370,7 +357,7 @@ impl World {
             assert!(used <= input.len());
             client.rest = input.split_off(used);
             let asked = if is_http { client.heard.consumed(&given[..used], &self.settings.limits.head) } else { None };
-            if self.counters.http_requests.get() > before {
+            if self.counters.http_heads.get() > before {
                 let asked = asked.expect("a request that was counted has a head");
                 client.peer.asked(asked.is_head);
                 client.peer.echo = asked.is_echo;
@@ -409,7 +396,7 @@ impl World {
             Task::Text(dialect) => parse_text(&work.payload, &mut self.json, *dialect),
             Task::Binary => parse_binary(&work.payload, &mut self.json),
             Task::PlainBody(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
-            Task::Publish(_) | Task::Request(_) => return,
+            Task::Publish(_) | Task::Request(_) | Task::Page(_) => return,
         };
         let items: Vec<&Item> = match &parsed {
             Parsed::One(item) => vec![item],
@@ -501,7 +488,7 @@ impl World {
             let letter = self.boxes.letters.borrow_mut().pop_front();
             match letter {
                 None => return,
-                Some(Letter::Delivery(Delivery::Publication { channel, publication, exclude })) => {
+                Some(Letter::Delivery(Delivery::Publication { channel, publication, exclude, .. })) => {
                     self.boxes.room.borrow_mut().entries -= 1;
                     for (slot, binary) in self.members.get(&channel.0).cloned().unwrap_or_default() {
                         if self.clients[slot].dead || self.is_slow(slot) {

@@ -1,9 +1,17 @@
 //! Counters that every thread keeps for itself, and their merge into Prometheus text on scrape.
 
+mod exposition;
+pub mod histogram;
+pub mod process;
+pub mod requests;
+
+pub use exposition::exposition;
+
 use crate::close::Reason;
-use std::fmt::Write;
+use histogram::Histogram;
+use requests::Requests;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// One number with one writer: adding is a load and a store, no locked instruction.
 #[derive(Debug, Default)]
@@ -47,18 +55,21 @@ macro_rules! counters {
             pub lag: [Counter; LAG_BUCKETS_US.len() + 1],
             /// Microseconds spent in all ticks.
             pub lag_sum_us: Counter,
+            /// Requests answered.
+            pub requests: Requests,
+            /// From a publication's acceptance to this reactor's last write attempt of it.
+            pub delivery: Histogram,
         }
 
-        fn write_plain(out: &mut String, threads: &[Arc<Counters>]) {
+        fn write_plain(page: &mut exposition::Page, threads: &[Arc<Counters>]) {
             let mut last = "";
             $({
-                let help: &str = concat!($($help),+);
                 if last != $name {
-                    let _ = writeln!(out, concat!("# HELP tidings_", $name, "{}\n# TYPE tidings_", $name, " ", $kind), help);
+                    page.family(concat!("tidings_", $name), $kind, concat!($($help),+));
                 }
                 last = $name;
                 let sum = threads.iter().fold(0_u64, |sum, thread| sum.wrapping_add(thread.$field.get()));
-                let _ = writeln!(out, concat!("tidings_", $name, $("{{", $labels, "}}",)? " {}"), sum);
+                page.sample(concat!("tidings_", $name), concat!($($labels)?), sum);
             })*
             let _ = last;
         }
@@ -105,8 +116,8 @@ counters! {
     opened: "counter" "connections_opened_total";
     /// Connections that could not be accepted because no descriptor was free.
     accept_exhausted: "counter" "accept_exhausted_total";
-    /// HTTP requests whose head was read.
-    http_requests: "counter" "http_requests_total";
+    /// HTTP requests whose head was read, answered or not.
+    http_heads: "counter" "http_request_heads_total";
     /// WebSocket messages, by direction.
     frames_in: "counter" "frames_total" {"direction=\"in\""};
     /// WebSocket messages, by direction.
@@ -168,89 +179,51 @@ pub struct Shared {
     pub mailbox_bytes: u64,
     /// Seconds since the start.
     pub uptime_s: u64,
+    /// Whether the server is draining.
+    pub phase: Phase,
 }
 
-/// Writes everything in the Prometheus text format, version 0.0.4.
-#[must_use]
-pub fn exposition(threads: &[Arc<Counters>], shared: &Shared) -> String {
-    let mut out = String::with_capacity(8 * 1024);
-    let _ = writeln!(
-        out,
-        "# HELP tidings_build_info The build that runs.\n# TYPE tidings_build_info gauge\ntidings_build_info{{version=\"{}\"}} 1",
-        env!("CARGO_PKG_VERSION")
-    );
-    write_plain(&mut out, threads);
-    for (name, kind, help, value) in [
-        ("publications_total", "counter", "Publications that were given an offset.", shared.publications),
-        ("channels", "gauge", "Channels that exist.", shared.channels),
-        ("history_bytes", "gauge", "Bytes of history kept.", shared.history_bytes),
-        ("positions", "gauge", "Positions of forgotten channels kept.", shared.positions),
-        ("interest", "gauge", "Subscriptions as the hub counts them.", shared.interest),
-        ("outbound_bytes", "gauge", "Bytes counted in the global outbound budget.", shared.outbound_bytes),
-        (
-            "deflate_window_bytes",
-            "gauge",
-            "Memory of compression windows that connections keep.",
-            shared.deflate_window_bytes,
-        ),
-        ("mailbox_bytes", "gauge", "Bytes waiting in mailboxes.", shared.mailbox_bytes),
-        ("uptime_seconds", "gauge", "Seconds since the start.", shared.uptime_s),
-    ] {
-        let _ = writeln!(out, "# HELP tidings_{name} {help}\n# TYPE tidings_{name} {kind}\ntidings_{name} {value}");
-    }
-    write_by_reason(&mut out, threads, "connections_closed_total", "Connections ended, by reason.", |t| &t.closed);
-    write_by_reason(&mut out, threads, "refused_total", "Requests and frames refused, by reason.", |t| &t.refused);
-    write_lag(&mut out, threads);
-    write_process(&mut out);
-    out
+/// Where a server is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// It serves.
+    #[default]
+    Serving,
+    /// It serves, but was told to stop: `/readyz` is 503.
+    Leaving,
+    /// It takes no new connections, and tells those that are open to go.
+    Draining,
 }
 
-fn write_by_reason(
-    out: &mut String,
-    threads: &[Arc<Counters>],
-    name: &str,
-    help: &str,
-    pick: fn(&Counters) -> &ByReason,
-) {
-    let _ = writeln!(out, "# HELP tidings_{name} {help}\n# TYPE tidings_{name} counter");
-    for reason in Reason::ALL {
-        let sum: u64 = threads.iter().map(|thread| pick(thread).get(reason)).sum();
-        let _ = writeln!(out, "tidings_{name}{{reason=\"{}\"}} {sum}", reason.label());
+impl Phase {
+    /// All of them, in their order.
+    pub const ALL: [Phase; 3] = [Phase::Serving, Phase::Leaving, Phase::Draining];
+
+    /// Its name in the metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Phase::Serving => "serving",
+            Phase::Leaving => "leaving",
+            Phase::Draining => "draining",
+        }
     }
 }
 
-fn write_lag(out: &mut String, threads: &[Arc<Counters>]) {
-    let name = "tidings_loop_lag_seconds";
-    let _ = writeln!(
-        out,
-        "# HELP {name} How long a reactor was busy before it could wait for events again.\n# TYPE {name} histogram"
-    );
-    let mut running = 0;
-    for (index, bound) in LAG_BUCKETS_US.iter().enumerate() {
-        running += threads.iter().map(|thread| thread.lag[index].get()).sum::<u64>();
-        let _ = writeln!(out, "{name}_bucket{{le=\"{}\"}} {running}", *bound as f64 / 1e6);
-    }
-    running += threads.iter().map(|thread| thread.lag[LAG_BUCKETS_US.len()].get()).sum::<u64>();
-    let sum_us: u64 = threads.iter().map(|thread| thread.lag_sum_us.get()).sum();
-    let _ = writeln!(
-        out,
-        "{name}_bucket{{le=\"+Inf\"}} {running}\n{name}_sum {}\n{name}_count {running}",
-        sum_us as f64 / 1e6
-    );
-}
+/// The phase of a server, for all its threads. It only moves on.
+#[derive(Debug, Default)]
+pub struct CurrentPhase(AtomicU8);
 
-/// Memory and descriptors of the process, from procfs; left out where there is none.
-fn write_process(out: &mut String) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident_kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    if let Some(kib) = resident_kib {
-        let name = "process_resident_memory_bytes";
-        let _ = writeln!(out, "# HELP {name} Resident memory.\n# TYPE {name} gauge\n{name} {}", kib * 1024);
+impl CurrentPhase {
+    /// Moves on to `phase`, unless it is there or further.
+    pub fn reach(&self, phase: Phase) {
+        self.0.fetch_max(phase as u8, Relaxed);
     }
-    if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
-        let name = "process_open_fds";
-        let _ = writeln!(out, "# HELP {name} Open descriptors.\n# TYPE {name} gauge\n{name} {}", entries.count());
+
+    /// Where it is.
+    #[must_use]
+    pub fn get(&self) -> Phase {
+        Phase::ALL[usize::from(self.0.load(Relaxed)).min(Phase::ALL.len() - 1)]
     }
 }
 
@@ -265,35 +238,4 @@ impl Counters {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Counters, Shared, exposition};
-    use crate::close::Reason;
-    use std::sync::Arc;
-
-    #[test]
-    fn threads_are_summed_and_every_family_is_declared_once() {
-        let threads = [Arc::new(Counters::default()), Arc::new(Counters::default())];
-        threads[0].opened.add(3);
-        threads[1].opened.add(4);
-        threads[1].closed.count(Reason::PingTimeout);
-        threads[1].closed.count(Reason::PingTimeout);
-        threads[0].count_tick(75);
-        let text = exposition(&threads, &Shared { channels: 9, ..Shared::default() });
-        assert!(text.contains("\ntidings_connections_opened_total 7\n"), "{text}");
-        assert!(text.contains("tidings_connections_closed_total{reason=\"ping_timeout\"} 2\n"));
-        assert!(text.contains("\ntidings_channels 9\n"));
-        assert!(text.contains("tidings_loop_lag_seconds_bucket{le=\"0.0001\"} 1\n"));
-        let mut declared: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
-        let all = declared.len();
-        declared.sort_unstable();
-        declared.dedup();
-        assert_eq!(declared.len(), all, "a family is declared twice");
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (name, value) = line.rsplit_once(' ').expect("name and value");
-            assert!(value.parse::<f64>().is_ok(), "{line}");
-            let family = name.split('{').next().unwrap_or(name);
-            let base = family.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count");
-            assert!(text.contains(&format!("# TYPE {base} ")), "{family} is not declared");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,121 @@
+//! What the threads of a server share, and how each of them is set up with it.
+
+use crate::access::{AccessPolicy, Operators};
+use crate::config::Config;
+use crate::connection::env::Limits;
+use crate::handoff::job::{Job, JobQueues, JobRoom};
+use crate::handoff::mailbox::Mailboxes;
+use crate::handoff::postman::Postman;
+use crate::hub::Hub;
+use crate::hub::limits::HubLimits;
+use crate::hub::post::MailboxId;
+use crate::journal::Journal;
+use crate::metrics::{Counters, CurrentPhase};
+use crate::reactor::{Orders, Setup};
+use crate::workers::{Pages, Worker};
+use crossbeam_channel::Receiver;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What all threads share, while they are being built.
+pub(super) struct SharedParts {
+    pub(super) hub: Arc<Hub>,
+    pub(super) operators: Arc<Operators>,
+    pub(super) mailboxes: Arc<Mailboxes>,
+    pub(super) threads: Arc<Vec<Arc<Counters>>>,
+    pub(super) orders: Arc<Orders>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) phase: Arc<CurrentPhase>,
+    pub(super) started: Instant,
+}
+
+impl SharedParts {
+    pub(super) fn setup(&self, config: &Config, index: usize, addresses: &[SocketAddr], jobs: Arc<JobQueues>) -> Setup {
+        Setup {
+            hub: Arc::clone(&self.hub),
+            postman: Postman::new(Arc::clone(&self.mailboxes), Some(MailboxId(index as u32))),
+            jobs,
+            inline_parse_bytes: config.server.inline_parse_bytes,
+            publish_wait: config.server.publish_wait,
+            subscriptions_max: config.channels.per_connection,
+            flush: config.io.flush,
+            connections_max: connections_max(config.server.connections),
+            limits: Arc::clone(&self.limits),
+            policies: addresses.iter().map(|address| policy(config, *address, Arc::clone(&self.operators))).collect(),
+            journal: Arc::clone(&self.journal),
+            counters: Arc::clone(&self.threads[index]),
+            phase: Arc::clone(&self.phase),
+            started: self.started,
+            draw: Box::new(rand::random),
+        }
+    }
+
+    pub(super) fn pages(&self) -> Pages {
+        Pages {
+            hub: Arc::clone(&self.hub),
+            mailboxes: Arc::clone(&self.mailboxes),
+            threads: Arc::clone(&self.threads),
+            limits: Arc::clone(&self.limits),
+            phase: Arc::clone(&self.phase),
+            started: self.started,
+        }
+    }
+
+    pub(super) fn worker(
+        &self,
+        index: usize,
+        jobs: Receiver<Job>,
+        room: Arc<JobRoom>,
+        reactor_count: usize,
+        pages: &Arc<Pages>,
+    ) -> Worker {
+        Worker {
+            index,
+            jobs,
+            room,
+            hub: Arc::clone(&self.hub),
+            mailboxes: Arc::clone(&self.mailboxes),
+            counters: Arc::clone(&self.threads[reactor_count + index]),
+            pages: Arc::clone(pages),
+        }
+    }
+}
+
+fn connections_max(total: usize) -> usize {
+    if total == 0 { usize::MAX } else { total }
+}
+
+pub(crate) fn policy(config: &Config, address: SocketAddr, operators: Arc<Operators>) -> AccessPolicy {
+    AccessPolicy {
+        listener_is_loopback: address.ip().to_canonical().is_loopback(),
+        allowed_origins: config.server.allow_origin.clone(),
+        allowed_hosts: config.server.allow_host.clone(),
+        anonymous_publish: config.server.allow_anonymous_publish,
+        allow_credentials: config.http.allow_credentials,
+        port: address.port(),
+        operators,
+    }
+}
+
+pub(crate) fn hub_limits(config: &Config) -> HubLimits {
+    HubLimits {
+        history_count: config.history.count,
+        history_bytes: config.history.bytes,
+        history_age: config.history.age,
+        channels_total: config.channels.total,
+        history_total_bytes: config.history.total_bytes,
+        idempotency_keys: config.history.idempotency_keys,
+        idempotency_ttl: config.history.idempotency_ttl,
+        idle_after: config.channels.idle_forget,
+        position_ttl: config.history.position_ttl,
+        positions: config.history.positions,
+        replay_count: config.history.replay_count,
+        replay_bytes: config.history.replay_bytes,
+        snapshot_default: config.history.snapshot_count,
+        stamp_time: config.history.stamp_time,
+        plain_channel: Arc::from(config.websocket.plain_channel.as_str()),
+        ..HubLimits::default()
+    }
+}

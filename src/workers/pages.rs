@@ -1,0 +1,73 @@
+//! The pages about the server, which take too long for a reactor: metrics, with what the system tells, and the channels.
+
+use crate::connection::env::Limits;
+use crate::connection::task::Page;
+use crate::handoff::mailbox::Mailboxes;
+use crate::hub::Hub;
+use crate::hub::post::Answer;
+use crate::metrics::process::Process;
+use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
+use crate::wire::reply::{Listed, body_channels};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Channels listed at most.
+const LISTED_MAX: usize = 1000;
+
+/// What they are made from.
+pub struct Pages {
+    /// The channels.
+    pub hub: Arc<Hub>,
+    /// Their memory counts.
+    pub mailboxes: Arc<Mailboxes>,
+    /// All threads' counters.
+    pub threads: Arc<Vec<Arc<Counters>>>,
+    /// Of connections: theirs is the memory for windows.
+    pub limits: Arc<Limits>,
+    /// Whether the server is draining.
+    pub phase: Arc<CurrentPhase>,
+    /// When the server started.
+    pub started: Instant,
+}
+
+impl Pages {
+    /// Makes one page.
+    #[must_use]
+    pub fn make(&self, page: Page, now: Instant) -> Answer {
+        match page {
+            Page::Metrics => {
+                Answer::Page { content_type: "text/plain; version=0.0.4", body: self.metrics(now).into_bytes() }
+            }
+            Page::Channels => Answer::Page { content_type: "application/json", body: self.channels() },
+        }
+    }
+
+    fn metrics(&self, now: Instant) -> String {
+        let stats = self.hub.stats();
+        let shared = Shared {
+            publications: stats.published,
+            channels: stats.channels as u64,
+            history_bytes: stats.history_bytes as u64,
+            positions: stats.positions as u64,
+            interest: stats.interest,
+            outbound_bytes: self.mailboxes.outbound_bytes() as u64,
+            deflate_window_bytes: self.limits.deflate.as_ref().map_or(0, |deflate| deflate.budget.used() as u64),
+            mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
+            uptime_s: now.saturating_duration_since(self.started).as_secs(),
+            phase: self.phase.get(),
+        };
+        exposition(&self.threads, &shared, &Process::now())
+    }
+
+    fn channels(&self) -> Vec<u8> {
+        let channels = self.hub.channels(LISTED_MAX);
+        let listed = channels.iter().map(|channel| Listed {
+            channel: &channel.name,
+            position: channel.position,
+            subscribers: channel.subscribers,
+        });
+        let mut body = Vec::new();
+        body_channels(&mut body, listed, self.hub.stats().channels);
+        body
+    }
+}
