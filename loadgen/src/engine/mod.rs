@@ -28,6 +28,9 @@ use mio::Waker;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+/// What is noted of a bad client for which there was no room.
+pub const NOT_BEGUN: &str = "not begun";
+
 /// What the threads of a process know of each other: how many deliveries there were, so that a closed flow of
 /// publications goes on when the last receiver has one.
 #[derive(Debug, Default)]

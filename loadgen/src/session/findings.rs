@@ -137,10 +137,19 @@ fn growth(outcome: &Outcome) -> [(&'static str, Option<f64>); 3] {
     let of_server = |value: fn(&WindowServer) -> f64| {
         counted().filter_map(|window| Some((window.at, value(window.server.as_ref()?)))).collect()
     };
+    // A process that lives has some: none are those of somebody else's process, which may not be read.
+    let of_window = |window: &Window| {
+        window
+            .server
+            .as_ref()
+            .filter(|server| server.descriptors > 0)
+            .map(|server| (window.at, server.descriptors as f64))
+    };
+    let descriptors = counted().filter_map(of_window).collect();
     let median = |window: &Window| Some((window.at, window.latencies.get(&outcome.primary)?.p50));
     [
         ("rss_slope", per_hour(of_server(|server| server.rss as f64))),
-        ("fd_slope", per_hour(of_server(|server| server.descriptors as f64))),
+        ("fd_slope", per_hour(descriptors)),
         ("latency_slope", per_hour(counted().filter_map(median).collect())),
     ]
 }

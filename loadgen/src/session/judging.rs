@@ -79,11 +79,17 @@ impl Draft<'_> {
                 "no receiver was slow: use a larger --slow or -c",
             ),
             (
-                any(|group| matches!(group.task, Task::Mischief { .. })) && outcome.mischief.is_empty(),
+                any(|group| matches!(group.task, Task::Mischief { .. })) && nothing_malformed(outcome),
                 "no malformed handshake or frame was sent: use --mischief-rate",
             ),
         ];
-        reasons.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason.to_owned()).collect()
+        let mut missing: Vec<String> =
+            reasons.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason.to_owned()).collect();
+        let late = plan.groups.iter().filter(|group| group.start >= plan.warmup + plan.duration);
+        missing.extend(
+            late.map(|group| format!("the group `{}` never began: its start is after the end (-d)", group.name)),
+        );
+        missing
     }
 
     /// Whole seconds without anything, of all that counted, where there was always something to do.
@@ -96,6 +102,11 @@ impl Draft<'_> {
         let silent = whole().filter(|window| (if is_storm { window.opened } else { window.received }) == 0).count();
         silent as f64 / whole().count().max(1) as f64
     }
+}
+
+/// Whether no bad client got as far as sending something.
+fn nothing_malformed(outcome: &Outcome) -> bool {
+    outcome.mischief.keys().all(|what| what.starts_with(crate::engine::NOT_BEGUN))
 }
 
 fn unopened(group: &Group) -> String {

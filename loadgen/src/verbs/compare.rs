@@ -64,7 +64,12 @@ fn comparisons(before: &Outcome, after: &Outcome) -> Vec<Row> {
             let whole = outcome.series.iter().filter(|window| window.at >= 0.0 && window.seconds > 0.9);
             whole.filter_map(|window| value(window, outcome)).collect()
         };
-        if let Ok(comparison) = compare_series(name, &series(before), &series(after), before.started_unix_ms) {
+        let (a, b) = (series(before), series(after));
+        // Nothing is not the same as nothing, nor a multiple of it.
+        if [&a, &b].iter().any(|series| series.iter().all(|value| *value == 0.0)) {
+            continue;
+        }
+        if let Ok(comparison) = compare_series(name, &a, &b, before.started_unix_ms) {
             comparisons.push((comparison, show));
         }
     }
@@ -115,6 +120,18 @@ fn microseconds(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::limit;
+
+    fn is_compared(a: &crate::outcome::Outcome, b: &crate::outcome::Outcome) -> bool {
+        super::comparisons(a, b).iter().any(|(row, _)| row.name == "throughput")
+    }
+
+    #[test]
+    fn what_happened_in_neither_or_in_one_is_not_compared() {
+        let (mut a, b) = (crate::report::example("a", 1), crate::report::example("b", 2));
+        assert!(is_compared(&a, &b));
+        a.series.iter_mut().for_each(|window| window.received = 0);
+        assert!(!is_compared(&a, &b) && !is_compared(&b, &a) && !is_compared(&a, &a));
+    }
 
     #[test]
     fn limits_are_read() {

@@ -159,6 +159,12 @@ fn latency(bench: &mut Bench, facts: &Facts) {
     bench.when(facts.latency_p99.is_none(), Level::Invalid, || {
         "nothing that counted arrived, so no latency was measured".to_owned()
     });
+    // By a schedule the rate that was reached says it.
+    let lost = facts.due.saturating_sub(facts.came) as f64 / facts.due.max(1) as f64;
+    let unknown = if facts.achieved.is_none() && facts.due > 0 { lost } else { 0.0 };
+    bench.grades(unknown, MISSED, || {
+        format!("{} of the messages never came, and nobody knows their latency", share(lost))
+    });
     bench.when(facts.corrupted > 0, Level::Suspect, || format!("{} messages came with other bytes", facts.corrupted));
     if let (Some(lag), Some(latency)) = (facts.lag_p99, facts.latency_p99.filter(|latency| *latency > 0.0)) {
         bench.grades(lag / latency, LAG_SHARE, || {
@@ -227,7 +233,7 @@ fn delivery(bench: &mut Bench, facts: &Facts) {
             "{unsent} of the messages that were due were not sent: nobody was connected to send them, or -R is too much"
         )
     });
-    let lost = 1.0 - facts.came as f64 / facts.due.max(1) as f64;
+    let lost = facts.due.saturating_sub(facts.came) as f64 / facts.due.max(1) as f64;
     bench.note(facts.came > 0 && facts.came < facts.due, || format!("{} of what was due never came", share(lost)));
 }
 

@@ -170,6 +170,40 @@ fn what_was_due_and_not_sent_counts_for_delivery_and_what_was_lost_is_noted() {
     assert_eq!((verdict.level, verdict.notes.len()), (Valid, 1), "a loss that was seen is a finding: {verdict:?}");
 }
 
+/// What the example of the README comes to on a machine that does nothing else: 1,000 receivers, 20 publications a second.
+#[test]
+fn a_server_that_has_time_to_spare_is_valid_in_every_claim() {
+    let example = Facts {
+        generator_busy: 0.105,
+        lag_p99: Some(314e-6),
+        latency_p99: Some(21.7e-3),
+        achieved: Some(1.0),
+        server_busy: Some(0.058),
+        cpu_us_per_msg: Some(5.35),
+        steal: 0.001,
+        counted_work: true,
+        opened: 1001,
+        arrived: 200_000,
+        due: 220_000,
+        came: 220_000,
+        seconds: 10,
+        connections: 1001,
+        ..Facts::default()
+    };
+    for verdict in judge(&example, &[Claim::Latency, Claim::Throughput, Claim::Delivery, Claim::CpuPerMessage]) {
+        assert_eq!(verdict.level, Valid, "{verdict:?}");
+    }
+}
+
+/// In a closed flow nothing says how much should have come, and what never came has no latency.
+#[test]
+fn a_latency_of_those_that_came_is_not_that_of_all() {
+    for (lost, expected) in [(0, Valid), (3000, Valid), (3001, Suspect), (30_000, Suspect), (30_001, Invalid)] {
+        let closed = |facts: &mut Facts| (facts.achieved, facts.came) = (None, 300_000 - lost);
+        assert_eq!(level(Claim::Latency, closed), expected, "{lost}");
+    }
+}
+
 /// What one may do about it is an option that there is.
 #[test]
 fn remedies_name_options_that_there_are() {

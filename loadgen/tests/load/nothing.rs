@@ -176,3 +176,17 @@ fn a_search_where_nobody_listens_fails_at_once() {
     assert_eq!(run.code, 1, "{}\n{}", run.out, run.error);
     assert!(run.error.contains("none of the 100 connections of `echo` could be opened"), "{}", run.error);
 }
+
+#[test]
+fn a_group_that_never_begins_is_told() {
+    let (_server, url) = crate::support::tidings();
+    let path = file("late.toml");
+    let text = "[[group]]\nname = \"early\"\nverb = \"idle\"\nconnections = 2\n\n[[group]]\nname = \"late\"\nverb = \"idle\"\nconnections = 2\nstart = \"1h\"\n";
+    std::fs::write(&path, text).expect("a file");
+    let name = path.to_string_lossy().into_owned();
+    let run = load(&["mixed", &url, "--scenario", &name, "-d", "300ms", "--warmup", "0s"]);
+    std::fs::remove_file(&path).expect("it was there");
+    let verdict = &run.outcome().verdicts[0];
+    assert_eq!((verdict.claim.as_str(), verdict.level, run.code), ("connections", Level::Invalid, 3), "{}", run.out);
+    assert!(verdict.reasons.iter().any(|reason| reason.contains("the group `late` never began")), "{verdict:?}");
+}

@@ -7,6 +7,7 @@ use super::Worker;
 use super::squad::NOBODY;
 use crate::adapters::Memory;
 use crate::clock::Nanos;
+use crate::engine::NOT_BEGUN;
 use std::rc::Rc;
 
 /// Instead of a status: a Close frame came behind the 101. No status is that large.
@@ -18,7 +19,7 @@ impl Worker {
         let free = self.squads[index].places.iter().position(|slot| *slot == NOBODY);
         match free {
             Some(local) => self.begin(index, u32::try_from(local).unwrap_or(0), due, 0, Memory::default()),
-            None => self.note_mischief("not begun", "all bad clients were still waiting for an end"),
+            None => self.note_mischief(NOT_BEGUN, "all bad clients were still waiting for an end"),
         }
     }
 

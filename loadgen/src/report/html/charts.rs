@@ -143,6 +143,10 @@ fn throughput(outcomes: &[&Outcome]) -> String {
         };
         (title, received)
     };
+    // Of connections that are only there nothing arrives.
+    if outcomes.iter().all(|outcome| outcome.series.iter().all(|window| part.1(window, outcome) == 0.0)) {
+        return String::new();
+    }
     over_time(title, Axis { name: "per second", scale: Scale::Linear, show: count }, outcomes, &[part])
 }
 
