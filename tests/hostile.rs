@@ -27,6 +27,7 @@ mod heads;
 mod injected;
 mod silent;
 mod slow;
+mod stopped;
 mod witness;
 
 use crate::support::process::Process;

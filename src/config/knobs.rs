@@ -147,7 +147,8 @@ knobs! {
         /// A message on /echo, which is for trying out and measuring larger ones than channels take. What is sent back is
         /// as large and waits in memory; for the 16 MiB of conformance suites raise it.
         echo_message_bytes: usize = MIB, bytes(128, GIB);
-        /// Silence after which the server pings: shorter than the 30 to 60 s after which middleboxes forget a stream.
+        /// Silence after which the server pings: shorter than the 30 to 60 s after which middleboxes forget a stream. Each
+        /// connection is pinged up to a quarter of it earlier, so that those that came together are not pinged together.
         ping_idle: Duration = 25 * SECOND, time(MILLISECOND, DAY);
         /// How long the answer to a ping may take before the connection counts as gone.
         pong_wait: Duration = 10 * SECOND, time(MILLISECOND, HOUR);

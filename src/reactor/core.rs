@@ -1,6 +1,7 @@
 //! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
 
 use super::entry::{Entry, Socket};
+use super::lived::Lived;
 use super::parked::Parked;
 use super::run::Run;
 use super::together::Together;
@@ -74,6 +75,7 @@ pub(super) struct Core {
     pub(super) notes: Notes,
     pub(super) now: Instant,
     pub(super) ticks: Ticks,
+    pub(super) lived: Lived,
     pub(super) wall_ms: u64,
     pub(super) date: DateCache,
     pub(super) draining: bool,
@@ -107,6 +109,7 @@ impl Core {
             notes: Notes::new(Arc::clone(&setup.journal)),
             now: setup.started,
             ticks: 0,
+            lived: Lived::default(),
             wall_ms: 0,
             date: DateCache::default(),
             draining: false,
@@ -136,7 +139,7 @@ impl Core {
     /// Takes the time: once a tick.
     pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
         self.now = now;
-        self.ticks = (now.duration_since(self.setup.started).as_millis() as u64 / TICK_MS) as Ticks;
+        self.ticks = (self.lived.since(self.setup.started, now).as_millis() as u64 / TICK_MS) as Ticks;
         self.wall_ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         self.date.at(wall);
     }

@@ -10,7 +10,7 @@ use super::subscriptions::Subscriptions;
 use super::together::Together;
 use super::wheel::{self, Filed};
 use crate::close::Reason;
-use crate::connection::env::TICK_MS;
+use crate::connection::env::{TICK_MS, Ticks};
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::Inbox;
 use mio::Token;
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The shared read buffer, in bytes. At least four heads fit.
 const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// Ticks for which deadlines wait at most for events that are not taken yet.
+const POSTPONE_TICKS: Ticks = (1000 / TICK_MS) as Ticks;
 
 /// What the kernel said about a socket.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +49,10 @@ pub(crate) struct Engine<S> {
     pub(super) core: Core,
     pub(crate) inbox: Inbox,
     pub(super) mailbox_has_more: bool,
+    /// The kernel may know of input that was not asked for yet.
+    pub(crate) has_more_events: bool,
+    /// Since when deadlines wait for that input.
+    postponed_since: Option<Ticks>,
     /// The drain, once it has begun.
     pub(super) goodbyes: Option<Goodbyes>,
     scratch: Box<[u8]>,
@@ -62,6 +69,8 @@ impl<S: Socket> Engine<S> {
             core: Core::new(setup),
             inbox,
             mailbox_has_more: false,
+            has_more_events: false,
+            postponed_since: None,
             goodbyes: None,
             scratch: vec![0; scratch_bytes].into_boxed_slice(),
             due: Vec::new(),
@@ -71,6 +80,12 @@ impl<S: Socket> Engine<S> {
     /// Opens the way of flushing that was asked for, or says why not.
     pub(super) fn open_ring(&mut self) {
         self.core.together = Together::open(self.core.setup.flush);
+    }
+
+    /// It goes to sleep, for so long at most.
+    pub(crate) fn expect_back_after(&mut self, timeout: Option<Duration>) {
+        let until = timeout.map(|timeout| self.core.now + timeout);
+        self.core.lived.expect(until);
     }
 
     /// Begins a tick.
@@ -104,6 +119,7 @@ impl<S: Socket> Engine<S> {
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.deaf.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
+        entry.connection.spread_pings(slot);
         if too_many || crowded {
             entry.connection.turn_away();
         }
@@ -134,12 +150,29 @@ impl<S: Socket> Engine<S> {
         self.mailbox_has_more = self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
     }
 
+    /// Whether deadlines wait for this tick: a peer may have answered in time, and its answer be among the events that did
+    /// not fit into one look at the kernel. Not for ever, since on a busy server there may always be more.
+    fn postpones_deadlines(&mut self) -> bool {
+        let has_more = self.has_more_events || self.core.lived.has_stalled();
+        let since = has_more.then(|| self.postponed_since.unwrap_or(self.core.ticks));
+        self.postponed_since = since.filter(|since| self.core.ticks - since < POSTPONE_TICKS);
+        self.postponed_since.is_some()
+    }
+
     fn expire_deadlines(&mut self) {
+        if self.postpones_deadlines() {
+            return;
+        }
         let mut due = std::mem::take(&mut self.due);
         self.core.wheel.take_due(self.core.ticks, &mut due);
         for (filed, tick) in due.drain(..) {
             let Some(entry) = self.entries.get_exact(filed.slot, filed.generation) else { continue };
             if !Core::is_filed(entry, tick) || entry.dead.is_some() {
+                continue;
+            }
+            if entry.in_ready && entry.connection.ending().is_none() {
+                // It has said something that was not looked at.
+                entry.filed = self.core.wheel.file(filed, self.core.ticks + 1);
                 continue;
             }
             entry.filed = wheel::NEVER;

@@ -11,6 +11,7 @@ pub(crate) mod engine;
 pub(crate) mod entry;
 mod flush;
 mod listener;
+mod lived;
 mod noted;
 mod parked;
 mod read;
@@ -45,6 +46,8 @@ const WAKER: Token = Token(usize::MAX);
 const LISTENERS: usize = usize::MAX - 1;
 /// Connections accepted in one tick.
 const ACCEPTS_PER_TICK: usize = 256;
+/// The longest that a reactor with deadlines sleeps, so that it notices when it was stopped meanwhile.
+const SLEEP_MOST: Duration = Duration::from_secs(1);
 /// Events taken from the kernel at once.
 const EVENTS_PER_TICK: usize = 1024;
 
@@ -217,7 +220,8 @@ impl Reactor {
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<()> {
-        let timeout = self.timeout();
+        let timeout = self.timeout().map(|timeout| timeout.min(SLEEP_MOST));
+        self.engine.expect_back_after(timeout);
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 events.clear();
@@ -247,7 +251,9 @@ impl Reactor {
     }
 
     fn take_events(&mut self, events: &Events) {
+        let mut taken = 0;
         for event in events {
+            taken += 1;
             match event.token() {
                 WAKER => {}
                 Token(own) if own > LISTENERS - 256 => {
@@ -266,6 +272,7 @@ impl Reactor {
                 }
             }
         }
+        self.engine.has_more_events = taken == EVENTS_PER_TICK;
     }
 
     fn accept(&mut self) {

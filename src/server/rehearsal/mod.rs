@@ -6,6 +6,8 @@ mod bombs;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod stalls;
+#[cfg(test)]
 mod tests;
 
 use super::hub_limits;

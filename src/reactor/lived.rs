@@ -1,0 +1,61 @@
+//! The time that a reactor lived through: what deadlines count, so that a stall of ours is nobody's silence.
+
+use std::time::{Duration, Instant};
+
+/// From here on a reactor that comes back late was not busy but stopped: by a signal, a paused machine, a page on disk.
+const STALL: Duration = Duration::from_millis(250);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Lived {
+    /// When it meant to be back at the latest.
+    expected: Option<Instant>,
+    /// The sum of all stalls.
+    lost: Duration,
+    /// The last tick came after one.
+    stalled: bool,
+}
+
+impl Lived {
+    /// It waits until `until` at the latest. Counted from the beginning of its tick, so that a long tick is a stall, too.
+    pub(super) fn expect(&mut self, until: Option<Instant>) {
+        self.expected = until;
+    }
+
+    /// Whether this tick came after a stall: what peers did meanwhile has not been heard.
+    pub(super) fn has_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// It is `now`: the time lived since `started`.
+    pub(super) fn since(&mut self, started: Instant, now: Instant) -> Duration {
+        let late = self.expected.take().map_or(Duration::ZERO, |expected| now.saturating_duration_since(expected));
+        self.stalled = late >= STALL;
+        if self.stalled {
+            self.lost += late;
+        }
+        now.duration_since(started).saturating_sub(self.lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lived, STALL};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_stall_is_not_lived_and_all_other_time_is() {
+        let started = Instant::now();
+        let at = |millis: u64| started + Duration::from_millis(millis);
+        let mut lived = Lived::default();
+        assert_eq!(lived.since(started, at(10_000)), Duration::from_secs(10), "nothing was expected");
+        lived.expect(Some(at(11_000)));
+        assert_eq!(lived.since(started, at(10_500)).as_millis(), 10_500, "woken earlier");
+        lived.expect(Some(at(11_000)));
+        let late = STALL.as_millis() as u64 - 1;
+        assert_eq!(lived.since(started, at(11_000 + late)).as_millis() as u64, 11_000 + late, "busy");
+        lived.expect(Some(at(12_000)));
+        assert_eq!(lived.since(started, at(27_000)).as_millis(), 12_000, "stopped for 15 s");
+        assert_eq!(lived.since(started, at(28_000)).as_millis(), 13_000, "and going on from there");
+    }
+}
