@@ -6,6 +6,7 @@
 
 mod bodies;
 mod command;
+mod doors;
 mod drains;
 mod fronts;
 mod publishers;

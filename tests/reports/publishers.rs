@@ -1,6 +1,6 @@
 //! What publishers and readers could do to others.
 
-use super::{Case, EVERY_WAY, Subject, Way, run};
+use super::{Case, EVERY_WAY, Way, run};
 use crate::support::frames::{BINARY, TEXT, handshake, header};
 use crate::support::http::{HttpClient, post};
 
