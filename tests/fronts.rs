@@ -6,6 +6,7 @@
 //! server, so after each row somebody else's request must still get its own answer.
 
 pub(crate) mod proxy;
+mod strangers;
 
 use crate::exchanges::table::{Case, LETTERS, channel, expand};
 use crate::exchanges::{TABLE, new_run};
