@@ -348,5 +348,8 @@ fn draining() -> Plan {
 }
 
 fn one_too_many() -> HeadError {
-    HeadError::new(Reason::TooManyConnections, "this server holds as many connections as it may; try again later")
+    HeadError::new(
+        Reason::TooManyConnections,
+        "this server holds as many connections as it may (server.connections); try again later",
+    )
 }

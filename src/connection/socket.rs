@@ -286,7 +286,7 @@ impl Connection {
                     Event::Binary(payload) => match socket.endpoint {
                         Endpoint::Echo => echo(socket, &mut self.outbox, env, Opcode::Binary, payload),
                         Endpoint::Channels(_) if !env.limits.binary => {
-                            let detail = "binary messages are not taken here";
+                            let detail = "binary messages are not taken here (websocket.binary)";
                             env.fault(Reason::UnsupportedData, detail);
                             self.close_socket(Reason::UnsupportedData, detail, env);
                         }

@@ -35,13 +35,21 @@ pub(super) fn unknown_channel() -> Refusal {
 }
 
 pub(super) fn channels_full() -> Refusal {
-    Refusal::new(503, "channels_full", "The server holds as many channels as it may; try again later.")
+    Refusal::new(503, "channels_full", "The server holds as many channels as it may (channels.total); try again later.")
 }
 
 pub(super) fn history_full() -> Refusal {
-    Refusal::new(503, "history_full", "The server holds as much history as it may; try again later.")
+    Refusal::new(
+        503,
+        "history_full",
+        "The server holds as much history as it may (history.total_bytes); try again later.",
+    )
 }
 
 pub(super) fn busy() -> Refusal {
-    Refusal::new(503, "busy", "The subscribers cannot take more at the moment; nothing was published. Try again later.")
+    Refusal::new(
+        503,
+        "busy",
+        "The subscribers cannot take more at the moment; nothing was published. Try again later (delivery.mailbox_bytes and mailbox_entries say how much may wait, server.publish_wait for how long).",
+    )
 }

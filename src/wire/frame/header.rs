@@ -19,10 +19,14 @@ pub(super) const NOT_MASKED: FrameError = FrameError::protocol("a frame from a c
 pub(super) const MASKED: FrameError = FrameError::protocol("a frame from a server with a mask");
 pub(super) const LONG_WINDED: FrameError = FrameError::protocol("a length in more bytes than it needs");
 pub(super) const TOP_BIT: FrameError = FrameError::protocol("a length with its top bit set");
-pub(super) const TOO_BIG: FrameError =
-    FrameError { reason: Reason::MessageTooBig, detail: "a message larger than the limit" };
-pub(super) const TOO_MANY_FRAGMENTS: FrameError =
-    FrameError { reason: Reason::TooManyFragments, detail: "a message in more fragments than the limit" };
+pub(super) const TOO_BIG: FrameError = FrameError {
+    reason: Reason::MessageTooBig,
+    detail: "a message larger than the limit, which GET /limits tells (websocket.message_bytes)",
+};
+pub(super) const TOO_MANY_FRAGMENTS: FrameError = FrameError {
+    reason: Reason::TooManyFragments,
+    detail: "a message in more fragments than the limit (websocket.fragments)",
+};
 
 /// What a header is checked against.
 pub(super) struct Context<'a> {

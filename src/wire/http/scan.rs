@@ -101,7 +101,9 @@ impl<'b> Walk<'b> {
             return Ok(false);
         }
         if count == self.limits.headers {
-            return Err(HeadError::new(Reason::HeadTooLarge, "the request has too many header fields").into());
+            return Err(
+                HeadError::new(Reason::HeadTooLarge, "the request has too many header fields (http.headers)").into()
+            );
         }
         self.field_line()?;
         Ok(true)
@@ -109,9 +111,11 @@ impl<'b> Walk<'b> {
 
     fn peek(&self) -> Result<u8, Stop> {
         if self.at >= self.limits.head_bytes {
-            return Err(
-                HeadError::new(Reason::HeadTooLarge, "the request's head is larger than this server reads").into()
-            );
+            return Err(HeadError::new(
+                Reason::HeadTooLarge,
+                "the request's head is larger than this server reads (http.head_bytes)",
+            )
+            .into());
         }
         self.bytes.get(self.at).copied().ok_or(Stop::More)
     }
@@ -159,7 +163,7 @@ impl<'b> Walk<'b> {
                 b'!'..=b'~' if self.at - start == self.limits.target_bytes => {
                     return Err(HeadError::new(
                         Reason::UriTooLong,
-                        "the request target is longer than this server reads",
+                        "the request target is longer than this server reads (http.target_bytes)",
                     )
                     .into());
                 }

@@ -279,7 +279,7 @@ fn compare(
         }
         "a length in more bytes than it needs" => Some(MINIMAL),
         "a control frame of more than 125 bytes" if *theirs != *seen => Some(CONTROL),
-        "a message in more fragments than the limit" => Some(FRAGMENTS),
+        "a message in more fragments than the limit (websocket.fragments)" => Some(FRAGMENTS),
         _ => None,
     };
     match (listed, *verdict) {
