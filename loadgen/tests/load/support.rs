@@ -36,10 +36,18 @@ pub(crate) fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}-{name}", std::process::id()))
 }
 
+/// Where servers of these tests leave their operators' keys, and the program finds them.
+pub(crate) fn runtime() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("runtime");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 /// The program with these arguments.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings-loadgen"));
     command.args(arguments).stdin(Stdio::null());
+    command.env("XDG_RUNTIME_DIR", runtime()).env_remove("TIDINGS_OPERATOR_KEY");
     command
 }
 
@@ -131,6 +139,7 @@ fn serves_for_others() {
     let mut config = Config::default();
     config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
     config.server.reactors = 1;
+    config.server.operator_key_folder = runtime().join("tidings").to_string_lossy().into_owned();
     let server = Server::start(config).expect("the server starts");
     println!("listening on {}", server.addresses()[0]);
     let mut rest = Vec::new();
