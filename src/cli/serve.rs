@@ -180,7 +180,8 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
             let opens_files = config.server.allow_origin.iter().any(|origin| origin::allows(origin, "null"));
             // A secret is for a person who looks, not for a file that keeps what was said.
             let key = io::stderr().is_terminal().then(|| server.operator_key());
-            log.say(next_steps(&host, key, server.operator_key_place(), opens_files) + "\n\n");
+            let console = if config.web.console { open_console(&host, key) } else { String::new() };
+            log.say(next_steps(&host, &console, server.operator_key_place(), opens_files) + "\n\n");
         }
     }
     for address in addresses {
@@ -214,12 +215,16 @@ fn summary(config: &Config) -> String {
     text
 }
 
+/// Where the console is; with the key the page becomes an operator's.
+fn open_console(host: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("\n  open http://{host}/#operator={key} in a browser, as operator"),
+        None => format!("\n  open http://{host}/ in a browser"),
+    }
+}
+
 /// What to try, ready to be copied.
-fn next_steps(host: &str, key: Option<&str>, place: &str, opens_files: bool) -> String {
-    let console = match key {
-        Some(key) => format!("open http://{host}/#operator={key} in a browser, as operator"),
-        None => format!("open http://{host}/ in a browser"),
-    };
+fn next_steps(host: &str, console: &str, place: &str, opens_files: bool) -> String {
     let pages = if opens_files {
         ""
     } else {
@@ -227,8 +232,7 @@ fn next_steps(host: &str, key: Option<&str>, place: &str, opens_files: bool) -> 
     };
     let option = if host == "127.0.0.1:8080" { String::new() } else { format!(" --url {host}") };
     format!(
-        "\nTry it:
-  {console}
+        "\nTry it:{console}
   curl -N -H 'Accept: text/event-stream' http://{host}/channels/news
   curl -H 'Content-Type: application/json' -d '{{\"text\":\"hello\"}}' http://{host}/channels/news
   tidings subscribe news{option}
@@ -251,7 +255,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, next_steps, reachable, summary, with_flags};
+    use super::{configuration, next_steps, open_console, reachable, summary, with_flags};
     use crate::cli::args::ServeArgs;
 
     #[test]
@@ -304,12 +308,19 @@ mod tests {
         {
             assert_eq!(reachable(address.parse().expect("an address")).to_string(), expected);
         }
-        let steps = |host| next_steps(host, None, "is in a file", false);
+        let steps = |host| next_steps(host, &open_console(host, None), "is in a file", false);
         assert!(steps("127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
         assert!(!steps("127.0.0.1:8080").contains("--url"));
         assert!(!steps("127.0.0.1:8080").contains("#operator"), "a key is for a terminal");
-        let shown = next_steps("127.0.0.1:9", Some("KEY"), "is in a file", true);
+        let shown = next_steps("127.0.0.1:9", &open_console("127.0.0.1:9", Some("KEY")), "is in a file", true);
         assert!(steps("127.0.0.1:8080").contains("tidings --dev") && !shown.contains("--dev"));
         assert!(shown.contains("http://127.0.0.1:9/#operator=KEY ") && shown.contains("key is in a file"), "{shown}");
+    }
+
+    #[test]
+    fn a_console_that_is_switched_off_is_not_recommended() {
+        assert!(!next_steps("127.0.0.1:8080", "", "is in a file", true).contains("browser"));
+        let with = next_steps("127.0.0.1:8080", &open_console("127.0.0.1:8080", None), "is in a file", true);
+        assert!(with.contains("Try it:\n  open http://127.0.0.1:8080/ in a browser\n  curl"), "{with}");
     }
 }
