@@ -109,6 +109,29 @@ for (const [kind, load] of [
   });
 }
 
+await check('a page of a foreign origin hears from its client what the server would need to let it in, and comes in when that is so', async () => {
+  const pages = http.createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>Foreign</title>'));
+  await new Promise((resolve) => pages.listen(0, '127.0.0.1', resolve));
+  const origin = `http://evil.test:${pages.address().port}`;
+  const first = await startServer(binary);
+  const page = await browser.open(origin);
+  const found = await page.evaluate(async (url) => {
+    const { Tidings } = await import(`${url}/tidings.js`);
+    const tidings = Object.assign(globalThis, { tidings: new Tidings(`${url}/ws`) }).tidings;
+    const error = await new Promise((resolve) => tidings.on('error', resolve));
+    return [error.error.code, error.error.status, error.error.message, tidings.state, await tidings.post('x', 1).catch(({ code }) => code)];
+  }, first.url);
+  equal([found[0], found[1], found[3], found[4]], ['origin_not_allowed', 403, 'refused', 'origin_not_allowed'], 'the refusal');
+  equal(found[2].includes('--allow-origin'), true, `the sentence: ${found[2]}`);
+  await first.end();
+  const second = await startServer(binary, first.port, ['--allow-origin', origin]);
+  await page.evaluate(() => globalThis.tidings.retry());
+  await until(() => page.evaluate(() => globalThis.tidings.state === 'open'), 'the connection');
+  await page.close();
+  await second.end();
+  pages.close();
+});
+
 await check('a connection that is refused with 4403 says the server’s sentence, and retry() comes back', async () => {
   const strict = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (offered) => [...offered][0] });
   await new Promise((resolve) => strict.once('listening', resolve));
