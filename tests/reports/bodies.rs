@@ -1,8 +1,10 @@
 //! What people send with curl, fetch and forms, through every front: what is published, and what is refused.
 
 use super::{Case, EVERY_WAY, Subject, Way, run};
+use crate::support::http::{HttpClient, request_bytes};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Publishes with curl and these options to the case's channel: the status and the body of the answer.
 fn curl(subject: &Subject, options: &[&str], input: &[u8]) -> (u16, String) {
@@ -108,4 +110,28 @@ const UPLOADS: &[Case] = &[
 #[ignore = "run by tests/run reports: needs curl"]
 fn uploads_that_are_refused() {
     run(&[Way::Direct], "", &[], UPLOADS);
+}
+
+/// A line end after a body is what old browsers sent and some libraries still do.
+#[test]
+#[ignore = "run by tests/run reports"]
+fn an_empty_line_after_a_post_is_answered_with_408() {
+    let subject = Subject::start(Way::Direct, "[http]\nhead_timeout = \"1s\"\n", &[]);
+    let mut client = HttpClient::connect(subject.address());
+    let post = request_bytes("POST", &subject.path(), &[], b"1");
+    assert_eq!(client.exchange([&post[..], b"\r\n"].concat()).status, 200);
+    assert!(client.raw.is_silent_for(Duration::from_secs(3)), "an answer that nobody asked for");
+    assert!(client.is_kept());
+}
+
+/// Eight seconds for a body that has two, besides what it wins by coming: it makes progress all the time.
+#[test]
+#[ignore = "run by tests/run reports: needs curl"]
+fn a_slow_upload_that_makes_progress_is_cut_off() {
+    let subject = Subject::start(Way::Direct, "[http]\nbody_timeout = \"2s\"\n", &[]);
+    let body = format!("\"{}\"", "x".repeat(160_000));
+    let options = ["-H", "Content-Type: application/json", "--limit-rate", "20k", "--data-binary", "@-"];
+    let (status, said) = curl(&subject, &options, body.as_bytes());
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(subject.data().len(), body.len());
 }

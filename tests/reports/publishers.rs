@@ -1,8 +1,10 @@
-//! What publishers and readers could do to others.
+//! What publishers and readers could do to others, and a pause of the server to all of them.
 
-use super::{Case, EVERY_WAY, Way, run};
-use crate::support::frames::{BINARY, TEXT, handshake, header};
+use super::{Case, EVERY_WAY, Subject, Way, run};
+use crate::support::frames::{BINARY, PING, PONG, RawSocket, TEXT, handshake, header};
 use crate::support::http::{HttpClient, post};
+use crate::support::process::descriptors_allowed;
+use std::time::Duration;
 
 const OPEN_CASES: &[Case] = &[("?exclude= hides a push from anybody, who sees a hole without a word", |subject| {
     let mut reader = subject.socket("/ws", &[]);
@@ -50,4 +52,38 @@ fn an_echo_costs_whatever_somebody_sends() {
         assert!(answer.status == 403 && answer.text().contains("websocket.echo"), "{}", answer.text());
     })];
     run(&[Way::Nginx, Way::HaProxy], "", &["--allow-anonymous-publish"], far);
+}
+/// The machine was suspended, or the process was stopped, while pongs lay in the kernel. There are more of them than one look
+/// at the kernel shows.
+#[test]
+#[ignore = "run by tests/run reports"]
+fn a_pause_of_the_server_kills_readers_that_live() {
+    const READERS: usize = 3_000;
+    const PONG_WAIT: Duration = Duration::from_secs(8);
+    assert!(descriptors_allowed() > READERS + 100, "this needs {READERS} descriptors: ulimit -n");
+    let toml = "[server]\nreactors = 1\n[websocket]\nping_idle = \"1s\"\npong_wait = \"8s\"\n";
+    let subject = Subject::start(Way::Direct, toml, &[]);
+    let mut readers: Vec<_> = (0..READERS).map(|_| subject.socket("/ws", &[])).collect();
+    let pings: Vec<Vec<u8>> = readers
+        .iter_mut()
+        .map(|reader| {
+            let (first, payload) = reader.next().expect("a ping comes");
+            assert_eq!(first, PING);
+            payload
+        })
+        .collect();
+    subject.process.signal("STOP");
+    readers.iter_mut().zip(&pings).for_each(|(reader, ping)| reader.send(PONG, ping));
+    std::thread::sleep(PONG_WAIT + Duration::from_secs(1));
+    subject.process.signal("CONT");
+    readers.iter_mut().for_each(|reader| reader.send(TEXT, b"GET /livez"));
+    let lives = |reader: &mut RawSocket| loop {
+        match reader.next() {
+            Some((PING, payload)) => reader.send(PONG, &payload),
+            Some((first, _)) => return first == TEXT,
+            None => return false,
+        }
+    };
+    let dead = readers.iter_mut().filter_map(|reader| (!lives(reader)).then_some(())).count();
+    assert_eq!(dead, 0, "of {READERS} readers that had answered");
 }

@@ -1,7 +1,8 @@
 //! Event streams through whatever stands between, read by curl.
 
-use super::{Case, EVERY_WAY, Subject, run};
+use super::{Case, EVERY_WAY, Subject, Way, run};
 use crate::support::http::post;
+use crate::support::wait_until;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -120,4 +121,22 @@ const CASES: &[Case] = &[
 #[ignore = "run by tests/run reports: needs curl, nginx and HAProxy"]
 fn event_streams() {
     run(EVERY_WAY, "", &["--allow-anonymous-publish"], CASES);
+}
+
+/// No room for another connection: the browser is told inside of a stream, and health checks are answered.
+#[test]
+#[ignore = "run by tests/run reports: needs curl"]
+fn a_server_that_is_full_is_given_up_for_good_and_restarted() {
+    let subject = Subject::start(Way::Direct, "[server]\nreactors = 1\nconnections = 2\n", &[]);
+    let held: Vec<_> = (0..2).map(|_| subject.socket("/ws", &[])).collect();
+    let mut stream = Stream::open(&subject, "", &[]);
+    let head = stream.block();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let block = stream.block();
+    assert!(block.starts_with("retry: ") && block.contains("event: refused"), "{block}");
+    assert!(block.contains("\"status\":503"), "{block}");
+    assert_eq!(subject.ask("GET", "/livez", &[("Host", "10.0.0.7")], "").status, 200);
+    drop(held);
+    wait_until("there is room again", || subject.ask("GET", "/readyz", &[], "").status == 200);
+    position(&mut Stream::open(&subject, "", &[]));
 }
