@@ -46,13 +46,14 @@
 //! 8. **Ids cannot lie.** What crosses a thread names a connection by reactor, slot and generation.
 //! 9. **Network input never panics**; a panic in one connection's work would close that connection, be counted, and
 //!    poison no lock. Every refusal has a name in [`close`].
-//! 10. **Closed by default.** Loopback, same-origin pages, and no open publishing elsewhere unless it is asked for
-//!     ([`access`]).
+//! 10. **Closed by default.** Loopback, same-origin pages, publishing by direct clients of this machine alone unless more is
+//!     asked for, and operators by their key: no address makes one ([`access`]).
 //! 11. **Time is an argument** in protocol code, and monotonic.
 //!
 //! # Rooms
 //! Dependencies point down only, which a test checks:
-//! `main → server → {reactor, workers} → handoff → connection → {hub, wire}`. [`wire`] and [`connection`] know no socket,
+//! `main → server → {reactor, workers} → handoff → connection → {hub, access} → wire →
+//! model`. [`model`] holds what settings and requests share. [`wire`], [`access`] and [`connection`] know no socket,
 //! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
 //!
 //! The protocol itself is in [`wire`]. To embed a server, start with [`Server`].

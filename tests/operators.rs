@@ -1,5 +1,6 @@
 //! The operators' key of the real binary: made, left and removed, read from a file or the environment, and never shown.
 
+use crate::support::frames::RawSocket;
 use crate::support::http::HttpClient;
 use crate::support::process::Process;
 use crate::support::{OPERATOR_KEY, TestServer, metric};
@@ -69,6 +70,21 @@ fn a_key_is_made_at_each_start_left_for_its_owner_alone_and_removed_at_the_end()
         keys.push(key);
     }
     assert_ne!(keys[0], keys[1]);
+}
+
+/// A second signal ends the process at once, without the end of a drain.
+#[test]
+fn a_server_that_is_hurried_takes_its_key_with_it() {
+    let runtime = Folder::new();
+    let process = start_in(&runtime, &[]);
+    let file = runtime.path(&format!("tidings/operator-{}", process.address.port()));
+    let mut socket = RawSocket::open(process.address, "/ws");
+    assert!(Path::new(&file).exists());
+    process.signal("TERM");
+    assert!(socket.read_close().0.is_some(), "it drains, and waits for our Close");
+    process.signal("TERM");
+    assert!(!process.wait().0.success());
+    assert!(!Path::new(&file).exists());
 }
 
 /// A server that was killed leaves its file; whoever takes the port puts its own key there. A link there is not followed.

@@ -3,7 +3,7 @@
 use crate::support::http::{HttpClient, get, post};
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{OPERATOR, TestServer, with_one_and_two_reactors};
+use crate::support::{OPERATOR, PATIENCE, TestServer, with_one_and_two_reactors};
 use serde_json::{Value, json};
 
 fn start(reactors: usize) -> TestServer {
@@ -254,5 +254,41 @@ fn a_post_to_ws_is_read_as_a_frame_is_and_never_upgraded() {
         assert_eq!(answers.json()[1]["publications"], json!([{"offset": 1, "data": 1}]));
         assert_eq!(client.request("POST", "/ws", &[], b"hello").code(), "bad_json");
         assert!(client.is_kept());
+    });
+}
+
+/// A slash in a name was refused everywhere: in a URL it is %2F, on a socket it may stand as it is.
+#[test]
+fn a_name_with_slashes_is_one_channel_on_every_transport() {
+    with_one_and_two_reactors(|reactors| {
+        let server = TestServer::start(|config| config.server.reactors = reactors);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let subscription = server.subscribe("team/a/news", move |publication| {
+            sender.send(publication.offset()).expect("the test listens");
+        });
+        let mut socket = WsClient::connect(server.address());
+        assert_eq!(socket.subscribe("team/a/news")["channel"], "team/a/news");
+        let mut whole = WsClient::connect_to(server.address(), "/channels/team%2Fa%2Fnews", &[]);
+        assert_eq!(whole.next_json()["channel"], "team/a/news");
+        assert_eq!(post(server.address(), "/channels/team%2Fa%2fnews", "1").json()["channel"], "team/a/news");
+        assert_eq!(socket.post("team%2Fa/news", &json!(2))["offset"], 2);
+        assert_eq!(server.publish("team/a/news", "3").expect("published").offset, 3);
+        for offset in 1..=3 {
+            assert_eq!(whole.next_push(), json!({"channel": "team/a/news", "offset": offset, "data": offset}));
+            assert_eq!(receiver.recv_timeout(PATIENCE).expect("delivered"), offset);
+        }
+        let answer = socket.request(json!({"method": "DELETE", "path": "/subscriptions/team/a/news"}));
+        assert_eq!(answer["status"], 200, "{answer}");
+        assert_eq!(get(server.address(), "/channels/team%2Fa%2Fnews").json()["offset"], 3);
+        for (wrong, said) in [
+            ("/channels/team/a", "%2F"),
+            ("/channels/team%2F", "neither begins nor ends"),
+            ("/channels/a%2F..%2Fb", ".."),
+        ] {
+            let refused = get(server.address(), wrong);
+            assert_eq!((refused.status, refused.code().as_str()), (400, "bad_channel"), "{wrong}");
+            assert!(refused.text().contains(said), "{}", refused.text());
+        }
+        drop(subscription);
     });
 }
