@@ -34,7 +34,7 @@ pub enum Verb {
     Echo(RunArgs),
     /// Publications to many: latency at every receiver, first, median and last; lost, duplicated, reordered.
     Fanout(RunArgs),
-    /// Connections opened and ended one behind the other: handshakes per second and how long one takes.
+    /// Connections opened and ended one after the other: handshakes per second and how long one takes.
     Storm(RunArgs),
     /// Connections that are there: bytes of the server, and of the kernel, for each.
     Idle(RunArgs),
@@ -81,19 +81,19 @@ pub struct RunArgs {
     /// As fast as they come back, instead of by a schedule: for saturation.
     #[arg(long, conflicts_with = "rate", help_heading = "Load")]
     pub closed: bool,
-    /// With --closed: messages under way per connection, or publications under way at all.
+    /// With --closed: messages in progress per connection, or publications in progress at all.
     #[arg(long, default_value = "1", requires = "closed", help_heading = "Load")]
     pub depth: u32,
     /// How long it counts.
     #[arg(short, long, default_value = "10s", help_heading = "Load")]
     pub duration: String,
-    /// At most so many messages or publications.
+    /// The most messages or publications.
     #[arg(short = 'n', long, help_heading = "Load")]
     pub count: Option<String>,
     /// What is sent before it counts.
     #[arg(long, default_value = "1s", help_heading = "Load")]
     pub warmup: String,
-    /// How long is waited at the end for what is under way.
+    /// How long is waited at the end for what is in progress.
     #[arg(long, default_value = "5s", help_heading = "Load")]
     pub drain: String,
     /// Bytes per message: 128, 128..1KiB, or 128:90%,16KiB:10%.
@@ -202,10 +202,10 @@ pub struct RunArgs {
     /// Threads of each process; without it, one per CPU of --pin-self or of the machine.
     #[arg(short, long, help_heading = "Measuring")]
     pub threads: Option<u64>,
-    /// Processes: one may hold only so many descriptors.
+    /// Processes: the descriptors of one are limited.
     #[arg(long, default_value = "1", help_heading = "Measuring")]
     pub processes: u64,
-    /// One connection in so many is read by tungstenite's client instead of our decoder; 0: none.
+    /// One of this many connections is read by tungstenite's client instead of our decoder; 0: none.
     #[arg(long, default_value = "100", help_heading = "Measuring")]
     pub check_every: u64,
     /// What must hold: delivery.p99<50ms, lost==0, cpu_us_per_msg<6 … Several, or with commas.

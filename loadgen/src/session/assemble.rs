@@ -303,7 +303,7 @@ impl Draft<'_> {
         }
         if self.prepared.kind == Kind::Soak && self.seconds() < SLOPE_SECONDS {
             notes.push(format!(
-                "growth per hour is not told of less than {}: use -d",
+                "growth per hour needs {} or more: use a longer -d",
                 crate::report::numbers::duration(SLOPE_SECONDS)
             ));
         }

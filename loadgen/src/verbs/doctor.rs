@@ -20,7 +20,7 @@ pub(super) fn doctor(voice: &mut Voice) -> Result<u8, Failure> {
     line(format!("CPU          {} x {}", environment.cpus, environment.cpu));
     line(format!("memory       {}", bytes(environment.memory as f64)));
     let ports = u64::from(environment.ports.1 - environment.ports.0) + 1;
-    line(format!("descriptors  {} per process: so many connections, less a few", whole(environment.descriptors)));
+    line(format!("descriptors  {} per process, of which a connection needs one", whole(environment.descriptors)));
     line(format!(
         "ports        {} to {}: {} connections per source address and target",
         environment.ports.0,

@@ -149,7 +149,7 @@ fn a_soak_of_seconds_extrapolates_nothing() {
         assert!(!run.outcome().scalars.contains_key(name), "{name}: {}", run.out);
     }
     assert_eq!((run.code, run.out.matches("(was not measured)").count()), (99, 3), "{}", run.out);
-    assert!(run.out.contains("growth per hour is not told of less than 5 min"), "{}", run.out);
+    assert!(run.out.contains("growth per hour needs 5 min 0 s or more"), "{}", run.out);
 }
 
 #[test]

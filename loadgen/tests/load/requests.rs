@@ -223,3 +223,19 @@ fn a_publication_that_is_refused_says_why() {
     assert_eq!(errors(&run), "a publication was answered with 403: forbidden: use a token", "{}", run.out);
     assert_eq!(run.code, 3, "{}", run.out);
 }
+
+/// The echo of Tidings is not for everybody, nor for messages of every size.
+#[test]
+fn an_echo_that_tidings_refuses_says_why() {
+    let mut config = tidings::Config::default();
+    config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+    config.websocket.echo = tidings::config::EchoFor::Off;
+    let server = tidings::Server::start(config).expect("the server starts");
+    let run = ask("echo", &format!("ws://{}", server.addresses()[0]), &[]);
+    assert!(errors(&run).contains("the server answered 403") && errors(&run).contains("websocket.echo"), "{}", run.out);
+    assert_eq!(run.code, 3, "{}", run.out);
+    drop(server);
+    let (_server, url) = crate::support::tidings();
+    let run = ask("echo", &url, &["-s", "2MiB", "--check-every", "0"]);
+    assert!(errors(&run).contains("the server has closed a connection with 1009: message_too_big"), "{}", errors(&run));
+}

@@ -137,8 +137,8 @@ fn metrics_that_are_refused_are_a_note_that_says_what_opens_them() {
         ["echo", &url, "-c", "1", "-R", "20", "-d", "300ms", "--warmup", "0s", "--force", "--metrics-url", &metrics];
     let run = |more: &[&str], folder: &std::path::Path| {
         let json = file("metrics.json");
-        let done = command(&[&base[..], more].concat()).arg("-o").arg(&json).env("XDG_RUNTIME_DIR", folder).status();
-        assert_eq!(done.expect("it runs").code(), Some(0));
+        let done = command(&[&base[..], more].concat()).arg("-o").arg(&json).env("XDG_RUNTIME_DIR", folder).output();
+        assert_eq!(done.expect("it runs").status.code(), Some(0));
         let text = std::fs::read_to_string(&json).expect("a result");
         std::fs::remove_file(&json).expect("it was there");
         serde_json::from_str::<Outcome>(&text).expect("a result")
