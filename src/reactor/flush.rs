@@ -11,7 +11,7 @@ use std::io::{ErrorKind, IoSlice, Result};
 const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 
 /// Several parts of at most so many bytes together are copied into one, in bytes: `writev(2)` costs more than the copy.
-pub(super) const GATHER_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const GATHER_BYTES_MAX: usize = 16 * 1024;
 
 /// Writes as many parts as fit in one call.
 fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Result<usize> {
@@ -122,7 +122,8 @@ impl Core {
 
     /// Law 7: slow is who has more bytes left after a write attempt than its limit when the next publication comes. Asked
     /// before the push, so that one publication always fits an outbox that is not over its limit, whatever its size: the
-    /// bound is the limit and one publication. True when the reader was cut off.
+    /// bound is the limit and one publication. One whose socket takes what it is given has more for the rest of a tick at
+    /// most: half its limit, a run, and the publication that ended the run. True when the reader was cut off.
     pub(super) fn judge_by_limit<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) -> bool {
         let slow = entry.write_blocked
             && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.address));

@@ -23,6 +23,8 @@ mod together;
 mod wheel;
 
 pub use self::core::Setup;
+#[cfg(test)]
+pub(crate) use flush::GATHER_BYTES_MAX as RUN_BYTES;
 pub use listener::{listen, probe};
 
 use crate::handoff::mailbox::{Inbox, Wake};

@@ -3,6 +3,7 @@
 use super::client::Role;
 use super::world::World;
 use crate::close::Reason;
+use crate::reactor::RUN_BYTES;
 use std::collections::HashMap;
 
 impl World {
@@ -17,7 +18,9 @@ impl World {
                 // What is about to be written is counted when the socket has not taken it.
                 let is_counted = held == entry.charged || entry.in_dirty;
                 assert!(is_counted, "{held} bytes wait, and {} are in the budget", entry.charged);
-                let most = self.limits.outbox_bytes + self.plan.overshoot;
+                // What was pushed before a socket was written to: up to half the limit, and then a run.
+                let limit = self.limits.outbox_bytes;
+                let most = limit.max(limit / 2 + RUN_BYTES) + self.plan.overshoot;
                 assert!(held <= most, "an outbox holds {held} bytes of {most}");
                 assert!(entry.dead.is_none(), "what is dead is freed in the same turn");
             }

@@ -6,6 +6,8 @@ mod bombs;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod stalls;
 #[cfg(test)]
 mod tests;
