@@ -1,9 +1,11 @@
 //! How a connection ends: after what it is owed when it may be, at once when its peer does not read.
 
+use super::answering::Asked;
 use super::env::Env;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
 use crate::wire::frame::close_frame;
+use crate::wire::http::head::HeadError;
 use crate::wire::refusal::Refusal;
 
 /// A Close that is ready, and why it is sent.
@@ -48,6 +50,21 @@ impl Connection {
             State::Socket(_) => self.close_socket(reason, "", env),
             State::Stream(_) => self.end_stream(reason, env),
             State::Ending(..) => {}
+        }
+    }
+
+    /// The work of this connection panicked: it is told, if that can still be said where it would be understood. Something
+    /// of what is queued may have been written, so that what follows would land in its midst.
+    pub fn after_panic(&mut self, env: &mut Env) {
+        let State::Http(http) = &self.state else { return self.cut_off(Reason::InternalError, env) };
+        let asked = http.asked().cloned();
+        let error = HeadError::new(
+            Reason::InternalError,
+            "the server failed at this request, which may have been carried out or not; nothing else was touched",
+        );
+        match asked {
+            Some(asked) => self.answer_refusal(&Asked { keep_alive: false, ..asked }, &error, env),
+            None => self.refuse_unread(&error, env),
         }
     }
 

@@ -210,6 +210,8 @@ impl Connection {
 
     /// Looks at `input`: how many bytes were consumed, and what came of it.
     pub fn step<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
+        #[cfg(test)]
+        crate::hub::mines::step_on("step", input);
         match &mut self.state {
             State::Http(_) => self.step_http(input, env),
             State::Socket(_) => self.step_socket(input, env),
@@ -281,6 +283,8 @@ impl Connection {
                 }
             }
             State::Stream(stream) => {
+                #[cfg(test)]
+                crate::hub::mines::step_on("push", &publication.event_stream());
                 self.since = env.now;
                 stream.push(publication, &mut self.outbox, env);
             }

@@ -92,6 +92,8 @@ impl<P: AsRef<[u8]>> RawWork<P> {
     pub fn prepare(self, to: ConnId, scratch: &mut JsonScratch) -> Work {
         let RawWork { form, task, payload, rights } = self;
         let payload = payload.as_ref();
+        #[cfg(test)]
+        crate::hub::mines::step_on("parse", payload);
         let work = match task {
             Task::Text(dialect) => Work::parsed(to, form, parse_text(payload, scratch, dialect)),
             Task::Binary => Work::parsed(to, form, parse_binary(payload, scratch)),

@@ -10,6 +10,8 @@ mod history;
 mod interest;
 mod keys;
 pub mod limits;
+#[cfg(test)]
+pub(crate) mod mines;
 pub mod names;
 mod outgoing;
 mod positions;

@@ -58,6 +58,8 @@ impl Hub {
         now: Instant,
     ) -> Result<Position, Stop> {
         let mut shard = self.shard_for(name);
+        #[cfg(test)]
+        super::mines::step_on("lock", name.as_bytes());
         let slot = match shard.find(name) {
             Some(slot) => slot,
             None => self.make_for(&mut shard, name, &incoming, now)?,

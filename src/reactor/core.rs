@@ -239,8 +239,13 @@ impl Core {
         self.spares = Spares::default();
         entry.rest = None;
         entry.rest_pending = false;
+        let is_between_answers = entry.connection.outbox.is_empty();
         entry.connection.outbox = Outbox::default();
-        entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
+        if is_between_answers {
+            entry.connection.after_panic(&mut self.env(entry.address));
+        } else {
+            entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
+        }
         self.settle(slot, entry);
     }
 

@@ -5,7 +5,6 @@ use super::entry::{Entries, Entry, Socket};
 use super::flush::GATHER_BYTES_MAX;
 use super::run::Run;
 use super::subscriptions::{Added, Member, Subscriptions};
-use crate::close::Reason;
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, Reply};
@@ -305,7 +304,7 @@ impl Core {
             return;
         };
         if panicked {
-            entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
+            entry.connection.after_panic(&mut self.env(entry.address));
         } else if let Some(answers) = blocked {
             // What is left of it is answered from this thread.
             entry.connection.submitted(answers, Hold::Elsewhere);

@@ -1,6 +1,8 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
 mod library;
+#[cfg(test)]
+mod mine_tests;
 mod operator_key;
 mod parts;
 pub mod rehearsal;
