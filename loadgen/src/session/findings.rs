@@ -57,7 +57,7 @@ impl Draft<'_> {
             asked += due;
             answers += due * if matches!(group.task, Task::Echo { .. }) { 1.0 } else { self.healthy_receivers() };
         }
-        if asked < 1.0 || self.is_short() || plan.count.is_some() {
+        if asked < 1.0 || self.is_short() || plan.count.is_some() || !self.collected.unopened.is_empty() {
             return None;
         }
         // Where receivers come and go, what each of them should have is not known; what was sent is.

@@ -71,6 +71,12 @@ pub fn exit_code(verdicts: &[ClaimVerdict], force: bool) -> u8 {
 
 fn judge_one(facts: &Facts, claim: Claim) -> ClaimVerdict {
     let mut bench = Bench::new(claim);
+    if !facts.unopened.is_empty() {
+        // There was no run, so nothing else is worth saying of it.
+        facts.unopened.iter().for_each(|reason| bench.when(true, Level::Invalid, || reason.clone()));
+        limits(&mut bench, facts);
+        return bench.verdict;
+    }
     general(&mut bench, facts);
     match claim {
         Claim::Throughput => {
@@ -94,15 +100,12 @@ fn judge_one(facts: &Facts, claim: Claim) -> ClaimVerdict {
 
 /// What makes every claim worse.
 fn general(bench: &mut Bench, facts: &Facts) {
-    for reason in facts.unopened.iter().chain(&facts.missing) {
+    for reason in &facts.missing {
         bench.when(true, Level::Invalid, || reason.clone());
     }
-    // Nobody was refused beyond what that says.
-    if facts.unopened.is_empty() {
-        bench.grades(facts.refused_share, MISSED, || {
-            format!("{} of the connections could not be opened: see the errors", share(facts.refused_share))
-        });
-    }
+    bench.grades(facts.refused_share, MISSED, || {
+        format!("{} of the connections could not be opened: see the errors", share(facts.refused_share))
+    });
     bench.grades(facts.dropped_share, MISSED, || {
         format!("the server ended {} of the connections: see the errors", share(facts.dropped_share))
     });

@@ -145,6 +145,8 @@ fn what_did_not_come_up_makes_every_claim_invalid() {
     for claim in ALL {
         assert_eq!(level(claim, |facts| facts.unopened = vec!["none".to_owned()]), Invalid, "{claim}");
         assert_eq!(level(claim, |facts| facts.missing = vec!["no cut".to_owned()]), Invalid, "{claim}");
+        let nothing = Facts { unopened: vec!["none".to_owned()], refused_share: 1.0, ..Facts::default() };
+        assert_eq!(judge(&nothing, &[claim])[0].reasons, ["none"], "that says it all");
     }
 }
 

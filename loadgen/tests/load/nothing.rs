@@ -34,6 +34,7 @@ fn nobody_listening_is_told_at_once_by_every_verb_and_nothing_is_claimed() {
         assert!(run.out.contains("✗ lost==0 (was not measured)"), "{verb}: {}", run.out);
         let reason = format!("none of the 3 connections of `{verb}` could be opened");
         assert!(run.outcome().verdicts[0].reasons[0].contains(&reason), "{verb}: {}", run.out);
+        assert!(!run.outcome().scalars.contains_key("rate"), "{verb}: nothing was asked for in vain");
         assert!(began.elapsed() < Duration::from_secs(600), "{verb} waits for what cannot come");
     }
     for (force, code) in [(&[][..], 3), (&["--force"][..], 1)] {
