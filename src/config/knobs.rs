@@ -206,7 +206,8 @@ knobs! {
         bytes: usize = MIB, bytes(0, TIB);
         /// How long a publication is kept. Who was away longer loads the page anew anyway.
         age: Duration = HOUR, time(SECOND, 365 * DAY);
-        /// Bytes that all channels keep together. A publication that needs more is refused with 503.
+        /// Bytes that all channels keep together. A publication that needs more takes the place of its channel's own oldest,
+        /// or is delivered and not kept.
         total_bytes: usize = GIB, bytes(0, 16 * TIB);
         /// Publications that a resume replays. Who missed more is told recovered: false, and may page.
         replay_count: usize = 300, count("publications", 0, 1_000_000);

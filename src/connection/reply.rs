@@ -245,9 +245,8 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, lent: &Lent<'_>, answ
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: name.as_deref() };
             reply::answer_read(out, id, &read, publications.iter().map(|publication| publication.view()));
         }
-        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
-            reply::answer_published(out, id, channel, position);
-        }
+        Answer::Published { channel, position, kept } => reply::answer_published(out, id, channel, position, *kept),
+        Answer::HistoryDeleted { channel, position } => reply::answer_published(out, id, channel, position, true),
         Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
         Answer::Limits => reply::answer_limits(out, id, &lent.limits.to_send()),
         // No socket asks for one.
@@ -268,9 +267,8 @@ fn http_answer(id: Option<&RequestId>, lent: &Lent<'_>, answer: &Answer, as_on_s
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
         }
-        Answer::Published { channel, position } | Answer::HistoryDeleted { channel, position } => {
-            reply::body_published(body, channel, position);
-        }
+        Answer::Published { channel, position, kept } => reply::body_published(body, channel, position, *kept),
+        Answer::HistoryDeleted { channel, position } => reply::body_published(body, channel, position, true),
         Answer::Refused(refusal) => reply::body_refused(body, refusal.code, &refusal.message),
         other => write_answer(body, id, lent, other, true),
     }

@@ -40,6 +40,13 @@ pub(super) struct Cost {
     pub(super) freed: usize,
 }
 
+impl Cost {
+    /// Whether the publication is in the history afterwards, if there is one at all.
+    pub(super) fn is_kept(&self, limits: &HubLimits) -> bool {
+        self.plan.added > 0 || limits.history_count == 0
+    }
+}
+
 impl Channel {
     /// A channel without history or listeners.
     pub(super) fn new(id: ChannelId, name: ChannelName, position: Position, now: Instant) -> Self {
@@ -68,6 +75,25 @@ impl Channel {
     /// What one more publication of `weight` bytes would cost.
     pub(super) fn cost(&self, weight: usize, key: Option<Key<'_>>, limits: &HubLimits) -> Cost {
         let plan = self.history.plan(weight, limits);
+        self.whole_cost(plan, key, limits)
+    }
+
+    /// The same when there are only `free` bytes besides its own: less of its history is kept then, or none.
+    pub(super) fn cost_within(&self, weight: usize, key: Option<Key<'_>>, limits: &HubLimits, free: usize) -> Cost {
+        let of_key = self.whole_cost(self.history.plan_without(), key, limits);
+        let of_key = of_key.added.saturating_sub(of_key.freed - self.history.bytes());
+        let plan = self.history.plan_within(weight + of_key, limits, free);
+        let added = if plan.added == 0 { 0 } else { weight };
+        self.whole_cost(Plan { added, ..plan }, key, limits)
+    }
+
+    /// What one more publication costs of which nothing is kept: no room, ever.
+    pub(super) fn cost_of_nothing(&self) -> Cost {
+        let plan = self.history.plan_without();
+        Cost { plan, added: 0, freed: plan.freed }
+    }
+
+    fn whole_cost(&self, plan: Plan, key: Option<Key<'_>>, limits: &HubLimits) -> Cost {
         let key = key.filter(|_| limits.idempotency_keys > 0);
         let added = plan.added + key.map_or(0, |key| keys::weight(key.text));
         let old_key = key.and(self.keys.as_ref()).map_or(0, |keys| keys.would_free(limits.idempotency_keys));
@@ -89,7 +115,7 @@ impl Channel {
         let publication = renewed(self.history.make_room(cost.plan), publication);
         self.history.push(Arc::clone(&publication), now, cost.plan);
         if let Some(Key { text, fingerprint }) = key.filter(|_| limits.idempotency_keys > 0) {
-            let known = Known { fingerprint, offset: self.position.offset };
+            let known = Known { fingerprint, offset: self.position.offset, kept: cost.is_kept(limits) };
             self.keys.get_or_insert_default().remember(text, known, now, limits.idempotency_keys);
         }
         publication

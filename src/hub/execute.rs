@@ -5,7 +5,7 @@ use super::names::NoName;
 use super::outgoing::Outgoing;
 use super::post::{Answer, ConnId, Delivery, Form, Post, Reply};
 use super::publication::Draft;
-use super::publish::{Incoming, Stop};
+use super::publish::{Incoming, Published, Stop};
 use super::refusals;
 use super::work::{Task, Work};
 use crate::wire::publication::Data;
@@ -126,7 +126,10 @@ impl<P: Post> Turn<'_, P> {
         };
         let draft = Draft::take_from(post, self.stamp());
         let key = post.key.as_deref().map(|key| self.hub.key(key, &draft));
-        let answer = |position| Answer::Published { channel: ChannelName::clone(channel), position };
+        let answer = |Published { position, kept }| {
+            let channel = ChannelName::clone(channel);
+            Answer::Published { channel, position, kept }
+        };
         let published = self.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now);
         served(published.map(answer), |draft| draft.give_back(post))
     }

@@ -35,12 +35,36 @@ impl History {
     #[must_use]
     pub(super) fn plan(&self, weight: usize, limits: &HubLimits) -> Plan {
         if weight > limits.history_bytes || limits.history_count == 0 {
-            return Plan { dropped: self.ring.len(), freed: self.bytes, added: 0 };
+            return self.plan_without();
         }
+        self.plan_until(weight, |dropped, freed| {
+            let few = self.ring.len() - dropped < limits.history_count;
+            few && self.bytes - freed + weight <= limits.history_bytes
+        })
+    }
+
+    /// The same when there are only `free` bytes besides its own: it gives up its oldest as if it were full itself, and
+    /// keeps nothing if even that is not enough.
+    #[must_use]
+    pub(super) fn plan_within(&self, weight: usize, limits: &HubLimits, free: usize) -> Plan {
+        let least = self.plan(weight, limits);
+        if least.added == 0 || self.bytes + free < weight {
+            return self.plan_without();
+        }
+        self.plan_until(weight, |dropped, freed| dropped >= least.dropped && freed + free >= weight)
+    }
+
+    /// Plans for one more publication that is not kept. The others go with it: a history has no holes.
+    #[must_use]
+    pub(super) fn plan_without(&self) -> Plan {
+        Plan { dropped: self.ring.len(), freed: self.bytes, added: 0 }
+    }
+
+    /// Drops the oldest until it is enough.
+    fn plan_until(&self, weight: usize, is_enough: impl Fn(usize, usize) -> bool) -> Plan {
         let (mut dropped, mut freed) = (0, 0);
         for kept in &self.ring {
-            let few = self.ring.len() - dropped < limits.history_count;
-            if few && self.bytes - freed + weight <= limits.history_bytes {
+            if is_enough(dropped, freed) {
                 break;
             }
             dropped += 1;
@@ -166,6 +190,28 @@ mod tests {
         }
         assert!(history.len() <= 4 && history.bytes() <= limits.history_bytes);
         assert_eq!(history.newest().next().map(|newest| newest.offset()), Some(12));
+    }
+
+    #[test]
+    fn with_little_room_elsewhere_a_history_gives_up_its_own_oldest_or_keeps_nothing() {
+        let one = publication(1, 100).weight();
+        let (mut history, now, limits) = (History::default(), Instant::now(), HubLimits::default());
+        for offset in 1..=4 {
+            keep(&mut history, &publication(offset, 100), now, &limits);
+        }
+        for (free, dropped) in [(one, 0), (one - 1, 1), (0, 1), (usize::MAX / 2, 0)] {
+            let plan = history.plan_within(one, &limits, free);
+            assert_eq!((plan.dropped, plan.freed, plan.added), (dropped, dropped * one, one), "{free}");
+        }
+        let large = 3 * one + 1;
+        assert_eq!(history.plan_within(large, &limits, 0).dropped, 4);
+        assert_eq!(history.plan_within(large, &limits, 1).dropped, 3);
+        for (weight, free) in [(4 * one + 1, 0), (4 * one + 2, 1), (limits.history_bytes + 1, usize::MAX / 2)] {
+            let plan = history.plan_within(weight, &limits, free);
+            assert_eq!((plan.dropped, plan.freed, plan.added), (4, 4 * one, 0), "{weight} of {free}");
+        }
+        let few = HubLimits { history_count: 2, ..limits };
+        assert_eq!(history.plan_within(one, &few, 0).dropped, 3, "its own limits hold as well");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub(super) fingerprint: u64,
     /// The offset it got.
     pub(super) offset: u64,
+    /// Whether it was kept in the history.
+    pub(super) kept: bool,
 }
 
 /// Bytes that a key is accounted with.
@@ -96,7 +98,7 @@ mod tests {
         let (mut keys, start, second) = (Keys::default(), Instant::now(), Duration::from_secs(1));
         for (place, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
             assert_eq!(keys.would_free(3), if place == 3 { weight("a") } else { 0 });
-            let known = Known { fingerprint: 0, offset: place as u64 + 1 };
+            let known = Known { fingerprint: 0, offset: place as u64 + 1, kept: true };
             keys.remember(key, known, start + second * place as u32, 3);
         }
         assert_eq!(keys.bytes(), 3 * weight("b"));

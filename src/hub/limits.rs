@@ -15,8 +15,8 @@ pub struct HubLimits {
     pub history_age: Duration,
     /// Channels alive at a time. A request that needs one more is refused; idle ones make room after `idle_after`.
     pub channels_total: usize,
-    /// Bytes of all histories and idempotency keys. A publication that needs more is refused; what its own channel
-    /// drops for it counts as free.
+    /// Bytes of all histories and idempotency keys. A publication that needs more takes the place of its channel's own
+    /// oldest, or is delivered and not kept.
     pub history_total_bytes: usize,
     /// Idempotency keys remembered per channel; the oldest goes first.
     pub idempotency_keys: usize,

@@ -70,6 +70,8 @@ pub struct HubStats {
     pub interest: u64,
     /// Publications that were given an offset since the start.
     pub published: u64,
+    /// Those of them that were delivered and found no room in the history.
+    pub not_kept: u64,
 }
 
 impl Hub {
@@ -120,6 +122,7 @@ impl Hub {
             stats.positions += shard.positions.len();
             stats.interest += shard.interest;
             stats.published += shard.published;
+            stats.not_kept += shard.not_kept;
         }
         stats
     }

@@ -78,6 +78,8 @@ pub enum Answer {
         channel: ChannelName,
         /// Its place.
         position: Position,
+        /// False when there was no room for it in the history: it was delivered to whoever listened.
+        kept: bool,
     },
     /// The history is empty now.
     HistoryDeleted {

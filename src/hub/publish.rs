@@ -1,12 +1,11 @@
 //! How a publication enters its channel: checked, room reserved everywhere, given its offset, kept and posted (law 1).
 
 use super::Hub;
-use super::channel::{Channel, Key};
+use super::channel::{Channel, Cost, Key};
 use super::outgoing::{Outgoing, Room};
 use super::post::{ConnId, Delivery, Post};
 use super::publication::Draft;
 use super::refusals;
-use super::shard::Shard;
 use crate::wire::publication::{Data, Position};
 use crate::wire::refusal::Refusal;
 use crate::wire::request::ChannelName;
@@ -44,8 +43,15 @@ pub enum AppendRefused {
     Blocked,
     /// There are as many channels as there may be.
     ChannelsFull,
-    /// There is as much history as there may be.
-    HistoryFull,
+}
+
+/// What came of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Published {
+    /// Its place.
+    pub(super) position: Position,
+    /// False when it was delivered and there was no room for it in the history.
+    pub(super) kept: bool,
 }
 
 impl Hub {
@@ -56,39 +62,28 @@ impl Hub {
         incoming: Incoming<'_>,
         out: &mut Outgoing<'_, P>,
         now: Instant,
-    ) -> Result<Position, Stop> {
+    ) -> Result<Published, Stop> {
         let mut shard = self.shard_for(name);
         #[cfg(test)]
         super::mines::step_on("lock", name.as_bytes());
         let slot = match shard.find(name) {
             Some(slot) => slot,
-            None => self.make_for(&mut shard, name, &incoming, now)?,
+            None => {
+                let made = shard.make(name, &self.totals, now);
+                made.ok_or_else(|| Stop::Refused(refusals::channels_full()))?
+            }
         };
         let channel = shard.channel(slot);
         self.expire(channel, now);
         if let Some((key, known)) = incoming.key.and_then(|key| Some((key, channel.known(key.text)?))) {
             let same = key.fingerprint == known.fingerprint;
-            let before = Position { offset: known.offset, ..channel.position };
+            let position = Position { offset: known.offset, ..channel.position };
+            let before = Published { position, kept: known.kept };
             return if same { Ok(before) } else { Err(Stop::Refused(refusals::key_reused())) };
         }
         let admitted = self.admit(channel, incoming, out, now);
-        shard.published += u64::from(admitted.is_ok());
+        shard.count(admitted.as_ref().ok());
         admitted
-    }
-
-    /// Makes the channel, unless the publication would be refused in it.
-    fn make_for(
-        &self,
-        shard: &mut Shard,
-        name: &ChannelName,
-        incoming: &Incoming<'_>,
-        now: Instant,
-    ) -> Result<usize, Stop> {
-        let kept = self.limits.history_count > 0;
-        if kept && !self.totals.bytes.fits(incoming.draft.weight()) {
-            return Err(Stop::Refused(refusals::history_full()));
-        }
-        shard.make(name, &self.totals, now).ok_or_else(|| Stop::Refused(refusals::channels_full()))
     }
 
     /// The steps of law 1. Until room is reserved everywhere nothing has changed.
@@ -98,19 +93,15 @@ impl Hub {
         incoming: Incoming<'_>,
         out: &mut Outgoing<'_, P>,
         now: Instant,
-    ) -> Result<Position, Stop> {
-        let Incoming { draft, key, exclude } = incoming;
+    ) -> Result<Published, Stop> {
+        let Incoming { draft, mut key, exclude } = incoming;
         let weight = draft.weight();
-        let cost = channel.cost(weight, key, &self.limits);
-        let full = || Stop::Refused(refusals::history_full());
-        if !self.totals.bytes.fits(cost.added.saturating_sub(cost.freed)) {
-            return Err(full());
-        }
         let Some(room) = Room::reserve(out.post, channel.interest.mailboxes(), weight) else {
             return Err(Stop::Blocked(Box::new(draft)));
         };
+        let mut cost = channel.cost(weight, key, &self.limits);
         if !self.totals.bytes.exchange(cost.added, cost.freed) {
-            return Err(full());
+            (cost, key) = self.make_do(channel, weight, key);
         }
         let publication = channel.append(draft, key, cost, now, &self.limits);
         let id = channel.id;
@@ -120,7 +111,22 @@ impl Hub {
             exclude,
             accepted: now,
         });
-        Ok(channel.position)
+        Ok(Published { position: channel.position, kept: cost.is_kept(&self.limits) })
+    }
+
+    /// Takes what room for history there is, since whoever listens now needs none: the channel gives up its own oldest for
+    /// the new one, as if it were full itself, or keeps nothing, and nobody else's history is given up. The key that goes
+    /// with it then may have no room either.
+    #[cold]
+    fn make_do<'k>(&self, channel: &Channel, weight: usize, key: Option<Key<'k>>) -> (Cost, Option<Key<'k>>) {
+        let bytes = &self.totals.bytes;
+        let less = channel.cost_within(weight, key, &self.limits, bytes.free());
+        if bytes.exchange(less.added, less.freed) {
+            return (less, key);
+        }
+        let nothing = channel.cost_of_nothing();
+        bytes.give(nothing.freed);
+        (nothing, None)
     }
 
     /// Takes a publication that was given its place elsewhere. It must follow the channel's position; a channel that is
@@ -152,12 +158,9 @@ impl Hub {
         }
         self.expire(channel, now);
         let admitted = self.admit(channel, Incoming { draft, key: None, exclude: None }, &mut out, now);
-        shard.published += u64::from(admitted.is_ok());
-        match admitted {
-            Ok(_) => Ok(()),
-            Err(Stop::Blocked(_)) => Err(AppendRefused::Blocked),
-            Err(Stop::Refused(_)) => Err(AppendRefused::HistoryFull),
-        }
+        shard.count(admitted.as_ref().ok());
+        // Nothing else stops it: what finds no room in the history is delivered all the same.
+        admitted.map(drop).map_err(|_| AppendRefused::Blocked)
     }
 
     /// A key with the hash of everything that is published under it.

@@ -38,14 +38,6 @@ pub(super) fn channels_full() -> Refusal {
     Refusal::new(503, "channels_full", "The server holds as many channels as it may (channels.total); try again later.")
 }
 
-pub(super) fn history_full() -> Refusal {
-    Refusal::new(
-        503,
-        "history_full",
-        "The server holds as much history as it may (history.total_bytes); try again later.",
-    )
-}
-
 pub(super) fn busy() -> Refusal {
     Refusal::new(
         503,

@@ -5,6 +5,7 @@ use super::epochs;
 use super::limits::HubLimits;
 use super::positions::Positions;
 use super::post::ChannelId;
+use super::publish::Published;
 use super::totals::Totals;
 use crate::wire::publication::Position;
 use crate::wire::request::ChannelName;
@@ -43,6 +44,8 @@ pub(super) struct Shard {
     pub(super) interest: u64,
     /// Publications that were given an offset in its channels.
     pub(super) published: u64,
+    /// Those of them that found no room in the history.
+    pub(super) not_kept: u64,
     /// Where the sweep goes on.
     cursor: usize,
 }
@@ -64,7 +67,13 @@ impl Shard {
     /// An empty shard.
     pub(super) fn new(index: usize, positions: Positions) -> Self {
         let (names, channels) = (HashMap::new(), Slab::new());
-        Shard { index, serial: 0, names, channels, positions, interest: 0, published: 0, cursor: 0 }
+        Shard { index, serial: 0, names, channels, positions, interest: 0, published: 0, not_kept: 0, cursor: 0 }
+    }
+
+    /// Counts what was published.
+    pub(super) fn count(&mut self, published: Option<&Published>) {
+        self.published += u64::from(published.is_some());
+        self.not_kept += u64::from(published.is_some_and(|published| !published.kept));
     }
 
     /// The slot of the channel with this name.

@@ -15,11 +15,6 @@ impl Bounded {
         Bounded { used: AtomicUsize::new(0), limit }
     }
 
-    /// Whether `amount` more would fit now; another thread may be faster.
-    pub(super) fn fits(&self, amount: usize) -> bool {
-        amount == 0 || self.used().checked_add(amount).is_some_and(|sum| sum <= self.limit)
-    }
-
     /// Takes `amount`, or nothing and says false. Taking nothing always succeeds.
     pub(super) fn take(&self, amount: usize) -> bool {
         let more = |used: usize| used.checked_add(amount).filter(|sum| *sum <= self.limit);
@@ -37,6 +32,11 @@ impl Bounded {
     pub(super) fn exchange(&self, added: usize, freed: usize) -> bool {
         self.give(freed.saturating_sub(added));
         self.take(added.saturating_sub(freed))
+    }
+
+    /// What could be taken now; another thread may be faster.
+    pub(super) fn free(&self) -> usize {
+        self.limit.saturating_sub(self.used())
     }
 
     /// What is taken now.
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_bounded_counter_stops_at_its_limit_and_takes_all_or_nothing() {
         let counter = Bounded::new(10);
-        assert!(counter.take(10) && !counter.take(1) && !counter.fits(1));
+        assert!(counter.take(10) && !counter.take(1) && counter.free() == 0);
         assert!(counter.take(0), "nothing always fits");
         assert!(counter.exchange(5, 5) && counter.exchange(3, 5));
         assert_eq!(counter.used(), 8);

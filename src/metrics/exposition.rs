@@ -89,6 +89,12 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
 fn write_shared(page: &mut Page, shared: &Shared) {
     for (name, kind, help, value) in [
         ("tidings_publications_total", "counter", "Publications that were given an offset.", shared.publications),
+        (
+            "tidings_publications_not_kept_total",
+            "counter",
+            "Publications that were delivered and found no room in the history.",
+            shared.not_kept,
+        ),
         ("tidings_channels", "gauge", "Channels that exist.", shared.channels),
         ("tidings_history_bytes", "gauge", "Bytes of history kept.", shared.history_bytes),
         ("tidings_positions", "gauge", "Positions of forgotten channels kept.", shared.positions),

@@ -163,6 +163,8 @@ counters! {
 pub struct Shared {
     /// Publications that were given an offset.
     pub publications: u64,
+    /// Those of them that found no room in the history.
+    pub not_kept: u64,
     /// Channels that exist.
     pub channels: u64,
     /// Bytes of history kept.

@@ -84,12 +84,13 @@ pub fn answer_read<'v>(
     out.push(b'}');
 }
 
-/// The answer to a POST that was published, and to a DELETE that emptied a history: the channel's position.
-pub fn answer_published(out: &mut Vec<u8>, id: Option<&RequestId>, channel: &str, position: &Position) {
+/// The answer to a POST that was published, and to a DELETE that emptied a history: the channel's position. `kept` is false
+/// for what was delivered and is not in the history.
+pub fn answer_published(out: &mut Vec<u8>, id: Option<&RequestId>, channel: &str, position: &Position, kept: bool) {
     answer_head(out, id, 200);
     out.push(b',');
     position_members(out, channel, position);
-    out.push(b'}');
+    out.extend_from_slice(if kept { b"}" } else { b",\"kept\":false}" });
 }
 
 /// The answer to a DELETE that ended a subscription.
@@ -187,11 +188,11 @@ pub fn body_channels<'a>(out: &mut Vec<u8>, channels: impl IntoIterator<Item = L
     out.extend_from_slice(b"}\n");
 }
 
-/// The body of the answer to a POST over HTTP: `{"channel","epoch","offset"}`.
-pub fn body_published(out: &mut Vec<u8>, channel: &str, position: &Position) {
+/// The body of the answer to a POST over HTTP: `{"channel","epoch","offset"[,"kept":false]}`.
+pub fn body_published(out: &mut Vec<u8>, channel: &str, position: &Position, kept: bool) {
     out.push(b'{');
     position_members(out, channel, position);
-    out.push(b'}');
+    out.extend_from_slice(if kept { b"}" } else { b",\"kept\":false}" });
 }
 
 /// The body of a refusal over HTTP, whose status stands in the head: `{"error":{"code","message"}}`.
@@ -390,12 +391,12 @@ mod tests {
     fn the_other_answers_are_short() {
         let id = RequestId::Text("q\"".into());
         assert_eq!(
-            written(|out| answer_published(out, Some(&id), "x", &position())),
+            written(|out| answer_published(out, Some(&id), "x", &position(), true)),
             r#"{"id":"q\"","status":200,"channel":"x","epoch":"abcdefgh","offset":43}"#
         );
         assert_eq!(
-            written(|out| body_published(out, "x", &position())),
-            r#"{"channel":"x","epoch":"abcdefgh","offset":43}"#
+            written(|out| body_published(out, "x", &position(), false)),
+            r#"{"channel":"x","epoch":"abcdefgh","offset":43,"kept":false}"#
         );
         assert_eq!(written(|out| answer_done(out, Some(&id), "x")), r#"{"id":"q\"","status":200,"channel":"x"}"#);
         let largest = RequestId::Number((1 << 53) - 1);

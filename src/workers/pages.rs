@@ -46,6 +46,7 @@ impl Pages {
         let stats = self.hub.stats();
         let shared = Shared {
             publications: stats.published,
+            not_kept: stats.not_kept,
             channels: stats.channels as u64,
             history_bytes: stats.history_bytes as u64,
             positions: stats.positions as u64,

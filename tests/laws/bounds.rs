@@ -43,8 +43,9 @@ fn a_channel_too_many_is_refused_and_the_others_go_on() {
     assert_eq!(post("a").json()["offset"], 2);
 }
 
+/// B4: it took one publisher a second to stop everybody's publishing for as long as a history is kept.
 #[test]
-fn history_too_many_is_refused_and_nobody_loses_any_for_it() {
+fn a_full_history_delivers_on_says_what_is_not_kept_and_nobody_else_loses_any() {
     let server = TestServer::start(|config| {
         config.history.total_bytes = 40_000;
         config.history.bytes = 40_000;
@@ -52,18 +53,31 @@ fn history_too_many_is_refused_and_nobody_loses_any_for_it() {
         config.history.replay_bytes = 40_000;
     });
     let body = format!("\"{}\"", "x".repeat(3_000));
-    let mut sent = 0;
-    let refused = loop {
-        let answer = http::post(server.address(), "/channels/old", &body);
-        if answer.status != 200 || sent == 10 {
-            break http::post(server.address(), "/channels/young", &format!("\"{}\"", "y".repeat(30_000)));
-        }
-        sent += 1;
-    };
-    assert_eq!((refused.status, refused.code().as_str()), (503, "history_full"));
+    for _ in 0..10 {
+        assert_eq!(http::post(server.address(), "/channels/old", &body).json().get("kept"), None);
+    }
+    let (mut reader, mut publisher) = (WsClient::connect(server.address()), WsClient::connect(server.address()));
+    let at = reader.subscribe("young");
+    let since = format!("{}:0", at["epoch"].as_str().expect("an epoch"));
+    let large = format!("\"{}\"", "y".repeat(30_000));
+    let answer = http::post(server.address(), "/channels/young", &large);
+    let whole = json!({"channel": "young", "epoch": at["epoch"], "offset": 1, "kept": false});
+    assert_eq!((answer.status, answer.json()), (200, whole));
+    let data: serde_json::Value = serde_json::from_str(&large).expect("JSON");
+    let answer = publisher.post("young", &data);
+    assert_eq!((&answer["status"], &answer["offset"], &answer["kept"]), (&json!(200), &json!(2), &json!(false)));
+    for offset in 1..=2 {
+        let push = reader.next_json();
+        assert_eq!((&push["offset"], &push["data"]), (&json!(offset), &data), "whoever listens gets it");
+    }
+    let resumed = http::get(server.address(), &format!("/channels/young?since={since}")).json();
+    assert_eq!((&resumed["recovered"], &resumed["offset"]), (&json!(false), &json!(2)), "no silent hole: {resumed}");
     let kept = http::get(server.address(), "/channels/old").json();
     assert_eq!(kept["publications"].as_array().map(Vec::len), Some(10), "the others keep theirs");
-    assert_eq!(http::post(server.address(), "/channels/old", &body).status, 200, "what replaces its own fits");
+    assert_eq!(http::post(server.address(), "/channels/old", &body).json().get("kept"), None, "its own oldest went");
+    assert_eq!(server.metric("tidings_publications_not_kept_total"), 2.0);
+    let small = http::post(server.address(), "/channels/young", "1").json();
+    assert_eq!((&small["offset"], small.get("kept")), (&json!(3), None), "what fits is kept");
 }
 
 #[test]

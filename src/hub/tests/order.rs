@@ -42,7 +42,7 @@ fn check(log: Vec<Delivery>) -> HashMap<String, u64> {
                     let before = seen.insert(channel.to_string(), position.offset);
                     assert!(before.is_none_or(|before| before == position.offset), "replay and live meet exactly");
                 }
-                Answer::Published { channel, position } => {
+                Answer::Published { channel, position, .. } => {
                     let last = seen.get(&*channel);
                     assert!(last.is_none_or(|last| *last >= position.offset), "the push comes before the reply");
                 }

@@ -7,7 +7,7 @@ use super::super::work::Work;
 use super::super::{AppendRefused, Blocked};
 use super::{
     Bench, GetOptions, MailboxId, PostOptions, code, conn, delete, get, json, name, offset_of, once, one, post,
-    post_options, published, reply, small,
+    post_options, published, reply, since, small,
 };
 use crate::hub::HubLimits;
 use crate::wire::publication::{Epoch, Position};
@@ -89,26 +89,83 @@ fn an_idempotency_key_gives_the_old_position_or_409_until_its_time_is_over() {
     assert_eq!(published(bench.ask(post("a", keyed("2", "k")))).offset, 5, "the oldest of three keys was forgotten");
 }
 
+/// What was published: its offset, and whether it was kept.
+fn kept(answer: &Answer) -> (u64, bool) {
+    match answer {
+        Answer::Published { position, kept, .. } => (position.offset, *kept),
+        other => panic!("not published: {other:?}"),
+    }
+}
+
+/// B4: one publisher that filled the histories stopped everybody's publishing, live readers' too, for an hour.
 #[test]
-fn totals_refuse_the_request_that_needs_more_and_evict_nobody_else() {
+fn a_full_history_stops_no_delivery_and_evicts_nobody_else() {
     let weight = Draft { data: json("1"), event: None, time: None }.weight();
-    let limits = HubLimits { channels_total: 2, history_total_bytes: 3 * weight, history_count: 2, ..small() };
+    let limits = HubLimits { channels_total: 3, history_total_bytes: 3 * weight, history_count: 2, ..small() };
     let bench = Bench::new(limits, 8);
+    let start = bench.read("c", once()).position;
+    bench.deliveries(1, get("c", GetOptions::default()));
     bench.publish("a", "1");
     bench.publish("a", "2");
     bench.publish("b", "1");
     assert_eq!(bench.stats().history_bytes, 3 * weight);
-    assert_eq!(code(&bench.ask(post("b", post_options("2")))), (503, "history_full"));
-    assert_eq!(bench.read("b", once()).position.offset, 1, "no offset was given");
-    assert_eq!(bench.publish("a", "3").offset, 3, "what the own ring drops is free");
-    assert_eq!(code(&bench.ask(post("c", post_options("1")))), (503, "history_full"));
-    assert_eq!(bench.stats().channels, 2);
-    assert_eq!(code(&bench.ask(get("c", once()))), (503, "channels_full"));
+    assert_eq!(kept(&bench.ask(post("b", post_options("2")))), (2, true), "it takes the place of its own oldest");
+    assert_eq!(bench.read("b", once()).offsets, [2]);
+    assert_eq!(kept(&bench.ask(post("c", post_options("1")))), (1, false));
+    assert_eq!(bench.post.drain(1).iter().map(offset_of).collect::<Vec<_>>(), [1], "whoever listens gets it");
+    let resumed = bench.read("c", since(start));
+    assert_eq!((resumed.recovered, resumed.position.offset, resumed.offsets.len()), (Some(false), 1, 0));
+    assert_eq!(kept(&bench.ask(post("a", post_options("3")))), (3, true));
+    assert_eq!(bench.read("a", once()).offsets, [2, 3], "nobody else loses any");
+    assert_eq!((bench.stats().published, bench.stats().not_kept, bench.stats().history_bytes), (6, 1, 3 * weight));
+    // One that is larger than what its own channel can give goes without, and takes what could not be joined to it along.
+    let large = format!("\"{}\"", "x".repeat(2 * weight));
+    assert_eq!(kept(&bench.ask(post("b", post_options(&large)))), (3, false));
+    assert_eq!(bench.read("b", once()).offsets, [0; 0]);
+    assert_eq!(kept(&bench.ask(post("c", post_options("2")))), (2, true), "what it gave up is there for others");
+    assert_eq!(bench.stats().history_bytes, 3 * weight);
     assert!(matches!(bench.ask(delete("a")), Answer::HistoryDeleted { position, .. } if position.offset == 3));
     assert_eq!(bench.stats().history_bytes, weight);
-    assert_eq!(code(&bench.ask(post("c", post_options("1")))), (503, "channels_full"));
-    assert_eq!(bench.publish("b", "2").offset, 2);
+    assert_eq!(kept(&bench.ask(post("b", post_options("4")))), (4, true));
     assert_eq!(code(&bench.ask(delete("unknown"))), (404, "unknown_channel"));
+}
+
+#[test]
+fn an_idempotency_key_without_room_stops_no_delivery() {
+    let weight = Draft { data: json("1"), event: None, time: None }.weight();
+    let bench = Bench::new(HubLimits { history_total_bytes: 2 * weight, ..small() }, 8);
+    bench.publish("full", "1");
+    bench.publish("full", "2");
+    assert_eq!(kept(&bench.ask(post("a", keyed("1", "k")))), (1, false));
+    assert_eq!(kept(&bench.ask(post("a", keyed("1", "k")))), (2, false), "it could not be remembered");
+    assert_eq!(bench.stats().history_bytes, 2 * weight);
+    // A channel with a history of its own gives some of it up for the key.
+    assert_eq!(kept(&bench.ask(post("full", keyed("3", "k")))), (3, true));
+    assert_eq!(kept(&bench.ask(post("full", keyed("3", "k")))), (3, true), "the same as the first time");
+    assert_eq!(bench.read("full", once()).offsets, [3]);
+    assert!(bench.stats().history_bytes <= 2 * weight);
+}
+
+#[test]
+fn what_is_too_large_for_its_channels_history_says_so_and_without_any_history_nothing_does() {
+    let bench = Bench::new(HubLimits { history_bytes: 1_000, ..small() }, 8);
+    let large = format!("\"{}\"", "x".repeat(1_000));
+    assert_eq!(kept(&bench.ask(post("a", keyed(&large, "k")))), (1, false));
+    assert_eq!(kept(&bench.ask(post("a", keyed(&large, "k")))), (1, false), "the same as the first time");
+    assert_eq!(kept(&bench.ask(post("a", post_options("1")))), (2, true));
+    let none = Bench::new(HubLimits { history_count: 0, ..small() }, 8);
+    assert_eq!(kept(&none.ask(post("a", post_options("1")))), (1, true), "that is how it is set");
+    assert_eq!((none.stats().not_kept, bench.stats().not_kept), (0, 1));
+}
+
+#[test]
+fn a_channel_too_many_is_refused() {
+    let bench = Bench::new(HubLimits { channels_total: 2, ..small() }, 8);
+    bench.publish("a", "1");
+    bench.publish("b", "1");
+    assert_eq!(code(&bench.ask(get("c", once()))), (503, "channels_full"));
+    assert_eq!(code(&bench.ask(post("c", post_options("1")))), (503, "channels_full"));
+    assert_eq!((bench.stats().channels, bench.publish("a", "2").offset), (2, 2));
 }
 
 #[test]
