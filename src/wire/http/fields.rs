@@ -58,36 +58,38 @@ enum Known {
     WebSocketVersion,
 }
 
-const KNOWN: [(&str, Known); 28] = [
-    ("Host", Known::Host),
-    ("Connection", Known::Connection),
-    ("Accept", Known::Accept),
-    ("Accept-Encoding", Known::AcceptEncoding),
-    ("If-None-Match", Known::IfNoneMatch),
-    ("Origin", Known::Origin),
-    ("Upgrade", Known::Upgrade),
-    ("Content-Length", Known::ContentLength),
-    ("Content-Type", Known::ContentType),
-    ("Transfer-Encoding", Known::TransferEncoding),
-    ("Expect", Known::Expect),
-    ("Idempotency-Key", Known::IdempotencyKey),
-    ("Last-Event-ID", Known::LastEventId),
-    ("Authorization", Known::Authorization),
-    ("Forwarded", Known::Forwarded),
-    ("Via", Known::Forwarded),
-    ("Sec-WebSocket-Key", Known::WebSocketKey),
-    ("Sec-WebSocket-Version", Known::WebSocketVersion),
-    ("Sec-WebSocket-Protocol", Known::WebSocketProtocol),
-    ("Sec-WebSocket-Extensions", Known::WebSocketExtensions),
-    ("Access-Control-Request-Method", Known::PreflightMethod),
-    ("Access-Control-Request-Headers", Known::PreflightHeaders),
-    ("Content-Encoding", Known::ContentEncoding),
-    ("X-Real-IP", Known::Forwarded),
-    ("X-Client-IP", Known::Forwarded),
-    ("CF-Connecting-IP", Known::Forwarded),
-    ("True-Client-IP", Known::Forwarded),
-    ("Fastly-Client-IP", Known::Forwarded),
-];
+/// The fields that are read and whose names have so many bytes: a name is compared with few others.
+const fn of_length(bytes: usize) -> &'static [(&'static str, Known)] {
+    match bytes {
+        3 => &[("Via", Known::Forwarded)],
+        4 => &[("Host", Known::Host)],
+        6 => &[("Accept", Known::Accept), ("Origin", Known::Origin), ("Expect", Known::Expect)],
+        7 => &[("Upgrade", Known::Upgrade)],
+        9 => &[("Forwarded", Known::Forwarded), ("X-Real-IP", Known::Forwarded)],
+        10 => &[("Connection", Known::Connection)],
+        11 => &[("X-Client-IP", Known::Forwarded)],
+        12 => &[("Content-Type", Known::ContentType)],
+        13 => &[
+            ("If-None-Match", Known::IfNoneMatch),
+            ("Last-Event-ID", Known::LastEventId),
+            ("Authorization", Known::Authorization),
+        ],
+        14 => &[("Content-Length", Known::ContentLength), ("True-Client-IP", Known::Forwarded)],
+        15 => &[("Accept-Encoding", Known::AcceptEncoding), ("Idempotency-Key", Known::IdempotencyKey)],
+        16 => &[
+            ("Content-Encoding", Known::ContentEncoding),
+            ("CF-Connecting-IP", Known::Forwarded),
+            ("Fastly-Client-IP", Known::Forwarded),
+        ],
+        17 => &[("Transfer-Encoding", Known::TransferEncoding), ("Sec-WebSocket-Key", Known::WebSocketKey)],
+        21 => &[("Sec-WebSocket-Version", Known::WebSocketVersion)],
+        22 => &[("Sec-WebSocket-Protocol", Known::WebSocketProtocol)],
+        24 => &[("Sec-WebSocket-Extensions", Known::WebSocketExtensions)],
+        29 => &[("Access-Control-Request-Method", Known::PreflightMethod)],
+        30 => &[("Access-Control-Request-Headers", Known::PreflightHeaders)],
+        _ => &[],
+    }
+}
 
 fn known(name: &str) -> Option<(&'static str, Known)> {
     const PREFIXES: [(&[u8], &str); 2] = [(b"x-forwarded-", "X-Forwarded-*"), (b"x-envoy-", "X-Envoy-*")];
@@ -98,7 +100,7 @@ fn known(name: &str) -> Option<(&'static str, Known)> {
             return Some((spelling, Known::Forwarded));
         }
     }
-    KNOWN.into_iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name))
+    of_length(name.len()).iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name)).copied()
 }
 
 /// Reads all field lines of a section that has been walked already.
@@ -288,7 +290,7 @@ pub(super) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = 
 
 #[cfg(test)]
 mod tests {
-    use super::{has_token, names_event_stream};
+    use super::{has_token, known, names_event_stream, of_length};
 
     #[test]
     fn an_event_stream_is_asked_for_by_its_name_alone() {
@@ -316,6 +318,17 @@ mod tests {
         ] {
             assert!(!names_event_stream(no), "{no}");
         }
+    }
+
+    #[test]
+    fn each_field_stands_with_those_of_its_length() {
+        let rows: Vec<_> = (0..64).flat_map(|bytes| of_length(bytes).iter().map(move |row| (bytes, row))).collect();
+        assert_eq!(rows.len(), 28);
+        for (bytes, (name, kind)) in rows {
+            assert_eq!(name.len(), bytes, "{name}");
+            assert_eq!(known(&name.to_uppercase()), Some((*name, *kind)));
+        }
+        assert_eq!(known("Hosts"), None);
     }
 
     #[test]
