@@ -93,7 +93,6 @@ const ROWS: &[(&str, Ask, &[&str])] = &[
 /// Codes that a row cannot meet, and the tests that meet them.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("busy", "refusals::a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait"),
-    ("history_full", "a total limit of its own"),
 ];
 
 fn deep() -> Vec<u8> {
