@@ -186,4 +186,25 @@ mod tests {
         reader.read_exact(&mut got).expect("what was taken");
         ring.send_all(&[], |_, _| panic!("nothing was sent")).expect("nothing to do");
     }
+
+    /// The way out: what the kernel has not taken was not begun, and is the caller's again.
+    #[test]
+    fn an_enter_that_fails_is_an_error_and_begins_nothing() {
+        if ring().is_none() {
+            return;
+        }
+        // A ring that was never enabled: each io_uring_enter(2) fails with EBADFD.
+        let disabled = io_uring::IoUring::builder().setup_r_disabled().build(ENTRIES).expect("this kernel gives rings");
+        let mut ring = Ring { ring: disabled, answers: Vec::new() };
+        let (sender, mut receiver) = UnixStream::pair().expect("sockets");
+        let sends = [b"one".as_slice(), b"two"].map(|bytes| Send { socket: sender.as_fd(), bytes });
+        let failed = ring.send_all(&sends, |place, taken| panic!("{place} was begun: {taken:?}"));
+        assert!(failed.is_err());
+        // Not when the ring goes either.
+        drop((ring, sends));
+        drop(sender);
+        let mut got = String::new();
+        receiver.read_to_string(&mut got).expect("the end");
+        assert_eq!(got, "");
+    }
 }
