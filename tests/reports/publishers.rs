@@ -87,3 +87,24 @@ fn a_pause_of_the_server_kills_readers_that_live() {
     let dead = readers.iter_mut().filter_map(|reader| (!lives(reader)).then_some(())).count();
     assert_eq!(dead, 0, "of {READERS} readers that had answered");
 }
+/// A history that is full is nobody's reason to stop telling readers what happens.
+#[test]
+#[ignore = "run by tests/run reports"]
+fn one_publisher_stops_everybody_for_an_hour() {
+    let subject = Subject::start(Way::Direct, "[history]\nbytes = \"64 KiB\"\ntotal_bytes = \"64 KiB\"\n", &[]);
+    let mut reader = subject.socket(&subject.path(), &[]);
+    reader.next_json();
+    let large = format!("\"{}\"", "x".repeat(20_000));
+    let full = (0..20).find(|number| {
+        let answer = post(subject.address(), &format!("/channels/greedy-{number}"), &large);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["kept"] == false
+    });
+    assert!(full.is_some(), "20 times 20 kB are kept in 64 KiB");
+    let answer = post(subject.address(), &subject.path(), &large);
+    assert_eq!((answer.status, &answer.json()["kept"]), (200, &false.into()), "{}", answer.text());
+    assert_eq!(reader.next_json()["data"].as_str().map(str::len), Some(20_000));
+    let epoch = answer.json()["epoch"].as_str().expect("an epoch").to_owned();
+    let resumed = subject.ask("GET", &format!("{}?since={epoch}:0", subject.path()), &[], "").json();
+    assert_eq!(resumed["recovered"], false, "told that it was not kept: {resumed}");
+}
