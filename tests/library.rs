@@ -71,6 +71,41 @@ fn all_addresses_of_both_families_are_listened_on_with_one_port() {
     }
 }
 
+/// How often this thread has given up its processor to wait.
+fn waits() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("the kernel tells");
+    line.trim().parse().expect("a number")
+}
+
+#[test]
+fn a_publisher_that_waits_for_room_is_woken_and_does_not_ask_again_and_again() {
+    let server = TestServer::start(|config| {
+        config.delivery.mailbox_entries = 2;
+        config.server.publish_wait = PATIENCE;
+    });
+    let (go_on, wait) = channel::<()>();
+    let subscription = server.subscribe("slow", move |_| assert!(wait.recv().is_err())).expect("a subscription");
+    for _ in 0..2 {
+        server.publish("slow", "1").expect("there is room");
+    }
+    let pause = Duration::from_millis(400);
+    std::thread::scope(|scope| {
+        let publisher = scope.spawn(|| {
+            let (began, before) = (Instant::now(), waits());
+            let position = server.publish("slow", "1").expect("room comes free");
+            (position.offset, began.elapsed(), waits() - before)
+        });
+        std::thread::sleep(pause);
+        drop(go_on);
+        let (offset, took, waits) = publisher.join().expect("no panic");
+        assert_eq!(offset, 3);
+        assert!(took < PATIENCE / 2, "{took:?}");
+        assert!(waits < 50, "{waits} waits in {took:?}");
+    });
+    drop(subscription);
+}
+
 #[test]
 fn a_callback_sees_every_publication_in_order_whoever_publishes() {
     let server = TestServer::start(|config| config.server.reactors = 2);

@@ -70,7 +70,8 @@ const THREADS_AND_CLOCKS: &[&str] = &["std::thread", "Instant::now", "SystemTime
 const PURE: &[&str] = &["model", "wire", "access", "connection", "hub"];
 
 /// Where locks may be: the hub, and the mailbox between threads.
-const LOCKS: &[&str] = &["hub/", "handoff/mailbox.rs", "server/library.rs", "sync.rs", "models.rs"];
+const LOCKS: &[&str] =
+    &["hub/", "handoff/mailbox.rs", "handoff/callers.rs", "server/library.rs", "sync.rs", "models.rs"];
 
 /// Which parts use which third-party crate: as few as possible.
 const CRATES: &[(&str, &[&str])] = &[
@@ -296,6 +297,27 @@ fn each_third_party_crate_stays_where_it_belongs() {
         }
     }
     none(&violations);
+}
+
+/// Whoever waits is woken. A command that waits for its moment is another matter.
+#[test]
+fn nothing_waits_by_sleeping() {
+    let mut violations = Vec::new();
+    for source in all_production().iter().filter(|source| !source.path.starts_with("src/cli/")) {
+        for (number, line) in source.code().into_iter().filter(|(_, line)| line.contains("thread::sleep")) {
+            violations.push(format!("{}:{number}: {}", source.path, line.trim()));
+        }
+    }
+    none(&violations);
+}
+
+/// Features of `log` that cut levels off do so for the whole program of whoever uses this crate.
+#[test]
+fn the_library_leaves_the_log_levels_of_its_users_alone() {
+    for manifest in ["Cargo.toml", "loadgen/Cargo.toml"] {
+        let text = fs::read_to_string(root().join(manifest)).expect("a manifest");
+        assert!(!text.contains("max_level_"), "{manifest} cuts levels off");
+    }
 }
 
 #[test]

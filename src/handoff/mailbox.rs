@@ -4,6 +4,7 @@
 //! before it is given an offset (law 1), so what is posted always fits. Replies are bounded by the requests in flight.
 //! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
 
+use super::callers::Callers;
 use crate::hub::post::{ConnId, Delivery, MailboxId};
 use crate::hub::work::Work;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -112,6 +113,8 @@ pub struct Mailboxes {
     outbound_limit: usize,
     /// Reserved room was given back under a lock while somebody waited for it.
     owes_wakes: AtomicBool,
+    /// Those that wait for room and are no reactor.
+    pub(crate) callers: Callers,
 }
 
 impl Mailboxes {
@@ -136,6 +139,7 @@ impl Mailboxes {
             outbound: AtomicUsize::new(0),
             outbound_limit,
             owes_wakes: AtomicBool::new(false),
+            callers: Callers::default(),
         };
         (Arc::new(boxes), inboxes)
     }
@@ -157,6 +161,7 @@ impl Mailboxes {
             self.outbound.fetch_sub(mailbox.bytes.load(Ordering::Acquire), Ordering::AcqRel);
             self.wake_those_who_wait(&mailbox);
         }
+        self.callers.wake();
     }
 
     /// Gives room back after publications were delivered, and wakes those who wait for it.
@@ -166,6 +171,7 @@ impl Mailboxes {
             self.outbound.fetch_sub(bytes, Ordering::AcqRel);
             self.wake_those_who_wait(owner);
         });
+        self.callers.wake();
     }
 
     /// Counts bytes that stay in outboxes after a write attempt.
@@ -186,6 +192,7 @@ impl Mailboxes {
         for reactor in &self.reactors {
             self.wake_those_who_wait(reactor);
         }
+        self.callers.wake();
     }
 
     /// Bytes in mailboxes and outboxes.
@@ -238,6 +245,7 @@ impl Mailboxes {
     pub fn pay_wakes(&self) {
         if self.owes_wakes.load(Ordering::SeqCst) && self.owes_wakes.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
+            self.callers.wake();
         }
     }
 
@@ -274,7 +282,9 @@ impl Mailboxes {
         self.with(mailbox, |owner| {
             owner.give_back(1, bytes);
             self.outbound.fetch_sub(bytes, Ordering::AcqRel);
-            if owner.refused_somebody.load(Ordering::SeqCst) && owner.refused_somebody.swap(false, Ordering::SeqCst) {
+            let refused =
+                owner.refused_somebody.load(Ordering::SeqCst) && owner.refused_somebody.swap(false, Ordering::SeqCst);
+            if refused || self.callers.any() {
                 self.owes_wakes.store(true, Ordering::SeqCst);
             }
         });

@@ -1,6 +1,7 @@
 //! The server as a library: publish from any thread, subscribe with a callback that runs on a thread of its own.
 
 use super::Server;
+use crate::handoff::callers::Waiting;
 use crate::handoff::mailbox::{Letter, Mailboxes};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
@@ -19,12 +20,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A caller of the library has no mailbox: what is posted to this one is handed to it directly.
 const CALLER: MailboxId = MailboxId(u32::MAX);
-/// How long a publication that met a full mailbox waits before it tries again.
-const RETRY_EVERY: Duration = Duration::from_millis(1);
 
 /// Why something could not be published or subscribed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,16 +92,28 @@ impl Server {
     /// 503 `busy` after the wait.
     pub fn reset_channel(&self, channel: &str) -> Result<Option<Position>, PublishError> {
         let postman = Postman::new(Arc::clone(&self.mailboxes), None);
+        self.when_there_is_room(|now| self.hub.reset(channel, &postman, now).ok()).ok_or_else(|| {
+            let message = "subscribers cannot take more at the moment; the channel was not reset, try again";
+            PublishError(Refusal::new(503, "busy", message))
+        })
+    }
+
+    /// Tries until it comes to something, or `publish_wait` is over: then `None`. Between two tries it waits until room
+    /// comes free.
+    fn when_there_is_room<T>(&self, mut attempt: impl FnMut(Instant) -> Option<T>) -> Option<T> {
         let until = Instant::now() + self.publish_wait;
+        let mut waiting: Option<Waiting<'_>> = None;
         loop {
+            let turn = waiting.as_ref().map(Waiting::turn);
             let now = Instant::now();
-            match self.hub.reset(channel, &postman, now) {
-                Ok(position) => return Ok(position),
-                Err(crate::hub::Blocked) if now >= until => {
-                    let message = "subscribers cannot take more at the moment; the channel was not reset, try again";
-                    return Err(PublishError(Refusal::new(503, "busy", message)));
-                }
-                Err(crate::hub::Blocked) => std::thread::sleep(RETRY_EVERY),
+            let outcome = attempt(now);
+            self.mailboxes.pay_wakes();
+            if outcome.is_some() || now >= until {
+                return outcome;
+            }
+            match (&waiting, turn) {
+                (Some(waiting), Some(turn)) => waiting.wait(turn, until),
+                _ => waiting = Some(self.mailboxes.callers.begin()),
             }
         }
     }
@@ -162,19 +173,12 @@ impl Server {
         let caller = Caller { postman, mailbox, answer: RefCell::new(None) };
         let to = ConnId { mailbox, slot: 0, generation: 0 };
         let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);
-        let until = Instant::now() + self.publish_wait;
-        loop {
-            let now = Instant::now();
-            let progress = execute(&mut work, &self.hub, &caller, now, wall_ms());
-            self.mailboxes.pay_wakes();
-            match progress {
-                Progress::Done => break,
-                Progress::Blocked if now >= until => {
-                    give_up(&mut work, &self.hub, &caller, now, wall_ms());
-                    break;
-                }
-                Progress::Blocked => std::thread::sleep(RETRY_EVERY),
-            }
+        let done = self.when_there_is_room(|now| match execute(&mut work, &self.hub, &caller, now, wall_ms()) {
+            Progress::Done => Some(()),
+            Progress::Blocked => None,
+        });
+        if done.is_none() {
+            give_up(&mut work, &self.hub, &caller, Instant::now(), wall_ms());
         }
         match caller.answer.into_inner() {
             Some(Answer::Refused(refusal)) => Err(PublishError(refusal)),

@@ -3,8 +3,6 @@
 use super::{FrameError, FrameLimits, Role};
 use crate::close::Reason;
 use crate::wire::deflate::wire_limit;
-use std::io::Cursor;
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 pub(super) const RESERVED_BITS: FrameError = FrameError::protocol("a reserved bit without an extension");
@@ -70,14 +68,26 @@ pub(super) fn read(input: &[u8], context: &Context<'_>) -> Result<Option<Header>
     check_first(first, context)?;
     let Some(&second) = input.get(1) else { return Ok(None) };
     check_second(first, second, context.role)?;
-    let mut cursor = Cursor::new(input);
-    // Reserved opcodes, the one thing the parser refuses, are gone already.
-    let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|_| RESERVED_OPCODE)? else { return Ok(None) };
-    let size = input.len().min(usize::try_from(cursor.position()).unwrap_or(usize::MAX));
+    let Some((length, mask, size)) = read_rest(input, second) else { return Ok(None) };
     check_encoding(second, length)?;
-    let length = check_size(&header, length, context)?;
-    let FrameHeader { is_final, opcode, rsv1, mask, .. } = header;
-    Ok(Some(Header { is_final, opcode, deflated: rsv1, mask, size, length }))
+    let (opcode, deflated) = (OpCode::from(first & 0x0F), first & 0x40 != 0);
+    let length = check_size(opcode, deflated, length, context)?;
+    Ok(Some(Header { is_final: first & 0x80 != 0, opcode, deflated, mask, size, length }))
+}
+
+/// The length, the mask and the size of a header, once all of it is here. Not by tungstenite's parser: it logs every header
+/// at trace, which costs each frame something though nobody listens, unless the levels of whoever uses this crate as a
+/// library are cut off for good.
+fn read_rest(input: &[u8], second: u8) -> Option<(u64, Option<[u8; 4]>, usize)> {
+    let (length, end) = match second & 0x7F {
+        126 => (u64::from(u16::from_be_bytes(*input.get(2..)?.first_chunk()?)), 4),
+        127 => (u64::from_be_bytes(*input.get(2..)?.first_chunk()?), 10),
+        short => (u64::from(short), 2),
+    };
+    if second & 0x80 == 0 {
+        return Some((length, None, end));
+    }
+    Some((length, Some(*input.get(end..)?.first_chunk()?), end + 4))
 }
 
 /// FIN, the reserved bits and the opcode (sections 5.2, 5.4 and 5.5).
@@ -132,12 +142,12 @@ fn check_encoding(second: u8, length: u64) -> Result<(), FrameError> {
 
 /// The whole message, this frame included, against the limit (section 10.4). Control frames are no part of one. A
 /// compressed message is measured again when it is inflated.
-fn check_size(header: &FrameHeader, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
+fn check_size(opcode: OpCode, begins_deflated: bool, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
     let length = usize::try_from(length).map_err(|_| TOO_BIG)?;
     let so_far = context.message.map_or(0, |begun| begun.bytes);
-    let deflated = context.message.map_or(header.rsv1, |begun| begun.deflated);
+    let deflated = context.message.map_or(begins_deflated, |begun| begun.deflated);
     let limit = context.limits.message_bytes;
     let limit = if deflated { wire_limit(limit) } else { limit };
     let fits = so_far.checked_add(length).is_some_and(|total| total <= limit);
-    if fits || matches!(header.opcode, OpCode::Control(_)) { Ok(length) } else { Err(TOO_BIG) }
+    if fits || matches!(opcode, OpCode::Control(_)) { Ok(length) } else { Err(TOO_BIG) }
 }

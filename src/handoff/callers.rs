@@ -1,0 +1,98 @@
+//! Threads that wait for room without a mailbox of their own: those of whoever uses the server as a library.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+/// See the module. When nobody waits, saying that room came free costs one load.
+#[derive(Debug, Default)]
+pub struct Callers {
+    waiting: AtomicUsize,
+    /// How often room came free while somebody waited.
+    turn: Mutex<u64>,
+    came_free: Condvar,
+}
+
+/// One that waits. Whatever comes free from here on is said to it.
+#[derive(Debug)]
+pub struct Waiting<'c>(&'c Callers);
+
+impl Callers {
+    /// Begins to wait: after it, room must be asked for once more, since it may have come free in between.
+    #[must_use]
+    pub fn begin(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(self)
+    }
+
+    /// Whether anybody waits.
+    pub(super) fn any(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Says that room came free somewhere.
+    pub(super) fn wake(&self) {
+        if self.any() {
+            *self.turn.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            self.came_free.notify_all();
+        }
+    }
+}
+
+impl Waiting<'_> {
+    /// To be taken before room is asked for.
+    #[must_use]
+    pub fn turn(&self) -> u64 {
+        *self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until room came free after `turn` was taken, or until `until`.
+    pub fn wait(&self, turn: u64, until: Instant) {
+        let time = until.saturating_duration_since(Instant::now());
+        let now = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whether it came free or the time is over is seen by asking again.
+        drop(self.0.came_free.wait_timeout_while(now, time, |now| *now == turn));
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Callers;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn room_that_comes_free_after_the_turn_was_taken_is_not_waited_for() {
+        let callers = Callers::default();
+        callers.wake();
+        let waiting = callers.begin();
+        let turn = waiting.turn();
+        callers.wake();
+        let began = Instant::now();
+        waiting.wait(turn, began + Duration::from_secs(60));
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_wait_ends_when_another_thread_frees_room_or_when_its_time_is_over() {
+        let callers = Callers::default();
+        std::thread::scope(|scope| {
+            let waiting = callers.begin();
+            let turn = waiting.turn();
+            scope.spawn(|| callers.wake());
+            let began = Instant::now();
+            waiting.wait(turn, began + Duration::from_secs(60));
+            assert!(began.elapsed() < Duration::from_secs(30));
+        });
+        assert!(!callers.any());
+        let waiting = callers.begin();
+        let until = Instant::now() + Duration::from_millis(20);
+        waiting.wait(waiting.turn(), until);
+        assert!(Instant::now() >= until);
+    }
+}
