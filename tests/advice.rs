@@ -91,9 +91,8 @@ const ROWS: &[(&str, Ask, &[&str])] = &[
 ];
 
 /// Codes that a row cannot meet, and the tests that meet them.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("busy", "refusals::a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait"),
-];
+const ELSEWHERE: &[(&str, &str)] =
+    &[("busy", "refusals::a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait")];
 
 fn deep() -> Vec<u8> {
     request_bytes("POST", "/channels/a", &[], format!("{}1{}", "[".repeat(65), "]".repeat(65)).as_bytes())

@@ -70,65 +70,72 @@ pub struct Access {
     pub cors_origin: Option<Box<str>>,
 }
 
+/// The host that was asked, read once.
+struct AskedHost<'a> {
+    name: Authority<'a>,
+    is_loopback: bool,
+}
+
 /// Judges a request.
 ///
 /// # Errors
 /// 421 when the Host is none of this listener's, 403 when the Origin is not allowed. The message says what would allow it.
 pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, HeadError> {
     let standing = policy.operators.standing(facts.authorization);
+    let host = facts.host.and_then(Authority::parse).map(|name| AskedHost { is_loopback: name.is_loopback(), name });
     let mut cors_origin = facts.origin;
     if facts.health {
         cors_origin = cors_origin.filter(|origin| origin_is_allowed(origin, facts.host, policy));
     } else {
-        check_host(facts, policy)?;
+        check_host(facts, host.as_ref(), policy)?;
         if let Some(origin) = facts.origin {
             check_origin(origin, facts.host, policy)?;
         }
     }
-    let direct = policy.listener_is_loopback && comes_directly(facts);
+    let direct = policy.listener_is_loopback && comes_directly(facts, host.as_ref());
     let may_publish = policy.anonymous_publish || standing == Standing::Operator || direct;
     Ok(Access { may_publish, direct, standing, cors_origin: cors_origin.map(Box::from) })
 }
 
 /// Whether a request can be taken for one of a client on this machine. A proxy that hides itself whole cannot be told from
 /// one, so no address makes an operator.
-fn comes_directly(facts: &AccessFacts<'_>) -> bool {
-    facts.peer_is_loopback && !facts.forwarded && facts.http11 && (asks_this_machine(facts.host) || is_article(facts))
-}
-
-fn asks_this_machine(host: Option<&str>) -> bool {
-    host.and_then(Authority::parse).is_some_and(|host| host.is_loopback())
+fn comes_directly(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>) -> bool {
+    let asks_this_machine = host.is_some_and(|host| host.is_loopback);
+    facts.peer_is_loopback && !facts.forwarded && facts.http11 && (asks_this_machine || is_article(facts, host))
 }
 
 /// The requests that a well-known article prints, word for word: no browser sends them, so no DNS can have led them here.
-fn is_article(facts: &AccessFacts<'_>) -> bool {
-    let host = facts.host.and_then(Authority::parse).zip(Authority::parse("example.com"));
+fn is_article(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>) -> bool {
     facts.origin.is_none()
         && (facts.upgrade || facts.method == Method::Post)
-        && host.is_some_and(|(host, article)| host.same_host(&article))
+        && host
+            .zip(Authority::parse("example.com").as_ref())
+            .is_some_and(|(host, article)| host.name.same_host(article))
 }
 
 /// A name that an attacker's DNS points to this machine must open neither a loopback listener nor one whose names are
 /// known to the attacker's page.
-fn check_host(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<(), HeadError> {
+fn check_host(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), HeadError> {
     if !policy.listener_is_loopback && policy.allowed_hosts.is_empty() {
         return Ok(());
     }
     let allowed = match facts.host {
-        Some(host) => host_is_allowed(host, policy) || (policy.listener_is_loopback && is_article(facts)),
+        Some(_) => {
+            host.is_some_and(|host| host_is_allowed(host, policy))
+                || (policy.listener_is_loopback && is_article(facts, host))
+        }
         // No browser leaves out Host, and without a name there is nothing to rebind; monitors that speak HTTP/1.0 do.
         None => facts.origin.is_none(),
     };
     if allowed { Ok(()) } else { Err(misdirected(facts.host, policy)) }
 }
 
-fn host_is_allowed(host: &str, policy: &AccessPolicy) -> bool {
-    let Some(host) = Authority::parse(host) else { return false };
+fn host_is_allowed(host: &AskedHost<'_>, policy: &AccessPolicy) -> bool {
     let named = policy.allowed_hosts.iter().filter_map(|allowed| Authority::parse(allowed));
-    host.is_loopback()
+    host.is_loopback
         || named
             .into_iter()
-            .any(|allowed| allowed.same_host(&host) && (allowed.port.is_none() || allowed.port == host.port))
+            .any(|allowed| allowed.same_host(&host.name) && (allowed.port.is_none() || allowed.port == host.name.port))
 }
 
 fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> HeadError {

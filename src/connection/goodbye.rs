@@ -4,7 +4,7 @@ use super::answering::Asked;
 use super::env::Env;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
-use crate::wire::frame::close_frame;
+use crate::wire::frame::close_frame_of;
 use crate::wire::http::head::HeadError;
 use crate::wire::refusal::Refusal;
 
@@ -19,15 +19,13 @@ impl LastWord {
     /// Programs act on the label, people read the sentence after it: a page must know `too_many_fragments` from
     /// `slow_consumer`, which share a code.
     fn new(reason: Reason, sentence: &str) -> LastWord {
-        if sentence.is_empty() {
-            return LastWord::saying(reason, reason.label());
-        }
-        LastWord::saying(reason, &format!("{}: {sentence}", reason.label()))
+        LastWord::saying(reason, reason.label(), sentence)
     }
 
-    /// With a text of its own, which begins with a finer label.
-    fn saying(reason: Reason, text: &str) -> LastWord {
-        LastWord { reason, frame: close_frame(reason.websocket_code(), text) }
+    /// With a label that is finer than the reason's.
+    fn saying(reason: Reason, label: &str, sentence: &str) -> LastWord {
+        let between = if sentence.is_empty() { "" } else { ": " };
+        LastWord { reason, frame: close_frame_of(reason.websocket_code(), [label, between, sentence]) }
     }
 
     /// What answers the peer's own Close.
@@ -96,8 +94,7 @@ impl Connection {
 
     /// The same for a refused request, whose code is a finer label than the reason's.
     pub(super) fn close_refused(&mut self, reason: Reason, refusal: &Refusal, env: &mut Env) {
-        let text = format!("{}: {}", refusal.code, refusal.message);
-        self.end_after_answers(LastWord::saying(reason, &text), env);
+        self.end_after_answers(LastWord::saying(reason, refusal.code, &refusal.message), env);
     }
 
     /// Law 2: what was read before a Close is answered before the Close is, so it waits for what is in flight, with a

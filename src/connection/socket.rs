@@ -91,7 +91,11 @@ impl Socket {
     }
 
     /// When what is under way must have come as a whole: the more of it is here, the later, up to an end.
+    #[inline]
     pub(super) fn message_deadline(&self, limits: &Limits) -> Ticks {
+        if self.begun == Ticks::MAX {
+            return Ticks::MAX;
+        }
         let parts = self.decoder.received_bytes() / PROGRESS_BYTES + 1;
         let wait = limits.message_wait.saturating_mul(Ticks::try_from(parts).unwrap_or(Ticks::MAX));
         self.begun.saturating_add(wait.min(limits.message_wait_most))

@@ -14,10 +14,30 @@ use std::fmt;
 /// Bytes of a connection, and of a name before it is written down.
 const ID_BYTES: usize = 12;
 const NAME_BYTES: usize = 8 + ID_BYTES;
+/// Characters of a name as it is written.
+const NAME_CHARS: usize = 27;
 
 /// What a publisher may name that is no connection's name at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoName;
+
+/// A name as it is written. It is made for each answer that holds one, so it allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicName([u8; NAME_CHARS]);
+
+impl std::ops::Deref for PublicName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("base64 is ASCII")
+    }
+}
+
+impl fmt::Display for PublicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
 
 /// The secret of a server's names, drawn when it starts.
 #[derive(Clone, Copy)]
@@ -35,13 +55,15 @@ impl Names {
 
     /// The name a client is told (`"connection"` in the answer to a GET) and can give to `?exclude=`.
     #[must_use]
-    pub fn name(&self, id: ConnId) -> String {
+    pub fn name(&self, id: ConnId) -> PublicName {
         let bytes = bytes_of(id);
         let tag = self.tag(&bytes);
         let mut name = [0; NAME_BYTES];
         name[..8].copy_from_slice(&tag);
         name[8..].copy_from_slice(&self.masked(&bytes, &tag));
-        BASE64URL_NOPAD.encode(&name)
+        let mut written = [0; NAME_CHARS];
+        BASE64URL_NOPAD.encode_mut(&name, &mut written);
+        PublicName(written)
     }
 
     /// The connection that a name stands for; `None` for a name that this server never gave, as one of a server that ran
@@ -119,7 +141,7 @@ mod tests {
         let name = names.name(conn(0, 1, 0));
         assert_ne!(name, others.name(conn(0, 1, 0)));
         assert_eq!(others.find(&name), Ok(None));
-        let mut random = name.clone().into_bytes();
+        let mut random = name.as_bytes().to_vec();
         for at in 0..random.len() - 1 {
             random[at] = if random[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(names.find(std::str::from_utf8(&random).expect("ASCII")), Ok(None), "letter {at} is another");

@@ -2,7 +2,7 @@
 //!
 //! Nothing here blocks: an event goes to the `log` facade, and the logger that `tidings serve` [installs](install) hands
 //! each line to a thread of its own by a bounded queue. A line never holds a payload or a secret, and nothing that came
-//! from a network can begin a line or forge a field ([`line`]).
+//! from a network can begin a line or forge a field ([`mod@line`]).
 //!
 //! ```
 //! use tidings::journal::{Event, Journal, Kind};

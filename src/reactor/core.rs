@@ -137,11 +137,13 @@ impl Core {
     }
 
     /// Takes the time: once a tick.
+    #[inline(always)]
     pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
         self.now = now;
         self.ticks = (self.lived.since(self.setup.started, now).as_millis() as u64 / TICK_MS) as Ticks;
-        self.wall_ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        self.date.at(wall);
+        let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.wall_ms = since_1970.as_millis() as u64;
+        self.date.at_second(since_1970.as_secs());
     }
 
     /// What a connection that came in on `address` is lent.
@@ -215,6 +217,7 @@ impl Core {
     }
 
     /// Law 9: a panic in one connection's work ends that connection, is counted, and touches nothing else.
+    #[inline(always)]
     pub(super) fn contain<S: Socket>(
         &mut self,
         slot: u32,

@@ -153,9 +153,12 @@ impl<S: Socket> Engine<S> {
     /// Whether deadlines wait for this tick: a peer may have answered in time, and its answer be among the events that did
     /// not fit into one look at the kernel. Not for ever, since on a busy server there may always be more.
     fn postpones_deadlines(&mut self) -> bool {
-        let has_more = self.has_more_events || self.core.lived.has_stalled();
-        let since = has_more.then(|| self.postponed_since.unwrap_or(self.core.ticks));
-        self.postponed_since = since.filter(|since| self.core.ticks - since < POSTPONE_TICKS);
+        if !(self.has_more_events || self.core.lived.has_stalled()) {
+            self.postponed_since = None;
+            return false;
+        }
+        let since = self.postponed_since.unwrap_or(self.core.ticks);
+        self.postponed_since = Some(since).filter(|since| self.core.ticks - since < POSTPONE_TICKS);
         self.postponed_since.is_some()
     }
 

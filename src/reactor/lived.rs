@@ -28,13 +28,24 @@ impl Lived {
     }
 
     /// It is `now`: the time lived since `started`.
+    #[inline]
     pub(super) fn since(&mut self, started: Instant, now: Instant) -> Duration {
-        let late = self.expected.take().map_or(Duration::ZERO, |expected| now.saturating_duration_since(expected));
+        self.stalled = false;
+        if let Some(expected) = self.expected.take()
+            && now > expected
+        {
+            self.count_late(now.duration_since(expected));
+        }
+        let since = now.duration_since(started);
+        if self.lost.is_zero() { since } else { since.saturating_sub(self.lost) }
+    }
+
+    #[cold]
+    fn count_late(&mut self, late: Duration) {
         self.stalled = late >= STALL;
         if self.stalled {
             self.lost += late;
         }
-        now.duration_since(started).saturating_sub(self.lost)
     }
 }
 

@@ -33,14 +33,20 @@ impl Core {
         let before = self.setup.counters.bytes_in.get();
         let mut worked = 0;
         let codec_most = if bytes_most == u64::MAX { u64::MAX } else { CODEC_BYTES_PER_TURN };
-        let mut place = 0;
-        while place < ready.len() {
-            let read = self.setup.counters.bytes_in.get() - before;
-            if (place >= TURNS_PER_TICK_LEAST && read >= bytes_most) || worked >= codec_most {
+        let (mut place, mut heavy_left) = (0, None);
+        loop {
+            let has_budget = worked < codec_most
+                && (place < TURNS_PER_TICK_LEAST || self.setup.counters.bytes_in.get() - before < bytes_most);
+            let slot = if has_budget && let Some(&slot) = ready.get(place) {
+                place += 1;
+                slot
+            } else if let Some(slot) = self.next_heavy(&mut heavy_left, worked < codec_most) {
+                slot
+            } else {
                 break;
-            }
-            worked += self.read_one(ready[place], entries, scratch);
-            place += 1;
+            };
+            // The only call, so that all of a turn is inlined here.
+            worked += self.read_one(slot, entries, scratch);
         }
         if place < ready.len() {
             ready.drain(..place);
@@ -51,17 +57,26 @@ impl Core {
             ready.clear();
             self.ready = ready;
         }
-        for turn in 0..self.heavy.len() {
-            // One at least, or those that are less work could keep them waiting for ever.
-            if turn > 0 && worked >= codec_most {
-                break;
-            }
-            let Some(slot) = self.heavy.pop_front() else { break };
-            worked += self.read_one(slot, entries, scratch);
+    }
+
+    /// The next of those that were on the list of heavy ones when it was first asked. One of them at least, or those that
+    /// are less work could keep them waiting for ever.
+    #[inline]
+    fn next_heavy(&mut self, left: &mut Option<usize>, has_budget: bool) -> Option<u32> {
+        if self.heavy.is_empty() {
+            return None;
         }
+        let is_first = left.is_none();
+        let left = left.get_or_insert(self.heavy.len());
+        if *left == 0 || !(is_first || has_budget) {
+            return None;
+        }
+        *left -= 1;
+        self.heavy.pop_front()
     }
 
     /// Gives one connection its turn; how many bytes of work it was for the codec.
+    #[inline(always)]
     fn read_one<S: Socket>(&mut self, slot: u32, entries: &mut Entries<S>, scratch: &mut [u8]) -> u64 {
         let Some(entry) = entries.get(slot) else { return 0 };
         if !std::mem::take(&mut entry.in_ready) || entry.dead.is_some() {

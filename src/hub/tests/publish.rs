@@ -204,7 +204,7 @@ fn a_publication_can_exclude_a_connection() {
     let other = bench.hub.names().name(conn(3));
     for (options, expected) in [
         (PostOptions { exclude_self: true, ..post_options("1") }, Some(conn(1))),
-        (PostOptions { exclude: Some(other.into()), ..post_options("1") }, Some(conn(3))),
+        (PostOptions { exclude: Some(Box::from(&*other)), ..post_options("1") }, Some(conn(3))),
         (post_options("1"), None),
     ] {
         let deliveries = bench.deliveries(1, post("a", options));

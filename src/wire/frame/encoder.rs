@@ -108,12 +108,23 @@ pub fn is_deflated(frame: &[u8]) -> bool {
 /// A server's Close frame (RFC 6455 section 5.5.1). The reason is cut at the last character that fits in 123 bytes.
 #[must_use]
 pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
-    let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES)];
-    let (bytes, size) = header(Opcode::Close, 2 + reason.len());
-    let mut frame = Vec::with_capacity(size + 2 + reason.len());
-    frame.extend_from_slice(&bytes[..size]);
+    close_frame_of(code, [reason, "", ""])
+}
+
+/// The same with a reason in parts: a label, what stands between, and a sentence.
+#[must_use]
+pub fn close_frame_of(code: u16, reason: [&str; 3]) -> Vec<u8> {
+    let length = reason.iter().map(|part| part.len()).sum::<usize>().min(CLOSE_REASON_BYTES);
+    let mut frame = Vec::with_capacity(4 + length);
+    frame.extend_from_slice(&[0, 0]);
     frame.extend_from_slice(&code.to_be_bytes());
-    frame.extend_from_slice(reason.as_bytes());
+    for part in reason {
+        let room = 4 + CLOSE_REASON_BYTES - frame.len();
+        frame.extend_from_slice(&part.as_bytes()[..part.floor_char_boundary(room)]);
+    }
+    let (bytes, size) = header(Opcode::Close, frame.len() - 2);
+    debug_assert_eq!(size, 2, "a control frame has two bytes of header");
+    frame[..2].copy_from_slice(&bytes[..2]);
     frame
 }
 

@@ -35,7 +35,9 @@ mod tests;
 mod utf8;
 
 pub use decoder::Decoder;
-pub use encoder::{Opcode, close_frame, header, is_deflated, payload_of, write_deflated, write_frame, write_masked};
+pub use encoder::{
+    Opcode, close_frame, close_frame_of, header, is_deflated, payload_of, write_deflated, write_frame, write_masked,
+};
 pub use event::{Decoded, Event, Kind, Payload};
 pub use mask::unmask;
 pub use utf8::check as check_text;

@@ -150,13 +150,23 @@ impl DateCache {
 
     /// `now` as an IMF-fixdate (RFC 9110 section 5.6.7). Times before 1970 or after 9999 become the nearest it can name.
     pub fn at(&mut self, now: SystemTime) -> &str {
-        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let second = since.as_secs().min(LAST_SECOND);
-        if self.text.is_empty() || second != self.second {
-            self.second = second;
-            self.text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
-        }
+        self.at_second(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs());
         &self.text
+    }
+
+    /// The same for a second since 1970, which a caller with a clock of its own has at hand.
+    #[inline]
+    pub fn at_second(&mut self, second: u64) {
+        if second != self.second || self.text.is_empty() {
+            self.make(second);
+        }
+    }
+
+    #[cold]
+    fn make(&mut self, second: u64) {
+        self.second = second;
+        let named = Duration::from_secs(second.min(LAST_SECOND));
+        self.text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + named);
     }
 
     /// What [`DateCache::at`] said last.

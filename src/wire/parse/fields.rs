@@ -72,8 +72,24 @@ impl Name {
         }
     }
 
+    /// The other way round, and written out: a match by length costs a tenth of a search through all names.
     fn find(key: &str) -> Option<Name> {
-        Name::ALL.into_iter().find(|name| name.as_str() == key)
+        Some(match key {
+            "id" => Name::Id,
+            "method" => Name::Method,
+            "path" => Name::Path,
+            "since" => Name::Since,
+            "last" => Name::Last,
+            "once" => Name::Once,
+            "limit" => Name::Limit,
+            "data" => Name::Data,
+            "event" => Name::Event,
+            "key" => Name::Key,
+            "exclude_self" => Name::ExcludeSelf,
+            "content_type" => Name::ContentType,
+            "token" => Name::Token,
+            _ => return None,
+        })
     }
 }
 
@@ -169,4 +185,17 @@ fn unknown_member(message: String) -> Refusal {
 
 fn duplicate(name: Name) -> Refusal {
     Refusal::new(400, "duplicate_member", format!("the member \"{}\" is there more than once", name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn every_name_is_found_by_how_it_is_written() {
+        for name in Name::ALL {
+            assert_eq!(Name::find(name.as_str()), Some(name));
+        }
+        assert_eq!(Name::find("Id"), None);
+    }
 }

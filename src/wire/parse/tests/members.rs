@@ -153,7 +153,7 @@ fn a_wrong_member_is_answered_with_the_right_one_and_the_id() {
         (r#"{"id":7,"method":"GET","path":5}"#, "bad_request", "path"),
         (r#"{"id":7,"method":"POST","path":"/channels/x"}"#, "bad_request", "data"),
         (r#"{"id":7,"method":"GET","path":"/channels/x","once":1}"#, "bad_request", "true or false"),
-        (r#"{"id":7,"method":"GET","path":"/channels/a%2Fb"}"#, "bad_channel", "/"),
+        (r#"{"id":7,"method":"GET","path":"/channels/a%2F%2Fb"}"#, "bad_channel", "/"),
         (r#"{"id":7,"method":"GET","path":"/channels/x?last=1"}"#, "bad_request", "query"),
         (r#"{"id":7,"method":"GET","path":"/chanels/x"}"#, "not_found", "/channels/{name}"),
         (r#"{"id":7,"method":"POST","path":"/subscriptions/x","data":1}"#, "method_not_allowed", "DELETE"),
