@@ -71,7 +71,7 @@ impl Pair {
 
     /// Requests that the server has counted, with this one.
     fn count(&mut self) -> u64 {
-        self.metric("tidings_http_requests_total ")
+        self.metric("tidings_http_request_heads_total ")
     }
 
     fn metric(&mut self, name: &str) -> u64 {
