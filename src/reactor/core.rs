@@ -1,6 +1,7 @@
 //! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
 
 use super::entry::{Entry, Socket};
+use super::heavy::Heavy;
 use super::lived::Lived;
 use super::parked::Parked;
 use super::run::Run;
@@ -24,7 +25,6 @@ use crate::metrics::{Counters, CurrentPhase};
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -87,7 +87,7 @@ pub(super) struct Core {
     pub(super) wheel: Wheel,
     pub(super) ready: Vec<u32>,
     /// Those of them whose last turn was much work for the codec: they wait for all others.
-    pub(super) heavy: VecDeque<u32>,
+    pub(super) heavy: Heavy,
     pub(super) dirty: Vec<u32>,
     pub(super) dead: Vec<u32>,
     /// Those of whom the kernel should tell more than it does.
@@ -119,7 +119,7 @@ impl Core {
             codec: setup.limits.codec(),
             wheel: Wheel::new(0),
             ready: Vec::new(),
-            heavy: VecDeque::new(),
+            heavy: Heavy::default(),
             dirty: Vec::new(),
             dead: Vec::new(),
             deaf: Vec::new(),
@@ -257,7 +257,7 @@ impl Core {
         if !entry.in_ready {
             entry.in_ready = true;
             if entry.is_heavy {
-                self.heavy.push_back(slot);
+                self.heavy.push(slot);
             } else {
                 self.ready.push(slot);
             }

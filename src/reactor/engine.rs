@@ -142,6 +142,12 @@ impl<S: Socket> Engine<S> {
         self.core.flush_dirty(&mut self.entries);
     }
 
+    /// Counts a tick that began and ended then.
+    pub(crate) fn end_tick(&mut self, began: Instant, ended: Instant) {
+        self.core.count_tick(began, ended);
+        self.core.heavy.end_tick(began, ended);
+    }
+
     pub(super) fn read_ready(&mut self, bytes_most: u64) {
         self.core.read_ready(&mut self.entries, &mut self.scratch, bytes_most);
     }
@@ -252,16 +258,16 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn is_busy(&self) -> bool {
         self.mailbox_has_more
             || !self.core.ready.is_empty()
-            || !self.core.heavy.is_empty()
+            || self.core.heavy.due(self.core.now) > 0
             || !self.core.dirty.is_empty()
             || !self.inbox.receiver.is_empty()
     }
 
-    /// How long nothing has to be done for the sake of deadlines, of what is parked and of a drain.
+    /// How long nothing has to be done for the sake of deadlines, of what is parked or heavy, and of a drain.
     pub(crate) fn rest(&mut self, now: Instant) -> Option<Duration> {
         let ticks = self.core.wheel.wait(self.core.ticks);
         let wheel = ticks.map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
         let goodbye = self.next_goodbye(now).map(|at| at.saturating_duration_since(now));
-        [wheel, self.core.parked.wait(now), goodbye].into_iter().flatten().min()
+        [wheel, self.core.parked.wait(now), self.core.heavy.wait(now), goodbye].into_iter().flatten().min()
     }
 }

@@ -10,6 +10,7 @@ mod drain;
 pub(crate) mod engine;
 pub(crate) mod entry;
 mod flush;
+mod heavy;
 mod listener;
 mod lived;
 mod noted;
@@ -217,7 +218,7 @@ impl Reactor {
             self.engine.turn();
             self.listen();
             self.reap_closed();
-            self.engine.core.count_tick(began, Instant::now());
+            self.engine.end_tick(began, Instant::now());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
+use super::heavy::HEAVY_CODEC_BYTES;
 use crate::close::Reason;
 use crate::connection::Step;
 use std::io::ErrorKind;
@@ -20,9 +21,6 @@ const TURNS_PER_TICK_LEAST: usize = 4;
 /// Bytes inflated and compressed for one connection in one turn, and for all in one tick: a thousandth of them may have been
 /// sent. One message more may come on top, whatever its size.
 const CODEC_BYTES_PER_TURN: u64 = 256 * 1024;
-/// From so many on in one turn, a connection's next turn comes after those of all that were less work.
-const HEAVY_CODEC_BYTES: u64 = 64 * 1024;
-
 impl Core {
     /// Gives the connections on the list one turn each, until so many bytes were read. The others, and those with more to
     /// do behind them, stay on the list for the next tick. Those that were much work for the codec are on a list of their
@@ -32,7 +30,8 @@ impl Core {
         let mut ready = std::mem::take(&mut self.ready);
         let before = self.setup.counters.bytes_in.get();
         let mut worked = 0;
-        let codec_most = if bytes_most == u64::MAX { u64::MAX } else { CODEC_BYTES_PER_TURN };
+        let is_last = bytes_most == u64::MAX;
+        let codec_most = if is_last { u64::MAX } else { CODEC_BYTES_PER_TURN };
         let (mut place, mut heavy_left) = (0, None);
         loop {
             let has_budget = worked < codec_most
@@ -40,7 +39,7 @@ impl Core {
             let slot = if has_budget && let Some(&slot) = ready.get(place) {
                 place += 1;
                 slot
-            } else if let Some(slot) = self.next_heavy(&mut heavy_left, worked < codec_most) {
+            } else if let Some(slot) = self.next_heavy(&mut heavy_left, worked < codec_most, is_last) {
                 slot
             } else {
                 break;
@@ -57,22 +56,21 @@ impl Core {
             ready.clear();
             self.ready = ready;
         }
+        self.heavy.note(worked);
     }
 
-    /// The next of those that were on the list of heavy ones when it was first asked. One of them at least, or those that
-    /// are less work could keep them waiting for ever.
+    /// The next of those that were heavy and due when it was first asked. One of them at least, or those that are less work
+    /// could keep them waiting for ever.
     #[inline]
-    fn next_heavy(&mut self, left: &mut Option<usize>, has_budget: bool) -> Option<u32> {
-        if self.heavy.is_empty() {
-            return None;
-        }
+    fn next_heavy(&mut self, left: &mut Option<usize>, has_budget: bool, is_last: bool) -> Option<u32> {
         let is_first = left.is_none();
-        let left = left.get_or_insert(self.heavy.len());
+        let (heavy, now) = (&self.heavy, self.now);
+        let left = left.get_or_insert_with(|| if is_last { heavy.len() } else { heavy.due(now) });
         if *left == 0 || !(is_first || has_budget) {
             return None;
         }
         *left -= 1;
-        self.heavy.pop_front()
+        self.heavy.pop()
     }
 
     /// Gives one connection its turn; how many bytes of work it was for the codec.

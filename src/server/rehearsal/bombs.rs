@@ -56,6 +56,30 @@ fn who_sends_bombs_waits_for_its_like_and_nobody_else_does() {
     assert_eq!(server.engine.codec_work().1, 3 * PEERS as u64, "and all of them are answered");
 }
 
+/// A reactor that did nothing else kept a core for itself, and whoever shared that core waited for it.
+#[test]
+fn who_sends_bombs_has_a_quarter_of_the_time_and_nobody_else_rests() {
+    let mut server = Rehearsal::new(&Config::default());
+    let (peer, healthy) = (open(&mut server), server.open("/channels/x"));
+    let publisher = server.open("/ws");
+    server.send(peer, &bomb().repeat(2));
+    server.engine.turn();
+    assert_eq!(server.engine.codec_work().1, 1);
+    let took = Duration::from_millis(3);
+    server.engine.end_tick(server.now, server.now + took);
+    server.pass(2 * took);
+    server.turn();
+    assert_eq!(server.engine.codec_work().1, 1, "it rests");
+    assert_eq!(server.engine.rest(server.now), Some(2 * took), "and the reactor sleeps meanwhile");
+    let before = server.written(healthy);
+    server.send(publisher, &masked(b"POST /channels/x 1"));
+    server.turn();
+    assert!(server.written(healthy) > before, "a push does not wait");
+    server.pass(2 * took);
+    server.turn();
+    assert_eq!(server.engine.codec_work().1, 2, "its time has come");
+}
+
 /// Each 64 KiB gave a message 30 s more: one of 16 MiB held its memory for two hours.
 #[test]
 fn a_message_that_drips_steadily_has_an_absolute_end() {

@@ -1,0 +1,109 @@
+//! Connections that are much work for the codec: they wait for all others, and take a quarter of a reactor's time at most.
+//!
+//! A kilobyte on the wire may be a megabyte to inflate and to compress again. Where all cores are busy, every thread that
+//! wakes up waits for the scheduler, so a tick with such work is followed by three times as long without it. Measured on two
+//! cores with 20 attackers, p99 of a push against that of a server which is not attacked on the same machine: 2.4 with a rest
+//! as long as the work, 1.5 with three times that.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// From so many bytes inflated and compressed on, a turn or a tick was heavy.
+pub(super) const HEAVY_CODEC_BYTES: u64 = 64 * 1024;
+/// How many times as long as the work a rest is.
+const RESTS: u32 = 3;
+/// The longest rest, whatever the tick took: a machine may have been stopped meanwhile.
+const REST_MAX: Duration = Duration::from_millis(100);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Heavy {
+    waiting: VecDeque<u32>,
+    /// Bytes that the codec worked on in this tick.
+    worked: u64,
+    /// None of them is served before this.
+    rests_until: Option<Instant>,
+}
+
+impl Heavy {
+    /// It has something to read, and its last turn was heavy.
+    pub(super) fn push(&mut self, slot: u32) {
+        self.waiting.push_back(slot);
+    }
+
+    /// How many may be served at `now`.
+    #[inline]
+    pub(super) fn due(&self, now: Instant) -> usize {
+        if self.waiting.is_empty() || self.rests_until.is_some_and(|until| now < until) {
+            return 0;
+        }
+        self.waiting.len()
+    }
+
+    /// How many there are, for a last look at everything.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The one that has waited longest.
+    pub(super) fn pop(&mut self) -> Option<u32> {
+        self.waiting.pop_front()
+    }
+
+    /// The codec worked on that many bytes.
+    #[inline]
+    pub(super) fn note(&mut self, worked: u64) {
+        self.worked += worked;
+    }
+
+    /// A tick is over.
+    #[inline]
+    pub(super) fn end_tick(&mut self, began: Instant, ended: Instant) {
+        if std::mem::take(&mut self.worked) >= HEAVY_CODEC_BYTES {
+            self.rests_until = Some(ended + (ended.saturating_duration_since(began) * RESTS).min(REST_MAX));
+        }
+    }
+
+    /// How long the next of them has to wait.
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+        let until = self.rests_until.filter(|_| !self.waiting.is_empty())?;
+        Some(until.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HEAVY_CODEC_BYTES, Heavy, REST_MAX};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_heavy_tick_is_followed_by_a_rest_and_a_light_one_by_none() {
+        let start = Instant::now();
+        let at = |micros| start + Duration::from_micros(micros);
+        let mut heavy = Heavy::default();
+        heavy.push(7);
+        assert_eq!((heavy.due(at(0)), heavy.wait(at(0))), (1, None));
+        heavy.note(HEAVY_CODEC_BYTES - 1);
+        heavy.end_tick(at(0), at(500));
+        assert_eq!((heavy.due(at(500)), heavy.wait(at(500))), (1, None), "light");
+        heavy.note(HEAVY_CODEC_BYTES);
+        heavy.end_tick(at(500), at(1_200));
+        assert_eq!(heavy.due(at(3_299)), 0);
+        assert_eq!(heavy.wait(at(3_200)), Some(Duration::from_micros(100)));
+        assert_eq!(heavy.due(at(3_300)), 1);
+        assert_eq!(heavy.wait(at(3_400)), Some(Duration::ZERO), "due at once");
+        assert_eq!(heavy.pop(), Some(7));
+        assert_eq!(heavy.wait(at(1_200)), None, "nobody waits");
+    }
+
+    #[test]
+    fn a_stopped_machine_is_not_rested_for() {
+        let start = Instant::now();
+        let mut heavy = Heavy::default();
+        heavy.push(7);
+        heavy.note(HEAVY_CODEC_BYTES);
+        let ended = start + Duration::from_secs(15);
+        heavy.end_tick(start, ended);
+        assert_eq!(heavy.wait(ended), Some(REST_MAX));
+    }
+}
