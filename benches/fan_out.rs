@@ -11,11 +11,12 @@ use tidings::connection::outbox::{Outbox, SLICES_MAX, Spares};
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::{ChannelId, ConnId, Form, MailboxId};
+use tidings::hub::post::Form;
 use tidings::hub::publication::{Draft, Publication};
 use tidings::hub::work::Work;
-use tidings::wire::publication::{Data, Epoch, Position};
-use tidings::wire::request::{GetOptions, PostOptions, Request, Verb};
+use tidings::model::ids::{ChannelId, ConnId, MailboxId};
+use tidings::model::publication::{Data, Epoch, Position};
+use tidings::model::request::{GetOptions, PostOptions, Request, Verb};
 
 fn data() -> Data {
     Data::Json(Bytes::from(format!("\"{}\"", "x".repeat(126))))

@@ -1,6 +1,7 @@
 //! For benches of the hub: mailboxes that take everything and keep nothing.
 
-use tidings::hub::post::{Delivery, MailboxId, Post};
+use tidings::hub::post::{Delivery, Post};
+use tidings::model::ids::MailboxId;
 
 /// See the module.
 pub(crate) struct Nowhere;

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use tidings::hub::post::ChannelId;
 use tidings::hub::publication::{Draft, Publication};
+use tidings::model::ids::ChannelId;
+use tidings::model::publication::{Data, Epoch, Position};
 use tidings::wire::frame::SharedFrame;
-use tidings::wire::publication::{Data, Epoch, Position};
 
 fn publication(data: &Data) -> Publication {
     let position = Position { epoch: Epoch::from_random(7), offset: 123_456 };

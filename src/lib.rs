@@ -53,7 +53,7 @@
 //! # Rooms
 //! Dependencies point down only, which a test checks:
 //! `main → server → {reactor, workers} → handoff → connection → {hub, access} → wire →
-//! model`. [`model`] holds what settings and requests share. [`wire`], [`access`] and [`connection`] know no socket,
+//! model`. [`model`] holds the words of all rooms. [`wire`], [`access`] and [`connection`] know no socket,
 //! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
 //!
 //! The protocol itself is in [`wire`]. To embed a server, start with [`Server`].

@@ -9,12 +9,13 @@
 use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
 use crate::hub::execute::{Progress, execute};
-use crate::hub::post::{Answer, ConnId, Delivery, Form, MailboxId};
+use crate::hub::post::{Answer, Delivery, Form};
 use crate::hub::publication::{Draft, Publication};
 use crate::hub::work::Work;
 use crate::hub::{Hub, HubLimits};
-use crate::wire::publication::{Data, Epoch, Position};
-use crate::wire::request::{GetOptions, PostOptions, Request, Verb};
+use crate::model::ids::{ConnId, MailboxId};
+use crate::model::publication::{Data, Epoch, Position};
+use crate::model::request::{GetOptions, PostOptions, Request, Verb};
 use bytes::Bytes;
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
@@ -239,7 +240,7 @@ fn an_encoding_is_shared_whoever_makes_it() {
     try_orders(|| {
         let draft = Draft { data: Data::Json(Bytes::from_static(b"{}")), event: None, time: None };
         let position = Position { epoch: Epoch::from_random(1), offset: 1 };
-        let publication = Arc::new(Publication::new("c".into(), crate::hub::post::ChannelId(1), position, draft));
+        let publication = Arc::new(Publication::new("c".into(), crate::model::ids::ChannelId(1), position, draft));
         let ask = |publication: Arc<Publication>| {
             thread::spawn(move || {
                 (publication.text_frame().as_ptr() as usize, publication.event_stream().as_ptr() as usize)

@@ -7,8 +7,8 @@ use crate::support::{TestServer, with_one_and_two_reactors};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::mpsc::{Receiver, channel};
+use tidings::model::publication::Data;
 use tidings::server::Subscription;
-use tidings::wire::publication::Data;
 use tungstenite::Message;
 
 const CHANNEL: &str = "bytes";

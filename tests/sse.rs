@@ -6,7 +6,7 @@ use crate::support::{TestServer, wait_until, with_one_and_two_reactors};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tidings::hub::post::{ConnId, MailboxId};
+use tidings::model::ids::{ConnId, MailboxId};
 
 /// A reader of one stream.
 struct Reader {

@@ -13,14 +13,15 @@ use tidings::Config;
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::{ConnId, Form, MailboxId};
+use tidings::hub::post::Form;
 use tidings::hub::work::Work;
+use tidings::model::ids::{ConnId, MailboxId};
+use tidings::model::publication::Data;
+use tidings::model::request::{Parsed, PostOptions, Request, Verb};
 use tidings::server::rehearsal::{Client, Rehearsal, masked};
 use tidings::wire::frame::{Decoded, Decoder, Event, FrameLimits, Opcode, Role, write_masked};
 use tidings::wire::json::JsonScratch;
 use tidings::wire::parse::{Dialect, parse_text};
-use tidings::wire::publication::Data;
-use tidings::wire::request::{Parsed, PostOptions, Request, Verb};
 
 /// Subscribers in the stages of fan-out.
 const SUBSCRIBERS: u64 = 1_000;

@@ -1,7 +1,7 @@
 //! Operators: who has their key, and what everybody else is told.
 
 use crate::model::operator_key::OperatorKey;
-use crate::wire::refusal::Refusal;
+use crate::model::refusal::Refusal;
 
 /// Who asks, as far as operators are concerned. An address says nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

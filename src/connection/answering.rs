@@ -7,10 +7,10 @@ use super::{Connection, State};
 use crate::access::cors_fields;
 use crate::close::Reason;
 use crate::metrics::requests::MethodLabel;
+use crate::model::refusal::Refusal;
 use crate::wire::http::answer::{AnswerHead, refusal_body, write_answer};
 use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::upgrade::{UPGRADE_REQUIRED_FIELDS, wants_upgrade};
-use crate::wire::refusal::Refusal;
 use smallvec::SmallVec;
 
 /// The media type of every JSON answer.

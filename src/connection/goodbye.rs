@@ -4,9 +4,9 @@ use super::answering::Asked;
 use super::env::Env;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
+use crate::model::refusal::Refusal;
 use crate::wire::frame::close_frame_of;
 use crate::wire::http::head::HeadError;
-use crate::wire::refusal::Refusal;
 
 /// A Close that is ready, and why it is sent.
 #[derive(Debug)]

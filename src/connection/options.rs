@@ -1,13 +1,14 @@
 //! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
 
 use super::routes::refused;
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
+use crate::model::refusal::Refusal;
+use crate::model::request::{GetOptions, Item, Request, Since, Verb};
 use crate::wire::http::head::Head;
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::wants_upgrade;
 use crate::wire::parse::{hint, shown};
-use crate::wire::publication::Position;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, GetOptions, Item, Request, Since, Verb};
 
 /// The most options that a comment names.
 const NAMED_MAX: usize = 8;

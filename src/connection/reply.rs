@@ -10,16 +10,17 @@ use super::task::{RawWork, Rights, Task};
 use super::{Connection, Payload, State, Transport};
 use crate::close::Reason;
 use crate::hub::names::Names;
-use crate::hub::post::{Answer, ChannelId, ConnId, Form, Reply};
+use crate::hub::post::{Answer, Form, Reply};
 use crate::hub::publication::Publication;
 use crate::metrics::requests::MethodLabel;
+use crate::model::ids::{ChannelId, ConnId};
+use crate::model::publication::Epoch;
+use crate::model::refusal::Refusal;
+use crate::model::request::RequestId;
 use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::upgrade::write_switching;
 use crate::wire::media::ENCODED;
-use crate::wire::publication::Epoch;
-use crate::wire::refusal::Refusal;
 use crate::wire::reply::{self, ReadAnswer};
-use crate::wire::request::RequestId;
 use crate::wire::sse;
 
 impl Connection {

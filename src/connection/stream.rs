@@ -8,9 +8,9 @@ use crate::access::cors_fields;
 use crate::close::Reason;
 use crate::hub::post::Answer;
 use crate::hub::publication::Publication;
+use crate::model::refusal::Refusal;
 use crate::wire::http::answer::{AnswerHead, write_stream_head};
 use crate::wire::http::head::Version;
-use crate::wire::refusal::Refusal;
 use crate::wire::sse::{self, without_chunk};
 use std::sync::Arc;
 

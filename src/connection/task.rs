@@ -1,13 +1,15 @@
 //! From bytes to work for the hub: the one function that reactors and workers both parse with.
 
-use crate::hub::post::{ConnId, Form};
+use crate::hub::post::Form;
 use crate::hub::work::Work;
+use crate::model::ids::ConnId;
+use crate::model::name::ChannelName;
+use crate::model::publication::Data;
+use crate::model::refusal::Refusal;
+use crate::model::request::{Item, Parsed, PostOptions, RefusedItem, Request, Verb};
 use crate::wire::json::JsonScratch;
 use crate::wire::media::body_to_data;
 use crate::wire::parse::{Dialect, parse_binary, parse_json_body, parse_text};
-use crate::wire::publication::Data;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, Item, Parsed, PostOptions, RefusedItem, Request, Verb};
 
 /// What a connection may do (law 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,9 @@
 //! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
 
 use super::callers::Callers;
-use crate::hub::post::{ConnId, Delivery, MailboxId};
+use crate::hub::post::Delivery;
 use crate::hub::work::Work;
+use crate::model::ids::{ConnId, MailboxId};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Receiver, RwLock, Sender, unbounded};
 use std::collections::HashMap;

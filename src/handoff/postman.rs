@@ -1,7 +1,8 @@
 //! Postmen: one thread's way to all mailboxes.
 
 use super::mailbox::{Letter, Mailboxes};
-use crate::hub::post::{Delivery, MailboxId, Post};
+use crate::hub::post::{Delivery, Post};
+use crate::model::ids::MailboxId;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -4,10 +4,10 @@ use super::history::{History, Plan};
 use super::interest::Interest;
 use super::keys::{self, Keys, Known};
 use super::limits::HubLimits;
-use super::post::ChannelId;
 use super::publication::{Draft, Publication};
-use crate::wire::publication::Position;
-use crate::wire::request::ChannelName;
+use crate::model::ids::ChannelId;
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! The shared encodings of a publication, each made of one wire encoder and one framing.
 
+use crate::model::publication::{Epoch, PublicationView};
 use crate::wire::deflate::{Codec, WINDOW_BITS_MAX};
 use crate::wire::frame::{Opcode, SharedFrame, header, payload_of, write_deflated};
-use crate::wire::publication::{Epoch, PublicationView};
 use crate::wire::reply::{push_binary, push_json};
 use crate::wire::sse::{publication_block, write_chunk};
 

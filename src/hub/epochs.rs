@@ -1,6 +1,6 @@
 //! Where new epochs, and the secret of the names, come from: chance, unless a simulation wants the same ones again.
 
-use crate::wire::publication::Epoch;
+use crate::model::publication::Epoch;
 
 /// An epoch that was never used before, but for chance of one in 2^60.
 pub(super) fn fresh() -> Epoch {

@@ -3,14 +3,16 @@
 use super::Hub;
 use super::names::NoName;
 use super::outgoing::Outgoing;
-use super::post::{Answer, ConnId, Delivery, Form, Post, Reply};
+use super::post::{Answer, Delivery, Form, Post, Reply};
 use super::publication::Draft;
 use super::publish::{Incoming, Published, Stop};
 use super::refusals;
 use super::work::{Task, Work};
-use crate::wire::publication::Data;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, GetOptions, PostOptions, RequestId, Verb};
+use crate::model::ids::ConnId;
+use crate::model::name::ChannelName;
+use crate::model::publication::Data;
+use crate::model::refusal::Refusal;
+use crate::model::request::{GetOptions, PostOptions, RequestId, Verb};
 use std::time::Instant;
 
 /// How far a work has come.

@@ -150,9 +150,9 @@ impl History {
 mod tests {
     use super::History;
     use crate::hub::limits::HubLimits;
-    use crate::hub::post::ChannelId;
     use crate::hub::publication::{Draft, Publication};
-    use crate::wire::publication::{Data, Epoch, Position};
+    use crate::model::ids::ChannelId;
+    use crate::model::publication::{Data, Epoch, Position};
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 

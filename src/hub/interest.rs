@@ -1,6 +1,6 @@
 //! How many subscriptions to one channel each mailbox holds.
 
-use super::post::MailboxId;
+use crate::model::ids::MailboxId;
 use smallvec::SmallVec;
 
 /// The counts, in no order. A mailbox is named while its count is above zero.
@@ -52,7 +52,7 @@ impl Interest {
 #[cfg(test)]
 mod tests {
     use super::Interest;
-    use crate::hub::post::MailboxId;
+    use crate::model::ids::MailboxId;
 
     #[test]
     fn counts_rise_and_fall_per_mailbox_and_never_below_zero() {

@@ -1,6 +1,6 @@
 //! Every bound of the hub: what it bounds, in which unit, and why its default is what it is.
 
-use crate::wire::request::ChannelName;
+use crate::model::name::ChannelName;
 use std::time::Duration;
 
 /// The hub's limits and settings. They hold for the life of the hub.

@@ -32,11 +32,11 @@ pub use publish::AppendRefused;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
 
+use crate::model::ids::ChannelId;
 use crate::sync::{Mutex, MutexGuard};
 use channel::Channel;
 use names::Names;
 use positions::Positions;
-use post::ChannelId;
 use shard::{MOST_SHARDS, Shard, shard_of};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::PoisonError;

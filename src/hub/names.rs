@@ -6,7 +6,7 @@
 //! says nothing about which reactor, place or how many connections there are.
 
 use super::epochs::random;
-use super::post::{ConnId, MailboxId};
+use crate::model::ids::{ConnId, MailboxId};
 use data_encoding::BASE64URL_NOPAD;
 use siphasher::{sip, sip128};
 use std::fmt;

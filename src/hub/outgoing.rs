@@ -1,6 +1,7 @@
 //! What one turn puts into mailboxes: room that gives itself back, and wakes that wait for the unlock.
 
-use super::post::{Delivery, MailboxId, Post};
+use super::post::{Delivery, Post};
+use crate::model::ids::MailboxId;
 use smallvec::SmallVec;
 
 /// Posts, and remembers whom to wake. Make it before taking a lock: it wakes when it is dropped, after the unlock and

@@ -1,7 +1,7 @@
 //! Positions of forgotten channels, so that a channel that comes back goes on where it was.
 
-use crate::wire::publication::Position;
-use crate::wire::request::ChannelName;
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,7 @@ impl Positions {
 #[cfg(test)]
 mod tests {
     use super::Positions;
-    use crate::wire::publication::{Epoch, Position};
+    use crate::model::publication::{Epoch, Position};
     use std::time::{Duration, Instant};
 
     fn position(offset: u64) -> Position {

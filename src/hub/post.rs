@@ -1,31 +1,13 @@
 //! What the hub puts into mailboxes, and the trait by which it does so without knowing what a mailbox is.
 
 use super::publication::Publication;
-use crate::wire::publication::{Epoch, Position};
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, RequestId};
+use crate::model::ids::{ChannelId, ConnId, MailboxId};
+use crate::model::name::ChannelName;
+use crate::model::publication::{Epoch, Position};
+use crate::model::refusal::Refusal;
+use crate::model::request::RequestId;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// The number of a mailbox: reactors come first (0, 1, …), library subscribers after them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MailboxId(pub u32);
-
-/// A connection, named so that a stale name never reaches another one (law 8). Clients know it by another name:
-/// [`super::names::Names`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnId {
-    /// The reactor (or library subscriber) that owns it.
-    pub mailbox: MailboxId,
-    /// Its place in that reactor's slab.
-    pub slot: u32,
-    /// How often the place had been used before.
-    pub generation: u32,
-}
-
-/// A channel as mailboxes and reactors name it: unique for the life of the process, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ChannelId(pub u64);
 
 /// How the answer to a request is written down. Chosen by whoever read the request, echoed by the hub, used by the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! A publication: immutable, shared by everybody it is delivered to, and encoded at most once per encoding.
 
 use super::encode;
-use super::post::ChannelId;
+use crate::model::ids::ChannelId;
+use crate::model::name::ChannelName;
+use crate::model::publication::{Data, Epoch, Position, PublicationView};
+use crate::model::request::PostOptions;
 use crate::sync::point;
 use crate::wire::deflate::Codec;
 use crate::wire::frame::{Opcode, SharedFrame};
-use crate::wire::publication::{Data, Epoch, Position, PublicationView};
-use crate::wire::request::{ChannelName, PostOptions};
 use std::sync::OnceLock;
 
 /// What a publication costs besides its data and event: itself, its counts and its places in a ring and a mailbox.
@@ -202,9 +203,9 @@ fn once(cell: &OnceLock<SharedFrame>, make: impl FnOnce() -> SharedFrame) -> Sha
 #[cfg(test)]
 mod tests {
     use super::{Draft, Publication};
-    use crate::hub::post::ChannelId;
+    use crate::model::ids::ChannelId;
+    use crate::model::publication::{Data, Epoch, Position};
     use crate::wire::deflate::{Codec, Tuning};
-    use crate::wire::publication::{Data, Epoch, Position};
     use bytes::Bytes;
     use std::sync::{Arc, Barrier};
 

@@ -3,12 +3,13 @@
 use super::Hub;
 use super::channel::{Channel, Cost, Key};
 use super::outgoing::{Outgoing, Room};
-use super::post::{ConnId, Delivery, Post};
+use super::post::{Delivery, Post};
 use super::publication::Draft;
 use super::refusals;
-use crate::wire::publication::{Data, Position};
-use crate::wire::refusal::Refusal;
-use crate::wire::request::ChannelName;
+use crate::model::ids::ConnId;
+use crate::model::name::ChannelName;
+use crate::model::publication::{Data, Position};
+use crate::model::refusal::Refusal;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;

@@ -3,12 +3,14 @@
 use super::Hub;
 use super::epochs;
 use super::outgoing::{Outgoing, Room};
-use super::post::{Answer, ChannelId, Delivery, MailboxId, Post, RESET_WEIGHT};
+use super::post::{Answer, Delivery, Post, RESET_WEIGHT};
 use super::refusals;
 use super::replay::replay;
-use crate::wire::publication::Position;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, GetOptions};
+use crate::model::ids::{ChannelId, MailboxId};
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
+use crate::model::refusal::Refusal;
+use crate::model::request::GetOptions;
 use std::time::Instant;
 
 /// Slots that a listing looks at under one hold of a lock.

@@ -1,6 +1,6 @@
 //! What the hub refuses, each with its status, its stable code and what to do about it.
 
-use crate::wire::refusal::Refusal;
+use crate::model::refusal::Refusal;
 
 const PUBLISHING_NOT_ALLOWED: &str = "This connection may read and not publish: without a key only clients publish that come \
     directly, over HTTP/1.1, from this machine to a loopback Host, without a field that proxies add. Send an operator key, or \

@@ -3,8 +3,8 @@
 use super::history::History;
 use super::limits::HubLimits;
 use super::publication::Publication;
-use crate::wire::publication::Position;
-use crate::wire::request::{GetOptions, Since};
+use crate::model::publication::Position;
+use crate::model::request::{GetOptions, Since};
 use std::sync::Arc;
 
 /// References only: encoding comes after the lock.

@@ -1,8 +1,9 @@
 //! What one frame or body asks of the hub, and how far it has come.
 
-use super::post::{ConnId, Form};
-use crate::wire::publication::Data;
-use crate::wire::request::{Item, Parsed, RefusedItem, Request, RequestId, Verb};
+use super::post::Form;
+use crate::model::ids::ConnId;
+use crate::model::publication::Data;
+use crate::model::request::{Item, Parsed, RefusedItem, Request, RequestId, Verb};
 use smallvec::{SmallVec, smallvec};
 use std::time::Instant;
 

@@ -1,8 +1,12 @@
-//! The words that all rooms share: what a host, an origin, a name, a token and a key are, in one grammar for settings and
-//! for requests.
+//! The words that all rooms share: requests, publications, refusals and the names of what they act on; what a host, an
+//! origin, a token and a key are, in one grammar for settings and for requests.
 
 pub mod authority;
+pub mod ids;
 pub mod name;
 pub mod operator_key;
 pub mod origin;
+pub mod publication;
+pub mod refusal;
+pub mod request;
 pub mod token;

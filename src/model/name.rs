@@ -1,6 +1,11 @@
 //! Channel names: the rules that a name obeys once it is decoded, for requests and for settings.
 
 use std::fmt;
+use std::sync::Arc;
+
+/// A channel's name: 1 to 255 bytes of UTF-8 without control characters and `\ * ?`, no part between slashes
+/// empty, `.` or `..`.
+pub type ChannelName = Arc<str>;
 
 /// The longest channel name, in bytes after decoding.
 pub const MAX_NAME_BYTES: usize = 255;

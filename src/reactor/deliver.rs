@@ -7,11 +7,12 @@ use super::run::Run;
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
-use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, Reply};
+use crate::hub::post::{Answer, Delivery, Form, Reply};
 use crate::hub::publication::Publication;
+use crate::model::ids::{ChannelId, ConnId};
+use crate::model::publication::Epoch;
+use crate::model::refusal::Refusal;
 use crate::wire::frame::SharedFrame;
-use crate::wire::publication::Epoch;
-use crate::wire::refusal::Refusal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 

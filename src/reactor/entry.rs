@@ -5,7 +5,7 @@ use super::wheel::NEVER;
 use crate::close::Reason;
 use crate::connection::Connection;
 use crate::connection::env::Ticks;
-use crate::hub::post::{ConnId, MailboxId};
+use crate::model::ids::{ConnId, MailboxId};
 use mio::Token;
 use slab::Slab;
 use std::io::{Read, Result, Write};

@@ -7,8 +7,8 @@ use super::core::Core;
 use super::entry::{Entries, Socket};
 use crate::handoff::job::Job;
 use crate::hub::execute::{Progress, execute, give_up};
-use crate::hub::post::ConnId;
 use crate::hub::work::Work;
+use crate::model::ids::ConnId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ impl Core {
         self.parked.fresh = true;
     }
 
-    fn mailbox(&self) -> crate::hub::post::MailboxId {
+    fn mailbox(&self) -> crate::model::ids::MailboxId {
         self.setup.postman.own.expect("a reactor's postman knows its own mailbox")
     }
 

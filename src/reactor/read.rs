@@ -91,7 +91,7 @@ impl Core {
         worked
     }
 
-    fn turn<S: Socket>(&mut self, to: crate::hub::post::ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {
+    fn turn<S: Socket>(&mut self, to: crate::model::ids::ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {
         let mut requests = REQUESTS_PER_TURN;
         for _ in 0..READS_PER_TURN {
             if !entry.connection.wants_input(&self.env(entry.address)) {
@@ -119,7 +119,7 @@ impl Core {
     /// Lets the connection consume `input`; how many bytes it did.
     fn feed<S: Socket>(
         &mut self,
-        to: crate::hub::post::ConnId,
+        to: crate::model::ids::ConnId,
         entry: &mut Entry<S>,
         input: &mut [u8],
         requests: &mut usize,

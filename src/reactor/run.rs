@@ -3,8 +3,9 @@
 use super::flush::GATHER_BYTES_MAX;
 use super::subscriptions::{Memberships, Subscriptions};
 use crate::handoff::mailbox::Letter;
-use crate::hub::post::{Answer, ChannelId, ConnId, Delivery, Reply};
+use crate::hub::post::{Answer, Delivery, Reply};
 use crate::hub::publication::Publication;
+use crate::model::ids::{ChannelId, ConnId};
 use crate::wire::frame::SharedFrame;
 use std::sync::Arc;
 

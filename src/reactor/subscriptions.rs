@@ -1,7 +1,7 @@
 //! Who of this reactor's connections is subscribed to what: both directions, O(1) to add and to remove.
 
 use super::entry::Entries;
-use crate::hub::post::ChannelId;
+use crate::model::ids::ChannelId;
 use slab::Slab;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -139,7 +139,7 @@ impl Subscriptions {
 #[cfg(test)]
 mod tests {
     use super::{Added, Lists, Memberships, Subscriptions};
-    use crate::hub::post::ChannelId;
+    use crate::model::ids::ChannelId;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::collections::{BTreeSet, HashMap};

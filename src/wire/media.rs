@@ -5,8 +5,8 @@ use super::json::text::write_string;
 use super::json::{JsonScratch, validate, without_mark};
 use super::name::escaped_byte;
 use super::parse::check_content_type;
-use super::publication::Data;
-use super::refusal::Refusal;
+use crate::model::publication::Data;
+use crate::model::refusal::Refusal;
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -255,8 +255,8 @@ fn not_utf8(what: &str, at: usize) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::body_to_data;
+    use crate::model::publication::Data;
     use crate::wire::json::JsonScratch;
-    use crate::wire::publication::Data;
 
     fn json(content_type: &str, body: &str) -> String {
         match body_to_data(Some(content_type), body.as_bytes(), &mut JsonScratch::new()) {

@@ -10,10 +10,7 @@ pub mod json;
 pub mod media;
 pub mod name;
 pub mod parse;
-pub mod publication;
-pub mod refusal;
 pub mod reply;
-pub mod request;
 pub mod sse;
 
 #[cfg(test)]

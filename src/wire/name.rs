@@ -1,9 +1,9 @@
 //! Channel names and the paths that hold them: decoded exactly once, then checked by one set of rules.
 
-use super::refusal::Refusal;
-use super::request::ChannelName;
 use crate::model::name;
+use crate::model::name::ChannelName;
 pub use crate::model::name::MAX_NAME_BYTES;
+use crate::model::refusal::Refusal;
 use std::borrow::Cow;
 use std::cell::RefCell;
 

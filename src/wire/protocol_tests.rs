@@ -2,9 +2,9 @@
 
 use super::json::JsonScratch;
 use super::parse::{Dialect, parse_json_body, parse_text};
-use super::refusal::Refusal;
-use super::request::Parsed;
 use crate::close::Reason;
+use crate::model::refusal::Refusal;
+use crate::model::request::Parsed;
 
 const PROTOCOL: &str = include_str!("PROTOCOL.md");
 

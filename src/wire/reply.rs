@@ -4,9 +4,9 @@
 
 use super::json::text::{write_number, write_string};
 use super::parse::MAX_BATCH;
-use super::publication::{Data, Epoch, Position, PublicationView};
-use super::refusal::Refusal;
-use super::request::RequestId;
+use crate::model::publication::{Data, Epoch, Position, PublicationView};
+use crate::model::refusal::Refusal;
+use crate::model::request::RequestId;
 use data_encoding::BASE64;
 
 /// What the answer to a GET says besides its publications.
@@ -312,9 +312,9 @@ mod tests {
         ReadAnswer, answer_alive, answer_done, answer_error, answer_published, answer_read, body_published,
         body_snapshot, item_json, push_binary, push_json, reset_json,
     };
-    use crate::wire::publication::{Data, Epoch, Position, PublicationView};
-    use crate::wire::refusal::Refusal;
-    use crate::wire::request::RequestId;
+    use crate::model::publication::{Data, Epoch, Position, PublicationView};
+    use crate::model::refusal::Refusal;
+    use crate::model::request::RequestId;
 
     fn position() -> Position {
         Position { epoch: Epoch::parse("abcdefgh").expect("an epoch"), offset: 43 }

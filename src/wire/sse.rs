@@ -1,9 +1,9 @@
 //! Event streams: the first block with the position, one block per publication, comments, resets, and HTTP chunks.
 
 use super::json::text::{write_number, write_string};
-use super::publication::{Data, Epoch, Position, PublicationView};
-use super::refusal::Refusal;
 use super::reply::base64_members;
+use crate::model::publication::{Data, Epoch, Position, PublicationView};
+use crate::model::refusal::Refusal;
 
 /// A comment, which keeps a quiet stream alive.
 pub const COMMENT: &[u8] = b":\n\n";
@@ -147,8 +147,8 @@ fn data_lines(out: &mut Vec<u8>, json: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::{LAST_CHUNK, first_block, publication_block, refused_block, reset_block, write_chunk};
-    use crate::wire::publication::{Data, Epoch, Position, PublicationView};
-    use crate::wire::refusal::Refusal;
+    use crate::model::publication::{Data, Epoch, Position, PublicationView};
+    use crate::model::refusal::Refusal;
 
     fn epoch() -> Epoch {
         Epoch::parse("abcdefgh").expect("an epoch")

@@ -55,7 +55,7 @@ impl Payload {
 
     /// As the library shows it.
     pub(super) fn of_publication(publication: &tidings::hub::publication::Publication) -> Payload {
-        use tidings::wire::publication::Data;
+        use tidings::model::publication::Data;
         match publication.data() {
             Data::Json(json) => Payload::Json(String::from_utf8(json.to_vec()).expect("JSON is UTF-8")),
             Data::Binary { bytes, content_type } => {

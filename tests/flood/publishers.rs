@@ -9,8 +9,8 @@ use crate::support::ws::WsClient;
 use bytes::Bytes;
 use rand::RngExt;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+use tidings::model::publication::Data;
 use tidings::server::PublishError;
-use tidings::wire::publication::Data;
 use tungstenite::Message;
 
 /// A publisher's work, which knows its own number.

@@ -9,7 +9,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["server", "client", "journal", "config", "model"]),
     // Models of the threads, built with --cfg shuttle alone.
-    ("models", &["handoff", "hub", "wire"]),
+    ("models", &["handoff", "hub", "model"]),
     // Test code only: it stands where the server does, around everything.
     (
         "simulation",
@@ -22,6 +22,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "hub",
             "access",
             "wire",
+            "model",
             "metrics",
             "journal",
             "config",
@@ -46,11 +47,14 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "close",
         ],
     ),
-    ("reactor", &["handoff", "connection", "hub", "access", "wire", "web", "metrics", "journal", "config", "close"]),
-    ("workers", &["handoff", "connection", "hub", "wire", "metrics", "journal", "config", "close"]),
-    ("handoff", &["connection", "hub", "wire", "metrics", "config", "close", "sync"]),
-    ("connection", &["hub", "access", "wire", "web", "metrics", "journal", "config", "close"]),
-    ("hub", &["wire", "config", "close", "sync"]),
+    (
+        "reactor",
+        &["handoff", "connection", "hub", "access", "wire", "model", "web", "metrics", "journal", "config", "close"],
+    ),
+    ("workers", &["handoff", "connection", "hub", "wire", "model", "metrics", "journal", "config", "close"]),
+    ("handoff", &["connection", "hub", "model", "metrics", "config", "close", "sync"]),
+    ("connection", &["hub", "access", "wire", "model", "web", "metrics", "journal", "config", "close"]),
+    ("hub", &["wire", "model", "config", "close", "sync"]),
     ("access", &["wire", "model", "close"]),
     ("wire", &["model", "close"]),
     ("model", &[]),
@@ -75,7 +79,7 @@ const LOCKS: &[&str] =
 
 /// Which parts use which third-party crate: as few as possible.
 const CRATES: &[(&str, &[&str])] = &[
-    ("bytes", &["wire", "hub", "connection", "handoff", "reactor", "workers", "server", "web", "models"]),
+    ("bytes", &["wire", "model", "hub", "connection", "handoff", "reactor", "workers", "server", "web", "models"]),
     ("clap", &["cli"]),
     ("crossbeam_channel", &["workers", "handoff", "server", "journal", "sync"]),
     ("data_encoding", &["wire", "hub", "server"]),

@@ -5,7 +5,7 @@ use super::super::work::Work;
 use super::{Bench, GetOptions, Read, Since, conn, get, once, post, post_options, read, reply, since, small};
 use crate::hub::HubLimits;
 use crate::hub::publication::Draft;
-use crate::wire::publication::{Epoch, Position};
+use crate::model::publication::{Epoch, Position};
 
 fn weight() -> usize {
     Draft { data: super::json("1"), event: None, time: None }.weight()

@@ -7,11 +7,13 @@ mod sweep;
 
 use super::execute::{Progress, execute};
 use super::limits::HubLimits;
-use super::post::{Answer, ConnId, Delivery, Form, MailboxId, Post, Reply};
+use super::post::{Answer, Delivery, Form, Post, Reply};
 use super::work::Work;
 use super::{Hub, HubStats};
-use crate::wire::publication::{Data, Position};
-use crate::wire::request::{ChannelName, GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
+use crate::model::ids::{ConnId, MailboxId};
+use crate::model::name::ChannelName;
+use crate::model::publication::{Data, Position};
+use crate::model::request::{GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;

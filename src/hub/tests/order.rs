@@ -7,7 +7,7 @@ use crate::hub::HubLimits;
 use crate::hub::post::Form;
 use crate::hub::publication::Draft;
 use crate::hub::work::Work;
-use crate::wire::publication::Position;
+use crate::model::publication::Position;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -10,9 +10,9 @@ use super::{
     post_options, published, reply, since, small,
 };
 use crate::hub::HubLimits;
-use crate::wire::publication::{Epoch, Position};
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{Item, Parsed, RefusedItem, Request, Verb};
+use crate::model::publication::{Epoch, Position};
+use crate::model::refusal::Refusal;
+use crate::model::request::{Item, Parsed, RefusedItem, Request, Verb};
 use std::time::Duration;
 
 fn keyed(data: &str, key: &str) -> PostOptions {
@@ -268,6 +268,6 @@ fn interest_returns_to_zero_and_stale_ids_are_refused() {
     assert_eq!((bench.post.drain(1).len(), bench.post.drain(2).len()), (0, 1));
     assert!(bench.hub.release(ids[0], MailboxId(2), 1));
     assert!(!bench.hub.release(ids[0], MailboxId(2), 1));
-    assert!(!bench.hub.release(super::super::post::ChannelId(u64::MAX), MailboxId(2), 1));
+    assert!(!bench.hub.release(crate::model::ids::ChannelId(u64::MAX), MailboxId(2), 1));
     assert_eq!(bench.stats().interest, 0);
 }

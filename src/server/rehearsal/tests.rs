@@ -3,10 +3,11 @@
 use super::{Client, Rehearsal, masked};
 use crate::Config;
 use crate::hub::execute::execute;
-use crate::hub::post::{Answer, ConnId, Delivery, Form, MailboxId, Post, Reply};
+use crate::hub::post::{Answer, Delivery, Form, Post, Reply};
 use crate::hub::publication::Publication;
 use crate::hub::work::Work;
-use crate::wire::request::{GetOptions, Request, Verb};
+use crate::model::ids::{ConnId, MailboxId};
+use crate::model::request::{GetOptions, Request, Verb};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 pub mod scanner;
 pub mod text;
 
-use super::refusal::Refusal;
+use crate::model::refusal::Refusal;
 use serde::de::IgnoredAny;
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 

@@ -3,10 +3,11 @@
 use super::fields::{Fields, Name};
 use super::nearest::{hint, shown};
 use super::{bad_request, values};
+use crate::model::name::ChannelName;
+use crate::model::publication::Data;
+use crate::model::refusal::Refusal;
+use crate::model::request::{GetOptions, Item, PostOptions, RefusedItem, Request, RequestId, Verb};
 use crate::wire::name::{Route, parse_path};
-use crate::wire::publication::Data;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{ChannelName, GetOptions, Item, PostOptions, RefusedItem, Request, RequestId, Verb};
 use bytes::Bytes;
 
 /// Where the data of a POST is.

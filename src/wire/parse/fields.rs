@@ -2,10 +2,10 @@
 
 use super::nearest::{hint, shown};
 use super::values;
+use crate::model::refusal::Refusal;
+use crate::model::request::RequestId;
 use crate::wire::json::scanner::members;
 use crate::wire::json::text::unquote;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::RequestId;
 use std::borrow::Cow;
 
 /// A member that some request may have.

@@ -3,12 +3,12 @@
 use super::envelope::{Method, bodiless, get_options};
 use super::fields::{Fields, Name};
 use super::{anonymous, bad_request};
+use crate::model::publication::Data;
+use crate::model::refusal::Refusal;
+use crate::model::request::{Item, PostOptions, Request, Verb};
 use crate::wire::json::scanner::{is_space, trim};
 use crate::wire::json::{JsonScratch, validate, without_mark};
 use crate::wire::name::{Route, parse_path};
-use crate::wire::publication::Data;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{Item, PostOptions, Request, Verb};
 use bytes::Bytes;
 
 /// Reads a short form; `None` when the frame does not begin like one.

@@ -2,10 +2,10 @@
 
 use super::bad_request;
 use super::nearest::shown;
+use crate::model::publication::Position;
+use crate::model::refusal::Refusal;
+use crate::model::request::{RequestId, Since};
 use crate::wire::json::text::unquote;
-use crate::wire::publication::Position;
-use crate::wire::refusal::Refusal;
-use crate::wire::request::{RequestId, Since};
 use std::borrow::Cow;
 
 /// The first integer that JavaScript cannot tell from its neighbour.

@@ -15,10 +15,10 @@ use tidings::config::Config;
 use tidings::connection::compression::Budget;
 use tidings::connection::env::Limits;
 use tidings::hub::HubLimits;
+use tidings::model::publication::Data;
+use tidings::model::request::{PostOptions, Request, Verb};
 use tidings::wire::frame::{FrameLimits, Opcode, write_masked};
 use tidings::wire::http::head::HeadLimits;
-use tidings::wire::publication::Data;
-use tidings::wire::request::{PostOptions, Request, Verb};
 
 const CUT_OFF: &str = "somebody was cut off";
 const DROPPED: &str = "a deadline ended somebody";
@@ -226,7 +226,7 @@ fn upgrade(path: &[u8], deflate: bool) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\n{fields}{key}{extensions}\r\n").into_bytes()
 }
 
-fn publish(channel: &[u8], data: Data) -> tidings::wire::request::Item {
+fn publish(channel: &[u8], data: Data) -> tidings::model::request::Item {
     let name: String = String::from_utf8_lossy(channel).chars().filter(|c| c.is_alphanumeric()).take(20).collect();
     let post = PostOptions { data, event: Some("tick".into()), key: None, exclude_self: false, exclude: None };
     Ok(Request { id: None, verb: Verb::Post { channel: name.into(), post } })

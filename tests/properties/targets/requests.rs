@@ -8,11 +8,11 @@ use super::grammar::{self, Place};
 use super::input::Input;
 use super::json;
 use bytes::Bytes;
+use tidings::model::publication::{Data, Epoch, Position};
+use tidings::model::refusal::Refusal;
+use tidings::model::request::{GetOptions, Item, Parsed, PostOptions, RequestId, Since, Verb};
 use tidings::wire::json::JsonScratch;
 use tidings::wire::parse::{Dialect, parse_binary, parse_json_body, parse_text};
-use tidings::wire::publication::{Data, Epoch, Position};
-use tidings::wire::refusal::Refusal;
-use tidings::wire::request::{GetOptions, Item, Parsed, PostOptions, RequestId, Since, Verb};
 
 const PLAIN_GET: &str = "the plain GET";
 const PLAIN_POST: &str = "plain JSON";

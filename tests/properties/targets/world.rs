@@ -13,16 +13,17 @@ use tidings::connection::outbox::{SLICES_MAX, Spares};
 use tidings::connection::task::{RawWork, Task};
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::execute::{Progress, execute, give_up};
-use tidings::hub::post::{Answer, ChannelId, ConnId, Delivery, Form, MailboxId, Post, Reply};
+use tidings::hub::post::{Answer, Delivery, Form, Post, Reply};
 use tidings::hub::work::Work;
 use tidings::hub::{Hub, HubLimits};
 use tidings::journal::Notes;
 use tidings::metrics::Counters;
+use tidings::model::ids::{ChannelId, ConnId, MailboxId};
+use tidings::model::refusal::Refusal;
+use tidings::model::request::{Item, Parsed, Request, RequestId, Verb};
 use tidings::wire::deflate::Codec;
 use tidings::wire::json::JsonScratch;
 use tidings::wire::parse::{Dialect, parse_binary, parse_text};
-use tidings::wire::refusal::Refusal;
-use tidings::wire::request::{Item, Parsed, Request, RequestId, Verb};
 
 /// The mailbox of the connections, and one that nobody reads.
 const OWN: MailboxId = MailboxId(0);

@@ -2,9 +2,9 @@
 
 use super::super::{Dialect, MAX_BATCH, parse_binary, parse_json_body, parse_text};
 use super::{binary, data, get, post, posted, refusal, refuses, request, strict, text, verb};
+use crate::model::publication::Data;
+use crate::model::request::{GetOptions, Item, Parsed, Request, RequestId, Verb};
 use crate::wire::json::JsonScratch;
-use crate::wire::publication::Data;
-use crate::wire::request::{GetOptions, Item, Parsed, Request, RequestId, Verb};
 
 #[test]
 fn exactly_get_is_the_plain_get() {

@@ -1,8 +1,8 @@
 //! Each member of a request from both sides.
 
 use super::{data, get, post, posted, refusal, refuses, request, text, verb};
-use crate::wire::publication::{Data, Position};
-use crate::wire::request::{GetOptions, PostOptions, Request, RequestId, Since, Verb};
+use crate::model::publication::{Data, Position};
+use crate::model::request::{GetOptions, PostOptions, Request, RequestId, Since, Verb};
 
 #[test]
 fn every_verb_has_its_request() {

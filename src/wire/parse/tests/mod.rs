@@ -4,9 +4,9 @@ mod frames;
 mod members;
 
 use super::{Dialect, parse_binary, parse_text};
+use crate::model::publication::Data;
+use crate::model::request::{GetOptions, Parsed, PostOptions, Request, RequestId, Verb};
 use crate::wire::json::JsonScratch;
-use crate::wire::publication::Data;
-use crate::wire::request::{GetOptions, Parsed, PostOptions, Request, RequestId, Verb};
 
 fn text(frame: &str) -> Parsed {
     parse_text(frame.as_bytes(), &mut JsonScratch::new(), Dialect::Open)

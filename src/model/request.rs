@@ -1,8 +1,8 @@
 //! What a client can ask for, whatever it speaks: the one request type that every transport is parsed into.
 
+use super::name::ChannelName;
 use super::publication::{Data, Position};
 use super::refusal::Refusal;
-use std::sync::Arc;
 
 /// The id a client gave its request: echoed in the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,11 +12,6 @@ pub enum RequestId {
     /// At most 64 bytes of text.
     Text(Box<str>),
 }
-
-/// A channel's name: 1 to 255 bytes of UTF-8 without control characters and `\ * ?`, no part between slashes
-/// empty, `.` or `..`.
-/// Made only by `wire::name`, so holding one means that it is valid.
-pub type ChannelName = Arc<str>;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,21 @@
+//! The names of what crosses threads: mailboxes, connections, channels.
+
+/// The number of a mailbox: reactors come first (0, 1, …), library subscribers after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MailboxId(pub u32);
+
+/// A connection, named so that a stale name never reaches another one (law 8). Clients know it by another name:
+/// `hub::names`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnId {
+    /// The reactor (or library subscriber) that owns it.
+    pub mailbox: MailboxId,
+    /// Its place in that reactor's slab.
+    pub slot: u32,
+    /// How often the place had been used before.
+    pub generation: u32,
+}
+
+/// A channel as mailboxes and reactors name it: unique for the life of the process, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChannelId(pub u64);
