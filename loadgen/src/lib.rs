@@ -7,6 +7,7 @@ pub mod engine;
 pub mod fleet;
 pub mod grammar;
 pub mod measure;
+pub mod message;
 pub mod outcome;
 pub mod plan;
 pub mod random;

@@ -8,7 +8,7 @@ use super::tracker::{Arrival, Tracker};
 use super::{Progress, Reports};
 use crate::adapters::{Adapter, Kind, Memory, News, Outlet, Payload, Who};
 use crate::clock::{self, Nanos};
-use crate::fleet::message::{Ledger, Report, Series};
+use crate::message::{Ledger, Report, Series};
 use crate::plan::{Flow, Group, Payloads, Plan, Share, Task};
 use crate::random::{Random, mix};
 use crate::stamp::{ECHO_BYTES, EchoStamp, PublicationStamp, Times};

@@ -22,7 +22,7 @@ mod worker;
 pub use tracker::{Arrival, Tracker};
 pub use worker::Worker;
 
-use crate::fleet::message::Report;
+use crate::message::Report;
 use crossbeam_channel::Sender;
 use mio::Waker;
 use std::sync::atomic::{AtomicU64, Ordering};

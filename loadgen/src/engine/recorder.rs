@@ -1,7 +1,7 @@
 //! What one thread counts and times, in windows of a second that are handed over whole.
 
 use crate::clock::{self, Nanos, SECOND};
-use crate::fleet::message::{Counts, Distribution, Phase, Series, WindowReport};
+use crate::message::{Counts, Distribution, Phase, Series, WindowReport};
 use std::collections::BTreeMap;
 
 /// The most different error texts that are kept apart; the rest is counted together.
@@ -120,7 +120,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::{Recorder, SECOND};
-    use crate::fleet::message::{Phase, Series};
+    use crate::message::{Phase, Series};
 
     #[test]
     fn only_what_was_meant_to_leave_while_it_counts_is_timed() {

@@ -1,7 +1,7 @@
 //! Publications under way: when each of them reached each of this thread's receivers.
 
 use crate::clock::{Nanos, SECOND};
-use crate::fleet::message::{OFFSET_UNIT, SpreadReport};
+use crate::message::{OFFSET_UNIT, SpreadReport};
 use std::collections::{HashMap, VecDeque};
 
 /// After so long a publication is handed over with whoever has got it.

@@ -1,8 +1,8 @@
 //! Threads in another process: this program again, told and telling in lines of JSON over pipes. A process may hold only
 //! so many descriptors, so very many connections take several.
 
-use super::message::{Order, Report};
 use super::threads::Threads;
+use crate::message::{Order, Report};
 use crate::plan::Plan;
 use crossbeam_channel::{Sender, unbounded};
 use serde::{Deserialize, Serialize};

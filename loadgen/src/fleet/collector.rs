@@ -1,7 +1,7 @@
 //! Puts together what the threads tell.
 
-use super::message::{Counts, Distribution, Ledger, OFFSET_UNIT, Phase, Report, Series, SpreadReport, WindowReport};
 use crate::clock::{Nanos, SECOND};
+use crate::message::{Counts, Distribution, Ledger, OFFSET_UNIT, Phase, Report, Series, SpreadReport, WindowReport};
 use crate::plan::Plan;
 use std::collections::{BTreeMap, HashMap};
 

@@ -2,7 +2,6 @@
 
 mod child;
 mod collector;
-pub mod message;
 mod run;
 mod threads;
 
@@ -12,7 +11,7 @@ pub use run::{Hooks, RunError, Sample, run};
 pub use threads::Threads;
 
 use self::child::Child;
-use self::message::{Order, Report};
+use crate::message::{Order, Report};
 use crate::plan::Plan;
 use crossbeam_channel::{Receiver, unbounded};
 

@@ -1,9 +1,9 @@
 //! One run from its first connection to its last message: what is told to the threads, and when.
 
 use super::collector::{Collected, Collector};
-use super::message::{Order, Report};
 use super::{Fleet, Size};
 use crate::clock::{self, Nanos, SECOND};
+use crate::message::{Order, Report};
 use crate::plan::Plan;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,9 +1,9 @@
 //! The threads of one process.
 
-use super::message::{Order, Report};
 use crate::adapters;
 use crate::engine::{Progress, Reports, Wake, Worker};
 use crate::measure::pin;
+use crate::message::{Order, Report};
 use crate::plan::{Flow, Plan, Share, Task};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use std::sync::Arc;

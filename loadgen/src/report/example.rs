@@ -1,6 +1,6 @@
 //! A result with everything in it, for the tests of what is shown of results.
 
-use crate::fleet::message::Distribution;
+use crate::message::Distribution;
 use crate::outcome::{Outcome, Window, WindowLatency, WindowServer};
 use crate::random::Random;
 use std::collections::BTreeMap;

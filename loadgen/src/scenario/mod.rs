@@ -3,8 +3,8 @@
 mod mixed;
 
 use crate::cli::RunArgs;
-use crate::fleet::message::Series;
 use crate::grammar;
+use crate::message::Series;
 use crate::plan::{Group, Task};
 use crate::verdict::Claim;
 

@@ -4,10 +4,10 @@ use super::findings::{SLOPE_SECONDS, result};
 use super::watch::{Look, Watch};
 use crate::cli::{Prepared, RunArgs};
 use crate::clock::{self, Nanos, SECOND};
-use crate::fleet::message::{Counts, Distribution, Phase};
 use crate::fleet::{Collected, SeriesWindow};
 use crate::measure::process::{Usage, program};
 use crate::measure::{environment, metrics, pin};
+use crate::message::{Counts, Distribution, Phase};
 use crate::outcome::{
     GeneratorCost, KernelCounts, Latency, Outcome, SCHEMA, ServerCost, Totals, Window, WindowLatency, WindowServer,
 };

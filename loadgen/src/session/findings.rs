@@ -1,8 +1,8 @@
 //! What a result comes to: the numbers that thresholds know, and what became of the thresholds.
 
 use super::assemble::Draft;
-use crate::fleet::message::{Counts, Distribution, Series};
 use crate::grammar::{Metric, Stat, Threshold};
+use crate::message::{Counts, Distribution, Series};
 use crate::outcome::{Latency, Outcome, ThresholdResult, Totals, Window, WindowServer};
 use crate::plan::{Flow, Group, Task};
 use crate::scenario::Kind;

@@ -2,9 +2,9 @@
 
 use crate::cli::Prepared;
 use crate::clock::{self, Nanos};
-use crate::fleet::message::{Phase, Series};
 use crate::fleet::{Collector, Sample};
 use crate::measure::process::Usage;
+use crate::message::{Phase, Series};
 use crate::report::numbers::{count, duration, share};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;

@@ -6,7 +6,7 @@ use super::accounts::Gone;
 use super::timers::What;
 use super::{Course, Worker};
 use crate::clock::{self, Nanos};
-use crate::fleet::message::{Ledger, Report};
+use crate::message::{Ledger, Report};
 use crate::plan::{Ending, Flow, Task};
 use mio::Token;
 use std::rc::Rc;

@@ -22,7 +22,7 @@ use super::transport::TlsConfig;
 use super::{Progress, Reports, Wake, tls};
 use crate::adapters::{Adapter, Memory};
 use crate::clock::{self, Nanos};
-use crate::fleet::message::{Ledger, Order, Report};
+use crate::message::{Ledger, Order, Report};
 use crate::plan::{Payloads, Plan, Share, Task};
 use crate::random::{Random, filling};
 use crossbeam_channel::Receiver;

@@ -14,7 +14,7 @@ use super::timers::What;
 use super::{OPENS_PER_TURN, Worker};
 use crate::adapters::{Memory, Transport as Runs};
 use crate::clock::{self, Nanos, SECOND};
-use crate::fleet::message::Series;
+use crate::message::Series;
 use crate::plan::{Route, Task};
 use mio::{Interest, Token};
 use std::io;

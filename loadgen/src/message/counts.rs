@@ -1,0 +1,44 @@
+//! What a thread counts in a window.
+
+use serde::{Deserialize, Serialize};
+
+/// Counters of a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Messages or publications sent.
+    pub sent: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Of these, what came for the first time.
+    pub answered: u64,
+    /// Connections that became of use.
+    pub opened: u64,
+    /// Connections that could not be opened.
+    pub refused: u64,
+    /// Connections that ended though nobody here ended them.
+    pub dropped: u64,
+    /// Everything that went wrong.
+    pub errors: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Publications that the server said it has taken.
+    pub acknowledged: u64,
+}
+
+impl Counts {
+    /// Adds others.
+    pub fn add(&mut self, other: &Counts) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.answered += other.answered;
+        self.opened += other.opened;
+        self.refused += other.refused;
+        self.dropped += other.dropped;
+        self.errors += other.errors;
+        self.bytes_out += other.bytes_out;
+        self.bytes_in += other.bytes_in;
+        self.acknowledged += other.acknowledged;
+    }
+}
