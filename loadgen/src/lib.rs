@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod grammar;
 pub mod measure;
 pub mod message;
+pub mod numbers;
 pub mod outcome;
 pub mod plan;
 pub mod random;

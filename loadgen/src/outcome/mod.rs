@@ -3,8 +3,10 @@
 //! Units are SI: seconds, bytes, counts; shares are from 0 to 1.
 
 mod environment;
+mod latency;
 
 pub use environment::Environment;
+pub use latency::Latency;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -106,25 +108,6 @@ pub struct Totals {
     pub bytes_in: u64,
     /// Acknowledgements of publications.
     pub acknowledged: u64,
-}
-
-/// One distribution of latencies.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Latency {
-    /// How many were recorded.
-    pub count: u64,
-    /// Seconds.
-    pub min: f64,
-    /// Seconds.
-    pub mean: f64,
-    /// Seconds.
-    pub max: f64,
-    /// Seconds.
-    pub stddev: f64,
-    /// Percentile (0 to 100) and seconds, ascending: the usual ones and those of `--percentiles`.
-    pub percentiles: Vec<(f64, f64)>,
-    /// The whole histogram, HdrHistogram V2, compressed, base64; its unit is the nanosecond.
-    pub hdr: String,
 }
 
 /// About one second of measuring.

@@ -1,7 +1,7 @@
 //! A result with everything in it, for the tests of what is shown of results.
 
 use crate::message::Distribution;
-use crate::outcome::{Outcome, Window, WindowLatency, WindowServer};
+use crate::outcome::{Latency, Outcome, Window, WindowLatency, WindowServer};
 use crate::random::Random;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(crate) fn example(label: &str, seed: u64) -> Outcome {
             let share = random.share().clamp(1e-6, 1.0 - 1e-6);
             distribution.record((scale * (share / (1.0 - share)).powf(0.3)) as u64);
         });
-        let latency = crate::session::latency_of(&distribution, &[50.0, 90.0, 99.0, 99.9]);
+        let latency = Latency::of(distribution.histogram(), &[50.0, 90.0, 99.0, 99.9]);
         outcome.latencies.insert(name.to_owned(), latency);
     }
     outcome.series = (0..30).filter(|at| !(10..12).contains(at)).map(|at| window(at, &mut random)).collect();

@@ -15,7 +15,7 @@ pub fn hdr_log(outcome: &Outcome) -> String {
     let _ = writeln!(text, "#[StartTime: {started:.3} (seconds since epoch)]");
     let _ = writeln!(text, "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"");
     for (name, latency) in latencies(outcome) {
-        let Some(histogram) = super::histogram(latency) else { continue };
+        let Some(histogram) = latency.histogram() else { continue };
         let tag: String = name.chars().map(|c| if c == ',' || c.is_whitespace() { '_' } else { c }).collect();
         let (length, max) = (outcome.measured_seconds, histogram.max());
         let _ = writeln!(text, "Tag={tag},0.000,{length:.3},{max}.000,{}", latency.hdr);

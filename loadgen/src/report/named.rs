@@ -1,7 +1,7 @@
 //! What the names in a result say to a reader: which latency comes first, and what a number is measured in.
 
-use super::numbers::{bytes, count, duration, share};
 use crate::grammar::{METRICS, Unit};
+use crate::numbers::{bytes, count, duration, share};
 use crate::outcome::{Latency, Outcome, ThresholdResult};
 
 /// The order of latencies behind the one that the scenario is about: those that belong together side by side.

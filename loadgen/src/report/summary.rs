@@ -1,10 +1,9 @@
 //! A result as text for a terminal: the verdict first.
 
 use super::named::{are_many, arrivals, latencies, measured};
-use super::numbers::{bytes, count, duration, share, whole};
 use super::wrapped::wrapped;
+use crate::numbers::{bytes, count, duration, share, whole};
 use crate::outcome::{Latency, Level, Outcome, ServerCost};
-use crate::session::percentile_of;
 use std::fmt::Write;
 
 /// The most error texts that are shown.
@@ -205,7 +204,7 @@ fn per_connection(each: Option<f64>) -> String {
 
 /// The values of a latency's row; what was not reported is read from its histogram.
 fn row(latency: &Latency) -> Vec<String> {
-    let at = |percentile: &f64| percentile_of(latency, *percentile).unwrap_or(f64::NAN);
+    let at = |percentile: &f64| latency.percentile(*percentile).unwrap_or(f64::NAN);
     PERCENTILES.iter().map(at).chain([latency.max, latency.mean]).map(duration).collect()
 }
 

@@ -14,8 +14,6 @@ use crate::outcome::{
 use crate::plan::{Flow, Plan, Task};
 use crate::scenario::Kind;
 use crate::stats::slope;
-use data_encoding::BASE64;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use std::collections::BTreeMap;
 
 /// The result.
@@ -147,7 +145,11 @@ impl Draft<'_> {
         let mut percentiles = self.args.output.percentiles.clone();
         percentiles.sort_by(f64::total_cmp);
         let filled = self.collected.distributions.iter().filter(|(_, distribution)| distribution.count() > 0);
-        filled.map(|(series, distribution)| (series.name().to_owned(), latency(distribution, &percentiles))).collect()
+        filled
+            .map(|(series, distribution)| {
+                (series.name().to_owned(), Latency::of(distribution.histogram(), &percentiles))
+            })
+            .collect()
     }
 
     fn series(&self) -> Vec<Window> {
@@ -304,7 +306,7 @@ impl Draft<'_> {
         if self.prepared.kind == Kind::Soak && self.seconds() < SLOPE_SECONDS {
             notes.push(format!(
                 "growth per hour needs {} or more: use a longer -d",
-                crate::report::numbers::duration(SLOPE_SECONDS)
+                crate::numbers::duration(SLOPE_SECONDS)
             ));
         }
         if self.collected.ledger.slow_cut > 0 {
@@ -317,22 +319,5 @@ impl Draft<'_> {
             ));
         }
         notes
-    }
-}
-
-/// A distribution as it is reported.
-pub(crate) fn latency(distribution: &Distribution, percentiles: &[f64]) -> Latency {
-    let histogram = distribution.histogram();
-    let seconds = |nanos: u64| nanos as f64 / 1e9;
-    let mut packed = Vec::new();
-    V2DeflateSerializer::new().serialize(histogram, &mut packed).expect("a vector takes every byte");
-    Latency {
-        count: histogram.len(),
-        min: seconds(histogram.min()),
-        mean: histogram.mean() / 1e9,
-        max: seconds(histogram.max()),
-        stddev: histogram.stdev() / 1e9,
-        percentiles: percentiles.iter().map(|share| (*share, seconds(histogram.value_at_percentile(*share)))).collect(),
-        hdr: BASE64.encode(&packed),
     }
 }

@@ -1,8 +1,8 @@
 //! The plan of a run in words, so that two results can be told to be of the same plan.
 
 use super::assemble::Draft;
+use crate::numbers::{bytes, share};
 use crate::plan::{Ending, Flow, Group, Leg, Payloads, Plan, Ramp, Route, Sizes, Task};
-use crate::report::numbers::{bytes, share};
 
 impl Draft<'_> {
     pub(super) fn plan(&self) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use super::assemble::Draft;
 use crate::grammar::{Metric, Stat, Threshold};
 use crate::message::{Counts, Distribution, Series};
-use crate::outcome::{Latency, Outcome, ThresholdResult, Totals, Window, WindowServer};
+use crate::outcome::{Outcome, ThresholdResult, Totals, Window, WindowServer};
 use crate::plan::{Flow, Group, Task};
 use crate::scenario::Kind;
 use crate::stats::slope;
@@ -154,15 +154,6 @@ fn growth(outcome: &Outcome) -> [(&'static str, Option<f64>); 3] {
     ]
 }
 
-/// A percentile of a latency that was reported, or read from its histogram.
-pub(crate) fn percentile(latency: &Latency, share: f64) -> Option<f64> {
-    let known = latency.percentiles.iter().find(|(known, _)| *known == share);
-    known.map(|(_, seconds)| *seconds).or_else(|| {
-        let histogram = crate::report::histogram(latency)?;
-        Some(histogram.value_at_percentile(share) as f64 / 1e9)
-    })
-}
-
 /// What became of a threshold.
 pub(crate) fn result(threshold: &Threshold, outcome: &Outcome) -> ThresholdResult {
     let value = match &threshold.metric {
@@ -175,7 +166,7 @@ pub(crate) fn result(threshold: &Threshold, outcome: &Outcome) -> ThresholdResul
                 Stat::Max => Some(latency.max),
                 Stat::Stddev => Some(latency.stddev),
                 Stat::Count => Some(latency.count as f64),
-                Stat::Percentile(share) => percentile(latency, *share),
+                Stat::Percentile(share) => latency.percentile(*share),
             })
         }
     };

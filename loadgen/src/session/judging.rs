@@ -1,7 +1,6 @@
 //! What is known of a run, for its verdict.
 
 use super::assemble::Draft;
-use super::findings::percentile;
 use crate::outcome::{ClaimVerdict, Outcome};
 use crate::plan::{Group, Task};
 use crate::scenario::Kind;
@@ -15,7 +14,7 @@ impl Draft<'_> {
     }
 
     fn facts(&self, outcome: &Outcome, claims: &[Claim]) -> Facts {
-        let p99 = |name: &str| outcome.latencies.get(name).and_then(|latency| percentile(latency, 99.0));
+        let p99 = |name: &str| outcome.latencies.get(name).and_then(|latency| latency.percentile(99.0));
         let (totals, ledger, server) = (&outcome.totals, &self.collected.ledger, outcome.server.as_ref());
         let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
         Facts {

@@ -5,7 +5,7 @@ use crate::clock::{self, Nanos};
 use crate::fleet::{Collector, Sample};
 use crate::measure::process::Usage;
 use crate::message::{Phase, Series};
-use crate::report::numbers::{count, duration, share};
+use crate::numbers::{count, duration, share};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;

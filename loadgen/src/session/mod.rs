@@ -8,9 +8,7 @@ mod live;
 mod reach;
 mod watch;
 
-#[cfg(test)]
-pub(crate) use self::assemble::latency as latency_of;
-pub(crate) use self::findings::{percentile as percentile_of, result as judge_threshold};
+pub(crate) use self::findings::result as judge_threshold;
 use self::watch::Watch;
 use crate::cli::{Prepared, RunArgs};
 use crate::fleet;

@@ -6,8 +6,8 @@ use self::differences::differences;
 use super::output::Voice;
 use super::{Failure, THRESHOLD, read};
 use crate::cli::CompareArgs;
+use crate::numbers::{count, duration};
 use crate::outcome::{Outcome, Window};
-use crate::report::numbers::{count, duration};
 use crate::stats::{Comparison, compare as compare_series};
 
 /// A comparison, and how its values are shown.

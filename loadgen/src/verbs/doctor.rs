@@ -3,7 +3,7 @@
 use super::Failure;
 use super::output::Voice;
 use crate::measure::{environment, pin};
-use crate::report::numbers::{bytes, whole};
+use crate::numbers::{bytes, whole};
 
 /// Memory of both ends of a connection in the kernel, as slabs of TCP, its inode, file, dentry and epoll entry (measured
 /// on Linux 6.18), in bytes.

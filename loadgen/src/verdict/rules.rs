@@ -1,8 +1,8 @@
 //! The rules of the verdict, in one place.
 
 use super::{Claim, Facts};
+use crate::numbers::share;
 use crate::outcome::{ClaimVerdict, Level};
-use crate::report::numbers::share;
 
 /// Above this share a thread of the generator may have been what was measured (k6's guide for its users says 80 %).
 const BUSY: f64 = 0.80;

@@ -2,9 +2,9 @@
 
 use super::chart::{Axis, Line, chart};
 use super::scale::Scale;
+use crate::numbers::{bytes, count, duration, rate, share};
 use crate::outcome::{Outcome, Window, WindowLatency};
-use crate::report::numbers::{bytes, count, duration, rate, share};
-use crate::report::{histogram, named};
+use crate::report::named;
 
 /// A value of a second, and what it is called.
 type Part = (&'static str, fn(&Window, &Outcome) -> f64);
@@ -75,7 +75,7 @@ fn spread(outcomes: &[&Outcome]) -> String {
 
 /// A latency from its smallest to its rarest values, ten points for each power of ten.
 fn curve(outcome: &Outcome, name: &str, label: String, colour: usize) -> Option<Line> {
-    let histogram = histogram(outcome.latencies.get(name)?).filter(|histogram| !histogram.is_empty())?;
+    let histogram = outcome.latencies.get(name)?.histogram().filter(|histogram| !histogram.is_empty())?;
     let steps = (10.0 * (histogram.len() as f64).log10()).ceil() as i32;
     let points = (0..=steps).map(|step| {
         let rarity = 10_f64.powf(f64::from(step) / 10.0);

@@ -1,11 +1,10 @@
 //! Everything else that results say, in tables to be opened.
 
 use super::escape;
+use crate::numbers::{bytes, count, duration, share, whole};
 use crate::outcome::{GeneratorCost, KernelCounts, Outcome, ServerCost};
 use crate::report::moment::moment;
 use crate::report::named;
-use crate::report::numbers::{bytes, count, duration, share, whole};
-use crate::session::percentile_of;
 use std::fmt::Write;
 
 /// The columns of the latencies behind the percentiles.
@@ -61,7 +60,7 @@ fn latencies(text: &mut String, outcome: &Outcome) {
     text.push_str("</tr></thead><tbody>\n");
     for (name, latency) in named::latencies(outcome) {
         let _ = write!(text, "<tr><th scope=\"row\">{}</th>", escape(name));
-        let percentiles = columns.iter().map(|percentile| percentile_of(latency, *percentile).unwrap_or(f64::NAN));
+        let percentiles = columns.iter().map(|percentile| latency.percentile(*percentile).unwrap_or(f64::NAN));
         for seconds in percentiles.chain([latency.max, latency.min, latency.mean, latency.stddev]) {
             let _ = write!(text, "<td class=\"n\">{}</td>", duration(seconds));
         }

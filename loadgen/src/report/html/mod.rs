@@ -44,8 +44,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::html;
+    use crate::numbers::whole;
     use crate::report::example::example;
-    use crate::report::numbers::whole;
     use serde_json::Value;
 
     #[test]

@@ -1,10 +1,10 @@
 //! What is read first on a page: what was measured, what can be trusted, the key figures.
 
 use super::escape;
+use crate::numbers::{bytes, count, duration, rate, share, whole};
 use crate::outcome::{Level, Outcome};
 use crate::report::moment::moment;
 use crate::report::named;
-use crate::report::numbers::{bytes, count, duration, rate, share, whole};
 use std::fmt::Write;
 
 /// What a reader looks for.
@@ -68,7 +68,7 @@ fn warning(outcome: &Outcome, figure: &Figure) -> String {
 fn figures(outcome: &Outcome) -> Vec<Figure> {
     let scalar = |name: &str| outcome.scalars.get(name).copied();
     let primary = outcome.latencies.get(&outcome.primary);
-    let at = |share: f64| primary.and_then(|latency| crate::session::percentile_of(latency, share));
+    let at = |share: f64| primary.and_then(|latency| latency.percentile(share));
     let figure = |name: &str, claim, value, show| Figure { name: name.to_owned(), claim, value, show };
     let subject = named::subject(outcome);
     let percentile =
