@@ -11,6 +11,7 @@ pub mod message;
 pub mod numbers;
 pub mod outcome;
 pub mod plan;
+pub mod prepare;
 pub mod random;
 pub mod reason;
 pub mod report;

@@ -2,7 +2,7 @@
 
 use super::findings::{SLOPE_SECONDS, result};
 use super::watch::{Look, Watch};
-use crate::cli::{Prepared, RunArgs};
+use crate::cli::RunArgs;
 use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::{Collected, SeriesWindow};
 use crate::measure::process::{Usage, program};
@@ -12,6 +12,7 @@ use crate::outcome::{
     GeneratorCost, KernelCounts, Latency, Outcome, SCHEMA, ServerCost, Totals, Window, WindowLatency, WindowServer,
 };
 use crate::plan::{Flow, Plan, Task};
+use crate::prepare::Prepared;
 use crate::scenario::Kind;
 use crate::stats::slope;
 use std::collections::BTreeMap;

@@ -105,7 +105,8 @@ fn payload_text(payloads: &Payloads) -> String {
 #[cfg(test)]
 mod tests {
     use super::rows;
-    use crate::cli::{Cli, Verb, prepare};
+    use crate::cli::{Cli, Verb};
+    use crate::prepare::prepare;
     use crate::scenario::Kind;
     use clap::Parser;
 

@@ -1,11 +1,11 @@
 //! What is shown on a terminal while a run goes on: one line, at most four times a second, and nothing where nobody looks.
 
-use crate::cli::Prepared;
 use crate::clock::{self, Nanos};
 use crate::fleet::{Collector, Sample};
 use crate::measure::process::Usage;
 use crate::message::{Phase, Series};
 use crate::numbers::{count, duration, share};
+use crate::prepare::Prepared;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;

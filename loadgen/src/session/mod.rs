@@ -10,9 +10,10 @@ mod watch;
 
 pub(crate) use self::findings::result as judge_threshold;
 use self::watch::Watch;
-use crate::cli::{Prepared, RunArgs};
+use crate::cli::RunArgs;
 use crate::fleet;
 use crate::outcome::Outcome;
+use crate::prepare::Prepared;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

@@ -1,6 +1,7 @@
 //! Which of a name's addresses is measured: the first at which somebody listens.
 
-use crate::cli::{Prepared, RunArgs, sources};
+use crate::cli::RunArgs;
+use crate::prepare::{Prepared, sources};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 

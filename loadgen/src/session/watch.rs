@@ -1,13 +1,14 @@
 //! Looks at the server, the kernel and this program while a run goes on.
 
 use super::live::Live;
-use crate::cli::{Prepared, RunArgs};
+use crate::cli::RunArgs;
 use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::{Collector, Hooks, Sample};
 use crate::measure::kernel::Snapshot;
 use crate::measure::process::{Usage, usage};
 use crate::measure::{metrics, operator, pin};
 use crate::plan::Target;
+use crate::prepare::Prepared;
 use std::collections::BTreeMap;
 
 /// What was seen at one moment.

@@ -3,10 +3,11 @@
 use super::output::{Files, Voice};
 use super::search::{Answer, Found, Limit, Range, search};
 use super::{Failure, INTERRUPTED, interrupt};
-use crate::cli::{FindArgs, RunArgs, prepare, read};
+use crate::cli::{FindArgs, RunArgs};
 use crate::grammar::{self, Threshold};
 use crate::numbers::whole;
 use crate::outcome::{Level, Outcome};
+use crate::prepare::{option, prepare};
 use crate::report::measured;
 use crate::scenario::Kind;
 use crate::session::{self, judge_threshold};
@@ -28,7 +29,7 @@ pub(super) fn find(args: &FindArgs, voice: &mut Voice) -> Result<u8, Failure> {
         "storm" => Kind::Storm,
         _ => Kind::Idle,
     };
-    let slo = read::option("--slo", grammar::thresholds(&args.slo)).map_err(Failure::Usage)?;
+    let slo = option("--slo", grammar::thresholds(&args.slo)).map_err(Failure::Usage)?;
     let (knob, least, most) = range(&args.max).map_err(Failure::Usage)?;
     check(kind, knob, &args.run).map_err(Failure::Usage)?;
     let files = Files::open(&args.run.output).map_err(Failure::Run)?;
@@ -161,8 +162,8 @@ fn range(text: &str) -> Result<(Knob, f64, f64), String> {
         _ => return Err(wrong()),
     };
     let (least, most) = range.split_once("..").ok_or_else(wrong)?;
-    let least = read::option("--max", grammar::count(least))? as f64;
-    let most = read::option("--max", grammar::count(most))? as f64;
+    let least = option("--max", grammar::count(least))? as f64;
+    let most = option("--max", grammar::count(most))? as f64;
     if least >= 1.0 && least <= most { Ok((knob, least, most)) } else { Err(wrong()) }
 }
 

@@ -7,9 +7,10 @@ mod output;
 mod search;
 
 use self::output::{Files, Voice, complain, save};
-use crate::cli::{Cli, ReportArgs, RunArgs, Verb, prepare};
+use crate::cli::{Cli, ReportArgs, RunArgs, Verb};
 use crate::measure::environment;
 use crate::outcome::{OLDEST, Outcome, SCHEMA};
+use crate::prepare::prepare;
 use crate::report;
 use crate::scenario::Kind;
 use crate::session;

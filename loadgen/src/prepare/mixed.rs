@@ -1,6 +1,7 @@
 //! Groups of connections out of a TOML file.
 
-use crate::cli::{RunArgs, read};
+use super::values;
+use crate::cli::RunArgs;
 use crate::grammar::{self, BadText, GroupSpec, Scenario, Value};
 use crate::plan::{Flow, Group, Payloads, Ramp, Route, Slow, Task};
 use toml::Spanned;
@@ -85,11 +86,11 @@ impl File<'_> {
         value: &Spanned<Value>,
         read: impl Fn(&str) -> Result<T, BadText>,
     ) -> Result<T, String> {
-        read::option(&format!("line {}: {key}", Scenario::line(self.0, &value.span())), read(&value.get_ref().text()))
+        values::option(&format!("line {}: {key}", Scenario::line(self.0, &value.span())), read(&value.get_ref().text()))
     }
 
     fn text(&self, key: &str, value: &Spanned<String>) -> Result<std::time::Duration, String> {
         let line = Scenario::line(self.0, &value.span());
-        read::option(&format!("line {line}: {key}"), grammar::duration(value.get_ref()))
+        values::option(&format!("line {line}: {key}"), grammar::duration(value.get_ref()))
     }
 }

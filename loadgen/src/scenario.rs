@@ -1,9 +1,5 @@
-//! The scenarios: which connections each has, what it claims, and which latency it is about.
+//! The scenarios: what each claims, and which latency it is about.
 
-mod mixed;
-
-use crate::cli::RunArgs;
-use crate::grammar;
 use crate::message::Series;
 use crate::plan::{Group, Task};
 use crate::verdict::Claim;
@@ -88,48 +84,6 @@ impl Kind {
             claims.push(Claim::CpuPerMessage);
         }
         claims
-    }
-
-    /// Its connections.
-    ///
-    /// # Errors
-    /// A text for people: which option is wrong, and why.
-    pub fn groups(self, args: &RunArgs) -> Result<Vec<Group>, String> {
-        use crate::cli::read;
-        if self == Kind::Mixed {
-            return mixed::groups(args);
-        }
-        let (connections, opening) = read::connections(args)?;
-        if connections == 0 {
-            return Err("--connections: at least 1".to_owned());
-        }
-        let task = match self {
-            Kind::Echo | Kind::Hostile => Task::Echo { flow: read::flow(args)?, payloads: read::payloads(args, "20")? },
-            Kind::Storm => Task::Knock,
-            Kind::Idle => Task::Idle,
-            _ => Task::Subscribe,
-        };
-        let mut main = Group { opening, ..read::group(self.name(), connections, task) };
-        match self {
-            Kind::Churn => main.lifetime = Some(read::option("--lifetime", grammar::duration(&args.lifetime))?),
-            Kind::Slow => main.slow = Some(read::slow(args)?),
-            Kind::Reconnect => {
-                let after = read::option("--cut-after", grammar::duration(&args.cut_after))?;
-                main.outage = Some((after, read::option("--jitter", grammar::duration(&args.jitter))?));
-            }
-            // An idle connection that reads a channel is what a push server has most of.
-            Kind::Idle if args.adapter != "raw" => main.task = Task::Subscribe,
-            _ => {}
-        }
-        let mut groups = vec![main];
-        match self {
-            Kind::Hostile => groups.push(read::mischief(args)?),
-            Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Reconnect | Kind::Soak => {
-                groups.push(read::publishers(args)?)
-            }
-            _ => {}
-        }
-        Ok(groups)
     }
 
     /// Whether it has publishers of its own.
