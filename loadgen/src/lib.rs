@@ -10,6 +10,7 @@ pub mod measure;
 pub mod message;
 pub mod numbers;
 pub mod outcome;
+pub mod percent;
 pub mod plan;
 pub mod prepare;
 pub mod random;

@@ -1,7 +1,7 @@
 //! nchan, the push module of nginx: a location to subscribe at and one to publish at, a channel in each path.
 
 use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
-use crate::plan::percent;
+use crate::percent;
 
 /// Speaks to nchan over WebSocket, and publishes over HTTP, too.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Event streams (HTML standard, "server-sent events") with publishers over HTTP: Tidings' own, Mercure-like and others.
 
 use super::{Adapter, HttpRequest, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
-use crate::plan::percent;
+use crate::percent;
 use crate::reason::worded;
 
 /// Reads one channel per connection as an event stream.

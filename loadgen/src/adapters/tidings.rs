@@ -1,7 +1,7 @@
 //! Tidings' own protocol, `tidings.v1`: requests and answers in JSON over one socket, `/echo`, and POST over HTTP.
 
 use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
-use crate::plan::percent;
+use crate::percent;
 use serde::Deserialize;
 
 /// Speaks `tidings.v1`.

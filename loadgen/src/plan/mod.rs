@@ -2,7 +2,6 @@
 
 mod group;
 mod payload;
-pub mod percent;
 mod ramp;
 mod sizes;
 mod target;

@@ -1,6 +1,6 @@
 //! The address that is measured.
 
-use super::percent;
+use crate::percent;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::net::{SocketAddr, ToSocketAddrs};

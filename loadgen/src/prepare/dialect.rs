@@ -2,7 +2,8 @@
 
 use crate::adapters::{Adapter, Naming, choice};
 use crate::cli::{Publish, RunArgs};
-use crate::plan::{Group, Route, Target, Task, percent};
+use crate::percent;
+use crate::plan::{Group, Route, Target, Task};
 use crate::scenario::Kind;
 use std::collections::BTreeMap;
 

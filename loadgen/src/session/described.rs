@@ -1,6 +1,6 @@
 //! The plan of a run in words, so that two results can be told to be of the same plan.
 
-use super::assemble::Draft;
+use super::draft::Draft;
 use crate::numbers::{bytes, share};
 use crate::plan::{Ending, Flow, Group, Leg, Payloads, Plan, Ramp, Route, Sizes, Task};
 

@@ -1,6 +1,6 @@
 //! What a result comes to: the numbers that thresholds know, and what became of the thresholds.
 
-use super::assemble::Draft;
+use super::draft::Draft;
 use crate::grammar::{Metric, Stat, Threshold};
 use crate::message::{Counts, Distribution, Series};
 use crate::outcome::{Outcome, ThresholdResult, Totals, Window, WindowServer};

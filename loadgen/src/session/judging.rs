@@ -1,6 +1,6 @@
 //! What is known of a run, for its verdict.
 
-use super::assemble::Draft;
+use super::draft::Draft;
 use crate::outcome::{ClaimVerdict, Outcome};
 use crate::plan::{Group, Task};
 use crate::scenario::Kind;

@@ -1,7 +1,9 @@
 //! One run with everything around it: the server watched, the result put together and judged.
 
 mod assemble;
+mod cost;
 mod described;
+mod draft;
 mod findings;
 mod judging;
 mod live;

@@ -3,8 +3,9 @@
 mod differences;
 
 use self::differences::differences;
+use super::ending::{Failure, THRESHOLD};
+use super::input::read;
 use super::output::Voice;
-use super::{Failure, THRESHOLD, read};
 use crate::cli::CompareArgs;
 use crate::numbers::{count, duration};
 use crate::outcome::{Outcome, Window};

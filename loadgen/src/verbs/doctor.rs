@@ -1,6 +1,6 @@
 //! `doctor`: what this machine can measure, and what stands in the way.
 
-use super::Failure;
+use super::ending::Failure;
 use super::output::Voice;
 use crate::measure::{environment, pin};
 use crate::numbers::{bytes, whole};

@@ -1,8 +1,8 @@
 //! `find`: the highest rate, or the most connections, that keeps to an objective.
 
+use super::ending::{Failure, INTERRUPTED, interrupt};
 use super::output::{Files, Voice};
 use super::search::{Answer, Found, Limit, Range, search};
-use super::{Failure, INTERRUPTED, interrupt};
 use crate::cli::{FindArgs, RunArgs};
 use crate::grammar::{self, Threshold};
 use crate::numbers::whole;

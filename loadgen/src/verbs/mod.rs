@@ -2,42 +2,26 @@
 
 mod compare;
 mod doctor;
+mod ending;
 mod find;
+mod input;
 mod output;
 mod search;
 
+use self::ending::{FAILED, Failure, INTERRUPTED, THRESHOLD, USAGE, interrupt};
+use self::input::read;
 use self::output::{Files, Voice, complain, save};
 use crate::cli::{Cli, ReportArgs, RunArgs, Verb};
 use crate::measure::environment;
-use crate::outcome::{OLDEST, Outcome, SCHEMA};
+use crate::outcome::Outcome;
 use crate::prepare::prepare;
 use crate::report;
 use crate::scenario::Kind;
 use crate::session;
 use crate::verdict::exit_code;
 use std::io::IsTerminal;
-use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Something failed.
-const FAILED: u8 = 1;
-/// The command line is wrong.
-const USAGE: u8 = 2;
-/// A threshold was missed.
-const THRESHOLD: u8 = 99;
-/// Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
-/// How a verb ended that did not go well.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The command line is wrong.
-    Usage(String),
-    /// It was right, and failed.
-    Run(String),
-}
 
 /// Does what a command line says.
 #[must_use]
@@ -95,28 +79,6 @@ fn code(args: &RunArgs, outcome: &Outcome, interrupt: &AtomicBool) -> u8 {
         // Nothing can be insisted on where there was nothing.
         0 if !outcome.unopened.is_empty() => FAILED,
         code => code,
-    }
-}
-
-/// Becomes true at the first Ctrl-C; the second one ends the program.
-pub(crate) fn interrupt() -> Arc<AtomicBool> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // Where signals cannot be had, Ctrl-C ends the program at once.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&flag));
-        let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
-    }
-    flag
-}
-
-/// Reads a result that a run has written.
-pub(crate) fn read(path: &Path) -> Result<Outcome, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let outcome: Outcome =
-        serde_json::from_str(&text).map_err(|error| format!("{}: no result of a run: {error}", path.display()))?;
-    match outcome.schema {
-        OLDEST..=SCHEMA => Ok(outcome),
-        other => Err(format!("{}: schema {other}, and this program reads {OLDEST} to {SCHEMA}", path.display())),
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::client::Codec;
 use super::super::desk;
 use super::super::tracker::Tracker;
 use super::Worker;
+use super::estate::{Estate, Gone};
 use crate::plan::Task;
 
 /// Turns of sending in which what is overdue at the end may still leave.
@@ -11,25 +12,6 @@ const LAST_TURNS: usize = 16;
 
 /// A place: a squad, and a number in it.
 type Place = (usize, u32);
-
-/// What a connection that is gone had received.
-#[derive(Debug)]
-pub(super) struct Estate {
-    trackers: Box<[Tracker]>,
-    /// Whether what was published until its successor is there was not due to anybody.
-    forgiven: bool,
-}
-
-/// Why a connection is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gone {
-    /// It was ended from here.
-    Left,
-    /// It was cut from here, and comes back.
-    Cut,
-    /// The server ended it, or it never became of use.
-    Dropped,
-}
 
 impl Worker {
     /// What became of the messages of a connection that is gone. What the server dropped stays due to it.

@@ -2,8 +2,8 @@
 
 use super::super::client::{Codec, Reading, Stage};
 use super::super::desk::{self, Traffic};
-use super::accounts::Gone;
-use super::timers::What;
+use super::alarm::What;
+use super::estate::Gone;
 use super::{Course, Worker};
 use crate::clock::{self, Nanos};
 use crate::message::{Ledger, Report};

@@ -1,18 +1,21 @@
 //! The loop of one thread: wait, read, open, send, and be done.
 
 mod accounts;
+mod alarm;
 mod ending;
+mod estate;
 mod mischief;
 mod opening;
+mod pool;
 mod reading;
 mod sending;
 mod squad;
 mod timers;
 
-use self::accounts::Estate;
-use self::sending::Pool;
+use self::alarm::{Alarm, Timer};
+use self::estate::Estate;
+use self::pool::Pool;
 use self::squad::Squad;
-use self::timers::{Alarm, Timer};
 use super::client::Client;
 use super::desk::{Desk, Notice, Traffic};
 use super::mischief::Mischief;

@@ -4,7 +4,7 @@ use super::super::client::{Answers, Codec, Reading, Stage};
 use super::super::desk;
 use super::super::http;
 use super::super::refusal;
-use super::timers::What;
+use super::alarm::What;
 use super::{READ_BYTES, Worker};
 use crate::clock::{self, Nanos, SECOND};
 use crate::reason::worded;

@@ -1,6 +1,6 @@
 //! Line charts as SVG: axes, lines, what is said where the pointer is, a legend.
 
-use super::escape;
+use super::escape::escape;
 use super::scale::{Scale, Span};
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Everything else that results say, in tables to be opened.
 
-use super::escape;
+use super::escape::escape;
 use crate::numbers::{bytes, count, duration, share, whole};
 use crate::outcome::{GeneratorCost, KernelCounts, Outcome, ServerCost};
 use crate::report::moment::moment;

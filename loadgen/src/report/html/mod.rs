@@ -3,9 +3,11 @@
 mod chart;
 mod charts;
 mod details;
+mod escape;
 mod scale;
 mod sections;
 
+use self::escape::escape;
 use crate::outcome::Outcome;
 
 /// Everything that a page looks like.
@@ -34,11 +36,6 @@ pub fn html(outcomes: &[&Outcome]) -> String {
     outcomes.iter().for_each(|outcome| page.push_str(&details::details(outcome)));
     page.push_str("</main>\n</body>\n</html>\n");
     page
-}
-
-/// Text of others' as HTML.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

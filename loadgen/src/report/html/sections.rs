@@ -1,6 +1,6 @@
 //! What is read first on a page: what was measured, what can be trusted, the key figures.
 
-use super::escape;
+use super::escape::escape;
 use crate::numbers::{bytes, count, duration, rate, share, whole};
 use crate::outcome::{Level, Outcome};
 use crate::report::moment::moment;
