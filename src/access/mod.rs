@@ -85,11 +85,11 @@ pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, H
     let host = facts.host.and_then(Authority::parse).map(|name| AskedHost { is_loopback: name.is_loopback(), name });
     let mut cors_origin = facts.origin;
     if facts.health {
-        cors_origin = cors_origin.filter(|origin| origin_is_allowed(origin, facts.host, policy));
+        cors_origin = cors_origin.filter(|origin| origin_is_allowed(origin, host.as_ref(), policy));
     } else {
         check_host(facts, host.as_ref(), policy)?;
         if let Some(origin) = facts.origin {
-            check_origin(origin, facts.host, policy)?;
+            check_origin(origin, host.as_ref(), policy)?;
         }
     }
     let direct = policy.listener_is_loopback && comes_directly(facts, host.as_ref());
@@ -152,7 +152,7 @@ fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> HeadError {
     HeadError::new(Reason::MisdirectedRequest, message)
 }
 
-fn check_origin(text: &str, host: Option<&str>, policy: &AccessPolicy) -> Result<(), HeadError> {
+fn check_origin(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), HeadError> {
     if origin_is_allowed(text, host, policy) {
         return Ok(());
     }
@@ -169,9 +169,9 @@ fn check_origin(text: &str, host: Option<&str>, policy: &AccessPolicy) -> Result
     Err(HeadError::new(Reason::OriginNotAllowed, message))
 }
 
-fn origin_is_allowed(text: &str, host: Option<&str>, policy: &AccessPolicy) -> bool {
+fn origin_is_allowed(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> bool {
     if let Some(origin) = Origin::parse(text) {
-        let own = host.and_then(Authority::parse).is_some_and(|host| origin.same_as_host(&host));
+        let own = host.is_some_and(|host| origin.same_as_host(&host.name));
         if own || (policy.listener_is_loopback && origin.is_loopback_page()) {
             return true;
         }
