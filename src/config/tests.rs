@@ -5,6 +5,7 @@ use super::kind::{GIB, KIB, MIB, TIME_UNITS, with_unit};
 use super::knobs::Config;
 use super::table::Entry;
 use std::collections::HashSet;
+use std::time::Duration;
 
 fn read(text: &str) -> Result<Config, String> {
     Config::from_toml("tidings.toml", text).map_err(|error| error.to_string())
@@ -105,7 +106,7 @@ fn values_out_of_range_that_no_file_gave_are_found_by_the_check() {
 #[test]
 fn each_relation_holds_on_both_sides() {
     type Set = fn(&mut Config, usize);
-    let relations: [(&str, Set, usize); 14] = [
+    let relations: [(&str, Set, usize); 15] = [
         ("history.replay_bytes", |c, n| c.history.replay_bytes = n, 256 * KIB),
         ("http.target_bytes", |c, n| c.http.target_bytes = n, 16 * KIB),
         ("http.body_bytes", |c, n| c.http.body_bytes = n, MIB),
@@ -140,6 +141,14 @@ fn each_relation_holds_on_both_sides() {
         ("history.total_bytes", |c, n| c.history.bytes = n, GIB),
         ("channels.per_connection", |c, n| (c.channels.total, c.channels.per_connection) = (10, n), 10),
         ("server.inline_parse_bytes", |c, n| c.server.inline_parse_bytes = n, 64 * KIB - 1),
+        (
+            "server.drain_spread",
+            |c, n| {
+                let seconds = |n| Duration::from_secs(n as u64);
+                (c.server.drain_timeout, c.server.drain_spread) = (seconds(10), seconds(n));
+            },
+            10,
+        ),
     ];
     for (key, set, most) in relations {
         let mut config = Config::default();
