@@ -14,7 +14,9 @@ import { takePictures } from './pictures.mjs';
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node newcomer.mjs PATH/TO/tidings');
 
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+const FIRST_MINUTES = read('README.md').split('\n## The first ten minutes\n')[1].split('\n## ')[0];
+const CHINESE = read('README.zh-CN.md');
 const REPLIES = ['服务器收到GET请求', '服务器收到POST请求,并返回数据'];
 
 const { check, finish } = checks();
@@ -22,17 +24,16 @@ const { open, openDemo: openOn, faults, end } = await startChromium();
 const server = await startServer(binary);
 const folder = mkdtempSync(path.join(tmpdir(), 'tidings-newcomer-'));
 
-/** The blocks of README's first ten minutes in a language, with the port of this server in place of the default one. */
-function blocks(language, port) {
-  const section = README.split('\n## The first ten minutes\n')[1].split('\n## ')[0];
-  const found = [...section.matchAll(/```(\w+)\n(.*?)```/gs)].filter(([, name]) => name === language).map(([, , text]) => text);
-  if (!found.length) throw new Error(`README’s first ten minutes have no block of ${language}`);
-  return found.map((text) => text.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`));
+/** The blocks of a text in a language, with the port of this server in place of the default one. */
+function blocks(language, port, text = FIRST_MINUTES) {
+  const found = [...text.matchAll(/```(\w+)\n(.*?)```/gs)].filter(([, name]) => name === language).map(([, , block]) => block);
+  if (!found.length) throw new Error(`there is no block of ${language}`);
+  return found.map((block) => block.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`));
 }
 
-/** The commands of README that begin with a word, without their comments. */
-function commands(word) {
-  const lines = blocks('sh', server.port).join('\n').split('\n').map((line) => line.replace(/\s+# .*$/, ''));
+/** The commands of a text that begin with a word, without their comments. */
+function commands(word, text) {
+  const lines = blocks('sh', server.port, text).join('\n').split('\n').map((line) => line.replace(/\s+# .*$/, ''));
   return lines.filter((line) => line.startsWith(word));
 }
 
@@ -113,6 +114,40 @@ await check('README’s scripts run in a page that another port of this machine 
     own.end();
   }
   equal((await snapshot(server.url, 'news')).publications.some(({ data }) => data.text === 'hello'), true, 'what the script posted');
+});
+
+await check('the Chinese README’s command and scripts do what it says', async () => {
+  const [first, second] = blocks('js', server.port, CHINESE);
+  const own = await site('localhost', page(first));
+  let tab = await open(own.url);
+  await until(() => tab.evaluate(() => globalThis.socket?.readyState !== 0), 'the page');
+  const [publish] = commands('curl', CHINESE);
+  shell(publish);
+  await until(async () => JSON.stringify(await printed(tab)).includes('"text":"你好"'), 'what was published');
+  await tab.close();
+  own.end();
+  const replies = await site('localhost', page(second));
+  tab = await open(replies.url);
+  await until(async () => (await printed(tab)).length === 2, 'two replies');
+  equal(await printed(tab), REPLIES, 'replies');
+  await tab.close();
+  replies.end();
+});
+
+await check('the address that a terminal shows lets the console see the server’s figures, and Ctrl-C stops it', async () => {
+  // Standard error is a terminal there, so the key is shown.
+  const terminal = spawn('script', ['--quiet', '--return', '--command', `${binary} serve --listen 127.0.0.1:0`, '/dev/null']);
+  const ended = new Promise((resolve) => terminal.once('exit', resolve));
+  let shown = '';
+  terminal.stdout.on('data', (bytes) => { shown += bytes; });
+  const [url] = await until(() => /http:\/\/\S+#operator=[\w.~-]+/.exec(shown), 'the address with the key');
+  const tab = await open(url);
+  await until(() => tab.evaluate(() => !location.hash.includes('operator')), 'the key to leave the address');
+  const figures = await tab.evaluate(async () => (await fetch('/metrics', { headers: { Authorization: `Bearer ${sessionStorage.getItem('tidings.operator').replaceAll('"', '')}` } })).status);
+  equal(figures, 200, 'the status of /metrics with the tab’s key');
+  await tab.close();
+  terminal.stdin.write('\u0003');
+  equal(await within(ended, 'the end after Ctrl-C'), 0, 'exit code');
 });
 
 await check('a socket to / is one to /ws', async () => {
