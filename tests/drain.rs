@@ -344,10 +344,24 @@ fn those_that_ignore_their_close_are_cut_a_second_after_the_last_that_did_not() 
         deaf.iter_mut().for_each(|socket| drop(socket.subscribe("d")));
         let began = Instant::now();
         let stopping = begin_stop(server, LONG);
-        assert_eq!(stopping.join().expect("no panic"), 3);
+        assert_eq!(stopping.join().expect("no panic"), 0, "they have everything");
         let took = began.elapsed();
         assert!((Duration::from_secs(1)..LONG).contains(&took), "{took:?}");
     });
+}
+
+/// A browser that stays open made every restart a failure: it closes idle connections only when it needs one.
+#[test]
+fn peers_that_have_everything_and_keep_their_side_open_are_no_failure() {
+    let process = Process::start(&["--reactors", "2"]);
+    let mut idle = HttpClient::connect(process.address);
+    assert_eq!(idle.exchange("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 200);
+    let mut vanished = WsClient::connect(process.address);
+    vanished.subscribe("d");
+    process.signal("TERM");
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("drained 0 connections, cut 2, 0 of them before they had everything"), "{log}");
 }
 
 #[test]
@@ -365,7 +379,7 @@ fn a_request_in_progress_is_waited_for_though_others_ignore_their_close() {
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(client.exchange("2").status, 200);
     drop(client);
-    assert_eq!(stopping.join().expect("no panic"), 1);
+    assert_eq!(stopping.join().expect("no panic"), 0);
     drop(deaf);
 }
 

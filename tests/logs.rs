@@ -97,7 +97,7 @@ fn what_was_refused_is_logged_with_peer_and_reason_as_text_and_as_json() {
             let fault = log.lines().find(|line| line.contains(" INFO faulty_close ")).expect("a line");
             assert!(fault.ends_with(&format!(" peer={faulty} reason=protocol_error")), "{fault}");
             let end = log.lines().last().expect("a line");
-            assert!(end.contains(" INFO drained \"drained ") && end.contains(", cut 0\""), "{end}");
+            assert!(end.contains(" INFO drained \"drained ") && end.contains(", cut 0, "), "{end}");
         } else {
             let events = events(&log);
             assert_eq!(of(&events, "listening").len(), 1);

@@ -53,7 +53,7 @@ fn start(config: &Config) -> Outcome {
     Ok(ended)
 }
 
-/// A drain that had to cut connections off, or was cut short, is not a clean end.
+/// A drain that cut connections off before they had everything, or was cut short, is not a clean end.
 fn serve(config: &Config, log: &Logger) -> Outcome {
     // Before anybody is told that the server is there: a signal from then on drains.
     let interrupts = Interrupts::install()?;

@@ -1,7 +1,7 @@
 //! The goodbyes of a drain: evenly over a time, after everything that was posted before, and an end for what stays.
 
 use super::engine::Engine;
-use super::entry::Socket;
+use super::entry::{Entry, Socket};
 use crate::close::Reason;
 use std::time::{Duration, Instant};
 
@@ -107,6 +107,15 @@ impl<S: Socket> Engine<S> {
         self.entries.slots().into_iter().all(|slot| {
             self.entries.peek(slot).is_none_or(|entry| entry.connection.ending().is_some() || entry.dead.is_some())
         })
+    }
+
+    /// How many connections are still owed bytes or an answer. A peer that was given everything and does not end its side
+    /// has lost nothing: a phone that vanished, or a browser that keeps idle connections until it needs them.
+    pub(crate) fn owed(&self) -> usize {
+        let is_owed = |entry: &Entry<S>| {
+            entry.dead.is_none() && (entry.connection.ending().is_none() || !entry.connection.outbox.is_empty())
+        };
+        self.entries.slots().into_iter().filter(|slot| self.entries.peek(*slot).is_some_and(is_owed)).count()
     }
 
     /// When the drain has something to do again.

@@ -118,8 +118,10 @@ impl Orders {
 pub struct Drained {
     /// Those that ended in time.
     pub left: usize,
-    /// Those that were cut off at its end.
+    /// Those that did not end by themselves: their peers ignored the end of our side, or have vanished.
     pub cut: usize,
+    /// Those of them that were still owed bytes or an answer.
+    pub owed: usize,
 }
 
 /// Wakes a reactor out of its wait.
@@ -209,10 +211,10 @@ impl Reactor {
             if let Some(order) = self.orders.ordered(self.started)
                 && self.drain(order)
             {
-                let (left, cut) = (self.drained, self.engine.entries.len());
+                let (left, cut, owed) = (self.drained, self.engine.entries.len(), self.engine.owed());
                 self.engine.cut_off_all();
                 self.reap_closed();
-                return Ok(Drained { left, cut });
+                return Ok(Drained { left, cut, owed });
             }
             self.accept();
             self.engine.turn();

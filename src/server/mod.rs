@@ -205,7 +205,8 @@ impl Server {
     }
 
     /// Stops accepting after the configuration's `drain_delay`, says goodbye to everybody over its `drain_spread`, and
-    /// returns when all have left or `drain_timeout` is over. How many had to be cut off.
+    /// returns when all have left, ignore their goodbye, or `drain_timeout` is over. How many were cut off before they had
+    /// everything.
     ///
     /// # Panics
     /// Never; a thread that panicked is logged and counts as ended.
@@ -213,7 +214,7 @@ impl Server {
     pub fn stop(mut self, drain_timeout: Duration) -> usize {
         self.begin_drain(Drain { timeout: drain_timeout, ..self.drain });
         let cut_off =
-            self.ended.iter().take(self.reactors.len()).map(|ended| ended.map_or(0, |drained| drained.cut)).sum();
+            self.ended.iter().take(self.reactors.len()).map(|ended| ended.map_or(0, |drained| drained.owed)).sum();
         self.join();
         cut_off
     }

@@ -16,9 +16,9 @@ const HARMLESS: [i32; 9] = [SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALR
 /// How a server that ran until a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everybody had left before the drain's time was over.
+    /// Everybody had what it was owed before the drain's time was over.
     Drained,
-    /// So many connections had to be cut off at the end of the drain.
+    /// That many connections were cut off at the end of the drain before they had everything.
     CutOff(usize),
     /// A second signal asked to end at once.
     Forced,
@@ -95,6 +95,7 @@ impl Server {
                         Ok(Ok(own)) => {
                             drained.left += own.left;
                             drained.cut += own.cut;
+                            drained.owed += own.owed;
                         }
                         Ok(Err(problem)) => {
                             log::error!(event = "reactor_failed"; "{problem}");
@@ -106,9 +107,12 @@ impl Server {
                 }
             }
         }
-        let Drained { left, cut } = drained;
-        log::info!(event = "drained", drained = left, cut; "drained {left} connections, cut {cut}");
-        if outcome == Outcome::Drained && cut > 0 { Outcome::CutOff(cut) } else { outcome }
+        let Drained { left, cut, owed } = drained;
+        log::info!(
+            event = "drained", drained = left, cut, owed;
+            "drained {left} connections, cut {cut}, {owed} of them before they had everything"
+        );
+        if outcome == Outcome::Drained && owed > 0 { Outcome::CutOff(owed) } else { outcome }
     }
 }
 
