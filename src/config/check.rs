@@ -1,8 +1,8 @@
 //! The relations between limits, and the refusal to publish openly outside loopback.
 
 use super::error::ConfigError;
-use super::kind::{size_text, time_text};
 use super::knobs::Config;
+use super::units::{size_text, time_text};
 use crate::model::origin::is_anybodys;
 
 impl Config {

@@ -1,6 +1,7 @@
 //! Knobs whose value is one of a few words.
 
-use super::kind::{Kind, quoted};
+use super::kind::Kind;
+use super::text::quoted;
 use std::str::FromStr;
 use toml::de::DeValue;
 

@@ -1,6 +1,7 @@
 //! The kinds of values a knob can have: how each is read from TOML, written as TOML and kept in its range.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use super::text::quoted;
+use super::units::{SIZE_UNITS, TIME_UNITS, size_text, time_text, with_unit};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -38,20 +39,6 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// One day.
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
-
-/// Sizes, from a word to its factor. The largest that divides a size is the one it is written in.
-pub(super) const SIZE_UNITS: [(&str, u64); 5] =
-    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-/// Durations in nanoseconds, the same way.
-pub(super) const TIME_UNITS: [(&str, u64); 7] = [
-    ("d", 86_400_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("s", 1_000_000_000),
-    ("ms", 1_000_000),
-    ("us", 1_000),
-    ("ns", 1),
-];
 
 /// A size in bytes.
 pub(super) struct Bytes {
@@ -188,154 +175,10 @@ impl Kind<bool> for Flag {
     }
 }
 
-/// A text, or a list of texts, of a certain form.
-pub(super) struct Text {
-    /// What it is, for people.
-    pub(super) of: &'static str,
-    /// An example.
-    pub(super) example: &'static str,
-    /// Whether a text has the form.
-    pub(super) valid: fn(&str) -> bool,
-}
-
-impl Text {
-    fn check_one(&self, text: &str) -> Result<(), String> {
-        let wrong = || format!("must be {} such as {}, not {}", self.of, quoted(self.example), quoted(text));
-        (self.valid)(text).then_some(()).ok_or_else(wrong)
-    }
-}
-
-impl Kind<String> for Text {
-    fn expected(&self) -> String {
-        format!("{} such as {}", self.of, quoted(self.example))
-    }
-
-    fn unit(&self) -> String {
-        self.of.to_owned()
-    }
-
-    fn read(&self, value: &DeValue<'_>) -> Option<String> {
-        value.as_str().map(str::to_owned)
-    }
-
-    fn write(&self, value: &String) -> String {
-        quoted(value)
-    }
-
-    fn check(&self, value: &String) -> Result<(), String> {
-        self.check_one(value)
-    }
-}
-
-impl Kind<Vec<String>> for Text {
-    fn expected(&self) -> String {
-        format!("a list, each item {}, such as [{}]", self.of, quoted(self.example))
-    }
-
-    fn unit(&self) -> String {
-        format!("list, each item {}", self.of)
-    }
-
-    fn read(&self, value: &DeValue<'_>) -> Option<Vec<String>> {
-        value.as_array()?.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
-    }
-
-    fn write(&self, value: &Vec<String>) -> String {
-        list(value.iter().map(String::as_str))
-    }
-
-    fn check(&self, value: &Vec<String>) -> Result<(), String> {
-        value.iter().try_for_each(|text| self.check_one(text))
-    }
-}
-
-/// Addresses to listen on.
-pub(super) struct Addresses;
-
-impl Kind<Vec<SocketAddr>> for Addresses {
-    fn expected(&self) -> String {
-        "a list of addresses such as [\"127.0.0.1:8080\", \"[::1]:8080\"]".to_owned()
-    }
-
-    fn unit(&self) -> String {
-        "list of IP addresses with port, at least one; port 0 takes a free one".to_owned()
-    }
-
-    fn read(&self, value: &DeValue<'_>) -> Option<Vec<SocketAddr>> {
-        value.as_array()?.iter().map(|item| item.get_ref().as_str().and_then(parse_address)).collect()
-    }
-
-    fn write(&self, value: &Vec<SocketAddr>) -> String {
-        let texts: Vec<String> = value.iter().map(SocketAddr::to_string).collect();
-        list(texts.iter().map(String::as_str))
-    }
-
-    fn check(&self, value: &Vec<SocketAddr>) -> Result<(), String> {
-        (!value.is_empty()).then_some(()).ok_or_else(|| format!("must be {}, not an empty list", self.expected()))
-    }
-}
-
-/// Reads an address to listen on: `127.0.0.1:8080`, `[::1]:8080`, or `localhost:8080` for IPv4 loopback.
-#[must_use]
-pub fn parse_address(text: &str) -> Option<SocketAddr> {
-    match text.strip_prefix("localhost:") {
-        Some(port) => port.parse().ok().map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()),
-        None => text.parse().ok(),
-    }
-}
-
-/// A text as a TOML string.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\U{:08X}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Texts as a TOML array.
-fn list<'t>(items: impl Iterator<Item = &'t str>) -> String {
-    format!("[{}]", items.map(quoted).collect::<Vec<_>>().join(", "))
-}
-
 /// A whole number that is not negative.
 fn integer(value: &DeValue<'_>) -> Option<u64> {
     let digits = value.as_integer()?;
     u64::from_str_radix(digits.as_str(), digits.radix()).ok()
-}
-
-/// `"64 KiB"` or `"10s"`: a whole number, perhaps a space, and one of the units.
-pub(super) fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = units.iter().find(|(name, _)| *name == unit.trim_start())?.1;
-    number.parse::<u64>().ok()?.checked_mul(factor)
-}
-
-/// A size in the largest unit that divides it.
-pub(super) fn size_text(bytes: usize) -> String {
-    let (name, factor) = in_largest_unit(bytes as u64, &SIZE_UNITS);
-    format!("{} {name}", bytes as u64 / factor)
-}
-
-/// A duration in the largest unit that divides it.
-pub(super) fn time_text(time: Duration) -> String {
-    let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let (name, factor) = in_largest_unit(nanos, &TIME_UNITS);
-    format!("{}{name}", nanos / factor)
-}
-
-fn in_largest_unit(value: u64, units: &[(&'static str, u64)]) -> (&'static str, u64) {
-    let zero = if units.len() == TIME_UNITS.len() { ("s", 1) } else { ("B", 1) };
-    if value == 0 {
-        return zero;
-    }
-    units.iter().find(|(_, factor)| value.is_multiple_of(*factor)).copied().unwrap_or(zero)
 }
 
 /// A value of the file as a person recognises it.

@@ -1,9 +1,10 @@
 //! The table of all knobs: name, type, default, unit, range, and the reason for each.
 
 use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
-use super::kind::{Addresses, Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Text, Time};
+use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::secret::Key;
 use super::table::{Entry, joined, knobs};
+use super::text::{Addresses, Text};
 use crate::model::authority::Authority;
 use crate::model::operator_key::OperatorKey;
 use crate::model::{name, origin, token};

@@ -14,14 +14,16 @@ mod secret;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
+mod units;
 
 pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 pub use error::ConfigError;
-pub use kind::parse_address;
 pub use knobs::{
     ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig, SseConfig,
     WebSocketConfig,
 };
+pub use text::parse_address;
 
 impl ServerConfig {
     /// How many reactors to start: what was asked for, or one for each core available to the process.

@@ -1,9 +1,10 @@
 //! Tests of the configuration: defaults, both sides of every limit and relation, messages, and the round trip.
 
 use super::choice::FlushPath;
-use super::kind::{GIB, KIB, MIB, TIME_UNITS, with_unit};
+use super::kind::{GIB, KIB, MIB};
 use super::knobs::Config;
 use super::table::Entry;
+use super::units::{SIZE_UNITS, TIME_UNITS, with_unit};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ fn range(entry: &Entry) -> Option<(u64, u64, Written)> {
     if unit == "duration" {
         return Some((with_unit(least, &TIME_UNITS)?, with_unit(most, &TIME_UNITS)?, |n| format!("\"{n}ns\"")));
     }
-    let number = |text: &str| with_unit(text, &super::kind::SIZE_UNITS).or_else(|| text.parse().ok());
+    let number = |text: &str| with_unit(text, &SIZE_UNITS).or_else(|| text.parse().ok());
     Some((number(least)?, number(most)?, |n| n.to_string()))
 }
 
