@@ -1,17 +1,75 @@
-//! Writes a configuration down: all of it as a commented TOML file, or only what differs from the defaults.
+//! Writes a configuration down: all of it as a commented TOML file, with where each value comes from, or only what differs
+//! from the defaults.
 
 use super::knobs::Config;
+use super::names;
+use super::settings::{Settings, Source};
 use std::fmt::Write as _;
 
 /// Comments are wrapped before this column.
 const WIDTH: usize = 100;
+
+/// What there is to know of a setting without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knob {
+    /// Its name, `section.key`.
+    pub path: String,
+    /// The variable of the environment that sets it.
+    pub variable: String,
+    /// Whether it is a list: as a flag it may be given several times.
+    pub is_list: bool,
+    /// Whether its value is never shown, and so is no flag either: the arguments of a process are open to everybody.
+    pub is_secret: bool,
+}
+
+/// Every setting, in the order of the sections.
+#[must_use]
+pub fn knobs() -> Vec<Knob> {
+    let knob = |entry: super::table::Entry| Knob {
+        path: format!("{}.{}", entry.section, entry.key),
+        variable: names::variable(entry.section, entry.key),
+        is_list: entry.is_list,
+        is_secret: entry.is_secret,
+    };
+    Config::default().entries().into_iter().map(knob).collect()
+}
+
+impl Settings {
+    /// Every value with where it comes from, a line each, as TOML. Secrets are not shown.
+    #[must_use]
+    pub fn show(&self) -> String {
+        let entries = self.config().entries();
+        let mut out = String::new();
+        for entry in &entries {
+            let path = format!("{}.{}", entry.section, entry.key);
+            let source = self.source(&path);
+            let hidden = if entry.is_secret && *source != Source::Default { ", not shown" } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{:<44} # {source}{hidden}", format!("{path} = {}", entry.value));
+        }
+        out
+    }
+}
 
 impl Config {
     /// The configuration in force as a TOML file, each knob with its reason, unit, range and default as a comment.
     /// [`Config::from_toml`] reads it back as the same configuration.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut out = String::from("# The configuration of Tidings in force. Every value can be left out.\n");
+        self.described("# The configuration of Tidings in force. Every value can be left out.\n", false)
+    }
+
+    /// The defaults in the same way, with the variables of the environment that set them: a file to start from.
+    #[must_use]
+    pub fn describe_default() -> String {
+        let head = "# Every setting of Tidings at its default: leave out what you do not change. A flag wins over a variable of\n\
+                    # the environment, and a variable over this file. The flag of a setting is called as it is: --http.headers 50.\n\
+                    # Sizes: 10MB (of 1000), 64KiB (of 1024), or a number of bytes. Durations: 500ms, 10s, 5m, 24h, or seconds.\n";
+        Config::default().described(head, true)
+    }
+
+    fn described(&self, head: &str, with_variables: bool) -> String {
+        let mut out = String::from(head);
         let mut section = "";
         for entry in self.entries() {
             if entry.section != section {
@@ -21,7 +79,12 @@ impl Config {
                 out.push_str(&format!("[{section}]\n"));
             }
             comment(&mut out, &entry.reason);
-            comment(&mut out, &format!("({}; default {})", entry.unit, entry.default));
+            let more = if with_variables {
+                format!("({}; {})", entry.unit, names::variable(entry.section, entry.key))
+            } else {
+                format!("({}; default {})", entry.unit, entry.default)
+            };
+            comment(&mut out, &more);
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{} = {}", entry.key, entry.value);
         }

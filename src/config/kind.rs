@@ -1,8 +1,9 @@
 //! The kinds of values a knob can have: how each is read from TOML, written as TOML and kept in its range.
 
 use super::text::quoted;
-use super::units::{SIZE_UNITS, TIME_UNITS, size_text, time_text, with_unit};
+use super::units::{TIME_UNITS, size, size_text, time_text, with_unit};
 use std::time::Duration;
+use toml::Spanned;
 use toml::de::DeValue;
 
 /// A kind of value: a unit and a range over the Rust type `T`.
@@ -17,6 +18,26 @@ pub(super) trait Kind<T> {
     fn write(&self, value: &T) -> String;
     /// What is wrong with the value: the rest of a sentence that begins with its key.
     fn check(&self, value: &T) -> Result<(), String>;
+
+    /// What a variable or a flag holds, as the value that a file would have. Whole numbers, `true` and `false` are themselves,
+    /// all else is a text.
+    fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
+        let text = texts.last().map_or("", String::as_str);
+        match DeValue::parse(text).map(Spanned::into_inner) {
+            Ok(value @ (DeValue::Integer(_) | DeValue::Boolean(_))) => value,
+            _ => DeValue::String(text.into()),
+        }
+    }
+
+    /// What a list can be added to by giving it several times.
+    fn is_list(&self) -> bool {
+        false
+    }
+
+    /// A value that is never shown.
+    fn is_secret(&self) -> bool {
+        false
+    }
 
     /// A value of the right form and within its range.
     fn read_checked(&self, value: &DeValue<'_>) -> Result<T, String> {
@@ -53,7 +74,9 @@ pub(super) struct Bytes {
 impl Kind<usize> for Bytes {
     fn expected(&self) -> String {
         let inf = if self.or_inf { " or \"inf\"" } else { "" };
-        format!("a size such as \"64 KiB\" (units B, KiB, MiB, GiB) or a number of bytes such as 65536{inf}")
+        format!(
+            "a size such as \"10MB\" or \"64KiB\" (kB, MB, GB of 1000; KiB, MiB, GiB of 1024) or a number of bytes{inf}"
+        )
     }
 
     fn unit(&self) -> String {
@@ -64,7 +87,7 @@ impl Kind<usize> for Bytes {
     fn read(&self, value: &DeValue<'_>) -> Option<usize> {
         match value {
             DeValue::String(text) if self.or_inf && text == "inf" => Some(usize::MAX),
-            DeValue::String(text) => with_unit(text, &SIZE_UNITS)?.try_into().ok(),
+            DeValue::String(text) => size(text)?.try_into().ok(),
             other => integer(other)?.try_into().ok(),
         }
     }

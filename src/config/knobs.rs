@@ -3,14 +3,13 @@
 use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::secret::Key;
-use super::table::{Entry, joined, knobs};
+use super::table::{Entry, Given, joined, knobs};
 use super::text::{Addresses, Text};
 use crate::model::authority::Authority;
 use crate::model::operator_key::OperatorKey;
 use crate::model::{name, origin, token};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use toml::de::DeValue;
 
 const fn bytes(least: usize, most: usize) -> Bytes {
     Bytes { least, most, or_inf: false }

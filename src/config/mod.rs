@@ -9,8 +9,12 @@ mod describe;
 mod error;
 mod kind;
 mod knobs;
+mod names;
 mod parse;
 mod secret;
+mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,11 +22,13 @@ mod text;
 mod units;
 
 pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
+pub use describe::{Knob, knobs};
 pub use error::ConfigError;
 pub use knobs::{
     ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig, SseConfig,
-    WebSocketConfig,
+    WebConfig, WebSocketConfig,
 };
+pub use settings::{Settings, Source};
 pub use text::parse_address;
 
 impl ServerConfig {

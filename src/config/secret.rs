@@ -23,9 +23,22 @@ impl Kind<Option<OperatorKey>> for Key {
         }
     }
 
+    /// A key of digits alone is no number.
+    fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
+        DeValue::String(texts.last().map_or("", String::as_str).into())
+    }
+
+    fn is_secret(&self) -> bool {
+        true
+    }
+
     /// The default message shows what was written, which may be a secret with a mistake in it.
     fn read_checked(&self, value: &DeValue<'_>) -> Result<Option<OperatorKey>, String> {
-        self.read(value).ok_or_else(|| format!("must be {}", self.expected()))
+        match value.as_str() {
+            Some("") => Ok(None),
+            Some(text) => OperatorKey::parse(text).map(Some).map_err(|error| format!("is no key: {error}")),
+            None => Err(format!("must be {}", self.expected())),
+        }
     }
 
     fn write(&self, _: &Option<OperatorKey>) -> String {

@@ -1,5 +1,7 @@
 //! The macro that turns the table of knobs into structs, defaults, a parser and a description.
 
+use toml::de::DeValue;
+
 /// One knob of one configuration, as text: what the description, the summary and the range check work on.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -19,6 +21,19 @@ pub(super) struct Entry {
     pub(super) default: String,
     /// What is wrong with the value, if it is out of range.
     pub(super) problem: Option<String>,
+    /// Whether it is a list.
+    pub(super) is_list: bool,
+    /// Whether its value is never shown.
+    pub(super) is_secret: bool,
+}
+
+/// A value for a knob.
+#[derive(Clone, Copy)]
+pub(super) enum Given<'v> {
+    /// As it stands in a file.
+    Value(&'v DeValue<'v>),
+    /// As texts: those of a flag, or that of a variable.
+    Texts(&'v [String]),
 }
 
 /// Joins the lines of a doc comment into one text.
@@ -75,16 +90,24 @@ macro_rules! knobs {
                         value: $kind.write(&self.$section.$key),
                         default: $kind.write(&defaults.$section.$key),
                         problem: $kind.check(&self.$section.$key).err(),
+                        is_list: Kind::<$Type>::is_list(&$kind),
+                        is_secret: Kind::<$Type>::is_secret(&$kind),
                     }, )+]);
                 )+
                 entries
             }
 
-            /// Sets one knob from a value of the file; `None` when there is no such knob.
-            pub(super) fn set(&mut self, section: &str, key: &str, value: &DeValue<'_>) -> Option<Result<(), String>> {
+            /// Sets one knob; `None` when there is no such knob.
+            pub(super) fn set(&mut self, section: &str, key: &str, given: Given<'_>) -> Option<Result<(), String>> {
                 match (section, key) {
                     $( $( (stringify!($section), stringify!($key)) => {
-                        Some(Kind::<$Type>::read_checked(&$kind, value).map(|value| self.$section.$key = value))
+                        let read = match given {
+                            Given::Value(value) => Kind::<$Type>::read_checked(&$kind, value),
+                            Given::Texts(texts) => {
+                                Kind::<$Type>::read_checked(&$kind, &Kind::<$Type>::value_of(&$kind, texts))
+                            }
+                        };
+                        Some(read.map(|value| self.$section.$key = value))
                     } )+ )+
                     _ => None,
                 }

@@ -73,7 +73,8 @@ fn each_limit_holds_on_both_sides() {
         let below = least.checked_sub(1);
         for outside in below.into_iter().chain([most + 1]) {
             let error = refused(&file(outside));
-            let start = format!("tidings.toml:2: \"{}.{}\" must be ", entry.section, entry.key);
+            let column = entry.key.len() + 4;
+            let start = format!("tidings.toml:2:{column}: \"{}.{}\" must be ", entry.section, entry.key);
             assert!(error.starts_with(&start) && error.contains(" to "), "{error}");
         }
     }
@@ -87,7 +88,7 @@ fn a_word_is_one_of_a_few() {
     }
     for wrong in ["\"epoll\"", "1", "\"Writev\""] {
         let error = refused(&format!("[io]\nflush = {wrong}\n"));
-        let expected = "tidings.toml:2: \"io.flush\" must be one of \"writev\", \"uring\", \"auto\", not ";
+        let expected = "tidings.toml:2:9: \"io.flush\" must be one of \"writev\", \"uring\", \"auto\", not ";
         assert!(error.starts_with(expected), "{error}");
     }
 }
@@ -216,17 +217,17 @@ fn a_mistake_names_file_line_key_and_the_nearest_key() {
     let text = "# a comment\n\n[server]\nreactors = 2\n\n[websocket]\nmesage_bytes = 1\n";
     assert_eq!(
         refused(text),
-        "tidings.toml:7: unknown key \"websocket.mesage_bytes\": did you mean \"websocket.message_bytes\"?"
+        "tidings.toml:7:1: unknown key \"websocket.mesage_bytes\": did you mean \"websocket.message_bytes\"?"
     );
     for (text, said) in [
-        ("listn = 1", "tidings.toml:1: unknown key \"listn\": did you mean \"server.listen\"?"),
+        ("listn = 1", "tidings.toml:1:1: unknown key \"listn\": did you mean \"server.listen\"?"),
         ("message_bytes = 1", "unknown key \"message_bytes\": did you mean \"websocket.message_bytes\"?"),
         (
             "[http]\nmessage_bytes = 1",
-            ":2: unknown key \"http.message_bytes\": did you mean \"websocket.message_bytes\"?",
+            ":2:1: unknown key \"http.message_bytes\": did you mean \"websocket.message_bytes\"?",
         ),
-        ("[websokcet]\nping_idle = 1", ":1: unknown table \"websokcet\": did you mean \"websocket\"?"),
-        ("[limits]\nbody_bytes = 1", ":1: unknown table \"limits\": did you mean \"http\"?"),
+        ("[websokcet]\nping_idle = 1", ":1:2: unknown table \"websokcet\": did you mean \"websocket\"?"),
+        ("[limits]\nbody_bytes = 1", ":1:2: unknown table \"limits\": did you mean \"http\"?"),
         ("[qqqqqqqqqqqq]", "unknown table \"qqqqqqqqqqqq\": there are server, http, websocket, "),
         ("[server]\nqqqqqqqqqqqqqqqqqqqqq = 1", "Config::describe"),
         ("server = 1", "\"server\" is a table: write [server]"),
@@ -240,10 +241,14 @@ fn a_wrong_type_says_what_was_expected_with_an_example() {
     for (text, said) in [
         (
             "[websocket]\nmessage_bytes = true",
-            ":2: \"websocket.message_bytes\" must be a size such as \"64 KiB\" (units B, KiB, MiB, GiB) or a number \
-             of bytes such as 65536, not true",
+            ":2:17: \"websocket.message_bytes\" must be a size such as \"10MB\" or \"64KiB\" (kB, MB, GB of 1000; KiB, \
+             MiB, GiB of 1024) or a number of bytes, not true",
         ),
-        ("http.head_bytes = \"16 KB\"", "not \"16 KB\""),
+        ("http.head_bytes = \"16 K\"", "not \"16 K\""),
+        ("http.head_bytes = \"16 Kbit\"", "not \"16 Kbit\""),
+        ("http.head_bytes = \"1.0001kB\"", "not \"1.0001kB\""),
+        ("http.head_bytes = \".5MiB\"", "not \".5MiB\""),
+        ("http.head_bytes = \"\"", "not \"\""),
         ("http.head_bytes = -1", "not the number -1"),
         ("http.head_bytes = \"99999999999999 TiB\"", "must be a size"),
         ("http.head_timeout = \"10 parsecs\"", "must be a duration such as \"10s\", \"500ms\" or \"24h\""),
@@ -270,7 +275,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
     let error = refused("[http]\nheaders = 1\n[sse]\nretri = 1\n[channels]\ntotal = 0\n");
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 3);
-    assert!(lines[0].starts_with("tidings.toml:2:") && lines[2].starts_with("tidings.toml:6:"), "{error}");
+    assert!(lines[0].starts_with("tidings.toml:2:11: ") && lines[2].starts_with("tidings.toml:6:9: "), "{error}");
 }
 
 #[test]
@@ -278,6 +283,21 @@ fn sizes_and_durations_have_several_spellings() {
     for text in ["65536", "\"65536 B\"", "\"64 KiB\"", "\"64KiB\"", "0x10000", "65_536"] {
         let config = read(&format!("websocket.message_bytes = {text}")).expect(text);
         assert_eq!(config.websocket.message_bytes, 64 * KIB, "{text}");
+    }
+    for (text, bytes) in [
+        ("10MB", 10_000_000),
+        ("10 mb", 10_000_000),
+        ("10MiB", 10 * MIB),
+        ("1.5MiB", MIB + 512 * KIB),
+        ("1.5MB", 1_500_000),
+        ("0.25GiB", 256 * MIB),
+        ("500kB", 500_000),
+        ("500KB", 500_000),
+        ("4096b", 4096),
+        ("4096", 4096),
+    ] {
+        let config = read(&format!("http.body_bytes = \"{text}\"")).expect(text);
+        assert_eq!(config.http.body_bytes, bytes, "{text}");
     }
     for text in ["90", "\"90s\"", "\"90 s\"", "\"90000ms\""] {
         assert_eq!(read(&format!("sse.comment = {text}")).expect(text).sse.comment.as_millis(), 90_000, "{text}");
@@ -305,4 +325,16 @@ fn the_description_reads_back_as_the_same_configuration() {
     assert_eq!(differences.len(), 8);
     assert!(differences.contains(&("http.head_timeout".to_owned(), "\"1500ms\"".to_owned())), "{differences:?}");
     assert!(config.describe().lines().all(|line| !line.starts_with('#') || line.len() <= 120));
+}
+
+#[test]
+fn the_default_file_reads_back_as_the_defaults_and_names_every_knob_with_its_reason() {
+    let text = Config::describe_default();
+    assert_eq!(read(&text), Ok(Config::default()));
+    for (knob, entry) in super::knobs().iter().zip(Config::default().entries()) {
+        assert!(text.contains(&format!("\n{} = {}\n", entry.key, entry.value)), "{knob:?}");
+        let words = text.replace("\n#", "");
+        assert!(words.contains(&format!("{} ({}; {})", entry.reason, entry.unit, knob.variable)), "{knob:?}");
+    }
+    assert!(text.lines().all(|line| !line.starts_with('#') || line.len() <= 120));
 }

@@ -2,7 +2,8 @@
 
 use super::kind::Kind;
 use std::net::{Ipv4Addr, SocketAddr};
-use toml::de::DeValue;
+use toml::Spanned;
+use toml::de::{DeArray, DeValue};
 
 /// A text, or a list of texts, of a certain form.
 pub(super) struct Text {
@@ -30,6 +31,10 @@ impl Kind<String> for Text {
         self.of.to_owned()
     }
 
+    fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
+        DeValue::String(texts.last().map_or("", String::as_str).into())
+    }
+
     fn read(&self, value: &DeValue<'_>) -> Option<String> {
         value.as_str().map(str::to_owned)
     }
@@ -50,6 +55,14 @@ impl Kind<Vec<String>> for Text {
 
     fn unit(&self) -> String {
         format!("list, each item {}", self.of)
+    }
+
+    fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
+        items(texts)
+    }
+
+    fn is_list(&self) -> bool {
+        true
     }
 
     fn read(&self, value: &DeValue<'_>) -> Option<Vec<String>> {
@@ -75,6 +88,14 @@ impl Kind<Vec<SocketAddr>> for Addresses {
 
     fn unit(&self) -> String {
         "list of IP addresses with port, at least one; port 0 takes a free one".to_owned()
+    }
+
+    fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
+        items(texts)
+    }
+
+    fn is_list(&self) -> bool {
+        true
     }
 
     fn read(&self, value: &DeValue<'_>) -> Option<Vec<SocketAddr>> {
@@ -112,6 +133,21 @@ pub(super) fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// The items of a list that stands in variables or flags: each a list of TOML, or items with commas between them.
+fn items(texts: &[String]) -> DeValue<'_> {
+    let mut items = DeArray::new();
+    for text in texts {
+        match DeValue::parse(text).map(Spanned::into_inner) {
+            Ok(DeValue::Array(list)) => list.iter().for_each(|item| items.push(item.clone())),
+            _ => {
+                let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+                words.for_each(|word| items.push(Spanned::new(0..0, DeValue::String(word.into()))));
+            }
+        }
+    }
+    DeValue::Array(items)
 }
 
 /// Texts as a TOML array.

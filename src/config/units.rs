@@ -16,6 +16,36 @@ pub(super) const TIME_UNITS: [(&str, u64); 7] = [
     ("ns", 1),
 ];
 
+/// Units of sizes as people write them, in small letters: those of 1000 and those of 1024.
+const SIZES_READ: [(&str, u64); 10] = [
+    ("", 1),
+    ("b", 1),
+    ("kb", 1000),
+    ("mb", 1_000_000),
+    ("gb", 1_000_000_000),
+    ("tb", 1_000_000_000_000),
+    ("kib", 1 << 10),
+    ("mib", 1 << 20),
+    ("gib", 1 << 30),
+    ("tib", 1 << 40),
+];
+
+/// `10MB`, `64 KiB`, `1.5GiB` or `65536`: a number, perhaps a space, and a unit in any case. A fraction must come to whole
+/// bytes. A bare `k` or `M` is no unit, since it means 1000 to some and 1024 to others.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let factor = SIZES_READ.iter().find(|(name, _)| *name == unit)?.1;
+    let Some((whole, fraction)) = number.split_once('.') else {
+        return number.parse::<u64>().ok()?.checked_mul(factor);
+    };
+    let scale = 10_u64.checked_pow(fraction.len().try_into().ok()?)?;
+    let parts = fraction.parse::<u64>().ok()?.checked_mul(factor)?;
+    let whole = whole.parse::<u64>().ok()?.checked_mul(factor)?;
+    if parts.is_multiple_of(scale) { whole.checked_add(parts / scale) } else { None }
+}
+
 /// `"64 KiB"` or `"10s"`: a whole number, perhaps a space, and one of the units.
 pub(super) fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -1,0 +1,228 @@
+//! A configuration from all its sources, one over the other: defaults, a file, variables of the environment, flags; and
+//! where each value comes from.
+
+use super::error::ConfigError;
+use super::knobs::Config;
+use super::names;
+use super::table::Given;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The operators' key and a file with it: a source that gives one of them takes back what those below it gave the other.
+const KEY: &str = "server.operator_key";
+const KEY_FILE: &str = "server.operator_key_file";
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody said anything else.
+    Default,
+    /// A place in a file: its name, and line and column from 1, the column in characters.
+    File(String, usize, usize),
+    /// A variable of the environment.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Default => f.write_str("default"),
+            Source::File(name, line, column) => write!(f, "{name}:{line}:{column}"),
+            Source::Variable(name) | Source::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A mistake, and which setting it is about.
+struct Mistake {
+    path: Option<String>,
+    text: String,
+}
+
+/// See the module. Later sources win over earlier ones: call [`Settings::file`], then [`Settings::environment`], then
+/// [`Settings::flag`].
+#[derive(Default)]
+pub struct Settings {
+    config: Config,
+    /// Of what is no default.
+    sources: BTreeMap<String, Source>,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Takes what `text`, the contents of a TOML file called `file_name`, says.
+    pub fn file(&mut self, file_name: &str, text: &str) {
+        self.layer(|layer| layer.read_file(file_name, text));
+    }
+
+    /// Takes what variables of the environment say, each by its name and value. Those whose names do not begin with
+    /// `TIDINGS_` are left alone, and empty ones count as not set, since that is how compose files and shells leave one out.
+    ///
+    /// A name that begins as those of a section do, but is none, is a mistake: a limit that somebody believes to be set is
+    /// worse than a server that does not start. Any other is a warning, since deployments keep notes of their own under this
+    /// prefix; what Kubernetes sets for a service called `tidings` is neither.
+    pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        let ours = variables.into_iter().filter(|(name, value)| name.starts_with(names::PREFIX) && !value.is_empty());
+        let ordered: BTreeMap<String, String> = ours.collect();
+        self.layer(|layer| {
+            for (name, value) in &ordered {
+                match names::of_variable(name) {
+                    Some((section, key)) => {
+                        let given = Given::Texts(std::slice::from_ref(value));
+                        layer.set(section, key, given, Source::Variable(name.clone()));
+                    }
+                    None if names::is_service_link(name, value) => {}
+                    None if names::section_of_variable(name).is_some() => {
+                        layer.settings.complain(None, names::unknown_variable(name));
+                    }
+                    None => layer.settings.warnings.push(names::unknown_variable(name)),
+                }
+            }
+        });
+    }
+
+    /// Takes what a flag says that is called as its setting, `section.key`: one value, or several for a list.
+    pub fn flag(&mut self, path: &str, values: &[String]) {
+        let source = Source::Flag(format!("--{path}"));
+        self.layer(|layer| {
+            let known = path
+                .split_once('.')
+                .is_some_and(|(section, key)| layer.set(section, key, Given::Texts(values), source.clone()));
+            if !known {
+                layer.settings.complain(None, format!("{source}: {}", names::unknown_key(path)));
+            }
+        });
+    }
+
+    /// Takes what a flag with a name of its own says, by changing the configuration.
+    pub fn change(&mut self, path: &str, flag: &str, change: impl FnOnce(&mut Config)) {
+        self.layer(|layer| {
+            change(&mut layer.settings.config);
+            layer.note(path, Source::Flag(flag.to_owned()));
+        });
+    }
+
+    /// The configuration so far.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the value of `section.key` comes from.
+    #[must_use]
+    pub fn source(&self, path: &str) -> &Source {
+        self.sources.get(path).unwrap_or(&Source::Default)
+    }
+
+    /// What looks like a mistake and stops nobody.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether everything could be read.
+    ///
+    /// # Errors
+    /// All that could not, each with its place, what was expected, and the nearest name for one that is unknown.
+    pub fn readable(&self) -> Result<(), ConfigError> {
+        ConfigError::unless_empty(self.mistakes.iter().map(|mistake| mistake.text.clone()).collect())
+    }
+
+    /// Whether everything could be read, and a server can run with it.
+    ///
+    /// # Errors
+    /// Everything that is wrong at once: what could not be read, and the relations of [`Config::check`] that do not hold
+    /// between what could, each with the place of the value that it names first.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut problems: Vec<String> = self.mistakes.iter().map(|mistake| mistake.text.clone()).collect();
+        let relations = self.config.check().err();
+        for problem in relations.iter().flat_map(ConfigError::problems) {
+            // What could not be read has its default here, which proves nothing.
+            let unread = |mistake: &Mistake| mistake.path.as_ref().is_some_and(|path| problem.contains(path.as_str()));
+            if !self.mistakes.iter().any(unread) {
+                problems.push(match self.place_of(problem) {
+                    Some(source) => format!("{source}: {problem}"),
+                    None => problem.clone(),
+                });
+            }
+        }
+        ConfigError::unless_empty(problems)
+    }
+
+    /// Where the first value comes from that a sentence names and somebody gave.
+    fn place_of(&self, problem: &str) -> Option<&Source> {
+        let named = problem.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
+        named.into_iter().find_map(|word| self.sources.get(word.trim_end_matches('.')))
+    }
+
+    fn complain(&mut self, path: Option<String>, text: String) {
+        self.mistakes.push(Mistake { path, text });
+    }
+
+    /// Takes one source.
+    fn layer(&mut self, take: impl FnOnce(&mut Layer<'_>)) {
+        let mut layer = Layer { settings: self, given: BTreeMap::new() };
+        take(&mut layer);
+        layer.settle();
+    }
+}
+
+/// One source while it is taken.
+pub(super) struct Layer<'s> {
+    pub(super) settings: &'s mut Settings,
+    /// What it gave, and where.
+    given: BTreeMap<String, Source>,
+}
+
+impl Layer<'_> {
+    /// Sets one value; false when there is no such setting.
+    pub(super) fn set(&mut self, section: &str, key: &str, given: Given<'_>, source: Source) -> bool {
+        let path = format!("{section}.{key}");
+        match self.settings.config.set(section, key, given) {
+            None => return false,
+            Some(Err(problem)) => {
+                self.settings.complain(Some(path.clone()), format!("{source}: \"{path}\" {problem}"));
+            }
+            Some(Ok(())) => self.note(&path, source),
+        }
+        true
+    }
+
+    /// Notes where a value comes from that was set.
+    fn note(&mut self, path: &str, source: Source) {
+        if let Some(first) = self.given.insert(path.to_owned(), source.clone()) {
+            let text = format!("{source}: \"{path}\" is set by {first} as well; keep one of them");
+            self.settings.complain(Some(path.to_owned()), text);
+        }
+        self.settings.sources.insert(path.to_owned(), source);
+    }
+
+    pub(super) fn complain(&mut self, source: &Source, problem: &str) {
+        self.settings.complain(None, format!("{source}: {problem}"));
+    }
+
+    /// A key that is given one way is not given the other. Empty texts stand for none, and give nothing.
+    fn settle(self) {
+        let server = &mut self.settings.config.server;
+        let key = self.given.get(KEY).filter(|_| server.operator_key.is_some());
+        let file = self.given.get(KEY_FILE).filter(|_| !server.operator_key_file.is_empty());
+        match (key, file) {
+            (Some(key), Some(file)) => {
+                let text = format!("{file}: \"{KEY_FILE}\" and \"{KEY}\" ({key}) are both given; keep one of them");
+                self.settings.complain(Some(KEY_FILE.to_owned()), text);
+            }
+            (Some(_), None) => {
+                server.operator_key_file.clear();
+                self.settings.sources.remove(KEY_FILE);
+            }
+            (None, Some(_)) => {
+                server.operator_key = None;
+                self.settings.sources.remove(KEY);
+            }
+            (None, None) => {}
+        }
+    }
+}
