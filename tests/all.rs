@@ -32,6 +32,7 @@ mod publishing;
 mod refusals;
 mod reports;
 mod resume;
+mod settings;
 mod smoke;
 mod sse;
 mod support;

@@ -141,13 +141,17 @@ fn a_folder_that_is_open_to_others_gets_no_key_and_the_server_says_what_to_do() 
 #[test]
 fn a_key_comes_from_a_file_the_environment_or_the_configuration_in_this_order() {
     let folder = Folder::new();
-    let (flag, config) = (folder.path("flag"), folder.path("config"));
+    let (flag, config, variable) = (folder.path("flag"), folder.path("config"), folder.path("variable"));
+    fs::write(&variable, "key-of-the-variable-0123456789\n").expect("a file");
     fs::write(&flag, "key-of-the-flag-0123456789\n").expect("a file");
     fs::write(&config, "key-of-the-config-0123456789\n").expect("a file");
     let toml = folder.path("tidings.toml");
     fs::write(&toml, format!("server.operator_key_file = {config:?}\n")).expect("a file");
-    let environment = |key: &'static str| [("TIDINGS_OPERATOR_KEY", key)];
+    let environment = |key: &'static str| [("TIDINGS_OPERATOR_KEY", key), ("OTHER", "")];
+    let in_file = [("TIDINGS_OPERATOR_KEY", ""), ("TIDINGS_OPERATOR_KEY_FILE", &*variable)];
     for (variables, arguments, key) in [
+        (in_file, vec!["--config", &toml], "key-of-the-variable-0123456789"),
+        (in_file, vec!["--operator-key-file", &flag], "key-of-the-flag-0123456789"),
         (environment(""), vec!["--config", &toml], "key-of-the-config-0123456789"),
         (environment(OPERATOR_KEY), vec!["--config", &toml], OPERATOR_KEY),
         (
@@ -157,7 +161,12 @@ fn a_key_comes_from_a_file_the_environment_or_the_configuration_in_this_order() 
         ),
     ] {
         let process = Process::start_with(&variables, &arguments);
-        for other in [OPERATOR_KEY, "key-of-the-flag-0123456789", "key-of-the-config-0123456789"] {
+        for other in [
+            OPERATOR_KEY,
+            "key-of-the-flag-0123456789",
+            "key-of-the-config-0123456789",
+            "key-of-the-variable-0123456789",
+        ] {
             assert_eq!(status_with(&process, other), if other == key { 200 } else { 403 }, "{arguments:?} {other}");
         }
     }
@@ -181,7 +190,11 @@ fn a_key_that_is_none_stops_the_start_and_is_not_repeated() {
         ("", vec!["--operator-key-file", &short], "16 to 256 bytes, and this one has 9"),
         ("", vec!["--operator-key-file", &spaced], "letters, digits"),
         ("", vec!["--operator-key-file", &absent], "No such file"),
-        ("only-15-bytes--", vec![], "TIDINGS_OPERATOR_KEY: an operator key has 16 to 256 bytes"),
+        (
+            "only-15-bytes--",
+            vec![],
+            "TIDINGS_OPERATOR_KEY: \"server.operator_key\" is no key: an operator key has 16 to 256 bytes",
+        ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tidings"))
             .args(["serve", "--listen", "127.0.0.1:0"])

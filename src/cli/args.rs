@@ -1,13 +1,16 @@
 //! The arguments of every command, with the help that people read.
 
+use super::knobs::KnobFlags;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tidings::client::{Endpoint, Trust};
 use tidings::config::{LogFormat, LogLevel};
 
 /// The operators' key may stand in this variable of the environment.
-pub(crate) const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
+const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
+/// Or a file that holds it, in this one.
+const KEY_FILE_VARIABLE: &str = "TIDINGS_OPERATOR_KEY_FILE";
 /// Where a server on this machine listens when nothing is said.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
 
@@ -27,6 +30,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve (what happens without a command, too)
     Serve(ServeArgs),
+    /// Check a configuration, show it with where each value comes from, or print the default one to start from
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Publish JSON to a channel
     Publish(PublishArgs),
     /// Print what is published to a channel, from now on or from a position
@@ -35,9 +41,34 @@ pub(crate) enum Command {
     Demo(DemoArgs),
 }
 
-/// Arguments of `tidings serve`. What is not given is as the file says, or else the default.
+/// What can be done with a configuration without serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Report every mistake at once, each with file, line and column, variable or flag; exits with 1 if there is one
+    Check(SettingsArgs),
+    /// Print every value with where it comes from: a flag, a variable, a place in the file, or the default
+    Show(SettingsArgs),
+    /// Print a configuration file with every setting at its default, each with its reason, unit and range
+    Default,
+}
+
+/// Arguments of `tidings serve`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Print the configuration in force as TOML, each value with unit and reason, and exit
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+/// Where settings come from. What no flag says is as a variable of the environment says, then as the file says, then the default.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Every setting is a flag, too, called as it is in a file: --http.body_bytes 2MB; and a variable of the environment: \
+    TIDINGS_HTTP_BODY_BYTES=2MB. A flag wins over a variable, a variable over the file. `tidings config default` lists all."
+)]
+pub(crate) struct SettingsArgs {
     /// Address to listen on, several times for several; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(crate) listen: Vec<SocketAddr>,
@@ -47,7 +78,7 @@ pub(crate) struct ServeArgs {
     /// Threads that parse large JSON [default: one per two cores]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
-    /// Configuration file (TOML); `--print-config` shows everything that can stand in it
+    /// Configuration file (TOML); `tidings config default` prints everything that can stand in it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Web origin whose pages may read and publish, several times for several
@@ -60,20 +91,19 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) allow_anonymous_publish: bool,
     /// What is logged to standard error: off, error, warn, info or debug [default: info]
-    #[arg(long, value_name = "LEVEL", env = "TIDINGS_LOG_LEVEL")]
+    #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<LogLevel>,
     /// How lines of the log look: text or json [default: text]
-    #[arg(long, value_name = "FORMAT", env = "TIDINGS_LOG_FORMAT")]
+    #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
     /// For development: also let pages in that were opened as files (the origins null and file://)
     #[arg(long)]
     pub(crate) dev: bool,
-    /// File with the operators' key [default: TIDINGS_OPERATOR_KEY, else a new key at each start]
+    /// File with the operators' key [default: TIDINGS_OPERATOR_KEY, TIDINGS_OPERATOR_KEY_FILE, else a new key at each start]
     #[arg(long, value_name = "FILE")]
     pub(crate) operator_key_file: Option<String>,
-    /// Print the configuration in force as TOML, each value with unit and reason, and exit
-    #[arg(long)]
-    pub(crate) print_config: bool,
+    #[command(flatten)]
+    pub(crate) knobs: KnobFlags,
 }
 
 /// Arguments of `tidings publish`.
@@ -133,7 +163,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// File with the operators' key, for what the server lets nobody else do, such as publishing through a proxy
-    /// [default: TIDINGS_OPERATOR_KEY, on this machine or over TLS]
+    /// [default: TIDINGS_OPERATOR_KEY or TIDINGS_OPERATOR_KEY_FILE, on this machine or over TLS]
     #[arg(long, value_name = "FILE")]
     pub(crate) operator_key_file: Option<PathBuf>,
 }
@@ -151,16 +181,22 @@ impl ServerArgs {
             }
             Some(file) => self.url.clone().trusting(Trust::File(file.clone())),
         };
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let in_file = |file: &Path| {
+            let name = file.display().to_string();
+            std::fs::read_to_string(file).map(|key| (key, name.clone())).map_err(|error| format!("{name}: {error}"))
+        };
         let (key, name) = match &self.operator_key_file {
-            Some(file) => {
-                let name = file.display().to_string();
-                (std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?, name)
-            }
+            Some(file) => in_file(file)?,
             // It may stand there for a server; whoever reads the network shall not have it unasked.
             None if endpoint.is_exposed() => return Ok(endpoint),
-            None => match std::env::var(KEY_VARIABLE) {
-                Ok(key) if !key.trim().is_empty() => (key, KEY_VARIABLE.to_owned()),
-                _ => return Ok(endpoint),
+            None => match (variable(KEY_VARIABLE), variable(KEY_FILE_VARIABLE)) {
+                (Some(_), Some(_)) => {
+                    return Err(format!("{KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both given; keep one of them"));
+                }
+                (Some(key), None) => (key, KEY_VARIABLE.to_owned()),
+                (None, Some(file)) => in_file(Path::new(&file))?,
+                (None, None) => return Ok(endpoint),
             },
         };
         endpoint.with_token(key.trim()).map_err(|error| format!("{name}: {error}"))
@@ -205,10 +241,10 @@ mod tests {
         let plain =
             Arguments::try_parse_from(["tidings", "--listen", "localhost:0", "--reactors", "2"]).expect("flags");
         assert!(plain.command.is_none());
-        assert_eq!(plain.serve.listen, ["127.0.0.1:0".parse().expect("an address")]);
+        assert_eq!(plain.serve.settings.listen, ["127.0.0.1:0".parse().expect("an address")]);
         let named = Arguments::try_parse_from(["tidings", "serve", "--listen", "[::1]:1", "--listen", "127.0.0.1:2"]);
         let Some(Command::Serve(args)) = named.expect("flags").command else { panic!("not serve") };
-        assert_eq!((args.listen.len(), args.reactors), (2, None));
+        assert_eq!((args.settings.listen.len(), args.settings.reactors), (2, None));
         assert!(Arguments::try_parse_from(["tidings", "--listen", "example.com:1"]).is_err());
     }
 

@@ -1,9 +1,12 @@
 //! The command line: what each command does, and how its outcome becomes an exit code.
 
 mod args;
+mod config;
 mod demo;
+mod knobs;
 mod publish;
 mod serve;
+mod settings;
 mod subscribe;
 
 use args::{Arguments, Command};
@@ -24,6 +27,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(args) => serve::run(&args),
+        Command::Config(command) => config::run(&command),
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(&args),
         Command::Demo(args) => demo::run(&args),

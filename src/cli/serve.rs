@@ -1,7 +1,8 @@
-//! `tidings serve`: the configuration from defaults, file and flags, the server, and what a person is told about it.
+//! `tidings serve`: the server, and what a person is told about it.
 
 use super::Outcome;
-use super::args::{KEY_VARIABLE, ServeArgs};
+use super::args::ServeArgs;
+use super::settings::{self, named_as_here, with_flags};
 use log::LevelFilter;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -11,35 +12,32 @@ use std::time::Duration;
 use tidings::config::{LogFormat, LogLevel};
 use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
-use tidings::model::operator_key::OperatorKey;
 use tidings::model::origin;
 use tidings::server::{Interrupts, Outcome as Ended, operator_key_folder};
 use tidings::{Config, Server};
 
 /// How long the end of the process waits for the last lines of the log to be taken.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
-/// What the library's errors name, and what it is called on the command line.
-const FLAGS: [(&str, &str); 3] = [
-    ("server.listen", "--listen ADDR"),
-    ("server.allow_anonymous_publish", "--allow-anonymous-publish"),
-    ("Config::describe", "--print-config"),
-];
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
-    let config = configuration(args)?;
+    let settings = settings::gather(&args.settings)?;
     if args.print_config {
-        io::stdout().write_all(config.describe().as_bytes())?;
+        settings.readable().map_err(|error| with_flags(&error))?;
+        io::stdout().write_all(settings.config().describe().as_bytes())?;
     }
-    config.check().map_err(|error| with_flags(&error))?;
-    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(&config) }
+    settings.check().map_err(|error| with_flags(&error))?;
+    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(settings.config(), settings.warnings()) }
 }
 
 /// Serves until a signal. From here on nothing waits for standard output or standard error: whoever reads them may have
 /// stopped doing so.
-fn start(config: &Config) -> Outcome {
+fn start(config: &Config, warnings: &[String]) -> Outcome {
     let log = journal::install(line_format(config), level(config))?;
     log_panics(&log);
+    for warning in warnings {
+        log::warn!(target: journal::TARGET, event = "unknown_variable"; "{}", named_as_here(warning));
+    }
     let ended = serve(config, &log).unwrap_or_else(|error| {
         if config.log.format == LogFormat::Json && log::log_enabled!(target: journal::TARGET, log::Level::Error) {
             log::error!(target: journal::TARGET, event = "cannot_serve"; "{error}");
@@ -63,17 +61,6 @@ fn serve(config: &Config, log: &Logger) -> Outcome {
         Ended::Drained => ExitCode::SUCCESS,
         Ended::CutOff(_) | Ended::Forced | Ended::Failed => ExitCode::FAILURE,
     })
-}
-
-/// An error of the library, with the flags for what it names.
-fn with_flags(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let flags: Vec<&str> = FLAGS.iter().filter(|(name, _)| text.contains(name)).map(|(_, flag)| *flag).collect();
-    if !flags.is_empty() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\nOn the command line: {}", flags.join(", "));
-    }
-    text
 }
 
 fn line_format(config: &Config) -> Format {
@@ -109,43 +96,6 @@ fn log_panics(log: &Logger) {
             let _ = log.finish(LAST_LINES_WAIT);
         }
     }));
-}
-
-/// The configuration in force: the defaults, changed by the file, changed by the flags.
-fn configuration(args: &ServeArgs) -> Result<Config, Box<dyn std::error::Error>> {
-    let mut config = match &args.config {
-        None => Config::default(),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-            Config::from_toml(&name, &text).map_err(|error| with_flags(&error))?
-        }
-    };
-    let server = &mut config.server;
-    if !args.listen.is_empty() {
-        server.listen.clone_from(&args.listen);
-    }
-    server.reactors = args.reactors.unwrap_or(server.reactors);
-    server.workers = args.workers.unwrap_or(server.workers);
-    server.allow_origin.extend(args.allow_origin.iter().cloned());
-    server.allow_host.extend(args.allow_host.iter().cloned());
-    server.allow_anonymous_publish |= args.allow_anonymous_publish;
-    config.log.level = args.log_level.unwrap_or(config.log.level);
-    config.log.format = args.log_format.unwrap_or(config.log.format);
-    if args.dev {
-        server.allow_origin.extend(["null", "file://"].map(str::to_owned));
-    }
-    match (&args.operator_key_file, std::env::var(KEY_VARIABLE)) {
-        (Some(file), _) => {
-            server.operator_key = None;
-            server.operator_key_file.clone_from(file);
-        }
-        (None, Ok(key)) if !key.is_empty() => {
-            server.operator_key = Some(OperatorKey::parse(&key).map_err(|error| format!("{KEY_VARIABLE}: {error}"))?);
-        }
-        _ => {}
-    }
-    Ok(config)
 }
 
 /// A server of its own leaves a key that it made where the programs of its operators look for it.
@@ -211,7 +161,9 @@ fn summary(config: &Config) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  {key} = {value}");
     }
-    text.push_str("\n  (tidings serve --print-config shows every setting with its reason)");
+    text.push_str(
+        "\n  (tidings config show: where each value comes from; tidings config default: every setting with its reason)",
+    );
     text
 }
 
@@ -255,50 +207,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{configuration, next_steps, open_console, reachable, summary, with_flags};
-    use crate::cli::args::ServeArgs;
+    use super::{next_steps, open_console, reachable, summary};
 
     #[test]
-    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
-        let path = std::env::temp_dir().join(format!("tidings-serve-{}.toml", std::process::id()));
-        let text =
-            "[server]\nreactors = 3\nworkers = 4\nallow_origin = [\"https://a.example\"]\n[http]\nheaders = 50\n";
-        std::fs::write(&path, text).expect("a file");
-        let args = ServeArgs {
-            config: Some(path.clone()),
-            reactors: Some(2),
-            allow_origin: vec!["https://b.example".to_owned()],
-            ..ServeArgs::default()
-        };
-        let config = configuration(&args).expect("a configuration");
-        std::fs::remove_file(path).expect("the file");
-        assert_eq!((config.server.reactors, config.server.workers, config.http.headers), (2, 4, 50));
-        assert_eq!(config.server.allow_origin, ["https://a.example", "https://b.example"]);
-        assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().expect("an address")]);
+    fn the_summary_names_what_differs_from_the_defaults() {
+        let mut config = tidings::Config::default();
+        (config.server.reactors, config.server.workers, config.http.headers) = (2, 4, 50);
         let text = summary(&config);
         assert!(text.contains("reactors 2, workers 4") && text.contains("\n  http.headers = 50"), "{text}");
-    }
-
-    #[test]
-    fn errors_of_the_library_are_followed_by_the_flags_for_what_they_name() {
-        let listen = vec!["0.0.0.0:80".parse().expect("an address")];
-        let config = configuration(&ServeArgs { listen, ..ServeArgs::default() }).expect("a configuration");
-        let error = with_flags(&config.check().expect_err("open to everybody"));
-        assert!(
-            error.ends_with("server.allow_anonymous_publish\nOn the command line: --allow-anonymous-publish"),
-            "{error}"
-        );
-        let error = tidings::Config::from_toml("f", "[server]\nqqqqqqqqqqqqqqqqqqqqq = 1").expect_err("an unknown key");
-        assert!(with_flags(&error).ends_with("\nOn the command line: --print-config"), "{error}");
-        let error = tidings::Config::from_toml("f", "[server]\nreactors = \"two\"").expect_err("a wrong type");
-        assert_eq!(with_flags(&error), error.to_string());
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let args = ServeArgs { config: Some("/nonexistent/tidings.toml".into()), ..ServeArgs::default() };
-        let error = configuration(&args).expect_err("no file").to_string();
-        assert!(error.starts_with("/nonexistent/tidings.toml: "), "{error}");
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! `tidings config`: checks a configuration, shows where each value comes from, or prints the default one.
+
+use super::args::{ConfigCommand, SettingsArgs};
+use super::settings::{gather, named_as_here, with_flags};
+use super::{Outcome, note};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use tidings::Config;
+use tidings::config::Settings;
+
+/// Runs the command.
+pub(crate) fn run(command: &ConfigCommand) -> Outcome {
+    match command {
+        ConfigCommand::Check(args) => check(args),
+        ConfigCommand::Show(args) => show(args),
+        ConfigCommand::Default => {
+            io::stdout().write_all(Config::describe_default().as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check(args: &SettingsArgs) -> Outcome {
+    let settings = gather(args)?;
+    warn(&settings);
+    match settings.check() {
+        Ok(()) => {
+            writeln!(io::stdout(), "the configuration is in order")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let count = error.problems().len();
+            note(&with_flags(&error));
+            note(&format!("tidings: {count} mistake{} in the configuration", if count == 1 { "" } else { "s" }));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Shows what there is, mistakes or not: it is how they are found.
+fn show(args: &SettingsArgs) -> Outcome {
+    let settings = gather(args)?;
+    warn(&settings);
+    io::stdout().write_all(settings.show().as_bytes())?;
+    match settings.check() {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(with_flags(&error).into()),
+    }
+}
+
+fn warn(settings: &Settings) {
+    settings.warnings().iter().for_each(|warning| note(&format!("warning: {}", named_as_here(warning))));
+}
