@@ -108,7 +108,7 @@ impl From<tungstenite::Error> for ClientError {
                 let body = response.body().as_deref().unwrap_or_default();
                 let status = response.status();
                 let fallback = || status.canonical_reason().unwrap_or("no reason given").to_owned();
-                let message = super::message::error_message(body).unwrap_or_else(fallback);
+                let message = error_message(body).unwrap_or_else(fallback);
                 ClientError::Refused { status: status.as_u16(), message }
             }
             tungstenite::Error::Io(error) if is_timeout(&error) => ClientError::TimedOut,
@@ -116,6 +116,12 @@ impl From<tungstenite::Error> for ClientError {
             error => ClientError::Lost(error.to_string()),
         }
     }
+}
+
+/// The sentence for people in the JSON body of a refused handshake, which holds an error object.
+fn error_message(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    body.get("error")?.get("message")?.as_str().map(str::to_owned)
 }
 
 /// Whether a refusal with this status is about the moment, not about the request.
@@ -130,7 +136,13 @@ pub(super) fn is_timeout(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::ClientError;
+    use super::{ClientError, error_message};
+
+    #[test]
+    fn the_sentence_of_a_refused_handshake_is_in_its_error_object() {
+        assert_eq!(error_message(b"{\"error\":{\"message\":\"no\"}}").as_deref(), Some("no"));
+        assert_eq!(error_message(b"<html>"), None);
+    }
 
     #[test]
     fn the_label_of_a_close_decides_whether_to_come_back() {

@@ -131,12 +131,6 @@ impl Members {
     }
 }
 
-/// The sentence for people in the JSON body of a refused handshake, which holds an error object.
-pub(super) fn error_message(body: &[u8]) -> Option<String> {
-    let body = std::str::from_utf8(body).ok()?.parse::<Members>().ok()?;
-    message_of(body.raw("error")?)
-}
-
 fn message_of(error: &str) -> Option<String> {
     error.parse::<Members>().ok()?.text("message")
 }
@@ -162,7 +156,7 @@ pub(super) fn percent_encoded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Members, Request, error_message};
+    use super::{Members, Request};
 
     #[test]
     fn a_request_is_one_object_and_keeps_the_data_as_it_is() {
@@ -194,7 +188,5 @@ mod tests {
         let error = refused.parse::<Members>().expect("an object").or_refusal(403).expect_err("refused");
         assert_eq!(error.to_string(), "refused with 403: not you");
         assert!(!error.is_temporary());
-        assert_eq!(error_message(b"{\"error\":{\"message\":\"no\"}}").as_deref(), Some("no"));
-        assert_eq!(error_message(b"<html>"), None);
     }
 }

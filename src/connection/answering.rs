@@ -2,7 +2,6 @@
 
 use super::env::Env;
 use super::options::ignored;
-use super::stream::is_for_now;
 use super::{Connection, State};
 use crate::access::cors_fields;
 use crate::close::Reason;
@@ -61,6 +60,12 @@ impl Asked {
             cors_origin: None,
         }
     }
+}
+
+/// Whether a status says that the same may be asked again later. `EventSource` does not: it gives up for good on any
+/// status but 200.
+pub(super) const fn is_for_now(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
 }
 
 fn label(method: Method) -> MethodLabel {

@@ -1,10 +1,8 @@
 //! `/echo`: messages that go back as they came, the short way when they are small and plain.
 
 use super::env::{Env, Ticks};
-use super::outbox::Outbox;
-use super::socket::Socket;
 use super::{Connection, State};
-use crate::wire::frame::{self, Event, FrameError, Opcode, header, write_frame};
+use crate::wire::frame::{Event, FrameError, Opcode, write_frame};
 
 /// Echoes of one step: what a connection is asked between them costs more than an echo.
 const ECHOES_PER_STEP: u64 = 64;
@@ -48,27 +46,5 @@ impl Connection {
             self.close_socket(reason, detail, env);
         }
         consumed
-    }
-}
-
-/// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
-pub(super) fn echo(
-    socket: &mut Socket,
-    outbox: &mut Outbox,
-    env: &mut Env,
-    opcode: Opcode,
-    payload: frame::Payload<'_>,
-) {
-    match payload {
-        frame::Payload::Borrowed(bytes) => socket.send(opcode, bytes, outbox, env),
-        frame::Payload::Owned(bytes) => {
-            if socket.send_packed(opcode, &bytes, outbox, env) {
-                return;
-            }
-            env.counters.frames_out.add(1);
-            let (head, size) = header(opcode, bytes.len());
-            outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
-            outbox.push_own(bytes, env.spares);
-        }
     }
 }

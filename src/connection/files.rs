@@ -2,7 +2,7 @@
 
 use super::answering::Ready;
 use super::env::Env;
-use super::routes::{Plan, not_allowed};
+use super::plan::{Plan, not_allowed};
 use crate::web::{Found, find};
 use crate::wire::http::head::{Head, Method};
 

@@ -19,6 +19,7 @@ mod goodbye;
 mod http;
 mod options;
 pub mod outbox;
+mod plan;
 mod refused;
 mod reply;
 mod routes;

@@ -1,10 +1,9 @@
 //! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
 
-use super::routes::refused;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
-use crate::model::request::{GetOptions, Item, Request, Since, Verb};
+use crate::model::request::{GetOptions, Item, RefusedItem, Request, Since, Verb};
 use crate::wire::http::head::Head;
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::wants_upgrade;
@@ -104,4 +103,8 @@ fn count(name: &str, value: &str) -> Result<u32, Refusal> {
 pub(super) fn unknown_option(name: &str, known: &[&str]) -> Refusal {
     let message = format!("unknown option {:?} in the query; {}", shown(name), hint(name, known));
     Refusal::new(400, "unknown_option", message)
+}
+
+pub(super) fn refused(refusal: Refusal) -> Item {
+    Err(RefusedItem { id: None, refusal })
 }

@@ -3,7 +3,7 @@
 
 use super::Connection;
 use super::env::Env;
-use super::routes::Plan;
+use super::plan::Plan;
 use crate::metrics::requests::MethodLabel;
 use crate::wire::frame::close_frame;
 use crate::wire::http::head::{Head, HeadError};

@@ -1,11 +1,10 @@
 //! Answers on their way out: each in the form in which its request came.
 
-use super::answering::{JSON, Ready};
+use super::answering::{JSON, Ready, is_for_now};
 use super::compression::Windows;
 use super::env::{Env, Limits};
-use super::routes::Switch;
+use super::plan::Switch;
 use super::socket::Socket;
-use super::stream::is_for_now;
 use super::task::{RawWork, Rights, Task};
 use super::{Connection, Payload, State, Transport};
 use crate::close::Reason;

@@ -1,10 +1,10 @@
 //! What each path and method is for: from a head to the plan that the connection carries out.
 
 use super::answering::{Asked, JSON, Ready};
-use super::compression::Share;
 use super::env::{Env, STRICT_SUBPROTOCOL};
 use super::files;
-use super::options::{read_item, unknown_option};
+use super::options::{read_item, refused, unknown_option};
+use super::plan::{Plan, Planned, Switch, not_allowed};
 use super::refused as refusing;
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Page, Rights, Task};
@@ -15,7 +15,7 @@ use crate::hub::post::Form;
 use crate::hub::refusals::publishing_not_allowed;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, RefusedItem, Request, Verb};
+use crate::model::request::{Item, Request, Verb};
 use crate::wire::deflate::Extension;
 use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::target::query_pairs;
@@ -26,43 +26,6 @@ use crate::wire::parse::{Dialect, check_event, check_key};
 use crate::wire::reply::body_limits;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-
-/// What to do about a head.
-pub(super) enum Plan {
-    /// Answer at once.
-    Answer(Ready),
-    /// Refuse, with the methods that are allowed if that was the trouble.
-    Refuse { error: HeadError, allow: Option<&'static str> },
-    /// What a GET would be answered before the stream: this one is a HEAD.
-    StreamHead,
-    /// A request for the hub, without a body.
-    Request { item: Item, form: Form, rights: Rights },
-    /// A request for the hub whose payload is the body.
-    Collect { task: Task, form: Form, rights: Rights },
-    /// A page about the server, which is made elsewhere and comes back.
-    Page(Page),
-    /// Become a WebSocket, and subscribe it if a channel was named.
-    Upgrade(Box<Switch>),
-    /// Become a WebSocket only to say why it is refused.
-    TurnAway(Box<(Upgrade, HeadError)>),
-}
-
-/// What a connection needs to become a WebSocket.
-pub(super) struct Switch {
-    pub(super) upgrade: Upgrade,
-    /// Memory for the windows that were agreed to.
-    pub(super) share: Option<Share>,
-    pub(super) endpoint: Endpoint,
-    pub(super) rights: Rights,
-    /// The subscription that the path asks for.
-    pub(super) subscribe: Option<Item>,
-}
-
-/// A plan, with what its answer needs to know.
-pub(super) struct Planned {
-    pub(super) asked: Asked,
-    pub(super) plan: Plan,
-}
 
 /// Plans the answer to a head. Law 10 is judged before anything else.
 pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, env: &Env) -> Planned {
@@ -280,10 +243,6 @@ fn refuse_item(refusal: Refusal, rights: Rights) -> Plan {
     Plan::Collect { task: Task::Request(Box::new(refused(refusal))), form: Form::Http, rights }
 }
 
-pub(super) fn refused(refusal: Refusal) -> Item {
-    Err(RefusedItem { id: None, refusal })
-}
-
 fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {
     let mut extra: SmallVec<[(&'static str, String); 2]> = SmallVec::new();
     extra.push(("Allow", allow.to_owned()));
@@ -291,11 +250,6 @@ fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {
         extra.extend(preflight_fields(head.preflight_headers));
     }
     Plan::Answer(Ready { status: 204, extra, ..Ready::default() })
-}
-
-pub(super) fn not_allowed(head: &Head<'_>, allow: &'static str) -> Plan {
-    let message = format!("{} is not for {}; it takes {allow}", head.method_name, head.path);
-    Plan::Refuse { error: HeadError::new(Reason::MethodNotAllowed, message), allow: Some(allow) }
 }
 
 fn no_socket_at(path: &str) -> HeadError {

@@ -2,7 +2,6 @@
 
 use super::batch::Batch;
 use super::compression::Windows;
-use super::echo::echo;
 use super::env::{Env, Limits, Ticks};
 use super::goodbye::LastWord;
 use super::outbox::Outbox;
@@ -356,4 +355,20 @@ fn work<'b>(consumed: usize, form: Form, task: Task, payload: frame::Payload<'b>
         frame::Payload::Owned(bytes) => Payload::Owned(bytes),
     };
     (consumed, Step::Work(RawWork { form, task, payload, rights }))
+}
+
+/// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
+fn echo(socket: &mut Socket, outbox: &mut Outbox, env: &mut Env, opcode: Opcode, payload: frame::Payload<'_>) {
+    match payload {
+        frame::Payload::Borrowed(bytes) => socket.send(opcode, bytes, outbox, env),
+        frame::Payload::Owned(bytes) => {
+            if socket.send_packed(opcode, &bytes, outbox, env) {
+                return;
+            }
+            env.counters.frames_out.add(1);
+            let (head, size) = header(opcode, bytes.len());
+            outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
+            outbox.push_own(bytes, env.spares);
+        }
+    }
 }

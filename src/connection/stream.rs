@@ -14,12 +14,6 @@ use crate::wire::http::head::Version;
 use crate::wire::sse::{self, without_chunk};
 use std::sync::Arc;
 
-/// Whether a status says that the same may be asked again later. `EventSource` does not: it gives up for good on any
-/// status but 200.
-pub(super) const fn is_for_now(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500..=599)
-}
-
 /// A live `text/event-stream`.
 #[derive(Debug)]
 pub(super) struct Stream {

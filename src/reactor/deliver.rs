@@ -2,8 +2,7 @@
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
-use super::flush::GATHER_BYTES_MAX;
-use super::run::Run;
+use super::run::{GATHER_BYTES_MAX, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};

@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use super::entry::{Entry, Socket};
+use super::goodbyes::Goodbyes;
 use crate::close::Reason;
 use std::time::{Duration, Instant};
 
@@ -9,41 +10,6 @@ use std::time::{Duration, Instant};
 const LAST_ROUNDS: usize = 256;
 /// How long those are waited for that ignore their goodbye, after the last sign of life of any connection.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// Goodbyes that are due together are said together, so that a spread costs a tick in this time and not one for each.
-const WAVE: Duration = Duration::from_millis(10);
-
-/// Where a drain is.
-#[derive(Debug)]
-pub(super) struct Goodbyes {
-    /// Slots and generations of those that were open when it began, in the order in which they are told.
-    slots: Vec<(u32, u32)>,
-    told: usize,
-    began: Instant,
-    spread: Duration,
-    /// When something last came of it: a goodbye was said, bytes left, a connection ended.
-    last_sign: Instant,
-    bytes: u64,
-    left: usize,
-}
-
-impl Goodbyes {
-    /// How many goodbyes are due.
-    fn due(&self, now: Instant) -> usize {
-        let passed = now.saturating_duration_since(self.began);
-        if passed >= self.spread {
-            return self.slots.len();
-        }
-        let share = passed.as_secs_f64() / self.spread.as_secs_f64();
-        // The first at once, the last at the end of the time.
-        ((self.slots.len() as f64 * share) as usize + 1).min(self.slots.len())
-    }
-
-    fn next(&self, now: Instant) -> Instant {
-        let share = self.told as f64 / self.slots.len().max(1) as f64;
-        (self.began + self.spread.mul_f64(share)).max(now + WAVE)
-    }
-}
-
 impl<S: Socket> Engine<S> {
     /// Begins to say goodbye: from now on nobody else comes in, and whoever is answered is answered for the last time.
     pub(crate) fn begin_goodbyes(&mut self, spread: Duration) {

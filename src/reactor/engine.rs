@@ -3,8 +3,8 @@
 //! The reactor lends it real sockets and the time; a simulation lends it others.
 
 use super::core::{Core, Setup};
-use super::drain::Goodbyes;
 use super::entry::{Entries, Entry, Hears, Socket, token};
+use super::goodbyes::Goodbyes;
 use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
 use super::together::Together;

@@ -1,6 +1,6 @@
 //! The slab of connections: what a reactor keeps for each, and names that cannot lie (law 8).
 
-use super::subscriptions::Memberships;
+use super::subscriptions::{Lists, Memberships};
 use super::wheel::NEVER;
 use crate::close::Reason;
 use crate::connection::Connection;
@@ -172,6 +172,12 @@ impl<S> Entries<S> {
 
     pub(crate) fn slots(&self) -> Vec<u32> {
         self.slab.iter().map(|(slot, _)| slot as u32).collect()
+    }
+}
+
+impl<S> Lists for Entries<S> {
+    fn list(&mut self, slot: u32) -> Option<&mut Memberships> {
+        self.get(slot).map(|entry| &mut entry.memberships)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Hears, Socket};
+use super::run::GATHER_BYTES_MAX;
+use super::together::CONNECTIONS_LEAST;
 use crate::close::Reason;
 use crate::connection::Transport;
 use crate::connection::outbox::SLICES_MAX;
@@ -9,9 +11,6 @@ use std::io::{ErrorKind, IoSlice, Result};
 
 /// Bytes written to one connection in one tick; what is left waits for the next.
 const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
-
-/// Several parts of at most so many bytes together are copied into one, in bytes: `writev(2)` costs more than the copy.
-pub(crate) const GATHER_BYTES_MAX: usize = 16 * 1024;
 
 /// Writes as many parts as fit in one call.
 fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Result<usize> {
@@ -57,6 +56,28 @@ impl Core {
             dirty.clear();
             self.dirty = dirty;
         }
+    }
+
+    /// Writes once to each of the dirty connections, if they are many enough. What is left in an outbox, or could not be
+    /// written in this way, is left to the ordinary flush behind it.
+    pub(super) fn flush_together<S: Socket>(&mut self, dirty: &[u32], entries: &mut Entries<S>) {
+        if self.together.ring.is_none() || dirty.len() < CONNECTIONS_LEAST {
+            return;
+        }
+        let mut together = std::mem::take(&mut self.together);
+        if let Err(error) = together.send(dirty, entries) {
+            log::warn!(event = "io_uring"; "io_uring failed ({error}): from here on as with io.flush = \"writev\"");
+            together.ring = None;
+        }
+        self.setup.counters.sent_together.add(together.results.len() as u64);
+        for (place, written) in together.results.drain(..) {
+            let slot = together.slots[place];
+            let Some(entry) = entries.get(slot) else { continue };
+            let waited = entry.charged > 0;
+            self.note_written(slot, entry, waited, written);
+        }
+        together.slots.clear();
+        self.together = together;
     }
 
     fn flush<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {

@@ -10,6 +10,7 @@ mod drain;
 pub(crate) mod engine;
 pub(crate) mod entry;
 mod flush;
+mod goodbyes;
 mod heavy;
 mod listener;
 mod lived;
@@ -17,6 +18,7 @@ mod noted;
 mod parked;
 mod read;
 mod reserve;
+mod retry;
 mod ring;
 mod run;
 mod subscriptions;
@@ -24,9 +26,9 @@ mod together;
 mod wheel;
 
 pub use self::core::Setup;
-#[cfg(test)]
-pub(crate) use flush::GATHER_BYTES_MAX as RUN_BYTES;
 pub use listener::{listen, probe};
+#[cfg(test)]
+pub(crate) use run::GATHER_BYTES_MAX as RUN_BYTES;
 
 use crate::handoff::mailbox::{Inbox, Wake};
 use crate::journal::{Event, Kind};

@@ -1,6 +1,5 @@
 //! Publications of one channel that wait behind each other in a mailbox: who has nothing else to say gets them in one piece.
 
-use super::flush::GATHER_BYTES_MAX;
 use super::subscriptions::{Memberships, Subscriptions};
 use crate::handoff::mailbox::Letter;
 use crate::hub::post::{Answer, Delivery, Reply};
@@ -9,6 +8,8 @@ use crate::model::ids::{ChannelId, ConnId};
 use crate::wire::frame::SharedFrame;
 use std::sync::Arc;
 
+/// Several parts of at most n bytes together are copied into one, in bytes: `writev(2)` costs more than the copy.
+pub(crate) const GATHER_BYTES_MAX: usize = 16 * 1024;
 /// Publications in one run.
 const PUBLICATIONS_MAX: usize = 64;
 /// Subscriptions of a connection that are looked through to let its answer pass.

@@ -1,6 +1,5 @@
 //! Who of this reactor's connections is subscribed to what: both directions, O(1) to add and to remove.
 
-use super::entry::Entries;
 use crate::model::ids::ChannelId;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -33,12 +32,6 @@ pub(crate) struct Membership {
 pub(super) trait Lists {
     /// The list of the connection in `slot`.
     fn list(&mut self, slot: u32) -> Option<&mut Memberships>;
-}
-
-impl<S> Lists for Entries<S> {
-    fn list(&mut self, slot: u32) -> Option<&mut Memberships> {
-        self.get(slot).map(|entry| &mut entry.memberships)
-    }
 }
 
 struct Channel {

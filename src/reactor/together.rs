@@ -1,21 +1,20 @@
 //! The part of `flush_dirty` that writes many connections with one system call, where the kernel has io_uring.
 
-use super::core::Core;
 use super::entry::{Entries, Socket};
 use super::ring::{Ring, Send};
 use crate::config::FlushPath;
 use std::io::Result;
 
 /// Fewer connections than this are written one by one: a ring saves nothing measurable with so few.
-const CONNECTIONS_LEAST: usize = 32;
+pub(super) const CONNECTIONS_LEAST: usize = 32;
 
 /// A ring, if there is one, and the memory for a tick's sends.
 #[derive(Default)]
 pub(super) struct Together {
-    ring: Option<Ring>,
+    pub(super) ring: Option<Ring>,
     /// The slots of those who are written.
-    slots: Vec<u32>,
-    results: Vec<(usize, Result<usize>)>,
+    pub(super) slots: Vec<u32>,
+    pub(super) results: Vec<(usize, Result<usize>)>,
 }
 
 impl Together {
@@ -36,35 +35,11 @@ impl Together {
     }
 }
 
-impl Core {
-    /// Writes once to each of the dirty connections, if they are many enough. What is left in an outbox, or could not be
-    /// written in this way, is left to the ordinary flush behind it.
-    pub(super) fn flush_together<S: Socket>(&mut self, dirty: &[u32], entries: &mut Entries<S>) {
-        if self.together.ring.is_none() || dirty.len() < CONNECTIONS_LEAST {
-            return;
-        }
-        let mut together = std::mem::take(&mut self.together);
-        if let Err(error) = together.send(dirty, entries) {
-            log::warn!(event = "io_uring"; "io_uring failed ({error}): from here on as with io.flush = \"writev\"");
-            together.ring = None;
-        }
-        self.setup.counters.sent_together.add(together.results.len() as u64);
-        for (place, written) in together.results.drain(..) {
-            let slot = together.slots[place];
-            let Some(entry) = entries.get(slot) else { continue };
-            let waited = entry.charged > 0;
-            self.note_written(slot, entry, waited, written);
-        }
-        together.slots.clear();
-        self.together = together;
-    }
-}
-
 impl Together {
     /// Sends to those whose outbox is one shared frame: fan-out. Measured against the ordinary flush, CPU per message: 0.92 for
     /// 1,000 such readers, 0.87 to 0.92 for 10,000; but 1.09 where several publications each have to be copied together
     /// first, and 1.3 for echoes on 5,000 sockets, whose bytes are all over memory.
-    fn send<S: Socket>(&mut self, dirty: &[u32], entries: &Entries<S>) -> Result<()> {
+    pub(super) fn send<S: Socket>(&mut self, dirty: &[u32], entries: &Entries<S>) -> Result<()> {
         let Together { ring: Some(ring), slots, results } = self else { return Ok(()) };
         let mut sends = Vec::with_capacity(dirty.len());
         for &slot in dirty {

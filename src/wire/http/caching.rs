@@ -1,6 +1,6 @@
 //! What a client says of its cache and of the codings it reads: Accept-Encoding and If-None-Match (RFC 9110, 12.5.3, 13.1.2).
 
-use super::fields::split_unquoted;
+use super::terms::split_unquoted;
 use smallvec::SmallVec;
 
 /// The two fields as they were sent, each perhaps in several lines. They are read where a file is served, and nowhere else.

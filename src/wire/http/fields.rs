@@ -1,8 +1,8 @@
 //! Header fields: reads those the server knows, each once or as a list as its definition says, and skips the rest.
 
 use super::caching::CacheFields;
-use super::head::{BodyLength, HeadError, UNREADABLE_ID, UpgradeFields, Version};
 use super::scan::FieldSection;
+use super::terms::{BodyLength, HeadError, UNREADABLE_ID, UpgradeFields, Version, split_unquoted};
 use crate::close::Reason;
 use crate::model::authority::Authority;
 use smallvec::{SmallVec, smallvec};
@@ -273,19 +273,6 @@ fn names_event_stream(accept: &str) -> bool {
 fn is_zero_weight(parameter: &str) -> bool {
     let Some((name, weight)) = parameter.split_once('=') else { return false };
     name.eq_ignore_ascii_case("q") && weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-}
-
-/// Splits at `separator` outside quoted strings.
-pub(super) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c: char| {
-        let backslash = quoted && c == '\\' && !escaped;
-        if c == '"' && !escaped {
-            quoted = !quoted;
-        }
-        escaped = backslash;
-        !quoted && c == char::from(separator)
-    })
 }
 
 #[cfg(test)]

@@ -4,99 +4,8 @@ use super::caching::CacheFields;
 use super::fields::{Fields, read_fields};
 use super::scan::{Stop, Walk};
 use super::target::{Target, read_target};
+pub use super::terms::{BodyLength, HeadError, HeadLimits, Method, UNREADABLE_ID, UpgradeFields, Version};
 use crate::close::Reason;
-use smallvec::SmallVec;
-use std::borrow::Cow;
-
-/// How large a head may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// Bytes of the whole head with its last CR LF CR LF.
-    pub head_bytes: usize,
-    /// Field lines.
-    pub headers: usize,
-    /// Bytes of the request target.
-    pub target_bytes: usize,
-}
-
-impl Default for HeadLimits {
-    fn default() -> Self {
-        HeadLimits { head_bytes: 16 * 1024, headers: 100, target_bytes: 8 * 1024 }
-    }
-}
-
-/// The method of a request; method names are case-sensitive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// `GET`
-    Get,
-    /// `HEAD`
-    Head,
-    /// `POST`
-    Post,
-    /// `PUT`
-    Put,
-    /// `DELETE`
-    Delete,
-    /// `OPTIONS`
-    Options,
-    /// `PATCH`
-    Patch,
-    /// Any other token.
-    Other,
-}
-
-impl Method {
-    fn of(token: &str) -> Method {
-        match token {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "DELETE" => Method::Delete,
-            "OPTIONS" => Method::Options,
-            "PATCH" => Method::Patch,
-            _ => Method::Other,
-        }
-    }
-}
-
-/// The version a client speaks. HTTP/1.2 to 1.9 count as 1.1 (RFC 9110 section 2.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    Http11,
-}
-
-/// How the end of the body is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyLength {
-    /// There is no body.
-    None,
-    /// So many bytes.
-    Length(u64),
-    /// In chunks.
-    Chunked,
-}
-
-/// What a head says about a WebSocket handshake.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UpgradeFields<'b> {
-    /// Connection has the token `upgrade`.
-    pub connection_upgrade: bool,
-    /// Upgrade has the token `websocket`.
-    pub websocket: bool,
-    /// Sec-WebSocket-Version.
-    pub version: Option<&'b str>,
-    /// Sec-WebSocket-Key.
-    pub key: Option<&'b str>,
-    /// Each Sec-WebSocket-Protocol value, in order, unparsed.
-    pub protocols: SmallVec<[&'b str; 1]>,
-    /// Each Sec-WebSocket-Extensions value, in order, unparsed.
-    pub extensions: SmallVec<[&'b str; 1]>,
-}
 
 /// A request head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,9 +55,6 @@ pub struct Head<'b> {
     event_stream: bool,
 }
 
-/// What stands for a Last-Event-ID that cannot be read: it must be answered with `recovered: false`, never with 400.
-pub const UNREADABLE_ID: &str = "?";
-
 impl Head<'_> {
     /// Whether Accept names `text/event-stream` itself (not by `*/*`) with a weight above 0.
     #[must_use]
@@ -160,29 +66,6 @@ impl Head<'_> {
     #[must_use]
     pub fn is_preflight(&self) -> bool {
         self.method == Method::Options && self.origin.is_some() && self.preflight_method.is_some()
-    }
-}
-
-/// Why a head (or what it asks for) is refused. The connection cannot be used for another request afterwards when
-/// [`parse_head`] said so, since nobody knows where the next one begins.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct HeadError {
-    /// Names status, close code and metric label.
-    pub reason: Reason,
-    /// What was wrong and what was expected.
-    pub message: Cow<'static, str>,
-}
-
-impl HeadError {
-    /// An error with its reason and a sentence for people.
-    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        HeadError { reason, message: message.into() }
-    }
-
-    /// A [`Reason::BadRequest`].
-    pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> Self {
-        HeadError::new(Reason::BadRequest, message)
     }
 }
 

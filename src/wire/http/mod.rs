@@ -15,3 +15,4 @@ mod fields;
 #[cfg(test)]
 mod head_cases;
 pub(super) mod scan;
+mod terms;

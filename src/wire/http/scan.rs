@@ -2,7 +2,7 @@
 //!
 //! Because every finding belongs to one byte, a prefix of a head gives "more" or the very error that the whole gives.
 
-use super::head::{HeadError, HeadLimits, Version};
+use super::terms::{HeadError, HeadLimits, Version};
 use crate::close::Reason;
 use crate::model::token::is_token_byte;
 

@@ -1,6 +1,6 @@
 //! Request targets: the four forms of RFC 9112 section 3.2, percent-decoding, and the pairs of a query.
 
-use super::head::{HeadError, Method};
+use super::terms::{HeadError, Method};
 use crate::model::authority::Authority;
 use std::borrow::Cow;
 
