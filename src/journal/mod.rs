@@ -146,13 +146,6 @@ impl Journal {
         }
     }
 
-    /// The same, at most once a minute for each `key`: for what a misconfigured client repeats for ever.
-    pub fn tell_once_a_minute(&self, kind: Kind, key: impl Hash, now_ms: u64, event: &Event<'_>) {
-        if let Some(left_out) = self.admit_once_a_minute(kind, key, now_ms) {
-            write(kind, event, left_out);
-        }
-    }
-
     /// Whether an event may be written now: then how many of its kind were left out before it.
     fn admit(&self, kind: Kind, now_ms: u64) -> Option<u64> {
         if self.wants(kind) { self.limits[kind as usize].admit(kind.rate(), now_ms) } else { None }

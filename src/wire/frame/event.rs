@@ -46,17 +46,6 @@ pub enum Payload<'b> {
     Owned(Vec<u8>),
 }
 
-impl Payload<'_> {
-    /// The bytes as a vector of their own, copied only when they still lie in the input.
-    #[must_use]
-    pub fn into_vec(self) -> Vec<u8> {
-        match self {
-            Payload::Borrowed(bytes) => bytes.to_vec(),
-            Payload::Owned(bytes) => bytes,
-        }
-    }
-}
-
 impl Deref for Payload<'_> {
     type Target = [u8];
 

@@ -175,7 +175,7 @@ fn through_frames(packed: &[u8], bytes: usize) -> Vec<u8> {
     let limits = FrameLimits { message_bytes: 1 << 24, fragments: 1 << 20 };
     let whole = stream.len();
     match Decoder::with_deflate(Role::Server).decode(&mut stream, &limits) {
-        (used, Ok(Decoded::Event(Event::Deflated(Kind::Text, payload)))) if used == whole => payload.into_vec(),
+        (used, Ok(Decoded::Event(Event::Deflated(Kind::Text, payload)))) if used == whole => payload.to_vec(),
         other => panic!("no compressed message: {other:?}"),
     }
 }

@@ -36,10 +36,10 @@ fn own(event: Event<'_>) -> Seen {
     match event {
         Event::Text(text) => {
             std::str::from_utf8(&text).expect("text is UTF-8");
-            Seen::Text(text.into_vec())
+            Seen::Text(text.to_vec())
         }
-        Event::Binary(bytes) => Seen::Binary(bytes.into_vec()),
-        Event::Deflated(kind, bytes) => Seen::Deflated(kind, bytes.into_vec()),
+        Event::Binary(bytes) => Seen::Binary(bytes.to_vec()),
+        Event::Deflated(kind, bytes) => Seen::Deflated(kind, bytes.to_vec()),
         Event::Ping(bytes) => Seen::Ping(bytes.to_vec()),
         Event::Pong(bytes) => Seen::Pong(bytes.to_vec()),
         Event::Close(said) => Seen::Close(said.map(|(code, reason)| (code, reason.to_owned()))),
