@@ -1,5 +1,7 @@
 //! The rules of the house, checked by reading the source: here sizes, docs and words; below it imports and registries.
 
+mod circles;
+mod dead;
 mod registries;
 mod rooms;
 mod sources;

@@ -1,6 +1,5 @@
 //! The kinds of values a knob can have: how each is read from TOML, written as TOML and kept in its range.
 
-use super::text::quoted;
 use super::units::{TIME_UNITS, size, size_text, time_text, with_unit};
 use std::time::Duration;
 use toml::Spanned;
@@ -216,4 +215,18 @@ fn shown(value: &DeValue<'_>) -> String {
         DeValue::Array(_) => "this list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
     }
+}
+
+/// A text as a TOML string.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }

@@ -1,6 +1,7 @@
 //! Texts, lists of texts and addresses as kinds of values, and how texts are written as TOML.
 
 use super::kind::Kind;
+pub(super) use super::kind::quoted;
 use std::net::{Ipv4Addr, SocketAddr};
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
@@ -119,20 +120,6 @@ pub fn parse_address(text: &str) -> Option<SocketAddr> {
         Some(port) => port.parse().ok().map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()),
         None => text.parse().ok(),
     }
-}
-
-/// A text as a TOML string.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\U{:08X}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The items of a list that stands in variables or flags: each a list of TOML, or items with commas between them.

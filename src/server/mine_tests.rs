@@ -2,7 +2,7 @@
 //! and nobody else notices.
 
 use super::Server;
-use crate::Config;
+use crate::config::Config;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

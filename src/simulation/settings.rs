@@ -1,6 +1,6 @@
 //! How a world is set up: limits small enough that all of them are met.
 
-use crate::Config;
+use crate::config::Config;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;

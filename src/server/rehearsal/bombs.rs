@@ -1,7 +1,7 @@
 //! What is small on the wire and large inflated: it keeps nobody waiting but its like.
 
 use super::{Client, Rehearsal, masked};
-use crate::Config;
+use crate::config::Config;
 use crate::wire::deflate::{Codec, Tuning};
 use crate::wire::frame::{Opcode, write_masked};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Deadlines by a clock that is told what time it is: what ends when, and what wins more time.
 
 use super::{Client, Rehearsal};
-use crate::Config;
+use crate::config::Config;
 use std::time::Duration;
 
 /// Opens a connection and sends `bytes` at once.

@@ -14,7 +14,7 @@ mod tests;
 
 use super::hub_limits;
 use super::parts::SharedParts;
-use crate::Config;
+use crate::config::Config;
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};

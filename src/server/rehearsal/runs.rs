@@ -1,7 +1,7 @@
 //! What waits in an outbox within a tick, before anything is written.
 
 use super::{Rehearsal, masked};
-use crate::Config;
+use crate::config::Config;
 use crate::reactor::RUN_BYTES;
 
 /// A run for one channel is pushed whole to who can take it, and the publication of another channel that ends the run

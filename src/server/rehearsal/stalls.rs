@@ -1,7 +1,7 @@
 //! A server that was stopped for a while: nobody is punished for what only the server missed.
 
 use super::{Client, Rehearsal};
-use crate::Config;
+use crate::config::Config;
 use std::time::Duration;
 
 const SOCKETS: usize = 400;

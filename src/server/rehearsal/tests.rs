@@ -1,7 +1,7 @@
 //! What the rehearsal shows that a kernel would hide: bytes and turns, exactly.
 
 use super::{Client, Rehearsal, masked};
-use crate::Config;
+use crate::config::Config;
 use crate::hub::execute::execute;
 use crate::hub::post::{Answer, Delivery, Form, Post, Reply};
 use crate::hub::publication::Publication;
