@@ -9,6 +9,8 @@ mod command;
 mod crooked;
 #[path = "load/honesty.rs"]
 mod honesty;
+#[path = "load/keys.rs"]
+mod keys;
 #[path = "load/nothing.rs"]
 mod nothing;
 #[path = "load/outputs.rs"]

@@ -1,7 +1,7 @@
 //! The command line: mistakes are told where they are, and exit codes mean what the help says.
 
 use crate::crooked::{Crooked, Habits};
-use crate::support::{command, file, load, tidings};
+use crate::support::{command, file, load, load_raw, tidings};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -56,27 +56,11 @@ fn a_server_that_is_not_there_is_told_and_nothing_is_waited_for() {
 fn thresholds_decide_the_exit_code() {
     let server = Crooked::start(Habits { loses: 10, ..Habits::default() });
     let url = server.url();
-    let base = [
-        "echo",
-        &url,
-        "--adapter",
-        "raw",
-        "-c",
-        "2",
-        "-R",
-        "200",
-        "-d",
-        "1s",
-        "--warmup",
-        "0s",
-        "--drain",
-        "300ms",
-        "--force",
-    ];
+    let base = "-c 2 -R 200 -d 1s --warmup 0s --drain 300ms --force";
     for (threshold, code) in
         [("lost>0,reach<95%", 0), ("lost==0", 99), ("response.p99<10s", 0), ("p50<1ns", 99), ("recovered_in<1s", 99)]
     {
-        let run = load(&[&base[..], &["--threshold", threshold]].concat());
+        let run = load_raw("echo", &url, &format!("{base} --threshold {threshold}"));
         assert_eq!(run.code, code, "{threshold}: {}", run.out);
     }
 }

@@ -2,7 +2,7 @@
 //! threshold holds over nothing.
 
 use crate::crooked::{Crooked, Habits};
-use crate::support::{Process, Run, command, file, load};
+use crate::support::{Process, Run, command, file, load, load_raw};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tidings_loadgen::outcome::{Level, Outcome};
@@ -76,12 +76,12 @@ fn a_rate_of_nothing_proves_nothing() {
     let server = Crooked::start(Habits::default());
     let url = server.url();
     for verb in ["echo", "fanout"] {
-        let base = [verb, &url, "--adapter", "raw", "-c", "2", "-R", "0", "-d", "300ms", "--warmup", "0s"];
-        let run = load(&base);
+        let base = "-c 2 -R 0 -d 300ms --warmup 0s";
+        let run = load_raw(verb, &url, base);
         is_all_invalid(&run);
         assert_eq!(run.code, 3, "{verb}: {}", run.out);
         for threshold in ["lost==0", "reach<=100%", "p99<1h", "corrupted==0", "gaps==0", "throughput<1", "rate<=100%"] {
-            let run = load(&[&base[..], &["--threshold", threshold, "--force"]].concat());
+            let run = load_raw(verb, &url, &format!("{base} --threshold {threshold} --force"));
             assert_eq!(run.code, 99, "{verb} {threshold}: {}", run.out);
             assert!(run.out.contains("was not measured"), "{verb} {threshold}: {}", run.out);
         }
@@ -92,22 +92,7 @@ fn a_rate_of_nothing_proves_nothing() {
 fn publications_none_of_which_arrives_prove_nothing() {
     let server = Crooked::start(Habits { loses: 1, ..Habits::default() });
     let url = server.url();
-    let run = load(&[
-        "fanout",
-        &url,
-        "--adapter",
-        "raw",
-        "-c",
-        "10",
-        "-R",
-        "100",
-        "-d",
-        "300ms",
-        "--warmup",
-        "0s",
-        "--drain",
-        "0s",
-    ]);
+    let run = load_raw("fanout", &url, "-c 10 -R 100 -d 300ms --warmup 0s --drain 0s");
     assert!(run.outcome().totals.expected >= 200 && run.outcome().totals.received == 0, "{}", run.out);
     is_all_invalid(&run);
     assert_eq!((run.code, run.scalar("rate")), (3, 0.0), "{}", run.out);
@@ -117,8 +102,7 @@ fn publications_none_of_which_arrives_prove_nothing() {
 fn messages_without_anybody_to_send_them_are_due_and_lost() {
     let server = Crooked::start(Habits { refuses: "/pub", ..Habits::default() });
     let url = server.url();
-    let base = ["fanout", &url, "--adapter", "raw", "-c", "3", "-R", "100", "-d", "1h", "--force"];
-    let run = load(&base);
+    let run = load_raw("fanout", &url, "-c 3 -R 100 -d 1h --force");
     is_all_invalid(&run);
     assert!(run.out.contains("none of the 1 connections of `publishers` could be opened"), "{}", run.out);
     assert_eq!(run.code, 1, "{}", run.out);
@@ -129,7 +113,7 @@ fn messages_without_anybody_to_send_them_are_due_and_lost() {
 fn a_rate_that_was_sent_and_not_answered_in_time_was_not_reached() {
     let server = Crooked::start(Habits { pace: Duration::from_millis(4), ..Habits::default() });
     let url = server.url();
-    let run = load(&["echo", &url, "--adapter", "raw", "-c", "1", "-R", "500", "-d", "1s", "--warmup", "0s"]);
+    let run = load_raw("echo", &url, "-c 1 -R 500 -d 1s --warmup 0s");
     assert_eq!(run.outcome().totals.lost, 0, "{}", run.out);
     assert!(run.scalar("rate") < 0.7, "{}", run.out);
     for verdict in &run.outcome().verdicts[..2] {

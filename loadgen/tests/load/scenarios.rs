@@ -1,8 +1,7 @@
 //! Every scenario against Tidings: what must arrive arrives, and each says what it is for.
 
-use crate::support::{Process, Run, command, file, load, tidings};
+use crate::support::{Process, Run, file, load, tidings};
 use tidings_loadgen::measure::environment::descriptors;
-use tidings_loadgen::outcome::Outcome;
 
 /// A short run that must account for everything.
 fn exact(arguments: &[&str]) -> Run {
@@ -125,35 +124,6 @@ fn a_soak_watches_the_server_and_reads_its_metrics() {
     assert!((published - 350.0).abs() <= 10.0, "{:?}", run.outcome().metrics);
     let window = run.outcome().series.iter().find(|window| window.at >= 1.0).expect("a second");
     assert!(window.server.is_some_and(|server| server.rss > 1 << 20));
-}
-
-#[test]
-fn metrics_that_are_refused_are_a_note_that_says_what_opens_them() {
-    let server = Process::start();
-    let (url, metrics) = (server.url(), format!("http://{}/metrics", server.address));
-    let key = crate::support::runtime().join(format!("tidings/operator-{}", server.address.port()));
-    let key = key.to_string_lossy().into_owned();
-    let base =
-        ["echo", &url, "-c", "1", "-R", "20", "-d", "300ms", "--warmup", "0s", "--force", "--metrics-url", &metrics];
-    let run = |more: &[&str], folder: &std::path::Path| {
-        let json = file("metrics.json");
-        let done = command(&[&base[..], more].concat()).arg("-o").arg(&json).env("XDG_RUNTIME_DIR", folder).output();
-        assert_eq!(done.expect("it runs").status.code(), Some(0));
-        let text = std::fs::read_to_string(&json).expect("a result");
-        std::fs::remove_file(&json).expect("it was there");
-        serde_json::from_str::<Outcome>(&text).expect("a result")
-    };
-    let nowhere = std::path::Path::new("/nowhere");
-    let refused = run(&[], nowhere);
-    let notes = refused.notes.join("\n");
-    assert!(
-        notes.contains("the server answered 401: operator_needed") && notes.contains("--operator-key-file"),
-        "{notes}"
-    );
-    assert_eq!((refused.metrics.len(), notes.matches("--metrics-url").count()), (0, 1), "{notes}");
-    for outcome in [run(&["--operator-key-file", &key], nowhere), run(&[], &crate::support::runtime())] {
-        assert!(!outcome.metrics.is_empty() && outcome.notes.is_empty(), "{:?}", outcome.notes);
-    }
 }
 
 #[test]

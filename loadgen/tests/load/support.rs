@@ -43,11 +43,14 @@ pub(crate) fn runtime() -> PathBuf {
     folder
 }
 
+/// The variable that holds an operator's key.
+pub(crate) const OPERATOR_KEY: &str = "TIDINGS_OPERATOR_KEY";
+
 /// The program with these arguments.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings-loadgen"));
     command.args(arguments).stdin(Stdio::null());
-    command.env("XDG_RUNTIME_DIR", runtime()).env_remove("TIDINGS_OPERATOR_KEY");
+    command.env("XDG_RUNTIME_DIR", runtime()).env_remove(OPERATOR_KEY);
     command
 }
 
@@ -65,6 +68,11 @@ pub(crate) fn load(arguments: &[&str]) -> Run {
     let _ = std::fs::remove_file(&json);
     let words = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Run { code: output.status.code().unwrap_or(-1), out: words(output.stdout), error: words(output.stderr), outcome }
+}
+
+/// Runs a verb against a server without a dialect, with options as a user types them, between spaces.
+pub(crate) fn load_raw(verb: &str, url: &str, options: &str) -> Run {
+    load(&[verb, url, "--adapter", "raw"].into_iter().chain(options.split_whitespace()).collect::<Vec<_>>())
 }
 
 /// Tidings in this process, on a free port.
