@@ -157,7 +157,7 @@ pub struct RunArgs {
     pub jitter: String,
     /// Malformed handshakes and frames per second (hostile).
     #[arg(long, default_value = "1k", help_heading = "Connections")]
-    pub mischief_rate: String,
+    pub attack_rate: String,
     /// Addresses to come from: 10.0.0.0/24, or a list. On loopback many are used by themselves.
     #[arg(long, value_name = "CIDR", help_heading = "Connections")]
     pub source_ip: Vec<String>,

@@ -1,6 +1,6 @@
 //! Centrifugo's bidirectional protocol, version 2, in JSON (centrifugal.dev, "client protocol").
 
-use super::{Adapter, HttpRequest, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Kind, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 use serde_json::{Value, json};
 
 /// Speaks to Centrifugo.
@@ -19,7 +19,7 @@ const CONNECT_ID: u32 = 1;
 const FIRST_PUBLICATION_ID: u32 = 1 << 20;
 
 impl Adapter for Centrifugo {
-    fn opening(&self, _who: &Who<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
         Opening {
             transport: Transport::WebSocket,
             path: self.path.clone(),
@@ -28,28 +28,29 @@ impl Adapter for Centrifugo {
         }
     }
 
-    fn opened(&self, who: &Who<'_>, memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(News<'_>)) {
+    fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {
         (memory.joined, memory.next_id) = (0, FIRST_PUBLICATION_ID);
-        let connect = who.token.map_or(json!({}), |token| json!({ "token": token }));
+        let connect = peer.token.map_or(json!({}), |token| json!({ "token": token }));
         send(out, &json!({ "id": CONNECT_ID, "connect": connect }));
     }
 
     fn read(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
         out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
         for line in message.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             if line == b"{}" {
                 out.send(Kind::Text, b"{}");
             } else if line.starts_with(b"{\"push\":") {
-                self.push(who, memory, line, news)?;
+                self.push(peer, memory, line, emit)?;
             } else {
-                let reply = serde_json::from_slice(line).map_err(|error| Nonsense(format!("no reply: {error}")))?;
-                self.reply(who, memory, &reply, out, news);
+                let reply =
+                    serde_json::from_slice(line).map_err(|error| ProtocolError(format!("no reply: {error}")))?;
+                self.reply(peer, memory, &reply, out, emit);
             }
         }
         Ok(())
@@ -87,21 +88,25 @@ impl Adapter for Centrifugo {
 impl Centrifugo {
     fn reply(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         memory: &mut Memory,
         reply: &Value,
         out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
+        emit: &mut dyn FnMut(Event<'_>),
     ) {
         let id = reply["id"].as_u64().unwrap_or(0);
         if let Some(error) = reply.get("error") {
-            return news(News::Refused(format!("{} {}", error["code"], error["message"].as_str().unwrap_or_default())));
+            return emit(Event::Refused(format!(
+                "{} {}",
+                error["code"],
+                error["message"].as_str().unwrap_or_default()
+            )));
         }
         if id == u64::from(CONNECT_ID) {
-            return self.subscribe(who, memory, out, news);
+            return self.subscribe(peer, memory, out, emit);
         }
         if id >= u64::from(FIRST_PUBLICATION_ID) {
-            return news(News::Ack);
+            return emit(Event::Ack);
         }
         let result = &reply["subscribe"];
         let missed = result["publications"].as_array().map_or(&[][..], Vec::as_slice);
@@ -111,22 +116,22 @@ impl Centrifugo {
             keep(memory, place, epoch, offset);
         }
         if result["was_recovering"] == true {
-            news(News::Resumed { complete: result["recovered"] == true });
+            emit(Event::Resumed { complete: result["recovered"] == true });
         }
         for publication in missed {
-            news(News::Message(publication.to_string().as_bytes()));
+            emit(Event::Message(publication.to_string().as_bytes()));
         }
         memory.joined += 1;
-        if memory.joined == who.channel_count() {
-            news(News::Ready);
+        if memory.joined == peer.channel_count() {
+            emit(Event::Ready);
         }
     }
 
-    fn subscribe(&self, who: &Who<'_>, memory: &Memory, out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
-        if who.channel_count() == 0 {
-            return news(News::Ready);
+    fn subscribe(&self, peer: &Peer<'_>, memory: &Memory, out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+        if peer.channel_count() == 0 {
+            return emit(Event::Ready);
         }
-        for (place, channel) in who.channels().enumerate() {
+        for (place, channel) in peer.channels().enumerate() {
             let mut request = json!({ "channel": channel });
             let position = memory
                 .positions
@@ -144,25 +149,25 @@ impl Centrifugo {
 
     fn push(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         memory: &mut Memory,
         line: &[u8],
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
         if !self.resume && is_publication(line) {
-            news(News::Message(line));
+            emit(Event::Message(line));
             return Ok(());
         }
-        let push: Value = serde_json::from_slice(line).map_err(|error| Nonsense(format!("no push: {error}")))?;
+        let push: Value = serde_json::from_slice(line).map_err(|error| ProtocolError(format!("no push: {error}")))?;
         let push = &push["push"];
         if let Some(publication) = push.get("pub") {
             if self.resume {
-                advance(who, memory, push["channel"].as_str(), publication["offset"].as_u64());
+                advance(peer, memory, push["channel"].as_str(), publication["offset"].as_u64());
             }
-            news(News::Message(line));
+            emit(Event::Message(line));
         } else if let Some(end) = push.get("unsubscribe") {
             let reason = end["reason"].as_str().unwrap_or_default();
-            news(News::Refused(format!("unsubscribed: {} {reason}", end["code"])));
+            emit(Event::Refused(format!("unsubscribed: {} {reason}", end["code"])));
         }
         Ok(())
     }
@@ -176,9 +181,9 @@ fn is_publication(line: &[u8]) -> bool {
 }
 
 /// Notes the offset of a publication, so that a resumed subscription goes on behind it.
-fn advance(who: &Who<'_>, memory: &mut Memory, channel: Option<&str>, offset: Option<u64>) {
+fn advance(peer: &Peer<'_>, memory: &mut Memory, channel: Option<&str>, offset: Option<u64>) {
     let (Some(channel), Some(offset)) = (channel, offset) else { return };
-    let Some(place) = who.channels().position(|name| name == channel) else { return };
+    let Some(place) = peer.channels().position(|name| name == channel) else { return };
     let Some(position) = memory.positions.as_ref().and_then(|positions| positions.get(place)) else { return };
     let Some((epoch, _)) = position.rsplit_once(':') else { return };
     let epoch = epoch.to_owned();
@@ -202,7 +207,7 @@ fn keep(memory: &mut Memory, place: usize, epoch: &str, offset: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Memory, Naming, News, Who};
+    use super::super::{Adapter, Event, Job, Memory, Naming, Peer};
     use super::Centrifugo;
 
     /// Exchanges as the protocol's documents show them: no registry here has the server.
@@ -210,9 +215,9 @@ mod tests {
     fn a_session_is_followed_and_resumed() {
         let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: Some("jwt") };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: Some("jwt") };
         let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
-        adapter.opened(&who, &mut memory, &mut out, &mut |_| panic!("not yet"));
+        adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not yet"));
         for message in [
             "{\"id\":1,\"connect\":{\"client\":\"u\",\"version\":\"6\",\"ping\":25,\"pong\":true}}",
             "{\"id\":2,\"subscribe\":{\"recoverable\":true,\"epoch\":\"ab\",\"offset\":5,\"positioned\":true}}\n{}",
@@ -220,7 +225,7 @@ mod tests {
             "{\"id\":1048576,\"publish\":{}}\n{\"id\":1048577,\"error\":{\"code\":103,\"message\":\"permission denied\"}}",
         ] {
             adapter
-                .read(&who, &mut memory, message.as_bytes(), &mut out, &mut |news| heard.push(format!("{news:?}")))
+                .read(&peer, &mut memory, message.as_bytes(), &mut out, &mut |event| heard.push(format!("{event:?}")))
                 .expect("sense");
         }
         assert_eq!(
@@ -233,18 +238,20 @@ mod tests {
             ["{\"connect\":{\"token\":\"jwt\"},\"id\":1}", "{\"id\":2,\"subscribe\":{\"channel\":\"c0\"}}", "{}"]
         );
         let (mut again, mut heard) = (Vec::new(), Vec::new());
-        adapter.read(&who, &mut memory, b"{\"id\":1,\"connect\":{}}", &mut again, &mut |_| {}).expect("sense");
+        adapter.read(&peer, &mut memory, b"{\"id\":1,\"connect\":{}}", &mut again, &mut |_| {}).expect("sense");
         assert!(
             String::from_utf8_lossy(&again[0].1).contains("\"epoch\":\"ab\",\"offset\":6,\"recover\":true"),
             "{again:?}"
         );
         let reply = b"{\"id\":2,\"subscribe\":{\"epoch\":\"ab\",\"offset\":6,\"was_recovering\":true,\"recovered\":true,\"publications\":[{\"data\":1,\"offset\":7}]}}";
-        adapter.read(&who, &mut memory, reply, &mut again, &mut |news| heard.push(format!("{news:?}"))).expect("sense");
+        adapter
+            .read(&peer, &mut memory, reply, &mut again, &mut |event| heard.push(format!("{event:?}")))
+            .expect("sense");
         assert!(heard[0].contains("complete: true") && heard[1].starts_with("Message"), "{heard:?}");
     }
 
-    fn subscriber(naming: &Naming) -> Who<'_> {
-        Who { number: 0, job: Job::Subscribe, naming, token: None }
+    fn subscriber(naming: &Naming) -> Peer<'_> {
+        Peer { number: 0, job: Job::Subscribe, naming, token: None }
     }
 
     /// A reply that recovers tells the offset that was asked for, and the publications behind it.
@@ -252,11 +259,11 @@ mod tests {
     fn what_was_recovered_is_not_asked_for_again() {
         let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let (who, mut memory, mut out) = (subscriber(&naming), Memory::default(), Vec::new());
+        let (peer, mut memory, mut out) = (subscriber(&naming), Memory::default(), Vec::new());
         memory.positions = Some(Box::new(vec!["ab:6".to_owned()]));
         let reply = br#"{"id":2,"subscribe":{"epoch":"ab","offset":6,"was_recovering":true,"recovered":true,"publications":[{"data":1,"offset":7},{"data":2,"offset":8}]}}"#;
-        adapter.read(&who, &mut memory, reply, &mut out, &mut |_| {}).expect("sense");
-        adapter.read(&who, &mut memory, br#"{"id":1,"connect":{}}"#, &mut out, &mut |_| {}).expect("sense");
+        adapter.read(&peer, &mut memory, reply, &mut out, &mut |_| {}).expect("sense");
+        adapter.read(&peer, &mut memory, br#"{"id":1,"connect":{}}"#, &mut out, &mut |_| {}).expect("sense");
         let sent = String::from_utf8_lossy(&out[0].1);
         assert!(sent.contains(r#""offset":8"#), "{sent}");
     }
@@ -265,16 +272,16 @@ mod tests {
     fn only_publications_are_messages_and_a_subscription_that_ends_is_told() {
         let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: false };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let (who, mut memory, mut heard) = (subscriber(&naming), Memory::default(), Vec::new());
+        let (peer, mut memory, mut heard) = (subscriber(&naming), Memory::default(), Vec::new());
         for push in [
             r#"{"push":{"channel":"c0","join":{"info":{"user":"u","client":"x"}}}}"#,
             r#"{"push":{"channel":"c0","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#,
             r#"{"push":{"channel":"c0","pub":{"data":{"t":1}}}}"#,
             r#"{"push":{"pub":{"data":{"t":2}},"channel":"c0"}}"#,
         ] {
-            let read = adapter.read(&who, &mut memory, push.as_bytes(), &mut Vec::new(), &mut |news| {
-                heard.push(match news {
-                    News::Message(_) => "Message".to_owned(),
+            let read = adapter.read(&peer, &mut memory, push.as_bytes(), &mut Vec::new(), &mut |event| {
+                heard.push(match event {
+                    Event::Message(_) => "Message".to_owned(),
                     other => format!("{other:?}"),
                 });
             });

@@ -1,4 +1,4 @@
-//! Dialects: how each kind of server is spoken to. An adapter is pure: messages in, messages and news out.
+//! Dialects: how each kind of server is spoken to. An adapter is pure: messages in, messages and events out.
 //!
 //! The engine owns sockets, frames, HTTP and time; an adapter says which request opens a connection, what is sent when it
 //! is open, how a publication is worded, and what a message that came means. What it must remember of a connection is a
@@ -66,7 +66,7 @@ impl Naming {
 
 /// One connection, as an adapter sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Who<'a> {
+pub struct Peer<'a> {
     /// Its number among those of its job in the whole run, over all threads and processes.
     pub number: u64,
     /// What it is for.
@@ -77,7 +77,7 @@ pub struct Who<'a> {
     pub token: Option<&'a str>,
 }
 
-impl Who<'_> {
+impl Peer<'_> {
     /// The names of the channels it reads: none unless it is a subscriber.
     pub fn channels(&self) -> impl Iterator<Item = String> {
         let count = if self.job == Job::Subscribe { usize::MAX } else { 0 };
@@ -102,7 +102,7 @@ pub struct Memory {
     pub next_id: u32,
     /// The part of a message of the dialect that has come so far, where they do not end with WebSocket messages.
     pub rest: Option<Box<Vec<u8>>>,
-    /// Where each channel was, in the order of [`Who::channels`], to go on from after a reconnect.
+    /// Where each channel was, in the order of [`Peer::channels`], to go on from after a reconnect.
     pub positions: Option<Box<Vec<String>>>,
 }
 
@@ -191,7 +191,7 @@ impl Payload<'_> {
 
 /// What a message meant.
 #[derive(Debug, PartialEq, Eq)]
-pub enum News<'a> {
+pub enum Event<'a> {
     /// The connection is of use from now on: greeted, and all its subscriptions confirmed. Said once.
     Ready,
     /// Something published, or an echo: text in which a stamp may stand.
@@ -210,17 +210,17 @@ pub enum News<'a> {
 /// A message that an adapter could not make sense of: the connection is closed and the text counted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Nonsense(pub String);
+pub struct ProtocolError(pub String);
 
 /// A dialect. One value serves all connections of a thread.
 pub trait Adapter: std::fmt::Debug + Send + Sync {
     /// How a connection is opened. `memory` is that of an earlier life of the connection when it reconnects and may
     /// resume, and otherwise new.
-    fn opening(&self, who: &Who<'_>, memory: &Memory) -> Opening;
+    fn opening(&self, peer: &Peer<'_>, memory: &Memory) -> Opening;
 
-    /// The WebSocket, or the event stream, is open: sends what comes first. Says [`News::Ready`] when nothing else is
+    /// The WebSocket, or the event stream, is open: sends what comes first. Says [`Event::Ready`] when nothing else is
     /// needed.
-    fn opened(&self, who: &Who<'_>, memory: &mut Memory, out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>));
+    fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>));
 
     /// A message, or a block of an event stream, has come.
     ///
@@ -228,14 +228,14 @@ pub trait Adapter: std::fmt::Debug + Send + Sync {
     /// When it breaks the dialect.
     fn read(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
         out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense>;
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError>;
 
-    /// Sends `payload` so that it comes back as [`News::Message`]. The default sends it as it is.
+    /// Sends `payload` so that it comes back as [`Event::Message`]. The default sends it as it is.
     fn echo(&self, _memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
         out.send(Kind::Text, payload);
     }
@@ -246,7 +246,7 @@ pub trait Adapter: std::fmt::Debug + Send + Sync {
     /// Publishes over HTTP; `None` where the dialect has no such thing.
     fn http_publish(&self, channel: &str, payload: Payload<'_>) -> Option<HttpRequest>;
 
-    /// Whether every publication over the socket is answered by [`News::Ack`] or [`News::Refused`].
+    /// Whether every publication over the socket is answered by [`Event::Ack`] or [`Event::Refused`].
     fn acknowledges(&self) -> bool {
         false
     }

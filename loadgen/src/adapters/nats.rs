@@ -1,7 +1,7 @@
 //! NATS over WebSocket: the text protocol of its clients (docs.nats.io, "client protocol"), in binary messages that need
 //! not end where its own do.
 
-use super::{Adapter, HttpRequest, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Kind, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 
 /// Speaks NATS; a channel is a subject.
 #[derive(Debug, Clone)]
@@ -14,13 +14,13 @@ const CONNECT: &str =
     "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"tidings-loadgen\",\"version\":\"1\",\"protocol\":1}\r\n";
 
 impl Adapter for Nats {
-    fn opening(&self, _who: &Who<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
         Opening { transport: Transport::WebSocket, path: "/".to_owned(), headers: Vec::new(), subprotocol: None }
     }
 
-    fn opened(&self, who: &Who<'_>, _memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(News<'_>)) {
+    fn opened(&self, peer: &Peer<'_>, _memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {
         let mut text = CONNECT.to_owned();
-        for (id, channel) in who.channels().enumerate() {
+        for (id, channel) in peer.channels().enumerate() {
             text.push_str(&format!("SUB {channel} {}\r\n", id + 1));
         }
         // Its answer says that everything before it was done.
@@ -30,24 +30,24 @@ impl Adapter for Nats {
 
     fn read(
         &self,
-        _who: &Who<'_>,
+        _who: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
         out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
         let Some(mut rest) = memory.rest.take() else {
-            let used = operations(memory, message, out, news)?;
+            let used = operations(memory, message, out, emit)?;
             if used < message.len() {
                 memory.rest = Some(Box::new(message[used..].to_vec()));
             }
             return Ok(());
         };
         rest.extend_from_slice(message);
-        let used = operations(memory, &rest, out, news)?;
+        let used = operations(memory, &rest, out, emit)?;
         rest.drain(..used);
         if rest.len() > 2 * MOST {
-            return Err(Nonsense("an operation of NATS that does not end".to_owned()));
+            return Err(ProtocolError("an operation of NATS that does not end".to_owned()));
         }
         memory.rest = (!rest.is_empty()).then_some(rest);
         Ok(())
@@ -69,8 +69,8 @@ fn operations(
     memory: &mut Memory,
     input: &[u8],
     out: &mut dyn Outlet,
-    news: &mut dyn FnMut(News<'_>),
-) -> Result<usize, Nonsense> {
+    emit: &mut dyn FnMut(Event<'_>),
+) -> Result<usize, ProtocolError> {
     let mut at = 0;
     while let Some(end) = input[at..].iter().position(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(input[at..at + end].trim_ascii_end());
@@ -80,20 +80,20 @@ fn operations(
             "MSG" => {
                 let size =
                     line.rsplit(' ').next().and_then(|size| size.parse::<usize>().ok()).filter(|size| *size <= MOST);
-                let size = size.ok_or_else(|| Nonsense(format!("a message of NATS without a size: {line}")))?;
+                let size = size.ok_or_else(|| ProtocolError(format!("a message of NATS without a size: {line}")))?;
                 let Some(payload) = input.get(behind..behind + size + 2) else { return Ok(at) };
-                news(News::Message(&payload[..size]));
+                emit(Event::Message(&payload[..size]));
                 at = behind + size + 2;
                 continue;
             }
             "PING" => out.send(Kind::Binary, b"PONG\r\n"),
             "PONG" if memory.stage == 0 => {
                 memory.stage = 1;
-                news(News::Ready);
+                emit(Event::Ready);
             }
             "PONG" | "INFO" | "+OK" => {}
-            "-ERR" => news(News::Refused(line.trim_start_matches("-ERR").trim().to_owned())),
-            _ => return Err(Nonsense(format!("an operation that NATS does not have: {line}"))),
+            "-ERR" => emit(Event::Refused(line.trim_start_matches("-ERR").trim().to_owned())),
+            _ => return Err(ProtocolError(format!("an operation that NATS does not have: {line}"))),
         }
         at = behind;
     }
@@ -102,7 +102,7 @@ fn operations(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Memory, Naming, News, Who};
+    use super::super::{Adapter, Event, Job, Memory, Naming, Peer};
     use super::Nats;
 
     /// As nats-server 2.9.10 sends it, cut everywhere.
@@ -110,13 +110,13 @@ mod tests {
     fn operations_are_understood_wherever_they_are_cut() {
         let session = b"INFO {\"server_id\":\"X\",\"max_payload\":1048576}\r\nPONG\r\nPING\r\nMSG c0 1 5\r\nhello\r\nMSG c1 2 reply 3\r\na\nb\r\n-ERR 'Slow Consumer'\r\n";
         let naming = Naming { prefix: "c".into(), channels: 2, per_connection: 2 };
-        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
         for cut in 1..session.len() {
             let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
             for piece in session.chunks(cut) {
-                let read = Nats.read(&who, &mut memory, piece, &mut out, &mut |news| {
-                    heard.push(match news {
-                        News::Message(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                let read = Nats.read(&peer, &mut memory, piece, &mut out, &mut |event| {
+                    heard.push(match event {
+                        Event::Message(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                         other => format!("{other:?}"),
                     });
                 });
@@ -125,6 +125,6 @@ mod tests {
             assert_eq!(heard, ["Ready", "hello", "a\nb", "Refused(\"'Slow Consumer'\")"], "cut at {cut}");
             assert_eq!((out.len(), memory.rest), (1, None), "its ping is answered");
         }
-        assert!(Nats.read(&who, &mut Memory::default(), b"WHAT\r\n", &mut Vec::new(), &mut |_| {}).is_err());
+        assert!(Nats.read(&peer, &mut Memory::default(), b"WHAT\r\n", &mut Vec::new(), &mut |_| {}).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! nchan, the push module of nginx: a location to subscribe at and one to publish at, a channel in each path.
 
-use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Job, Kind, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 use crate::percent;
 
 /// Speaks to nchan over WebSocket, and publishes over HTTP, too.
@@ -13,32 +13,32 @@ pub struct Nchan {
 }
 
 impl Adapter for Nchan {
-    fn opening(&self, who: &Who<'_>, _memory: &Memory) -> Opening {
-        let path = match who.job {
+    fn opening(&self, peer: &Peer<'_>, _memory: &Memory) -> Opening {
+        let path = match peer.job {
             // A publisher's socket belongs to one channel: that of its number.
-            Job::Publish => self.publish_path.replace("{channel}", &percent::segment(&own_channel(who))),
-            _ => self.subscribe_path.replace("{channel}", &percent::segment(&own_channel(who))),
+            Job::Publish => self.publish_path.replace("{channel}", &percent::segment(&own_channel(peer))),
+            _ => self.subscribe_path.replace("{channel}", &percent::segment(&own_channel(peer))),
         };
         Opening { transport: Transport::WebSocket, path, headers: Vec::new(), subprotocol: None }
     }
 
-    fn opened(&self, _who: &Who<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
-        news(News::Ready);
+    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+        emit(Event::Ready);
     }
 
     fn read(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         _memory: &mut Memory,
         message: &[u8],
         _out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
         // A publisher is told how many messages the channel keeps: that is the acknowledgement.
-        news(match who.job {
-            Job::Publish if message.starts_with(b"queued messages:") => News::Ack,
-            Job::Publish => News::Refused(String::from_utf8_lossy(message).into_owned()),
-            _ => News::Message(message),
+        emit(match peer.job {
+            Job::Publish if message.starts_with(b"queued messages:") => Event::Ack,
+            Job::Publish => Event::Refused(String::from_utf8_lossy(message).into_owned()),
+            _ => Event::Message(message),
         });
         Ok(())
     }
@@ -62,13 +62,13 @@ impl Adapter for Nchan {
     }
 }
 
-fn own_channel(who: &Who<'_>) -> String {
-    who.naming.name(u32::try_from(who.number % u64::from(who.naming.channels.max(1))).unwrap_or(0))
+fn own_channel(peer: &Peer<'_>) -> String {
+    peer.naming.name(u32::try_from(peer.number % u64::from(peer.naming.channels.max(1))).unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Memory, Naming, News, Who};
+    use super::super::{Adapter, Event, Job, Memory, Naming, Peer};
     use super::Nchan;
 
     /// As nchan 1.3.6 sends it.
@@ -78,10 +78,10 @@ mod tests {
         let naming = Naming { prefix: "c".into(), channels: 4, per_connection: 1 };
         let text = b"queued messages: 1\r\nlast requested: 0 sec. ago\r\nactive subscribers: 3\r\nlast message id: 1763900000:0\r\n";
         for (job, path) in [(Job::Publish, "/pub/c2"), (Job::Subscribe, "/sub/c2")] {
-            let who = Who { number: 6, job, naming: &naming, token: None };
-            assert_eq!(adapter.opening(&who, &Memory::default()).path, path);
-            let read = adapter.read(&who, &mut Memory::default(), text, &mut Vec::new(), &mut |news| {
-                assert_eq!(matches!(news, News::Ack), job == Job::Publish);
+            let peer = Peer { number: 6, job, naming: &naming, token: None };
+            assert_eq!(adapter.opening(&peer, &Memory::default()).path, path);
+            let read = adapter.read(&peer, &mut Memory::default(), text, &mut Vec::new(), &mut |event| {
+                assert_eq!(matches!(event, Event::Ack), job == Job::Publish);
             });
             assert_eq!(read, Ok(()));
         }

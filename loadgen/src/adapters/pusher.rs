@@ -1,6 +1,6 @@
 //! Pusher Channels, protocol 7: Sockudo, Soketi, Reverb, Pylon and Pusher itself.
 
-use super::{Adapter, HttpRequest, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Kind, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
@@ -24,42 +24,42 @@ pub struct Pusher {
 const EVENT: &str = "client-tick";
 
 impl Adapter for Pusher {
-    fn opening(&self, _who: &Who<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
         let path = format!("/app/{}?protocol=7&client=tidings-loadgen&version=1.0&flash=false", self.key);
         Opening { transport: Transport::WebSocket, path, headers: Vec::new(), subprotocol: None }
     }
 
     /// The server speaks first.
-    fn opened(&self, _who: &Who<'_>, memory: &mut Memory, _out: &mut dyn Outlet, _news: &mut dyn FnMut(News<'_>)) {
+    fn opened(&self, _who: &Peer<'_>, memory: &mut Memory, _out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {
         memory.joined = 0;
     }
 
     fn read(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
         out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
-        let text = std::str::from_utf8(message).map_err(|_| Nonsense("an event that is not UTF-8".to_owned()))?;
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
+        let text = std::str::from_utf8(message).map_err(|_| ProtocolError("an event that is not UTF-8".to_owned()))?;
         if !text.contains("\"pusher") {
-            news(News::Message(message));
+            emit(Event::Message(message));
             return Ok(());
         }
-        let event: Value = serde_json::from_str(text).map_err(|error| Nonsense(format!("no event: {error}")))?;
+        let event: Value = serde_json::from_str(text).map_err(|error| ProtocolError(format!("no event: {error}")))?;
         match event["event"].as_str().unwrap_or_default() {
-            "pusher:connection_established" => self.established(who, &event, out, news),
+            "pusher:connection_established" => self.established(peer, &event, out, emit),
             "pusher_internal:subscription_succeeded" => {
                 memory.joined += 1;
-                if memory.joined == self.rooms(who).len() as u32 {
-                    news(News::Ready);
+                if memory.joined == self.rooms(peer).len() as u32 {
+                    emit(Event::Ready);
                 }
             }
             "pusher:ping" => out.send(Kind::Text, b"{\"event\":\"pusher:pong\",\"data\":{}}"),
-            "pusher:error" | "pusher:subscription_error" => news(News::Refused(event["data"].to_string())),
+            "pusher:error" | "pusher:subscription_error" => emit(Event::Refused(event["data"].to_string())),
             name if name.starts_with("pusher") => {}
-            _ => news(News::Message(message)),
+            _ => emit(Event::Message(message)),
         }
         Ok(())
     }
@@ -85,12 +85,12 @@ impl Adapter for Pusher {
 }
 
 impl Pusher {
-    fn established(&self, who: &Who<'_>, event: &Value, out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
+    fn established(&self, peer: &Peer<'_>, event: &Value, out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
         let data: Value = event["data"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
         let socket = data["socket_id"].as_str().unwrap_or_default();
-        let rooms = self.rooms(who);
+        let rooms = self.rooms(peer);
         if rooms.is_empty() {
-            return news(News::Ready);
+            return emit(Event::Ready);
         }
         for channel in rooms {
             let mut data = json!({ "channel": channel });
@@ -102,12 +102,12 @@ impl Pusher {
     }
 
     /// The channels that a connection joins: a reader its own, and a publisher all where it may send events itself.
-    fn rooms(&self, who: &Who<'_>) -> Vec<String> {
-        match who.job {
-            super::Job::Publish if who.naming.prefix.starts_with("private-") => {
-                (0..who.naming.channels).map(|channel| who.naming.name(channel)).collect()
+    fn rooms(&self, peer: &Peer<'_>) -> Vec<String> {
+        match peer.job {
+            super::Job::Publish if peer.naming.prefix.starts_with("private-") => {
+                (0..peer.naming.channels).map(|channel| peer.naming.name(channel)).collect()
             }
-            _ => who.channels().collect(),
+            _ => peer.channels().collect(),
         }
     }
 
@@ -128,7 +128,7 @@ impl Pusher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Memory, Naming, Who};
+    use super::super::{Adapter, Job, Memory, Naming, Peer};
     use super::Pusher;
 
     fn pusher() -> Pusher {
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_session_is_followed() {
         let (adapter, naming) = (pusher(), Naming { prefix: "private-c".into(), channels: 1, per_connection: 1 });
-        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
         let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
         for message in [
             r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"123.456\",\"activity_timeout\":120}"}"#,
@@ -170,7 +170,7 @@ mod tests {
             r#"{"event":"pusher:error","data":{"code":4301,"message":"rate"}}"#,
         ] {
             adapter
-                .read(&who, &mut memory, message.as_bytes(), &mut out, &mut |news| heard.push(format!("{news:?}")))
+                .read(&peer, &mut memory, message.as_bytes(), &mut out, &mut |event| heard.push(format!("{event:?}")))
                 .expect("sense");
         }
         assert!(heard[0] == "Ready" && heard[1].starts_with("Message") && heard[2].contains("4301"), "{heard:?}");

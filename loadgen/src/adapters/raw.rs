@@ -1,7 +1,7 @@
 //! A bare WebSocket server: what is sent to its echo path comes back; what is sent to its publishing path comes to all
 //! who are connected to its subscribing path.
 
-use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Job, Kind, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 
 /// Speaks nothing on top of WebSocket.
 #[derive(Debug, Clone)]
@@ -15,8 +15,8 @@ pub struct Raw {
 }
 
 impl Adapter for Raw {
-    fn opening(&self, who: &Who<'_>, _memory: &Memory) -> Opening {
-        let path = match who.job {
+    fn opening(&self, peer: &Peer<'_>, _memory: &Memory) -> Opening {
+        let path = match peer.job {
             Job::Echo | Job::Idle => &self.echo_path,
             Job::Subscribe => &self.subscribe_path,
             Job::Publish => &self.publish_path,
@@ -24,19 +24,19 @@ impl Adapter for Raw {
         Opening { transport: Transport::WebSocket, path: path.clone(), headers: Vec::new(), subprotocol: None }
     }
 
-    fn opened(&self, _who: &Who<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
-        news(News::Ready);
+    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+        emit(Event::Ready);
     }
 
     fn read(
         &self,
-        _who: &Who<'_>,
+        _who: &Peer<'_>,
         _memory: &mut Memory,
         message: &[u8],
         _out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
-        news(News::Message(message));
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
+        emit(Event::Message(message));
         Ok(())
     }
 

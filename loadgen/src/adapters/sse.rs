@@ -1,6 +1,6 @@
 //! Event streams (HTML standard, "server-sent events") with publishers over HTTP: Tidings' own, Mercure-like and others.
 
-use super::{Adapter, HttpRequest, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 use crate::percent;
 use crate::reason::worded;
 
@@ -16,29 +16,29 @@ pub struct Sse {
 }
 
 impl Adapter for Sse {
-    fn opening(&self, who: &Who<'_>, memory: &Memory) -> Opening {
-        let channel = who.naming.of(who.number).next().map_or_else(String::new, |channel| who.naming.name(channel));
+    fn opening(&self, peer: &Peer<'_>, memory: &Memory) -> Opening {
+        let channel = peer.naming.of(peer.number).next().map_or_else(String::new, |channel| peer.naming.name(channel));
         let mut headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
-        headers.extend(who.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))));
+        headers.extend(peer.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))));
         let last = memory.positions.as_ref().filter(|_| self.resume).and_then(|positions| positions.first());
         headers.extend(last.map(|id| ("Last-Event-ID".to_owned(), id.clone())));
         let path = self.subscribe_path.replace("{channel}", &percent::segment(&channel));
         Opening { transport: Transport::EventStream, path, headers, subprotocol: None }
     }
 
-    fn opened(&self, _who: &Who<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
-        news(News::Ready);
+    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+        emit(Event::Ready);
     }
 
     fn read(
         &self,
-        _who: &Who<'_>,
+        _who: &Peer<'_>,
         memory: &mut Memory,
         block: &[u8],
         _out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
-        let text = std::str::from_utf8(block).map_err(|_| Nonsense("an event that is not UTF-8".to_owned()))?;
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
+        let text = std::str::from_utf8(block).map_err(|_| ProtocolError("an event that is not UTF-8".to_owned()))?;
         let field =
             |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start);
         if let (true, Some(id)) = (self.resume, field("id")) {
@@ -47,15 +47,15 @@ impl Adapter for Sse {
         match (field("event"), field("data")) {
             // Tidings' first block says where the channel is, and whether something is missing.
             (Some("position"), Some(data)) if data.contains("\"recovered\":") => {
-                news(News::Resumed { complete: data.contains("\"recovered\":true") });
+                emit(Event::Resumed { complete: data.contains("\"recovered\":true") });
             }
             // EventSource would give up for good at a status, so a refusal is an event.
             (Some("refused"), data) => {
                 let reason = worded("the server refused a stream", data.unwrap_or_default().as_bytes());
-                return Err(Nonsense(reason));
+                return Err(ProtocolError(reason));
             }
             (Some("position" | "reset"), _) | (_, None) => {}
-            (_, Some(_)) => news(News::Message(block)),
+            (_, Some(_)) => emit(Event::Message(block)),
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Adapter for Sse {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Memory, Naming, Who};
+    use super::super::{Adapter, Job, Memory, Naming, Peer};
     use super::Sse;
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
             resume: true,
         };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
         let (mut memory, mut heard) = (Memory::default(), Vec::new());
         for block in [
             "retry: 2000\nevent: position\nid: e:41\ndata: {\"epoch\":\"e\",\"offset\":41}",
@@ -105,14 +105,16 @@ mod tests {
             "event: position\nid: e:42\ndata: {\"recovered\":false}",
         ] {
             adapter
-                .read(&who, &mut memory, block.as_bytes(), &mut Vec::new(), &mut |news| heard.push(format!("{news:?}")))
+                .read(&peer, &mut memory, block.as_bytes(), &mut Vec::new(), &mut |event| {
+                    heard.push(format!("{event:?}"))
+                })
                 .expect("sense");
         }
         assert!(
             heard.len() == 2 && heard[0].starts_with("Message") && heard[1].contains("complete: false"),
             "{heard:?}"
         );
-        let headers = adapter.opening(&who, &memory).headers;
+        let headers = adapter.opening(&peer, &memory).headers;
         assert!(headers.contains(&("Last-Event-ID".to_owned(), "e:42".to_owned())), "{headers:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Tidings' own protocol, `tidings.v1`: requests and answers in JSON over one socket, `/echo`, and POST over HTTP.
 
-use super::{Adapter, HttpRequest, Job, Kind, Memory, News, Nonsense, Opening, Outlet, Payload, Transport, Who};
+use super::{Adapter, Event, HttpRequest, Job, Kind, Memory, Opening, Outlet, Payload, Peer, ProtocolError, Transport};
 use crate::percent;
 use serde::Deserialize;
 
@@ -36,23 +36,23 @@ struct Refusal {
 const FIRST_PUBLICATION_ID: u32 = 1 << 20;
 
 impl Adapter for Tidings {
-    fn opening(&self, who: &Who<'_>, _memory: &Memory) -> Opening {
-        let (path, subprotocol) = match who.job {
+    fn opening(&self, peer: &Peer<'_>, _memory: &Memory) -> Opening {
+        let (path, subprotocol) = match peer.job {
             Job::Echo => ("/echo", None),
             _ => ("/ws", Some("tidings.v1")),
         };
         let headers =
-            who.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))).into_iter().collect();
+            peer.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))).into_iter().collect();
         Opening { transport: Transport::WebSocket, path: path.to_owned(), headers, subprotocol }
     }
 
-    fn opened(&self, who: &Who<'_>, memory: &mut Memory, out: &mut dyn Outlet, news: &mut dyn FnMut(News<'_>)) {
+    fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
         memory.next_id = FIRST_PUBLICATION_ID;
         memory.joined = 0;
-        if who.channel_count() == 0 {
-            return news(News::Ready);
+        if peer.channel_count() == 0 {
+            return emit(Event::Ready);
         }
-        for (id, channel) in who.channels().enumerate() {
+        for (id, channel) in peer.channels().enumerate() {
             let since = memory.positions.as_ref().filter(|_| self.resume).and_then(|positions| positions.get(id));
             // One that was cut before its answer came has no position yet.
             let since = since.filter(|position| !position.is_empty());
@@ -65,26 +65,26 @@ impl Adapter for Tidings {
 
     fn read(
         &self,
-        who: &Who<'_>,
+        peer: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
         _out: &mut dyn Outlet,
-        news: &mut dyn FnMut(News<'_>),
-    ) -> Result<(), Nonsense> {
-        if who.job == Job::Echo {
-            news(News::Message(message));
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ProtocolError> {
+        if peer.job == Job::Echo {
+            emit(Event::Message(message));
             return Ok(());
         }
         if is_push(message) {
             if self.resume {
-                self.keep_position(who, memory, message);
+                self.keep_position(peer, memory, message);
             }
-            news(News::Message(message));
+            emit(Event::Message(message));
             return Ok(());
         }
         let answer: Answer =
-            serde_json::from_slice(message).map_err(|error| Nonsense(format!("no answer: {error}")))?;
-        self.answered(who, memory, answer, news);
+            serde_json::from_slice(message).map_err(|error| ProtocolError(format!("no answer: {error}")))?;
+        self.answered(peer, memory, answer, emit);
         Ok(())
     }
 
@@ -113,16 +113,16 @@ impl Adapter for Tidings {
 }
 
 impl Tidings {
-    fn answered(&self, who: &Who<'_>, memory: &mut Memory, answer: Answer, news: &mut dyn FnMut(News<'_>)) {
+    fn answered(&self, peer: &Peer<'_>, memory: &mut Memory, answer: Answer, emit: &mut dyn FnMut(Event<'_>)) {
         if let Some(refusal) = answer.error {
-            return news(News::Refused(format!("{}: {}", refusal.code, refusal.message)));
+            return emit(Event::Refused(format!("{}: {}", refusal.code, refusal.message)));
         }
         if answer.status != Some(200) {
             return;
         }
         match answer.id {
-            Some(id) if id >= FIRST_PUBLICATION_ID => news(News::Ack),
-            Some(id) if id < who.channel_count() => {
+            Some(id) if id >= FIRST_PUBLICATION_ID => emit(Event::Ack),
+            Some(id) if id < peer.channel_count() => {
                 if let (true, Some(epoch), Some(offset)) = (self.resume, answer.epoch, answer.offset) {
                     let positions = memory.positions.get_or_insert_default();
                     let place = id as usize;
@@ -130,14 +130,14 @@ impl Tidings {
                     positions[place] = format!("{epoch}:{offset}");
                 }
                 if let Some(complete) = answer.recovered {
-                    news(News::Resumed { complete });
+                    emit(Event::Resumed { complete });
                 }
                 for missed in answer.publications {
-                    news(News::Message(missed.to_string().as_bytes()));
+                    emit(Event::Message(missed.to_string().as_bytes()));
                 }
                 memory.joined += 1;
-                if memory.joined == who.channel_count() {
-                    news(News::Ready);
+                if memory.joined == peer.channel_count() {
+                    emit(Event::Ready);
                 }
             }
             _ => {}
@@ -145,9 +145,9 @@ impl Tidings {
     }
 
     /// Notes the offset of a push, so that a resumed subscription goes on behind it.
-    fn keep_position(&self, who: &Who<'_>, memory: &mut Memory, push: &[u8]) {
+    fn keep_position(&self, peer: &Peer<'_>, memory: &mut Memory, push: &[u8]) {
         let Some((channel, offset)) = channel_and_offset(push) else { return };
-        let Some(place) = who.channels().position(|name| name == channel) else { return };
+        let Some(place) = peer.channels().position(|name| name == channel) else { return };
         let Some(position) = memory.positions.as_mut().and_then(|positions| positions.get_mut(place)) else { return };
         if let Some(colon) = position.find(':') {
             position.truncate(colon + 1);
@@ -171,18 +171,18 @@ fn channel_and_offset(push: &[u8]) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adapter, Job, Kind, Memory, Naming, News, Payload, Who};
+    use super::super::{Adapter, Event, Job, Kind, Memory, Naming, Payload, Peer};
     use super::Tidings;
 
     fn naming() -> Naming {
         Naming { prefix: "c".to_owned(), channels: 2, per_connection: 2 }
     }
 
-    fn heard(adapter: &Tidings, who: &Who<'_>, memory: &mut Memory, message: &str) -> Vec<String> {
+    fn heard(adapter: &Tidings, peer: &Peer<'_>, memory: &mut Memory, message: &str) -> Vec<String> {
         let mut heard = Vec::new();
         let mut out = Vec::new();
         adapter
-            .read(who, memory, message.as_bytes(), &mut out, &mut |news| heard.push(format!("{news:?}")))
+            .read(peer, memory, message.as_bytes(), &mut out, &mut |event| heard.push(format!("{event:?}")))
             .expect("sense");
         heard
     }
@@ -190,51 +190,51 @@ mod tests {
     #[test]
     fn a_subscriber_is_ready_when_both_channels_answered_and_resumes_behind_its_last_push() {
         let (adapter, naming) = (Tidings { resume: true, acknowledge: false }, naming());
-        let who = Who { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
         let (mut memory, mut out) = (Memory::default(), Vec::new());
-        adapter.opened(&who, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
+        adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
         assert_eq!(out[1], (Kind::Text, br#"{"id":1,"method":"GET","path":"/channels/c1"}"#.to_vec()));
         let answer = r#"{"id":0,"status":200,"channel":"c0","epoch":"e","offset":4,"publications":[]}"#;
-        assert!(heard(&adapter, &who, &mut memory, answer).is_empty());
+        assert!(heard(&adapter, &peer, &mut memory, answer).is_empty());
         let answer = r#"{"id":1,"status":200,"channel":"c1","epoch":"f","offset":0,"publications":[]}"#;
-        assert_eq!(heard(&adapter, &who, &mut memory, answer), ["Ready"]);
-        assert_eq!(heard(&adapter, &who, &mut memory, r#"{"channel":"c1","offset":7,"data":1}"#).len(), 1);
+        assert_eq!(heard(&adapter, &peer, &mut memory, answer), ["Ready"]);
+        assert_eq!(heard(&adapter, &peer, &mut memory, r#"{"channel":"c1","offset":7,"data":1}"#).len(), 1);
         let mut out = Vec::new();
-        adapter.opened(&who, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
+        adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
         assert!(String::from_utf8_lossy(&out[0].1).contains(r#""since":"e:4""#));
         assert!(String::from_utf8_lossy(&out[1].1).contains(r#""since":"f:7""#));
         let answer =
             r#"{"id":0,"status":200,"epoch":"e","offset":6,"recovered":true,"publications":[{"offset":5,"data":"x"}]}"#;
-        let news = heard(&adapter, &who, &mut memory, answer);
-        assert!(news[0].contains("complete: true") && news[1].starts_with("Message"), "{news:?}");
+        let events = heard(&adapter, &peer, &mut memory, answer);
+        assert!(events[0].contains("complete: true") && events[1].starts_with("Message"), "{events:?}");
     }
 
     #[test]
     fn refusals_and_acknowledgements_are_told_apart() {
         let (adapter, naming) = (Tidings { resume: false, acknowledge: true }, naming());
-        let who = Who { number: 0, job: Job::Publish, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Publish, naming: &naming, token: None };
         let (mut memory, mut out) = (Memory::default(), Vec::new());
         let mut ready = 0;
-        adapter.opened(&who, &mut memory, &mut out, &mut |_| ready += 1);
+        adapter.opened(&peer, &mut memory, &mut out, &mut |_| ready += 1);
         assert_eq!((ready, out.len()), (1, 0));
         assert!(adapter.publish(&mut memory, "c0", Payload { text: "abc", json: false }, &mut out));
         let sent = String::from_utf8(out.remove(0).1).expect("text");
         assert_eq!(sent, r#"{"id":1048576,"method":"POST","path":"/channels/c0","data":"abc"}"#);
-        assert_eq!(heard(&adapter, &who, &mut memory, r#"{"id":1048576,"status":200,"offset":1}"#), ["Ack"]);
+        assert_eq!(heard(&adapter, &peer, &mut memory, r#"{"id":1048576,"status":200,"offset":1}"#), ["Ack"]);
         let refusal = r#"{"id":1048577,"status":503,"error":{"code":"busy","message":"later"}}"#;
-        assert_eq!(heard(&adapter, &who, &mut memory, refusal), [r#"Refused("busy: later")"#]);
+        assert_eq!(heard(&adapter, &peer, &mut memory, refusal), [r#"Refused("busy: later")"#]);
         assert!(
-            heard(&adapter, &who, &mut memory, r#"{"channel":"c0","epoch":"e","offset":0,"reset":true}"#).is_empty()
+            heard(&adapter, &peer, &mut memory, r#"{"channel":"c0","epoch":"e","offset":0,"reset":true}"#).is_empty()
         );
     }
 
     #[test]
-    fn a_message_that_is_no_json_is_nonsense() {
+    fn a_message_that_is_no_json_breaks_the_protocol() {
         let naming = naming();
-        let who = Who { number: 0, job: Job::Idle, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Idle, naming: &naming, token: None };
         let adapter = Tidings { resume: false, acknowledge: false };
-        let read = adapter.read(&who, &mut Memory::default(), b"what?", &mut Vec::new(), &mut |news| {
-            assert!(matches!(news, News::Ready), "{news:?}");
+        let read = adapter.read(&peer, &mut Memory::default(), b"what?", &mut Vec::new(), &mut |event| {
+            assert!(matches!(event, Event::Ready), "{event:?}");
         });
         assert!(read.is_err());
     }

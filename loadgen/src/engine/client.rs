@@ -47,8 +47,8 @@ pub(super) enum Codec {
     Events(Box<EventStream>),
     /// Answers to requests of a publisher.
     Answers(Box<Answers>),
-    /// Whatever a server does about a piece of mischief: which one, and the status of the answer, or 0.
-    Mischief { kind: usize, status: u16 },
+    /// Whatever a server does about a malformed piece: which one, and the status of the answer, or 0.
+    Attack { kind: usize, status: u16 },
 }
 
 /// A publisher over HTTP.

@@ -3,12 +3,12 @@
 //! A thread owns its connections for life, reads them all into one buffer, and stamps what it sends. It tells what it
 //! found once a second and shares nothing with other threads but a count of deliveries.
 
+mod accounting;
+mod attack;
 mod client;
-mod desk;
 mod events;
 mod frames;
 mod http;
-mod mischief;
 mod recorder;
 mod refusal;
 mod request;

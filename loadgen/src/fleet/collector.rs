@@ -246,8 +246,8 @@ impl Collector {
         sum.gaps += ledger.gaps;
         sum.checked += ledger.checked;
         sum.objections += ledger.objections;
-        for (text, count) in ledger.mischief {
-            *sum.mischief.entry(text).or_default() += count;
+        for (text, count) in ledger.attacks {
+            *sum.attacks.entry(text).or_default() += count;
         }
         for (text, count) in ledger.errors {
             *sum.errors.entry(text).or_default() += count;

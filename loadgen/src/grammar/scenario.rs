@@ -3,7 +3,7 @@
 //! ```toml
 //! [[group]]
 //! name = "readers"
-//! verb = "subscribe"          # echo, subscribe, publish, idle or knock
+//! verb = "subscribe"          # echo, subscribe, publish, idle or handshake
 //! connections = "10k"
 //! opening = "2k"              # connections per second, or a ramp
 //!

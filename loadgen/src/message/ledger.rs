@@ -34,8 +34,8 @@ pub struct Ledger {
     pub checked: u64,
     /// What tungstenite's client objected to.
     pub objections: u64,
-    /// What the server did about each kind of mischief.
-    pub mischief: BTreeMap<String, u64>,
+    /// What the server did about each kind of attack.
+    pub attacks: BTreeMap<String, u64>,
     /// Errors by their text.
     pub errors: BTreeMap<String, u64>,
     /// Limits of this machine that were hit, by their text.

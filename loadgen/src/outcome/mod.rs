@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the schema. It changes when a member changes its meaning or is taken away; new members do not change it.
-pub const SCHEMA: u32 = 2;
-/// The oldest version that is still read: of 1, `rate` is what was sent, `lost` counts only that, and `server_busy` is a share of
-/// all CPUs.
+pub const SCHEMA: u32 = 3;
+/// The oldest version that is still read: 2 calls `attacks` `mischief`; of 1, `rate` is what was sent, `lost` counts only that,
+/// and `server_busy` is a share of all CPUs.
 pub const OLDEST: u32 = 1;
 
 /// Everything that one run found out.
@@ -69,9 +69,9 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// Errors by their text, and how many of each.
     pub errors: BTreeMap<String, u64>,
-    /// What the server did about each kind of mischief, and how often.
-    #[serde(default)]
-    pub mischief: BTreeMap<String, u64>,
+    /// What the server did about each kind of attack, and how often.
+    #[serde(default, alias = "mischief")]
+    pub attacks: BTreeMap<String, u64>,
 }
 
 /// Accounts of the whole run: what is lost in the warm-up is lost, too. Rates are in the series.

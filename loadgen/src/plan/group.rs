@@ -51,9 +51,9 @@ pub enum Task {
     /// Is there.
     Idle,
     /// Opens, and ends again as soon as it is open.
-    Knock,
+    Handshake,
     /// Does what no client should: malformed handshakes and frames, one per connection.
-    Mischief {
+    Attack {
         /// How many times a second, over all connections.
         rate: f64,
     },
@@ -96,7 +96,7 @@ impl Group {
     /// Whether its connections are opened before traffic begins, which waits for them.
     #[must_use]
     pub fn is_early(&self) -> bool {
-        self.start.is_zero() && !matches!(self.task, Task::Knock | Task::Mischief { .. })
+        self.start.is_zero() && !matches!(self.task, Task::Handshake | Task::Attack { .. })
     }
 
     /// When its messages leave, if it sends any by itself.
@@ -111,7 +111,7 @@ impl Group {
     /// How many connections it has that should be of use: bad clients should not.
     #[must_use]
     pub fn wanted(&self) -> u64 {
-        if matches!(self.task, Task::Mischief { .. }) { 0 } else { self.connections }
+        if matches!(self.task, Task::Attack { .. }) { 0 } else { self.connections }
     }
 
     /// How many of its connections read badly.
@@ -144,7 +144,7 @@ impl Task {
             Task::Echo { .. } => Job::Echo,
             Task::Subscribe => Job::Subscribe,
             Task::Publish { .. } => Job::Publish,
-            Task::Idle | Task::Knock | Task::Mischief { .. } => Job::Idle,
+            Task::Idle | Task::Handshake | Task::Attack { .. } => Job::Idle,
         }
     }
 }

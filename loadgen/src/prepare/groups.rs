@@ -8,7 +8,7 @@ use crate::scenario::Kind;
 use std::time::Duration;
 
 /// The most bad clients at a time.
-const MISCHIEF_AT_ONCE: u64 = 256;
+const ATTACKS_AT_ONCE: u64 = 256;
 
 /// The connections of a scenario.
 ///
@@ -24,7 +24,7 @@ pub(super) fn groups(kind: Kind, args: &RunArgs) -> Result<Vec<Group>, String> {
     }
     let task = match kind {
         Kind::Echo | Kind::Hostile => Task::Echo { flow: values::flow(args)?, payloads: values::payloads(args, "20")? },
-        Kind::Storm => Task::Knock,
+        Kind::Storm => Task::Handshake,
         Kind::Idle => Task::Idle,
         _ => Task::Subscribe,
     };
@@ -42,7 +42,7 @@ pub(super) fn groups(kind: Kind, args: &RunArgs) -> Result<Vec<Group>, String> {
     }
     let mut groups = vec![main];
     match kind {
-        Kind::Hostile => groups.push(mischief(args)?),
+        Kind::Hostile => groups.push(attackers(args)?),
         Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Reconnect | Kind::Soak => groups.push(publishers(args)?),
         _ => {}
     }
@@ -73,7 +73,7 @@ fn publishers(args: &RunArgs) -> Result<Group, String> {
 }
 
 /// The bad clients of a run.
-fn mischief(args: &RunArgs) -> Result<Group, String> {
-    let rate = values::option("--mischief-rate", grammar::rate(&args.mischief_rate))?;
-    Ok(group("mischief", MISCHIEF_AT_ONCE, Task::Mischief { rate }))
+fn attackers(args: &RunArgs) -> Result<Group, String> {
+    let rate = values::option("--attack-rate", grammar::rate(&args.attack_rate))?;
+    Ok(group("attackers", ATTACKS_AT_ONCE, Task::Attack { rate }))
 }

@@ -7,7 +7,7 @@ use crate::plan::{Flow, Group, Payloads, Ramp, Route, Slow, Task};
 use toml::Spanned;
 
 /// What a group's connections can do.
-const VERBS: [&str; 5] = ["echo", "subscribe", "publish", "idle", "knock"];
+const VERBS: [&str; 5] = ["echo", "subscribe", "publish", "idle", "handshake"];
 
 /// The groups of the file that `--scenario` names.
 pub(super) fn groups(args: &RunArgs) -> Result<Vec<Group>, String> {
@@ -52,7 +52,7 @@ impl File<'_> {
                 Ok(Task::Publish { flow: self.flow(spec)?, payloads: self.payloads(spec, 128)?, route })
             }
             "idle" => Ok(Task::Idle),
-            "knock" => Ok(Task::Knock),
+            "handshake" => Ok(Task::Handshake),
             other => {
                 let line = Scenario::line(self.0, &spec.verb.span());
                 let nearest =

@@ -191,8 +191,8 @@ impl Page {
         if errors.len() > ERRORS {
             self.row("error", &format!("and {} other kinds", errors.len() - ERRORS));
         }
-        for (what, times) in &outcome.mischief {
-            self.row("mischief", &format!("{} times {what}", whole(*times)));
+        for (what, times) in &outcome.attacks {
+            self.row("attacks", &format!("{} times {what}", whole(*times)));
         }
         outcome.notes.iter().for_each(|note| self.row("note", note));
     }

@@ -50,7 +50,7 @@ pub(super) fn outcome(prepared: &Prepared, args: &RunArgs, collected: Collected,
         thresholds: Vec::new(),
         notes: draft.notes(),
         errors: draft.collected.ledger.errors.clone(),
-        mischief: draft.collected.ledger.mischief.clone(),
+        attacks: draft.collected.ledger.attacks.clone(),
     };
     outcome.scalars = draft.scalars(&outcome, &counted);
     outcome.verdicts = draft.verdicts(&outcome);

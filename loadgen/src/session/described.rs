@@ -57,8 +57,8 @@ fn described(group: &Group) -> String {
                 parts.push(format!("over HTTP, {pipeline} requests in progress each"));
             }
         }
-        Task::Mischief { rate } => parts.push(format!("{rate} attempts/s")),
-        Task::Subscribe | Task::Idle | Task::Knock => {}
+        Task::Attack { rate } => parts.push(format!("{rate} attempts/s")),
+        Task::Subscribe | Task::Idle | Task::Handshake => {}
     }
     parts.extend(group.opening.as_ref().map(|ramp| format!("opened at {}", ramp_text(ramp))));
     parts.extend((!group.start.is_zero()).then(|| format!("from {:?} on", group.start)));

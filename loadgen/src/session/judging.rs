@@ -78,8 +78,8 @@ impl Draft<'_> {
                 "no receiver was slow: use a larger --slow or -c",
             ),
             (
-                any(|group| matches!(group.task, Task::Mischief { .. })) && nothing_malformed(outcome),
-                "no malformed handshake or frame was sent: use --mischief-rate",
+                any(|group| matches!(group.task, Task::Attack { .. })) && nothing_malformed(outcome),
+                "no malformed handshake or frame was sent: use --attack-rate",
             ),
         ];
         let mut missing: Vec<String> =
@@ -105,7 +105,7 @@ impl Draft<'_> {
 
 /// Whether no bad client got as far as sending something.
 fn nothing_malformed(outcome: &Outcome) -> bool {
-    outcome.mischief.keys().all(|what| what.starts_with(crate::engine::NOT_BEGUN))
+    outcome.attacks.keys().all(|what| what.starts_with(crate::engine::NOT_BEGUN))
 }
 
 fn unopened(group: &Group) -> String {

@@ -145,7 +145,7 @@ fn a_scenario_whose_point_did_not_come_up_is_not_valid() {
         ("churn", &["-c", "3", "--lifetime", "1h"][..], "no connection was replaced"),
         ("reconnect", &["-c", "3", "--cut-after", "1h"], "no connection was cut"),
         ("slow", &["-c", "3", "--slow", "5%"], "no receiver was slow"),
-        ("hostile", &["-c", "3", "--mischief-rate", "0"], "no malformed"),
+        ("hostile", &["-c", "3", "--attack-rate", "0"], "no malformed"),
     ] {
         let run = load(&[&[verb, &url], options, &short[..]].concat());
         let verdict = &run.outcome().verdicts[0];

@@ -136,7 +136,7 @@ fn bad_clients_are_refused_or_closed_and_the_others_do_not_notice() {
         "10",
         "-R",
         "200",
-        "--mischief-rate",
+        "--attack-rate",
         "300",
         "--connect-timeout",
         "2s",
@@ -146,10 +146,10 @@ fn bad_clients_are_refused_or_closed_and_the_others_do_not_notice() {
         "0s",
         "--force",
     ]);
-    let mischief = &run.outcome().mischief;
-    assert!(mischief.values().sum::<u64>() >= 500 && mischief.len() >= 20, "{}", run.out);
+    let attacks = &run.outcome().attacks;
+    assert!(attacks.values().sum::<u64>() >= 500 && attacks.len() >= 20, "{}", run.out);
     let taken: Vec<&String> =
-        mischief.keys().filter(|what| what.ends_with("taken") || what.contains("no reaction")).collect();
+        attacks.keys().filter(|what| what.ends_with("taken") || what.contains("no reaction")).collect();
     assert!(taken.is_empty(), "{taken:?}");
 }
 

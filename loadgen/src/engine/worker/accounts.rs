@@ -1,7 +1,7 @@
 //! Who has received what: the accounts of connections that are gone, and those of the end.
 
+use super::super::accounting;
 use super::super::client::Codec;
-use super::super::desk;
 use super::super::tracker::Tracker;
 use super::Worker;
 use super::estate::{Estate, Gone};
@@ -10,18 +10,18 @@ use crate::plan::Task;
 /// Turns of sending in which what is overdue at the end may still leave.
 const LAST_TURNS: usize = 16;
 
-/// A place: a squad, and a number in it.
+/// A place: a part of a group, and a number in it.
 type Place = (usize, u32);
 
 impl Worker {
     /// What became of the messages of a connection that is gone. What the server dropped stays due to it.
     pub(super) fn account_for(&mut self, place: Place, client: super::Client, gone: Gone, was_open: bool) {
-        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let plan = std::rc::Rc::clone(&self.accounting.plan);
         let group = &plan.groups[place.0];
         if let Codec::Answers(answers) = &client.codec {
-            answers.backlog.iter().for_each(|(stream, _)| self.desk.not_sent(Some(*stream)));
+            answers.backlog.iter().for_each(|(stream, _)| self.accounting.not_sent(Some(*stream)));
         }
-        let resumes = self.desk.adapter.resumes() && client.memory.positions.is_some();
+        let resumes = self.accounting.adapter.resumes() && client.memory.positions.is_some();
         if resumes {
             self.memories.insert(place, client.memory);
         }
@@ -30,7 +30,7 @@ impl Worker {
             Task::Subscribe => {}
             _ => return,
         }
-        let number = self.desk.share.global(u64::from(place.1));
+        let number = self.accounting.share.global(u64::from(place.1));
         let is_slow = group.slow.is_some_and(|slow| slow.has(number));
         let keeps = match gone {
             Gone::Left => resumes,
@@ -65,7 +65,7 @@ impl Worker {
 
     /// What became of the echoes of one connection.
     fn settle_echo(&mut self, trackers: &[Tracker], sent: u64) {
-        let ledger = &mut self.desk.ledger;
+        let ledger = &mut self.accounting.ledger;
         let missing: u64 = trackers.iter().map(|tracker| tracker.missing(sent)).sum();
         ledger.expected += sent;
         ledger.lost += missing;
@@ -75,63 +75,63 @@ impl Worker {
     /// What a receiver that is gone for good has received was expected, and the rest was not.
     fn count_received(&mut self, trackers: &[Tracker]) {
         let came: u64 = trackers.iter().map(Tracker::came).sum();
-        self.desk.ledger.expected += came;
-        self.desk.ledger.came += came;
+        self.accounting.ledger.expected += came;
+        self.accounting.ledger.came += came;
     }
 
     /// What was due before the end leaves, unless there is so much of it that it could not have left in time: then it is
     /// not sent.
     pub(super) fn send_last(&mut self, now: crate::clock::Nanos) {
         (0..LAST_TURNS).for_each(|_| self.send_due());
-        let streams = u64::from(self.desk.plan.streams.max(1));
-        for index in 0..self.squads.len() {
-            let stream_of = |event: u64| match self.desk.plan.groups[index].task {
+        let streams = u64::from(self.accounting.plan.streams.max(1));
+        for index in 0..self.parts.len() {
+            let stream_of = |event: u64| match self.accounting.plan.groups[index].task {
                 Task::Publish { .. } => Some(Some(u32::try_from(event % streams).unwrap_or(0))),
                 Task::Echo { .. } => Some(None),
                 _ => None,
             };
-            let schedule = self.squads[index].schedule.as_mut();
+            let schedule = self.parts[index].schedule.as_mut();
             let overdue = schedule.map_or_else(Vec::new, |schedule| {
                 std::iter::from_fn(|| schedule.take(now)).filter_map(|(event, _)| stream_of(event)).collect()
             });
-            overdue.into_iter().for_each(|stream| self.desk.not_sent(stream));
+            overdue.into_iter().for_each(|stream| self.accounting.not_sent(stream));
         }
     }
 
     /// The accounts of the end, when so many publications were made in each sequence.
     pub(super) fn settle_all(&mut self, totals: &[u64]) {
-        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let plan = std::rc::Rc::clone(&self.accounting.plan);
         let clients = std::mem::take(&mut self.clients);
         for (_, client) in clients {
-            let number = self.desk.share.global(u64::from(client.local));
+            let number = self.accounting.share.global(u64::from(client.local));
             match plan.groups[usize::from(client.group)].task {
                 Task::Echo { .. } => self.settle_echo(&client.trackers, client.sent),
                 Task::Subscribe => self.settle_subscriber(number, &client.trackers, totals),
                 _ => {}
             }
             if let Codec::Answers(answers) = &client.codec {
-                answers.backlog.iter().for_each(|(stream, _)| self.desk.not_sent(Some(*stream)));
+                answers.backlog.iter().for_each(|(stream, _)| self.accounting.not_sent(Some(*stream)));
             }
             if plan.ending == crate::plan::Ending::Rst {
                 client.transport.reset_on_drop();
             }
         }
         for backlog in std::mem::take(&mut self.backlogs).into_values() {
-            backlog.iter().for_each(|(stream, _)| self.desk.not_sent(Some(*stream)));
+            backlog.iter().for_each(|(stream, _)| self.accounting.not_sent(Some(*stream)));
         }
         // Those that were dropped or cut and never came back miss the rest.
         for ((_, local), estate) in std::mem::take(&mut self.estates) {
-            self.settle_subscriber(self.desk.share.global(u64::from(local)), &estate.trackers, totals);
+            self.settle_subscriber(self.accounting.share.global(u64::from(local)), &estate.trackers, totals);
         }
     }
 
     fn settle_subscriber(&mut self, number: u64, trackers: &[Tracker], totals: &[u64]) {
         for (place, tracker) in trackers.iter().enumerate() {
-            let Some(stream) = desk::stream_of(&self.desk.plan, number, place) else { continue };
+            let Some(stream) = accounting::stream_of(&self.accounting.plan, number, place) else { continue };
             let missing = tracker.missing(totals.get(stream as usize).copied().unwrap_or(0));
-            self.desk.ledger.lost += missing;
-            self.desk.ledger.came += tracker.came();
-            self.desk.ledger.expected += tracker.came() + missing;
+            self.accounting.ledger.lost += missing;
+            self.accounting.ledger.came += tracker.came();
+            self.accounting.ledger.expected += tracker.came() + missing;
         }
     }
 }

@@ -55,10 +55,10 @@ pub(super) enum What {
     End(Token),
     /// A slow reader may read a little.
     Sip(Token),
-    /// A place in a squad is to be taken again; it was cut at this time, or not by an outage if zero.
-    Return { squad: usize, local: u32, cut: Nanos },
-    /// All of a squad's connections are cut.
-    Outage { squad: usize },
+    /// A place in a part is to be taken again; it was cut at this time, or not by an outage if zero.
+    Return { part: usize, local: u32, cut: Nanos },
+    /// All of a part's connections are cut.
+    Outage { part: usize },
 }
 
 impl Ord for Timer {

@@ -1,7 +1,7 @@
 //! How connections end, and how the run does.
 
+use super::super::accounting::{self, Traffic};
 use super::super::client::{Codec, Reading, Stage};
-use super::super::desk::{self, Traffic};
 use super::alarm::What;
 use super::estate::Gone;
 use super::{Course, Worker};
@@ -30,14 +30,14 @@ impl Worker {
         if matches!(&self.clients[slot].codec, Codec::Frames(frames) if frames.is_checked())
             && text.starts_with("tungstenite")
         {
-            self.desk.ledger.objections += 1;
+            self.accounting.ledger.objections += 1;
         }
         match stage {
             Stage::Leaving => self.remove(slot),
             Stage::Open => {
-                self.desk.recorder.counts.dropped += 1;
-                self.desk.recorder.error(text);
-                self.desk.ledger.slow_cut += u64::from(self.clients[slot].reading != Reading::Freely);
+                self.accounting.recorder.counts.dropped += 1;
+                self.accounting.recorder.error(text);
+                self.accounting.ledger.slow_cut += u64::from(self.clients[slot].reading != Reading::Freely);
                 self.remove_as(slot, Gone::Dropped);
             }
             _ => {
@@ -50,7 +50,7 @@ impl Worker {
     /// A connection was on its way for too long.
     pub(super) fn too_late(&mut self, token: Token, _now: Nanos) {
         let Some(slot) = self.slot_of(token) else { return };
-        if self.judge_mischief(slot, false) {
+        if self.judge_attack(slot, false) {
             return;
         }
         match self.clients[slot].stage {
@@ -66,16 +66,16 @@ impl Worker {
             return;
         }
         let is_socket = matches!(self.clients[slot].codec, Codec::Frames(_));
-        if self.desk.plan.ending == Ending::Rst || !is_socket {
+        if self.accounting.plan.ending == Ending::Rst || !is_socket {
             self.clients[slot].transport.reset_on_drop();
             return self.remove(slot);
         }
         self.count_as_left(slot);
-        let mask = self.desk.random.mask();
+        let mask = self.accounting.random.mask();
         write_masked(&mut self.clients[slot].out, Opcode::Close, true, &NORMAL, mask);
         self.clients[slot].stage = Stage::Leaving;
         let token = Token((self.clients[slot].generation as usize) << 32 | slot);
-        self.deadlines.push_back((clock::now().saturating_add(clock::of(self.desk.plan.opening.timeout)), token));
+        self.deadlines.push_back((clock::now().saturating_add(clock::of(self.accounting.plan.opening.timeout)), token));
         self.mark(slot);
     }
 
@@ -84,7 +84,7 @@ impl Worker {
         match self.clients[slot].stage {
             Stage::Open => {
                 self.open -= 1;
-                self.squads[index].open -= 1;
+                self.parts[index].open -= 1;
             }
             Stage::Leaving => {}
             _ => self.pending -= 1,
@@ -122,30 +122,30 @@ impl Worker {
         if answers.waiting > 0 || client.stage != Stage::Open {
             return false;
         }
-        let (squad, local) = (usize::from(client.group), client.local);
-        self.backlogs.insert((squad, local), std::mem::take(&mut answers.backlog));
+        let (part, local) = (usize::from(client.group), client.local);
+        self.backlogs.insert((part, local), std::mem::take(&mut answers.backlog));
         self.discard(slot, Gone::Left);
-        self.squads[squad].places[local as usize] = super::squad::NOBODY;
-        self.set_timer(now, What::Return { squad, local, cut: 0 });
+        self.parts[part].places[local as usize] = super::part::NOBODY;
+        self.set_timer(now, What::Return { part, local, cut: 0 });
         true
     }
 
-    /// All connections of a squad are cut at once, and come back after a random part of the time they are given.
-    pub(super) fn cut_all(&mut self, squad: usize, now: Nanos) {
-        let Some((_, spread)) = self.desk.plan.groups[squad].outage else { return };
-        let places = self.squads[squad].places.clone();
+    /// All connections of a part are cut at once, and come back after a random part of the time they are given.
+    pub(super) fn cut_all(&mut self, part: usize, now: Nanos) {
+        let Some((_, spread)) = self.accounting.plan.groups[part].outage else { return };
+        let places = self.parts[part].places.clone();
         for (local, slot) in places.into_iter().enumerate() {
             let slot = slot as usize;
             if !self.clients.get(slot).is_some_and(|client| client.stage == Stage::Open) {
                 continue;
             }
             self.clients[slot].transport.reset_on_drop();
-            self.desk.ledger.cut += 1;
+            self.accounting.ledger.cut += 1;
             self.discard(slot, Gone::Cut);
-            self.squads[squad].places[local] = super::squad::NOBODY;
-            let wait = clock::of(spread.mul_f64(self.desk.random.share()));
+            self.parts[part].places[local] = super::part::NOBODY;
+            let wait = clock::of(spread.mul_f64(self.accounting.random.share()));
             let local = u32::try_from(local).unwrap_or(u32::MAX);
-            self.set_timer(now.saturating_add(wait), What::Return { squad, local, cut: now });
+            self.set_timer(now.saturating_add(wait), What::Return { part, local, cut: now });
         }
     }
 
@@ -154,19 +154,19 @@ impl Worker {
         if !matches!(self.course, Course::Opening { .. }) {
             return;
         }
-        let plan = Rc::clone(&self.desk.plan);
+        let plan = Rc::clone(&self.accounting.plan);
         self.expect_deliveries();
-        self.desk.traffic = Traffic::On;
+        self.accounting.traffic = Traffic::On;
         self.course = Course::Running;
         let (begin, end) = plan.counted(at);
-        self.desk.recorder.count_between(begin, end);
+        self.accounting.recorder.count_between(begin, end);
         self.tell_window(clock::now());
         for (index, group) in plan.groups.iter().enumerate() {
             let begins = at.saturating_add(clock::of(group.start));
-            self.squads[index].begins.get_or_insert(begins);
-            self.squads[index].plan_sends(&plan, group, self.desk.share, at);
+            self.parts[index].begins.get_or_insert(begins);
+            self.parts[index].plan_sends(&plan, group, self.accounting.share, at);
             if let Some((when, _)) = group.outage {
-                self.set_timer(at.saturating_add(clock::of(when)), What::Outage { squad: index });
+                self.set_timer(at.saturating_add(clock::of(when)), What::Outage { part: index });
             }
         }
         let slots: Vec<usize> =
@@ -178,14 +178,14 @@ impl Worker {
 
     /// Says how many receivers each channel has on this thread.
     pub(super) fn expect_deliveries(&mut self) {
-        let (plan, share) = (Rc::clone(&self.desk.plan), self.desk.share);
+        let (plan, share) = (Rc::clone(&self.accounting.plan), self.accounting.share);
         let clients = &self.clients;
         let numbers = clients.iter().filter(|(_, client)| {
             let reads = matches!(plan.groups[usize::from(client.group)].task, Task::Subscribe);
             reads && client.stage == Stage::Open
         });
         let numbers = numbers.map(|(_, client)| share.global(u64::from(client.local)));
-        self.desk.spreads.expect(desk::receivers(&plan, numbers));
+        self.accounting.spreads.expect(accounting::receivers(&plan, numbers));
     }
 
     /// Whether the time of the run is over, or its count is reached and closed flows have made theirs.
@@ -193,12 +193,10 @@ impl Worker {
         if now >= self.end {
             return true;
         }
-        let plan = &self.desk.plan;
-        let counts = plan.groups.iter().zip(&self.squads).filter_map(|(group, squad)| match &group.task {
-            Task::Publish { flow: Flow::Closed { .. }, .. } => {
-                Some(plan.count.is_some_and(|count| squad.made >= count))
-            }
-            Task::Echo { flow: Flow::Closed { .. }, .. } => Some(self.desk.echoes_left == 0),
+        let plan = &self.accounting.plan;
+        let counts = plan.groups.iter().zip(&self.parts).filter_map(|(group, part)| match &group.task {
+            Task::Publish { flow: Flow::Closed { .. }, .. } => Some(plan.count.is_some_and(|count| part.made >= count)),
+            Task::Echo { flow: Flow::Closed { .. }, .. } => Some(self.accounting.echoes_left == 0),
             Task::Echo { .. } | Task::Publish { .. } => Some(plan.count.is_some()),
             _ => None,
         });
@@ -212,28 +210,29 @@ impl Worker {
             return;
         }
         self.send_last(now);
-        self.desk.traffic = Traffic::Over;
+        self.accounting.traffic = Traffic::Over;
         self.course = Course::Stopped;
-        for squad in &mut self.squads {
-            squad.stopped = true;
-            if let Some(schedule) = &mut squad.schedule {
+        for part in &mut self.parts {
+            part.stopped = true;
+            if let Some(schedule) = &mut part.schedule {
                 schedule.stop();
             }
         }
-        self.desk.recorder.count_until(now);
+        self.accounting.recorder.count_until(now);
         self.tell_window(now);
-        self.desk.reports.send(Report::Sent(self.desk.published.clone()));
+        self.accounting.reports.send(Report::Sent(self.accounting.published.clone()));
     }
 
     /// How many messages have not come, of all that were sent.
     pub(super) fn missing(&self, totals: &[u64]) -> u64 {
-        let (plan, share) = (&self.desk.plan, self.desk.share);
+        let (plan, share) = (&self.accounting.plan, self.accounting.share);
         let of_client = |client: &super::Client| match plan.groups[usize::from(client.group)].task {
             Task::Echo { .. } => client.trackers.iter().map(|tracker| tracker.missing(client.sent)).sum(),
             Task::Subscribe if client.stage == Stage::Open => {
                 let number = share.global(u64::from(client.local));
                 let missing = client.trackers.iter().enumerate().map(|(place, tracker)| {
-                    desk::stream_of(plan, number, place).map_or(0, |stream| tracker.missing(totals[stream as usize]))
+                    accounting::stream_of(plan, number, place)
+                        .map_or(0, |stream| tracker.missing(totals[stream as usize]))
                 });
                 missing.sum()
             }
@@ -248,13 +247,13 @@ impl Worker {
             Course::Settling { totals, .. } => totals,
             _ => Vec::new(),
         };
-        for spread in self.desk.spreads.give_up(now, true) {
-            self.desk.reports.send(Report::Spread(spread));
+        for spread in self.accounting.spreads.give_up(now, true) {
+            self.accounting.reports.send(Report::Spread(spread));
         }
         self.settle_all(&totals);
         self.tell_window(now);
-        let mut ledger: Ledger = std::mem::take(&mut self.desk.ledger);
-        ledger.errors = std::mem::take(&mut self.desk.recorder.errors);
-        self.desk.reports.send(Report::Done(ledger));
+        let mut ledger: Ledger = std::mem::take(&mut self.accounting.ledger);
+        ledger.errors = std::mem::take(&mut self.accounting.recorder.errors);
+        self.accounting.reports.send(Report::Done(ledger));
     }
 }

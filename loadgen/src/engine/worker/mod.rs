@@ -2,23 +2,23 @@
 
 mod accounts;
 mod alarm;
+mod attack;
 mod ending;
 mod estate;
-mod mischief;
 mod opening;
+mod part;
 mod pool;
 mod reading;
 mod sending;
-mod squad;
 mod timers;
 
 use self::alarm::{Alarm, Timer};
 use self::estate::Estate;
+use self::part::GroupPart;
 use self::pool::Pool;
-use self::squad::Squad;
+use super::accounting::{Accounting, Notice, Traffic};
+use super::attack::Attack;
 use super::client::Client;
-use super::desk::{Desk, Notice, Traffic};
-use super::mischief::Mischief;
 use super::recorder::Recorder;
 use super::spread::Spreads;
 use super::transport::TlsConfig;
@@ -71,9 +71,9 @@ pub struct Worker {
     poll: Poll,
     alarm: Alarm,
     orders: Receiver<Order>,
-    desk: Desk,
+    accounting: Accounting,
     clients: Slab<Client>,
-    squads: Vec<Squad>,
+    parts: Vec<GroupPart>,
     dirty: Vec<usize>,
     timers: BinaryHeap<Timer>,
     /// When each connection that is on its way has to be of use, in order.
@@ -88,22 +88,22 @@ pub struct Worker {
     scratch: Vec<u8>,
     pool: Pool,
     notice: Notice,
-    /// Inflates what comes; apart from the desk, which is busy while this is read from.
+    /// Inflates what comes; apart from the accounting, which is busy while this is read from.
     inflate: Codec,
-    /// What was remembered of connections that may come back, by squad and place.
+    /// What was remembered of connections that may come back, by part and place.
     memories: HashMap<(usize, u32), Memory>,
     /// What connections that are gone had received.
     estates: HashMap<(usize, u32), Estate>,
     /// What waits for a publisher over HTTP whose server ends each connection, until the next one is there.
     backlogs: HashMap<(usize, u32), VecDeque<(u32, Nanos)>>,
-    /// By squad and place: whether the first connection there is on its way.
+    /// By part and place: whether the first connection there is on its way.
     undecided: Vec<Vec<bool>>,
     /// How many receivers a publication has, over all threads, where all channels have as many.
     receivers_per_publication: u64,
     /// When messages stop to be sent.
     end: Nanos,
     /// What bad clients send, once the first of them is connected, and how many have.
-    corpus: Vec<Mischief>,
+    corpus: Vec<Attack>,
     attempts: usize,
 }
 
@@ -127,9 +127,9 @@ impl Worker {
         let tls = tls::config(&plan.target, &plan.trust)?;
         let largest = plan.groups.iter().filter_map(|group| payloads(&group.task)).map(Payloads::largest).max();
         let receivers_per_publication = plan.receivers_per_publication();
-        let squads: Vec<Squad> = (0..plan.groups.len()).map(|index| Squad::new(&plan, index, share)).collect();
-        let undecided = squads.iter().map(|squad| vec![true; squad.places.len()]).collect();
-        let desk = Desk {
+        let parts: Vec<GroupPart> = (0..plan.groups.len()).map(|index| GroupPart::new(&plan, index, share)).collect();
+        let undecided = parts.iter().map(|part| vec![true; part.places.len()]).collect();
+        let accounting = Accounting {
             share,
             adapter: Rc::from(adapter),
             recorder: Recorder::new(clock::now()),
@@ -150,9 +150,9 @@ impl Worker {
             poll,
             alarm,
             orders,
-            desk,
+            accounting,
             clients: Slab::new(),
-            squads,
+            parts,
             dirty: Vec::new(),
             timers: BinaryHeap::new(),
             deadlines: VecDeque::new(),
@@ -181,7 +181,7 @@ impl Worker {
     /// Runs until all is told.
     pub fn run(mut self) {
         if let Err(error) = self.turn_until_over() {
-            self.desk.reports.send(Report::Failed(format!("epoll: {error}")));
+            self.accounting.reports.send(Report::Failed(format!("epoll: {error}")));
         }
     }
 
@@ -190,7 +190,7 @@ impl Worker {
         while self.course != Course::Over {
             let now = clock::now();
             let wait = self.next_deadline().is_none_or(|deadline| deadline > now);
-            let sleep = wait && !self.desk.plan.busy_poll;
+            let sleep = wait && !self.accounting.plan.busy_poll;
             if sleep {
                 self.alarm.set(self.next_deadline())?;
             }
@@ -202,7 +202,7 @@ impl Worker {
             }
             if wait && events.is_empty() {
                 let asked = asking.map_or(0, |began| clock::thread_cpu() - began);
-                self.desk.recorder.idle(asked);
+                self.accounting.recorder.idle(asked);
                 continue;
             }
             for event in &events {
@@ -229,11 +229,11 @@ impl Worker {
             _ => None,
         };
         let times = [
-            Some(self.desk.recorder.window_end()),
+            Some(self.accounting.recorder.window_end()),
             settle,
             self.timers.peek().map(|timer| timer.at),
             self.deadlines.front().map(|(deadline, _)| *deadline),
-            self.squads.iter().filter_map(Squad::next_send).min(),
+            self.parts.iter().filter_map(GroupPart::next_send).min(),
             self.next_opening(),
         ];
         times.into_iter().flatten().min()
@@ -245,7 +245,7 @@ impl Worker {
                 Order::Go(at) => self.go(at),
                 Order::Stop => self.stop(clock::now()),
                 Order::Settle(totals) => {
-                    let deadline = clock::now().saturating_add(clock::of(self.desk.plan.drain));
+                    let deadline = clock::now().saturating_add(clock::of(self.accounting.plan.drain));
                     self.course = Course::Settling { deadline, totals };
                 }
             }
@@ -254,10 +254,10 @@ impl Worker {
 
     /// Ends windows, and the parts of the run.
     fn progress(&mut self, now: Nanos) {
-        if now >= self.desk.recorder.window_end() {
+        if now >= self.accounting.recorder.window_end() {
             self.tell_window(now);
-            for spread in self.desk.spreads.give_up(now, false) {
-                self.desk.reports.send(Report::Spread(spread));
+            for spread in self.accounting.spreads.give_up(now, false) {
+                self.accounting.reports.send(Report::Spread(spread));
             }
         }
         match &self.course {
@@ -265,10 +265,10 @@ impl Worker {
                 self.course = Course::Opening { told: true };
                 self.expect_deliveries();
                 self.tell_window(now);
-                let open = self.squads.iter().map(|squad| squad.open).collect();
-                self.desk.reports.send(Report::Opened(open));
+                let open = self.parts.iter().map(|part| part.open).collect();
+                self.accounting.reports.send(Report::Opened(open));
             }
-            Course::Running if self.squads.iter().all(Squad::has_sent_all) && self.is_counted_out(now) => {
+            Course::Running if self.parts.iter().all(GroupPart::has_sent_all) && self.is_counted_out(now) => {
                 self.stop(now)
             }
             Course::Settling { deadline, totals } if now >= *deadline || self.missing(totals) == 0 => self.finish(now),
@@ -277,9 +277,9 @@ impl Worker {
     }
 
     fn tell_window(&mut self, now: Nanos) {
-        let traffic = self.desk.traffic != Traffic::Before;
-        let report = self.desk.recorder.turn(now, self.open, traffic);
-        self.desk.reports.send(Report::Window(report));
+        let traffic = self.accounting.traffic != Traffic::Before;
+        let report = self.accounting.recorder.turn(now, self.open, traffic);
+        self.accounting.reports.send(Report::Window(report));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connections on their way: when each is begun, and what becomes of it.
 
+use super::super::accounting::{self, Traffic};
 use super::super::client::{Client, Codec, Reading, Stage};
-use super::super::desk::{self, Traffic};
 use super::super::events::EventStream;
 use super::super::frames::Frames;
 use super::super::http::{self, Answer};
@@ -10,7 +10,7 @@ use super::super::request;
 use super::super::tracker::Tracker;
 use super::super::transport::Transport;
 use super::alarm::What;
-use super::squad::NOBODY;
+use super::part::NOBODY;
 use super::{OPENS_PER_TURN, Worker};
 use crate::adapters::{Memory, Transport as Runs};
 use crate::clock::{self, Nanos, SECOND};
@@ -28,8 +28,8 @@ const RETRY: Nanos = SECOND / 10;
 impl Worker {
     /// Whether everything that traffic waits for is decided.
     pub(super) fn all_opened(&self) -> bool {
-        let groups = self.desk.plan.groups.iter().zip(&self.squads);
-        groups.filter(|(group, _)| group.is_early()).all(|(_, squad)| squad.decided >= squad.places.len() as u64)
+        let groups = self.accounting.plan.groups.iter().zip(&self.parts);
+        groups.filter(|(group, _)| group.is_early()).all(|(_, part)| part.decided >= part.places.len() as u64)
     }
 
     /// When the next connection is to be begun; `None` when none is, or too many are on their way.
@@ -37,22 +37,22 @@ impl Worker {
         if self.is_crowded() {
             return None;
         }
-        (0..self.squads.len()).filter_map(|index| self.opening_due(index)).min()
+        (0..self.parts.len()).filter_map(|index| self.opening_due(index)).min()
     }
 
     fn is_crowded(&self) -> bool {
-        let most = self.desk.share.count(self.desk.plan.opening.most_pending).max(1);
-        self.pending >= most || matches!(self.desk.traffic, Traffic::Over)
+        let most = self.accounting.share.count(self.accounting.plan.opening.most_pending).max(1);
+        self.pending >= most || matches!(self.accounting.traffic, Traffic::Over)
     }
 
-    /// When the next first connection of a squad is due.
+    /// When the next first connection of a part is due.
     fn opening_due(&self, index: usize) -> Option<Nanos> {
-        let (group, squad) = (&self.desk.plan.groups[index], &self.squads[index]);
-        let begins = squad.begins?;
-        if squad.begun >= squad.places.len() as u64 || matches!(group.task, Task::Mischief { .. }) {
+        let (group, part) = (&self.accounting.plan.groups[index], &self.parts[index]);
+        let begins = part.begins?;
+        if part.begun >= part.places.len() as u64 || matches!(group.task, Task::Attack { .. }) {
             return None;
         }
-        let number = self.desk.share.global(squad.begun);
+        let number = self.accounting.share.global(part.begun);
         match &group.opening {
             Some(ramp) => ramp.time_of(number as f64).map(|time| begins.saturating_add(clock::of(time))),
             None => Some(begins),
@@ -61,41 +61,41 @@ impl Worker {
 
     /// Begins the connections that are due.
     pub(super) fn open_due(&mut self, now: Nanos) {
-        for index in 0..self.squads.len() {
-            if self.squads[index].begins.is_none() && self.desk.plan.groups[index].is_early() {
-                self.squads[index].begins = Some(now);
+        for index in 0..self.parts.len() {
+            if self.parts[index].begins.is_none() && self.accounting.plan.groups[index].is_early() {
+                self.parts[index].begins = Some(now);
             }
             for _ in 0..OPENS_PER_TURN {
                 let due = self.opening_due(index).filter(|due| *due <= now && !self.is_crowded());
                 let Some(due) = due else { break };
-                let local = u32::try_from(self.squads[index].begun).unwrap_or(NOBODY);
-                self.squads[index].begun += 1;
+                let local = u32::try_from(self.parts[index].begun).unwrap_or(NOBODY);
+                self.parts[index].begun += 1;
                 // Without a rate it is meant to be opened when it is its turn.
-                let intended = if self.desk.plan.groups[index].opening.is_some() { due } else { clock::now() };
+                let intended = if self.accounting.plan.groups[index].opening.is_some() { due } else { clock::now() };
                 self.begin(index, local, intended, 0, Memory::default());
             }
         }
     }
 
     /// Takes a place again after its connection was lost.
-    pub(super) fn come_back(&mut self, squad: usize, local: u32, cut: Nanos, now: Nanos) {
-        if self.desk.traffic == Traffic::Over {
+    pub(super) fn come_back(&mut self, part: usize, local: u32, cut: Nanos, now: Nanos) {
+        if self.accounting.traffic == Traffic::Over {
             return;
         }
-        let memory = self.squads[squad].places.get(local as usize).map(|_| self.memories.remove(&(squad, local)));
-        self.begin(squad, local, if cut > 0 { now } else { clock::now() }, cut, memory.flatten().unwrap_or_default());
+        let memory = self.parts[part].places.get(local as usize).map(|_| self.memories.remove(&(part, local)));
+        self.begin(part, local, if cut > 0 { now } else { clock::now() }, cut, memory.flatten().unwrap_or_default());
     }
 
     /// Begins one connection.
     pub(super) fn begin(&mut self, index: usize, local: u32, intended: Nanos, cut: Nanos, memory: Memory) {
-        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let plan = std::rc::Rc::clone(&self.accounting.plan);
         let group = &plan.groups[index];
-        let number = self.desk.share.global(u64::from(local));
+        let number = self.accounting.share.global(u64::from(local));
         let slow = group.slow.filter(|slow| slow.has(number));
         let addresses = &plan.target.addresses;
         let to = addresses[usize::try_from(self.begun).unwrap_or(0) % addresses.len()];
         let from = (!plan.sources.is_empty())
-            .then(|| plan.sources[self.desk.share.global(self.begun) as usize % plan.sources.len()]);
+            .then(|| plan.sources[self.accounting.share.global(self.begun) as usize % plan.sources.len()]);
         self.begun += 1;
         let opened = Transport::connect(to, from, slow.map(|_| SLOW_RECEIVE_BYTES), &self.tls);
         let mut transport = match opened {
@@ -112,12 +112,15 @@ impl Worker {
         if let Err(error) = self.poll.registry().register(&mut transport, token, interest) {
             return self.not_opened(index, local, cut, &error);
         }
-        let tracker =
-            if cut > 0 || self.desk.traffic != Traffic::Before { Tracker::from_anywhere() } else { Tracker::from(1) };
+        let tracker = if cut > 0 || self.accounting.traffic != Traffic::Before {
+            Tracker::from_anywhere()
+        } else {
+            Tracker::from(1)
+        };
         let inherited = self.inherit((index, local));
         let heir = inherited.is_some();
-        let trackers = inherited.unwrap_or_else(|| desk::trackers_of(&plan, &group.task, tracker));
-        self.squads[index].places[local as usize] = u32::try_from(key).unwrap_or(NOBODY);
+        let trackers = inherited.unwrap_or_else(|| accounting::trackers_of(&plan, &group.task, tracker));
+        self.parts[index].places[local as usize] = u32::try_from(key).unwrap_or(NOBODY);
         self.clients.insert(Client {
             transport,
             codec: Codec::Head,
@@ -150,17 +153,17 @@ impl Worker {
             _ => None,
         };
         if let Some(limit) = limit
-            && !self.desk.ledger.limits.iter().any(|known| known == limit)
+            && !self.accounting.ledger.limits.iter().any(|known| known == limit)
         {
-            self.desk.ledger.limits.push(limit.to_owned());
+            self.accounting.ledger.limits.push(limit.to_owned());
         }
         self.refused(index, local, cut, &format!("a connection cannot be begun: {error}"));
     }
 
     /// A connection did not become of use.
     pub(super) fn refused(&mut self, index: usize, local: u32, cut: Nanos, text: &str) {
-        self.desk.recorder.counts.refused += 1;
-        self.desk.recorder.error(text);
+        self.accounting.recorder.counts.refused += 1;
+        self.accounting.recorder.error(text);
         self.decide(index, local);
         self.vacate(index, local, cut, true);
     }
@@ -171,28 +174,28 @@ impl Worker {
             && *first
         {
             *first = false;
-            self.squads[index].decided += 1;
+            self.parts[index].decided += 1;
         }
     }
 
     /// A place is empty; it is taken again where the group's connections come back.
     pub(super) fn vacate(&mut self, index: usize, local: u32, cut: Nanos, failed: bool) {
-        self.squads[index].places[local as usize] = NOBODY;
-        let group = &self.desk.plan.groups[index];
-        let returns = matches!(group.task, Task::Knock) || group.lifetime.is_some() || cut > 0;
-        if returns && self.desk.traffic == Traffic::On {
+        self.parts[index].places[local as usize] = NOBODY;
+        let group = &self.accounting.plan.groups[index];
+        let returns = matches!(group.task, Task::Handshake) || group.lifetime.is_some() || cut > 0;
+        if returns && self.accounting.traffic == Traffic::On {
             let wait = if failed { RETRY } else { 0 };
-            self.set_timer(clock::now() + wait, What::Return { squad: index, local, cut });
+            self.set_timer(clock::now() + wait, What::Return { part: index, local, cut });
         }
     }
 
     /// The socket is connected: the request leaves.
     pub(super) fn connected(&mut self, slot: usize) {
-        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let plan = std::rc::Rc::clone(&self.accounting.plan);
         let client = &mut self.clients[slot];
         client.stage = Stage::Greeting;
         let group = &plan.groups[usize::from(client.group)];
-        if let Task::Mischief { .. } = group.task {
+        if let Task::Attack { .. } = group.task {
             return self.commit(slot);
         }
         if let Task::Publish { route: Route::Http { .. }, .. } = group.task {
@@ -200,9 +203,9 @@ impl Worker {
             client.awaits_room = false;
             return self.ready(slot, clock::now());
         }
-        let number = self.desk.share.global(u64::from(client.local));
-        let who = desk::who(&plan, group, number);
-        let opening = self.desk.adapter.opening(&who, &client.memory);
+        let number = self.accounting.share.global(u64::from(client.local));
+        let peer = accounting::peer(&plan, group, number);
+        let opening = self.accounting.adapter.opening(&peer, &client.memory);
         let key = request::key(&plan, number ^ u64::from(client.group) << 40);
         request::write_opening(&mut client.out, &plan, &opening, &key);
         self.mark(slot);
@@ -210,11 +213,11 @@ impl Worker {
 
     /// The head of the answer has come.
     pub(super) fn answered(&mut self, slot: usize, answer: &Answer) -> Result<(), String> {
-        let plan = std::rc::Rc::clone(&self.desk.plan);
+        let plan = std::rc::Rc::clone(&self.accounting.plan);
         let client = &mut self.clients[slot];
         let group = &plan.groups[usize::from(client.group)];
-        let number = self.desk.share.global(u64::from(client.local));
-        let opening = self.desk.adapter.opening(&desk::who(&plan, group, number), &client.memory);
+        let number = self.accounting.share.global(u64::from(client.local));
+        let opening = self.accounting.adapter.opening(&accounting::peer(&plan, group, number), &client.memory);
         client.codec = match opening.transport {
             Runs::WebSocket => {
                 if answer.status != 101 {
@@ -227,7 +230,7 @@ impl Worker {
                 let checked = plan.check_every > 0 && number.is_multiple_of(plan.check_every);
                 let (deflates, kept) = agreed(answer, request::offers_deflate(&plan))?;
                 Codec::Frames(match deflates {
-                    true => Frames::with_deflate(kept, &self.desk.deflate),
+                    true => Frames::with_deflate(kept, &self.accounting.deflate),
                     false => Frames::new(checked),
                 })
             }
@@ -240,10 +243,10 @@ impl Worker {
         };
         client.stage = Stage::Joining;
         if matches!(&client.codec, Codec::Frames(frames) if frames.is_checked()) {
-            self.desk.ledger.checked += 1;
+            self.accounting.ledger.checked += 1;
         }
-        let (mut line, _) = desk::split(client, &plan, self.desk.share);
-        self.desk.greeted(&mut line, &mut self.notice);
+        let (mut line, _) = accounting::split(client, &plan, self.accounting.share);
+        self.accounting.greeted(&mut line, &mut self.notice);
         self.mark(slot);
         Ok(())
     }
@@ -260,11 +263,11 @@ impl Worker {
         let paced = client.reading != Reading::Freely;
         self.pending -= 1;
         self.open += 1;
-        self.squads[index].open += 1;
-        self.desk.recorder.counts.opened += 1;
-        self.desk.recorder.time_anyway(Series::Open, now.saturating_sub(intended));
+        self.parts[index].open += 1;
+        self.accounting.recorder.counts.opened += 1;
+        self.accounting.recorder.time_anyway(Series::Open, now.saturating_sub(intended));
         if cut > 0 {
-            self.desk.recorder.time_anyway(Series::Recovery, now.saturating_sub(cut));
+            self.accounting.recorder.time_anyway(Series::Recovery, now.saturating_sub(cut));
             self.clients[slot].cut = 0;
         }
         self.decide(index, local);
@@ -282,17 +285,17 @@ impl Worker {
     }
 
     fn begin_life(&mut self, index: usize, slot: usize, token: Token, now: Nanos) {
-        match (&self.desk.plan.groups[index].task, self.desk.plan.groups[index].lifetime) {
-            (Task::Knock, _) => self.set_timer(now, What::End(token)),
+        match (&self.accounting.plan.groups[index].task, self.accounting.plan.groups[index].lifetime) {
+            (Task::Handshake, _) => self.set_timer(now, What::End(token)),
             (_, Some(lifetime)) => {
                 // Lives of different lengths around the mean: exponential, as calls and visits are.
-                let share = -self.desk.random.share().max(1e-9).ln();
+                let share = -self.accounting.random.share().max(1e-9).ln();
                 let life = clock::of(lifetime.mul_f64(share));
                 self.set_timer(now.saturating_add(life), What::End(token));
             }
             _ => {}
         }
-        if self.desk.traffic == Traffic::On {
+        if self.accounting.traffic == Traffic::On {
             self.begin_flow(slot);
         }
     }

@@ -1,7 +1,7 @@
 //! What comes: events of the kernel, bytes, heads, messages, answers.
 
+use super::super::accounting;
 use super::super::client::{Answers, Codec, Reading, Stage};
-use super::super::desk;
 use super::super::http;
 use super::super::refusal;
 use super::alarm::What;
@@ -77,16 +77,16 @@ impl Worker {
     }
 
     /// Whether a bad client was refused by a status: the server may keep such a connection, and nothing is left to see.
-    fn is_refused_mischief(&self, slot: usize) -> bool {
-        self.clients.get(slot).is_some_and(|client| matches!(client.codec, Codec::Mischief { status: 200.., .. }))
+    fn is_refused_attack(&self, slot: usize) -> bool {
+        self.clients.get(slot).is_some_and(|client| matches!(client.codec, Codec::Attack { status: 200.., .. }))
     }
 
     /// Reads what there is, at most about `most` bytes, and goes through it.
     fn read(&mut self, slot: usize, most: usize) {
         match self.read_all(slot, most) {
-            Ok(Step::Drained) if self.is_refused_mischief(slot) => drop(self.judge_mischief(slot, false)),
+            Ok(Step::Drained) if self.is_refused_attack(slot) => drop(self.judge_attack(slot, false)),
             Ok(Step::Drained) => {}
-            Ok(Step::End) | Err(_) if self.judge_mischief(slot, true) => {}
+            Ok(Step::End) | Err(_) if self.judge_attack(slot, true) => {}
             Ok(Step::End) if self.renew(slot, clock::now()) => {}
             Ok(Step::End) if self.clients[slot].stage == Stage::Leaving => self.remove(slot),
             Ok(Step::End) => self.lost(slot, "the server has ended a connection"),
@@ -111,7 +111,7 @@ impl Worker {
             let now = clock::now();
             client.rest = Vec::new();
             left -= count;
-            self.desk.recorder.counts.bytes_in += count as u64;
+            self.accounting.recorder.counts.bytes_in += count as u64;
             let mut scratch = std::mem::take(&mut self.scratch);
             // An echo sends the next message when one has come.
             self.pool.lend(&mut self.clients[slot].out);
@@ -152,9 +152,9 @@ impl Worker {
                 }
             }
         }
-        let plan = Rc::clone(&self.desk.plan);
-        let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
-        let (desk, notice) = (&mut self.desk, &mut self.notice);
+        let plan = Rc::clone(&self.accounting.plan);
+        let (mut line, codec) = accounting::split(&mut self.clients[slot], &plan, self.accounting.share);
+        let (accounting, notice) = (&mut self.accounting, &mut self.notice);
         let mut fault = Ok(());
         let used = match codec {
             Codec::Head => Ok(0),
@@ -163,19 +163,19 @@ impl Worker {
                 notice.refused = refusal.is_over();
                 Ok(used)
             }
-            Codec::Mischief { status, .. } => {
-                *status = super::mischief::status_of(*status, input);
+            Codec::Attack { status, .. } => {
+                *status = super::attack::status_of(*status, input);
                 Ok(input.len())
             }
             Codec::Frames(frames) => frames.read(&mut input[at..], &mut self.inflate, &mut |incoming| {
                 if fault.is_ok() {
-                    fault = desk.incoming(&mut line, &incoming, now, notice);
+                    fault = accounting.incoming(&mut line, &incoming, now, notice);
                 }
             }),
             Codec::Events(events) => {
                 let used = events.read(&input[at..], &mut |block| {
                     if fault.is_ok() {
-                        fault = desk.message(&mut line, block, now, notice);
+                        fault = accounting.message(&mut line, block, now, notice);
                     }
                 });
                 if events.is_over() {
@@ -183,7 +183,7 @@ impl Worker {
                 }
                 used
             }
-            Codec::Answers(answers) => desk.answers(answers, &input[at..]),
+            Codec::Answers(answers) => accounting.answers(answers, &input[at..]),
         };
         fault?;
         Ok(at + used?)
@@ -219,7 +219,7 @@ impl Worker {
     }
 }
 
-impl desk::Desk {
+impl accounting::Accounting {
     /// Goes through answers to publications.
     fn answers(&mut self, answers: &mut Answers, input: &[u8]) -> Result<usize, String> {
         let mut at = 0;

@@ -1,7 +1,7 @@
 //! What leaves: by schedule, or as soon as there is room.
 
+use super::super::accounting::{self, Traffic};
 use super::super::client::{Client, Codec, Stage};
-use super::super::desk::{self, Traffic};
 use super::{SENDS_PER_TURN, Worker};
 use crate::clock::{self, Nanos};
 use crate::plan::{Flow, Route, Task};
@@ -20,13 +20,13 @@ impl Worker {
 
     /// Sends what the schedules say, and what closed flows have room for.
     pub(super) fn send_due(&mut self) {
-        if self.desk.traffic != Traffic::On {
+        if self.accounting.traffic != Traffic::On {
             return;
         }
-        for index in 0..self.squads.len() {
+        for index in 0..self.parts.len() {
             for _ in 0..SENDS_PER_TURN {
                 let now = clock::now();
-                let Some((event, due)) = self.squads[index].schedule.as_mut().and_then(|schedule| schedule.take(now))
+                let Some((event, due)) = self.parts[index].schedule.as_mut().and_then(|schedule| schedule.take(now))
                 else {
                     break;
                 };
@@ -38,8 +38,8 @@ impl Worker {
 
     /// Sends the message that was due, on a connection of its own or the next one in turn.
     fn send_one(&mut self, index: usize, event: u64, due: Nanos) {
-        let plan = Rc::clone(&self.desk.plan);
-        if let Task::Mischief { .. } = plan.groups[index].task {
+        let plan = Rc::clone(&self.accounting.plan);
+        if let Task::Attack { .. } = plan.groups[index].task {
             return self.attempt(index, due);
         }
         if let Task::Publish { .. } = plan.groups[index].task {
@@ -48,53 +48,53 @@ impl Worker {
         }
         let clients = &self.clients;
         let is_open = |slot: u32| clients.get(slot as usize).is_some_and(|client| client.stage == Stage::Open);
-        match self.squads[index].next_sender(is_open) {
+        match self.parts[index].next_sender(is_open) {
             Some(slot) => self.echo_on(slot as usize, due),
             None => {
-                self.desk.recorder.error("a message was due and no connection was open to send it");
-                self.desk.not_sent(None);
+                self.accounting.recorder.error("a message was due and no connection was open to send it");
+                self.accounting.not_sent(None);
             }
         }
     }
 
     /// Sends one message that should come back.
     fn echo_on(&mut self, slot: usize, intended: Nanos) {
-        let plan = Rc::clone(&self.desk.plan);
+        let plan = Rc::clone(&self.accounting.plan);
         self.pool.lend(&mut self.clients[slot].out);
-        let (mut line, _) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
-        self.desk.send_echo(&mut line, intended);
+        let (mut line, _) = accounting::split(&mut self.clients[slot], &plan, self.accounting.share);
+        self.accounting.send_echo(&mut line, intended);
         self.mark(slot);
     }
 
     /// Publishes on the connection of the publisher that a sequence belongs to.
     fn publish_on(&mut self, index: usize, stream: u32, intended: Nanos) {
-        let publishers = self.desk.plan.groups[index].connections.max(1);
-        let local = u64::from(stream) % publishers / self.desk.share.of;
-        let slot = self.squads[index].places.get(local as usize).map(|slot| *slot as usize);
+        let publishers = self.accounting.plan.groups[index].connections.max(1);
+        let local = u64::from(stream) % publishers / self.accounting.share.of;
+        let slot = self.parts[index].places.get(local as usize).map(|slot| *slot as usize);
         let Some(slot) = slot.filter(|slot| self.clients.get(*slot).is_some_and(|client| client.stage == Stage::Open))
         else {
             let place = (index, u32::try_from(local).unwrap_or(u32::MAX));
             return match self.backlogs.get_mut(&place) {
                 Some(backlog) => backlog.push_back((stream, intended)),
                 None => {
-                    self.desk.recorder.error("a publication was due and its publisher was not connected");
-                    self.desk.not_sent(Some(stream));
+                    self.accounting.recorder.error("a publication was due and its publisher was not connected");
+                    self.accounting.not_sent(Some(stream));
                 }
             };
         };
-        let plan = Rc::clone(&self.desk.plan);
+        let plan = Rc::clone(&self.accounting.plan);
         let pipeline = match plan.groups[index].task {
             Task::Publish { route: Route::Http { pipeline }, .. } => pipeline.max(1),
             _ => u32::MAX,
         };
         self.pool.lend(&mut self.clients[slot].out);
-        let (mut line, codec) = desk::split(&mut self.clients[slot], &plan, self.desk.share);
+        let (mut line, codec) = accounting::split(&mut self.clients[slot], &plan, self.accounting.share);
         match codec {
             Codec::Answers(answers) if answers.waiting >= pipeline || answers.ended => {
                 return answers.backlog.push_back((stream, intended));
             }
-            Codec::Answers(answers) => self.desk.publish(&mut line, stream, intended, Some(answers)),
-            _ => self.desk.publish(&mut line, stream, intended, None),
+            Codec::Answers(answers) => self.accounting.publish(&mut line, stream, intended, Some(answers)),
+            _ => self.accounting.publish(&mut line, stream, intended, None),
         }
         self.mark(slot);
     }
@@ -102,7 +102,9 @@ impl Worker {
     /// Publishes what has waited for answers, as far as there is room now.
     pub(super) fn publish_backlog(&mut self, slot: usize) {
         let index = usize::from(self.clients[slot].group);
-        let Task::Publish { route: Route::Http { pipeline }, .. } = self.desk.plan.groups[index].task else { return };
+        let Task::Publish { route: Route::Http { pipeline }, .. } = self.accounting.plan.groups[index].task else {
+            return;
+        };
         while let Codec::Answers(answers) = &mut self.clients[slot].codec
             && answers.waiting < pipeline.max(1)
             && let Some((stream, intended)) = answers.backlog.pop_front()
@@ -113,29 +115,29 @@ impl Worker {
 
     /// Publishes in a closed flow: so many publications may be under way, counted by what was delivered of all.
     fn publish_allowed(&mut self, index: usize) {
-        let plan = Rc::clone(&self.desk.plan);
+        let plan = Rc::clone(&self.accounting.plan);
         let Task::Publish { flow: Flow::Closed { depth }, .. } = plan.groups[index].task else { return };
-        if self.squads[index].open == 0 || self.squads[index].stopped {
+        if self.parts[index].open == 0 || self.parts[index].stopped {
             return;
         }
         let each = self.receivers_per_publication.max(1);
-        let complete = self.desk.progress.delivered() / each;
+        let complete = self.accounting.progress.delivered() / each;
         let streams = u64::from(plan.streams.max(1));
-        while self.squads[index].made < complete + u64::from(depth)
-            && plan.count.is_none_or(|count| self.squads[index].made < count)
+        while self.parts[index].made < complete + u64::from(depth)
+            && plan.count.is_none_or(|count| self.parts[index].made < count)
         {
-            let stream = u32::try_from(self.squads[index].made % streams).unwrap_or(0);
-            self.squads[index].made += 1;
+            let stream = u32::try_from(self.parts[index].made % streams).unwrap_or(0);
+            self.parts[index].made += 1;
             self.publish_on(index, stream, clock::now());
         }
         // The delivery that completes the next one is perhaps another thread's.
-        self.desk.progress.wake_at((complete + 1) * each);
+        self.accounting.progress.wake_at((complete + 1) * each);
     }
 
     /// A connection is of use and traffic runs: in a closed flow its first messages leave.
     pub(super) fn begin_flow(&mut self, slot: usize) {
         let index = usize::from(self.clients[slot].group);
-        if let Task::Echo { flow: Flow::Closed { depth }, .. } = self.desk.plan.groups[index].task {
+        if let Task::Echo { flow: Flow::Closed { depth }, .. } = self.accounting.plan.groups[index].task {
             (0..depth).for_each(|_| self.echo_on(slot, clock::now()));
         }
     }
@@ -151,7 +153,7 @@ impl Worker {
             }
             match write(client) {
                 Ok(written) => {
-                    self.desk.recorder.counts.bytes_out += written;
+                    self.accounting.recorder.counts.bytes_out += written;
                     self.pool.take_back(&mut client.out);
                 }
                 Err(error) => self.lost(slot, &format!("a connection broke: {error}")),

@@ -16,8 +16,8 @@ impl Worker {
             match what {
                 What::End(token) => self.end_life(token),
                 What::Sip(token) => self.sip(token, now),
-                What::Return { squad, local, cut } => self.come_back(squad, local, cut, now),
-                What::Outage { squad } => self.cut_all(squad, now),
+                What::Return { part, local, cut } => self.come_back(part, local, cut, now),
+                What::Outage { part } => self.cut_all(part, now),
             }
         }
         while self.deadlines.front().is_some_and(|(deadline, _)| *deadline <= now) {

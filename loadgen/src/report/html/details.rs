@@ -24,7 +24,7 @@ pub(super) fn details(outcome: &Outcome) -> String {
     let mut errors: Vec<(&String, &u64)> = outcome.errors.iter().collect();
     errors.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
     counts(&mut text, "Errors", errors.into_iter().map(|(error, times)| (error.clone(), whole(*times))));
-    counts(&mut text, "Mischief", outcome.mischief.iter().map(|(what, times)| (what.clone(), whole(*times))));
+    counts(&mut text, "Attacks", outcome.attacks.iter().map(|(what, times)| (what.clone(), whole(*times))));
     list(&mut text, "Notes", &outcome.notes);
     text.push_str("</div></details>\n");
     let (label, command) = (escape(&outcome.label), escape(&outcome.environment.command));

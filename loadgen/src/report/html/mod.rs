@@ -88,7 +88,7 @@ mod tests {
         let mut all = Vec::new();
         texts(&serde_json::to_value(&outcome).expect("results are JSON"), &mut all);
         let names = outcome.latencies.keys().chain(outcome.scalars.keys()).chain(outcome.metrics.keys());
-        all.extend(names.chain(outcome.errors.keys()).chain(outcome.mischief.keys()).cloned());
+        all.extend(names.chain(outcome.errors.keys()).chain(outcome.attacks.keys()).cloned());
         assert!(all.len() > 60, "{all:?}");
         for text in all {
             assert!(page.contains(&super::escape(&text)), "{text}");

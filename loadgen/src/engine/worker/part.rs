@@ -9,7 +9,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 
 /// A thread's part of a group.
 #[derive(Debug)]
-pub(super) struct Squad {
+pub(super) struct GroupPart {
     /// The slot of the connection in each place.
     pub(super) places: Vec<u32>,
     /// How many places were given out so far.
@@ -30,10 +30,20 @@ pub(super) struct Squad {
     pub(super) stopped: bool,
 }
 
-impl Squad {
-    pub(super) fn new(plan: &Plan, index: usize, share: Share) -> Squad {
+impl GroupPart {
+    pub(super) fn new(plan: &Plan, index: usize, share: Share) -> GroupPart {
         let places = vec![NOBODY; usize::try_from(share.count(plan.groups[index].connections)).unwrap_or(0)];
-        Squad { places, begun: 0, decided: 0, open: 0, begins: None, schedule: None, turn: 0, made: 0, stopped: false }
+        GroupPart {
+            places,
+            begun: 0,
+            decided: 0,
+            open: 0,
+            begins: None,
+            schedule: None,
+            turn: 0,
+            made: 0,
+            stopped: false,
+        }
     }
 
     /// When the next message is due.
@@ -60,7 +70,7 @@ impl Squad {
                     Deal::Streams { streams: connections, publishers: connections, index: share.index, of: share.of },
                 )
             }
-            Task::Mischief { rate } => {
+            Task::Attack { rate } => {
                 self.schedule = Some(Schedule::new(Ramp::constant(*rate), begin, end, None, turn));
                 return;
             }

@@ -6,7 +6,7 @@ use super::recorder::Recorder;
 use super::spread::Spreads;
 use super::tracker::{Arrival, Tracker};
 use super::{Progress, Reports};
-use crate::adapters::{Adapter, Kind, Memory, News, Outlet, Payload, Who};
+use crate::adapters::{Adapter, Event, Kind, Memory, Outlet, Payload, Peer};
 use crate::clock::{self, Nanos};
 use crate::message::{Ledger, Report, Series};
 use crate::plan::{Flow, Group, Payloads, Plan, Share, Task};
@@ -41,7 +41,7 @@ pub(super) struct Notice {
 }
 
 /// A thread's part of the run, without its sockets.
-pub(super) struct Desk {
+pub(super) struct Accounting {
     pub(super) plan: Rc<Plan>,
     pub(super) share: Share,
     pub(super) adapter: Rc<dyn Adapter>,
@@ -95,7 +95,7 @@ pub(super) fn split<'a>(client: &'a mut Client, plan: &'a Plan, share: Share) ->
     (Line { group: &plan.groups[usize::from(*group)], number, memory, out, trackers, sent, deflates }, codec)
 }
 
-impl Desk {
+impl Accounting {
     /// Something has come on a WebSocket.
     pub(super) fn incoming(
         &mut self,
@@ -122,8 +122,8 @@ impl Desk {
         let (plan, adapter) = (Rc::clone(&self.plan), Rc::clone(&self.adapter));
         let mut heard = Vec::new();
         let mut outgoing = Outgoing { out: line.out, random: &mut self.random, deflate: None };
-        adapter.opened(&who(&plan, line.group, line.number), line.memory, &mut outgoing, &mut |news| {
-            heard.push(matches!(news, News::Ready));
+        adapter.opened(&peer(&plan, line.group, line.number), line.memory, &mut outgoing, &mut |event| {
+            heard.push(matches!(event, Event::Ready));
         });
         notice.ready = heard.contains(&true);
     }
@@ -137,8 +137,8 @@ impl Desk {
         notice: &mut Notice,
     ) -> Result<(), String> {
         let (plan, adapter) = (Rc::clone(&self.plan), Rc::clone(&self.adapter));
-        let who = who(&plan, line.group, line.number);
-        let Desk { recorder, spreads, random, ledger, deflate, progress, reports, filling, .. } = self;
+        let peer = peer(&plan, line.group, line.number);
+        let Accounting { recorder, spreads, random, ledger, deflate, progress, reports, filling, .. } = self;
         let mut inbox = Inbox {
             plan: &plan,
             group: line.group,
@@ -154,9 +154,9 @@ impl Desk {
             echoes: 0,
         };
         let mut outgoing = Outgoing { out: line.out, random, deflate: line.deflates.then_some(deflate) };
-        let read = adapter.read(&who, line.memory, message, &mut outgoing, &mut |news| inbox.take(news, notice));
+        let read = adapter.read(&peer, line.memory, message, &mut outgoing, &mut |event| inbox.take(event, notice));
         let echoes = inbox.echoes;
-        read.map_err(|nonsense| nonsense.to_string())?;
+        read.map_err(|error| error.to_string())?;
         if let (Task::Echo { flow: Flow::Closed { .. }, .. }, Traffic::On) = (&line.group.task, self.traffic) {
             (0..echoes).for_each(|_| self.send_echo(line, clock::now()));
         }
@@ -249,10 +249,10 @@ impl Desk {
 }
 
 /// A connection as adapters see it.
-pub(super) fn who<'a>(plan: &'a Plan, group: &Group, number: u64) -> Who<'a> {
+pub(super) fn peer<'a>(plan: &'a Plan, group: &Group, number: u64) -> Peer<'a> {
     let count = plan.tokens.len() as u64;
     let token = (count > 0).then(|| plan.tokens[(number % count) as usize].as_str());
-    Who { number, job: group.task.job(), naming: &plan.naming, token }
+    Peer { number, job: group.task.job(), naming: &plan.naming, token }
 }
 
 /// The random number that chooses the size of a message: the same when it comes back.
@@ -260,7 +260,7 @@ fn choice(seed: u64, number: u64, seq: u64) -> u64 {
     mix(seed ^ mix(number) ^ seq)
 }
 
-/// Where news of one message go.
+/// Where the events of one message go.
 struct Inbox<'a> {
     plan: &'a Plan,
     group: &'a Group,
@@ -278,16 +278,16 @@ struct Inbox<'a> {
 }
 
 impl Inbox<'_> {
-    fn take(&mut self, news: News<'_>, notice: &mut Notice) {
-        match news {
-            News::Ready => notice.ready = true,
-            News::Ack => self.recorder.counts.acknowledged += 1,
-            News::Refused(text) => self.recorder.error(&format!("refused: {text}")),
-            News::Resumed { complete } => {
+    fn take(&mut self, event: Event<'_>, notice: &mut Notice) {
+        match event {
+            Event::Ready => notice.ready = true,
+            Event::Ack => self.recorder.counts.acknowledged += 1,
+            Event::Refused(text) => self.recorder.error(&format!("refused: {text}")),
+            Event::Resumed { complete } => {
                 self.ledger.resumed += 1;
                 self.ledger.gaps += u64::from(!complete);
             }
-            News::Message(text) => match &self.group.task {
+            Event::Message(text) => match &self.group.task {
                 Task::Echo { payloads, .. } => self.echo(text, payloads),
                 Task::Subscribe => self.delivery(text),
                 _ => {}

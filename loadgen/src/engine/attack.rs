@@ -7,9 +7,9 @@ use crate::plan::Plan;
 use std::fmt::Write;
 use tidings::wire::frame::{Opcode, write_frame, write_masked};
 
-/// One kind of mischief: its name, and what is sent.
+/// One kind of attack: its name, and what is sent.
 #[derive(Debug)]
-pub(super) struct Mischief {
+pub(super) struct Attack {
     pub(super) name: &'static str,
     pub(super) bytes: Vec<u8>,
 }
@@ -17,17 +17,17 @@ pub(super) struct Mischief {
 const MASK: [u8; 4] = [7, 7, 7, 7];
 
 /// Every kind, for a target.
-pub(super) fn corpus(plan: &Plan, opening: &Opening) -> Vec<Mischief> {
+pub(super) fn corpus(plan: &Plan, opening: &Opening) -> Vec<Attack> {
     let mut all = heads(plan, opening);
     let mut greeting = Vec::new();
     let key = request::key(plan, u64::from(u32::MAX));
     request::write_opening(&mut greeting, plan, opening, &key);
-    all.extend(frames().into_iter().map(|(name, frames)| Mischief { name, bytes: [&greeting[..], &frames].concat() }));
+    all.extend(frames().into_iter().map(|(name, frames)| Attack { name, bytes: [&greeting[..], &frames].concat() }));
     all
 }
 
 /// Handshakes and requests that are none (RFC 9112, RFC 6455 section 4.2.1).
-fn heads(plan: &Plan, opening: &Opening) -> Vec<Mischief> {
+fn heads(plan: &Plan, opening: &Opening) -> Vec<Attack> {
     let (path, host) = (&opening.path, &plan.target.authority);
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
     let key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
@@ -63,7 +63,7 @@ fn heads(plan: &Plan, opening: &Opening) -> Vec<Mischief> {
         ("2,000 fields", format!("{many}\r\n")),
         ("another protocol", "SSH-2.0-OpenSSH_9.6\r\n\r\n".to_owned()),
     ];
-    texts.into_iter().map(|(name, text)| Mischief { name, bytes: text.into_bytes() }).collect()
+    texts.into_iter().map(|(name, text)| Attack { name, bytes: text.into_bytes() }).collect()
 }
 
 /// Frames that break RFC 6455 section 5.

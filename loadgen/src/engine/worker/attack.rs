@@ -1,49 +1,49 @@
-//! Bad clients: each connects, sends one piece of mischief, and notes what the server does about it.
+//! Bad clients: each connects, sends one malformed piece, and notes what the server does about it.
 
+use super::super::accounting;
+use super::super::attack::corpus;
 use super::super::client::{Codec, Stage};
-use super::super::desk;
-use super::super::mischief::corpus;
 use super::Worker;
-use super::squad::NOBODY;
+use super::part::NOBODY;
 use crate::adapters::Memory;
 use crate::clock::Nanos;
 use crate::engine::NOT_BEGUN;
 use std::rc::Rc;
 
-/// Instead of a status: a Close frame came behind the 101. No status is that large.
+/// Instead of a status: a Close frame came after the 101. No status is that large.
 const CLOSE: u16 = 1101;
 
 impl Worker {
     /// Begins one attempt in a free place.
     pub(super) fn attempt(&mut self, index: usize, due: Nanos) {
-        let free = self.squads[index].places.iter().position(|slot| *slot == NOBODY);
+        let free = self.parts[index].places.iter().position(|slot| *slot == NOBODY);
         match free {
             Some(local) => self.begin(index, u32::try_from(local).unwrap_or(0), due, 0, Memory::default()),
-            None => self.note_mischief(NOT_BEGUN, "all bad clients were still waiting for an end"),
+            None => self.note_attack(NOT_BEGUN, "all bad clients were still waiting for an end"),
         }
     }
 
-    /// A bad client is connected: its mischief leaves.
+    /// A bad client is connected: it sends what is malformed.
     pub(super) fn commit(&mut self, slot: usize) {
-        let plan = Rc::clone(&self.desk.plan);
+        let plan = Rc::clone(&self.accounting.plan);
         if self.corpus.is_empty() {
             let group = &plan.groups[usize::from(self.clients[slot].group)];
-            let opening = self.desk.adapter.opening(&desk::who(&plan, group, 0), &Memory::default());
+            let opening = self.accounting.adapter.opening(&accounting::peer(&plan, group, 0), &Memory::default());
             self.corpus = corpus(&plan, &opening);
         }
         let kind = self.attempts % self.corpus.len();
         self.attempts += 1;
         let client = &mut self.clients[slot];
         client.out.extend_from_slice(&self.corpus[kind].bytes);
-        client.codec = Codec::Mischief { kind, status: 0 };
+        client.codec = Codec::Attack { kind, status: 0 };
         client.stage = Stage::Joining;
-        self.desk.recorder.counts.sent += 1;
+        self.accounting.recorder.counts.sent += 1;
         self.mark(slot);
     }
 
     /// What the server did about it, if this is a bad client's connection that is over.
-    pub(super) fn judge_mischief(&mut self, slot: usize, is_closed: bool) -> bool {
-        let Codec::Mischief { kind, status } = self.clients[slot].codec else { return false };
+    pub(super) fn judge_attack(&mut self, slot: usize, is_closed: bool) -> bool {
+        let Codec::Attack { kind, status } = self.clients[slot].codec else { return false };
         let reaction = match (status, is_closed) {
             (0, true) => "closed without an answer".to_owned(),
             (0, false) => "no reaction in time".to_owned(),
@@ -55,18 +55,18 @@ impl Worker {
             (_, _) => format!("answered with {status}"),
         };
         let name = self.corpus[kind].name;
-        self.note_mischief(name, &reaction);
+        self.note_attack(name, &reaction);
         self.clients[slot].transport.reset_on_drop();
         self.remove(slot);
         true
     }
 
-    fn note_mischief(&mut self, name: &str, reaction: &str) {
-        *self.desk.ledger.mischief.entry(format!("{name}: {reaction}")).or_default() += 1;
+    fn note_attack(&mut self, name: &str, reaction: &str) {
+        *self.accounting.ledger.attacks.entry(format!("{name}: {reaction}")).or_default() += 1;
     }
 }
 
-/// What is known of an answer when more of it has come: its status, or that a Close frame has come behind a 101.
+/// What is known of an answer when more of it has come: its status, or that a Close frame has come after a 101.
 pub(super) fn status_of(known: u16, input: &[u8]) -> u16 {
     let frames = match known {
         101 => Some(input),
