@@ -1,7 +1,9 @@
 //! Puts together what the threads tell.
 
 use crate::clock::{Nanos, SECOND};
-use crate::message::{Counts, Distribution, Ledger, OFFSET_UNIT, Phase, Report, Series, SpreadReport, WindowReport};
+use crate::message::{
+    Counts, Distribution, Gather, Ledger, OFFSET_UNIT, Phase, Report, Series, SpreadReport, WindowReport,
+};
 use crate::plan::Plan;
 use std::collections::{BTreeMap, HashMap};
 
@@ -102,7 +104,7 @@ impl Collector {
             }
             Report::Done(ledger) => {
                 self.done += 1;
-                self.ledger(ledger);
+                self.collected.ledger.gather(&ledger);
             }
             Report::Failed(text) if self.done < self.threads => self.collected.failures.push(text),
             Report::Failed(_) => {}
@@ -128,7 +130,7 @@ impl Collector {
     pub fn is_hopeless(&self) -> bool {
         let wanted = self.groups.iter().map(|(_, wanted)| wanted).sum::<u64>();
         let mut all = Counts::default();
-        self.collected.counts.values().for_each(|counts| all.add(counts));
+        self.collected.counts.values().for_each(|counts| all.gather(counts));
         all.opened == 0 && wanted > 0 && all.refused >= wanted
     }
 
@@ -170,7 +172,7 @@ impl Collector {
     fn window(&mut self, thread: u64, window: &WindowReport) {
         let collected = &mut self.collected;
         collected.connections.insert(thread, window.connections);
-        collected.counts.entry(window.phase).or_default().add(&window.counts);
+        collected.counts.entry(window.phase).or_default().gather(&window.counts);
         // Only what counts is in them, whatever part of the run their window began in.
         for (series, distribution) in &window.distributions {
             collected.distributions.entry(*series).or_default().merge(distribution);
@@ -188,7 +190,7 @@ impl Collector {
         second.phase = Some(second.phase.map_or(window.phase, |phase| phase.min(window.phase)));
         second.length = second.length.max(length);
         second.connections.insert(thread, window.connections);
-        second.counts.add(&window.counts);
+        second.counts.gather(&window.counts);
         second.busiest = second.busiest.max(window.cpu as f64 / length.max(1) as f64);
         for (series, distribution) in &window.distributions {
             second.distributions.entry(*series).or_default().merge(distribution);
@@ -227,35 +229,6 @@ impl Collector {
             self.collected.distributions.entry(series).or_default().record(latency);
             let window = self.collected.windows.entry(second).or_default();
             window.distributions.entry(series).or_default().record(latency);
-        }
-    }
-
-    fn ledger(&mut self, ledger: Ledger) {
-        let sum = &mut self.collected.ledger;
-        sum.expected += ledger.expected;
-        sum.came += ledger.came;
-        sum.lost += ledger.lost;
-        sum.duplicated += ledger.duplicated;
-        sum.reordered += ledger.reordered;
-        sum.corrupted += ledger.corrupted;
-        sum.unsent += ledger.unsent;
-        sum.unsent_due += ledger.unsent_due;
-        sum.resumed += ledger.resumed;
-        sum.cut += ledger.cut;
-        sum.slow_cut += ledger.slow_cut;
-        sum.gaps += ledger.gaps;
-        sum.checked += ledger.checked;
-        sum.objections += ledger.objections;
-        for (text, count) in ledger.attacks {
-            *sum.attacks.entry(text).or_default() += count;
-        }
-        for (text, count) in ledger.errors {
-            *sum.errors.entry(text).or_default() += count;
-        }
-        for limit in ledger.limits {
-            if !sum.limits.contains(&limit) {
-                sum.limits.push(limit);
-            }
         }
     }
 }

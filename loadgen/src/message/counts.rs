@@ -1,7 +1,9 @@
 //! What a thread counts in a window.
 
+use super::gather::gathered;
 use serde::{Deserialize, Serialize};
 
+gathered! {
 /// Counters of a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -26,19 +28,4 @@ pub struct Counts {
     /// Publications that the server said it has taken.
     pub acknowledged: u64,
 }
-
-impl Counts {
-    /// Adds others.
-    pub fn add(&mut self, other: &Counts) {
-        self.sent += other.sent;
-        self.received += other.received;
-        self.answered += other.answered;
-        self.opened += other.opened;
-        self.refused += other.refused;
-        self.dropped += other.dropped;
-        self.errors += other.errors;
-        self.bytes_out += other.bytes_out;
-        self.bytes_in += other.bytes_in;
-        self.acknowledged += other.acknowledged;
-    }
 }

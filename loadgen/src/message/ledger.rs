@@ -1,8 +1,10 @@
 //! The accounts of all messages.
 
+use super::gather::gathered;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+gathered! {
 /// What became of all messages of a thread.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -40,4 +42,5 @@ pub struct Ledger {
     pub errors: BTreeMap<String, u64>,
     /// Limits of this machine that were hit, by their text.
     pub limits: Vec<String>,
+}
 }

@@ -2,11 +2,13 @@
 
 mod counts;
 mod distribution;
+mod gather;
 mod ledger;
 mod series;
 
 pub use counts::Counts;
 pub use distribution::Distribution;
+pub use gather::Gather;
 pub use ledger::Ledger;
 pub use series::{Phase, Series};
 

@@ -7,7 +7,7 @@ use crate::cli::RunArgs;
 use crate::clock::{self, Nanos, SECOND};
 use crate::fleet::{Collected, SeriesWindow};
 use crate::measure::{environment, metrics};
-use crate::message::{Counts, Distribution, Phase};
+use crate::message::{Counts, Distribution, Gather, Phase};
 use crate::outcome::{Latency, Outcome, SCHEMA, Totals, Window, WindowLatency};
 use crate::prepare::Prepared;
 use crate::scenario::Kind;
@@ -81,7 +81,7 @@ impl Draft<'_> {
     /// Accounts are of the whole run: a message that was lost in the warm-up is lost, too.
     fn totals(&self) -> Totals {
         let mut all = Counts::default();
-        self.collected.counts.values().for_each(|counts| all.add(counts));
+        self.collected.counts.values().for_each(|counts| all.gather(counts));
         let ledger = &self.collected.ledger;
         Totals {
             sent: all.sent,
