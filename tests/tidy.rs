@@ -2,8 +2,10 @@
 
 mod circles;
 mod dead;
+mod loadgen;
 mod registries;
 mod rooms;
+mod rules;
 mod sources;
 
 use sources::{Source, all_production, names, none, root, sources};

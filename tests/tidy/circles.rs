@@ -172,9 +172,14 @@ impl Files {
     }
 }
 
+/// The circles of files inside the rooms of a crate.
+pub(super) fn circles(sources: &[Source]) -> Vec<String> {
+    Files::of(sources).circles()
+}
+
 #[test]
 fn no_files_of_a_room_need_each_other() {
-    none(&Files::of(&production()).circles());
+    none(&circles(&production()));
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn circles_are_found() {
             file("src/room/below.rs", shared),
             file("src/other.rs", "use crate::room::Above; pub struct X;"),
         ];
-        Files::of(&sources).circles()
+        circles(&sources)
     };
     assert_eq!(with("#[cfg(test)] mod tests { use super::super::above::Above; }"), Vec::<String>::new());
     assert_eq!(with("use super::Shared;"), Vec::<String>::new());

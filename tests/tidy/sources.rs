@@ -14,7 +14,7 @@ pub(super) struct Source {
 impl Source {
     /// The folder or file directly under `src/` that it belongs to.
     pub(super) fn part(&self) -> &str {
-        let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
+        let inside = self.path.split_once("src/").map_or(self.path.as_str(), |(_, inside)| inside);
         inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
     }
 
@@ -47,7 +47,8 @@ impl Source {
 
     /// How many `super::` lead from this file to the root of the crate.
     pub(super) fn depth(&self) -> usize {
-        let inside = self.path.strip_prefix("src/").unwrap_or(&self.path).trim_end_matches(".rs");
+        let inside =
+            self.path.split_once("src/").map_or(self.path.as_str(), |(_, inside)| inside).trim_end_matches(".rs");
         inside.trim_end_matches("/mod").split('/').count()
     }
 }
@@ -82,12 +83,17 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 /// The production code of the server.
 pub(super) fn production() -> Vec<Source> {
-    sources(&["src"]).into_iter().filter(|source| !source.is_test()).collect()
+    production_of("src")
 }
 
-/// The same and that of the load generator.
+/// That below a folder.
+pub(super) fn production_of(folder: &str) -> Vec<Source> {
+    sources(&[folder]).into_iter().filter(|source| !source.is_test()).collect()
+}
+
+/// That of the server and that of the load generator.
 pub(super) fn all_production() -> Vec<Source> {
-    sources(&["src", "loadgen/src"]).into_iter().filter(|source| !source.is_test()).collect()
+    [production_of("src"), production_of("loadgen/src")].into_iter().flatten().collect()
 }
 
 pub(super) fn none(violations: &[String]) {
