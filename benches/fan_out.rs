@@ -15,15 +15,20 @@ use tidings::hub::post::Form;
 use tidings::hub::publication::{Draft, Publication};
 use tidings::hub::work::Work;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
+use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::request::{GetOptions, PostOptions, Request, Verb};
+
+fn name() -> ChannelName {
+    ChannelName::new("stocks").expect("a valid name")
+}
 
 fn data() -> Data {
     Data::Json(Bytes::from(format!("\"{}\"", "x".repeat(126))))
 }
 
 fn work(verb: Verb, mailbox: u32) -> Work {
-    let to = ConnId { mailbox: MailboxId(mailbox), slot: 0, generation: 0 };
+    let to = ConnId::here(MailboxId(mailbox), 0, 0);
     Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
 }
 
@@ -32,10 +37,10 @@ fn publish(c: &mut Criterion) {
     for mailboxes in [0, 1, 2] {
         let hub = Hub::new(HubLimits::default());
         for mailbox in 0..mailboxes {
-            let verb = Verb::Get { channel: "stocks".into(), options: GetOptions::default() };
+            let verb = Verb::Get { channel: name(), options: GetOptions::default() };
             execute(&mut work(verb, mailbox), &hub, &Nowhere, Instant::now(), 0);
         }
-        let (channel, now) = (std::sync::Arc::<str>::from("stocks"), Instant::now());
+        let (channel, now) = (name(), Instant::now());
         group.bench_function(format!("128 B to {mailboxes} mailboxes"), |b| {
             b.iter(|| {
                 let options = PostOptions { data: data(), event: None, key: None, exclude_self: false, exclude: None };
@@ -51,7 +56,7 @@ fn fan_out(c: &mut Criterion) {
     let mut group = c.benchmark_group("fan_out");
     let position = Position { epoch: Epoch::from_random(7), offset: 1 };
     let draft = Draft { data: data(), event: None, time: None };
-    let publication = Publication::new("stocks".into(), ChannelId(1), position, draft);
+    let publication = Publication::new(name(), ChannelId(1), position, draft);
     for subscribers in [100, 1_000, 10_000] {
         let mut outboxes: Vec<Outbox> = (0..subscribers).map(|_| Outbox::default()).collect();
         let mut spares = Spares::default();

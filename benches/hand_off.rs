@@ -28,7 +28,7 @@ impl Wake for Unpark {
     }
 }
 
-const TO: ConnId = ConnId { mailbox: MailboxId(0), slot: 0, generation: 0 };
+const TO: ConnId = ConnId::here(MailboxId(0), 0, 0);
 
 fn raw(payload: Vec<u8>) -> RawWork<Vec<u8>> {
     let rights = Rights { publish: true, administer: false };

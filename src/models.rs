@@ -66,7 +66,7 @@ fn mailboxes(reactors: usize, entries: usize) -> (Arc<Mailboxes>, Vec<(Inbox, Ar
 }
 
 fn name(mailbox: u32, slot: u32) -> ConnId {
-    ConnId { mailbox: MailboxId(mailbox), slot, generation: 0 }
+    ConnId::here(MailboxId(mailbox), slot, 0)
 }
 
 fn get(to: ConnId) -> Work {

@@ -400,7 +400,7 @@ fn an_excluded_stream_gets_an_id_alone_so_that_it_comes_back_to_the_right_place(
         let mut reader = Reader::ask(server.address(), &format!("GET /channels/x HTTP/{version}\r\n"));
         let (id, _) = reader.position();
         let epoch = id.strip_suffix(":0").expect("offset 0");
-        let name = server.hub().names().name(ConnId { mailbox: MailboxId(0), slot: 0, generation: 0 });
+        let name = server.hub().names().name(ConnId::here(MailboxId(0), 0, 0));
         let target = format!("/channels/x?exclude={name}");
         assert_eq!(http::post(server.address(), &target, "1").json()["offset"], 1);
         publish(&server, "2");

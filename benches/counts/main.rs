@@ -16,6 +16,7 @@ use tidings::hub::limits::HubLimits;
 use tidings::hub::post::Form;
 use tidings::hub::work::Work;
 use tidings::model::ids::{ConnId, MailboxId};
+use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
 use tidings::model::request::{Parsed, PostOptions, Request, Verb};
 use tidings::server::rehearsal::{Client, Rehearsal, masked};
@@ -104,10 +105,10 @@ fn parse(times: u64) -> u64 {
 fn publish(times: u64) -> u64 {
     let (hub, now) = (Hub::new(HubLimits::default()), Instant::now());
     let work = |verb| {
-        let to = ConnId { mailbox: MailboxId(0), slot: 0, generation: 0 };
+        let to = ConnId::here(MailboxId(0), 0, 0);
         Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
     };
-    let channel = std::sync::Arc::<str>::from("stocks");
+    let channel = ChannelName::new("stocks").expect("a valid name");
     let get = Verb::Get { channel: channel.clone(), options: Default::default() };
     execute(&mut work(get), &hub, &Nowhere, now, 0);
     for _ in 0..times {

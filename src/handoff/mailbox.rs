@@ -362,6 +362,6 @@ mod tests {
     /// A mailbox holds thousands of letters, and histories as many publications.
     #[test]
     fn letters_deliveries_and_publications_are_small() {
-        assert_eq!((size_of::<Letter>(), size_of::<Delivery>(), size_of::<Publication>()), (128, 128, 176));
+        assert_eq!((size_of::<Letter>(), size_of::<Delivery>(), size_of::<Publication>()), (128, 128, 168));
     }
 }

@@ -111,7 +111,7 @@ impl Channel {
     ) -> Arc<Publication> {
         self.position.offset += 1;
         self.last_used = now;
-        let publication = Publication::new(Arc::clone(&self.name), self.id, self.position, draft);
+        let publication = Publication::new(ChannelName::clone(&self.name), self.id, self.position, draft);
         let publication = renewed(self.history.make_room(cost.plan), publication);
         self.history.push(Arc::clone(&publication), now, cost.plan);
         if let Some(Key { text, fingerprint }) = key.filter(|_| limits.idempotency_keys > 0) {

@@ -159,7 +159,7 @@ mod tests {
     fn publication(offset: u64, bytes: usize) -> Arc<Publication> {
         let position = Position { epoch: Epoch::from_random(1), offset };
         let draft = Draft { data: Data::Json(vec![b'1'; bytes].into()), event: None, time: None };
-        Arc::new(Publication::new("c".into(), ChannelId(0), position, draft))
+        Arc::new(Publication::new("c".try_into().expect("a name"), ChannelId(0), position, draft))
     }
 
     fn keep(history: &mut History, publication: &Arc<Publication>, at: Instant, limits: &HubLimits) {

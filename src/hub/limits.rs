@@ -67,7 +67,7 @@ impl Default for HubLimits {
             snapshot_default: 100,
             stamp_time: false,
             operator_advice: "".into(),
-            plain_channel: ChannelName::from("inbox"),
+            plain_channel: ChannelName::new("inbox").expect("a valid name"),
             // Many more than threads, so that two threads rarely meet.
             shards: 64,
         }

@@ -98,7 +98,10 @@ impl fmt::Debug for Names {
 
 fn bytes_of(id: ConnId) -> [u8; ID_BYTES] {
     let mut bytes = [0; ID_BYTES];
-    for (place, part) in bytes.chunks_exact_mut(4).zip([id.mailbox.0, id.slot, id.generation]) {
+    // Only connections of reactors have names, whose mailboxes come first: the last number that fits is nobody's.
+    let mailbox = u16::try_from(id.mailbox.0).unwrap_or(u16::MAX);
+    let home = u32::from(id.node) << 16 | u32::from(mailbox);
+    for (place, part) in bytes.chunks_exact_mut(4).zip([home, id.slot, id.generation]) {
         place.copy_from_slice(&part.to_le_bytes());
     }
     bytes
@@ -106,7 +109,9 @@ fn bytes_of(id: ConnId) -> [u8; ID_BYTES] {
 
 fn id_of(bytes: &[u8; ID_BYTES]) -> ConnId {
     let part = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[4 * at + byte]));
-    ConnId { mailbox: MailboxId(part(0)), slot: part(1), generation: part(2) }
+    let home = part(0);
+    let (node, mailbox) = ((home >> 16) as u16, MailboxId(home & 0xffff));
+    ConnId { node, mailbox, slot: part(1), generation: part(2) }
 }
 
 #[cfg(test)]
@@ -115,14 +120,15 @@ mod tests {
     use std::collections::HashSet;
 
     fn conn(mailbox: u32, slot: u32, generation: u32) -> ConnId {
-        ConnId { mailbox: MailboxId(mailbox), slot, generation }
+        ConnId::here(MailboxId(mailbox), slot, generation)
     }
 
     #[test]
     fn a_name_stands_for_its_connection_and_says_nothing_about_it() {
         let names = Names::new();
         let mut seen = HashSet::new();
-        for id in (0..2_000).map(|n| conn(n % 4, n / 4, n % 7)).chain([conn(u32::MAX, u32::MAX, u32::MAX)]) {
+        let elsewhere = ConnId { node: u16::MAX, ..conn(1_023, u32::MAX, u32::MAX) };
+        for id in (0..2_000).map(|n| conn(n % 4, n / 4, n % 7)).chain([elsewhere]) {
             let name = names.name(id);
             assert_eq!(names.find(&name), Ok(Some(id)), "{name}");
             assert_eq!(

@@ -90,13 +90,13 @@ mod tests {
     fn a_position_is_found_until_its_time_is_over_or_newer_ones_push_it_out() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut positions = Positions::new(2, second * 10);
-        positions.leave("a".into(), position(1), start);
-        positions.leave("b".into(), position(2), start + second);
+        positions.leave("a".try_into().expect("a name"), position(1), start);
+        positions.leave("b".try_into().expect("a name"), position(2), start + second);
         assert_eq!(positions.find("a", start + second * 9), Some(position(1)));
         assert_eq!(positions.find("a", start + second * 10), None);
-        positions.leave("a".into(), position(3), start + second * 2);
+        positions.leave("a".try_into().expect("a name"), position(3), start + second * 2);
         assert_eq!((positions.len(), positions.find("a", start + second * 11)), (2, Some(position(3))));
-        positions.leave("c".into(), position(4), start + second * 3);
+        positions.leave("c".try_into().expect("a name"), position(4), start + second * 3);
         assert_eq!((positions.len(), positions.find("b", start)), (2, None), "the oldest made room");
         assert_eq!(positions.expire(start + second * 60, 1), 1);
         assert_eq!(positions.expire(start + second * 60, 9), 1);
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn with_no_room_at_all_nothing_is_remembered() {
         let mut positions = Positions::new(0, Duration::from_secs(10));
-        positions.leave("a".into(), position(1), Instant::now());
+        positions.leave("a".try_into().expect("a name"), position(1), Instant::now());
         assert!(positions.len() == 0 && !positions.remove("a"));
     }
 }

@@ -212,7 +212,7 @@ mod tests {
     fn publication(data: Data) -> Publication {
         let position = Position { epoch: Epoch::from_random(1), offset: 44 };
         let draft = Draft { data, event: Some("tick".into()), time: None };
-        Publication::new("stocks".into(), ChannelId(1), position, draft)
+        Publication::new("stocks".try_into().expect("a name"), ChannelId(1), position, draft)
     }
 
     #[test]

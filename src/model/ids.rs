@@ -4,16 +4,35 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MailboxId(pub u32);
 
+/// The number of this process among its nodes: a server runs alone so far.
+const THIS_NODE: u16 = 0;
+
 /// A connection, named so that a stale name never reaches another one (law 8). Clients know it by another name:
 /// `hub::names`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnId {
+    /// The node that it is connected to.
+    pub node: u16,
     /// The reactor (or library subscriber) that owns it.
     pub mailbox: MailboxId,
     /// Its place in that reactor's slab.
     pub slot: u32,
     /// How often the place had been used before.
     pub generation: u32,
+}
+
+impl ConnId {
+    /// A connection of this process.
+    #[must_use]
+    pub const fn here(mailbox: MailboxId, slot: u32, generation: u32) -> ConnId {
+        ConnId { node: THIS_NODE, mailbox, slot, generation }
+    }
+
+    /// Whether it belongs to this mailbox of this process.
+    #[must_use]
+    pub fn is_of(&self, mailbox: MailboxId) -> bool {
+        (self.node, self.mailbox) == (THIS_NODE, mailbox)
+    }
 }
 
 /// A channel as mailboxes and reactors name it: unique for the life of the process, never reused.

@@ -1,11 +1,61 @@
 //! Channel names: the rules that a name obeys once it is decoded, for requests and for settings.
 
+use super::refusal::Refusal;
+use std::borrow::Borrow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A channel's name: 1 to 255 bytes of UTF-8 without control characters and `\ * ?`, no part between slashes
-/// empty, `.` or `..`.
-pub type ChannelName = Arc<str>;
+/// empty, `.` or `..`. Holding one means that it is valid. Clones share the text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelName(Arc<str>);
+
+impl ChannelName {
+    /// Checks a decoded name and keeps it.
+    ///
+    /// # Errors
+    /// The rule that was broken, as [`check`] says.
+    pub fn new(decoded: &str) -> Result<ChannelName, NameFault> {
+        check(decoded)?;
+        Ok(ChannelName(decoded.into()))
+    }
+
+    /// Whether both are clones of one, without a look at the text.
+    #[must_use]
+    pub fn shares_with(&self, other: &ChannelName) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl TryFrom<&str> for ChannelName {
+    type Error = NameFault;
+
+    fn try_from(decoded: &str) -> Result<ChannelName, NameFault> {
+        ChannelName::new(decoded)
+    }
+}
+
+impl Deref for ChannelName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Maps with names as keys are asked by text: hashed and compared alike.
+impl Borrow<str> for ChannelName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
 
 /// The longest channel name, in bytes after decoding.
 pub const MAX_NAME_BYTES: usize = 255;
@@ -46,6 +96,12 @@ impl fmt::Display for NameFault {
                 write!(f, "a channel's name has no control character (here U+{:04X})", u32::from(*c))
             }
         }
+    }
+}
+
+impl From<NameFault> for Refusal {
+    fn from(fault: NameFault) -> Refusal {
+        Refusal::new(400, "bad_channel", fault.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 /// The random id of a channel's continuity: 8 to 16 characters of `[A-Za-z0-9_-]`. It changes only when continuity is lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch {
-    length: u8,
+    /// What is shorter ends with zeros: a length beside it would cost each position eight bytes.
     text: [u8; 16],
 }
 
@@ -21,7 +21,7 @@ impl Epoch {
         }
         let mut bytes = [0; 16];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Some(Epoch { length: text.len() as u8, text: bytes })
+        Some(Epoch { text: bytes })
     }
 
     /// Ten characters (60 bits) made of `random`, which the caller draws.
@@ -32,13 +32,14 @@ impl Epoch {
         for (place, slot) in text.iter_mut().take(10).enumerate() {
             *slot = ALPHABET[(random >> (6 * place)) as usize & 63];
         }
-        Epoch { length: 10, text }
+        Epoch { text }
     }
 
     /// The epoch as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.length)]).expect("only ASCII is ever stored")
+        let zeros = u128::from_le_bytes(self.text).leading_zeros() as usize / 8;
+        std::str::from_utf8(&self.text[..self.text.len() - zeros]).expect("only ASCII is ever stored")
     }
 }
 

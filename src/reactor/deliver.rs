@@ -97,7 +97,9 @@ impl Core {
         let frames = if members.iter().any(takes_text) { run.frames(half_full.min(GATHER_BYTES_MAX)) } else { None };
         let mut push = Push {
             publications: run.publications(),
-            exclude: exclude.filter(|name| Some(name.mailbox) == own).map(|name| (name.slot, name.generation)),
+            exclude: exclude
+                .filter(|name| own.is_some_and(|own| name.is_of(own)))
+                .map(|name| (name.slot, name.generation)),
             half_full,
             any_binary: run.publications().iter().any(|publication| publication.is_binary()),
             frames,

@@ -183,7 +183,7 @@ impl<S> Lists for Entries<S> {
 
 /// The name of a connection of the reactor that drains `own`.
 pub(crate) fn name_of(own: Option<MailboxId>, slot: u32, generation: u32) -> ConnId {
-    ConnId { mailbox: own.expect("a reactor's postman knows its own mailbox"), slot, generation }
+    ConnId::here(own.expect("a reactor's postman knows its own mailbox"), slot, generation)
 }
 
 /// A token names a slot and its use.

@@ -10,12 +10,12 @@ use crate::hub::post::{Answer, Delivery, Form, Post};
 use crate::hub::publication::Publication;
 use crate::hub::work::Work;
 use crate::model::ids::{ChannelId, ConnId, MailboxId};
+use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, PostOptions, Request, Verb};
 use crate::wire::json::scanner::trim;
 use crate::wire::json::{JsonScratch, validate, without_mark};
-use crate::wire::name::check_name;
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -77,9 +77,9 @@ impl Server {
     /// # Errors
     /// A bad name, a limit, or 503 `busy` after the wait.
     pub fn publish_data(&self, channel: &str, data: Data) -> Result<Position, PublishError> {
-        check_name(channel).map_err(PublishError)?;
+        let channel = ChannelName::new(channel).map_err(|fault| PublishError(fault.into()))?;
         let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-        let verb = Verb::Post { channel: channel.into(), post };
+        let verb = Verb::Post { channel, post };
         match self.ask(verb, CALLER)? {
             Answer::Published { position, .. } => Ok(position),
             other => Err(unexpected(&other)),
@@ -129,10 +129,10 @@ impl Server {
         channel: &str,
         mut callback: impl FnMut(&Publication) + Send + 'static,
     ) -> Result<Subscription, PublishError> {
-        check_name(channel).map_err(PublishError)?;
+        let channel = ChannelName::new(channel).map_err(|fault| PublishError(fault.into()))?;
         let inbox = self.mailboxes.open_library(self.mailbox_limits);
         let mailbox = inbox.id;
-        let verb = Verb::Get { channel: channel.into(), options: GetOptions::default() };
+        let verb = Verb::Get { channel, options: GetOptions::default() };
         let answer = self.ask(verb, mailbox).inspect_err(|_| self.mailboxes.close_library(mailbox))?;
         let Answer::Channel { id, position, .. } = answer else { return Err(unexpected(&answer)) };
         let mailboxes = Arc::clone(&self.mailboxes);
@@ -172,7 +172,7 @@ impl Server {
     fn ask(&self, verb: Verb, mailbox: MailboxId) -> Result<Answer, PublishError> {
         let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         let caller = Caller { postman, mailbox, answer: RefCell::new(None) };
-        let to = ConnId { mailbox, slot: 0, generation: 0 };
+        let to = ConnId::here(mailbox, 0, 0);
         let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);
         let done = self.when_there_is_room(|now| match execute(&mut work, &self.hub, &caller, now, wall_ms()) {
             Progress::Done => Some(()),

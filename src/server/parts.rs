@@ -11,6 +11,7 @@ use crate::hub::limits::HubLimits;
 use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
+use crate::model::name::ChannelName;
 use crate::reactor::{Orders, Setup};
 use crate::workers::{Pages, Worker};
 use crossbeam_channel::Receiver;
@@ -115,7 +116,8 @@ pub(crate) fn hub_limits(config: &Config) -> HubLimits {
         replay_bytes: config.history.replay_bytes,
         snapshot_default: config.history.snapshot_count,
         stamp_time: config.history.stamp_time,
-        plain_channel: Arc::from(config.websocket.plain_channel.as_str()),
+        plain_channel: ChannelName::new(&config.websocket.plain_channel)
+            .expect("a configuration is checked before it is used"),
         ..HubLimits::default()
     }
 }

@@ -1,8 +1,6 @@
 //! Channel names and the paths that hold them: decoded exactly once, then checked by one set of rules.
 
-use crate::model::name;
 use crate::model::name::ChannelName;
-pub use crate::model::name::MAX_NAME_BYTES;
 use crate::model::refusal::Refusal;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -23,10 +21,11 @@ pub enum Route {
     Limits,
 }
 
-/// Reads a channel's name as it stands in a path: percent-decoding it exactly once, then [`check_name`].
+/// Reads a channel's name as it stands in a path: percent-decoding it exactly once, then
+/// [`ChannelName::new`].
 ///
 /// # Errors
-/// 400 `bad_channel` for a broken escape, for bytes that are not UTF-8 and for what [`check_name`] refuses.
+/// 400 `bad_channel` for a broken escape, for bytes that are not UTF-8 and for a name that breaks a rule.
 pub fn parse_name(encoded: &str) -> Result<ChannelName, Refusal> {
     let decoded = percent_decode(encoded)?;
     RECENT.with_borrow_mut(|recent| {
@@ -36,8 +35,7 @@ pub fn parse_name(encoded: &str) -> Result<ChannelName, Refusal> {
         {
             return Ok(ChannelName::clone(name));
         }
-        check_name(&decoded)?;
-        Ok(ChannelName::clone(place.insert(ChannelName::from(&*decoded))))
+        Ok(ChannelName::clone(place.insert(ChannelName::new(&decoded)?)))
     })
 }
 
@@ -64,14 +62,6 @@ thread_local! {
 fn place_of(name: &str) -> usize {
     let end = name.bytes().rev().take(4).fold(name.len(), |sum, byte| sum * 31 + usize::from(byte));
     end % RECENT_NAMES
-}
-
-/// Checks a decoded name by the rules of [`model::name`](crate::model::name).
-///
-/// # Errors
-/// 400 `bad_channel`, with the rule that was broken.
-pub fn check_name(decoded: &str) -> Result<(), Refusal> {
-    name::check(decoded).map_err(|fault| bad_channel(fault.to_string()))
 }
 
 /// Reads a path as it stands in a request on the socket.
@@ -138,7 +128,13 @@ pub(super) fn escaped_byte(tail: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Route, check_name, parse_name, parse_path};
+    use super::{Route, parse_name, parse_path};
+    use crate::model::name::ChannelName;
+    use crate::model::refusal::Refusal;
+
+    fn name(text: &str) -> ChannelName {
+        ChannelName::new(text).expect("a name")
+    }
 
     fn code(path: &str) -> (u16, &'static str) {
         let refusal = parse_path(path).expect_err(path);
@@ -154,7 +150,7 @@ mod tests {
             }
         }
         let (once, again) = (parse_name("stocks"), parse_name("%73tocks"));
-        assert!(std::sync::Arc::ptr_eq(&once.expect("a name"), &again.expect("the same name")));
+        assert!(once.expect("a name").shares_with(&again.expect("the same name")));
         assert!(parse_name("st?cks").is_err() && parse_name("st?cks").is_err(), "what is refused is not kept");
     }
 
@@ -186,7 +182,7 @@ mod tests {
     fn a_name_obeys_its_rules_on_both_sides() {
         for good in ["a", " ", "a/b", "a/.b/c", "a.b", ".a", "e\u{301}", "\u{e9}", &"x".repeat(255), &"é".repeat(127)]
         {
-            check_name(good).expect(good);
+            ChannelName::new(good).expect(good);
         }
         for bad in [
             "",
@@ -210,7 +206,7 @@ mod tests {
             &"x".repeat(256),
             &"é".repeat(128),
         ] {
-            let refusal = check_name(bad).expect_err(bad);
+            let refusal = Refusal::from(ChannelName::new(bad).expect_err(bad));
             assert_eq!((refusal.status, refusal.code), (400, "bad_channel"), "{bad}");
         }
         for bad in ["%2F", "a%2F%2Fb", "a%2F%2e%2e", "%5c", "%2A", "%3F", "%2e", "%2E%2e", "%00", "%0A", "%C2%80", ""] {
@@ -225,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_path_names_a_channel_a_subscription_the_health_or_the_limits() {
-        assert_eq!(parse_path("/channels/a%20b"), Ok(Route::Channel("a b".into())));
-        assert_eq!(parse_path("/subscriptions/消息"), Ok(Route::Subscription("消息".into())));
+        assert_eq!(parse_path("/channels/a%20b"), Ok(Route::Channel(name("a b"))));
+        assert_eq!(parse_path("/subscriptions/消息"), Ok(Route::Subscription(name("消息"))));
         assert_eq!(parse_path("/livez"), Ok(Route::Livez));
         assert_eq!(parse_path("/limits"), Ok(Route::Limits));
         assert_eq!(code("/channels/a?last=1"), (400, "bad_request"));
@@ -234,7 +230,7 @@ mod tests {
         assert_eq!(code("/channels/"), (400, "bad_channel"));
         assert_eq!(code("/channels/a//b"), (400, "bad_channel"));
         for path in ["/channels/a/b", "/channels/a%2Fb", "/channels/a%2fb"] {
-            assert_eq!(parse_path(path), Ok(Route::Channel("a/b".into())), "{path}");
+            assert_eq!(parse_path(path), Ok(Route::Channel(name("a/b"))), "{path}");
         }
         for unknown in
             ["", "/", "/channels", "/channel/a", "channels/a", "/Channels/a", "/livez/", "/limits/", "http://h/livez"]

@@ -106,7 +106,7 @@ impl Post for VecPost {
 }
 
 pub(super) fn conn(mailbox: u32) -> ConnId {
-    ConnId { mailbox: MailboxId(mailbox), slot: 1, generation: 1 }
+    ConnId::here(MailboxId(mailbox), 1, 1)
 }
 
 /// One shard, so that limits which are shared out are met exactly.
@@ -127,15 +127,15 @@ fn item(verb: Verb) -> Item {
 }
 
 pub(super) fn get(channel: &str, options: GetOptions) -> Item {
-    item(Verb::Get { channel: channel.into(), options })
+    item(Verb::Get { channel: channel.try_into().expect("a name"), options })
 }
 
 pub(super) fn post(channel: &str, options: PostOptions) -> Item {
-    item(Verb::Post { channel: channel.into(), post: options })
+    item(Verb::Post { channel: channel.try_into().expect("a name"), post: options })
 }
 
 pub(super) fn delete(channel: &str) -> Item {
-    item(Verb::DeleteHistory { channel: channel.into() })
+    item(Verb::DeleteHistory { channel: channel.try_into().expect("a name") })
 }
 
 pub(super) fn one(mailbox: u32, item: Item) -> Work {
@@ -237,7 +237,7 @@ pub(super) fn offset_of(delivery: &Delivery) -> u64 {
 }
 
 pub(super) fn name(text: &str) -> ChannelName {
-    text.into()
+    ChannelName::new(text).expect("a valid name")
 }
 
 pub(super) fn read_position(hub: &Hub, channel: &str) -> Position {

@@ -116,7 +116,7 @@ fn a_run_ends_where_somebody_else_is_excluded() {
         let mut server = Rehearsal::new(&Config::default());
         let readers = ["/channels/x"; 3].map(|path| server.open(path));
         let names = readers.map(|Client { slot, generation }| {
-            let id = ConnId { mailbox: MailboxId(0), slot, generation };
+            let id = ConnId::here(MailboxId(0), slot, generation);
             format!("?exclude={}", server.hub().names().name(id))
         });
         for query in ["", &names[0], &names[0], &names[1], ""] {
@@ -178,8 +178,8 @@ fn only_the_encodings_that_somebody_reads_are_made() {
         }
         let catcher = Catcher::default();
         let options = GetOptions { once: true, last: Some(10), ..GetOptions::default() };
-        let verb = Verb::Get { channel: "x".into(), options };
-        let to = ConnId { mailbox: MailboxId(9), slot: 0, generation: 0 };
+        let verb = Verb::Get { channel: "x".try_into().expect("a name"), options };
+        let to = ConnId::here(MailboxId(9), 0, 0);
         let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);
         execute(&mut work, server.hub(), &catcher, server.now, 0);
         let kept = catcher.0.into_inner();

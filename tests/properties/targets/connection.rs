@@ -15,6 +15,7 @@ use tidings::config::Config;
 use tidings::connection::compression::Budget;
 use tidings::connection::env::Limits;
 use tidings::hub::HubLimits;
+use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
 use tidings::model::request::{PostOptions, Request, Verb};
 use tidings::wire::frame::{FrameLimits, Opcode, write_masked};
@@ -168,8 +169,9 @@ fn obey(world: &mut World, slot: usize, letter: u8, rest: &[u8], deflate: bool) 
             world.ask_elsewhere(publish(rest, Data::Binary { bytes, content_type: "a/b".into() }));
         }
         b'X' => {
-            let verb = Verb::DeleteHistory { channel: String::from_utf8_lossy(rest).into() };
-            world.ask_elsewhere(Ok(Request { id: None, verb }));
+            if let Ok(channel) = ChannelName::new(&String::from_utf8_lossy(rest)) {
+                world.ask_elsewhere(Ok(Request { id: None, verb: Verb::DeleteHistory { channel } }));
+            }
         }
         // The mailbox, the pool, what waits for room.
         b'd' => world.deliver(digit * digit),
@@ -228,6 +230,7 @@ fn upgrade(path: &[u8], deflate: bool) -> Vec<u8> {
 
 fn publish(channel: &[u8], data: Data) -> tidings::model::request::Item {
     let name: String = String::from_utf8_lossy(channel).chars().filter(|c| c.is_alphanumeric()).take(20).collect();
+    let channel = ChannelName::new(&name).unwrap_or_else(|_| ChannelName::new("nameless").expect("a name"));
     let post = PostOptions { data, event: Some("tick".into()), key: None, exclude_self: false, exclude: None };
-    Ok(Request { id: None, verb: Verb::Post { channel: name.into(), post } })
+    Ok(Request { id: None, verb: Verb::Post { channel, post } })
 }

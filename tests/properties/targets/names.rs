@@ -4,9 +4,10 @@
 
 use super::grammar::{self, Place};
 use super::{Target, head};
+use tidings::model::name::{ChannelName, MAX_NAME_BYTES};
 use tidings::wire::http::head::{HeadLimits, parse_head};
 use tidings::wire::http::target::percent_decode;
-use tidings::wire::name::{MAX_NAME_BYTES, Route, check_name, parse_name, parse_path};
+use tidings::wire::name::{Route, parse_name, parse_path};
 
 const NAME: &str = "a name";
 const PATH: &str = "a path";
@@ -51,7 +52,7 @@ fn check(data: &[u8]) -> &'static str {
     assert_eq!(found.as_deref().ok(), expected.as_deref(), "{found:?}");
     check_on_the_socket(text, expected.as_deref());
     check_over_http(text, expected.as_deref());
-    assert_eq!(check_name(text).is_ok(), grammar::is_name(text));
+    assert_eq!(ChannelName::new(text).is_ok(), grammar::is_name(text));
     let Some(name) = expected else {
         assert_eq!(found.expect_err("no name").code, "bad_channel");
         return NO_NAME;
@@ -76,7 +77,9 @@ fn check_path(text: &str) -> &'static str {
 
 fn check_on_the_socket(encoded: &str, name: Option<&str>) {
     let found = parse_path(&format!("/channels/{encoded}"));
-    let expected = name.filter(|_| !encoded.contains('?')).map(|name| Route::Channel(name.into()));
+    let expected = name
+        .filter(|_| !encoded.contains('?'))
+        .map(|name| Route::Channel(ChannelName::new(name).expect("a valid name")));
     assert_eq!(found.ok(), expected);
 }
 

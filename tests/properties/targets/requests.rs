@@ -8,6 +8,7 @@ use super::grammar::{self, Place};
 use super::input::Input;
 use super::json;
 use bytes::Bytes;
+use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::refusal::Refusal;
 use tidings::model::request::{GetOptions, Item, Parsed, PostOptions, RequestId, Since, Verb};
@@ -299,15 +300,20 @@ fn check_names(members: &Members<'_>, allowed: &[&[&str]], faults: &mut Vec<&'st
     }
 }
 
+/// A name that the grammar found valid.
+fn channel(name: &str) -> ChannelName {
+    ChannelName::new(name).expect("a valid name")
+}
+
 fn serve(method: &str, place: Place, members: &Members<'_>, body: Option<&[u8]>, wanted: &mut Wanted) {
     let faults = &mut wanted.faults;
     wanted.verb = match (method, place) {
-        ("GET", Place::Channel(name)) => Some(Verb::Get { channel: name.into(), options: options(members, faults) }),
+        ("GET", Place::Channel(name)) => Some(Verb::Get { channel: channel(&name), options: options(members, faults) }),
         ("POST", Place::Channel(name)) => {
-            post(members, body, faults).map(|post| Verb::Post { channel: name.into(), post })
+            post(members, body, faults).map(|post| Verb::Post { channel: channel(&name), post })
         }
-        ("DELETE", Place::Channel(name)) => Some(Verb::DeleteHistory { channel: name.into() }),
-        ("DELETE", Place::Subscription(name)) => Some(Verb::Unsubscribe { channel: name.into() }),
+        ("DELETE", Place::Channel(name)) => Some(Verb::DeleteHistory { channel: channel(&name) }),
+        ("DELETE", Place::Subscription(name)) => Some(Verb::Unsubscribe { channel: channel(&name) }),
         ("GET", Place::Livez) => {
             check_names(members, &[COMMON], faults);
             Some(Verb::Livez)
@@ -436,11 +442,11 @@ fn short(payload: &[u8]) -> Option<Wanted> {
                 }
                 let members = members.unwrap_or_default();
                 check_names(&members, &[GET], &mut wanted.faults);
-                Verb::Get { channel: name.as_str().into(), options: options(&members, &mut wanted.faults) }
+                Verb::Get { channel: channel(name), options: options(&members, &mut wanted.faults) }
             } else {
                 let data = Data::Json(Bytes::copy_from_slice(argument.as_bytes()));
                 let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-                Verb::Post { channel: name.as_str().into(), post }
+                Verb::Post { channel: channel(name), post }
             });
         }
         ("POST", Place::Channel(_)) => wanted.faults.push("bad_request"),

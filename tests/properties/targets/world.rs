@@ -227,7 +227,7 @@ impl World {
     }
 
     fn name(&self, slot: usize) -> ConnId {
-        ConnId { mailbox: OWN, slot: slot as u32, generation: self.clients[slot].generation }
+        ConnId::here(OWN, slot as u32, self.clients[slot].generation)
     }
 
     /// The connection that this name means, if it is still there.
@@ -303,7 +303,7 @@ impl World {
 
     /// Somebody elsewhere asks something of the hub.
     pub(crate) fn ask_elsewhere(&mut self, item: Item) {
-        let to = ConnId { mailbox: ELSEWHERE, slot: 0, generation: 0 };
+        let to = ConnId::here(ELSEWHERE, 0, 0);
         let mut work = Work::one(to, Form::Text, item).allowing(true, true);
         if execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) == Progress::Blocked {
             self.happened.parked = true;

@@ -26,8 +26,8 @@ fn the_short_form_is_a_request_without_an_id() {
     assert_eq!(verb("POST /channels/x  {\"a\": 1.10} "), post("x", data("{\"a\": 1.10}")));
     assert_eq!(verb("POST /channels/x\n[1]"), post("x", data("[1]")));
     assert_eq!(verb("POST /channels/x {\"method\":\"GET\"}"), post("x", data("{\"method\":\"GET\"}")));
-    assert_eq!(verb("DELETE /channels/x"), Verb::DeleteHistory { channel: "x".into() });
-    assert_eq!(verb("DELETE /subscriptions/x"), Verb::Unsubscribe { channel: "x".into() });
+    assert_eq!(verb("DELETE /channels/x"), Verb::DeleteHistory { channel: "x".try_into().expect("a name") });
+    assert_eq!(verb("DELETE /subscriptions/x"), Verb::Unsubscribe { channel: "x".try_into().expect("a name") });
 }
 
 #[test]

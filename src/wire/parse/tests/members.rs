@@ -22,8 +22,14 @@ fn every_verb_has_its_request() {
         exclude: None,
     };
     assert_eq!(posted(verb(all)), expected);
-    assert_eq!(verb(r#"{"method":"DELETE","path":"/channels/x"}"#), Verb::DeleteHistory { channel: "x".into() });
-    assert_eq!(verb(r#"{"method":"DELETE","path":"/subscriptions/x"}"#), Verb::Unsubscribe { channel: "x".into() });
+    assert_eq!(
+        verb(r#"{"method":"DELETE","path":"/channels/x"}"#),
+        Verb::DeleteHistory { channel: "x".try_into().expect("a name") }
+    );
+    assert_eq!(
+        verb(r#"{"method":"DELETE","path":"/subscriptions/x"}"#),
+        Verb::Unsubscribe { channel: "x".try_into().expect("a name") }
+    );
     assert_eq!(verb(r#"{"method":"GET","path":"/livez"}"#), Verb::Livez);
     assert_eq!(verb(r#"{"method":"GET","path":"/limits"}"#), Verb::Limits);
 }

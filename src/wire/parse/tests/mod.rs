@@ -53,12 +53,12 @@ fn data(json: &'static str) -> Data {
 }
 
 fn get(channel: &str, options: GetOptions) -> Verb {
-    Verb::Get { channel: channel.into(), options }
+    Verb::Get { channel: channel.try_into().expect("a name"), options }
 }
 
 fn post(channel: &str, data: Data) -> Verb {
     let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-    Verb::Post { channel: channel.into(), post }
+    Verb::Post { channel: channel.try_into().expect("a name"), post }
 }
 
 fn posted(verb: Verb) -> PostOptions {
