@@ -68,7 +68,7 @@ const CRATES: &[(&str, &str)] = &[
     ("slab", "engine"),
     ("socket2", "engine"),
     ("strsim", "adapters grammar prepare"),
-    ("thiserror", "adapters fleet plan stats"),
+    ("thiserror", "adapters engine fleet measure plan stats"),
     // Frames and compression are the server's own, so that a test of the one is a test of the other.
     ("tidings", "engine"),
     ("toml", "grammar prepare"),

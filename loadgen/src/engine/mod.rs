@@ -6,6 +6,7 @@
 mod accounting;
 mod attack;
 mod client;
+mod error;
 mod events;
 mod frames;
 mod http;
@@ -19,6 +20,7 @@ mod tracker;
 mod transport;
 mod worker;
 
+pub use error::{BeginError, TrustError};
 pub use tracker::{Arrival, Tracker};
 pub use worker::Worker;
 

@@ -1,5 +1,6 @@
 //! Whom TLS connections believe.
 
+use super::error::TrustError;
 use super::transport::TlsConfig;
 use crate::plan::{Target, Trust};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,33 +18,32 @@ const SYSTEM: [&str; 3] =
 ///
 /// # Errors
 /// Certificates that cannot be read, or a name that no certificate can have.
-pub(super) fn config(target: &Target, trust: &Trust) -> Result<TlsConfig, String> {
+pub(super) fn config(target: &Target, trust: &Trust) -> Result<TlsConfig, TrustError> {
     if !target.tls {
         return Ok(None);
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
+        .map_err(TrustError::Versions)?;
     let config = match trust {
         Trust::Anybody => versions.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
         Trust::File(path) => versions.with_root_certificates(roots(path)?),
         Trust::System => {
             let path = SYSTEM.iter().find(|path| std::path::Path::new(path).exists());
-            let path =
-                path.ok_or("this machine has no file of certificates where it usually is: name one with --ca")?;
-            versions.with_root_certificates(roots(path)?)
+            versions.with_root_certificates(roots(path.ok_or(TrustError::NoSystemFile)?)?)
         }
     };
-    let name = ServerName::try_from(target.host.clone()).map_err(|error| format!("`{}`: {error}", target.host))?;
+    let name =
+        ServerName::try_from(target.host.clone()).map_err(|error| TrustError::Name(target.host.clone(), error))?;
     Ok(Some((Arc::new(config.with_no_client_auth()), name)))
 }
 
-fn roots(path: &str) -> Result<RootCertStore, String> {
+fn roots(path: &str) -> Result<RootCertStore, TrustError> {
     let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| format!("{path}: {error}"))?;
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| TrustError::File(path.to_owned(), error))?;
     store.add_parsable_certificates(certificates.filter_map(Result::ok));
-    if store.is_empty() { Err(format!("{path}: there is no certificate in it")) } else { Ok(store) }
+    if store.is_empty() { Err(TrustError::Empty(path.to_owned())) } else { Ok(store) }
 }
 
 /// Believes everybody who can sign for the certificate that they show: `--insecure`.

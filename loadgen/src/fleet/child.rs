@@ -1,6 +1,7 @@
 //! Threads in another process: this program again, told and telling in lines of JSON over pipes. A process may hold only
 //! so many descriptors, so very many connections take several.
 
+use super::error::{ServeError, StartError};
 use super::threads::Threads;
 use crate::message::{Order, Report};
 use crate::plan::Plan;
@@ -44,14 +45,13 @@ impl Child {
         count: u64,
         total: u64,
         reports: &Sender<(u64, Report)>,
-    ) -> Result<Child, String> {
-        let text = |error: std::io::Error| format!("a process cannot be started: {error}");
-        let program = std::env::current_exe().map_err(text)?;
+    ) -> Result<Child, StartError> {
+        let program = std::env::current_exe().map_err(StartError::Process)?;
         let mut command = Command::new(program);
         command.arg(CHILD_ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().map_err(text)?;
-        let orders = process.stdin.take().ok_or("a process without standard input")?;
-        let output = process.stdout.take().ok_or("a process without standard output")?;
+        let mut process = command.spawn().map_err(StartError::Process)?;
+        let orders = process.stdin.take().expect("it is piped");
+        let output = process.stdout.take().expect("it is piped");
         let (sender, pid) = (reports.clone(), process.id());
         std::thread::spawn(move || {
             let mut over = 0;
@@ -100,11 +100,11 @@ impl Drop for Child {
 ///
 /// # Errors
 /// It is told what it does not understand, or cannot begin.
-pub fn serve() -> Result<(), String> {
+pub fn serve() -> Result<(), ServeError> {
     let mut lines = std::io::stdin().lock().lines();
-    let first_line = lines.next().ok_or("no plan")?.map_err(|error| error.to_string())?;
-    let order = serde_json::from_str(&first_line).map_err(|error| error.to_string())?;
-    let ChildOrder::Begin { plan, first, count, total } = order else { return Err("no plan".to_owned()) };
+    let first_line = lines.next().ok_or(ServeError::NoPlan)??;
+    let order = serde_json::from_str(&first_line)?;
+    let ChildOrder::Begin { plan, first, count, total } = order else { return Err(ServeError::NoPlan) };
     let (sender, reports) = unbounded();
     let writer = std::thread::spawn(move || {
         let mut done = 0;

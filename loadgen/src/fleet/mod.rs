@@ -2,12 +2,14 @@
 
 mod child;
 mod collector;
+mod error;
 mod run;
 mod threads;
 
 pub use child::{CHILD_ARGUMENT, serve};
 pub use collector::{Collected, Collector, SeriesWindow};
-pub use run::{Hooks, RunError, Sample, run};
+pub use error::{RunError, ServeError, StartError};
+pub use run::{Hooks, Sample, run};
 pub use threads::Threads;
 
 use self::child::Child;
@@ -44,7 +46,7 @@ impl Fleet {
     ///
     /// # Errors
     /// A thread or a process cannot be started.
-    pub fn start(plan: &Plan, size: Size) -> Result<Fleet, String> {
+    pub fn start(plan: &Plan, size: Size) -> Result<Fleet, StartError> {
         let (sender, reports) = unbounded();
         let total = size.processes * size.threads;
         let parts = if size.processes == 1 {

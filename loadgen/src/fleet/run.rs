@@ -1,6 +1,7 @@
 //! One run from its first connection to its last message: what is told to the threads, and when.
 
 use super::collector::{Collected, Collector};
+use super::error::RunError;
 use super::{Fleet, Size};
 use crate::clock::{self, Nanos, SECOND};
 use crate::message::{Order, Report};
@@ -41,14 +42,6 @@ pub enum Sample {
     After,
 }
 
-/// Why there is no result.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A thread could not begin, or broke.
-    #[error("{0}")]
-    Failed(String),
-}
-
 /// Runs a plan. `interrupt` ends it early and cleanly.
 ///
 /// # Errors
@@ -61,7 +54,7 @@ pub fn run(
 ) -> Result<(Collected, Vec<u32>), RunError> {
     let mut collector = Collector::new(plan, size.processes * size.threads);
     hooks.look(&collector, Sample::Before);
-    let mut fleet = Fleet::start(plan, size).map_err(RunError::Failed)?;
+    let mut fleet = Fleet::start(plan, size)?;
     let pids = fleet.pids();
     let mut conductor = Conductor { fleet: &mut fleet, collector: &mut collector, hooks, interrupt, stopped: false };
     conductor.wait(Sample::Opening, Collector::all_opened)?;

@@ -1,5 +1,6 @@
 //! The threads of one process.
 
+use super::error::StartError;
 use crate::adapters;
 use crate::engine::{Progress, Reports, Wake, Worker};
 use crate::measure::pin;
@@ -27,7 +28,7 @@ impl Threads {
         count: u64,
         total: u64,
         reports: &Sender<(u64, Report)>,
-    ) -> Result<Threads, String> {
+    ) -> Result<Threads, StartError> {
         let progress = Arc::new(Progress::default());
         let mut all = Threads { threads: Vec::new(), handles: Vec::new() };
         for index in first..first + count {
@@ -39,8 +40,8 @@ impl Threads {
                 pin::this_thread(&plan.pin, index);
                 // A worker belongs to the thread that made it: its parts are shared without locks.
                 let made = adapters::choice::build(&plan.adapter, &plan.adapter_options)
-                    .map_err(|error| error.to_string())
-                    .and_then(|adapter| Worker::new(plan, share, adapter, orders_here, reports, shared));
+                    .map_err(StartError::from)
+                    .and_then(|adapter| Ok(Worker::new(plan, share, adapter, orders_here, reports, shared)?));
                 match made {
                     Ok((worker, wake)) => {
                         // Whoever waits for this has not gone away.
@@ -51,8 +52,8 @@ impl Threads {
                 }
             };
             let handle = std::thread::Builder::new().name(format!("load-{index}")).spawn(body);
-            all.handles.push(handle.map_err(|error| format!("a thread cannot be started: {error}"))?);
-            let wake = begins.recv().map_err(|_| "a thread ended before it began".to_owned())??;
+            all.handles.push(handle.map_err(StartError::Thread)?);
+            let wake = begins.recv().map_err(|_| StartError::Ended)??;
             all.threads.push((orders, wake));
         }
         // With one thread it looks by itself; in a closed flow the first thread publishes.

@@ -20,14 +20,41 @@ pub struct Page {
     key: Option<Key>,
 }
 
+/// Why there are no numbers.
+#[derive(Debug, thiserror::Error)]
+pub enum ScrapeError {
+    /// The page is at an https:// URL.
+    #[error("{0}: metrics are read over http:// only")]
+    Tls(String),
+    /// Nobody answers, or not in time.
+    #[error("{0}: {1}")]
+    Unreachable(String, #[source] io::Error),
+    /// What answers does not speak HTTP.
+    #[error("{0}: an answer that is not HTTP")]
+    NotHttp(String),
+    /// The page has none.
+    #[error("{0}: there are no metrics on this page: is it /metrics?")]
+    NoMetrics(String),
+    /// The server answered with another status than 200.
+    #[error("{url}: {reason}{remedy}")]
+    Refused {
+        /// The page.
+        url: String,
+        /// What the server says.
+        reason: String,
+        /// What may be done about it; empty where that is not known.
+        remedy: String,
+    },
+}
+
 impl Page {
     /// The page at a URL, for whoever has this key.
     ///
     /// # Errors
     /// The URL is none of `http://`.
-    pub fn at(target: Target, key: Option<Key>) -> Result<Page, String> {
+    pub fn at(target: Target, key: Option<Key>) -> Result<Page, ScrapeError> {
         if target.tls {
-            return Err(format!("{}: metrics are read over http:// only", target.url));
+            return Err(ScrapeError::Tls(target.url));
         }
         Ok(Page { target, key })
     }
@@ -36,9 +63,9 @@ impl Page {
     ///
     /// # Errors
     /// Nobody answers, or not with 200, or the page has no numbers.
-    pub fn scrape(&self) -> Result<BTreeMap<String, f64>, String> {
-        let url = &self.target.url;
-        let text = |error: io::Error| format!("{url}: {error}");
+    pub fn scrape(&self) -> Result<BTreeMap<String, f64>, ScrapeError> {
+        let url = || self.target.url.clone();
+        let text = |error: io::Error| ScrapeError::Unreachable(url(), error);
         let mut stream = self.connect().map_err(text)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(text)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(text)?;
@@ -46,16 +73,16 @@ impl Page {
         let mut answer = Vec::new();
         stream.take(MOST).read_to_end(&mut answer).map_err(text)?;
         let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("{url}: an answer that is not HTTP"))?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| ScrapeError::NotHttp(url()))?;
         match head.split_whitespace().nth(1).unwrap_or_default() {
-            "200" => Some(parse(body))
-                .filter(|numbers| !numbers.is_empty())
-                .ok_or_else(|| format!("{url}: there are no metrics on this page: is it /metrics?")),
-            status => Err(format!(
-                "{url}: {}{}",
-                worded(&format!("the server answered {status}"), body.as_bytes()),
-                self.remedy(status)
-            )),
+            "200" => {
+                Some(parse(body)).filter(|numbers| !numbers.is_empty()).ok_or_else(|| ScrapeError::NoMetrics(url()))
+            }
+            status => Err(ScrapeError::Refused {
+                url: url(),
+                reason: worded(&format!("the server answered {status}"), body.as_bytes()),
+                remedy: self.remedy(status),
+            }),
         }
     }
 
@@ -143,7 +170,7 @@ mod tests {
         });
         let key = key.map(|secret| Key { secret: secret.to_owned(), from: "a test".to_owned() });
         let page = Page::at(Target::parse(&url).expect("a target"), key).expect("a page");
-        let numbers = page.scrape().map(|numbers| numbers.len());
+        let numbers = page.scrape().map(|numbers| numbers.len()).map_err(|error| error.to_string());
         (server.join().expect("no panic"), numbers)
     }
 

@@ -23,20 +23,32 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// Why there is no key, though one was given.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read.
+    #[error("--operator-key-file: {}: {}", .0.display(), .1)]
+    File(PathBuf, #[source] std::io::Error),
+    /// The file holds something else.
+    #[error("--operator-key-file: {} holds no key: one line of visible ASCII", .0.display())]
+    NoKeyIn(PathBuf),
+    /// The variable holds something else, which is not shown: it may be a secret.
+    #[error("{VARIABLE} is no key: one line of visible ASCII")]
+    Variable,
+}
+
 /// The key that was given; without one, for a server on this machine, the one that it has left in its file.
 ///
 /// # Errors
 /// The file that was named cannot be read, or holds no key.
-pub fn key(file: Option<&Path>, variable: Option<String>, target: &Target) -> Result<Option<Key>, String> {
+pub fn key(file: Option<&Path>, variable: Option<String>, target: &Target) -> Result<Option<Key>, KeyError> {
     if let Some(path) = file {
-        let shown = path.display();
-        let secret = read(path).map_err(|error| format!("--operator-key-file: {shown}: {error}"))?;
-        let secret =
-            secret.ok_or_else(|| format!("--operator-key-file: {shown} holds no key: one line of visible ASCII"))?;
-        return Ok(Some(Key { secret, from: format!("--operator-key-file {shown}") }));
+        let secret = read(path).map_err(|error| KeyError::File(path.to_owned(), error))?;
+        let secret = secret.ok_or_else(|| KeyError::NoKeyIn(path.to_owned()))?;
+        return Ok(Some(Key { secret, from: format!("--operator-key-file {}", path.display()) }));
     }
     if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
-        let secret = clean(&text).ok_or_else(|| format!("{VARIABLE} is no key: one line of visible ASCII"))?;
+        let secret = clean(&text).ok_or(KeyError::Variable)?;
         return Ok(Some(Key { secret, from: VARIABLE.to_owned() }));
     }
     let Some(port) = target.addresses.first().map(std::net::SocketAddr::port).filter(|_| target.is_loopback()) else {
@@ -88,11 +100,14 @@ mod tests {
         assert_eq!((of_variable.secret.as_str(), of_variable.from.as_str()), ("of-the-variable", super::VARIABLE));
         for wrong in ["", "two words", "a\nb"] {
             std::fs::write(&path, wrong).expect("a file");
-            assert!(key(Some(&path), None, &here).expect_err("no key").contains("holds no key"), "{wrong:?}");
+            assert!(
+                key(Some(&path), None, &here).expect_err("no key").to_string().contains("holds no key"),
+                "{wrong:?}"
+            );
         }
         std::fs::remove_file(&path).expect("it was there");
-        assert!(key(Some(&path), None, &here).expect_err("no file").contains("--operator-key-file: /"));
-        assert!(key(None, Some("a b".to_owned()), &here).expect_err("no key").contains(super::VARIABLE));
+        assert!(key(Some(&path), None, &here).expect_err("no file").to_string().contains("--operator-key-file: /"));
+        assert!(key(None, Some("a b".to_owned()), &here).expect_err("no key").to_string().contains(super::VARIABLE));
     }
 
     #[test]
@@ -100,6 +115,6 @@ mod tests {
         let port = 1;
         let path = super::places(port).pop().expect("a place");
         assert!(path.to_string_lossy().ends_with("/operator-1"), "{path:?}");
-        assert_eq!(key(None, None, &target("http://192.0.2.1:1/metrics")), Ok(None));
+        assert!(matches!(key(None, None, &target("http://192.0.2.1:1/metrics")), Ok(None)));
     }
 }

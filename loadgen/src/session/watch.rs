@@ -115,10 +115,10 @@ impl Watch {
 /// The page of metrics that was asked for, with the key that opens it.
 fn page(args: &RunArgs) -> Result<Option<metrics::Page>, String> {
     let Some(url) = &args.metrics_url else { return Ok(None) };
-    let text = |error: String| format!("--metrics-url: {error}");
-    let target = Target::parse(url).map_err(|error| text(error.to_string()))?;
-    let key = operator::key(args.operator_key_file.as_deref(), std::env::var(operator::VARIABLE).ok(), &target)?;
-    metrics::Page::at(target, key).map(Some).map_err(text)
+    let target = Target::parse(url).map_err(|error| format!("--metrics-url: {error}"))?;
+    let variable = std::env::var(operator::VARIABLE).ok();
+    let key = operator::key(args.operator_key_file.as_deref(), variable, &target).map_err(|error| error.to_string())?;
+    metrics::Page::at(target, key).map(Some).map_err(|error| format!("--metrics-url: {error}"))
 }
 
 impl Hooks for Watch {

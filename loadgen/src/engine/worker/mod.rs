@@ -19,6 +19,7 @@ use self::pool::Pool;
 use super::accounting::{Accounting, Notice, Traffic};
 use super::attack::Attack;
 use super::client::Client;
+use super::error::BeginError;
 use super::recorder::Recorder;
 use super::spread::Spreads;
 use super::transport::TlsConfig;
@@ -119,11 +120,10 @@ impl Worker {
         orders: Receiver<Order>,
         reports: Reports,
         progress: Arc<Progress>,
-    ) -> Result<(Worker, Wake), String> {
-        let text = |error: io::Error| format!("a thread cannot begin: {error}");
-        let poll = Poll::new().map_err(text)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(text)?);
-        let alarm = Alarm::new(poll.registry(), ALARM).map_err(text)?;
+    ) -> Result<(Worker, Wake), BeginError> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let alarm = Alarm::new(poll.registry(), ALARM)?;
         let tls = tls::config(&plan.target, &plan.trust)?;
         let largest = plan.groups.iter().filter_map(|group| payloads(&group.task)).map(Payloads::largest).max();
         let receivers_per_publication = plan.receivers_per_publication();
