@@ -36,7 +36,7 @@ pub enum Verb {
     Fanout(RunArgs),
     /// Connections opened and ended one after the other: handshakes per second and how long one takes.
     Storm(RunArgs),
-    /// Connections that are there: bytes of the server, and of the kernel, for each.
+    /// Idle connections: bytes of the server, and of the kernel, for each.
     Idle(RunArgs),
     /// Connections that live for a while and are replaced, with publications meanwhile.
     Churn(RunArgs),
@@ -72,7 +72,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     pub adapter_option: Vec<String>,
 
-    /// Connections; of receivers where there are others, too.
+    /// Connections; where there are publishers, too, those of the receivers.
     #[arg(short, long, default_value = "100", help_heading = "Load")]
     pub connections: String,
     /// Messages (echo) or publications per second, or a ramp. Without it and without --closed: 100.
@@ -84,16 +84,16 @@ pub struct RunArgs {
     /// With --closed: messages in progress per connection, or publications in progress at all.
     #[arg(long, default_value = "1", requires = "closed", help_heading = "Load")]
     pub depth: u32,
-    /// How long it counts.
+    /// How long to measure.
     #[arg(short, long, default_value = "10s", help_heading = "Load")]
     pub duration: String,
     /// The most messages or publications.
     #[arg(short = 'n', long, help_heading = "Load")]
     pub count: Option<String>,
-    /// What is sent before it counts.
+    /// How long messages are sent before measuring begins.
     #[arg(long, default_value = "1s", help_heading = "Load")]
     pub warmup: String,
-    /// How long is waited at the end for what is in progress.
+    /// How long to wait at the end for what is in progress.
     #[arg(long, default_value = "5s", help_heading = "Load")]
     pub drain: String,
     /// Bytes per message: 128, 128..1KiB, or 128:90%,16KiB:10%.
@@ -105,7 +105,7 @@ pub struct RunArgs {
     /// The same out of files.
     #[arg(long, value_name = "FILE", conflicts_with = "size", help_heading = "Load")]
     pub payload_file: Vec<PathBuf>,
-    /// Where randomness begins.
+    /// The seed of everything random.
     #[arg(long, default_value = "1", help_heading = "Load")]
     pub seed: u64,
 
@@ -115,7 +115,7 @@ pub struct RunArgs {
     /// Channels that each receiver reads.
     #[arg(long, default_value = "1", help_heading = "Publications")]
     pub subs_per_conn: u32,
-    /// What channels' names begin with.
+    /// What the names of channels begin with.
     #[arg(long, default_value = "load-", help_heading = "Publications")]
     pub channel_prefix: String,
     /// Connections that publish.
@@ -134,7 +134,7 @@ pub struct RunArgs {
     /// How many connections there are over time, such as 0:10k/30s: sets -c and --connect-rate.
     #[arg(long, conflicts_with = "connect_rate", help_heading = "Connections")]
     pub ramp: Option<String>,
-    /// The most connections on their way at a time.
+    /// The most connections being opened at a time.
     #[arg(long, default_value = "256", help_heading = "Connections")]
     pub most_pending: String,
     /// How long opening one may take.
@@ -176,7 +176,7 @@ pub struct RunArgs {
     /// Trust these certificates (PEM) instead of the machine's.
     #[arg(long, value_name = "FILE", help_heading = "Connections")]
     pub ca: Option<PathBuf>,
-    /// Trust whoever answers.
+    /// Trust any certificate.
     #[arg(long, conflicts_with = "ca", help_heading = "Connections")]
     pub insecure: bool,
 

@@ -95,13 +95,13 @@ fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     if unit.is_empty() { text } else { format!("{text} {unit}") }
 }
 
-/// A number as it is shown.
+/// A number rounded to the digits that are shown.
 fn rounded(number: f64) -> f64 {
     let scale = 10_f64.powi(digits(number) as i32);
     (number * scale).round() / scale
 }
 
-/// The digits behind the point that make three significant ones, at most six.
+/// The digits after the point that make three significant ones, at most six.
 fn digits(number: f64) -> usize {
     match number.abs() {
         size if size >= 99.95 => 0,

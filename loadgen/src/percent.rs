@@ -1,8 +1,8 @@
 //! Percent-encoding (RFC 3986 section 2.1): what a user types into a URL, and names inside paths.
 
-/// What stands in a path and query as it is, besides letters, digits and what is already encoded.
+/// What stands in a path and query unchanged, besides letters, digits and what is already encoded.
 const OF_PATHS: &[u8] = b"-._~!$&'()*+,;=:@/?";
-/// What stands in one segment of a path as it is.
+/// What stands in one segment of a path unchanged.
 const OF_SEGMENTS: &[u8] = b"-._~!$&'()*+,;=:@";
 
 /// A path with its query, such as a user types it: what may not stand in one is encoded, and what is encoded stays.

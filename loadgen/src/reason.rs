@@ -3,7 +3,7 @@
 /// What of it is shown, in characters.
 const SHOWN: usize = 300;
 
-/// A title, and behind it what a body says, in one line: of an error in JSON its code and message.
+/// A title, and after it what a body says, in one line: of an error in JSON its code and message.
 #[must_use]
 pub fn worded(title: &str, body: &[u8]) -> String {
     let text = of_json(body).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());

@@ -16,7 +16,7 @@ pub const ECHO_BYTES: usize = 20;
 pub const PUBLICATION_BYTES: usize = 29;
 /// Stamps of other runs are other people's messages: run ids have 18 bits.
 pub const RUN_BITS: u32 = 18;
-/// The unit of a delay: 30 bits of it are 17 seconds, and longer delays are told as that.
+/// The unit of a delay: 30 bits of it are 17 seconds, and longer delays are given as that.
 const DELAY_UNIT: Nanos = 16;
 
 const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
@@ -27,7 +27,7 @@ const MARK: &[u8; 2] = b"@T";
 pub struct Times {
     /// By the schedule.
     pub intended: Nanos,
-    /// When it was handed to the kernel, or queued behind what the peer did not take yet.
+    /// When it was handed to the kernel, or queued after what the peer has not taken yet.
     pub sent: Nanos,
 }
 

@@ -180,7 +180,7 @@ fn is_publication(line: &[u8]) -> bool {
     end.is_some_and(|end| rest[end..].starts_with(b"\",\"pub\":"))
 }
 
-/// Notes the offset of a publication, so that a resumed subscription goes on behind it.
+/// Notes the offset of a publication, so that a resumed subscription goes on after it.
 fn advance(peer: &Peer<'_>, memory: &mut Memory, channel: Option<&str>, offset: Option<u64>) {
     let (Some(channel), Some(offset)) = (channel, offset) else { return };
     let Some(place) = peer.channels().position(|name| name == channel) else { return };
@@ -254,7 +254,7 @@ mod tests {
         Peer { number: 0, job: Job::Subscribe, naming, token: None }
     }
 
-    /// A reply that recovers tells the offset that was asked for, and the publications behind it.
+    /// A reply that recovers tells the offset that was asked for, and the publications after it.
     #[test]
     fn what_was_recovered_is_not_asked_for_again() {
         let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };

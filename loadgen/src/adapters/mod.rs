@@ -235,7 +235,7 @@ pub trait Adapter: std::fmt::Debug + Send + Sync {
         emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ProtocolError>;
 
-    /// Sends `payload` so that it comes back as [`Event::Message`]. The default sends it as it is.
+    /// Sends `payload` so that it comes back as [`Event::Message`]. The default sends it unchanged.
     fn echo(&self, _memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
         out.send(Kind::Text, payload);
     }

@@ -74,16 +74,16 @@ fn operations(
     let mut at = 0;
     while let Some(end) = input[at..].iter().position(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(input[at..at + end].trim_ascii_end());
-        let behind = at + end + 1;
+        let after = at + end + 1;
         let name = line.split([' ', '\t']).next().unwrap_or_default().to_ascii_uppercase();
         match name.as_str() {
             "MSG" => {
                 let size =
                     line.rsplit(' ').next().and_then(|size| size.parse::<usize>().ok()).filter(|size| *size <= MOST);
                 let size = size.ok_or_else(|| ProtocolError(format!("a message of NATS without a size: {line}")))?;
-                let Some(payload) = input.get(behind..behind + size + 2) else { return Ok(at) };
+                let Some(payload) = input.get(after..after + size + 2) else { return Ok(at) };
                 emit(Event::Message(&payload[..size]));
-                at = behind + size + 2;
+                at = after + size + 2;
                 continue;
             }
             "PING" => out.send(Kind::Binary, b"PONG\r\n"),
@@ -95,7 +95,7 @@ fn operations(
             "-ERR" => emit(Event::Refused(line.trim_start_matches("-ERR").trim().to_owned())),
             _ => return Err(ProtocolError(format!("an operation that NATS does not have: {line}"))),
         }
-        at = behind;
+        at = after;
     }
     Ok(at)
 }

@@ -34,7 +34,7 @@ impl Adapter for Nchan {
         _out: &mut dyn Outlet,
         emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ProtocolError> {
-        // A publisher is told how many messages the channel keeps: that is the acknowledgement.
+        // A publisher learns how many messages the channel keeps: that is the acknowledgement.
         emit(match peer.job {
             Job::Publish if message.starts_with(b"queued messages:") => Event::Ack,
             Job::Publish => Event::Refused(String::from_utf8_lossy(message).into_owned()),

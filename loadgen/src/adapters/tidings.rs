@@ -144,7 +144,7 @@ impl Tidings {
         }
     }
 
-    /// Notes the offset of a push, so that a resumed subscription goes on behind it.
+    /// Notes the offset of a push, so that a resumed subscription goes on after it.
     fn keep_position(&self, peer: &Peer<'_>, memory: &mut Memory, push: &[u8]) {
         let Some((channel, offset)) = channel_and_offset(push) else { return };
         let Some(place) = peer.channels().position(|name| name == channel) else { return };

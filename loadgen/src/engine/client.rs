@@ -1,4 +1,4 @@
-//! One connection. It is small: nothing of it lies on the heap while it has nothing under way.
+//! One connection. It is small: nothing of it lies on the heap while it has nothing in progress.
 
 use super::events::EventStream;
 use super::frames::Frames;
@@ -56,7 +56,7 @@ pub(super) enum Codec {
 pub(super) struct Answers {
     /// Requests without an answer yet.
     pub(super) waiting: u32,
-    /// The body under way, the status of its answer, and whether the answer is the connection's last.
+    /// The body in progress, the status of its answer, and whether the answer is the connection's last.
     pub(super) body: Option<(u16, Body, bool)>,
     /// What the body of a refusal says.
     pub(super) reason: Vec<u8>,
@@ -82,7 +82,7 @@ pub(super) struct Client {
     pub(super) group: u16,
     pub(super) stage: Stage,
     pub(super) reading: Reading,
-    /// Whether it is told when it may write.
+    /// Whether the kernel reports when it may write.
     pub(super) awaits_room: bool,
     /// Whether it is on the list of those who have something to send.
     pub(super) dirty: bool,

@@ -15,7 +15,7 @@ impl EventStream {
         EventStream { body, text: Vec::new() }
     }
 
-    /// Takes what was read, and gives each block to `sink`, without the empty line behind it. How many bytes are done
+    /// Takes what was read, and gives each block to `sink`, without the empty line after it. How many bytes are done
     /// with.
     pub(super) fn read(&mut self, input: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<usize, String> {
         let text = &mut self.text;

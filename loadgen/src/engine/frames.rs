@@ -75,7 +75,7 @@ impl Frames {
         matches!(self, Frames::Checked(_))
     }
 
-    /// Goes through what was read; how many bytes are done with. The rest is to be given again with more behind it.
+    /// Goes through what was read; how many bytes are done with. The rest is to be given again with more after it.
     pub(super) fn read(
         &mut self,
         input: &mut [u8],
@@ -249,6 +249,6 @@ mod tests {
         assert!(out.len() < text.len() / 4 && out[0] == 0xC1);
         out.clear();
         write(&mut out, Kind::Text, b"short", [0; 4], Some(&mut codec));
-        assert_eq!(out[0], 0x81, "what is not worth it goes out as it is");
+        assert_eq!(out[0], 0x81, "what is not worth it goes out unchanged");
     }
 }

@@ -19,14 +19,14 @@ pub(super) struct Answer {
     pub(super) subprotocol: Option<String>,
     /// The values of Sec-WebSocket-Extensions.
     pub(super) extensions: Vec<String>,
-    /// Whether the server ends the connection behind the body.
+    /// Whether the server ends the connection after the body.
     pub(super) closes: bool,
 }
 
 /// Where a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// After so many more bytes.
+    /// After n more bytes.
     Length(u64),
     /// After the last chunk.
     Chunks(Chunk),
@@ -41,9 +41,9 @@ pub(super) enum Chunk {
     Size,
     /// So many bytes before the end of the chunk's data.
     Data(u64),
-    /// In the line end behind the data.
+    /// In the line end after the data.
     End,
-    /// In the lines behind the last chunk.
+    /// In the lines after the last chunk.
     Trailer,
     /// Behind the body.
     Over,

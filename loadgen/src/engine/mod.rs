@@ -46,7 +46,7 @@ pub struct Progress {
 impl Progress {
     /// Says which thread publishes.
     pub fn set_publisher(&self, wake: Wake) {
-        // There is one publishing thread in a closed flow, and it is told once.
+        // There is one publishing thread in a closed flow, and it is named once.
         let _ = self.publisher.set(wake);
     }
 

@@ -10,7 +10,7 @@ const ERROR_TEXTS: usize = 50;
 /// Counts and times of one thread.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    /// What is counted in the window under way.
+    /// What is counted in the current window.
     pub(super) counts: Counts,
     /// By series: there are several records per message, and a tree would cost more than they do.
     distributions: [Option<Box<Distribution>>; Series::ALL.len()],
@@ -70,7 +70,7 @@ impl Recorder {
         *self.errors.entry(text.to_owned()).or_default() += 1;
     }
 
-    /// When the window under way has to end at the latest: at whole seconds since counting began, which are the same on
+    /// When the current window has to end at the latest: at whole seconds since counting began, which are the same on
     /// all threads, and where the phase changes.
     pub(super) fn window_end(&self) -> Nanos {
         let (origin, last) = self.counted;
@@ -94,7 +94,7 @@ impl Recorder {
         taken.filter_map(|(series, distribution)| Some((series, *distribution?))).collect()
     }
 
-    /// Ends the window under way and begins the next, in the phase that it is by now.
+    /// Ends the current window and begins the next, in the phase that it is by now.
     pub(super) fn turn(&mut self, now: Nanos, connections: u64, traffic: bool) -> WindowReport {
         let cpu = clock::thread_cpu();
         let report = WindowReport {

@@ -1,4 +1,4 @@
-//! Publications under way: when each of them reached each of this thread's receivers.
+//! Publications in progress: when each of them reached each of this thread's receivers.
 
 use crate::clock::{Nanos, SECOND};
 use crate::message::{OFFSET_UNIT, SpreadReport};
@@ -79,7 +79,7 @@ mod tests {
         let mut spreads = Spreads::default();
         spreads.expect(HashMap::from([(0, 3)]));
         assert!(spreads.deliver(0, 0, 1, 1000, 2000).is_none());
-        assert!(spreads.deliver(0, 0, 2, 5000, 6000).is_none(), "the next one is already under way");
+        assert!(spreads.deliver(0, 0, 2, 5000, 6000).is_none(), "the next one is already in progress");
         assert!(spreads.deliver(0, 0, 1, 1000, 4000).is_none());
         let report = spreads.deliver(0, 0, 1, 1000, 3000).expect("complete");
         assert_eq!((report.seq, report.offsets), (1, vec![10, 30, 20]));

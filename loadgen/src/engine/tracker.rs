@@ -6,7 +6,7 @@ const WINDOW: u64 = 64;
 /// What a message was to its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// The next one, or one that left a gap of so many before it.
+    /// The next one, or one that left a gap of n before it.
     Next {
         /// How many were skipped.
         skipped: u64,

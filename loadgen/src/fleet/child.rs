@@ -1,5 +1,5 @@
-//! Threads in another process: this program again, told and telling in lines of JSON over pipes. A process may hold only
-//! so many descriptors, so very many connections take several.
+//! Threads in another process: this program again, with orders and reports as lines of JSON over pipes. The
+//! descriptors of a process are limited, so that very many connections take several.
 
 use super::error::{ServeError, StartError};
 use super::threads::Threads;
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 /// The argument that makes this program a child.
 pub const CHILD_ARGUMENT: &str = "--child-of-a-fleet";
 
-/// What a child is told, a line each.
+/// What a child receives, a line each.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ChildOrder {
     /// The first line: what to do.
@@ -83,7 +83,7 @@ impl Child {
 
     fn tell(&mut self, order: &ChildOrder) {
         let line = serde_json::to_string(order).expect("plans and orders are JSON");
-        // A child that has died is told by the thread that reads from it.
+        // That a child has died is reported by the thread that reads from it.
         let _ = writeln!(self.orders, "{line}");
     }
 }
@@ -99,7 +99,7 @@ impl Drop for Child {
 /// What a child does: reads its plan from standard input, runs, and tells everything on standard output.
 ///
 /// # Errors
-/// It is told what it does not understand, or cannot begin.
+/// What it receives is no plan, or it cannot begin.
 pub fn serve() -> Result<(), ServeError> {
     let mut lines = std::io::stdin().lock().lines();
     let first_line = lines.next().ok_or(ServeError::NoPlan)??;

@@ -1,4 +1,4 @@
-//! Puts together what the threads tell.
+//! Puts together what the threads report.
 
 use crate::clock::{Nanos, SECOND};
 use crate::message::{
@@ -7,7 +7,7 @@ use crate::message::{
 use crate::plan::Plan;
 use std::collections::{BTreeMap, HashMap};
 
-/// Everything that the threads told.
+/// Everything that the threads reported.
 #[derive(Debug, Default)]
 pub struct Collected {
     /// What was counted, by part of the run.
@@ -47,7 +47,7 @@ pub struct SeriesWindow {
     pub busiest: f64,
 }
 
-/// Puts together what the threads tell.
+/// Puts together what the threads report.
 pub struct Collector {
     threads: u64,
     opened: u64,
@@ -148,7 +148,7 @@ impl Collector {
         self.sent >= self.threads
     }
 
-    /// Whether everything is told.
+    /// Whether everything is reported.
     #[must_use]
     pub fn all_done(&self) -> bool {
         self.done >= self.threads

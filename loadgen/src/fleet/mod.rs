@@ -1,4 +1,4 @@
-//! All threads of a run, in this process and in others: what they are told, and what they tell.
+//! All threads of a run, in this process and in others: their orders, and their reports.
 
 mod child;
 mod collector;

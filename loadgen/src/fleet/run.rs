@@ -1,4 +1,4 @@
-//! One run from its first connection to its last message: what is told to the threads, and when.
+//! One run from its first connection to its last message: which orders the threads receive, and when.
 
 use super::collector::{Collected, Collector};
 use super::error::RunError;

@@ -10,7 +10,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Running threads, and how they are told.
+/// Running threads, and what orders reach them by.
 #[derive(Debug)]
 pub struct Threads {
     threads: Vec<(Sender<Order>, Wake)>,
@@ -76,7 +76,7 @@ impl Threads {
     /// Waits until all are over.
     pub fn join(self) {
         for handle in self.handles {
-            // A panic was told on standard error, and the reports that are missing tell it again.
+            // A panic is on standard error, and the reports that are missing show it, too.
             let _ = handle.join();
         }
     }

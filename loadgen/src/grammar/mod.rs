@@ -5,7 +5,7 @@
 //! rate       5k  5k/s  300/m                    events per second, or per minute
 //! duration   500ns  250us  10ms  30s  2m  1h30m
 //! size       128  1KiB  16k  1MiB  64KB         k = KiB = 1,024  KB = 1,000
-//! ramp       0:10k/30s,10k:2k/5s                from:to/over, one behind the other; or one rate
+//! ramp       0:10k/30s,10k:2k/5s                from:to/over, one after the other; or one rate
 //! sizes      128   128..1KiB   128:90%,16KiB:10%
 //! threshold  METRIC OP VALUE, with OP one of < <= > >= ==
 //! ```
@@ -91,7 +91,7 @@ impl<'a> Part<'a> {
         parts
     }
 
-    /// What stands before and behind the first separator.
+    /// What stands before and after the first separator.
     fn split_once(self, separator: &str) -> Option<(Part<'a>, Part<'a>)> {
         let at = self.text().find(separator)?;
         let (before, after) = self.cut(at);

@@ -127,7 +127,7 @@ pub(super) fn part_rate(part: Part<'_>) -> Result<f64, BadText> {
     }
 }
 
-/// Several numbers with units one behind the other add up: `1h30m`.
+/// Several numbers with units one after the other add up: `1h30m`.
 pub(super) fn part_duration(part: Part<'_>) -> Result<Duration, BadText> {
     let (mut rest, mut nanos) = (part, 0.0);
     loop {
@@ -137,20 +137,20 @@ pub(super) fn part_duration(part: Part<'_>) -> Result<Duration, BadText> {
             return rest.wrong("a duration, such as 250us, 10ms, 30s or 1h30m");
         };
         let unit_end = text[digits..].find(|c: char| c.is_ascii_digit()).map_or(text.len(), |end| digits + end);
-        let (number, behind) = rest.cut(unit_end);
+        let (number, after) = rest.cut(unit_end);
         let unit = number.cut(digits).1;
         match TIMES.iter().find(|(name, _)| *name == unit.text()) {
             Some((_, scale)) => nanos += value * scale,
             None => return unit.wrong("ns, us, ms, s, m or h"),
         }
-        if behind.text().is_empty() {
+        if after.text().is_empty() {
             return if nanos < 1e18 {
                 Ok(Duration::from_nanos(nanos as u64))
             } else {
                 part.wrong("less than thirty years")
             };
         }
-        rest = behind;
+        rest = after;
     }
 }
 

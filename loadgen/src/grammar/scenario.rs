@@ -43,7 +43,7 @@ pub struct Scenario {
     pub group: Vec<GroupSpec>,
 }
 
-/// A group as it is written; its values are in the grammar of the command line.
+/// A group as the file has it; its values are in the grammar of the command line.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSpec {
@@ -55,7 +55,7 @@ pub struct GroupSpec {
     pub connections: Spanned<Value>,
     /// Messages per second over all of them.
     pub rate: Option<Spanned<Value>>,
-    /// Messages under way per connection, instead of a rate.
+    /// Messages in progress per connection, instead of a rate.
     pub depth: Option<u32>,
     /// How large they are.
     pub size: Option<Spanned<Value>>,

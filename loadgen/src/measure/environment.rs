@@ -1,4 +1,4 @@
-//! The machine, as it is written into every result.
+//! The machine, for every result.
 
 use crate::outcome::Environment;
 use crate::plan::without_secret;
@@ -33,7 +33,7 @@ pub fn environment() -> Environment {
     }
 }
 
-/// An argument as it is shown to others: without what authorizes.
+/// An argument without what authorizes.
 fn shown(argument: &str) -> String {
     let name =
         argument.split_once(':').map(|(name, _)| name.trim_start_matches("--header=").trim_start_matches("-H").trim());
@@ -54,7 +54,7 @@ pub fn descriptors() -> u64 {
 pub fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // Where it may not be raised, what is there has to do; running out of it is told.
+    // Where it may not be raised, what is there has to do; running out of it is reported.
     let _ = rustix::process::setrlimit(Resource::Nofile, wanted);
 }
 

@@ -1,4 +1,4 @@
-//! What threads are told and what they report, in one process or over a pipe.
+//! What threads receive and what they report, in one process or over a pipe.
 
 mod counts;
 mod distribution;
@@ -18,27 +18,27 @@ use std::collections::BTreeMap;
 
 /// The unit of [`SpreadReport::offsets`]: 32 bits of it are over seven minutes.
 pub const OFFSET_UNIT: Nanos = 100;
-/// What a thread is told.
+/// An order to a thread.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Order {
     /// Traffic begins at this time.
     Go(Nanos),
     /// Nothing more is to be sent.
     Stop,
-    /// So many publications were made in each sequence: wait for those that are missing, and be done.
+    /// How many publications were made in each sequence: wait for those that are missing, and be done.
     Settle(Vec<u64>),
 }
 
-/// What a thread tells.
+/// A report of a thread.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Report {
-    /// Every connection that traffic waits for is open, or has failed: so many are open in each group.
+    /// Every connection that traffic waits for is open, or has failed: how many are open in each group.
     Opened(Vec<u64>),
     /// What happened in about a second.
     Window(WindowReport),
     /// A publication is with all receivers of the thread.
     Spread(SpreadReport),
-    /// Nothing more will be sent; so many publications were made in each sequence.
+    /// Nothing more will be sent; how many publications were made in each sequence.
     Sent(Vec<u64>),
     /// All is over.
     Done(Ledger),

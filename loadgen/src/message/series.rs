@@ -11,7 +11,7 @@ pub enum Phase {
     Warmup,
     /// It counts.
     Measure,
-    /// What is under way arrives.
+    /// What is in progress arrives.
     Drain,
 }
 

@@ -57,7 +57,7 @@ pub struct Outcome {
     pub generator: GeneratorCost,
     /// What the kernel dropped on this machine meanwhile.
     pub kernel: KernelCounts,
-    /// Differences of the numbers behind `--metrics-url` over the measuring.
+    /// Differences of the numbers at `--metrics-url` over the measuring.
     pub metrics: BTreeMap<String, f64>,
     /// Further numbers by the names that thresholds use: `cpu_us_per_msg`, `bytes_per_connection`, `recovered_in` …
     pub scalars: BTreeMap<String, f64>,

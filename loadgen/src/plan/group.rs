@@ -64,7 +64,7 @@ pub enum Task {
 pub enum Flow {
     /// By a schedule, whatever becomes of earlier ones: messages per second over all connections of the group.
     Open(Ramp),
-    /// As soon as there is room: so many may be under way per connection (echo), or at all (publications).
+    /// As soon as there is room: at most `depth` are in progress per connection (echo), or in all (publications).
     Closed {
         /// How many.
         depth: u32,
@@ -76,7 +76,7 @@ pub enum Flow {
 pub enum Route {
     /// As messages on a socket.
     Socket,
-    /// As requests on a kept HTTP connection, of which so many may wait for their answers.
+    /// As requests on a kept HTTP connection, of which at most `pipeline` wait for their answers.
     Http {
         /// How many.
         pipeline: u32,
@@ -137,7 +137,7 @@ impl Slow {
 }
 
 impl Task {
-    /// What an adapter is told that a connection is for.
+    /// What a connection is for, to an adapter.
     #[must_use]
     pub fn job(&self) -> Job {
         match self {

@@ -1,4 +1,4 @@
-//! A run, decided to the last number: what every thread of every process is told before it begins.
+//! A run, decided to the last number: what every thread of every process receives before it begins.
 
 mod group;
 mod payload;
@@ -44,7 +44,7 @@ pub struct Plan {
     pub duration: Duration,
     /// The most messages or publications to send, over all threads.
     pub count: Option<u64>,
-    /// How long is waited for what is under way at the end.
+    /// How long is waited for what is in progress at the end.
     pub drain: Duration,
     /// How opening is done.
     pub opening: Opening,
@@ -58,7 +58,7 @@ pub struct Plan {
     pub tokens: Vec<String>,
     /// Whether permessage-deflate is offered.
     pub deflate: bool,
-    /// One connection in so many is read by tungstenite's client; 0 is none.
+    /// One connection of this many is read by tungstenite's client; 0 is none.
     pub check_every: u64,
     /// CPUs for the threads, in turn; empty: the kernel's choice.
     pub pin: Vec<usize>,

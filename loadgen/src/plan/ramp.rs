@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Straight lines one behind the other; the last value holds for ever.
+/// Straight lines one after the other; the last value holds for ever.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ramp {
     legs: Vec<Leg>,
-    /// The value behind the last leg.
+    /// The value after the last leg.
     rest: f64,
 }
 
@@ -49,7 +49,7 @@ impl Ramp {
         Ramp { legs: Vec::new(), rest: value }
     }
 
-    /// Legs of more than no time and of no negative value, and behind them the last leg's end for ever.
+    /// Legs of more than no time and of no negative value, and after them the last leg's end for ever.
     #[must_use]
     pub fn new(legs: Vec<Leg>) -> Ramp {
         let rest = legs.last().map_or(0.0, |leg| leg.to);
@@ -123,7 +123,7 @@ impl Ramp {
             (speed >= 0.0).then_some(Leg { from: speed, to: speed, seconds: leg.seconds })
         };
         let legs = self.legs.iter().map(slope).collect::<Option<Vec<Leg>>>()?;
-        // What does not fit into the legs by a rounding is due right behind them.
+        // What does not fit into the legs by a rounding is due right after them.
         let rest = legs.last().map_or(self.rest, |leg| leg.to);
         Some(Ramp { legs, rest })
     }

@@ -20,7 +20,7 @@ const COLUMNS: [&str; 14] = [
     "server_rss_bytes",
     "server_descriptors",
 ];
-/// What every latency of a second has, behind the latency's name.
+/// What every latency of a second has, after the latency's name.
 const OF_LATENCY: [&str; 4] = ["count", "p50_s", "p99_s", "max_s"];
 
 /// A line per second, and a first line with names and units. Each latency that any second has is in every line; what was

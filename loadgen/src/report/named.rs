@@ -4,7 +4,7 @@ use crate::grammar::{METRICS, Unit};
 use crate::numbers::{bytes, count, duration, share};
 use crate::outcome::{Latency, Outcome, ThresholdResult};
 
-/// The order of latencies behind the one that the scenario is about: those that belong together side by side.
+/// The order of latencies after the one that the scenario is about: those that belong together side by side.
 const ORDER: [&str; 9] = ["response", "service", "lag", "delivery", "first", "median", "last", "open", "recovery"];
 
 /// The latencies of a result with their names, the one that it is about first.

@@ -41,7 +41,7 @@ struct Page {
 }
 
 impl Page {
-    /// A name and a text behind it.
+    /// A name and a text after it.
     fn row(&mut self, name: &str, value: &str) {
         // Writing to a string does not fail.
         let _ = writeln!(self.text, "  {name:<12} {}", wrapped(value, VALUES));

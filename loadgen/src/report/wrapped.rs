@@ -3,7 +3,7 @@
 /// The most characters of a line.
 const WIDTH: usize = 80;
 
-/// Breaks a text that begins behind an indent at its spaces, and words that are longer than a line anywhere. Control
+/// Breaks a text that begins after an indent at its spaces, and words that are longer than a line anywhere. Control
 /// characters are shown as `�`, so that what a server said cannot move the cursor or change colours.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let room = WIDTH.saturating_sub(indent).max(1);

@@ -167,10 +167,8 @@ impl Draft<'_> {
             notes.push(format!("the server has cut off {} slow readers", self.collected.ledger.slow_cut));
         }
         if self.collected.ledger.gaps > 0 {
-            notes.push(format!(
-                "{} resumed subscriptions were told that something is missing",
-                self.collected.ledger.gaps
-            ));
+            notes
+                .push(format!("{} resumed subscriptions had a gap, which the server said", self.collected.ledger.gaps));
         }
         notes
     }

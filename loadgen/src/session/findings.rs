@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// The share of the connections that must be back for a server to have recovered.
 const BACK: f64 = 0.99;
-/// Of fewer seconds no growth per hour is told: a page of memory more in six seconds would be megabytes.
+/// Of fewer seconds no growth per hour is given: a page of memory more in six seconds would be megabytes.
 pub(super) const SLOPE_SECONDS: f64 = 300.0;
 
 impl Draft<'_> {

@@ -87,7 +87,7 @@ impl Watch {
         Look { at: clock::now(), server: self.server(false) }
     }
 
-    /// The server's own numbers now. What cannot be had is told once.
+    /// The server's own numbers now. What cannot be had is noted once.
     fn scrape(&mut self) -> Option<BTreeMap<String, f64>> {
         match self.metrics.as_ref()?.scrape() {
             Ok(numbers) => Some(numbers),

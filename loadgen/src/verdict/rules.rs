@@ -179,7 +179,7 @@ fn latency(bench: &mut Bench, facts: &Facts) {
 
 fn cpu_per_message(bench: &mut Bench, facts: &Facts) {
     bench.when(!facts.counted_work, Level::Suspect, || {
-        "not every message is accounted for, so what the server was paid for is not known".to_owned()
+        "not every message is accounted for, so what work the CPU time was for is not known".to_owned()
     });
     bench.grades(facts.steal, STEAL, || {
         format!("the hypervisor took {} of the time: use a machine of its own", share(facts.steal))

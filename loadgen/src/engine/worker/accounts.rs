@@ -98,7 +98,7 @@ impl Worker {
         }
     }
 
-    /// The accounts of the end, when so many publications were made in each sequence.
+    /// The accounts of the end, given how many publications each sequence has.
     pub(super) fn settle_all(&mut self, totals: &[u64]) {
         let plan = std::rc::Rc::clone(&self.accounting.plan);
         let clients = std::mem::take(&mut self.clients);

@@ -114,7 +114,7 @@ impl Worker {
         self.account_for((usize::from(client.group), client.local), client, gone, was_open);
     }
 
-    /// A server may end a connection over HTTP behind any answer (RFC 9112 section 9.6): a publisher that waits for none
+    /// A server may end a connection over HTTP after any answer (RFC 9112 section 9.6): a publisher that waits for none
     /// goes on with another. False when this is something else.
     pub(super) fn renew(&mut self, slot: usize, now: Nanos) -> bool {
         let client = &mut self.clients[slot];

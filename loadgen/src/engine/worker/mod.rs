@@ -63,7 +63,7 @@ enum Course {
     Stopped,
     /// What is missing is awaited until the deadline.
     Settling { deadline: Nanos, totals: Vec<u64> },
-    /// All is told.
+    /// Everything is reported.
     Over,
 }
 
@@ -178,7 +178,7 @@ impl Worker {
         Ok((worker, waker))
     }
 
-    /// Runs until all is told.
+    /// Runs until everything is reported.
     pub fn run(mut self) {
         if let Err(error) = self.turn_until_over() {
             self.accounting.reports.send(Report::Failed(format!("epoll: {error}")));

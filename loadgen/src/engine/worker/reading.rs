@@ -71,7 +71,7 @@ impl Worker {
         }
     }
 
-    /// Whether a publisher over HTTP was told that this connection serves no further request.
+    /// Whether a publisher over HTTP has learned that this connection serves no further request.
     fn is_last_answer(&self, slot: usize) -> bool {
         matches!(&self.clients[slot].codec, Codec::Answers(answers) if answers.ended)
     }

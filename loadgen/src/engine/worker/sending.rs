@@ -113,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// Publishes in a closed flow: so many publications may be under way, counted by what was delivered of all.
+    /// Publishes in a closed flow: at most `depth` publications are in progress, counted by what was delivered of all.
     fn publish_allowed(&mut self, index: usize) {
         let plan = Rc::clone(&self.accounting.plan);
         let Task::Publish { flow: Flow::Closed { depth }, .. } = plan.groups[index].task else { return };

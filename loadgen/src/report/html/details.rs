@@ -7,7 +7,7 @@ use crate::report::moment::moment;
 use crate::report::named;
 use std::fmt::Write;
 
-/// The columns of the latencies behind the percentiles.
+/// The columns of the latencies after the percentiles.
 const STATISTICS: [&str; 5] = ["max", "min", "mean", "std. dev.", "count"];
 
 /// Latencies and accounts, which are open, and how they came about, which is not.

@@ -86,7 +86,7 @@ impl Span {
     }
 }
 
-/// Whether an axis reaches over so many powers of ten that only they have a number.
+/// Whether an axis reaches over more powers of ten than have room, so that only they have a number.
 fn is_wide(low: f64, high: f64) -> bool {
     (high / low).log10() >= 2.5
 }
