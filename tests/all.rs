@@ -21,6 +21,7 @@ mod http;
 mod last_words;
 mod laws;
 mod library;
+mod listeners;
 mod logs;
 mod memory;
 mod metrics;

@@ -9,6 +9,7 @@ pub use operators::{Operators, Standing};
 use crate::close::Reason;
 use crate::model::authority::Authority;
 use crate::model::origin::{self, Origin};
+use crate::model::serves::Serves;
 use crate::wire::http::head::{HeadError, Method};
 use std::sync::Arc;
 
@@ -28,7 +29,11 @@ pub struct AccessPolicy {
     pub anonymous_publish: bool,
     /// Whether pages of allowed origins may send cookies and the like, and read what comes of it.
     pub allow_credentials: bool,
-    /// The listener's port, for messages.
+    /// Whether the listener is a unix socket. Whoever reaches one is on this machine, but never a browser.
+    pub is_unix: bool,
+    /// What the listener serves.
+    pub serves: Serves,
+    /// The listener's port, for messages; 0 for a unix socket.
     pub port: u16,
     /// Who is an operator.
     pub operators: Arc<Operators>,
@@ -81,7 +86,10 @@ struct AskedHost<'a> {
 /// # Errors
 /// 421 when the Host is none of this listener's, 403 when the Origin is not allowed. The message says what would allow it.
 pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, HeadError> {
-    let standing = policy.operators.standing(facts.authorization);
+    let standing = match policy.operators.standing(facts.authorization) {
+        Standing::Anonymous if policy.serves.operators() && is_no_strangers_page(facts) => Standing::Operator,
+        standing => standing,
+    };
     let host = facts.host.and_then(Authority::parse).map(|name| AskedHost { is_loopback: name.is_loopback(), name });
     let mut cors_origin = facts.origin;
     if facts.health {
@@ -92,9 +100,18 @@ pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, H
             check_origin(origin, host.as_ref(), policy)?;
         }
     }
-    let direct = policy.listener_is_loopback && comes_directly(facts, host.as_ref());
+    let direct = (policy.listener_is_loopback || policy.is_unix) && comes_directly(facts, host.as_ref());
     let may_publish = policy.anonymous_publish || standing == Standing::Operator || direct;
     Ok(Access { may_publish, direct, standing, cors_origin: cors_origin.map(Box::from) })
+}
+
+/// On a listener that makes operators of all who reach it a page of another origin stays what it is, even one that is let in:
+/// it acts for whoever looks at it, not for an operator.
+fn is_no_strangers_page(facts: &AccessFacts<'_>) -> bool {
+    let host = facts.host.and_then(Authority::parse);
+    let same =
+        |origin: &str| Origin::parse(origin).zip(host.as_ref()).is_some_and(|(origin, host)| origin.same_as_host(host));
+    facts.origin.is_none_or(same)
 }
 
 /// Whether a request can be taken for one of a client on this machine. A proxy that hides itself whole cannot be told from
@@ -116,12 +133,14 @@ fn is_article(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>) -> bool {
 /// A name that an attacker's DNS points to this machine must open neither a loopback listener nor one whose names are
 /// known to the attacker's page.
 fn check_host(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), HeadError> {
-    if !policy.listener_is_loopback && policy.allowed_hosts.is_empty() {
+    // Where nobody needs a key, a name that somebody's DNS points here would make its page an operator; an address is no name.
+    let makes_operators = policy.serves.operators() && !policy.is_unix;
+    if !policy.listener_is_loopback && !makes_operators && policy.allowed_hosts.is_empty() {
         return Ok(());
     }
     let allowed = match facts.host {
         Some(_) => {
-            host.is_some_and(|host| host_is_allowed(host, policy))
+            host.is_some_and(|host| host_is_allowed(host, policy) || (makes_operators && host.name.is_address()))
                 || (policy.listener_is_loopback && is_article(facts, host))
         }
         // No browser leaves out Host, and without a name there is nothing to rebind; monitors that speak HTTP/1.0 do.

@@ -9,10 +9,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
-use tidings::config::{LogFormat, LogLevel};
+use tidings::config::{ListenAt, ListenerConfig, LogFormat, LogLevel};
 use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
 use tidings::model::origin;
+use tidings::model::serves::Serves;
 use tidings::server::{Interrupts, Outcome as Ended, operator_key_folder};
 use tidings::{Config, Server};
 
@@ -111,8 +112,8 @@ fn with_key_folder(mut config: Config) -> Config {
 /// A server whose standard output was closed, or is a full pipe, serves all the same: its clients have nothing to do with
 /// that. The log says so, and where it listens.
 fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
-    let addresses = server.addresses();
-    let lines: String = addresses.iter().map(|address| format!("listening on http://{address}\n")).collect();
+    let lines: String =
+        server.listeners().iter().map(|listener| format!("listening on {}\n", shown(listener))).collect();
     // A thread of its own, which nobody waits for: it may never come to an end.
     std::thread::Builder::new().name("announce".to_owned()).spawn(move || {
         let mut out = io::stdout().lock();
@@ -125,8 +126,13 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
     })?;
     if config.log.format == LogFormat::Text {
         log.say(summary(config) + "\n");
-        if let Some(address) = addresses.first() {
-            let host = reachable(*address).to_string();
+        let clients = server.listeners().iter().filter(|listener| listener.serves.clients());
+        let address = clients.filter_map(|listener| match listener.at {
+            ListenAt::Address(address) => Some(address),
+            ListenAt::Path { .. } => None,
+        });
+        if let Some(address) = address.into_iter().next() {
+            let host = reachable(address).to_string();
             let opens_files = config.server.allow_origin.iter().any(|origin| origin::allows(origin, "null"));
             // A secret is for a person who looks, not for a file that keeps what was said.
             let key = io::stderr().is_terminal().then(|| server.operator_key());
@@ -134,11 +140,21 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
             log.say(next_steps(&host, &console, server.operator_key_place(), opens_files) + "\n\n");
         }
     }
-    for address in addresses {
-        let (address, version) = (address.to_string(), env!("CARGO_PKG_VERSION"));
-        log::info!(target: journal::TARGET, event = "listening", address = address.as_str(), version; "serving");
+    for listener in server.listeners() {
+        let (address, serves, version) =
+            (listener.at.to_string(), listener.serves.to_string(), env!("CARGO_PKG_VERSION"));
+        log::info!(target: journal::TARGET, event = "listening", address = address.as_str(), serves = serves.as_str(), version; "serving");
     }
     Ok(())
+}
+
+/// A listener as programs read it: what it serves is said where that is not clients alone.
+fn shown(listener: &ListenerConfig) -> String {
+    let at = match &listener.at {
+        ListenAt::Address(address) => format!("http://{address}"),
+        ListenAt::Path { .. } => listener.at.to_string(),
+    };
+    if listener.serves == Serves::CLIENTS { at } else { format!("{at} for {}", listener.serves) }
 }
 
 /// The configuration in force in short: who may publish, the threads, and what differs from the defaults.

@@ -16,6 +16,7 @@ impl Config {
         problems.extend(self.counts().into_iter().filter_map(Relation::problem));
         problems.extend(self.threshold());
         problems.extend(self.drain());
+        problems.extend(self.listener_problems());
         problems.extend(self.open_publishing());
         problems.extend(self.credentials());
         ConfigError::unless_empty(problems)
@@ -104,7 +105,8 @@ impl Config {
     }
 
     fn open_publishing(&self) -> Option<String> {
-        let outside = self.server.listen.iter().find(|address| !address.ip().to_canonical().is_loopback())?;
+        let clients = self.all_listeners().into_iter().filter(|listener| listener.serves.clients());
+        let outside = clients.into_iter().find_map(|listener| listener.is_open_to_networks())?;
         (!self.server.allow_anonymous_publish).then(|| {
             format!(
                 "{outside} is not a loopback address, and everybody who reaches it could read and publish. Listen on \

@@ -4,7 +4,15 @@
 use super::knobs::Config;
 use super::names;
 use super::settings::{Settings, Source};
+use super::text::quoted;
 use std::fmt::Write as _;
+
+/// What a file says of blocks of listeners.
+const LISTENERS: &str = "More places to listen, each a block: [[listener]] with address = \"127.0.0.1:9090\", or path = \
+    \"/run/tidings/tidings.sock\" and mode = \"0600\" for a unix socket, and serves = [\"clients\"], of \"clients\" \
+    (everything there is, the pages of operators with their key), \"operators\" (their pages; whoever reaches the listener is \
+    one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). With a block \
+    and without server.listen there is no listener but the blocks.";
 
 /// Comments are wrapped before this column.
 const WIDTH: usize = 100;
@@ -47,6 +55,9 @@ impl Settings {
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{:<44} # {source}{hidden}", format!("{path} = {}", entry.value));
         }
+        for (listener, source) in self.config().listeners.iter().zip(self.listener_sources()) {
+            let _ = write!(out, "\n# {source}\n{}", listener.write());
+        }
         out
     }
 }
@@ -88,6 +99,11 @@ impl Config {
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{} = {}", entry.key, entry.value);
         }
+        out.push('\n');
+        comment(&mut out, LISTENERS);
+        for listener in &self.listeners {
+            let _ = write!(out, "\n{}", listener.write());
+        }
         out
     }
 
@@ -95,7 +111,12 @@ impl Config {
     #[must_use]
     pub fn differences(&self) -> Vec<(String, String)> {
         let differs = self.entries().into_iter().filter(|entry| entry.value != entry.default);
-        differs.map(|entry| (format!("{}.{}", entry.section, entry.key), entry.value)).collect()
+        let knobs = differs.map(|entry| (format!("{}.{}", entry.section, entry.key), entry.value));
+        let listeners = self.listeners.iter().map(|listener| {
+            let at = listener.at.to_string();
+            ("listener".to_owned(), format!("{} for {}", quoted(&at), listener.serves))
+        });
+        knobs.chain(listeners).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
+use super::listener::ListenerConfig;
 use super::secret::Key;
 use super::table::{Entry, Given, joined, knobs};
 use super::text::{Addresses, Text};
@@ -43,7 +44,8 @@ const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", v
 knobs! {
     /// The process: where it listens, how many threads it has, who may come in.
     server: ServerConfig {
-        /// Where to listen. Loopback unless you say otherwise, so that nothing is open to a network by accident.
+        /// Where to listen for clients; [[listener]] blocks say more, and take the place of this default. Loopback unless you
+        /// say otherwise, so that nothing is open to a network by accident.
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 8080).into()], Addresses;
         /// Leaves a new connection with the kernel until its first bytes have come (TCP_DEFER_ACCEPT), which makes a
         /// handshake cheaper. One that says nothing is taken in a second later, and its time begins then.

@@ -3,12 +3,17 @@
 //! `knobs.rs` is a single table; the fields of [`Config`], their defaults, the parser of the configuration file
 //! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
 
+mod blocks;
 mod check;
 mod choice;
 mod describe;
 mod error;
 mod kind;
 mod knobs;
+mod listener;
+#[cfg(test)]
+mod listener_tests;
+mod listeners;
 mod names;
 mod parse;
 mod secret;
@@ -28,6 +33,7 @@ pub use knobs::{
     ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig, SseConfig,
     WebConfig, WebSocketConfig,
 };
+pub use listener::{ListenAt, ListenerConfig};
 pub use settings::{Settings, Source};
 pub use text::parse_address;
 

@@ -115,7 +115,7 @@ fn nearest_name(key: &str) -> Option<String> {
 }
 
 /// The candidate that needs the fewest edits, unless that is more than every second letter.
-fn nearest(wrong: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+pub(super) fn nearest(wrong: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
     let distance = |candidate: &String| strsim::damerau_levenshtein(wrong, candidate);
     let best = candidates.min_by_key(distance)?;
     (distance(&best) * 2 <= wrong.chars().count().max(best.len())).then_some(best)

@@ -21,6 +21,9 @@ impl Config {
     }
 }
 
+/// The name of the blocks that say where to listen.
+pub(super) const LISTENER: &str = "listener";
+
 /// A file and its text, which tell where something stands.
 #[derive(Clone, Copy)]
 pub(super) struct File<'f> {
@@ -55,6 +58,10 @@ impl Layer<'_> {
         tables.sort_by_key(|(name, _)| name.span().start);
         for (name, value) in tables {
             let (section, at) = (name.get_ref(), file.at(name.span().start));
+            if section == LISTENER {
+                self.listeners(file, name.span().start, value.get_ref());
+                continue;
+            }
             match (Config::KEYS.iter().any(|(known, _)| known == section), value.get_ref()) {
                 (true, DeValue::Table(table)) => self.section(file, section, table),
                 (true, _) => self.complain(

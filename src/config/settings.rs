@@ -3,6 +3,7 @@
 
 use super::error::ConfigError;
 use super::knobs::Config;
+use super::listener::ListenerConfig;
 use super::names;
 use super::table::Given;
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use std::fmt;
 /// The operators' key and a file with it: a source that gives one of them takes back what those below it gave the other.
 const KEY: &str = "server.operator_key";
 const KEY_FILE: &str = "server.operator_key_file";
+/// Where to listen for clients.
+const LISTEN: &str = "server.listen";
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct Settings {
     config: Config,
     /// Of what is no default.
     sources: BTreeMap<String, Source>,
+    /// Of each listener that is a block.
+    listeners: Vec<Source>,
     mistakes: Vec<Mistake>,
     warnings: Vec<String>,
 }
@@ -117,6 +122,11 @@ impl Settings {
         self.sources.get(path).unwrap_or(&Source::Default)
     }
 
+    /// Where each of the configuration's `listeners` comes from.
+    pub(super) fn listener_sources(&self) -> &[Source] {
+        &self.listeners
+    }
+
     /// What looks like a mistake and stops nobody.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -154,6 +164,10 @@ impl Settings {
 
     /// Where the first value comes from that a sentence names and somebody gave.
     fn place_of(&self, problem: &str) -> Option<&Source> {
+        let block = problem.strip_prefix("[[listener]] ").and_then(|rest| rest.split(':').next());
+        if let Some(number) = block.and_then(|number| number.parse::<usize>().ok()) {
+            return self.listeners.get(number - 1);
+        }
         let named = problem.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
         named.into_iter().find_map(|word| self.sources.get(word.trim_end_matches('.')))
     }
@@ -198,6 +212,16 @@ impl Layer<'_> {
             self.settings.complain(Some(path.to_owned()), text);
         }
         self.settings.sources.insert(path.to_owned(), source);
+    }
+
+    /// Adds a listener. Those of a file take the place of the default, and stand beside addresses that somebody gave.
+    pub(super) fn listen(&mut self, listener: ListenerConfig, source: Source) {
+        self.settings.config.listeners.push(listener);
+        self.settings.listeners.push(source.clone());
+        if self.settings.source(LISTEN) == &Source::Default {
+            self.settings.config.server.listen.clear();
+            self.settings.sources.insert(LISTEN.to_owned(), source);
+        }
     }
 
     pub(super) fn complain(&mut self, source: &Source, problem: &str) {

@@ -68,6 +68,8 @@ macro_rules! knobs {
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Config {
             $( $(#[doc = $about])+ pub $section: $Section, )+
+            /// Where to listen besides `server.listen`, and what is served there: the `[[listener]]` blocks.
+            pub listeners: Vec<ListenerConfig>,
         }
 
         impl Config {

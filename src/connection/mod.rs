@@ -23,6 +23,7 @@ mod plan;
 mod refused;
 mod reply;
 mod routes;
+mod served;
 mod socket;
 mod stream;
 pub mod task;

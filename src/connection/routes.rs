@@ -6,6 +6,7 @@ use super::files;
 use super::options::{read_item, refused, unknown_option};
 use super::plan::{Plan, Planned, Switch, not_allowed};
 use super::refused as refusing;
+use super::served;
 use super::socket::Endpoint;
 use super::task::{HttpPublish, Page, Rights, Task};
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
@@ -54,7 +55,12 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
             if asked.stream && env.draining { draining() } else { route(head, &access, env) }
         }
         // Files are public: their answers are the same for pages of every origin.
-        Err(error) if error.reason == Reason::OriginNotAllowed && !facts.upgrade && !turned_away => {
+        Err(error)
+            if error.reason == Reason::OriginNotAllowed
+                && !facts.upgrade
+                && !turned_away
+                && env.policy.serves.clients() =>
+        {
             files::plan(head, env).unwrap_or(Plan::Refuse { error, allow: None })
         }
         Err(error) => refusing::plan(head, error, env),
@@ -70,6 +76,9 @@ fn is_for_operations(path: &str) -> bool {
 
 fn route(head: &Head<'_>, access: &Access, env: &Env) -> Plan {
     let rights = Rights { publish: access.may_publish, administer: access.standing == Standing::Operator };
+    if let Some(error) = served::refusal(head, env.policy.serves) {
+        return refusing::plan(head, error, env);
+    }
     if head.path == "*" {
         return options(head, access, "GET, HEAD, POST, DELETE, OPTIONS");
     }
@@ -270,7 +279,8 @@ fn nothing_at(path: &str, env: &Env) -> HeadError {
 }
 
 fn operator_page(head: &Head<'_>, access: &Access, env: &Env, page: Page) -> Plan {
-    if access.standing == Standing::Operator {
+    let is_open = page == Page::Metrics && env.policy.serves.metrics();
+    if access.standing == Standing::Operator || is_open {
         return Plan::Page(page);
     }
     let refusal = env.policy.operators.refusal(access.standing, head.path);

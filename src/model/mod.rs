@@ -9,4 +9,5 @@ pub mod origin;
 pub mod publication;
 pub mod refusal;
 pub mod request;
+pub mod serves;
 pub mod token;

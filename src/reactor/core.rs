@@ -2,12 +2,12 @@
 
 use super::entry::{Entry, Socket};
 use super::heavy::Heavy;
+use super::listener::Listener;
 use super::lived::Lived;
 use super::parked::Parked;
 use super::run::Run;
 use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
-use crate::access::AccessPolicy;
 use crate::close::Reason;
 use crate::config::FlushPath;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
@@ -54,8 +54,8 @@ pub struct Setup {
     pub flush: FlushPath,
     /// Limits and texts of connections.
     pub limits: Arc<Limits>,
-    /// Law 10, one per address listened on.
-    pub policies: Vec<AccessPolicy>,
+    /// Where the server listens, with law 10 for each.
+    pub listeners: Vec<Listener>,
     /// What is logged of all reactors together.
     pub journal: Arc<Journal>,
     /// This reactor's counters.
@@ -155,7 +155,7 @@ impl Core {
             codec: &mut self.codec,
             counters: &self.setup.counters,
             date: self.date.as_str(),
-            policy: &self.setup.policies[usize::from(address)],
+            policy: &self.setup.listeners[usize::from(address)].policy,
             notes: &self.notes,
             draining: self.draining,
             names: self.setup.hub.names(),

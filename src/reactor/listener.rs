@@ -1,13 +1,21 @@
-//! Listening sockets: one per reactor and address, sharing the port, with everything that accepted sockets inherit.
+//! Listening sockets: one per reactor and address, sharing the port, or one unix socket that all reactors accept from; with
+//! everything that accepted sockets inherit.
 
 use super::reserve::Reserve;
-use mio::net::{TcpListener, TcpStream};
+use crate::access::AccessPolicy;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
 use nix::libc;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::SetUsize;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use std::fs::Permissions;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::Duration;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -68,10 +76,93 @@ pub fn probe(address: SocketAddr, only_v6: bool) -> Result<()> {
     socket.bind(&SockAddr::from(address))
 }
 
+/// Opens a unix socket whose file has these permissions: nobody can connect before it has them.
+///
+/// # Errors
+/// The path is taken, its folder is not there, or needs rights.
+pub fn listen_unix(path: &Path, mode: u32) -> Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket that listens.
+pub enum Listening {
+    /// At an address.
+    Tcp(std::net::TcpListener),
+    /// At a path.
+    Unix(UnixListener),
+}
+
+impl Listening {
+    /// The same socket once more: connections go to whichever accepts them first.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub fn try_clone(&self) -> Result<Listening> {
+        match self {
+            Listening::Tcp(socket) => socket.try_clone().map(Listening::Tcp),
+            Listening::Unix(socket) => socket.try_clone().map(Listening::Unix),
+        }
+    }
+}
+
+/// One of the places where a server listens, as a reactor has it. Connections know theirs by its number in the server's list.
+pub struct Listener {
+    /// What it accepts from; none where connections come some other way.
+    pub socket: Option<Listening>,
+    /// Law 10 for those that come in here, and what is served to them.
+    pub policy: AccessPolicy,
+}
+
+/// A socket that connections are accepted from.
+pub(super) enum Accepting {
+    Tcp(mio::net::TcpListener),
+    Unix(mio::net::UnixListener),
+}
+
+impl Accepting {
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> Result<()> {
+        match self {
+            Accepting::Tcp(socket) => registry.register(socket, token, Interest::READABLE),
+            Accepting::Unix(socket) => registry.register(socket, token, Interest::READABLE),
+        }
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) -> Result<()> {
+        match self {
+            Accepting::Tcp(socket) => registry.deregister(socket),
+            Accepting::Unix(socket) => registry.deregister(socket),
+        }
+    }
+
+    /// The next connection, and whether its peer is on this machine.
+    pub(super) fn accept(&self) -> Result<(TcpStream, bool)> {
+        match self {
+            Accepting::Tcp(socket) => {
+                socket.accept().map(|(stream, peer)| (stream, peer.ip().to_canonical().is_loopback()))
+            }
+            // A stream is read, written, ended and waited for in one way, whatever its family; only its peer has no address.
+            Accepting::Unix(socket) => socket.accept().map(|(stream, _)| (OwnedFd::from(stream).into(), true)),
+        }
+    }
+}
+
+impl From<Listening> for Accepting {
+    fn from(socket: Listening) -> Accepting {
+        match socket {
+            Listening::Tcp(socket) => Accepting::Tcp(mio::net::TcpListener::from_std(socket)),
+            Listening::Unix(socket) => Accepting::Unix(mio::net::UnixListener::from_std(socket)),
+        }
+    }
+}
+
 /// One listening socket of a reactor.
-pub(super) struct Listener {
-    pub(super) socket: TcpListener,
-    /// Which of the server's addresses it listens on.
+pub(super) struct Door {
+    pub(super) socket: Accepting,
+    /// Which of the server's listeners it is.
     pub(super) address: u8,
     /// Whether connections may be waiting.
     pub(super) ready: bool,
@@ -79,7 +170,8 @@ pub(super) struct Listener {
 
 /// What one accept came to.
 pub(super) enum Accepted {
-    Connection(TcpStream, SocketAddr),
+    /// A connection, and whether its peer is on this machine.
+    Connection(TcpStream, bool),
     /// Nobody is waiting.
     Empty,
     /// This one went away while it waited; there may be more.
@@ -88,13 +180,13 @@ pub(super) enum Accepted {
     Exhausted(Error),
 }
 
-impl Listener {
+impl Door {
     pub(super) fn accept(&mut self, reserve: &mut Reserve, leaving: bool) -> Accepted {
         match self.socket.accept() {
-            Ok((stream, peer)) => Accepted::Connection(stream, peer),
+            Ok((stream, is_local)) => Accepted::Connection(stream, is_local),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Empty,
             Err(error) if is_exhausted(&error) => {
-                reserve.turn_some_away(&self.socket, leaving);
+                reserve.turn_some_away(|| self.socket.accept().map(|(stream, _)| stream), leaving);
                 Accepted::Exhausted(error)
             }
             Err(_) => Accepted::Gone,

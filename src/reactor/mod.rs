@@ -26,7 +26,7 @@ mod together;
 mod wheel;
 
 pub use self::core::Setup;
-pub use listener::{listen, probe};
+pub use listener::{Listener, Listening, listen, listen_unix, probe};
 #[cfg(test)]
 pub(crate) use run::GATHER_BYTES_MAX as RUN_BYTES;
 
@@ -35,12 +35,11 @@ use crate::journal::{Event, Kind};
 use crate::metrics::Phase;
 use engine::{Engine, Readiness};
 use entry::{Hears, parts};
-use listener::{Accepted, EXHAUSTED_RETRY, Listener};
+use listener::{Accepted, Accepting, Door, EXHAUSTED_RETRY};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use reserve::Reserve;
 use std::io::{ErrorKind, Result};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -157,7 +156,7 @@ impl Seed {
 /// See the module.
 pub struct Reactor {
     poll: Poll,
-    listeners: Vec<Listener>,
+    listeners: Vec<Door>,
     reserve: Reserve,
     accept_again: Option<Instant>,
     engine: Engine<TcpStream>,
@@ -168,17 +167,12 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// A reactor that accepts from `listeners`, one per address of the server and in their order.
+    /// A reactor that accepts from the listeners of its setup.
     ///
     /// # Errors
     /// A listener cannot be registered.
-    pub fn new(
-        seed: Seed,
-        inbox: Inbox,
-        listeners: Vec<std::net::TcpListener>,
-        setup: Setup,
-        orders: Arc<Orders>,
-    ) -> Result<Reactor> {
+    pub fn new(seed: Seed, inbox: Inbox, mut setup: Setup, orders: Arc<Orders>) -> Result<Reactor> {
+        let sockets: Vec<_> = setup.listeners.iter_mut().map(|listener| listener.socket.take()).collect();
         let mut reactor = Reactor {
             poll: seed.poll,
             listeners: Vec::new(),
@@ -189,10 +183,11 @@ impl Reactor {
             orders,
             drained: 0,
         };
-        for (address, socket) in listeners.into_iter().enumerate() {
-            let mut socket = mio::net::TcpListener::from_std(socket);
-            reactor.poll.registry().register(&mut socket, Token(LISTENERS - address), Interest::READABLE)?;
-            reactor.listeners.push(Listener { socket, address: address as u8, ready: true });
+        for (address, socket) in sockets.into_iter().enumerate() {
+            let Some(socket) = socket else { continue };
+            let mut socket = Accepting::from(socket);
+            socket.register(reactor.poll.registry(), Token(LISTENERS - address))?;
+            reactor.listeners.push(Door { socket, address: address as u8, ready: true });
         }
         Ok(reactor)
     }
@@ -264,7 +259,8 @@ impl Reactor {
             match event.token() {
                 WAKER => {}
                 Token(own) if own > LISTENERS - 256 => {
-                    if let Some(listener) = self.listeners.get_mut(LISTENERS - own) {
+                    let of_event = |door: &&mut Door| usize::from(door.address) == LISTENERS - own;
+                    if let Some(listener) = self.listeners.iter_mut().find(of_event) {
                         listener.ready = true;
                     }
                 }
@@ -292,9 +288,9 @@ impl Reactor {
             while self.listeners[index].ready && budget > 0 {
                 budget -= 1;
                 match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving) {
-                    Accepted::Connection(stream, peer) => {
+                    Accepted::Connection(stream, is_local) => {
                         let address = self.listeners[index].address;
-                        self.open(stream, peer, address);
+                        self.open(stream, is_local, address);
                     }
                     Accepted::Empty => self.listeners[index].ready = false,
                     Accepted::Gone => {}
@@ -322,10 +318,10 @@ impl Reactor {
         );
     }
 
-    fn open(&mut self, stream: TcpStream, peer: SocketAddr, address: u8) {
+    fn open(&mut self, stream: TcpStream, is_local: bool, address: u8) {
         self.engine.core.setup.counters.opened.add(1);
         let crowded = self.reserve.is_for(&stream);
-        self.engine.open(stream, peer.ip().to_canonical().is_loopback(), address, &self.orders.connections, crowded);
+        self.engine.open(stream, is_local, address, &self.orders.connections, crowded);
     }
 
     /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for
@@ -384,7 +380,7 @@ impl Reactor {
             self.accept();
         }
         for mut listener in std::mem::take(&mut self.listeners) {
-            if self.poll.registry().deregister(&mut listener.socket).is_err() {
+            if listener.socket.deregister(self.poll.registry()).is_err() {
                 log::debug!(event = "registration"; "a listener was not registered when it was closed");
             }
         }

@@ -1,9 +1,9 @@
 //! Descriptors that are kept free, so that a server without room for clients still answers health checks.
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use nix::sys::resource::{Resource, getrlimit};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Result, Write};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 
@@ -36,13 +36,14 @@ impl Reserve {
         number >= self.from
     }
 
-    /// Lets those that wait in one after the other on the last descriptor, for an answer that needs no state: health checks
-    /// get theirs, others read that there is no room, and those that have said nothing are reset instead of waiting for ever.
-    pub(super) fn turn_some_away(&mut self, socket: &TcpListener, leaving: bool) {
+    /// Lets those that wait in one after the other on the last descriptor, by `accept`, for an answer that needs no state:
+    /// health checks get theirs, others read that there is no room, and those that have said nothing are reset instead of
+    /// waiting for ever.
+    pub(super) fn turn_some_away(&mut self, accept: impl Fn() -> Result<TcpStream>, leaving: bool) {
         if self.last.take().is_some() {
             for _ in 0..TURNED_AWAY_AT_ONCE {
-                match socket.accept() {
-                    Ok((stream, _)) => answer_at_once(stream, leaving),
+                match accept() {
+                    Ok(stream) => answer_at_once(stream, leaving),
                     Err(_) => break,
                 }
             }

@@ -1,6 +1,7 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
 mod library;
+mod listening;
 #[cfg(test)]
 mod mine_tests;
 mod operator_key;
@@ -11,22 +12,23 @@ mod signals;
 pub use library::{PublishError, Subscription};
 pub use operator_key::operator_key_folder;
 pub(crate) use parts::hub_limits;
-#[cfg(test)]
-pub(crate) use parts::policy;
 pub use signals::{Interrupts, Outcome};
 
-use crate::config::{Config, ConfigError};
-use crate::connection::env::Limits;
+use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
-use crate::hub::{Hub, HubLimits};
+use crate::hub::Hub;
 use crate::journal::Journal;
 use crate::metrics::{CurrentPhase, Phase};
-use crate::reactor::{Drain, Drained, Orders, Reactor, Seed, listen};
+use crate::reactor::{Drain, Drained, Listening, Orders, Reactor, Seed};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use listening::{Bound, HeldSocket, bind_all};
 use operator_key::HeldKey;
 use parts::SharedParts;
-use std::net::{SocketAddr, TcpListener};
+#[cfg(test)]
+pub(crate) use parts::policy;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,6 +50,14 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A unix socket cannot be opened.
+    #[error("cannot listen on unix:{}: {source}; choose another path (listener.path), or stop what uses it", path.display())]
+    ListenAtPath {
+        /// Its path.
+        path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -83,6 +93,9 @@ pub enum StartError {
 /// ```
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    listeners: Vec<ListenerConfig>,
+    /// Held to be taken away in the end.
+    socket_files: Vec<HeldSocket>,
     hub: Arc<Hub>,
     mailboxes: Arc<Mailboxes>,
     orders: Arc<Orders>,
@@ -115,8 +128,8 @@ impl Server {
         config.check()?;
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
-        let sockets = bind_all(&config.server.listen, reactor_count, config.server.defer_accept)?;
-        let addresses = sockets.iter().map(|own| own[0].local_addr()).collect::<Result<Vec<_>, _>>()?;
+        let (listeners, sockets, socket_files) = unzipped(bind_all(config, reactor_count)?);
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(address_of).collect();
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -126,26 +139,14 @@ impl Server {
         let worker_count = config.server.worker_count();
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let shared = SharedParts {
-            hub: Arc::new(Hub::new(HubLimits {
-                operator_advice: operator_key.operators().advice().into(),
-                ..hub_limits(config)
-            })),
-            operators: Arc::new(operator_key.operators()),
-            mailboxes,
-            threads: Arc::new((0..reactor_count + worker_count).map(|_| Arc::default()).collect()),
-            orders: Arc::default(),
-            limits: Arc::new(Limits::new(config)),
-            journal: Arc::default(),
-            phase: Arc::default(),
-            started,
-        };
+        let operators = operator_key.operators();
+        let shared = SharedParts::new(config, operators, mailboxes, reactor_count + worker_count, started);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let mut reactors = Vec::new();
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
-            let own = sockets.iter().map(|address| address[index].try_clone()).collect::<Result<Vec<_>, _>>()?;
-            let setup = shared.setup(config, index, &addresses, Arc::clone(&jobs));
-            let reactor = Reactor::new(seed, inbox, own, setup, Arc::clone(&shared.orders))?;
+            let own = shared.listeners(config, &listeners, &sockets, index)?;
+            let setup = shared.setup(config, index, own, Arc::clone(&jobs));
+            let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&shared.orders))?;
             reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
         drop(sockets);
@@ -159,6 +160,8 @@ impl Server {
         let SharedParts { hub, mailboxes, orders, phase, .. } = shared;
         Ok(Server {
             addresses,
+            listeners,
+            socket_files,
             hub,
             mailboxes,
             orders,
@@ -184,6 +187,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Everything listened on, in the configuration's order, with the ports that were really taken: unix sockets too.
+    #[must_use]
+    pub fn listeners(&self) -> &[ListenerConfig] {
+        &self.listeners
     }
 
     /// The key that makes its holder an operator: `Authorization: Bearer KEY`.
@@ -257,28 +266,22 @@ impl Drop for Server {
     }
 }
 
-/// Binds every address once per reactor. Port 0 is resolved by the first.
-fn bind_all(addresses: &[SocketAddr], reactors: usize, deferring: bool) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    addresses
-        .iter()
-        .map(|&address| {
-            let failed = |source| StartError::Listen { address, source };
-            // Alone, an IPv6 wildcard takes IPv4 too, as Linux has it; beside an IPv4 address with its port it must not.
-            let beside = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && address.port() != 0;
-            let only_v6 = addresses.iter().any(beside);
-            if address.port() != 0 {
-                // Shared ports would let a second server take half of the first one's connections: ask without sharing.
-                crate::reactor::probe(address, only_v6).map_err(failed)?;
-            }
-            let first = listen(address, deferring, only_v6).map_err(failed)?;
-            let resolved = first.local_addr().map_err(failed)?;
-            let mut sockets = vec![first];
-            for _ in 1..reactors {
-                sockets.push(listen(resolved, deferring, only_v6).map_err(failed)?);
-            }
-            Ok(sockets)
-        })
-        .collect()
+/// The listeners, the sockets of each, and the files of those that have one.
+fn unzipped(bound: Vec<Bound>) -> (Vec<ListenerConfig>, Vec<Vec<Listening>>, Vec<HeldSocket>) {
+    let (mut listeners, mut sockets, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    for Bound { listener, sockets: own, file } in bound {
+        listeners.push(listener);
+        sockets.push(own);
+        files.extend(file);
+    }
+    (listeners, sockets, files)
+}
+
+fn address_of(listener: &ListenerConfig) -> Option<SocketAddr> {
+    match listener.at {
+        ListenAt::Address(address) => Some(address),
+        ListenAt::Path { .. } => None,
+    }
 }
 
 fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::io::Result<JoinHandle<()>> {

@@ -63,6 +63,10 @@ impl HeldKey {
             self.place = format!("of this server was left nowhere: {CHOOSE} to choose one");
             return;
         }
+        if addresses.is_empty() {
+            self.place = format!("of this server was left nowhere, since it has no port: {CHOOSE} to choose one");
+            return;
+        }
         for address in addresses {
             let file = Path::new(folder).join(format!("operator-{}", address.port()));
             if self.files.contains(&file) {

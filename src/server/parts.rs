@@ -1,7 +1,7 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
 use crate::access::{AccessPolicy, Operators};
-use crate::config::Config;
+use crate::config::{Config, ListenAt, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
 use crate::handoff::mailbox::Mailboxes;
@@ -12,10 +12,9 @@ use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
 use crate::model::name::ChannelName;
-use crate::reactor::{Orders, Setup};
+use crate::reactor::{Listener, Listening, Orders, Setup};
 use crate::workers::{Pages, Worker};
 use crossbeam_channel::Receiver;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,7 +32,43 @@ pub(super) struct SharedParts {
 }
 
 impl SharedParts {
-    pub(super) fn setup(&self, config: &Config, index: usize, addresses: &[SocketAddr], jobs: Arc<JobQueues>) -> Setup {
+    pub(super) fn new(
+        config: &Config,
+        operators: Operators,
+        mailboxes: Arc<Mailboxes>,
+        threads: usize,
+        started: Instant,
+    ) -> SharedParts {
+        let limits = HubLimits { operator_advice: operators.advice().into(), ..hub_limits(config) };
+        SharedParts {
+            hub: Arc::new(Hub::new(limits)),
+            operators: Arc::new(operators),
+            mailboxes,
+            threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),
+            orders: Arc::default(),
+            limits: Arc::new(Limits::new(config)),
+            journal: Arc::default(),
+            phase: Arc::default(),
+            started,
+        }
+    }
+
+    /// What one reactor accepts from, with law 10 for each.
+    pub(super) fn listeners(
+        &self,
+        config: &Config,
+        listeners: &[ListenerConfig],
+        sockets: &[Vec<Listening>],
+        reactor: usize,
+    ) -> std::io::Result<Vec<Listener>> {
+        let own = |(listener, sockets): (&ListenerConfig, &Vec<Listening>)| {
+            let policy = policy(config, listener, Arc::clone(&self.operators));
+            Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy })
+        };
+        listeners.iter().zip(sockets).map(own).collect()
+    }
+
+    pub(super) fn setup(&self, config: &Config, index: usize, listeners: Vec<Listener>, jobs: Arc<JobQueues>) -> Setup {
         Setup {
             hub: Arc::clone(&self.hub),
             postman: Postman::new(Arc::clone(&self.mailboxes), Some(MailboxId(index as u32))),
@@ -44,7 +79,7 @@ impl SharedParts {
             flush: config.io.flush,
             connections_max: connections_max(config.server.connections),
             limits: Arc::clone(&self.limits),
-            policies: addresses.iter().map(|address| policy(config, *address, Arc::clone(&self.operators))).collect(),
+            listeners,
             journal: Arc::clone(&self.journal),
             counters: Arc::clone(&self.threads[index]),
             phase: Arc::clone(&self.phase),
@@ -88,14 +123,20 @@ fn connections_max(total: usize) -> usize {
     if total == 0 { usize::MAX } else { total }
 }
 
-pub(crate) fn policy(config: &Config, address: SocketAddr, operators: Arc<Operators>) -> AccessPolicy {
+pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<Operators>) -> AccessPolicy {
+    let (listener_is_loopback, port) = match listener.at {
+        ListenAt::Address(address) => (address.ip().to_canonical().is_loopback(), address.port()),
+        ListenAt::Path { .. } => (false, 0),
+    };
     AccessPolicy {
-        listener_is_loopback: address.ip().to_canonical().is_loopback(),
+        listener_is_loopback,
+        is_unix: matches!(listener.at, ListenAt::Path { .. }),
+        serves: listener.serves,
         allowed_origins: config.server.allow_origin.clone(),
         allowed_hosts: config.server.allow_host.clone(),
         anonymous_publish: config.server.allow_anonymous_publish,
         allow_credentials: config.http.allow_credentials,
-        port: address.port(),
+        port,
         operators,
     }
 }

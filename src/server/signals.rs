@@ -65,6 +65,7 @@ impl Server {
         if outcome == Outcome::Forced {
             // Its threads end with the process: nobody waits for them, as was asked.
             self.operator_key.remove();
+            self.socket_files.iter().for_each(|file| file.remove());
             std::mem::forget(self);
         } else {
             self.join();

@@ -12,9 +12,9 @@ use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
-use crate::reactor::Setup;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Hears, parts};
+use crate::reactor::{Listener, Setup};
 use crate::server::{hub_limits, policy};
 use crate::wire::json::JsonScratch;
 use crate::workers::{Pages, Worker};
@@ -107,12 +107,12 @@ impl World {
         let (hub, limits) = (Arc::new(Hub::new(hub_limits(&config))), Arc::new(Limits::new(&config)));
         let threads: Arc<Vec<Arc<Counters>>> =
             Arc::new((0..plan.reactors + plan.workers).map(|_| Arc::default()).collect());
+        let policy = policy(&config, &config.all_listeners()[0], Arc::default());
         let mut homes = Vec::new();
         for (index, (inbox, woken)) in inboxes.into_iter().zip(flags).enumerate() {
-            let own = Some(MailboxId(index as u32));
             let setup = Setup {
                 hub: Arc::clone(&hub),
-                postman: Postman::new(Arc::clone(&mailboxes), own),
+                postman: Postman::new(Arc::clone(&mailboxes), Some(MailboxId(index as u32))),
                 jobs: Arc::clone(&jobs),
                 inline_parse_bytes: config.server.inline_parse_bytes,
                 publish_wait: config.server.publish_wait,
@@ -120,7 +120,7 @@ impl World {
                 flush: config.io.flush,
                 connections_max: usize::MAX,
                 limits: Arc::clone(&limits),
-                policies: vec![policy(&config, config.server.listen[0], Arc::default())],
+                listeners: vec![Listener { socket: None, policy: policy.clone() }],
                 journal: Arc::default(),
                 counters: Arc::clone(&threads[index]),
                 phase: Arc::default(),

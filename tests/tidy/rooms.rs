@@ -69,7 +69,7 @@ const CRATES: &[(&str, &str)] = &[
     // The client's TLS; the server has none.
     ("rustls", "client"),
     ("rustls_native_certs", "client"),
-    ("serde", "wire cli"),
+    ("serde", "wire cli config"),
     ("serde_json", "wire client cli simulation"),
     ("signal_hook", "server"),
     ("simd_json", "wire"),

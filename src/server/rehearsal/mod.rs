@@ -13,15 +13,15 @@ mod stalls;
 mod tests;
 
 use super::hub_limits;
-use super::parts::SharedParts;
+use super::parts::{SharedParts, policy};
 use crate::config::Config;
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::Hub;
-use crate::reactor::Setup;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
+use crate::reactor::{Listener, Setup};
 use crate::wire::frame::{Opcode, write_masked};
 use std::cell::RefCell;
 use std::io::{ErrorKind, IoSlice, Read, Result, Write};
@@ -140,11 +140,13 @@ impl Rehearsal {
             phase: Arc::default(),
             started: began,
         };
+        let without_socket = |listener| Listener { socket: None, policy: policy(config, &listener, Arc::default()) };
+        let listeners = config.all_listeners().into_iter().map(without_socket).collect();
         // No worker parses, and no descriptor limits how many connect.
         let setup = Setup {
             inline_parse_bytes: usize::MAX,
             connections_max: usize::MAX,
-            ..shared.setup(config, 0, &config.server.listen, jobs)
+            ..shared.setup(config, 0, listeners, jobs)
         };
         let inbox = inboxes.into_iter().next().expect("one waker was given, so there is one inbox");
         let (engine, connections) = (Engine::new(inbox, setup), AtomicUsize::new(0));

@@ -1,0 +1,95 @@
+//! `[[listener]]`: where a server listens, by an address or by the path of a unix socket, and what it serves there.
+
+use super::text::quoted;
+use crate::model::serves::Serves;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Bytes of a unix socket's path, as the kernel has them, less the zero at its end.
+const PATH_BYTES_MAX: usize = 107;
+/// The mode of a unix socket that says nothing else: its owner's alone.
+pub(super) const MODE: u32 = 0o600;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAt {
+    /// An address with its port; port 0 takes a free one.
+    Address(SocketAddr),
+    /// A unix socket.
+    Path {
+        /// The path of its file.
+        path: PathBuf,
+        /// The permissions of its file: who may write to it may connect.
+        mode: u32,
+    },
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAt::Address(address) => write!(f, "{address}"),
+            ListenAt::Path { path, .. } => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// One `[[listener]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerConfig {
+    /// Where.
+    pub at: ListenAt,
+    /// What.
+    pub serves: Serves,
+}
+
+impl ListenerConfig {
+    /// Whether it is bound to an address that other machines can reach.
+    pub(super) fn is_open_to_networks(&self) -> Option<SocketAddr> {
+        match self.at {
+            ListenAt::Address(address) if !address.ip().to_canonical().is_loopback() => Some(address),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with it alone.
+    pub(super) fn problem(&self) -> Option<String> {
+        let both = self.serves.clients() && self.serves.operators();
+        match &self.at {
+            ListenAt::Address(address) if both => Some(format!(
+                "{address} serves clients and operators, which would make every client an operator; give operators a \
+                 listener of their own, or a unix socket"
+            )),
+            ListenAt::Path { path, .. } => {
+                let bytes = path.as_os_str().as_encoded_bytes();
+                let fits = (1..=PATH_BYTES_MAX).contains(&bytes.len()) && !bytes.contains(&0);
+                (!fits)
+                    .then(|| format!("the path of a unix socket has 1 to {PATH_BYTES_MAX} bytes and none that is zero"))
+            }
+            ListenAt::Address(_) => None,
+        }
+    }
+
+    /// As it stands in a file.
+    pub(super) fn write(&self) -> String {
+        let words: Vec<String> = self.serves.as_words().map(quoted).collect();
+        let at = match &self.at {
+            ListenAt::Address(address) => format!("address = \"{address}\""),
+            ListenAt::Path { path, mode } => {
+                format!("path = {}\nmode = \"{mode:04o}\"", quoted(&path.to_string_lossy()))
+            }
+        };
+        format!("[[listener]]\n{at}\nserves = [{}]\n", words.join(", "))
+    }
+}
+
+impl ListenerConfig {
+    /// Whether both cannot be there.
+    pub(super) fn takes_the_place_of(&self, other: &ListenerConfig) -> bool {
+        match (&self.at, &other.at) {
+            (ListenAt::Address(mine), ListenAt::Address(theirs)) => mine == theirs && mine.port() != 0,
+            (ListenAt::Path { path: mine, .. }, ListenAt::Path { path: theirs, .. }) => mine == theirs,
+            _ => false,
+        }
+    }
+}

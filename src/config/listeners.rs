@@ -1,0 +1,42 @@
+//! All listeners of a configuration, and whether they go together.
+
+use super::knobs::Config;
+use super::listener::{ListenAt, ListenerConfig};
+use crate::model::serves::Serves;
+use std::net::SocketAddr;
+
+/// The most listeners: a connection names its own by a byte.
+const LISTENERS_MAX: usize = 255;
+
+impl Config {
+    /// All listeners: those of `server.listen`, which serve clients, and then the `[[listener]]` blocks.
+    #[must_use]
+    pub fn all_listeners(&self) -> Vec<ListenerConfig> {
+        let clients =
+            |address: &SocketAddr| ListenerConfig { at: ListenAt::Address(*address), serves: Serves::CLIENTS };
+        self.server.listen.iter().map(clients).chain(self.listeners.iter().cloned()).collect()
+    }
+
+    /// What is wrong with the listeners. What is wrong with a block names it by its number, from 1.
+    pub(super) fn listener_problems(&self) -> Vec<String> {
+        let all = self.all_listeners();
+        let mut problems = Vec::new();
+        if all.is_empty() {
+            problems.push(
+                "there is nowhere to listen: \"server.listen\" is empty, and there is no [[listener]]".to_owned(),
+            );
+        }
+        if all.len() > LISTENERS_MAX {
+            problems.push(format!("there are {} listeners, and at most {LISTENERS_MAX} are possible", all.len()));
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let before = &all[..self.server.listen.len() + index];
+            let twice = || before.iter().any(|other| listener.takes_the_place_of(other));
+            let twice = || twice().then(|| format!("{} is listened on already", listener.at));
+            problems.extend(
+                listener.problem().or_else(twice).map(|problem| format!("[[listener]] {}: {problem}", index + 1)),
+            );
+        }
+        problems
+    }
+}

@@ -1,0 +1,125 @@
+//! Binds every listener of a configuration, and takes the files of unix sockets away in the end.
+
+use super::StartError;
+use crate::config::{Config, ListenAt, ListenerConfig};
+use crate::reactor::{Listening, listen, listen_unix, probe};
+use std::fs;
+use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// A listener that is bound, with a socket for each reactor.
+pub(super) struct Bound {
+    /// As it was configured, with the port that was really taken.
+    pub(super) listener: ListenerConfig,
+    pub(super) sockets: Vec<Listening>,
+    pub(super) file: Option<HeldSocket>,
+}
+
+/// Binds every listener once per reactor, or once for all of them where it is a unix socket.
+pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<Vec<Bound>, StartError> {
+    let all = config.all_listeners();
+    let addresses: Vec<SocketAddr> = all
+        .iter()
+        .filter_map(|listener| match listener.at {
+            ListenAt::Address(address) => Some(address),
+            ListenAt::Path { .. } => None,
+        })
+        .collect();
+    let bind = |listener: &ListenerConfig| {
+        let serves = listener.serves;
+        match &listener.at {
+            ListenAt::Address(address) => {
+                let failed = |source| StartError::Listen { address: *address, source };
+                let sockets = bind(*address, &addresses, reactors, config.server.defer_accept).map_err(failed)?;
+                let at = ListenAt::Address(sockets[0].local_addr().map_err(failed)?);
+                let sockets = sockets.into_iter().map(Listening::Tcp).collect();
+                Ok(Bound { listener: ListenerConfig { at, serves }, sockets, file: None })
+            }
+            ListenAt::Path { path, mode } => {
+                let failed = |source| StartError::ListenAtPath { path: path.clone(), source };
+                let (socket, file) = bind_path(path, *mode).map_err(failed)?;
+                let clones = (1..reactors).map(|_| socket.try_clone()).collect::<Result<Vec<_>>>().map_err(failed)?;
+                let sockets = std::iter::once(socket).chain(clones).collect();
+                Ok(Bound { listener: listener.clone(), sockets, file: Some(file) })
+            }
+        }
+    };
+    all.iter().map(bind).collect()
+}
+
+/// Binds an address once per reactor. Port 0 is resolved by the first.
+fn bind(
+    address: SocketAddr,
+    all: &[SocketAddr],
+    reactors: usize,
+    deferring: bool,
+) -> Result<Vec<std::net::TcpListener>> {
+    // Alone, an IPv6 wildcard takes IPv4 too, as Linux has it; beside an IPv4 address with its port it must not.
+    let beside = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && address.port() != 0;
+    let only_v6 = all.iter().any(beside);
+    if address.port() != 0 {
+        // Shared ports would let a second server take half of the first one's connections: ask without sharing.
+        probe(address, only_v6)?;
+    }
+    let first = listen(address, deferring, only_v6)?;
+    let resolved = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..reactors {
+        sockets.push(listen(resolved, deferring, only_v6)?);
+    }
+    Ok(sockets)
+}
+
+/// Binds a unix socket, in the place of one that nobody listens on any more.
+fn bind_path(path: &Path, mode: u32) -> Result<(Listening, HeldSocket)> {
+    make_room(path)?;
+    let socket = listen_unix(path, mode)?;
+    let file = fs::symlink_metadata(path)?;
+    let held = HeldSocket { path: path.to_owned(), device: file.dev(), inode: file.ino() };
+    Ok((Listening::Unix(socket), held))
+}
+
+/// Takes away what a server that was killed has left. What somebody listens on, and what is no socket, stays.
+fn make_room(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket"));
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Ok(_) => Err(Error::new(ErrorKind::AddrInUse, "another process listens there")),
+        // Whether somebody listens is not known, such as when its queue is full.
+        Err(error) => Err(error),
+    }
+}
+
+/// The file of a unix socket, which goes when this does.
+pub(super) struct HeldSocket {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl HeldSocket {
+    /// Takes the file away. Another server that took the path since has put its own socket there, which stays.
+    pub(super) fn remove(&self) {
+        let ours = |file: fs::Metadata| (file.dev(), file.ino()) == (self.device, self.inode);
+        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
+            // Nobody can be told, and the next server takes it away.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for HeldSocket {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
