@@ -9,7 +9,12 @@ use tidings::wire::frame::SharedFrame;
 
 fn publication(data: &Data) -> Publication {
     let position = Position { epoch: Epoch::from_random(7), offset: 123_456 };
-    Publication::new("stocks".try_into().expect("a name"), ChannelId(1), position, Draft { data: data.clone(), event: None, time: None })
+    Publication::new(
+        "stocks".try_into().expect("a name"),
+        ChannelId(1),
+        position,
+        Draft { data: data.clone(), event: None, time: None },
+    )
 }
 
 fn encode(c: &mut Criterion) {

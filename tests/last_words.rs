@@ -5,8 +5,9 @@ use crate::support::TestServer;
 use crate::support::frames::{BINARY, CLOSE, PING, PONG, RawSocket, TEXT, frame, header};
 use crate::support::wait_until;
 use serde_json::{Value, json};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
+use tidings::server::Subscription;
 
 /// Everything is parsed by workers, everything where it is read, and a mixture.
 const INLINE_PARSE_BYTES: [usize; 3] = [0, usize::MAX, 60];
@@ -148,6 +149,31 @@ fn a_client_that_says_goodbye_and_ends_its_output_gets_its_answers_first() {
     }
 }
 
+/// A subscription that takes nothing out of its mailbox until it is released, or dropped, also when a test fails.
+struct Stuck {
+    /// Ended before the subscription, whose end waits for the callback.
+    gate: Sender<()>,
+    subscription: Subscription,
+}
+
+impl Stuck {
+    fn reading(server: &TestServer, channel_name: &str) -> Stuck {
+        let (gate, released) = channel::<()>();
+        let subscription = server.subscribe(channel_name, move |_| {
+            // An error is the release.
+            let _ = released.recv();
+        });
+        let subscription = subscription.expect("a channel's name");
+        Stuck { gate, subscription }
+    }
+
+    /// Lets it take everything; the subscription is returned and stays until it is dropped.
+    fn release(self) -> Subscription {
+        drop(self.gate);
+        self.subscription
+    }
+}
+
 /// A publication that waits for room in somebody's mailbox is answered before the fault after it is.
 #[test]
 fn a_request_that_waits_for_room_is_answered_before_the_close() {
@@ -157,13 +183,7 @@ fn a_request_that_waits_for_room_is_answered_before_the_close() {
             config.server.publish_wait = Duration::from_millis(200);
             config.server.inline_parse_bytes = inline_parse_bytes;
         });
-        // Nobody takes anything out of this subscription's mailbox before the end of the test.
-        let (open, gate) = channel::<()>();
-        let _subscription = server.subscribe("full", move |_| {
-            let _ = gate.recv();
-        });
-        // Opened before the subscription ends, also when the test fails.
-        let open = open;
+        let _reader = Stuck::reading(&server, "full");
         let mut socket = RawSocket::open(server.address(), "/ws");
         let post = |id: u64| json!({"id": id, "method": "POST", "path": "/channels/full", "data": id}).to_string();
         let mut bytes: Vec<u8> = (1..=3).flat_map(|id| frame(TEXT, post(id).as_bytes())).collect();
@@ -172,7 +192,6 @@ fn a_request_that_waits_for_room_is_answered_before_the_close() {
         let (ids, code, reason) = answered(&mut socket);
         assert_eq!((ids, code), (vec![json!(1), json!(2), json!(3)], Some(1002)), "{reason}");
         assert!(server.metric("tidings_publish_waits_total") >= 1.0, "something had to wait");
-        drop(open);
     }
 }
 
@@ -185,12 +204,7 @@ fn what_waits_for_room_when_the_server_stops_is_answered_before_the_goodbye() {
             config.server.publish_wait = Duration::from_millis(500);
             config.server.inline_parse_bytes = inline_parse_bytes;
         });
-        let (open, gate) = channel::<()>();
-        let _subscription = server.subscribe("full", move |_| {
-            let _ = gate.recv();
-        });
-        // Opened before the subscription ends, also when the test fails.
-        let open = open;
+        let reader = Stuck::reading(&server, "full");
         let mut socket = RawSocket::open(server.address(), "/ws");
         let mut sent = Vec::new();
         while server.metric("tidings_publish_waits_total") < 1.0 {
@@ -204,7 +218,7 @@ fn what_waits_for_room_when_the_server_stops_is_answered_before_the_goodbye() {
         }
         let stopping = std::thread::spawn(move || server.stop(Duration::from_secs(10)));
         let (ids, code, _) = answered(&mut socket);
-        drop(open);
+        let _kept = reader.release();
         assert_eq!(ids, sent, "inline below {inline_parse_bytes}");
         assert!(matches!(code, Some(1001 | 1012)), "{code:?}");
         drop(socket);
