@@ -160,6 +160,34 @@ fn ten_pipelined_requests_are_answered_in_order_whole_or_byte_by_byte() {
     });
 }
 
+/// Those before it are executed at once, those after it wait for the worker, and for what it answers.
+#[test]
+fn a_body_for_a_worker_and_a_page_keep_their_places_among_pipelined_posts() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let mut client = HttpClient::connect(server.address());
+        let post = |body: &str| request_bytes("POST", "/channels/w", &[], body.as_bytes());
+        let large = format!("\"{}\"", "x".repeat(40_000));
+        let page = request_bytes("GET", "/metrics", &[OPERATOR], b"");
+        for round in 0..20 {
+            let requests =
+                [post("1"), post("2"), post(&large), post("4"), page.clone(), post("5"), post(&large), post("7")];
+            client.raw.send(requests.concat());
+            let mut offset = 7 * round;
+            for place in 0..requests.len() {
+                let answer = client.read_answer(false);
+                assert_eq!(answer.status, 200, "{place}");
+                if place == 4 {
+                    assert!(answer.text().contains("tidings_publications"), "{}", answer.text());
+                } else {
+                    offset += 1;
+                    assert_eq!(answer.json()["offset"], offset, "{place}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn a_body_is_read_whole_wherever_the_network_cuts_its_request() {
     let server = start(1);

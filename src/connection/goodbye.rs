@@ -58,7 +58,7 @@ impl Connection {
         let asked = http.asked().cloned();
         let error = HeadError::new(
             Reason::InternalError,
-            "the server failed at this request, which may have been carried out or not; nothing else was touched",
+            "the server failed at this request or at one that was sent with it, which may have been carried out or not; nothing else was touched",
         );
         match asked {
             Some(asked) => self.answer_refusal(&Asked { keep_alive: false, ..asked }, &error, env),

@@ -1,13 +1,14 @@
-//! HTTP: heads and bodies in, one answer at a time out.
+//! HTTP: heads and bodies in, answers out in the order of their requests.
 
 use super::answering::Asked;
 use super::batch::Batch;
 use super::env::{Env, Limits, Ticks};
+use super::exchange::{Exchange, Gathering, Rest, is_whole_post};
 use super::outbox::Outbox;
 use super::plan::{Plan, Planned};
 use super::routes;
 use super::task::{RawWork, Rights, Task};
-use super::{Connection, Expired, Payload, State, Step};
+use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::wire::http::answer::CONTINUE;
@@ -24,31 +25,6 @@ pub(super) struct Http {
     head: Option<Box<HeadGathering>>,
     /// At least one request was answered, so silence is keep-alive.
     served: bool,
-}
-
-/// One request and its answer.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    pub(super) asked: Asked,
-    body: Option<Gathering>,
-    /// The answers so far, when the request is a batch.
-    batch: Option<Box<Batch>>,
-}
-
-/// A body that arrives in pieces.
-#[derive(Debug)]
-struct Gathering {
-    bytes: Vec<u8>,
-    rest: Rest,
-    task: Option<Task>,
-    form: Form,
-    rights: Rights,
-}
-
-#[derive(Debug)]
-enum Rest {
-    Length(usize),
-    Chunks(ChunkDecoder),
 }
 
 impl Http {
@@ -82,10 +58,25 @@ impl Http {
         }
     }
 
-    /// The answer is written: the next request may come.
+    /// Its answer comes from the hub, after the answers to all that were asked before.
+    fn ask(&mut self, asked: Asked) {
+        match &mut self.exchange {
+            Some(exchange) => exchange.follow(asked),
+            None => self.exchange = Some(Box::new(Exchange::new(asked, None))),
+        }
+    }
+
+    /// The answer is written: the next one may come, or the next request.
     pub(super) fn answered(&mut self) {
-        self.exchange = None;
         self.served = true;
+        if !self.exchange.as_mut().is_some_and(|exchange| exchange.go_on()) {
+            self.exchange = None;
+        }
+    }
+
+    /// Whether more may be executed before the last request is answered.
+    pub(super) fn may_be_followed(&self) -> bool {
+        self.exchange.as_ref().is_none_or(|exchange| exchange.may_be_followed())
     }
 
     pub(super) fn asked(&self) -> Option<&Asked> {
@@ -96,7 +87,8 @@ impl Http {
 impl Connection {
     pub(super) fn step_http<'b>(&'b mut self, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
         let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
-        if http.exchange.is_some() {
+        let is_owed = http.is_answering();
+        if http.exchange.is_some() && !is_owed {
             return self.gather(input, env);
         }
         if input.is_empty() {
@@ -107,12 +99,17 @@ impl Connection {
         if begins && http.served {
             self.since = env.now;
         }
-        match self.read_head(head, input, env) {
-            Ok(None) => (input.len(), Step::NeedMore),
-            Ok(Some((planned, length, expects, used))) => {
+        match self.read_head(head, input, is_owed, env) {
+            Ok(Some((planned, length, expects, used))) if !is_owed || matches!(planned.plan, Plan::Collect { .. }) => {
                 env.counters.http_heads.add(1);
                 self.begin(planned.asked, planned.plan, length, expects, (used, input), env)
             }
+            // What is not for the hub would be answered at once: it is read again after the answers that come before its own.
+            _ if is_owed => {
+                self.hold = Hold::Answers;
+                (0, Step::Continue)
+            }
+            Ok(_) => (input.len(), Step::NeedMore),
             Err(error) => {
                 self.refuse_unread(&error, env);
                 (input.len(), Step::Continue)
@@ -121,11 +118,13 @@ impl Connection {
     }
 
     /// Reads a head: in place when it is here whole, otherwise gathered over as many reads as it takes. What it asks
-    /// for, what follows it, and how many bytes of `input` belong to it; `None` when all do and it is not complete.
+    /// for, what follows it, and how many bytes of `input` belong to it; `None` when all do and it is not complete, or when it
+    /// has to wait for what `is_owed` to the requests before it.
     fn read_head(
         &mut self,
         gathering: Option<Box<HeadGathering>>,
         input: &[u8],
+        is_owed: bool,
         env: &Env,
     ) -> Result<Option<(Planned, BodyLength, bool, usize)>, HeadError> {
         let limits = &env.limits.head;
@@ -136,7 +135,11 @@ impl Connection {
         if gathering.is_none()
             && let Some((head, used)) = parse_head(input, limits)?
         {
-            return Ok(plan(&head, used));
+            let may_go_on = !is_owed || is_whole_post(&head, input.len() - used, env.limits.body_bytes);
+            return Ok(if may_go_on { plan(&head, used) } else { None });
+        }
+        if is_owed {
+            return Ok(None);
         }
         let mut gathering = gathering.unwrap_or_default();
         if let Gathered::Complete(used) = gathering.take(input, limits)?
@@ -175,12 +178,12 @@ impl Connection {
                 (used + taken, step)
             }
             Plan::Request { item, form, rights } if !has_body => {
-                http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+                http.ask(asked);
                 let task = Task::Request(Box::new(item));
                 (used, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }))
             }
             Plan::Page(page) if !has_body => {
-                http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+                http.ask(asked);
                 let (form, rights) = (Form::Http, Rights { publish: false, administer: false });
                 (used, Step::Work(RawWork { form, task: Task::Page(page), payload: Payload::Borrowed(&[]), rights }))
             }
@@ -243,12 +246,11 @@ impl Connection {
         let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
         if waits && task.is_parsed() {
             // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
-            let asked = Asked { keep_alive: false, ..asked };
-            http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+            http.ask(Asked { keep_alive: false, ..asked });
             return (0, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }));
         }
         if length != BodyLength::Chunked && announced <= input.len() {
-            http.exchange = Some(Box::new(Exchange { asked, body: None, batch: None }));
+            http.ask(asked);
             let payload = Payload::Borrowed(&input[..announced]);
             return (announced, Step::Work(RawWork { form, task, payload, rights }));
         }
@@ -260,7 +262,7 @@ impl Connection {
             BodyLength::None | BodyLength::Length(_) => Rest::Length(announced),
         };
         let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), form, rights });
-        http.exchange = Some(Box::new(Exchange { asked, body, batch: None }));
+        http.exchange = Some(Box::new(Exchange::new(asked, body)));
         (0, Step::Continue)
     }
 
@@ -329,10 +331,13 @@ impl Connection {
         self.turned_away = true;
     }
 
-    /// The answer under way will be the last.
+    /// The answer to what was asked last will be the last.
     pub(super) fn close_after_answer(&mut self) {
         if let State::Http(Http { exchange: Some(exchange), .. }) = &mut self.state {
-            exchange.asked.keep_alive = false;
+            exchange.last_asked().keep_alive = false;
+        }
+        if self.in_flight > 0 && self.hold == Hold::No {
+            self.hold = Hold::Answers;
         }
     }
 }

@@ -14,6 +14,7 @@ mod batch;
 pub mod compression;
 mod echo;
 pub mod env;
+mod exchange;
 mod files;
 mod goodbye;
 mod http;
@@ -66,7 +67,7 @@ enum State {
     Ending(Reason, Option<u32>),
 }
 
-/// Answers of one socket that may be on their way before it is read again: what bounds the replies in a mailbox.
+/// Answers of one connection that may be on their way before it is read again: what bounds the replies in a mailbox.
 const IN_FLIGHT_MAX: u16 = 256;
 
 /// How long a connection beyond the limit may take for each thing it does: a second.
@@ -173,8 +174,7 @@ impl Connection {
     pub fn wants_input(&self, env: &Env) -> bool {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
-            State::Http(http) => self.in_flight == 0 && !http.is_answering() && self.hold == Hold::No && has_room,
-            State::Socket(_) => !self.waits_for_us() && has_room,
+            State::Http(_) | State::Socket(_) => !self.waits_for_us() && has_room,
             State::Stream(_) | State::Ending(..) => true,
         }
     }
@@ -185,7 +185,7 @@ impl Connection {
         self.in_flight == 0 && self.hold == Hold::No
     }
 
-    /// Whether a socket is not read because of what it is owed, and not because of its peer.
+    /// Whether a connection is not read because of what it is owed, and not because of its peer.
     fn waits_for_us(&self) -> bool {
         self.in_flight >= IN_FLIGHT_MAX || self.hold != Hold::No
     }
@@ -228,8 +228,10 @@ impl Connection {
     /// Work that a step gave out was submitted and will be answered `answers` times from this thread.
     pub fn submitted(&mut self, answers: usize, hold: Hold) {
         self.in_flight = self.in_flight.saturating_add(answers as u16);
-        if hold != Hold::No && matches!(self.state, State::Http(_) | State::Socket(_)) {
-            self.hold = hold;
+        match &self.state {
+            State::Http(_) | State::Socket(_) if hold != Hold::No => self.hold = hold,
+            State::Http(http) if !http.may_be_followed() => self.hold = Hold::Answers,
+            _ => {}
         }
     }
 

@@ -5,8 +5,9 @@ use super::socket_client::channel;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::Value;
+use std::collections::VecDeque;
 
-/// What the request under way is about.
+/// What a request in progress is about.
 #[derive(Debug)]
 enum Asked {
     Post { channel: String, number: u64 },
@@ -14,10 +15,10 @@ enum Asked {
     Other,
 }
 
-/// Asks, waits for the answer, asks again.
+/// Asks, waits for the answers, asks again.
 #[derive(Debug, Default)]
 pub(super) struct AskingClient {
-    asked: Option<Asked>,
+    asked: VecDeque<Asked>,
     /// The server said that it will close.
     pub(super) is_over: bool,
 }
@@ -25,14 +26,19 @@ pub(super) struct AskingClient {
 impl AskingClient {
     /// Whether there is nothing to wait for.
     pub(super) fn is_answered(&self) -> bool {
-        self.asked.is_none()
+        self.asked.is_empty()
     }
 
-    /// The next request; nothing while one is under way.
+    /// The next request, or several behind each other; nothing while one is in progress.
     pub(super) fn speak(&mut self, random: &mut StdRng, channels: usize, ledger: &mut Ledger) -> Vec<u8> {
-        if self.asked.is_some() || self.is_over {
+        if !self.asked.is_empty() || self.is_over {
             return Vec::new();
         }
+        let count = if random.random_bool(0.5) { 1 } else { random.random_range(2..6) };
+        (0..count).flat_map(|_| self.ask(random, channels, ledger)).collect()
+    }
+
+    fn ask(&mut self, random: &mut StdRng, channels: usize, ledger: &mut Ledger) -> Vec<u8> {
         let channel = channel(random, channels);
         let (request, asked) = match random.random_range(0..10) {
             0..6 => {
@@ -51,24 +57,28 @@ impl AskingClient {
             6..9 => (format!("GET /channels/{channel} HTTP/1.1\r\nHost: localhost\r\n\r\n"), Asked::Get { channel }),
             _ => ("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), Asked::Other),
         };
-        self.asked = Some(asked);
+        self.asked.push_back(asked);
         request.into_bytes()
     }
 
     /// Looks at what came; what is not complete stays.
     pub(super) fn hear(&mut self, received: &mut Vec<u8>, ledger: &mut Ledger) {
-        let Some(end) = received.windows(4).position(|four| four == b"\r\n\r\n") else { return };
+        while self.hear_one(received, ledger) {}
+    }
+
+    fn hear_one(&mut self, received: &mut Vec<u8>, ledger: &mut Ledger) -> bool {
+        let Some(end) = received.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
         let head = std::str::from_utf8(&received[..end]).expect("ASCII");
         let status: u16 = head[9..12].parse().expect("a status");
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length: usize = length.map_or(0, |digits| digits.parse().expect("a length"));
         if received.len() < end + 4 + length {
-            return;
+            return false;
         }
         self.is_over |= head.contains("Connection: close");
         let body: Vec<u8> = received.drain(..end + 4 + length).skip(end + 4).collect();
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        match self.asked.take() {
+        match self.asked.pop_front() {
             Some(Asked::Post { channel, number }) => match status {
                 200 | 201 => {
                     let offset = body["offset"].as_u64().expect("an offset");
@@ -94,6 +104,11 @@ impl AskingClient {
             // It waited too long, or the server is going.
             None => assert!(matches!(status, 408 | 503), "an answer to nothing: {status}"),
         }
+        if self.is_over {
+            // Nobody will know what became of the others.
+            self.asked.clear();
+        }
+        true
     }
 }
 

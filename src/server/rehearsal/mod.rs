@@ -6,6 +6,8 @@ mod bombs;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod pipelined;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod stalls;
@@ -73,6 +75,9 @@ struct Memory {
     spares: Spares,
     /// Bytes that the server wrote.
     written: u64,
+    /// Each piece of them.
+    #[cfg(test)]
+    writes: Vec<Vec<u8>>,
 }
 
 impl Read for Memory {
@@ -93,12 +98,16 @@ impl Read for Memory {
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         self.written += bytes.len() as u64;
+        #[cfg(test)]
+        self.writes.push(bytes.to_vec());
         Ok(bytes.len())
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Result<usize> {
         let count = slices.iter().map(|slice| slice.len()).sum();
         self.written += count as u64;
+        #[cfg(test)]
+        self.writes.push(slices.iter().flat_map(|slice| slice.iter().copied()).collect());
         Ok(count)
     }
 
@@ -163,7 +172,13 @@ impl Rehearsal {
 
     fn connect(&mut self) -> Client {
         let (slot, generation) = parts(self.engine.entries.next_token());
-        let stream = Memory { input: None, spares: Rc::clone(&self.spares), written: 0 };
+        let stream = Memory {
+            input: None,
+            spares: Rc::clone(&self.spares),
+            written: 0,
+            #[cfg(test)]
+            writes: Vec::new(),
+        };
         self.engine.open(stream, true, 0, &self.connections, false);
         Client { slot, generation }
     }
@@ -197,6 +212,13 @@ impl Rehearsal {
     /// Bytes that the server wrote to a client; `None` when it is gone.
     pub fn written(&mut self, client: Client) -> Option<u64> {
         Some(self.engine.entries.get_exact(client.slot, client.generation)?.stream.written)
+    }
+
+    /// What was written to a client since this was asked the last time, write by write.
+    #[cfg(test)]
+    fn take_writes(&mut self, client: Client) -> Vec<Vec<u8>> {
+        let entry = self.engine.entries.get_exact(client.slot, client.generation).expect("it is there");
+        std::mem::take(&mut entry.stream.writes)
     }
 
     /// Connections that are there.

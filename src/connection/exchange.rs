@@ -1,0 +1,82 @@
+//! One request over HTTP and its answer, and the requests that are executed before it is answered.
+
+use super::answering::Asked;
+use super::batch::Batch;
+use super::task::{Rights, Task};
+use crate::hub::post::Form;
+use crate::metrics::requests::MethodLabel;
+use crate::wire::http::body::ChunkDecoder;
+use crate::wire::http::head::{BodyLength, Head, Method};
+use std::collections::VecDeque;
+
+/// One request and its answer, and the requests that were executed after it before it was answered.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) asked: Asked,
+    pub(super) body: Option<Gathering>,
+    /// The answers so far, when the request is a batch.
+    pub(super) batch: Option<Box<Batch>>,
+    /// Executed already; their answers follow in this order (RFC 9112 section 9.3.2).
+    later: VecDeque<Asked>,
+}
+
+/// A body that arrives in pieces.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pub(super) bytes: Vec<u8>,
+    pub(super) rest: Rest,
+    pub(super) task: Option<Task>,
+    pub(super) form: Form,
+    pub(super) rights: Rights,
+}
+
+#[derive(Debug)]
+pub(super) enum Rest {
+    Length(usize),
+    Chunks(ChunkDecoder),
+}
+
+impl Exchange {
+    pub(super) fn new(asked: Asked, body: Option<Gathering>) -> Exchange {
+        Exchange { asked, body, batch: None, later: VecDeque::new() }
+    }
+
+    /// Another request was executed before this one is answered.
+    pub(super) fn follow(&mut self, asked: Asked) {
+        self.later.push_back(asked);
+    }
+
+    /// It is answered: goes on to the next request that was executed; false when there is none.
+    pub(super) fn go_on(&mut self) -> bool {
+        let next = self.later.pop_front();
+        let goes_on = next.is_some();
+        if let Some(next) = next {
+            self.asked = next;
+        }
+        goes_on
+    }
+
+    /// What was asked last.
+    pub(super) fn last_asked(&mut self) -> &mut Asked {
+        self.later.back_mut().unwrap_or(&mut self.asked)
+    }
+
+    /// Whether more may be executed before the last request is answered. Only POSTs come in numbers, and their answers are
+    /// short: what reads waits for its turn, so that one long answer at a time bounds the outbox, and after an event stream
+    /// or a `Connection: close` there is no next request.
+    pub(super) fn may_be_followed(&self) -> bool {
+        let last = self.later.back().unwrap_or(&self.asked);
+        last.method == MethodLabel::Post && last.keep_alive
+    }
+}
+
+/// Whether it is a POST that is here whole, `available` bytes after its head, so that nothing has to be said before it is
+/// executed.
+pub(super) fn is_whole_post(head: &Head<'_>, available: usize, body_bytes_max: usize) -> bool {
+    let length = match head.body {
+        BodyLength::None => 0,
+        BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        BodyLength::Chunked => return false,
+    };
+    head.method == Method::Post && length <= available.min(body_bytes_max)
+}
