@@ -52,3 +52,28 @@ fn a_message_of_a_mebibyte_comes_back_and_one_more_byte_does_not() {
     let (code, reason) = socket.read_close();
     assert_eq!((code, reason.split(':').next()), (Some(1009), Some("message_too_big")));
 }
+
+/// From the second on they are read into the memory of earlier ones, and what follows them into another place.
+#[test]
+fn large_messages_and_what_follows_each_come_back_whole_and_in_order() {
+    let server = TestServer::start(|config| config.server.reactors = 1);
+    let mut sockets: Vec<_> = (0..2).map(|_| RawSocket::open(server.address(), "/echo")).collect();
+    let sizes = [1 << 20, 5, 70_000, 65_536, 65_535, 300_000, 1, 0, 999_999, 40_000, 40_001, 700_000, 20];
+    for round in 0..3 {
+        let message = |place: usize, socket: usize, size: usize| -> Vec<u8> {
+            (0..size).map(|at| b' ' + ((at / 7 + place * 31 + socket * 11 + round) % 90) as u8).collect()
+        };
+        for (place, pair) in sizes.windows(2).enumerate() {
+            for (number, socket) in sockets.iter_mut().enumerate() {
+                socket.send(TEXT, &message(place, number, pair[0]));
+                socket.send(TEXT, &message(place, number, pair[1]));
+            }
+            for (number, socket) in sockets.iter_mut().enumerate() {
+                for size in pair {
+                    let expected = (TEXT, message(place, number, *size));
+                    assert!(socket.next() == Some(expected), "round {round}, {size} bytes");
+                }
+            }
+        }
+    }
+}

@@ -2,7 +2,13 @@
 
 use super::env::{Env, Ticks};
 use super::{Connection, State};
-use crate::wire::frame::{Event, FrameError, Opcode, write_frame};
+use crate::wire::frame::{Event, FrameError, Opcode, Payload, header, write_frame};
+
+/// From this size on an echo is written into memory of its own, which is used again, in bytes: what is gathered with others
+/// would outgrow theirs.
+const LARGE_BYTES_LEAST: usize = 64 * 1024;
+/// The longest header of a frame that a server sends, in bytes.
+const HEADER_BYTES: usize = 10;
 
 /// Echoes of one step: what a connection is asked between them costs more than an echo.
 const ECHOES_PER_STEP: u64 = 64;
@@ -46,5 +52,28 @@ impl Connection {
             self.close_socket(reason, detail, env);
         }
         consumed
+    }
+
+    /// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
+    pub(super) fn echo(&mut self, opcode: Opcode, payload: Payload<'_>, env: &mut Env) {
+        let State::Socket(socket) = &mut self.state else { return };
+        let outbox = &mut self.outbox;
+        match payload {
+            Payload::Borrowed(bytes) if bytes.len() < LARGE_BYTES_LEAST => socket.send(opcode, bytes, outbox, env),
+            payload if socket.send_packed(opcode, &payload, outbox, env) => {}
+            Payload::Borrowed(bytes) => {
+                env.counters.frames_out.add(1);
+                let mut frame = env.spares.take_large(bytes.len() + HEADER_BYTES).unwrap_or_default();
+                frame.clear();
+                write_frame(&mut frame, opcode, bytes);
+                outbox.push_own(frame, env.spares);
+            }
+            Payload::Owned(bytes) => {
+                env.counters.frames_out.add(1);
+                let (head, size) = header(opcode, bytes.len());
+                outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
+                outbox.push_own(bytes, env.spares);
+            }
+        }
     }
 }

@@ -179,6 +179,13 @@ impl Connection {
         }
     }
 
+    /// Whether a message has begun and not ended, so that [`Connection::room`] is worth asking.
+    #[must_use]
+    #[inline]
+    pub fn is_mid_message(&self) -> bool {
+        matches!(&self.state, State::Socket(socket) if socket.decoder.is_mid_message())
+    }
+
     /// Whether no answer is on its way.
     #[inline]
     fn is_answered(&self) -> bool {

@@ -19,7 +19,7 @@ const SPARE_TAIL_BYTES: usize = 4 * 1024;
 const SPARE_TAILS_BYTES: usize = 512 * 1024;
 
 /// Memory of a message is kept for the next large one from this size on, in bytes.
-const SPARE_LARGE_LEAST: usize = 128 * 1024;
+const SPARE_LARGE_LEAST: usize = 32 * 1024;
 /// All such memory of a reactor, in bytes.
 const SPARE_LARGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -299,7 +299,7 @@ impl Spares {
         queue
     }
 
-    /// Memory of at least so many bytes for a large message, if there is some.
+    /// Memory of at least so many bytes for a large message, if there is some. It holds what it was used for before.
     pub fn take_large(&mut self, least: usize) -> Option<Vec<u8>> {
         let place = self.large.iter().rposition(|bytes| bytes.capacity() >= least)?;
         let bytes = self.large.swap_remove(place);

@@ -100,19 +100,12 @@ impl Socket {
         self.begun.saturating_add(wait.min(limits.message_wait_most))
     }
 
-    /// Notes when something began: `incomplete` when part of a frame is left in the input. Memory is lent to echoes alone:
-    /// they give it back, while what goes to a worker does not.
-    fn note_progress(&mut self, incomplete: bool, env: &mut Env) {
-        let is_under_way = self.decoder.is_mid_message();
-        if !incomplete && !is_under_way {
+    /// Notes when something began: `incomplete` when part of a frame is left in the input.
+    fn note_progress(&mut self, incomplete: bool, env: &Env) {
+        if !incomplete && !self.decoder.is_mid_message() {
             self.begun = Ticks::MAX;
-            return;
-        }
-        if self.begun == Ticks::MAX {
+        } else if self.begun == Ticks::MAX {
             self.begun = env.now;
-        }
-        if is_under_way && self.is_echo() {
-            self.decoder.lend(|least| env.spares.take_large(least));
         }
     }
 
@@ -265,9 +258,43 @@ impl Connection {
             return (echoed, Step::Continue);
         }
         let State::Socket(socket) = &mut self.state else { return (input.len(), Step::NeedMore) };
-        let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };
         let given = input.len();
-        let (consumed, decoded) = socket.decoder.decode(input, limits);
+        let (consumed, decoded) = if socket.is_echo() {
+            // Echoes alone give it back: what goes to a worker does not return here.
+            socket.decoder.decode_lent(input, &env.limits.echo_frames, |least| env.spares.take_large(least))
+        } else {
+            socket.decoder.decode(input, &env.limits.frames)
+        };
+        self.heard((consumed, given), decoded, env)
+    }
+
+    /// Where the next bytes of a large message may be read to instead of into an input; [`Connection::filled`] takes note.
+    pub fn room(&mut self) -> Option<&mut [u8]> {
+        match &mut self.state {
+            State::Socket(socket) => socket.decoder.room(),
+            _ => None,
+        }
+    }
+
+    /// `count` bytes were read into [`Connection::room`]: what came of it. What was read after them is an input.
+    pub fn filled(&mut self, count: usize, env: &mut Env) -> Step<'static> {
+        let State::Socket(socket) = &mut self.state else { return Step::Continue };
+        self.since = env.now;
+        self.ping_sent = false;
+        let decoded = socket.decoder.filled(count);
+        self.heard((0, 0), decoded, env).1
+    }
+
+    /// Acts on what was found in the first `consumed` of `given` bytes.
+    #[inline(always)]
+    fn heard<'b>(
+        &mut self,
+        (consumed, given): (usize, usize),
+        decoded: Result<Decoded<'b>, FrameError>,
+        env: &mut Env,
+    ) -> (usize, Step<'b>) {
+        let State::Socket(socket) = &mut self.state else { return (given, Step::NeedMore) };
+        let limits = if socket.is_echo() { &env.limits.echo_frames } else { &env.limits.frames };
         let decoded = match decoded {
             Ok(Decoded::Event(Event::Deflated(kind, payload))) => {
                 socket.inflate(kind, &payload, limits.message_bytes, env).map(Decoded::Event)
@@ -281,13 +308,13 @@ impl Connection {
                 env.counters.frames_in.add(1);
                 match event {
                     Event::Text(payload) => match socket.endpoint {
-                        Endpoint::Echo => echo(socket, &mut self.outbox, env, Opcode::Text, payload),
+                        Endpoint::Echo => self.echo(Opcode::Text, payload, env),
                         Endpoint::Channels(dialect) => {
                             return work(consumed, Form::Text, Task::Text(dialect), payload, socket.rights);
                         }
                     },
                     Event::Binary(payload) => match socket.endpoint {
-                        Endpoint::Echo => echo(socket, &mut self.outbox, env, Opcode::Binary, payload),
+                        Endpoint::Echo => self.echo(Opcode::Binary, payload, env),
                         Endpoint::Channels(_) if !env.limits.binary => {
                             let detail = "binary messages are not taken here (websocket.binary)";
                             env.fault(Reason::UnsupportedData, detail);
@@ -355,20 +382,4 @@ fn work<'b>(consumed: usize, form: Form, task: Task, payload: frame::Payload<'b>
         frame::Payload::Owned(bytes) => Payload::Owned(bytes),
     };
     (consumed, Step::Work(RawWork { form, task, payload, rights }))
-}
-
-/// Sends a message back. One that was gathered anyway and is not compressed is not copied again.
-fn echo(socket: &mut Socket, outbox: &mut Outbox, env: &mut Env, opcode: Opcode, payload: frame::Payload<'_>) {
-    match payload {
-        frame::Payload::Borrowed(bytes) => socket.send(opcode, bytes, outbox, env),
-        frame::Payload::Owned(bytes) => {
-            if socket.send_packed(opcode, &bytes, outbox, env) {
-                return;
-            }
-            env.counters.frames_out.add(1);
-            let (head, size) = header(opcode, bytes.len());
-            outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
-            outbox.push_own(bytes, env.spares);
-        }
-    }
 }

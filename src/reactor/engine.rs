@@ -18,8 +18,8 @@ use std::io::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The shared read buffer, in bytes. At least four heads fit.
-const SCRATCH_BYTES: usize = 64 * 1024;
+/// The shared read buffer, in bytes. A message of 64 KiB with its header fits, and at least four heads.
+const SCRATCH_BYTES: usize = 65 * 1024;
 
 /// Ticks for which deadlines wait at most for events that are not taken yet.
 const POSTPONE_TICKS: Ticks = (1000 / TICK_MS) as Ticks;

@@ -5,7 +5,8 @@ use super::entry::{Entries, Entry, Socket};
 use super::heavy::HEAVY_CODEC_BYTES;
 use crate::close::Reason;
 use crate::connection::Step;
-use std::io::ErrorKind;
+use crate::model::ids::ConnId;
+use std::io::{ErrorKind, IoSliceMut};
 
 /// Reads from one connection in one turn: a fast sender must not keep the others waiting.
 const READS_PER_TURN: usize = 4;
@@ -17,6 +18,8 @@ const REQUESTS_PER_TURN: usize = 256;
 pub(super) const READ_BYTES_PER_TICK: u64 = 64 * 1024;
 /// Connections read in one tick before those bytes count: large messages share a tick too.
 const TURNS_PER_TICK_LEAST: usize = 4;
+/// Bytes read in one tick after which they count all the same, so that large messages are answered while they are in the cache.
+const READ_BYTES_PER_TICK_MOST: u64 = 1024 * 1024;
 
 /// Bytes inflated and compressed for one connection in one turn, and for all in one tick: a thousandth of them may have been
 /// sent. One message more may come on top, whatever its size.
@@ -34,8 +37,9 @@ impl Core {
         let codec_most = if is_last { u64::MAX } else { CODEC_BYTES_PER_TURN };
         let (mut place, mut heavy_left) = (0, None);
         loop {
-            let has_budget = worked < codec_most
-                && (place < TURNS_PER_TICK_LEAST || self.setup.counters.bytes_in.get() - before < bytes_most);
+            let read = self.setup.counters.bytes_in.get() - before;
+            let is_early = place < TURNS_PER_TICK_LEAST && read < READ_BYTES_PER_TICK_MOST;
+            let has_budget = worked < codec_most && (is_early || read < bytes_most);
             let slot = if has_budget && let Some(&slot) = ready.get(place) {
                 place += 1;
                 slot
@@ -91,7 +95,7 @@ impl Core {
         worked
     }
 
-    fn turn<S: Socket>(&mut self, to: crate::model::ids::ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {
+    fn turn<S: Socket>(&mut self, to: ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {
         let mut requests = REQUESTS_PER_TURN;
         for _ in 0..READS_PER_TURN {
             if !entry.connection.wants_input(&self.env(entry.address)) {
@@ -99,7 +103,14 @@ impl Core {
             }
             let kept = restore(entry, scratch);
             let must_read = entry.readable && !(entry.rest_pending && kept > 0);
-            let read = if must_read { self.read_some(to.slot, entry, &mut scratch[kept..]) } else { 0 };
+            let read = if !must_read {
+                0
+            } else if kept == 0 && entry.connection.is_mid_message() {
+                self.read_on(to, entry, scratch)
+            } else {
+                let read = entry.stream.read(&mut scratch[kept..]);
+                self.note_read(to.slot, entry, read, scratch.len() - kept)
+            };
             if entry.dead.is_some() {
                 return;
             }
@@ -117,13 +128,7 @@ impl Core {
     }
 
     /// Lets the connection consume `input`; how many bytes it did.
-    fn feed<S: Socket>(
-        &mut self,
-        to: crate::model::ids::ConnId,
-        entry: &mut Entry<S>,
-        input: &mut [u8],
-        requests: &mut usize,
-    ) -> usize {
+    fn feed<S: Socket>(&mut self, to: ConnId, entry: &mut Entry<S>, input: &mut [u8], requests: &mut usize) -> usize {
         let mut consumed = 0;
         entry.rest_pending = false;
         let before = self.codec.worked_bytes();
@@ -151,33 +156,60 @@ impl Core {
         }
     }
 
-    /// One read; how many bytes came.
-    fn read_some<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, room: &mut [u8]) -> usize {
-        loop {
-            match entry.stream.read(room) {
-                Ok(0) => {
+    /// Reads the rest of a large message to where it belongs, and what follows it into `scratch`; how many bytes that were.
+    #[inline(never)]
+    fn read_on<S: Socket>(&mut self, to: ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) -> usize {
+        let after = scratch.len();
+        let Some(room) = entry.connection.room() else {
+            let read = entry.stream.read(scratch);
+            return self.note_read(to.slot, entry, read, after);
+        };
+        let before = room.len();
+        let read = entry.stream.read_vectored(&mut [IoSliceMut::new(room), IoSliceMut::new(scratch)]);
+        let read = self.note_read(to.slot, entry, read, before + after);
+        if read > 0 {
+            let step = entry.connection.filled(read.min(before), &mut self.env(entry.address));
+            if let Step::Work(raw) = step {
+                let (answers, hold) = self.submit(to, raw);
+                entry.connection.submitted(answers, hold);
+            }
+        }
+        read.saturating_sub(before)
+    }
+
+    /// What came of a read into `room` bytes; how many came.
+    #[inline]
+    fn note_read<S: Socket>(
+        &mut self,
+        slot: u32,
+        entry: &mut Entry<S>,
+        read: std::io::Result<usize>,
+        room: usize,
+    ) -> usize {
+        match read {
+            Ok(0) => {
+                entry.readable = false;
+                entry.ended = true;
+                0
+            }
+            Ok(read) => {
+                self.setup.counters.bytes_in.add(read as u64);
+                // A short read emptied the socket, unless the peer's end lies behind it.
+                if read < room && !entry.hung_up {
                     entry.readable = false;
-                    entry.ended = true;
-                    return 0;
                 }
-                Ok(read) => {
-                    self.setup.counters.bytes_in.add(read as u64);
-                    // A short read emptied the socket, unless the peer's end lies behind it.
-                    if read < room.len() && !entry.hung_up {
-                        entry.readable = false;
-                    }
-                    return read;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    entry.readable = false;
-                    return 0;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => {
-                    entry.readable = false;
-                    self.kill(slot, entry, Reason::PeerVanished);
-                    return 0;
-                }
+                read
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                entry.readable = false;
+                0
+            }
+            // It is still readable: the next turn reads.
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(_) => {
+                entry.readable = false;
+                self.kill(slot, entry, Reason::PeerVanished);
+                0
             }
         }
     }

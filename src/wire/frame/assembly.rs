@@ -3,8 +3,16 @@
 use super::header::{Begun, Header};
 use super::{FrameError, Kind, mask, utf8};
 
-/// Memory is lent to a message of which so much has come and so much is missing, in bytes: who only announces gets none.
+/// Memory is lent to a message of which at least this much has come, in bytes: who only announces gets none.
 const LENT_BYTES_LEAST: usize = 32 * 1024;
+
+/// A message is read into directly while at least this much of its frame is missing, in bytes: less comes with what follows it.
+const ROOM_BYTES_LEAST: usize = 4 * 1024;
+/// And at most this much at once, in bytes, so that it is unmasked and checked while it is in the cache.
+const ROOM_BYTES_MOST: usize = 256 * 1024;
+
+/// Where memory of at least so many bytes may be had that somebody else has no use for.
+pub(super) type Lender<'a> = &'a mut dyn FnMut(usize) -> Option<Vec<u8>>;
 
 /// How far a message is after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +25,15 @@ pub(super) enum Progress {
     Complete,
 }
 
-/// A message under way.
+/// A message in progress.
 #[derive(Debug)]
 pub(super) struct Assembly {
     kind: Kind,
     /// It is compressed: what it says is known only when it is whole.
     deflated: bool,
-    /// The payload so far, unmasked.
+    /// The payload so far, unmasked, in its first `filled` bytes. What follows them is what lent memory was used for before.
     message: Vec<u8>,
+    filled: usize,
     /// How much of a text's payload is known to be complete characters.
     checked: usize,
     /// Frames begun, the current one included.
@@ -44,6 +53,7 @@ impl Assembly {
             kind,
             deflated,
             message: Vec::new(),
+            filled: 0,
             checked: 0,
             fragments: 0,
             is_final: false,
@@ -63,44 +73,75 @@ impl Assembly {
     }
 
     /// Takes what belongs to the current frame from the start of `input`, and says how many bytes that were.
-    pub(super) fn absorb(&mut self, input: &mut [u8]) -> Result<usize, FrameError> {
+    pub(super) fn absorb(&mut self, input: &mut [u8], lender: Lender<'_>) -> Result<usize, FrameError> {
         let count = self.remaining.min(input.len());
         let piece = &mut input[..count];
         if let Some(key) = self.mask {
             mask::unmask(piece, key, self.phase);
         }
-        self.make_room(count);
-        self.message.extend_from_slice(piece);
-        self.phase += count;
-        self.remaining -= count;
-        self.check_text()?;
+        self.make_room(count, lender);
+        match self.message.get_mut(self.filled..self.filled + count) {
+            Some(room) => room.copy_from_slice(piece),
+            None => {
+                self.message.truncate(self.filled);
+                self.message.extend_from_slice(piece);
+            }
+        }
+        self.took(count)?;
         Ok(count)
     }
 
-    /// Doubles, so that many small pieces cost little, but not beyond the end of the message once that is known.
-    fn make_room(&mut self, count: usize) {
-        let needed = self.message.len() + count;
+    /// Where the next bytes of the current frame may be read to, without a copy. None while the message has no memory that
+    /// was used before: to fill new memory first would cost what the copy does.
+    pub(super) fn room(&mut self) -> Option<&mut [u8]> {
+        let end = self.message.len().min(self.filled + self.remaining.min(ROOM_BYTES_MOST));
+        if self.remaining < ROOM_BYTES_LEAST || end < self.filled + ROOM_BYTES_LEAST {
+            return None;
+        }
+        self.message.get_mut(self.filled..end)
+    }
+
+    /// The same after `count` bytes were read there.
+    pub(super) fn fill(&mut self, count: usize) -> Result<(), FrameError> {
+        let count = count.min(self.remaining).min(self.message.len() - self.filled);
+        if let Some(key) = self.mask {
+            mask::unmask(&mut self.message[self.filled..self.filled + count], key, self.phase);
+        }
+        self.took(count)
+    }
+
+    fn took(&mut self, count: usize) -> Result<(), FrameError> {
+        self.filled += count;
+        self.phase += count;
+        self.remaining -= count;
+        self.check_text()
+    }
+
+    /// Goes on in memory that is lent, if there is some for the whole frame: growing costs a copy for each doubling, and new
+    /// memory its first touch. Otherwise doubles, so that many small pieces cost little, but not beyond the end of the message
+    /// once that is known.
+    fn make_room(&mut self, count: usize, lender: Lender<'_>) {
+        let needed = self.filled + count;
         if needed <= self.message.capacity() {
+            return;
+        }
+        if needed >= LENT_BYTES_LEAST
+            && let Some(mut memory) = lender(self.filled + self.remaining)
+        {
+            let before = &self.message[..self.filled];
+            match memory.get_mut(..before.len()) {
+                Some(start) => start.copy_from_slice(before),
+                None => before.clone_into(&mut memory),
+            }
+            self.message = memory;
             return;
         }
         let mut target = needed.max(self.message.capacity().saturating_mul(2));
         if self.is_final {
-            target = target.min(self.message.len() + self.remaining);
+            target = target.min(self.filled + self.remaining);
         }
-        self.message.reserve_exact(target - self.message.len());
-    }
-
-    /// Goes on in memory that somebody else has no use for, if more is to come than fits into its own.
-    pub(super) fn lend(&mut self, spare: impl FnOnce(usize) -> Option<Vec<u8>>) {
-        let room = self.message.capacity() - self.message.len();
-        if room < self.remaining
-            && self.message.len().min(self.remaining) >= LENT_BYTES_LEAST
-            && let Some(mut memory) = spare(self.message.capacity() + 1)
-        {
-            memory.clear();
-            memory.extend_from_slice(&self.message);
-            self.message = memory;
-        }
+        self.message.truncate(self.filled);
+        self.message.reserve_exact(target - self.filled);
     }
 
     /// Refuses a text at its first wrong byte, and one that ends inside a character (RFC 6455 section 8.1).
@@ -108,8 +149,8 @@ impl Assembly {
         if self.kind == Kind::Binary || self.deflated {
             return Ok(());
         }
-        self.checked += utf8::check_beginning(&self.message[self.checked..])?;
-        let unfinished = self.progress() == Progress::Complete && self.checked < self.message.len();
+        self.checked += utf8::check_beginning(&self.message[self.checked..self.filled])?;
+        let unfinished = self.progress() == Progress::Complete && self.checked < self.filled;
         if unfinished { Err(utf8::UNFINISHED) } else { Ok(()) }
     }
 
@@ -123,7 +164,7 @@ impl Assembly {
 
     /// How far it is.
     pub(super) fn so_far(&self) -> Begun {
-        Begun { bytes: self.message.len(), frames: self.fragments, deflated: self.deflated }
+        Begun { bytes: self.filled, frames: self.fragments, deflated: self.deflated }
     }
 
     /// The bytes of memory held for the payload.
@@ -132,7 +173,8 @@ impl Assembly {
     }
 
     /// Gives the message up.
-    pub(super) fn into_message(self) -> (Kind, bool, Vec<u8>) {
+    pub(super) fn into_message(mut self) -> (Kind, bool, Vec<u8>) {
+        self.message.truncate(self.filled);
         (self.kind, self.deflated, self.message)
     }
 }

@@ -1,6 +1,6 @@
 //! The decoder of one connection: finds messages and control frames in what was read, without copying where it can.
 
-use super::assembly::{Assembly, Progress};
+use super::assembly::{Assembly, Lender, Progress};
 use super::header::{self, Context, Header};
 use super::{Decoded, Event, FrameError, FrameLimits, Kind, Payload, Role, close, mask, utf8};
 use std::ops::Range;
@@ -99,13 +99,45 @@ impl Decoder {
         input: &'b mut [u8],
         limits: &FrameLimits,
     ) -> (usize, Result<Decoded<'b>, FrameError>) {
+        self.decode_lent(input, limits, |_| None)
+    }
+
+    /// The same, with memory for large messages: `lender` is asked for some of at least so many bytes, whatever they are.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn decode_lent<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        limits: &FrameLimits,
+        mut lender: impl FnMut(usize) -> Option<Vec<u8>>,
+    ) -> (usize, Result<Decoded<'b>, FrameError>) {
         match self.plain_at(input, limits) {
             Some(plain) => {
                 let (end, event) = self.take(plain, input);
                 (end, event.map(Decoded::Event))
             }
-            None => self.decode_any(input, limits),
+            None => self.decode_any(input, limits, &mut lender),
         }
+    }
+
+    /// Where the next bytes of the message in progress may be read to instead of into an input, and how many at most; `None`
+    /// when they should come by an input. [`Decoder::filled`] takes note of them.
+    pub fn room(&mut self) -> Option<&mut [u8]> {
+        self.assembly.as_mut()?.room()
+    }
+
+    /// `count` bytes were read into [`Decoder::room`]. What follows them comes by an input.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn filled(&mut self, count: usize) -> Result<Decoded<'static>, FrameError> {
+        let Some(mut assembly) = self.assembly.take() else { return Ok(Decoded::NeedMore) };
+        let filled = assembly.fill(count);
+        self.ended = filled.is_err();
+        filled?;
+        present(self.go_on(assembly).unwrap_or(Found::Nothing), &mut [])
     }
 
     /// The message at the start of `input`, and how many bytes its frame has, if it is one plain frame that is all there and
@@ -142,12 +174,13 @@ impl Decoder {
         &mut self,
         input: &'b mut [u8],
         limits: &FrameLimits,
+        lender: Lender<'_>,
     ) -> (usize, Result<Decoded<'b>, FrameError>) {
         if self.ended {
             return (0, Err(ENDED));
         }
         let mut consumed = 0;
-        let decoded = self.search(input, &mut consumed, limits).and_then(|found| present(found, input));
+        let decoded = self.search(input, &mut consumed, limits, lender).and_then(|found| present(found, input));
         if matches!(decoded, Err(_) | Ok(Decoded::Event(Event::Close(_)))) {
             self.ended = true;
             self.assembly = None;
@@ -159,14 +192,6 @@ impl Decoder {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.assembly.as_ref().map_or(0, |assembly| size_of::<Assembly>() + assembly.capacity())
-    }
-
-    /// Offers memory to a message under way that will outgrow its own: `spare` is asked for some of at least so many bytes.
-    /// Growing would cost a copy for each doubling, and new memory its first touch.
-    pub fn lend(&mut self, spare: impl FnOnce(usize) -> Option<Vec<u8>>) {
-        if let Some(assembly) = &mut self.assembly {
-            assembly.lend(spare);
-        }
     }
 
     /// Whether a message has begun and not ended: the peer owes the rest of it.
@@ -182,7 +207,13 @@ impl Decoder {
     }
 
     /// Goes through the frames until one completes something or the input is used up.
-    fn search(&mut self, input: &mut [u8], at: &mut usize, limits: &FrameLimits) -> Result<Found, FrameError> {
+    fn search(
+        &mut self,
+        input: &mut [u8],
+        at: &mut usize,
+        limits: &FrameLimits,
+        lender: Lender<'_>,
+    ) -> Result<Found, FrameError> {
         loop {
             if !self.is_mid_frame() {
                 let Some(header) = header::read(&input[*at..], &self.context(limits))? else {
@@ -194,7 +225,7 @@ impl Decoder {
                 *at += header.size;
                 self.begin_frame(&header);
             }
-            if let Some(found) = self.absorb(input, at)? {
+            if let Some(found) = self.absorb(input, at, lender)? {
                 return Ok(found);
             }
         }
@@ -224,18 +255,23 @@ impl Decoder {
         self.assembly.get_or_insert_with(|| Box::new(Assembly::new(kind, header.deflated))).begin_frame(header);
     }
 
-    /// Moves payload into the message under way; `None` when a frame ended and the next one may follow.
-    fn absorb(&mut self, input: &mut [u8], at: &mut usize) -> Result<Option<Found>, FrameError> {
+    /// Moves payload into the message in progress; `None` when a frame ended and the next one may follow.
+    fn absorb(&mut self, input: &mut [u8], at: &mut usize, lender: Lender<'_>) -> Result<Option<Found>, FrameError> {
         let Some(mut assembly) = self.assembly.take() else { return Ok(None) };
-        *at += assembly.absorb(&mut input[*at..])?;
+        *at += assembly.absorb(&mut input[*at..], lender)?;
+        Ok(self.go_on(assembly))
+    }
+
+    /// Hands the message over when it is complete, and keeps it otherwise; `None` when a frame ended and it did not.
+    fn go_on(&mut self, assembly: Box<Assembly>) -> Option<Found> {
         match assembly.progress() {
             Progress::Complete => {
                 let (kind, deflated, message) = assembly.into_message();
-                Ok(Some(Found::Message { kind, deflated, message }))
+                Some(Found::Message { kind, deflated, message })
             }
             progress => {
                 self.assembly = Some(assembly);
-                Ok((progress == Progress::InFrame).then_some(Found::Nothing))
+                (progress == Progress::InFrame).then_some(Found::Nothing)
             }
         }
     }

@@ -99,28 +99,83 @@ fn memory_stays_below_twice_what_came_and_ends_exact() {
 }
 
 #[test]
-fn a_large_message_goes_on_in_lent_memory_once_some_of_it_has_come() {
+fn a_large_message_is_put_together_in_lent_memory_once_some_of_it_has_come() {
     const LEAST: usize = 32 * 1024;
     let payload: Vec<u8> = (0..3 * LEAST).map(|at| (at % 251) as u8).collect();
     for (came, lent, is_taken) in [
         (LEAST, 4 * LEAST, true),
+        (LEAST, 3 * LEAST, true),
+        (LEAST, 3 * LEAST - 1, false),
         (LEAST - 1, 4 * LEAST, false),
         (2 * LEAST, 4 * LEAST, true),
-        (2 * LEAST + 1, 4 * LEAST, false),
-        (LEAST, 100, false),
     ] {
         let mut input = masked(Opcode::Binary, true, &payload);
         let (mut decoder, limits) = (Decoder::new(Role::Server), limits(1 << 20, 1));
         let (start, rest) = input.split_at_mut(14 + came);
-        assert!(matches!(decoder.decode(start, &limits), (_, Ok(Decoded::NeedMore))));
         let mut memory = Some(vec![7; lent]);
-        decoder.lend(|least| memory.take_if(|memory| memory.capacity() >= least));
+        let lender = |least| memory.take_if(|memory| memory.capacity() >= least);
+        assert!(matches!(decoder.decode_lent(start, &limits, lender), (_, Ok(Decoded::NeedMore))));
         assert_eq!(memory.is_none(), is_taken, "{came} of {} came, {lent} were offered", payload.len());
+        // What is memory that was used before may be read into; new memory is not.
+        assert_eq!(decoder.room().map(|room| room.len()), is_taken.then_some(payload.len() - came));
         let (_, Ok(Decoded::Event(Event::Binary(Payload::Owned(message))))) = decoder.decode(rest, &limits) else {
             panic!("the message is complete");
         };
-        assert_eq!((message == payload, message.capacity() == 4 * LEAST), (true, is_taken));
+        assert_eq!((message == payload, message.capacity() == lent), (true, is_taken));
     }
+}
+
+/// Read into the message itself, in any pieces, a message is what it is through an input, and its faults are found.
+#[test]
+fn what_is_read_into_a_message_is_unmasked_and_checked_in_place() {
+    const START: usize = 32 * 1024;
+    let text = "wörter und 🦀".repeat(10_000);
+    let payload = text.as_bytes();
+    for (fault, step) in [(None, 5_000), (None, 100_001), (None, 1_000_000), (Some(payload.len() - 9_000), 5_000)] {
+        let mut payload = payload.to_vec();
+        if let Some(place) = fault {
+            payload[place] = 0xFF;
+        }
+        let mut input = masked(Opcode::Text, true, &payload);
+        let (start, mut rest) = input.split_at_mut(14 + START);
+        let (mut decoder, limits) = (Decoder::new(Role::Server), limits(1 << 20, 1));
+        // Longer than needed, and of another message.
+        let (_, first) = decoder.decode_lent(start, &limits, |least| Some(vec![0xFE; least + 77]));
+        assert!(matches!(first, Ok(Decoded::NeedMore)));
+        let mut said = Ok(Decoded::NeedMore);
+        while let Some(room) = decoder.room() {
+            let count = room.len().min(step).min(rest.len());
+            let piece = rest.split_off_mut(..count).expect("there is more");
+            room[..count].copy_from_slice(piece);
+            said = decoder.filled(count);
+            if !matches!(said, Ok(Decoded::NeedMore)) {
+                break;
+            }
+        }
+        if matches!(said, Ok(Decoded::NeedMore)) {
+            // Less than is worth it.
+            said = decoder.decode(rest, &limits).1;
+        }
+        match (fault, said) {
+            (None, Ok(Decoded::Event(Event::Text(message)))) => assert!(*message == *payload),
+            (Some(_), Err(error)) => {
+                assert_eq!(error.reason, crate::close::Reason::InvalidUtf8);
+                assert_eq!((decoder.held_bytes(), decoder.room()), (0, None), "its memory is freed");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_room_is_shown_between_messages_and_frames() {
+    let (mut decoder, limits) = (Decoder::new(Role::Server), limits(1 << 20, 9));
+    assert_eq!(decoder.room(), None);
+    assert!(matches!(decoder.filled(7), Ok(Decoded::NeedMore)), "nothing happens");
+    let mut first = masked(Opcode::Binary, false, &[1; 40_000]);
+    let lender = |least: usize| Some(vec![0; 2 * least]);
+    assert!(matches!(decoder.decode_lent(&mut first, &limits, lender), (_, Ok(Decoded::NeedMore))));
+    assert_eq!(decoder.room(), None, "a header comes next");
 }
 
 #[test]
