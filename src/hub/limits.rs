@@ -1,5 +1,6 @@
-//! Every bound of the hub: what it bounds, in which unit, and why its default is what it is.
+//! Every bound of the hub: what it bounds, and in which unit. Defaults and their reasons are those of the configuration.
 
+use crate::config::Config;
 use crate::model::name::ChannelName;
 use std::time::Duration;
 
@@ -44,32 +45,42 @@ pub struct HubLimits {
     pub shards: usize,
 }
 
-impl Default for HubLimits {
-    fn default() -> Self {
+/// Many more than threads, so that two threads rarely meet.
+const SHARDS: usize = 64;
+
+impl HubLimits {
+    /// Takes the limits of channels out of a configuration, which says why its defaults are what they are.
+    ///
+    /// # Panics
+    /// The configuration was not checked, and its plain channel has no valid name.
+    #[must_use]
+    pub fn new(config: &Config) -> HubLimits {
         HubLimits {
-            // A client that was away for a minute at 16 publications a second can still page through all of them.
-            history_count: 1_000,
-            history_bytes: 1 << 20,
-            history_age: Duration::from_secs(3_600),
-            // About 300 bytes each when empty: 75 MB at worst.
-            channels_total: 250_000,
-            history_total_bytes: 256 << 20,
-            idempotency_keys: 1_000,
-            // Longer than any sane retry schedule of a publisher.
-            idempotency_ttl: Duration::from_secs(600),
-            idle_after: Duration::from_secs(60),
-            // A laptop that was closed overnight comes back without a false alarm.
-            position_ttl: Duration::from_secs(24 * 3_600),
-            positions: 250_000,
-            // A quarter of the default outbox of 1 MiB at most.
-            replay_count: 300,
-            replay_bytes: 256 << 10,
-            snapshot_default: 100,
-            stamp_time: false,
+            history_count: config.history.count,
+            history_bytes: config.history.bytes,
+            history_age: config.history.age,
+            channels_total: config.channels.total,
+            history_total_bytes: config.history.total_bytes,
+            idempotency_keys: config.history.idempotency_keys,
+            idempotency_ttl: config.history.idempotency_ttl,
+            idle_after: config.channels.idle_forget,
+            position_ttl: config.history.position_ttl,
+            positions: config.history.positions,
+            replay_count: config.history.replay_count,
+            replay_bytes: config.history.replay_bytes,
+            snapshot_default: config.history.snapshot_count,
+            stamp_time: config.history.stamp_time,
+            plain_channel: ChannelName::new(&config.websocket.plain_channel)
+                .expect("a configuration is checked before it is used"),
             operator_advice: "".into(),
-            plain_channel: ChannelName::new("inbox").expect("a valid name"),
-            // Many more than threads, so that two threads rarely meet.
-            shards: 64,
+            shards: SHARDS,
         }
+    }
+}
+
+impl Default for HubLimits {
+    /// Those of a configuration that says nothing.
+    fn default() -> Self {
+        HubLimits::new(&Config::default())
     }
 }

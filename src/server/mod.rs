@@ -11,7 +11,6 @@ mod signals;
 
 pub use library::{PublishError, Subscription};
 pub use operator_key::operator_key_folder;
-pub(crate) use parts::hub_limits;
 pub use signals::{Interrupts, Outcome};
 
 use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};

@@ -11,7 +11,6 @@ use crate::hub::limits::HubLimits;
 use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
-use crate::model::name::ChannelName;
 use crate::reactor::{Listener, Listening, Orders, Setup};
 use crate::workers::{Pages, Worker};
 use crossbeam_channel::Receiver;
@@ -39,7 +38,7 @@ impl SharedParts {
         threads: usize,
         started: Instant,
     ) -> SharedParts {
-        let limits = HubLimits { operator_advice: operators.advice().into(), ..hub_limits(config) };
+        let limits = HubLimits { operator_advice: operators.advice().into(), ..HubLimits::new(config) };
         SharedParts {
             hub: Arc::new(Hub::new(limits)),
             operators: Arc::new(operators),
@@ -138,27 +137,5 @@ pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<
         allow_credentials: config.http.allow_credentials,
         port,
         operators,
-    }
-}
-
-pub(crate) fn hub_limits(config: &Config) -> HubLimits {
-    HubLimits {
-        history_count: config.history.count,
-        history_bytes: config.history.bytes,
-        history_age: config.history.age,
-        channels_total: config.channels.total,
-        history_total_bytes: config.history.total_bytes,
-        idempotency_keys: config.history.idempotency_keys,
-        idempotency_ttl: config.history.idempotency_ttl,
-        idle_after: config.channels.idle_forget,
-        position_ttl: config.history.position_ttl,
-        positions: config.history.positions,
-        replay_count: config.history.replay_count,
-        replay_bytes: config.history.replay_bytes,
-        snapshot_default: config.history.snapshot_count,
-        stamp_time: config.history.stamp_time,
-        plain_channel: ChannelName::new(&config.websocket.plain_channel)
-            .expect("a configuration is checked before it is used"),
-        ..HubLimits::default()
     }
 }

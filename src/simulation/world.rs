@@ -9,13 +9,13 @@ use crate::connection::env::{Limits, TICK_MS};
 use crate::handoff::job::{JobQueues, JobRoom};
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
-use crate::hub::Hub;
+use crate::hub::{Hub, HubLimits};
 use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Hears, parts};
 use crate::reactor::{Listener, Setup};
-use crate::server::{hub_limits, policy};
+use crate::server::policy;
 use crate::wire::json::JsonScratch;
 use crate::workers::{Pages, Worker};
 use rand::rngs::StdRng;
@@ -104,7 +104,7 @@ impl World {
         let (mailboxes, inboxes) = Mailboxes::new(wakers, boxes, config.delivery.outbound_total_bytes);
         let (jobs, room, queues) =
             JobQueues::new(plan.workers, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let (hub, limits) = (Arc::new(Hub::new(hub_limits(&config))), Arc::new(Limits::new(&config)));
+        let (hub, limits) = (Arc::new(Hub::new(HubLimits::new(&config))), Arc::new(Limits::new(&config)));
         let threads: Arc<Vec<Arc<Counters>>> =
             Arc::new((0..plan.reactors + plan.workers).map(|_| Arc::default()).collect());
         let policy = policy(&config, &config.all_listeners()[0], Arc::default());

@@ -20,7 +20,7 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("workers", "handoff connection hub wire metrics"),
     ("handoff", "connection hub model sync"),
     ("connection", "hub access wire model web metrics journal config close"),
-    ("hub", "wire model sync"),
+    ("hub", "wire model config sync"),
     ("access", "wire model close"),
     ("wire", "model close"),
     ("web", ""),

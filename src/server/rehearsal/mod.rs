@@ -14,13 +14,12 @@ mod stalls;
 #[cfg(test)]
 mod tests;
 
-use super::hub_limits;
 use super::parts::{SharedParts, policy};
 use crate::config::Config;
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
-use crate::hub::Hub;
+use crate::hub::{Hub, HubLimits};
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
 use crate::reactor::{Listener, Setup};
@@ -137,7 +136,7 @@ impl Rehearsal {
         let limits = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
         let (mailboxes, inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, config.delivery.outbound_total_bytes);
         let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let hub = Arc::new(Hub::new(hub_limits(config)));
+        let hub = Arc::new(Hub::new(HubLimits::new(config)));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
             operators: Arc::default(),
