@@ -8,7 +8,7 @@ use std::io;
 pub enum BeginError {
     /// The kernel gives no epoll or timer.
     #[error("a thread cannot begin: {0}")]
-    Kernel(#[from] io::Error),
+    Kernel(#[source] io::Error),
     /// There is nothing to check a server's certificate with.
     #[error(transparent)]
     Trust(#[from] TrustError),

@@ -121,9 +121,9 @@ impl Worker {
         reports: Reports,
         progress: Arc<Progress>,
     ) -> Result<(Worker, Wake), BeginError> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let alarm = Alarm::new(poll.registry(), ALARM)?;
+        let poll = Poll::new().map_err(BeginError::Kernel)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(BeginError::Kernel)?);
+        let alarm = Alarm::new(poll.registry(), ALARM).map_err(BeginError::Kernel)?;
         let tls = tls::config(&plan.target, &plan.trust)?;
         let largest = plan.groups.iter().filter_map(|group| payloads(&group.task)).map(Payloads::largest).max();
         let receivers_per_publication = plan.receivers_per_publication();
