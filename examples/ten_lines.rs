@@ -4,7 +4,7 @@ use tidings::{Config, Server};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::start(Config::default())?; // http://127.0.0.1:8080
     for tick in 1.. {
-        server.publish("news", &format!("{{\"tick\":{tick}}}"))?;
+        server.publish("news", format!("{{\"tick\":{tick}}}"))?;
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
     Ok(())

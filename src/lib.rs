@@ -1,5 +1,17 @@
-//! Tidings is a push server: backends and clients POST to a channel, and everybody who GETs it is told at once, over
-//! WebSocket, event streams and plain HTTP on one port. This page is its architecture.
+//! Tidings is a push server: backends and clients POST to a channel, and everybody who GETs it receives it at once, over
+//! WebSocket, event streams and plain HTTP on one port.
+//!
+//! # Embedding it
+//! [`Server::start`] starts it within a program, which publishes ([`Server::publish`]: with an event, an idempotency key,
+//! JSON or bytes), subscribes with a callback ([`Server::subscribe`]), reads history ([`Server::history`]) and counts
+//! readers ([`Server::subscribers`]). [`Hooks`] are asked before a client connects, reads or writes, and may refuse.
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `cli` (default) | the command `tidings` with its arguments, its client, TLS, log lines and signals; a program that embeds the server does without: `default-features = false` |
+//! | `tokio` | `Server::asynchronous`: publications as a `Stream`, and `publish().await` |
+//!
+//! The rest of this page is the architecture.
 //!
 //! # Threads
 //! ```text
@@ -56,28 +68,55 @@
 //! model`. [`model`] holds the words of all rooms. [`wire`], [`access`] and [`connection`] know no socket,
 //! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
 //!
-//! The protocol itself is in [`wire`]. To embed a server, start with [`Server`].
+//! The protocol itself is in [`wire`]. The parts are shown to the command, the load generator and the tests, and hidden
+//! from everybody else: they may change with any version, and what is listed below may not.
 
+// Hidden: what the command, the load generator, tests and benchmarks need of the parts. It changes with any version.
+#[doc(hidden)]
 pub mod access;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod client;
+#[doc(hidden)]
 pub mod close;
+#[doc(hidden)]
 pub mod config;
+#[doc(hidden)]
 pub mod connection;
+#[doc(hidden)]
 pub mod handoff;
+#[doc(hidden)]
 pub mod hub;
+#[doc(hidden)]
 pub mod journal;
+#[doc(hidden)]
 pub mod metrics;
+#[doc(hidden)]
 pub mod model;
 #[cfg(all(test, shuttle))]
 mod models;
+#[doc(hidden)]
 pub mod reactor;
+#[doc(hidden)]
 pub mod server;
 #[cfg(test)]
 mod simulation;
 mod sync;
+#[doc(hidden)]
 pub mod web;
+#[doc(hidden)]
 pub mod wire;
+#[doc(hidden)]
 pub mod workers;
 
-pub use config::{Config, ConfigError};
-pub use server::Server;
+pub use access::{Connecting, Denied, Hooks, Reading, Writing};
+pub use config::{
+    ChannelsConfig, Config, ConfigError, DeliveryConfig, EchoFor, FlushPath, HistoryConfig, HttpConfig, IoConfig,
+    ListenAt, ListenerConfig, LogConfig, LogFormat, LogLevel, ServerConfig, SseConfig, WebConfig, WebSocketConfig,
+};
+pub use model::operator_key::OperatorKey;
+pub use model::publication::{Epoch, Position};
+pub use model::serves::Serves;
+#[cfg(feature = "tokio")]
+pub use server::{AsyncServer, Publications};
+pub use server::{Error, History, Message, Publication, Replay, Server, StartError, Subscription};

@@ -2,6 +2,8 @@
 
 mod access;
 mod advice;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod bodies;
 mod data;
 mod deadlines;
@@ -9,6 +11,7 @@ mod deflate;
 mod drain;
 mod echo;
 mod elsewhere;
+mod embedding;
 mod exchanges;
 mod exhausted;
 mod files;
@@ -16,6 +19,7 @@ mod flood;
 mod framing;
 mod fronts;
 mod handshake;
+mod hooks;
 mod hostile;
 mod http;
 mod last_words;

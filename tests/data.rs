@@ -7,8 +7,7 @@ use crate::support::{TestServer, with_one_and_two_reactors};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::mpsc::{Receiver, channel};
-use tidings::model::publication::Data;
-use tidings::server::Subscription;
+use tidings::Subscription;
 use tungstenite::Message;
 
 const CHANNEL: &str = "bytes";
@@ -46,8 +45,8 @@ impl Circle {
         stream.received.clear();
         let (sender, library) = channel();
         let subscription = server.subscribe(CHANNEL, move |publication| {
-            let Data::Json(json) = publication.view().data else { panic!("not JSON") };
-            drop(sender.send(json.to_vec()));
+            assert_eq!(publication.content_type(), None);
+            drop(sender.send(publication.data().to_vec()));
         });
         let (socket, http) = (WsClient::connect(server.address()), HttpClient::connect(server.address()));
         let _subscription = subscription.expect("it is subscribed");

@@ -106,7 +106,7 @@ fn a_connection_that_says_nothing_ends_without_a_word() {
 
 /// Asks for far more than the kernel's buffers hold, without reading any of it; how many answers there should be.
 fn ask_without_reading(server: &TestServer) -> (HttpClient, usize) {
-    server.publish("large", &format!("\"{}\"", "x".repeat(200_000))).expect("published");
+    server.publish("large", format!("\"{}\"", "x".repeat(200_000))).expect("published");
     let mut client = HttpClient::connect(server.address());
     let requests = 200;
     client.raw.send(request_bytes("GET", "/channels/large", &[], b"").repeat(requests));

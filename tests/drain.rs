@@ -199,7 +199,7 @@ fn a_stream_ends_with_its_last_chunk() {
         stream.send(request_bytes("GET", "/channels/d", &[("Accept", "text/event-stream")], b""));
         stream.read_until(b"event: position\n");
         for n in 1..=500 {
-            server.publish("d", &n.to_string()).expect("published");
+            server.publish("d", n.to_string()).expect("published");
         }
         let stopping = begin_stop(server, LONG);
         let text = String::from_utf8(stream.read_to_end().to_vec()).expect("UTF-8");

@@ -22,7 +22,7 @@ mod order;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use tidings::Server;
-use tidings::server::Subscription;
+use tidings::Subscription;
 
 /// A library subscriber whose callback waits at a gate, so that its mailbox fills.
 struct Gate {

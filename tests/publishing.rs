@@ -173,7 +173,7 @@ fn a_snapshot_has_the_newest_or_the_page_behind_a_position() {
         });
         let mut epoch = String::new();
         for n in 1..=150 {
-            epoch = server.publish("s", &n.to_string()).expect("published").epoch.as_str().to_owned();
+            epoch = server.publish("s", n.to_string()).expect("published").epoch.as_str().to_owned();
         }
         let offsets = |query: &str| {
             let answer = get(server.address(), &format!("/channels/s{query}"));
@@ -211,7 +211,7 @@ fn deleting_a_history_keeps_epoch_and_offset() {
     with_one_and_two_reactors(|reactors| {
         let server = start(reactors);
         for n in 1..=3 {
-            server.publish("d", &n.to_string()).expect("published");
+            server.publish("d", n.to_string()).expect("published");
         }
         let mut client = HttpClient::connect(server.address());
         let before = client.request("GET", "/channels/d", &[], b"").json();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 fn fill(server: &TestServer, channel: &str, count: u64) -> String {
     let mut epoch = String::new();
     for data in 1..=count {
-        let position = server.publish(channel, &data.to_string()).expect("it is published");
+        let position = server.publish(channel, data.to_string()).expect("it is published");
         assert_eq!(position.offset, data);
         epoch = position.epoch.as_str().to_owned();
     }
@@ -142,7 +142,7 @@ fn a_replay_meets_the_live_pushes_without_gap_or_double() {
                     if stop.load(Ordering::Acquire) || Instant::now() > until {
                         break;
                     }
-                    server.publish("busy", &data.to_string()).expect("it is published");
+                    server.publish("busy", data.to_string()).expect("it is published");
                     if data % 8 == 0 {
                         // A pace, so that the readers' history is not outrun.
                         std::thread::sleep(Duration::from_micros(200));

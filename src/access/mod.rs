@@ -1,9 +1,12 @@
-//! Who may ask: the Origin and Host of a request judged against the listener, closed by default, and the CORS fields.
+//! Who may ask: the Origin and Host of a request judged against the listener, closed by default, the CORS fields, and what
+//! the embedding program says.
 
 mod cors;
+mod hooks;
 mod operators;
 
 pub use cors::{cors_fields, preflight_fields};
+pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
 pub use operators::{Operators, Standing};
 
 use crate::close::Reason;

@@ -2,7 +2,7 @@
 
 use super::compression::{Budget, Deflating};
 use super::outbox::Spares;
-use crate::access::AccessPolicy;
+use crate::access::{AccessPolicy, Hooks};
 use crate::close::Reason;
 use crate::config::{Config, EchoFor};
 use crate::hub::names::Names;
@@ -78,6 +78,10 @@ pub struct Limits {
     pub plain_post_text: String,
     /// Whether the console, its demos and the tutorial page are served.
     pub console: bool,
+    /// Where plain messages are published.
+    pub plain_channel: String,
+    /// What the embedding program is asked.
+    pub hooks: Hooks,
     /// Subprotocols that are agreed to; the first is the strict one.
     pub subprotocols: Vec<String>,
 }
@@ -120,6 +124,8 @@ impl Limits {
             },
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
+            plain_channel: config.websocket.plain_channel.clone(),
+            hooks: Hooks::default(),
             binary: config.websocket.binary,
             echo: config.websocket.echo,
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },

@@ -49,6 +49,12 @@ pub(super) fn plan(head: &Head<'_>, peer_is_loopback: bool, turned_away: bool, e
             Plan::Refuse { error: one_too_many(), allow: None }
         }
         Ok(access) => {
+            if (facts.upgrade || asked.stream)
+                && let Err(reason) = env.limits.hooks.may_connect(head, peer_is_loopback)
+            {
+                let plan = refusing::plan(head, HeadError::new(Reason::Forbidden, reason), env);
+                return Planned { asked, plan };
+            }
             asked.keep_alive &= !turned_away;
             asked.cors_origin.clone_from(&access.cors_origin);
             asked.as_on_socket = head.method == Method::Post && head.path == "/ws";

@@ -145,12 +145,12 @@ impl Mailboxes {
         (Arc::new(boxes), inboxes)
     }
 
-    /// Opens a mailbox for a library subscriber. Its owner blocks on [`Inbox::receiver`].
+    /// Opens a mailbox for a library subscriber. Without a waker its owner blocks on [`Inbox::receiver`].
     #[must_use]
-    pub fn open_library(&self, limits: MailboxLimits) -> Inbox {
+    pub fn open_library(&self, limits: MailboxLimits, waker: Option<Box<dyn Wake>>) -> Inbox {
         let id = self.next_library_id.fetch_add(1, Ordering::Relaxed) as u32;
         let (letters, receiver) = unbounded();
-        let mailbox = Arc::new(Mailbox::open(letters, limits, None));
+        let mailbox = Arc::new(Mailbox::open(letters, limits, waker));
         self.library.write().unwrap_or_else(PoisonError::into_inner).insert(id, mailbox);
         Inbox { id: MailboxId(id), receiver }
     }

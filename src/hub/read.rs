@@ -129,6 +129,12 @@ impl Hub {
         Some(shard.channel(slot).id)
     }
 
+    /// Subscriptions of a channel, of all mailboxes together; 0 for one that is not there.
+    pub fn subscribers(&self, name: &str) -> u64 {
+        let mut shard = self.shard_for(name);
+        shard.find(name).map_or(0, |slot| shard.channel(slot).interest.total())
+    }
+
     /// At most `limit` channels, in no order. Each lock is held for a bounded number of them.
     pub fn channels(&self, limit: usize) -> Vec<ChannelInfo> {
         let mut listed = Vec::new();

@@ -3,6 +3,7 @@
 use super::post::Form;
 use crate::model::ids::ConnId;
 use crate::model::publication::Data;
+use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Parsed, RefusedItem, Request, RequestId, Verb};
 use smallvec::{SmallVec, smallvec};
 use std::time::Instant;
@@ -92,6 +93,20 @@ impl Work {
     #[must_use]
     pub fn allowing(self, may_publish: bool, may_administer: bool) -> Work {
         Work { may_publish, may_administer, ..self }
+    }
+
+    /// Refuses what `judge` has a refusal for: it is asked about each request, or about the data for the plain channel.
+    pub fn refuse_where(&mut self, mut judge: impl FnMut(Result<&Verb, &Data>) -> Result<(), Refusal>) {
+        for task in self.tasks.iter_mut().flatten() {
+            let (id, judged) = match task {
+                Task::Item(Ok(request)) => (request.id.clone(), judge(Ok(&request.verb))),
+                Task::PlainPost(data) => (None, judge(Err(data))),
+                Task::Item(Err(_)) | Task::PlainGet => continue,
+            };
+            if let Err(refusal) = judged {
+                *task = Task::Item(Err(RefusedItem { id, refusal }));
+            }
+        }
     }
 
     /// Whether a connection should wait for the answer before it asks for more: it can be as long as the replay limits

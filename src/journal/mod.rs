@@ -19,10 +19,13 @@
 //! ```
 
 pub mod limit;
+#[cfg(feature = "cli")]
 pub mod line;
+#[cfg(feature = "cli")]
 mod logger;
 pub mod notes;
 
+#[cfg(feature = "cli")]
 pub use logger::{Logger, Sink, install};
 pub use notes::{Notes, Words};
 

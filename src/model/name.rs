@@ -22,8 +22,9 @@ impl ChannelName {
     }
 
     /// Whether both are clones of one, without a look at the text.
+    #[cfg(test)]
     #[must_use]
-    pub fn shares_with(&self, other: &ChannelName) -> bool {
+    pub(crate) fn shares_with(&self, other: &ChannelName) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }

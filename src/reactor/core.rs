@@ -12,7 +12,7 @@ use crate::close::Reason;
 use crate::config::FlushPath;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
 use crate::connection::outbox::{Outbox, Spares};
-use crate::connection::task::RawWork;
+use crate::connection::task::{RawWork, ask_hooks};
 use crate::connection::{Hold, Payload, Transport};
 use crate::handoff::job::{Job, JobQueues};
 use crate::handoff::postman::Postman;
@@ -172,7 +172,8 @@ impl Core {
             return self.submit_to_pool(to, raw);
         }
         self.setup.counters.parsed_inline.add(1);
-        let work = raw.prepare(to, &mut self.json);
+        let mut work = raw.prepare(to, &mut self.json);
+        ask_hooks(&mut work, &self.setup.limits);
         let answers = work.remaining();
         let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
         (answers, if self.run(work) { Hold::Elsewhere } else { hold })

@@ -7,12 +7,17 @@ mod mine_tests;
 mod operator_key;
 mod parts;
 pub mod rehearsal;
+#[cfg(feature = "cli")]
 mod signals;
 
-pub use library::{PublishError, Subscription};
+#[cfg(feature = "tokio")]
+pub use library::{AsyncServer, Publications};
+pub use library::{Error, History, Message, Publication, Replay, Subscription};
 pub use operator_key::operator_key_folder;
+#[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
 
+use crate::access::Hooks;
 use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
@@ -21,6 +26,7 @@ use crate::journal::Journal;
 use crate::metrics::{CurrentPhase, Phase};
 use crate::reactor::{Drain, Drained, Listening, Orders, Reactor, Seed};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use library::Inside;
 use listening::{Bound, HeldSocket, bind_all};
 use operator_key::HeldKey;
 use parts::SharedParts;
@@ -94,14 +100,12 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     listeners: Vec<ListenerConfig>,
     /// Held to be taken away in the end.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "dropping them is all that is done with them"))]
     socket_files: Vec<HeldSocket>,
-    hub: Arc<Hub>,
-    mailboxes: Arc<Mailboxes>,
+    inside: Inside,
     orders: Arc<Orders>,
     phase: Arc<CurrentPhase>,
     started: Instant,
-    publish_wait: Duration,
-    mailbox_limits: MailboxLimits,
     drain: Drain,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
@@ -121,8 +125,16 @@ impl Server {
     /// # Errors
     /// The configuration contradicts itself, an address cannot be listened on, or the system has no more threads or
     /// descriptors.
-    #[expect(clippy::needless_pass_by_value, reason = "a server owns its configuration, whatever it keeps of it")]
     pub fn start(config: Config) -> Result<Server, StartError> {
+        Server::start_with(config, Hooks::default())
+    }
+
+    /// Starts a server that asks this program before something happens.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    #[expect(clippy::needless_pass_by_value, reason = "a server owns its configuration, whatever it keeps of it")]
+    pub fn start_with(config: Config, hooks: Hooks) -> Result<Server, StartError> {
         let config = &config;
         config.check()?;
         let started = Instant::now();
@@ -139,7 +151,7 @@ impl Server {
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let operators = operator_key.operators();
-        let shared = SharedParts::new(config, operators, mailboxes, reactor_count + worker_count, started);
+        let shared = SharedParts::new(config, hooks, operators, mailboxes, reactor_count + worker_count, started);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let mut reactors = Vec::new();
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
@@ -161,13 +173,10 @@ impl Server {
             addresses,
             listeners,
             socket_files,
-            hub,
-            mailboxes,
+            inside: Inside { hub, mailboxes, publish_wait: config.server.publish_wait, mailbox_limits },
             orders,
             phase,
             started,
-            publish_wait: config.server.publish_wait,
-            mailbox_limits,
             drain: Drain {
                 delay: config.server.drain_delay,
                 spread: config.server.drain_spread,
@@ -207,9 +216,10 @@ impl Server {
     }
 
     /// What the server knows of channels.
+    #[doc(hidden)]
     #[must_use]
     pub fn hub(&self) -> &Hub {
-        &self.hub
+        &self.inside.hub
     }
 
     /// Stops accepting after the configuration's `drain_delay`, says goodbye to everybody over its `drain_spread`, and
@@ -230,7 +240,7 @@ impl Server {
     fn begin_drain(&self, drain: Drain) {
         self.phase.reach(Phase::Leaving);
         self.orders.drain(self.started.elapsed(), drain);
-        self.mailboxes.wake_all();
+        self.inside.mailboxes.wake_all();
     }
 
     fn join(&mut self) {

@@ -1,6 +1,6 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
-use crate::access::{AccessPolicy, Operators};
+use crate::access::{AccessPolicy, Hooks, Operators};
 use crate::config::{Config, ListenAt, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
@@ -33,6 +33,7 @@ pub(super) struct SharedParts {
 impl SharedParts {
     pub(super) fn new(
         config: &Config,
+        hooks: Hooks,
         operators: Operators,
         mailboxes: Arc<Mailboxes>,
         threads: usize,
@@ -45,7 +46,7 @@ impl SharedParts {
             mailboxes,
             threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),
             orders: Arc::default(),
-            limits: Arc::new(Limits::new(config)),
+            limits: Arc::new(Limits { hooks, ..Limits::new(config) }),
             journal: Arc::default(),
             phase: Arc::default(),
             started,

@@ -4,7 +4,7 @@ mod pages;
 
 pub use pages::Pages;
 
-use crate::connection::task::{RawWork, Task};
+use crate::connection::task::{RawWork, Task, ask_hooks};
 use crate::handoff::job::{Job, JobRoom};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
@@ -64,7 +64,9 @@ impl Worker {
             }
             self.counters.parsed_pool.add(1);
             let lent = RawWork { form, task, payload: &payload[..], rights };
-            self.work(lent.prepare(to, scratch), postman, now, wall_ms)
+            let mut work = lent.prepare(to, scratch);
+            ask_hooks(&mut work, &self.pages.limits);
+            self.work(work, postman, now, wall_ms)
         }));
         let outcome = outcome.unwrap_or_else(|_| {
             self.counters.panics.add(1);

@@ -54,13 +54,11 @@ impl Payload {
     }
 
     /// As the library shows it.
-    pub(super) fn of_publication(publication: &tidings::hub::publication::Publication) -> Payload {
-        use tidings::model::publication::Data;
-        match publication.data() {
-            Data::Json(json) => Payload::Json(String::from_utf8(json.to_vec()).expect("JSON is UTF-8")),
-            Data::Binary { bytes, content_type } => {
-                Payload::Binary { content_type: content_type.to_string(), bytes: bytes.to_vec() }
-            }
+    pub(super) fn of_publication(publication: &tidings::Publication) -> Payload {
+        let bytes = publication.data().to_vec();
+        match publication.content_type() {
+            None => Payload::Json(String::from_utf8(bytes).expect("JSON is UTF-8")),
+            Some(content_type) => Payload::Binary { content_type: content_type.to_owned(), bytes },
         }
     }
 

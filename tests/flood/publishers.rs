@@ -6,11 +6,8 @@ use super::{CHANNELS, Flood, any_channel};
 use crate::support::http::HttpClient;
 use crate::support::json::{items, member};
 use crate::support::ws::WsClient;
-use bytes::Bytes;
 use rand::RngExt;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
-use tidings::model::publication::Data;
-use tidings::server::PublishError;
 use tungstenite::Message;
 
 /// A publisher's work, which knows its own number.
@@ -41,7 +38,7 @@ pub(super) fn end(flood: &Flood<'_>) {
             let position = loop {
                 match flood.server.publish(&name(channel), &text) {
                     Ok(position) => break position,
-                    Err(PublishError(refusal)) => assert_eq!(refusal.status, 503, "{refusal:?}"),
+                    Err(refusal) => assert_eq!(refusal.status(), 503, "{refusal:?}"),
                 }
             };
             flood.ledger.acknowledged(channel, position.offset, &Payload::Json(text));
@@ -215,15 +212,13 @@ fn by_the_library(flood: &Flood<'_>, who: usize) {
         let published = match &payload {
             Payload::Json(json) => flood.server.publish(&name(channel), json),
             Payload::Binary { content_type, bytes } => {
-                let data =
-                    Data::Binary { bytes: Bytes::from(bytes.clone()), content_type: content_type.as_str().into() };
-                flood.server.publish_data(&name(channel), data)
+                flood.server.publish(&name(channel), tidings::Message::binary(bytes.clone(), content_type))
             }
         };
         match published {
             Ok(position) => flood.ledger.acknowledged(channel, position.offset, &payload),
-            Err(PublishError(refusal)) => {
-                assert_eq!((refusal.status, refusal.code), (503, "busy"), "{refusal:?}");
+            Err(refusal) => {
+                assert_eq!((refusal.status(), refusal.code()), (503, "busy"), "{refusal:?}");
                 flood.ledger.busy();
             }
         }

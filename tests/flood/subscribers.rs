@@ -14,7 +14,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
-use tidings::server::Subscription;
+use tidings::Subscription;
 use tungstenite::Message;
 
 /// How far a subscriber has come on one channel.

@@ -153,7 +153,7 @@ fn a_batch_that_unsubscribes_what_it_subscribed_is_followed_by_no_push() {
 fn a_gap_longer_than_the_replay_limit_is_told_and_can_be_paged() {
     let server = TestServer::start(|config| config.history.replay_count = 10);
     for n in 1..=45 {
-        server.publish("long", &n.to_string()).expect("there is room");
+        server.publish("long", n.to_string()).expect("there is room");
     }
     let mut client = WsClient::connect(server.address());
     let read = |client: &mut WsClient, options: Value| {

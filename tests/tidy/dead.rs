@@ -8,7 +8,23 @@ use std::collections::HashMap;
 use syn::visit::{self, Visit};
 
 /// What embeds a server calls: methods of these need no caller here.
-const FACE: &[&str] = &["Config", "Server", "Subscription", "Publication", "PublishError"];
+const FACE: &[&str] = &[
+    "AsyncServer",
+    "Config",
+    "Connecting",
+    "Denied",
+    "Error",
+    "History",
+    "Hooks",
+    "Message",
+    "Publication",
+    "Publications",
+    "Reading",
+    "Replay",
+    "Server",
+    "Subscription",
+    "Writing",
+];
 
 /// What no production code uses, and why it is there all the same.
 const UNUSED: &[(&str, &str)] = &[
@@ -42,6 +58,10 @@ fn is_conditional(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("test"))
 }
 
+fn has_source(fields: &syn::Fields) -> bool {
+    fields.iter().any(|field| field.attrs.iter().any(|attribute| attribute.path().is_ident("from")))
+}
+
 impl Visit<'_> for Declared {
     fn visit_item(&mut self, item: &syn::Item) {
         match item {
@@ -50,7 +70,9 @@ impl Visit<'_> for Declared {
             syn::Item::Struct(item) => self.add(&item.ident, &item.attrs),
             syn::Item::Enum(item) => {
                 self.add(&item.ident, &item.attrs);
-                item.variants.iter().for_each(|variant| self.add(&variant.ident, &variant.attrs));
+                // What holds the source of an error is made by `?`.
+                let made = item.variants.iter().filter(|variant| !has_source(&variant.fields));
+                made.for_each(|variant| self.add(&variant.ident, &variant.attrs));
             }
             syn::Item::Const(item) if item.ident != "_" => self.add(&item.ident, &item.attrs),
             syn::Item::Static(item) => self.add(&item.ident, &item.attrs),

@@ -1,0 +1,215 @@
+//! What everything needs that acts on the server from its own program: the hub, the mailboxes, and one way to ask.
+
+use super::error::Error;
+use super::publication::{History, Publication, Replay};
+use crate::handoff::callers::Waiting;
+use crate::handoff::mailbox::{Inbox, MailboxLimits, Mailboxes, Wake};
+use crate::handoff::postman::Postman;
+use crate::hub::Hub;
+use crate::hub::execute::{Progress, execute, give_up};
+use crate::hub::post::{Answer, Delivery, Form, Post};
+use crate::hub::work::Work;
+use crate::model::ids::{ChannelId, ConnId, MailboxId};
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
+use crate::model::refusal::Refusal;
+use crate::model::request::{PostOptions, Request, Verb};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A caller of the library has no mailbox: what is posted to this one is handed to it directly.
+const CALLER: MailboxId = MailboxId(u32::MAX);
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Inside {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) mailboxes: Arc<Mailboxes>,
+    /// How long a publication waits for room.
+    pub(crate) publish_wait: Duration,
+    /// Of the mailbox of each subscription.
+    pub(crate) mailbox_limits: MailboxLimits,
+}
+
+impl Inside {
+    /// A POST that is ready to be executed.
+    pub(super) fn posting(channel: &str, post: PostOptions) -> Result<Work, Error> {
+        Ok(work(Verb::Post { channel: name(channel)?, post }, CALLER))
+    }
+
+    /// Executes a POST on this thread; waits for room for at most `publish_wait`.
+    pub(super) fn publish(&self, mut work: Work) -> Result<Position, Error> {
+        let answer = self.when_there_is_room(|now| self.attempt(&mut work, CALLER, now));
+        answer.or_else(|| self.refuse(&mut work)).map_or_else(|| Err(unanswered()), position_of)
+    }
+
+    /// Executes a POST on this thread if there is room; the work itself if there is none.
+    #[cfg(feature = "tokio")]
+    pub(super) fn try_publish(&self, mut work: Work) -> Result<Result<Position, Error>, Box<Work>> {
+        let answer = self.attempt(&mut work, CALLER, Instant::now());
+        self.mailboxes.pay_wakes();
+        answer.map(position_of).ok_or_else(|| Box::new(work))
+    }
+
+    /// Reads a channel without subscribing to it.
+    pub(super) fn history(&self, channel: &str, replay: Replay) -> Result<History, Error> {
+        let verb = Verb::Get { channel: name(channel)?, options: replay.options(true) };
+        Ok(self.read(verb, CALLER)?.0)
+    }
+
+    fn read(&self, verb: Verb, mailbox: MailboxId) -> Result<(History, ChannelId), Error> {
+        let mut work = work(verb, mailbox);
+        // A GET needs no room: its answer is handed over here.
+        match self.attempt(&mut work, mailbox, Instant::now()) {
+            Some(Answer::Channel { id, position, recovered, publications, .. }) => {
+                let publications = publications.into_iter().map(Publication::new).collect();
+                Ok((History { position, recovered, publications }, id))
+            }
+            Some(other) => Err(unexpected(other)),
+            None => Err(unanswered()),
+        }
+    }
+
+    /// Tries until it comes to something, or `publish_wait` is over: then `None`. Between two tries it waits until room
+    /// comes free.
+    pub(super) fn when_there_is_room<T>(&self, mut attempt: impl FnMut(Instant) -> Option<T>) -> Option<T> {
+        let until = Instant::now() + self.publish_wait;
+        let mut waiting: Option<Waiting<'_>> = None;
+        loop {
+            let turn = waiting.as_ref().map(Waiting::turn);
+            let now = Instant::now();
+            let outcome = attempt(now);
+            self.mailboxes.pay_wakes();
+            if outcome.is_some() || now >= until {
+                return outcome;
+            }
+            match (&waiting, turn) {
+                (Some(waiting), Some(turn)) => waiting.wait(turn, until),
+                _ => waiting = Some(self.mailboxes.callers.begin()),
+            }
+        }
+    }
+
+    /// Executes one request on this thread; `None` when it has to wait for room. What is posted to `mailbox` is its answer.
+    fn attempt(&self, work: &mut Work, mailbox: MailboxId, now: Instant) -> Option<Answer> {
+        let caller = self.caller(mailbox);
+        match execute(work, &self.hub, &caller, now, wall_ms()) {
+            Progress::Done => caller.answer.into_inner(),
+            Progress::Blocked => None,
+        }
+    }
+
+    /// Gives up what waited for room long enough.
+    fn refuse(&self, work: &mut Work) -> Option<Answer> {
+        let caller = self.caller(CALLER);
+        give_up(work, &self.hub, &caller, Instant::now(), wall_ms());
+        caller.answer.into_inner()
+    }
+
+    fn caller(&self, mailbox: MailboxId) -> Caller {
+        Caller { postman: Postman::new(Arc::clone(&self.mailboxes), None), mailbox, answer: RefCell::new(None) }
+    }
+}
+
+fn work(verb: Verb, mailbox: MailboxId) -> Work {
+    let to = ConnId::here(mailbox, 0, 0);
+    Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true)
+}
+
+fn name(channel: &str) -> Result<ChannelName, Error> {
+    ChannelName::new(channel).map_err(|fault| Refusal::from(fault).into())
+}
+
+fn position_of(answer: Answer) -> Result<Position, Error> {
+    match answer {
+        Answer::Published { position, .. } => Ok(position),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// A subscription's place: its mailbox, and its interest in a channel.
+pub(super) struct Seat {
+    pub(super) inbox: Inbox,
+    hub: Arc<Hub>,
+    mailboxes: Arc<Mailboxes>,
+    channel: ChannelId,
+}
+
+impl Seat {
+    /// Subscribes: what is replayed comes with it, everything else by its mailbox. `waker` learns of letters.
+    pub(super) fn take(
+        inside: &Inside,
+        channel: &str,
+        replay: Replay,
+        waker: Option<Box<dyn Wake>>,
+    ) -> Result<(Seat, History), Error> {
+        let name = name(channel)?;
+        let inbox = inside.mailboxes.open_library(inside.mailbox_limits, waker);
+        let verb = Verb::Get { channel: name, options: replay.options(false) };
+        let read = inside.read(verb, inbox.id).inspect_err(|_| inside.mailboxes.close_library(inbox.id));
+        let (history, channel) = read?;
+        let (hub, mailboxes) = (Arc::clone(&inside.hub), Arc::clone(&inside.mailboxes));
+        Ok((Seat { inbox, hub, mailboxes, channel }, history))
+    }
+
+    /// Gives back the room of one letter.
+    pub(super) fn free(&self, weight: usize) {
+        self.mailboxes.free(self.inbox.id, 1, weight);
+    }
+
+    /// From here on wakes are counted anew: called before the mailbox is looked into.
+    #[cfg(feature = "tokio")]
+    pub(super) fn begin_drain(&self) {
+        self.mailboxes.begin_drain(self.inbox.id);
+    }
+
+    /// Ends the interest and closes the mailbox. Idempotent.
+    pub(super) fn leave(&self) {
+        self.hub.release(self.channel, self.inbox.id, 1);
+        self.mailboxes.close_library(self.inbox.id);
+    }
+}
+
+/// The mailboxes, with the caller's own replies caught on the way.
+struct Caller {
+    postman: Postman,
+    mailbox: MailboxId,
+    answer: RefCell<Option<Answer>>,
+}
+
+impl Post for Caller {
+    fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.postman.reserve(mailbox, bytes)
+    }
+
+    fn release(&self, mailbox: MailboxId, bytes: usize) {
+        self.postman.release(mailbox, bytes);
+    }
+
+    fn post(&self, mailbox: MailboxId, delivery: Delivery) {
+        match delivery {
+            Delivery::Reply(reply) if mailbox == self.mailbox => *self.answer.borrow_mut() = Some(reply.answer),
+            delivery => self.postman.post(mailbox, delivery),
+        }
+    }
+
+    fn wake(&self, mailbox: MailboxId) {
+        self.postman.wake(mailbox);
+    }
+}
+
+fn unexpected(answer: Answer) -> Error {
+    match answer {
+        Answer::Refused(refusal) => refusal.into(),
+        other => Error::new(500, "internal_error", format!("an answer of another kind came: {other:?}")),
+    }
+}
+
+fn unanswered() -> Error {
+    Error::new(500, "internal_error", "the request was not answered")
+}
+
+fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
