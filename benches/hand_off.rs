@@ -84,6 +84,7 @@ fn hand_off(c: &mut Criterion) {
                 loop {
                     mailboxes.begin_drain(MailboxId(0));
                     match inbox.next() {
+                        Some(Letter::Order(_)) => {}
                         Some(Letter::Returned(returned)) => {
                             assert!(matches!(returned.outcome, Outcome::Done));
                             break;

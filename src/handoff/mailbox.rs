@@ -5,6 +5,7 @@
 //! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
 
 use super::callers::Callers;
+use super::order::Order;
 use crate::hub::post::Delivery;
 use crate::hub::work::Work;
 use crate::model::ids::{ConnId, MailboxId};
@@ -20,6 +21,8 @@ pub enum Letter {
     Delivery(Delivery),
     /// From a worker: a job is finished, or could not be.
     Returned(Box<Returned>),
+    /// From the server.
+    Order(Order),
 }
 
 /// A job that comes back to the reactor that sent it.
@@ -250,9 +253,13 @@ impl Mailboxes {
         }
     }
 
-    /// Wakes every reactor: for orders from the control thread.
-    pub fn wake_all(&self) {
-        self.reactors.iter().for_each(Mailbox::wake);
+    /// Gives an order to every reactor, and wakes it.
+    pub fn order_all(&self, order: Order) {
+        for reactor in &self.reactors {
+            // A reactor that has ended has nothing left to do.
+            drop(reactor.letters.send(Letter::Order(order)));
+            reactor.wake();
+        }
     }
 
     /// Room for one publication of so many bytes, unless there is none; then those who make room will say so.

@@ -1,6 +1,7 @@
-//! The only types that cross threads: letters in mailboxes, and jobs for the workers.
+//! The only types that cross threads: letters in mailboxes (orders among them), and jobs for the workers.
 
 pub mod callers;
 pub mod job;
 pub mod mailbox;
+pub mod order;
 pub mod postman;

@@ -15,6 +15,7 @@ use crate::connection::outbox::{Outbox, Spares};
 use crate::connection::task::{RawWork, ask_hooks};
 use crate::connection::{Hold, Payload, Transport};
 use crate::handoff::job::{Job, JobQueues};
+use crate::handoff::order::Farewell;
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute};
@@ -79,6 +80,8 @@ pub(super) struct Core {
     pub(super) wall_ms: u64,
     pub(super) date: DateCache,
     pub(super) draining: bool,
+    /// The drain that was ordered.
+    pub(super) farewell: Option<Farewell>,
     /// A drain was ordered: this server is no longer ready, whether it still takes connections or not.
     pub(super) leaving: bool,
     pub(super) spares: Spares,
@@ -113,6 +116,7 @@ impl Core {
             wall_ms: 0,
             date: DateCache::default(),
             draining: false,
+            farewell: None,
             leaving: false,
             spares: Spares::default(),
             json: JsonScratch::default(),

@@ -6,6 +6,7 @@ use super::run::{GATHER_BYTES_MAX, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
+use crate::handoff::order::Order;
 use crate::hub::post::{Answer, Delivery, Form, Reply};
 use crate::hub::publication::Publication;
 use crate::model::ids::{ChannelId, ConnId};
@@ -73,6 +74,7 @@ impl Core {
                 }
                 Letter::Delivery(Delivery::Reply(reply)) => self.reply(reply, entries, subscriptions),
                 Letter::Returned(returned) => self.take_back(*returned, entries),
+                Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
             }
             if stop || pushes > PUSHES_PER_TICK {
                 break;

@@ -31,6 +31,7 @@ pub use listener::{Listener, Listening, listen, listen_unix, probe};
 pub(crate) use run::GATHER_BYTES_MAX as RUN_BYTES;
 
 use crate::handoff::mailbox::{Inbox, Wake};
+use crate::handoff::order::Farewell;
 use crate::journal::{Event, Kind};
 use crate::metrics::Phase;
 use engine::{Engine, Readiness};
@@ -41,7 +42,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use reserve::Reserve;
 use std::io::{ErrorKind, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The reactor's own waker.
@@ -59,59 +60,6 @@ const EVENTS_PER_TICK: usize = 1024;
 #[must_use]
 pub fn has_ring() -> bool {
     ring::Ring::open().is_ok()
-}
-
-/// What all reactors share: orders from the control thread, and the number of connections.
-#[derive(Debug, Default)]
-pub struct Orders {
-    /// Milliseconds after the start at which a drain must be over; 0 while there is none. Written last.
-    drain_until_ms: AtomicU64,
-    /// When its goodbyes begin, in the same way.
-    goodbye_ms: AtomicU64,
-    /// For how long they are spread, in milliseconds.
-    spread_ms: AtomicU64,
-    /// Connections that are open in all reactors.
-    connections: AtomicUsize,
-}
-
-/// The order to drain.
-#[derive(Debug, Clone, Copy)]
-pub struct Drain {
-    /// From now on the server is not ready; until this much later it goes on as before.
-    pub delay: Duration,
-    /// Then its connections are told to go, evenly over this time.
-    pub spread: Duration,
-    /// So long after the delay those that are left are cut off.
-    pub timeout: Duration,
-}
-
-/// The same with moments.
-#[derive(Debug, Clone, Copy)]
-struct Order {
-    goodbye: Instant,
-    spread: Duration,
-    until: Instant,
-}
-
-impl Orders {
-    /// Orders a drain, `since_start` after the start of the server.
-    pub fn drain(&self, since_start: Duration, drain: Drain) {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let goodbye = since_start.saturating_add(drain.delay);
-        self.spread_ms.store(ms(drain.spread), Ordering::Relaxed);
-        self.goodbye_ms.store(ms(goodbye), Ordering::Relaxed);
-        self.drain_until_ms.store(ms(goodbye.saturating_add(drain.timeout)).max(1), Ordering::Release);
-    }
-
-    fn ordered(&self, started: Instant) -> Option<Order> {
-        let until_ms = self.drain_until_ms.load(Ordering::Acquire);
-        let at = |ms: u64| started + Duration::from_millis(ms);
-        (until_ms > 0).then(|| Order {
-            goodbye: at(self.goodbye_ms.load(Ordering::Relaxed)),
-            spread: Duration::from_millis(self.spread_ms.load(Ordering::Relaxed)),
-            until: at(until_ms),
-        })
-    }
 }
 
 /// What became of the connections that were open during a drain.
@@ -160,8 +108,8 @@ pub struct Reactor {
     reserve: Reserve,
     accept_again: Option<Instant>,
     engine: Engine<TcpStream>,
-    started: Instant,
-    orders: Arc<Orders>,
+    /// Connections that are open in all reactors.
+    connections: Arc<AtomicUsize>,
     /// Connections that ended since a drain began.
     drained: usize,
 }
@@ -171,16 +119,15 @@ impl Reactor {
     ///
     /// # Errors
     /// A listener cannot be registered.
-    pub fn new(seed: Seed, inbox: Inbox, mut setup: Setup, orders: Arc<Orders>) -> Result<Reactor> {
+    pub fn new(seed: Seed, inbox: Inbox, mut setup: Setup, connections: Arc<AtomicUsize>) -> Result<Reactor> {
         let sockets: Vec<_> = setup.listeners.iter_mut().map(|listener| listener.socket.take()).collect();
         let mut reactor = Reactor {
             poll: seed.poll,
             listeners: Vec::new(),
             reserve: Reserve::new(),
             accept_again: None,
-            started: setup.started,
             engine: Engine::new(inbox, setup),
-            orders,
+            connections,
             drained: 0,
         };
         for (address, socket) in sockets.into_iter().enumerate() {
@@ -205,8 +152,8 @@ impl Reactor {
             let began = Instant::now();
             self.engine.set_clock(began, SystemTime::now());
             self.take_events(&events);
-            if let Some(order) = self.orders.ordered(self.started)
-                && self.drain(order)
+            if let Some(farewell) = self.engine.core.farewell
+                && self.drain(farewell)
             {
                 let (left, cut, owed) = (self.drained, self.engine.entries.len(), self.engine.owed());
                 self.engine.cut_off_all();
@@ -235,10 +182,10 @@ impl Reactor {
 
     /// How long nothing has to be done.
     fn timeout(&mut self) -> Option<Duration> {
-        let order = self.orders.ordered(self.started);
+        let farewell = self.engine.core.farewell;
         let (leaving, draining) = (self.engine.core.leaving, self.engine.core.draining);
-        // An order that came after this tick looked for one: its wake may have been taken for this tick's.
-        let ordered = order.is_some() && !leaving;
+        // It came with this tick's letters, after the tick had looked for one.
+        let ordered = farewell.is_some() && !leaving;
         let everybody_left = draining && self.engine.entries.len() == 0;
         let can_accept = self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready);
         if everybody_left || ordered || can_accept || self.engine.is_busy() {
@@ -247,7 +194,7 @@ impl Reactor {
         let now = Instant::now();
         let rest = self.engine.rest(now);
         let accept = self.accept_again.map(|at| at.saturating_duration_since(now));
-        let drain = order.map(|order| if draining { order.until } else { order.goodbye });
+        let drain = farewell.map(|farewell| if draining { farewell.until } else { farewell.begins });
         let drain = drain.map(|at| at.saturating_duration_since(now));
         [rest, accept, drain].into_iter().flatten().min()
     }
@@ -321,7 +268,7 @@ impl Reactor {
     fn open(&mut self, stream: TcpStream, is_local: bool, address: u8) {
         self.engine.core.setup.counters.opened.add(1);
         let crowded = self.reserve.is_for(&stream);
-        self.engine.open(stream, is_local, address, &self.orders.connections, crowded);
+        self.engine.open(stream, is_local, address, &self.connections, crowded);
     }
 
     /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for
@@ -342,7 +289,7 @@ impl Reactor {
 
     fn reap_closed(&mut self) {
         let registry = self.poll.registry();
-        let freed = self.engine.reap_closed(&self.orders.connections, |stream| {
+        let freed = self.engine.reap_closed(&self.connections, |stream| {
             if registry.deregister(stream).is_err() {
                 log::debug!(event = "registration"; "a socket was not registered when it was freed");
             }
@@ -356,19 +303,19 @@ impl Reactor {
     }
 
     /// Goes on with a drain; whether it is over.
-    fn drain(&mut self, order: Order) -> bool {
+    fn drain(&mut self, farewell: Farewell) -> bool {
         let now = self.engine.core.now;
         self.engine.core.leaving = true;
-        if now < order.goodbye {
+        if now < farewell.begins {
             return false;
         }
         if !self.engine.core.draining {
             self.engine.core.setup.phase.reach(Phase::Draining);
             self.stop_listening();
-            self.engine.begin_goodbyes(order.spread);
+            self.engine.begin_goodbyes(farewell.spread);
         }
         self.engine.say_goodbyes();
-        self.engine.entries.len() == 0 || now >= order.until || self.engine.only_the_deaf_are_left()
+        self.engine.entries.len() == 0 || now >= farewell.until || self.engine.only_the_deaf_are_left()
     }
 
     /// Accepts those that are already waiting, and closes the port.

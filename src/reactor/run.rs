@@ -66,7 +66,7 @@ impl Run {
                     && memberships(reply.to)
                         .is_none_or(|list| list.len() <= MEMBERSHIPS_SEEN && !subscriptions.is_member(own, list))
             }
-            Letter::Delivery(Delivery::Reset { .. }) | Letter::Returned(_) => false,
+            Letter::Delivery(Delivery::Reset { .. }) | Letter::Returned(_) | Letter::Order(_) => false,
         }
     }
 

@@ -21,10 +21,11 @@ use crate::access::Hooks;
 use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
+use crate::handoff::order::Drain;
 use crate::hub::Hub;
 use crate::journal::Journal;
 use crate::metrics::{CurrentPhase, Phase};
-use crate::reactor::{Drain, Drained, Listening, Orders, Reactor, Seed};
+use crate::reactor::{Drained, Listening, Reactor, Seed};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use library::Inside;
 use listening::{Bound, HeldSocket, bind_all};
@@ -35,14 +36,12 @@ pub(crate) use parts::policy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often idle channels and old history are looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
-
-/// A drain that waits for nobody.
-const AT_ONCE: Drain = Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout: Duration::ZERO };
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -103,9 +102,7 @@ pub struct Server {
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "dropping them is all that is done with them"))]
     socket_files: Vec<HeldSocket>,
     inside: Inside,
-    orders: Arc<Orders>,
     phase: Arc<CurrentPhase>,
-    started: Instant,
     drain: Drain,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
@@ -153,11 +150,12 @@ impl Server {
         let operators = operator_key.operators();
         let shared = SharedParts::new(config, hooks, operators, mailboxes, reactor_count + worker_count, started);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
+        let connections = Arc::new(AtomicUsize::new(0));
         let mut reactors = Vec::new();
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
             let own = shared.listeners(config, &listeners, &sockets, index)?;
             let setup = shared.setup(config, index, own, Arc::clone(&jobs));
-            let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&shared.orders))?;
+            let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&connections))?;
             reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
         drop(sockets);
@@ -168,15 +166,13 @@ impl Server {
             workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
         }
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
-        let SharedParts { hub, mailboxes, orders, phase, .. } = shared;
+        let SharedParts { hub, mailboxes, phase, .. } = shared;
         Ok(Server {
             addresses,
             listeners,
             socket_files,
             inside: Inside { hub, mailboxes, publish_wait: config.server.publish_wait, mailbox_limits },
-            orders,
             phase,
-            started,
             drain: Drain {
                 delay: config.server.drain_delay,
                 spread: config.server.drain_spread,
@@ -239,8 +235,7 @@ impl Server {
 
     fn begin_drain(&self, drain: Drain) {
         self.phase.reach(Phase::Leaving);
-        self.orders.drain(self.started.elapsed(), drain);
-        self.inside.mailboxes.wake_all();
+        self.inside.mailboxes.order_all(drain.at(Instant::now()));
     }
 
     fn join(&mut self) {
@@ -269,7 +264,7 @@ impl Drop for Server {
     /// A server that is dropped stops at once.
     fn drop(&mut self) {
         if !self.reactors.is_empty() {
-            self.begin_drain(AT_ONCE);
+            self.begin_drain(Drain::AT_ONCE);
             self.join();
         }
     }

@@ -11,7 +11,7 @@ use crate::hub::limits::HubLimits;
 use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
-use crate::reactor::{Listener, Listening, Orders, Setup};
+use crate::reactor::{Listener, Listening, Setup};
 use crate::workers::{Pages, Worker};
 use crossbeam_channel::Receiver;
 use std::sync::Arc;
@@ -23,7 +23,6 @@ pub(super) struct SharedParts {
     pub(super) operators: Arc<Operators>,
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) threads: Arc<Vec<Arc<Counters>>>,
-    pub(super) orders: Arc<Orders>,
     pub(super) limits: Arc<Limits>,
     pub(super) journal: Arc<Journal>,
     pub(super) phase: Arc<CurrentPhase>,
@@ -45,7 +44,6 @@ impl SharedParts {
             operators: Arc::new(operators),
             mailboxes,
             threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),
-            orders: Arc::default(),
             limits: Arc::new(Limits { hooks, ..Limits::new(config) }),
             journal: Arc::default(),
             phase: Arc::default(),

@@ -1,7 +1,8 @@
 //! Running until a signal: the first drains, the second ends at once.
 
-use super::{AT_ONCE, Server};
-use crate::reactor::{Drain, Drained};
+use super::Server;
+use crate::handoff::order::Drain;
+use crate::reactor::Drained;
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
@@ -101,7 +102,7 @@ impl Server {
                         Ok(Err(problem)) => {
                             log::error!(event = "reactor_failed"; "{problem}");
                             outcome = Outcome::Failed;
-                            self.begin_drain(AT_ONCE);
+                            self.begin_drain(Drain::AT_ONCE);
                         }
                         Err(_) => return Outcome::Failed,
                     }

@@ -142,7 +142,6 @@ impl Rehearsal {
             operators: Arc::default(),
             mailboxes,
             threads: Arc::new(vec![Arc::default()]),
-            orders: Arc::default(),
             limits: Arc::new(Limits::new(config)),
             journal: Arc::default(),
             phase: Arc::default(),

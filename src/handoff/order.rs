@@ -1,0 +1,64 @@
+//! Orders: what the server tells its reactors to do, as letters, in the order in which it was said.
+
+use std::time::{Duration, Instant};
+
+/// The longest that a drain may be asked to take: a moment beyond what the clock can name must not be made.
+const DRAIN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What a reactor is to do, besides serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// To end, once its connections have been told. A later one replaces an earlier one.
+    Drain(Farewell),
+}
+
+/// How a server is to drain.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// From now on the server is not ready; until this much later it goes on as before.
+    pub delay: Duration,
+    /// Then its connections are told to go, evenly over this time.
+    pub spread: Duration,
+    /// This long after the delay those that are left are cut off.
+    pub timeout: Duration,
+}
+
+/// The same with moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell {
+    /// When goodbyes begin.
+    pub begins: Instant,
+    /// For how long they are spread.
+    pub spread: Duration,
+    /// When those that are left are cut off.
+    pub until: Instant,
+}
+
+impl Drain {
+    /// One that waits for nobody.
+    pub const AT_ONCE: Drain = Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout: Duration::ZERO };
+
+    /// The order that is given at `now`.
+    #[must_use]
+    pub fn at(self, now: Instant) -> Order {
+        let begins = now + self.delay.min(DRAIN_MAX);
+        Order::Drain(Farewell { begins, spread: self.spread, until: begins + self.timeout.min(DRAIN_MAX) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DRAIN_MAX, Drain, Order};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_drain_has_moments_however_long_it_may_take() {
+        let now = Instant::now();
+        let drain = Drain { delay: Duration::from_secs(5), spread: Duration::from_secs(2), timeout: Duration::MAX };
+        let Order::Drain(farewell) = drain.at(now);
+        assert_eq!(farewell.begins, now + Duration::from_secs(5));
+        assert_eq!((farewell.spread, farewell.until), (drain.spread, farewell.begins + DRAIN_MAX));
+        let Order::Drain(farewell) = Drain::AT_ONCE.at(now);
+        assert_eq!((farewell.begins, farewell.until), (now, now));
+    }
+}
