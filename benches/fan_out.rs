@@ -18,6 +18,8 @@ use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::request::{GetOptions, PostOptions, Request, Verb};
+use tidings::protocol::encoders::{TEXT, encoded};
+use tidings::wire::deflate::{Codec, Tuning};
 
 fn name() -> ChannelName {
     ChannelName::new("stocks").expect("a valid name")
@@ -60,10 +62,11 @@ fn fan_out(c: &mut Criterion) {
     for subscribers in [100, 1_000, 10_000] {
         let mut outboxes: Vec<Outbox> = (0..subscribers).map(|_| Outbox::default()).collect();
         let mut spares = Spares::default();
+        let mut codec = Codec::new(Tuning { level: 1, least_bytes: 256, most_bytes: 1 << 20 });
         group.throughput(Throughput::Elements(subscribers as u64));
         group.bench_function(format!("push and take, {subscribers} outboxes"), |b| {
             b.iter(|| {
-                let frame = publication.text_frame();
+                let frame = encoded(&publication, TEXT, &mut codec);
                 for outbox in &mut outboxes {
                     outbox.push_shared(frame.clone(), &mut spares);
                     let mut slices = [IoSlice::new(&[]); SLICES_MAX];

@@ -96,6 +96,8 @@ pub mod model;
 #[cfg(all(test, shuttle))]
 mod models;
 #[doc(hidden)]
+pub mod protocol;
+#[doc(hidden)]
 pub mod reactor;
 #[doc(hidden)]
 pub mod server;

@@ -13,6 +13,7 @@ use crate::hub::post::{Answer, Delivery, Form};
 use crate::hub::publication::{Draft, Publication};
 use crate::hub::work::Work;
 use crate::hub::{Hub, HubLimits};
+use crate::model::encoding::Encoding;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::publication::{Data, Epoch, Position};
 use crate::model::request::{GetOptions, PostOptions, Request, Verb};
@@ -240,13 +241,23 @@ fn an_encoding_is_shared_whoever_makes_it() {
     try_orders(|| {
         let draft = Draft { data: Data::Json(Bytes::from_static(b"{}")), event: None, time: None };
         let position = Position { epoch: Epoch::from_random(1), offset: 1 };
-        let publication = Arc::new(Publication::new("c".into(), crate::model::ids::ChannelId(1), position, draft));
-        let ask = |publication: Arc<Publication>| {
+        let publication = Arc::new(Publication::new(
+            "c".try_into().expect("a name"),
+            crate::model::ids::ChannelId(1),
+            position,
+            draft,
+        ));
+        let ask = |publication: Arc<Publication>, rows: [u8; 3]| {
             thread::spawn(move || {
-                (publication.text_frame().as_ptr() as usize, publication.event_stream().as_ptr() as usize)
+                let mut made = rows.map(|row| {
+                    let bytes = publication.encoded(Encoding::of_row(row), |_| [row][..].into());
+                    (bytes[0], bytes.as_ptr() as usize)
+                });
+                made.sort_unstable();
+                made
             })
         };
-        let (one, two) = (ask(Arc::clone(&publication)), ask(publication));
+        let (one, two) = (ask(Arc::clone(&publication), [0, 1, 2]), ask(publication, [2, 1, 0]));
         assert_eq!(one.join().expect("it does not panic"), two.join().expect("it does not panic"));
     });
 }

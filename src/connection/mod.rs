@@ -21,6 +21,7 @@ mod http;
 mod options;
 pub mod outbox;
 mod plan;
+mod push;
 mod refused;
 mod reply;
 mod routes;
@@ -30,12 +31,10 @@ mod stream;
 pub mod task;
 
 use crate::close::Reason;
-use crate::hub::publication::Publication;
 use env::{Env, TICK_MS, Ticks};
 use http::Http;
 use outbox::Outbox;
 use socket::Socket;
-use std::sync::Arc;
 use stream::Stream;
 use task::RawWork;
 
@@ -275,33 +274,6 @@ impl Connection {
     #[inline]
     pub fn is_packed_echo(&self) -> bool {
         matches!(&self.state, State::Socket(socket) if socket.is_echo() && socket.may_pack())
-    }
-
-    /// Whether a publication's text frame, put into the outbox, is all that a push to it takes.
-    #[must_use]
-    #[inline]
-    pub fn is_plain_socket(&self) -> bool {
-        matches!(&self.state, State::Socket(socket) if socket.is_plain())
-    }
-
-    /// Delivers a publication to this subscriber; `binary` when its GET came in a binary frame.
-    pub fn push(&mut self, publication: &Arc<Publication>, binary: bool, env: &mut Env) {
-        match &mut self.state {
-            State::Socket(socket) => {
-                socket.push(publication, binary, &mut self.outbox, env);
-                if socket.held_bytes() > env.limits.outbox_bytes {
-                    self.cut_off(Reason::SlowConsumer, env);
-                }
-            }
-            State::Stream(stream) => {
-                #[cfg(test)]
-                crate::hub::mines::step_on("push", &publication.event_stream());
-                self.since = env.now;
-                stream.push(publication, &mut self.outbox, env);
-            }
-            State::Http(_) | State::Ending(..) => return,
-        }
-        env.counters.deliveries.add(1);
     }
 
     /// When [`Connection::expire`] must be called, unless something happens before.

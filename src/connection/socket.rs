@@ -10,6 +10,8 @@ use super::{Connection, Expired, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::publication::Publication;
+use crate::model::encoding::Encoding;
+use crate::protocol::encoders::{BINARY, TEXT, encoded};
 use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
 use crate::wire::frame::{
     self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, SharedFrame, close_frame, header, payload_of,
@@ -17,7 +19,6 @@ use crate::wire::frame::{
 };
 use crate::wire::parse::Dialect;
 use std::num::NonZeroU8;
-use std::sync::Arc;
 
 /// What answers a client's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,24 +110,24 @@ impl Socket {
         }
     }
 
-    /// Queues a publication: a frame that is shared by all who read it in the same form.
-    pub(super) fn push(&mut self, publication: &Arc<Publication>, binary: bool, outbox: &mut Outbox, env: &mut Env) {
-        let as_binary = binary && publication.is_binary();
-        let made = env.codec.compressions();
-        let frame = match (self.shares_compressed(), as_binary) {
-            (true, true) => publication.binary_frame_deflated(env.codec),
-            (true, false) => publication.text_frame_deflated(env.codec),
-            (false, true) => publication.binary_frame(),
-            (false, false) => publication.text_frame(),
-        };
-        env.counters.compressions.add(env.codec.compressions() - made);
-        self.push_frame(publication.channel_id().0, frame, outbox, env);
+    /// How publications are written for it. Compressed for itself alone, if its window is no one else's: then as they are.
+    pub(super) fn encoding(&self, binary: bool) -> Encoding {
+        let row = if binary { BINARY } else { TEXT };
+        if self.shares_compressed() { row.deflated() } else { row }
     }
 
-    /// Whether a publication's plain frame is all that a push to it takes: nothing compressed, no batch under way.
+    /// Whether nothing is compressed, and no batch is in progress.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.rare.is_none() && self.window_bits.is_none()
+    }
+
+    /// Queues a publication: a frame that all who read it in the same encoding share.
+    pub(super) fn push(&mut self, publication: &Publication, encoding: Encoding, outbox: &mut Outbox, env: &mut Env) {
+        let made = env.codec.compressions();
+        let frame = encoded(publication, encoding, env.codec);
+        env.counters.compressions.add(env.codec.compressions() - made);
+        self.push_frame(publication.channel_id().0, frame, outbox, env);
     }
 
     /// Queues a frame that belongs to a channel: behind a batch that subscribed it and is still unanswered.

@@ -9,10 +9,10 @@ use crate::close::Reason;
 use crate::hub::post::Answer;
 use crate::hub::publication::Publication;
 use crate::model::refusal::Refusal;
+use crate::protocol::encoders::{EVENT_STREAM, encoded};
 use crate::wire::http::answer::{AnswerHead, write_stream_head};
 use crate::wire::http::head::Version;
 use crate::wire::sse::{self, without_chunk};
-use std::sync::Arc;
 
 /// A live `text/event-stream`.
 #[derive(Debug)]
@@ -26,8 +26,10 @@ impl Stream {
         Stream { chunked }
     }
 
-    pub(super) fn push(&mut self, publication: &Arc<Publication>, outbox: &mut Outbox, env: &mut Env) {
-        let block = publication.event_stream();
+    pub(super) fn push(&mut self, publication: &Publication, outbox: &mut Outbox, env: &mut Env) {
+        let block = encoded(publication, EVENT_STREAM, env.codec);
+        #[cfg(test)]
+        crate::hub::mines::step_on("push", &block);
         if self.chunked {
             outbox.push_shared(block, env.spares);
         } else {
@@ -66,7 +68,7 @@ impl Connection {
         self.state = State::Stream(stream);
         self.since = env.now;
         for publication in publications {
-            self.push(publication, false, env);
+            self.push(publication, EVENT_STREAM, env);
         }
         if env.draining {
             self.end_stream(Reason::ServerShutdown, env);

@@ -3,7 +3,6 @@
 //! Nothing here blocks, reads a clock or knows a socket. What leaves goes through [`post::Post`].
 
 mod channel;
-mod encode;
 pub(crate) mod epochs;
 pub mod execute;
 mod history;

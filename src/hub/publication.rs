@@ -1,13 +1,12 @@
 //! A publication: immutable, shared by everybody it is delivered to, and encoded at most once per encoding.
 
-use super::encode;
+use crate::model::encoding::Encoding;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Epoch, Position, PublicationView};
 use crate::model::request::PostOptions;
 use crate::sync::point;
-use crate::wire::deflate::Codec;
-use crate::wire::frame::{Opcode, SharedFrame};
+use crate::wire::frame::SharedFrame;
 use std::sync::OnceLock;
 
 /// What a publication costs besides its data and event: itself, its counts and its places in a ring and a mailbox.
@@ -55,25 +54,25 @@ pub struct Publication {
     id: ChannelId,
     position: Position,
     draft: Draft,
-    text: OnceLock<SharedFrame>,
-    /// Made when the first of them is needed.
-    others: OnceLock<Box<Encodings>>,
+    /// The encoding that most readers take: that of place 0.
+    first: OnceLock<SharedFrame>,
+    /// Those that most publications are never asked for.
+    others: OnceLock<Box<Other>>,
 }
 
-/// The encodings that most publications are never asked for.
-#[derive(Debug, Default)]
-struct Encodings {
-    binary: OnceLock<SharedFrame>,
-    text_deflated: OnceLock<SharedFrame>,
-    binary_deflated: OnceLock<SharedFrame>,
-    event_stream: OnceLock<SharedFrame>,
+/// One of the other encodings, in the order in which they were made.
+#[derive(Debug)]
+struct Other {
+    encoding: Encoding,
+    bytes: SharedFrame,
+    next: OnceLock<Box<Other>>,
 }
 
 impl Publication {
     /// Gives a draft its place.
     #[must_use]
     pub fn new(channel: ChannelName, id: ChannelId, position: Position, draft: Draft) -> Self {
-        Publication { channel, id, position, draft, text: OnceLock::new(), others: OnceLock::new() }
+        Publication { channel, id, position, draft, first: OnceLock::new(), others: OnceLock::new() }
     }
 
     /// The channel's name.
@@ -136,76 +135,62 @@ impl Publication {
         self.draft.weight()
     }
 
-    /// The push as a complete text frame.
-    pub fn text_frame(&self) -> SharedFrame {
-        once(&self.text, || encode::text_frame(&self.view()))
-    }
-
-    /// The push as a complete binary frame; for JSON, which stays text, the text frame.
-    pub fn binary_frame(&self) -> SharedFrame {
-        if !self.is_binary() {
-            return self.text_frame();
+    /// Itself in an encoding, which `make` makes unless somebody else did before. Two threads may both make it: nobody
+    /// waits for an encoding, and one result is dropped.
+    #[inline]
+    pub fn encoded(&self, encoding: Encoding, make: impl FnOnce(&Publication) -> SharedFrame) -> SharedFrame {
+        if encoding.place() > 0 {
+            return self.encoded_otherwise(encoding, make);
         }
-        once(&self.others().binary, || encode::binary_frame(&self.view()))
-    }
-
-    /// The text frame, compressed by itself with the largest window; as it is when that is not worth it.
-    pub fn text_frame_deflated(&self, codec: &mut Codec) -> SharedFrame {
-        once(&self.others().text_deflated, || encode::deflated(&self.text_frame(), Opcode::Text, codec))
-    }
-
-    /// The binary frame, compressed in the same way.
-    pub fn binary_frame_deflated(&self, codec: &mut Codec) -> SharedFrame {
-        if !self.is_binary() {
-            return self.text_frame_deflated(codec);
+        if let Some(bytes) = self.first.get() {
+            return bytes.clone();
         }
-        once(&self.others().binary_deflated, || encode::deflated(&self.binary_frame(), Opcode::Binary, codec))
+        let made = make(self);
+        point();
+        match self.first.set(made.clone()) {
+            Ok(()) => made,
+            Err(_) => self.first.get().cloned().unwrap_or(made),
+        }
     }
 
-    /// The push as an event-stream block in one HTTP chunk.
-    pub fn event_stream(&self) -> SharedFrame {
-        once(&self.others().event_stream, || encode::event_stream(self.position.epoch, &self.view()))
+    fn encoded_otherwise(&self, encoding: Encoding, make: impl FnOnce(&Publication) -> SharedFrame) -> SharedFrame {
+        let mut place = &self.others;
+        while let Some(other) = place.get() {
+            if other.encoding == encoding {
+                return other.bytes.clone();
+            }
+            place = &other.next;
+        }
+        let bytes = make(self);
+        point();
+        let mut made = Box::new(Other { encoding, bytes: bytes.clone(), next: OnceLock::new() });
+        while let Err(back) = place.set(made) {
+            let other = place.get().expect("what cannot be set is set");
+            if other.encoding == encoding {
+                return other.bytes.clone();
+            }
+            // Another thread made another encoding meanwhile: this one comes after it.
+            (made, place) = (back, &other.next);
+        }
+        bytes
     }
 
-    /// Whether its text frame, its binary frame and its event-stream block were made.
+    /// Whether an encoding was made.
     #[cfg(test)]
-    pub(crate) fn encodings_made(&self) -> [bool; 3] {
-        let others = self.others.get();
-        let is_made =
-            |cell: fn(&Encodings) -> &OnceLock<SharedFrame>| others.is_some_and(|all| cell(all).get().is_some());
-        [self.text.get().is_some(), is_made(|all| &all.binary), is_made(|all| &all.event_stream)]
-    }
-
-    fn others(&self) -> &Encodings {
-        if let Some(others) = self.others.get() {
-            return others;
-        }
-        // Two threads may both make it, and one is dropped; the first to be set is everybody's.
-        let _ = self.others.set(Box::default());
-        self.others.get().expect("it was set above, by this thread or another")
-    }
-}
-
-/// What is in the cell, or what `make` makes. Two threads may both make it: nobody waits for an encoding, and one result
-/// is dropped.
-fn once(cell: &OnceLock<SharedFrame>, make: impl FnOnce() -> SharedFrame) -> SharedFrame {
-    if let Some(bytes) = cell.get() {
-        return bytes.clone();
-    }
-    let made = make();
-    point();
-    match cell.set(made.clone()) {
-        Ok(()) => made,
-        Err(_) => cell.get().cloned().unwrap_or(made),
+    pub(crate) fn is_made(&self, encoding: Encoding) -> bool {
+        let others = std::iter::successors(self.others.get(), |other| other.next.get());
+        let place = encoding.place();
+        if place == 0 { self.first.get().is_some() } else { others.into_iter().any(|other| other.encoding == encoding) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Draft, Publication};
+    use super::{Draft, Other, Publication};
+    use crate::model::encoding::Encoding;
     use crate::model::ids::ChannelId;
     use crate::model::publication::{Data, Epoch, Position};
-    use crate::wire::deflate::{Codec, Tuning};
+    use crate::wire::frame::SharedFrame;
     use bytes::Bytes;
     use std::sync::{Arc, Barrier};
 
@@ -215,45 +200,54 @@ mod tests {
         Publication::new("stocks".try_into().expect("a name"), ChannelId(1), position, draft)
     }
 
-    #[test]
-    fn every_encoding_is_made_once_and_shared() {
-        let image = Data::Binary { bytes: Bytes::from_static(b"\xff\0"), content_type: "image/png".into() };
-        for publication in [publication(Data::Json(Bytes::from_static(b"1.10"))), publication(image)] {
-            for encoding in [Publication::text_frame, Publication::binary_frame, Publication::event_stream] {
-                assert_eq!(encoding(&publication).as_ptr(), encoding(&publication).as_ptr());
-            }
-            let mut codec = Codec::new(Tuning { level: 1, least_bytes: 1, most_bytes: 1000 });
-            for encoding in [Publication::text_frame_deflated, Publication::binary_frame_deflated] {
-                assert_eq!(encoding(&publication, &mut codec).as_ptr(), encoding(&publication, &mut codec).as_ptr());
-            }
-            assert!(codec.compressions() <= 2, "once for each kind of frame");
-        }
+    /// An encoding that is its row's number.
+    fn numbered(publication: &Publication, row: u8) -> SharedFrame {
+        publication.encoded(Encoding::of_row(row), |_| [row][..].into())
     }
 
     #[test]
-    fn json_stays_text_for_readers_of_binary_frames_and_is_not_re_encoded() {
-        let json = publication(Data::Json(Bytes::from_static(b"1.10")));
-        assert_eq!(json.binary_frame().as_ptr(), json.text_frame().as_ptr());
-        assert!(json.text_frame().ends_with(b",\"data\":1.10}"));
-        assert_eq!(json.text_frame()[0], 0x81);
-        let bytes =
-            publication(Data::Binary { bytes: Bytes::from_static(b"\xff\0"), content_type: "image/png".into() });
-        assert_eq!(bytes.binary_frame()[0], 0x82);
-        assert!(bytes.binary_frame().ends_with(b"}\n\xff\0"));
+    fn what_every_publication_takes_is_small() {
+        assert_eq!((size_of::<Publication>(), size_of::<Other>()), (168, 40));
+    }
+
+    #[test]
+    fn every_encoding_is_made_once_and_shared() {
+        let publication = publication(Data::Json(Bytes::from_static(b"1.10")));
+        assert!((0..10).all(|row| !publication.is_made(Encoding::of_row(row))));
+        for row in [3, 0, 9, 7] {
+            let made = numbered(&publication, row);
+            assert_eq!(made[..], [row]);
+            assert!(publication.is_made(Encoding::of_row(row)));
+            for again in [3, 0, 9, 7] {
+                let bytes = publication.encoded(Encoding::of_row(again), |_| [again][..].into());
+                assert!(again != row || SharedFrame::ptr_eq(&bytes, &made));
+            }
+        }
+        assert!([1, 2, 4, 5, 6, 8].into_iter().all(|row| !publication.is_made(Encoding::of_row(row))));
+        assert!(!publication.is_made(Encoding::of_row(3).deflated()));
     }
 
     #[test]
     fn threads_that_race_to_encode_end_with_one_shared_result() {
-        let publication = Arc::new(publication(Data::Json(Bytes::from_static(b"{}"))));
-        let barrier = Barrier::new(4);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
+        for _ in 0..100 {
+            let publication = Arc::new(publication(Data::Json(Bytes::from_static(b"{}"))));
+            let barrier = Barrier::new(4);
+            let made: Vec<Vec<SharedFrame>> = std::thread::scope(|scope| {
+                let race = |thread: u8| {
                     barrier.wait();
-                    assert_eq!(publication.text_frame().as_ptr(), publication.text_frame().as_ptr());
-                });
+                    let mut made: Vec<SharedFrame> =
+                        (0..6).map(|turn| numbered(&publication, (turn + thread) % 6)).collect();
+                    made.sort();
+                    made
+                };
+                let threads = [0, 1, 2, 3].map(|thread| scope.spawn(move || race(thread)));
+                threads.map(|thread| thread.join().expect("it does not panic")).into()
+            });
+            for row in 0..6 {
+                assert_eq!(made[0][row][..], [row as u8]);
+                assert!(made.iter().all(|one| SharedFrame::ptr_eq(&one[row], &made[0][row])));
             }
-        });
+        }
     }
 
     #[test]

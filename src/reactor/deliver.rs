@@ -7,11 +7,12 @@ use super::subscriptions::{Added, Member, Subscriptions};
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::handoff::order::Order;
-use crate::hub::post::{Answer, Delivery, Form, Reply};
+use crate::hub::post::{Answer, Delivery, Reply};
 use crate::hub::publication::Publication;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
+use crate::protocol::encoders::{BINARY, TEXT, encoded};
 use crate::wire::frame::SharedFrame;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -96,7 +97,11 @@ impl Core {
         let half_full = self.setup.limits.outbox_bytes / 2;
         let takes_text =
             |member: &Member| entries.peek(member.slot).is_some_and(|entry| entry.connection.is_plain_socket());
-        let frames = if members.iter().any(takes_text) { run.frames(half_full.min(GATHER_BYTES_MAX)) } else { None };
+        let frames = if members.iter().any(takes_text) {
+            run.frames(half_full.min(GATHER_BYTES_MAX), &mut self.codec)
+        } else {
+            None
+        };
         let mut push = Push {
             publications: run.publications(),
             exclude: exclude
@@ -139,7 +144,7 @@ impl Core {
         if push.exclude.is_some_and(|name| name == (member.slot, entry.generation)) {
             return self.tell_excluded(member, push, entry);
         }
-        let plain = entry.connection.is_plain_socket() && !(member.binary && push.any_binary);
+        let plain = entry.connection.is_plain_socket() && !(member.encoding == BINARY && push.any_binary);
         match &push.frames {
             Some(frames) if plain && entry.connection.outbox.is_empty() => {
                 entry.connection.outbox.push_shared(SharedFrame::clone(frames), &mut self.spares);
@@ -163,12 +168,13 @@ impl Core {
                 return false;
             }
             let half_full = if plain {
-                entry.connection.outbox.push_shared(publication.text_frame(), &mut self.spares);
+                let frame = encoded(publication, TEXT, &mut self.codec);
+                entry.connection.outbox.push_shared(frame, &mut self.spares);
                 push.plain += 1;
                 push.half_full
             } else {
                 let env = &mut self.env(entry.address);
-                entry.connection.push(publication, member.binary, env);
+                entry.connection.push(publication, member.encoding, env);
                 entry.connection.outbox_limit(env) / 2
             };
             push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= half_full;
@@ -255,9 +261,9 @@ impl Core {
         match &reply.answer {
             Answer::Channel { id, live: true, .. } => {
                 let entry = entries.get(to.slot)?;
-                let binary = reply.form == Form::Binary;
+                let encoding = entry.connection.encoding(reply.form);
                 let limit = self.setup.subscriptions_max;
-                match subscriptions.add(*id, to.slot, &mut entry.memberships, binary, limit) {
+                match subscriptions.add(*id, to.slot, &mut entry.memberships, encoding, limit) {
                     Added::New => {
                         self.setup.counters.subscriptions.add(1);
                         None

@@ -5,6 +5,8 @@ use crate::handoff::mailbox::Letter;
 use crate::hub::post::{Answer, Delivery, Reply};
 use crate::hub::publication::Publication;
 use crate::model::ids::{ChannelId, ConnId};
+use crate::protocol::encoders::{TEXT, encoded};
+use crate::wire::deflate::Codec;
 use crate::wire::frame::SharedFrame;
 use std::sync::Arc;
 
@@ -71,16 +73,16 @@ impl Run {
     }
 
     /// All of it as text, when that is at most so many bytes.
-    pub(super) fn frames(&self, bytes_most: usize) -> Option<SharedFrame> {
+    pub(super) fn frames(&self, bytes_most: usize, codec: &mut Codec) -> Option<SharedFrame> {
         if let [only] = &self.publications[..] {
-            return Some(only.text_frame());
+            return Some(encoded(only, TEXT, codec));
         }
-        let bytes = self.publications.iter().map(|publication| publication.text_frame().len()).sum();
+        let bytes = self.publications.iter().map(|publication| encoded(publication, TEXT, codec).len()).sum();
         if bytes > bytes_most {
             return None;
         }
         let mut joined = Vec::with_capacity(bytes);
-        self.publications.iter().for_each(|publication| joined.extend_from_slice(&publication.text_frame()));
+        self.publications.iter().for_each(|publication| joined.extend_from_slice(&encoded(publication, TEXT, codec)));
         Some(joined.into())
     }
 }

@@ -1,5 +1,6 @@
 //! Who of this reactor's connections is subscribed to what: both directions, O(1) to add and to remove.
 
+use crate::model::encoding::Encoding;
 use crate::model::ids::ChannelId;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -10,8 +11,8 @@ use std::collections::HashMap;
 pub(super) struct Member {
     /// The connection's slot.
     pub(super) slot: u32,
-    /// Whether its GET came in a binary frame.
-    pub(super) binary: bool,
+    /// How publications are written for it.
+    pub(super) encoding: Encoding,
     /// Its place in the connection's list.
     place: u32,
 }
@@ -51,7 +52,7 @@ pub(super) struct Subscriptions {
 pub(super) enum Added {
     /// Subscribed.
     New,
-    /// It was subscribed before; the form of its pushes was renewed.
+    /// It was subscribed before; the encoding of its pushes was renewed.
     Already,
     /// The connection has as many subscriptions as it may.
     Full,
@@ -69,10 +70,17 @@ impl Subscriptions {
     }
 
     /// Subscribes the connection in `slot`, whose list is `own`.
-    pub(super) fn add(&mut self, id: ChannelId, slot: u32, own: &mut Memberships, binary: bool, limit: usize) -> Added {
+    pub(super) fn add(
+        &mut self,
+        id: ChannelId,
+        slot: u32,
+        own: &mut Memberships,
+        encoding: Encoding,
+        limit: usize,
+    ) -> Added {
         if let Some(place) = self.find(id, own) {
             let membership = own[place];
-            self.channels[membership.channel as usize].members[membership.place as usize].binary = binary;
+            self.channels[membership.channel as usize].members[membership.place as usize].encoding = encoding;
             return Added::Already;
         }
         if own.len() >= limit {
@@ -83,7 +91,7 @@ impl Subscriptions {
             *self.by_id.entry(id).or_insert_with(|| channels.insert(Channel { id, members: Vec::new() }) as u32);
         let members = &mut self.channels[index as usize].members;
         own.push(Membership { channel: index, place: members.len() as u32 });
-        members.push(Member { slot, binary, place: own.len() as u32 - 1 });
+        members.push(Member { slot, encoding, place: own.len() as u32 - 1 });
         Added::New
     }
 
@@ -132,6 +140,7 @@ impl Subscriptions {
 #[cfg(test)]
 mod tests {
     use super::{Added, Lists, Memberships, Subscriptions};
+    use crate::model::encoding::Encoding;
     use crate::model::ids::ChannelId;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
@@ -161,7 +170,7 @@ mod tests {
                     (false, true) => Added::Full,
                     (false, false) => Added::New,
                 };
-                assert_eq!(table.add(ChannelId(id), slot, &mut own, false, limit), expected);
+                assert_eq!(table.add(ChannelId(id), slot, &mut own, Encoding::of_row(0), limit), expected);
                 if expected == Added::New {
                     model.insert((id, slot));
                 }

@@ -16,10 +16,11 @@ const DIRECTIONS: &[(&str, &str)] = &[
     // Test code only: it stands where the server does, around everything.
     ("simulation", "server reactor workers handoff connection hub wire model metrics config close"),
     ("server", "reactor workers handoff connection hub access wire model metrics journal config"),
-    ("reactor", "handoff connection hub access wire model metrics journal config close"),
+    ("reactor", "handoff connection protocol hub access wire model metrics journal config close"),
     ("workers", "handoff connection hub wire metrics"),
     ("handoff", "connection hub model sync"),
-    ("connection", "hub access wire model web metrics journal config close"),
+    ("connection", "protocol hub access wire model web metrics journal config close"),
+    ("protocol", "hub wire model"),
     ("hub", "wire model config sync"),
     ("access", "wire model close"),
     ("wire", "model close"),

@@ -4,7 +4,8 @@ use super::super::post::Form;
 use super::super::work::Work;
 use super::{Bench, GetOptions, Read, Since, conn, get, once, post, post_options, read, reply, since, small};
 use crate::hub::HubLimits;
-use crate::hub::publication::Draft;
+use crate::hub::publication::{Draft, Publication};
+use crate::model::encoding::Encoding;
 use crate::model::publication::{Epoch, Position};
 
 fn weight() -> usize {
@@ -121,7 +122,8 @@ fn replay_shares_the_publication_that_was_delivered() {
     bench.deliveries(1, get("a", GetOptions::default()));
     bench.ask(post("a", post_options("1")));
     let super::Delivery::Publication { publication, .. } = bench.post.drain(1).remove(0) else { panic!("a push") };
-    let pushed = publication.text_frame();
+    let frame = |publication: &Publication| publication.encoded(Encoding::of_row(0), |_| b"made"[..].into());
+    let pushed = frame(&publication);
     let super::Answer::Channel { publications, .. } = bench.ask(get("a", once())) else { panic!("a snapshot") };
-    assert_eq!(publications[0].text_frame().as_ptr(), pushed.as_ptr());
+    assert_eq!(frame(&publications[0]).as_ptr(), pushed.as_ptr());
 }

@@ -8,6 +8,7 @@ use crate::hub::publication::Publication;
 use crate::hub::work::Work;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::request::{GetOptions, Request, Verb};
+use crate::protocol::encoders::{BINARY, EVENT_STREAM, TEXT};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +184,8 @@ fn only_the_encodings_that_somebody_reads_are_made() {
         let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);
         execute(&mut work, server.hub(), &catcher, server.now, 0);
         let kept = catcher.0.into_inner();
-        let made: Vec<_> = kept.iter().map(|publication| publication.encodings_made()).collect();
+        let made: Vec<_> =
+            kept.iter().map(|publication| [TEXT, BINARY, EVENT_STREAM].map(|one| publication.is_made(one))).collect();
         assert_eq!(made, [[has_socket, false, has_stream]; 4]);
     }
 }

@@ -124,10 +124,16 @@ impl Codec {
         &self.tuning
     }
 
+    /// Whether a message of so many bytes is neither too small nor too large to be compressed.
+    #[must_use]
+    pub fn takes(&self, bytes: usize) -> bool {
+        bytes > 0 && (self.tuning.least_bytes..=self.tuning.most_bytes).contains(&bytes)
+    }
+
     /// Compresses a message by itself. `None` when it is too small or too large for that, or would not become smaller:
     /// it goes out as it is then.
     pub fn deflate(&mut self, window_bits: u8, payload: &[u8]) -> Option<&[u8]> {
-        if !self.is_worth_it(payload) {
+        if !self.takes(payload.len()) {
             return None;
         }
         let index = usize::from(window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX) - WINDOW_BITS_MIN);
@@ -143,7 +149,7 @@ impl Codec {
     /// smaller: the window has it now, so the peer's must. `None` when it is too small or too large to begin with, or
     /// the connection keeps no window in this direction.
     pub fn deflate_on(&mut self, contexts: &mut Contexts, payload: &[u8]) -> Option<&[u8]> {
-        if !self.is_worth_it(payload) {
+        if !self.takes(payload.len()) {
             return None;
         }
         let mut deflater = contexts.deflate.take()?;
@@ -187,10 +193,6 @@ impl Codec {
             Some(inflater) => self.fill(inflater, payload, limit).map(|(message, _)| message),
             None => self.inflate(payload, limit),
         }
-    }
-
-    fn is_worth_it(&self, payload: &[u8]) -> bool {
-        !payload.is_empty() && (self.tuning.least_bytes..=self.tuning.most_bytes).contains(&payload.len())
     }
 
     /// Compresses into `packed`, without the tail. False when that takes more than `most` bytes; `None` when the deflater

@@ -18,6 +18,7 @@ use tidings::hub::work::Work;
 use tidings::hub::{Hub, HubLimits};
 use tidings::journal::Notes;
 use tidings::metrics::Counters;
+use tidings::model::encoding::Encoding;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::refusal::Refusal;
 use tidings::model::request::{Item, Parsed, Request, RequestId, Verb};
@@ -140,7 +141,7 @@ pub(crate) struct World {
     codec: Codec,
     json: JsonScratch,
     clients: Vec<Client>,
-    members: HashMap<u64, Vec<(usize, bool)>>,
+    members: HashMap<u64, Vec<(usize, Encoding)>>,
     parked: VecDeque<Box<Work>>,
     pool: VecDeque<(ConnId, RawWork<Vec<u8>>)>,
     started: Instant,
@@ -491,14 +492,14 @@ impl World {
                 None => return,
                 Some(Letter::Delivery(Delivery::Publication { channel, publication, exclude, .. })) => {
                     self.boxes.room.borrow_mut().entries -= 1;
-                    for (slot, binary) in self.members.get(&channel.0).cloned().unwrap_or_default() {
+                    for (slot, encoding) in self.members.get(&channel.0).cloned().unwrap_or_default() {
                         if self.clients[slot].dead || self.is_slow(slot) {
                             continue;
                         }
                         if exclude == Some(self.name(slot)) {
                             self.clients[slot].connection.push_excluded(&publication, &mut env!(self));
                         } else {
-                            self.clients[slot].connection.push(&publication, binary, &mut env!(self));
+                            self.clients[slot].connection.push(&publication, encoding, &mut env!(self));
                         }
                         self.settle(slot);
                     }
@@ -548,7 +549,7 @@ impl World {
                     return (!already).then(|| Refusal::new(429, "too_many_subscriptions", "too many"));
                 }
                 client.subscribed.push(*id);
-                self.members.entry(id.0).or_default().push((slot, reply.form == Form::Binary));
+                self.members.entry(id.0).or_default().push((slot, client.connection.encoding(reply.form)));
                 None
             }
             Answer::Unsubscribe { id, .. } => {

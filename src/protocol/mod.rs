@@ -1,0 +1,4 @@
+//! What clients speak: one folder per protocol, and the table of how publications are written for their readers.
+
+pub mod encoders;
+pub mod tidings;
