@@ -49,7 +49,9 @@
 //!    connection's own reactor: no push before the answer to its GET, the own push before the answer to its POST, no push
 //!    after the answer to an unsubscribe.
 //! 3. **Honest gaps.** A reader that resumes gets everything, or is told `recovered: false` and where the channel is.
-//! 4. **Encode once.** A publication is framed at most once per encoding; subscribers share the bytes.
+//! 4. **Encode once.** A publication is written (and compressed) at most once per encoding, a row of
+//!    [`protocol::encoders`]; subscribers share the bytes, and several publications in one piece where they have nothing
+//!    else to say. The hub knows no encoding.
 //! 5. **Bounded.** Every queue, buffer, map and loop has a limit. All settings are in [`config`]; memory follows bytes
 //!    received, never bytes announced.
 //! 6. **One way out.** Bytes leave a connection only through its [`connection::outbox::Outbox`].
@@ -64,8 +66,8 @@
 //!
 //! # Rooms
 //! Dependencies point down only, which a test checks:
-//! `main → server → {reactor, workers} → handoff → connection → {hub, access} → wire →
-//! model`. [`model`] holds the words of all rooms. [`wire`], [`access`] and [`connection`] know no socket,
+//! `main → server → {reactor, workers} → handoff → connection → protocol → {hub, access} → wire →
+//! model`. [`model`] holds the words of all rooms. [`wire`], [`access`], [`protocol`] and [`connection`] know no socket,
 //! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
 //!
 //! The protocol itself is in [`wire`]. The parts are shown to the command, the load generator and the tests, and hidden

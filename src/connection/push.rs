@@ -1,12 +1,14 @@
 //! Publications on their way into an outbox: by reference to bytes that all readers of an encoding share.
 
-use super::env::Env;
+use super::env::{Env, Ticks};
+use super::outbox::Spares;
 use super::{Connection, State};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
 use crate::protocol::encoders::EVENT_STREAM;
+use crate::wire::frame::SharedFrame;
 
 impl Connection {
     /// How publications are written for it when a request in this form has subscribed it: the same until it subscribes
@@ -19,11 +21,34 @@ impl Connection {
         }
     }
 
-    /// Whether a publication's text frame, put into the outbox, is all that a push to it takes.
+    /// Whether bytes in its encoding, put into the outbox as they are, are all that a push to it takes.
     #[must_use]
     #[inline]
-    pub fn is_plain_socket(&self) -> bool {
-        matches!(&self.state, State::Socket(socket) if socket.is_plain())
+    pub fn takes_shared(&self, encoding: Encoding) -> bool {
+        match &self.state {
+            State::Socket(socket) => socket.takes_shared(encoding),
+            State::Stream(stream) => stream.takes_shared(),
+            State::Http(_) | State::Ending(..) => false,
+        }
+    }
+
+    /// The same, when they are a frame of a WebSocket: then nothing else is to be done for them than that.
+    #[must_use]
+    #[inline]
+    pub fn takes_shared_frame(&self, encoding: Encoding) -> bool {
+        matches!(&self.state, State::Socket(socket) if socket.takes_shared(encoding))
+    }
+
+    /// Puts such bytes into the outbox. What was pushed is for the caller to count.
+    #[inline]
+    pub fn push_shared(&mut self, bytes: SharedFrame, now: Ticks, spares: &mut Spares) {
+        if let State::Stream(_) = self.state {
+            #[cfg(test)]
+            crate::hub::mines::step_on("push", &bytes);
+            // A stream that is not quiet needs no comment.
+            self.since = now;
+        }
+        self.outbox.push_shared(bytes, spares);
     }
 
     /// Delivers a publication to this subscriber, whatever else it takes.

@@ -122,6 +122,13 @@ impl Socket {
         self.rare.is_none() && self.window_bits.is_none()
     }
 
+    /// Whether a publication's frame in its encoding is all that a push to it takes: nothing to compress for it alone, no
+    /// window of its own, no batch in progress.
+    #[inline]
+    pub(super) fn takes_shared(&self, encoding: Encoding) -> bool {
+        self.rare.is_none() && self.window_bits.is_some() == encoding.is_deflated()
+    }
+
     /// Queues a publication: a frame that all who read it in the same encoding share.
     pub(super) fn push(&mut self, publication: &Publication, encoding: Encoding, outbox: &mut Outbox, env: &mut Env) {
         let made = env.codec.compressions();

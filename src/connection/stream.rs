@@ -26,6 +26,12 @@ impl Stream {
         Stream { chunked }
     }
 
+    /// Whether it takes the blocks that others take, too.
+    #[inline]
+    pub(super) fn takes_shared(&self) -> bool {
+        self.chunked
+    }
+
     pub(super) fn push(&mut self, publication: &Publication, outbox: &mut Outbox, env: &mut Env) {
         let block = encoded(publication, EVENT_STREAM, env.codec);
         #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
-use super::run::{GATHER_BYTES_MAX, Run};
+use super::run::{GATHER_BYTES_MAX, Pieces, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
@@ -12,7 +12,6 @@ use crate::hub::publication::Publication;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
-use crate::protocol::encoders::{BINARY, TEXT, encoded};
 use crate::wire::frame::SharedFrame;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,16 +24,12 @@ const PUSHES_PER_TICK: usize = 200_000;
 /// A run of publications on its way to the subscribers of one reactor.
 struct Push<'a> {
     publications: &'a [Arc<Publication>],
+    /// All of it as one piece, for those that can take it so.
+    pieces: Pieces<'a>,
     /// Slot and generation of the one that does not want it.
     exclude: Option<(u32, u32)>,
     /// Bytes in an outbox from which on it should be flushed first.
     half_full: usize,
-    /// Whether some of it is binary for those who asked in a binary frame.
-    any_binary: bool,
-    /// All of it as text, for those with nothing else to say; `None` when that is too long for one piece or nobody takes text.
-    frames: Option<SharedFrame>,
-    /// Pushes by the short way.
-    plain: u64,
     /// An outbox should be flushed before more is delivered.
     stop: bool,
 }
@@ -95,22 +90,13 @@ impl Core {
         let members = subscriptions.members(channel);
         let own = self.setup.postman.own;
         let half_full = self.setup.limits.outbox_bytes / 2;
-        let takes_text =
-            |member: &Member| entries.peek(member.slot).is_some_and(|entry| entry.connection.is_plain_socket());
-        let frames = if members.iter().any(takes_text) {
-            run.frames(half_full.min(GATHER_BYTES_MAX), &mut self.codec)
-        } else {
-            None
-        };
         let mut push = Push {
             publications: run.publications(),
+            pieces: Pieces::new(run.publications(), half_full.min(GATHER_BYTES_MAX)),
             exclude: exclude
                 .filter(|name| own.is_some_and(|own| name.is_of(own)))
                 .map(|name| (name.slot, name.generation)),
             half_full,
-            any_binary: run.publications().iter().any(|publication| publication.is_binary()),
-            frames,
-            plain: 0,
             stop: false,
         };
         let mut next = 0;
@@ -128,9 +114,8 @@ impl Core {
                 self.after_panic(members[next - 1].slot, entry);
             }
         }
-        let (plain, stop) = (push.plain, push.stop);
-        self.setup.counters.frames_out.add(plain);
-        self.setup.counters.deliveries.add(plain);
+        push.pieces.count(&self.setup.counters);
+        let stop = push.stop;
         run.clear();
         stop
     }
@@ -144,15 +129,19 @@ impl Core {
         if push.exclude.is_some_and(|name| name == (member.slot, entry.generation)) {
             return self.tell_excluded(member, push, entry);
         }
-        let plain = entry.connection.is_plain_socket() && !(member.encoding == BINARY && push.any_binary);
-        match &push.frames {
-            Some(frames) if plain && entry.connection.outbox.is_empty() => {
-                entry.connection.outbox.push_shared(SharedFrame::clone(frames), &mut self.spares);
-                push.plain += push.publications.len() as u64;
+        let first = &mut push.pieces.first;
+        match &first.bytes {
+            Some(bytes)
+                if member.encoding == first.encoding
+                    && entry.connection.takes_shared_frame(member.encoding)
+                    && entry.connection.outbox.is_empty() =>
+            {
+                entry.connection.outbox.push_shared(SharedFrame::clone(bytes), &mut self.spares);
+                first.readers += 1;
                 push.stop |= entry.connection.outbox.len() >= push.half_full;
             }
             _ => {
-                if !self.push_each(member, push, plain, entry) {
+                if !self.push_otherwise(member, push, entry) {
                     return;
                 }
             }
@@ -160,24 +149,29 @@ impl Core {
         self.after_push(member.slot, entry);
     }
 
+    /// Pushes to a reader that is not like the first; false when it was cut off.
+    fn push_otherwise<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) -> bool {
+        if entry.connection.takes_shared(member.encoding) && entry.connection.outbox.is_empty() {
+            let piece = push.pieces.of(member.encoding, &mut self.codec, &self.setup.counters);
+            if let Some(bytes) = &piece.bytes {
+                entry.connection.push_shared(SharedFrame::clone(bytes), self.ticks, &mut self.spares);
+                piece.readers += 1;
+                push.stop |= entry.connection.outbox.len() >= push.half_full;
+                return true;
+            }
+        }
+        self.push_each(member, push, entry)
+    }
+
     /// Pushes one after the other; false when the reader was cut off.
-    fn push_each<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, plain: bool, entry: &mut Entry<S>) -> bool {
+    fn push_each<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) -> bool {
         for publication in push.publications {
             if self.judge_by_limit(member.slot, entry) {
                 self.settle(member.slot, entry);
                 return false;
             }
-            let half_full = if plain {
-                let frame = encoded(publication, TEXT, &mut self.codec);
-                entry.connection.outbox.push_shared(frame, &mut self.spares);
-                push.plain += 1;
-                push.half_full
-            } else {
-                let env = &mut self.env(entry.address);
-                entry.connection.push(publication, member.encoding, env);
-                entry.connection.outbox_limit(env) / 2
-            };
-            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= half_full;
+            entry.connection.push(publication, member.encoding, &mut self.env(entry.address));
+            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
         }
         true
     }

@@ -132,6 +132,12 @@ impl<S: Socket> Engine<S> {
         (self.core.codec.worked_bytes(), self.core.setup.counters.deflated_in.get())
     }
 
+    /// What it counted.
+    #[cfg(test)]
+    pub(crate) fn counters(&self) -> &crate::metrics::Counters {
+        &self.core.setup.counters
+    }
+
     /// The phases from `read_ready` to `flush_dirty`.
     pub(crate) fn turn(&mut self) {
         self.read_ready(READ_BYTES_PER_TICK);

@@ -1,13 +1,17 @@
-//! Publications of one channel that wait behind each other in a mailbox: who has nothing else to say gets them in one piece.
+//! Publications of one channel that follow each other in a mailbox: readers with nothing else to say get them as one piece,
+//! which all of them share that take the same encoding.
 
 use super::subscriptions::{Memberships, Subscriptions};
 use crate::handoff::mailbox::Letter;
 use crate::hub::post::{Answer, Delivery, Reply};
 use crate::hub::publication::Publication;
+use crate::metrics::Counters;
+use crate::model::encoding::Encoding;
 use crate::model::ids::{ChannelId, ConnId};
-use crate::protocol::encoders::{TEXT, encoded};
+use crate::protocol::encoders::{TEXT, encoded, is_frame};
 use crate::wire::deflate::Codec;
-use crate::wire::frame::SharedFrame;
+use crate::wire::frame::{SharedFrame, is_deflated};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Several parts of at most n bytes together are copied into one, in bytes: `writev(2)` costs more than the copy.
@@ -71,20 +75,108 @@ impl Run {
             Letter::Delivery(Delivery::Reset { .. }) | Letter::Returned(_) | Letter::Order(_) => false,
         }
     }
+}
 
-    /// All of it as text, when that is at most so many bytes.
-    pub(super) fn frames(&self, bytes_most: usize, codec: &mut Codec) -> Option<SharedFrame> {
-        if let [only] = &self.publications[..] {
-            return Some(encoded(only, TEXT, codec));
-        }
-        let bytes = self.publications.iter().map(|publication| encoded(publication, TEXT, codec).len()).sum();
-        if bytes > bytes_most {
-            return None;
-        }
-        let mut joined = Vec::with_capacity(bytes);
-        self.publications.iter().for_each(|publication| joined.extend_from_slice(&encoded(publication, TEXT, codec)));
-        Some(joined.into())
+/// A run on its way: a piece for each encoding in which some reader takes it as one.
+pub(super) struct Pieces<'a> {
+    publications: &'a [Arc<Publication>],
+    bytes_max: usize,
+    /// That of the first WebSocket that takes one: looked at without a search, since most readers of a channel are alike.
+    pub(super) first: Piece,
+    others: SmallVec<[Piece; 2]>,
+}
+
+impl<'a> Pieces<'a> {
+    /// None yet. None will have more than `bytes_max` bytes, but for a single publication's.
+    pub(super) fn new(publications: &'a [Arc<Publication>], bytes_max: usize) -> Pieces<'a> {
+        Pieces { publications, bytes_max, first: Piece::nothing(), others: SmallVec::new() }
     }
+
+    /// The piece in an encoding: made when the first reader takes it.
+    pub(super) fn of(&mut self, encoding: Encoding, codec: &mut Codec, counters: &Counters) -> &mut Piece {
+        let is_known = self.first.publications > 0;
+        if is_known && self.first.encoding == encoding {
+            return &mut self.first;
+        }
+        if let Some(place) = self.others.iter().position(|piece| piece.encoding == encoding) {
+            return &mut self.others[place];
+        }
+        let made = Piece::new(self.publications, encoding, self.bytes_max, codec, counters);
+        if !is_known && is_frame(encoding) {
+            self.first = made;
+            return &mut self.first;
+        }
+        self.others.push(made);
+        self.others.last_mut().expect("it was pushed above")
+    }
+
+    /// Counts what was pushed.
+    pub(super) fn count(&self, counters: &Counters) {
+        self.first.count(counters);
+        self.others.iter().for_each(|piece| piece.count(counters));
+    }
+}
+
+/// A run in one encoding, for the readers that take that and have nothing else to say.
+pub(super) struct Piece {
+    pub(super) encoding: Encoding,
+    /// `None` when it is too long for one piece.
+    pub(super) bytes: Option<SharedFrame>,
+    /// Readers that got it.
+    pub(super) readers: u64,
+    publications: u64,
+    /// Of these, frames of WebSockets, and those that are compressed.
+    frames: u64,
+    deflated: u64,
+}
+
+impl Piece {
+    /// Puts `publications` together, if that is at most `bytes_max` bytes. One alone is never too long: it is shared as it
+    /// is.
+    fn new(
+        publications: &[Arc<Publication>],
+        encoding: Encoding,
+        bytes_max: usize,
+        codec: &mut Codec,
+        counters: &Counters,
+    ) -> Piece {
+        let made = codec.compressions();
+        let parts: SmallVec<[SharedFrame; 8]> =
+            publications.iter().map(|publication| encoded(publication, encoding, codec)).collect();
+        counters.compressions.add(codec.compressions() - made);
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let is_frame = is_frame(encoding);
+        let deflated = if is_frame { parts.iter().filter(|part| is_deflated(part)).count() } else { 0 };
+        Piece {
+            encoding,
+            readers: 0,
+            publications: parts.len() as u64,
+            frames: if is_frame { parts.len() as u64 } else { 0 },
+            deflated: deflated as u64,
+            bytes: match &parts[..] {
+                [only] => Some(SharedFrame::clone(only)),
+                _ if bytes > bytes_max => None,
+                _ => Some(joined(&parts, bytes)),
+            },
+        }
+    }
+
+    /// What there is before any is made.
+    fn nothing() -> Piece {
+        Piece { encoding: TEXT, bytes: None, readers: 0, publications: 0, frames: 0, deflated: 0 }
+    }
+
+    fn count(&self, counters: &Counters) {
+        counters.deliveries.add(self.readers * self.publications);
+        counters.frames_out.add(self.readers * self.frames);
+        counters.deflated_out.add(self.readers * self.deflated);
+    }
+}
+
+fn joined(parts: &[SharedFrame], bytes: usize) -> SharedFrame {
+    let mut joined = Vec::with_capacity(bytes);
+    parts.iter().for_each(|part| joined.extend_from_slice(part));
+    joined.into()
 }
 
 fn changes_no_subscription(reply: &Reply) -> bool {

@@ -6,6 +6,8 @@ mod bombs;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod pieces;
+#[cfg(test)]
 mod pipelined;
 #[cfg(test)]
 mod runs;
@@ -77,6 +79,9 @@ struct Memory {
     /// Each piece of them.
     #[cfg(test)]
     writes: Vec<Vec<u8>>,
+    /// It takes nothing for now.
+    #[cfg(test)]
+    is_full: bool,
 }
 
 impl Read for Memory {
@@ -96,6 +101,10 @@ impl Read for Memory {
 
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        #[cfg(test)]
+        if self.is_full {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         self.written += bytes.len() as u64;
         #[cfg(test)]
         self.writes.push(bytes.to_vec());
@@ -103,6 +112,10 @@ impl Write for Memory {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> Result<usize> {
+        #[cfg(test)]
+        if self.is_full {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let count = slices.iter().map(|slice| slice.len()).sum();
         self.written += count as u64;
         #[cfg(test)]
@@ -176,6 +189,8 @@ impl Rehearsal {
             written: 0,
             #[cfg(test)]
             writes: Vec::new(),
+            #[cfg(test)]
+            is_full: false,
         };
         self.engine.open(stream, true, 0, &self.connections, false);
         Client { slot, generation }

@@ -22,6 +22,7 @@ use tidings::model::encoding::Encoding;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::refusal::Refusal;
 use tidings::model::request::{Item, Parsed, Request, RequestId, Verb};
+use tidings::protocol::encoders::encoded;
 use tidings::wire::deflate::Codec;
 use tidings::wire::json::JsonScratch;
 use tidings::wire::parse::{Dialect, parse_binary, parse_text};
@@ -496,8 +497,12 @@ impl World {
                         if self.clients[slot].dead || self.is_slow(slot) {
                             continue;
                         }
+                        let connection = &self.clients[slot].connection;
                         if exclude == Some(self.name(slot)) {
                             self.clients[slot].connection.push_excluded(&publication, &mut env!(self));
+                        } else if connection.takes_shared(encoding) && connection.outbox.is_empty() {
+                            let bytes = encoded(&publication, encoding, &mut self.codec);
+                            self.clients[slot].connection.push_shared(bytes, self.now, &mut self.spares);
                         } else {
                             self.clients[slot].connection.push(&publication, encoding, &mut env!(self));
                         }
