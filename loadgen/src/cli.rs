@@ -170,9 +170,11 @@ pub struct RunArgs {
     /// A file with a token per line, for connections in turn.
     #[arg(long, value_name = "FILE", help_heading = "Connections")]
     pub token_file: Option<PathBuf>,
-    /// Offer permessage-deflate.
-    #[arg(long, help_heading = "Connections")]
-    pub deflate: bool,
+    /// Offer permessage-deflate, and compress what is sent where that is agreed to: on every connection, or on those that
+    /// only read.
+    #[arg(long, value_enum, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "all",
+        help_heading = "Connections")]
+    pub deflate: Option<Offer>,
     /// Trust these certificates (PEM) instead of the machine's.
     #[arg(long, value_name = "FILE", help_heading = "Connections")]
     pub ca: Option<PathBuf>,
@@ -258,6 +260,15 @@ pub enum Publish {
     Socket,
     /// As HTTP requests.
     Http,
+}
+
+/// Which connections offer permessage-deflate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Offer {
+    /// Those that read what is published.
+    Readers,
+    /// All.
+    All,
 }
 
 /// How connections are ended.

@@ -90,9 +90,11 @@ impl Outlet for Outgoing<'_> {
 /// The line of a connection, and what it is read with.
 pub(super) fn split<'a>(client: &'a mut Client, plan: &'a Plan, share: Share) -> (Line<'a>, &'a mut Codec) {
     let Client { memory, out, trackers, sent, codec, group, local, .. } = client;
-    let deflates = plan.deflate && matches!(codec, Codec::Frames(frames) if !frames.is_checked());
+    let group = &plan.groups[usize::from(*group)];
+    let is_ours = matches!(codec, Codec::Frames(frames) if !frames.is_checked());
+    let deflates = is_ours && plan.deflate.is_for(&group.task);
     let number = share.global(u64::from(*local));
-    (Line { group: &plan.groups[usize::from(*group)], number, memory, out, trackers, sent, deflates }, codec)
+    (Line { group, number, memory, out, trackers, sent, deflates }, codec)
 }
 
 impl Accounting {

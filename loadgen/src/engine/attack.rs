@@ -3,7 +3,7 @@
 
 use super::request;
 use crate::adapters::Opening;
-use crate::plan::Plan;
+use crate::plan::{Plan, Task};
 use std::fmt::Write;
 use tidings::wire::frame::{Opcode, write_frame, write_masked};
 
@@ -17,11 +17,11 @@ pub(super) struct Attack {
 const MASK: [u8; 4] = [7, 7, 7, 7];
 
 /// Every kind, for a target.
-pub(super) fn corpus(plan: &Plan, opening: &Opening) -> Vec<Attack> {
+pub(super) fn corpus(plan: &Plan, task: &Task, opening: &Opening) -> Vec<Attack> {
     let mut all = heads(plan, opening);
     let mut greeting = Vec::new();
     let key = request::key(plan, u64::from(u32::MAX));
-    request::write_opening(&mut greeting, plan, opening, &key);
+    request::write_opening(&mut greeting, plan, task, opening, &key);
     all.extend(frames().into_iter().map(|(name, frames)| Attack { name, bytes: [&greeting[..], &frames].concat() }));
     all
 }

@@ -1,7 +1,7 @@
 //! Requests as text: the one that opens a connection, and those of a publisher over HTTP.
 
 use crate::adapters::{HttpRequest, Opening, Transport};
-use crate::plan::Plan;
+use crate::plan::{Plan, Task};
 use crate::random::mix;
 use data_encoding::BASE64;
 use std::io::Write;
@@ -32,13 +32,14 @@ pub(super) fn offered<'a>(plan: &'a Plan, opening: &Opening) -> Option<&'a str> 
     }
 }
 
-/// Whether permessage-deflate is offered.
-pub(super) fn offers_deflate(plan: &Plan) -> bool {
-    plan.header("Sec-WebSocket-Extensions").map_or(plan.deflate, |own| own.contains("permessage-deflate"))
+/// Whether connections with this task offer permessage-deflate.
+pub(super) fn offers_deflate(plan: &Plan, task: &Task) -> bool {
+    let own = plan.header("Sec-WebSocket-Extensions");
+    own.map_or_else(|| plan.deflate.is_for(task), |own| own.contains("permessage-deflate"))
 }
 
 /// Appends the request that opens a WebSocket or an event stream.
-pub(super) fn write_opening(out: &mut Vec<u8>, plan: &Plan, opening: &Opening, key: &str) {
+pub(super) fn write_opening(out: &mut Vec<u8>, plan: &Plan, task: &Task, opening: &Opening, key: &str) {
     put(out, format_args!("GET {} HTTP/1.1\r\n", opening.path));
     field(out, plan, "Host", &plan.target.authority);
     if opening.transport == Transport::WebSocket {
@@ -49,7 +50,7 @@ pub(super) fn write_opening(out: &mut Vec<u8>, plan: &Plan, opening: &Opening, k
         if let Some(subprotocol) = opening.subprotocol {
             field(out, plan, "Sec-WebSocket-Protocol", subprotocol);
         }
-        if plan.deflate {
+        if plan.deflate.is_for(task) {
             field(out, plan, "Sec-WebSocket-Extensions", OFFER);
         }
     }

@@ -136,6 +136,29 @@ impl Slow {
     }
 }
 
+/// On which connections permessage-deflate is offered, and what they send is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deflate {
+    /// On none.
+    Nowhere,
+    /// On those that only read.
+    Readers,
+    /// On all.
+    Everywhere,
+}
+
+impl Deflate {
+    /// Whether connections with this task offer it.
+    #[must_use]
+    pub fn is_for(self, task: &Task) -> bool {
+        match self {
+            Deflate::Nowhere => false,
+            Deflate::Readers => matches!(task, Task::Subscribe),
+            Deflate::Everywhere => true,
+        }
+    }
+}
+
 impl Task {
     /// What a connection is for, to an adapter.
     #[must_use]

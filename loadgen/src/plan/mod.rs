@@ -6,7 +6,7 @@ mod ramp;
 mod sizes;
 mod target;
 
-pub use group::{Flow, Group, Route, Slow, Task};
+pub use group::{Deflate, Flow, Group, Route, Slow, Task};
 pub use payload::{BadPayload, Payloads};
 pub use ramp::{Leg, Ramp};
 pub use sizes::Sizes;
@@ -56,8 +56,8 @@ pub struct Plan {
     pub headers: Vec<(String, String)>,
     /// A token per connection, in turn.
     pub tokens: Vec<String>,
-    /// Whether permessage-deflate is offered.
-    pub deflate: bool,
+    /// Where permessage-deflate is offered.
+    pub deflate: Deflate,
     /// One connection of this many is read by tungstenite's client; 0 is none.
     pub check_every: u64,
     /// CPUs for the threads, in turn; empty: the kernel's choice.

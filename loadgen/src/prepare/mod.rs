@@ -12,11 +12,11 @@ pub(crate) use values::option;
 
 use self::headers::header;
 use crate::adapters::{Naming, choice};
-use crate::cli::{Close, RunArgs};
+use crate::cli::{Close, Offer, RunArgs};
 use crate::fleet::Size;
 use crate::grammar::{self, Threshold};
 use crate::measure::{environment, pin};
-use crate::plan::{Ending, Flow, Group, Opening, Plan, Target, Task, Trust};
+use crate::plan::{Deflate, Ending, Flow, Group, Opening, Plan, Target, Task, Trust};
 use crate::random::mix;
 use crate::scenario::Kind;
 use crate::stamp::RUN_BITS;
@@ -78,8 +78,12 @@ pub fn prepare(kind: Kind, args: &RunArgs) -> Result<Prepared, String> {
         ending: if args.close == Close::Rst { Ending::Rst } else { Ending::Fin },
         headers: args.header.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
         tokens: tokens(args)?,
-        deflate: args.deflate,
-        check_every: if args.deflate { 0 } else { args.check_every },
+        deflate: match args.deflate {
+            None => Deflate::Nowhere,
+            Some(Offer::Readers) => Deflate::Readers,
+            Some(Offer::All) => Deflate::Everywhere,
+        },
+        check_every: if args.deflate.is_some() { 0 } else { args.check_every },
         pin: args.pin_self.clone(),
         busy_poll: args.busy_poll,
         trust: match &args.ca {
@@ -157,7 +161,7 @@ fn warnings(args: &RunArgs, plan: &Plan, size: Size) -> Vec<String> {
             "a process may hold {descriptors} connections here, and {connections} were asked for: use --processes {processes}"
         ));
     }
-    if args.deflate {
+    if args.deflate.is_some() {
         warnings.push("tungstenite has no permessage-deflate: no connection is checked by it in this run".to_owned());
     }
     warnings

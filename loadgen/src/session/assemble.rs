@@ -9,6 +9,7 @@ use crate::fleet::{Collected, SeriesWindow};
 use crate::measure::{environment, metrics};
 use crate::message::{Counts, Distribution, Gather, Phase};
 use crate::outcome::{Latency, Outcome, SCHEMA, Totals, Window, WindowLatency};
+use crate::plan::Deflate;
 use crate::prepare::Prepared;
 use crate::scenario::Kind;
 use std::collections::BTreeMap;
@@ -154,8 +155,10 @@ impl Draft<'_> {
     fn notes(&self) -> Vec<String> {
         let mut notes = self.watch.notes.clone();
         let plan = self.plan_of();
-        if plan.deflate {
-            notes.push("permessage-deflate was offered".to_owned());
+        match plan.deflate {
+            Deflate::Nowhere => {}
+            Deflate::Readers => notes.push("readers offered permessage-deflate".to_owned()),
+            Deflate::Everywhere => notes.push("permessage-deflate was offered".to_owned()),
         }
         if self.prepared.kind == Kind::Soak && self.seconds() < SLOPE_SECONDS {
             notes.push(format!(

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::numbers::{bytes, share};
-use crate::plan::{Ending, Flow, Group, Leg, Payloads, Plan, Ramp, Route, Sizes, Task};
+use crate::plan::{Deflate, Ending, Flow, Group, Leg, Payloads, Plan, Ramp, Route, Sizes, Task};
 
 impl Draft<'_> {
     pub(super) fn plan(&self) -> Vec<(String, String)> {
@@ -34,7 +34,8 @@ fn rows(plan: &Plan) -> Vec<(String, String)> {
         row("adapter", options.collect::<Vec<_>>().join(", "));
     }
     let ways = [
-        (plan.deflate, "permessage-deflate offered"),
+        (plan.deflate == Deflate::Everywhere, "permessage-deflate offered"),
+        (plan.deflate == Deflate::Readers, "permessage-deflate offered by readers"),
         (plan.ending == Ending::Rst, "connections ended by a reset"),
         (plan.target.tls, "TLS"),
         (!plan.headers.is_empty(), "header fields of its own"),
@@ -137,6 +138,7 @@ mod tests {
             ("echo", &["-n", "7"]),
             ("echo", &["-d", "7s"]),
             ("echo", &["--deflate"]),
+            ("fanout", &["--deflate=readers"]),
             ("echo", &["--close", "rst"]),
             ("echo", &["--connect-rate", "10"]),
             ("echo", &["-H", "X: y"]),

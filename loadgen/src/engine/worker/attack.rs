@@ -29,7 +29,7 @@ impl Worker {
         if self.corpus.is_empty() {
             let group = &plan.groups[usize::from(self.clients[slot].group)];
             let opening = self.accounting.adapter.opening(&accounting::peer(&plan, group, 0), &Memory::default());
-            self.corpus = corpus(&plan, &opening);
+            self.corpus = corpus(&plan, &group.task, &opening);
         }
         let kind = self.attempts % self.corpus.len();
         self.attempts += 1;

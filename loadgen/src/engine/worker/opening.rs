@@ -207,7 +207,7 @@ impl Worker {
         let peer = accounting::peer(&plan, group, number);
         let opening = self.accounting.adapter.opening(&peer, &client.memory);
         let key = request::key(&plan, number ^ u64::from(client.group) << 40);
-        request::write_opening(&mut client.out, &plan, &opening, &key);
+        request::write_opening(&mut client.out, &plan, &group.task, &opening, &key);
         self.mark(slot);
     }
 
@@ -228,7 +228,7 @@ impl Worker {
                 let key = request::key(&plan, number ^ u64::from(client.group) << 40);
                 check_upgrade(answer, request::offered(&plan, &opening), &key)?;
                 let checked = plan.check_every > 0 && number.is_multiple_of(plan.check_every);
-                let (deflates, kept) = agreed(answer, request::offers_deflate(&plan))?;
+                let (deflates, kept) = agreed(answer, request::offers_deflate(&plan, &group.task))?;
                 Codec::Frames(match deflates {
                     true => Frames::with_deflate(kept, &self.accounting.deflate),
                     false => Frames::new(checked),
