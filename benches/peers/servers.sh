@@ -29,7 +29,8 @@ print(*(os.path.dirname(p["manifest_path"]) for p in packages if p["name"] == "l
 # The sources in the crate are uWebSockets' own; its build script is not used.
 uwebsockets() {
   local sources
-  [[ -x $TARGET/uwebsockets ]] && return
+  [[ $TARGET/uwebsockets -nt $PEERS/uwebsockets/main.cpp ]] && return
+  package g++ zlib1g-dev /usr/include/zlib.h
   sources=$(uws_crate)/uWebSockets
   (
     cd "$TARGET"
@@ -37,8 +38,8 @@ uwebsockets() {
       gcc -O3 -flto -DLIBUS_NO_SSL -DLIBUS_USE_EPOLL -I"$sources/uSockets/src" -c "$file" -o "uws-$(basename "$file" .c).o"
     done
   )
-  g++ -O3 -flto=auto -std=c++20 -DLIBUS_NO_SSL -DUWS_NO_ZLIB -I"$sources/src" -I"$sources/uSockets/src" \
-    $PEERS/uwebsockets/main.cpp "$TARGET"/uws-*.o -o "$TARGET/uwebsockets" -lpthread
+  g++ -O3 -flto=auto -std=c++20 -DLIBUS_NO_SSL -I"$sources/src" -I"$sources/uSockets/src" \
+    $PEERS/uwebsockets/main.cpp "$TARGET"/uws-*.o -o "$TARGET/uwebsockets" -lpthread -lz
 }
 
 package() {

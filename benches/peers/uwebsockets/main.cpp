@@ -1,9 +1,12 @@
-// uWebSockets over epoll, without TLS and compression: /echo, /fan and /pub on one port.
+// uWebSockets over epoll, without TLS: /echo, /fan and /pub on one port. Subscribers that offer permessage-deflate get it with
+// its shared compressor, for messages from as many bytes on as Tidings compresses; it has no threshold of its own.
 #include "App.h"
 #include <cstdio>
 #include <string_view>
 
 struct Nothing {};
+
+static const size_t COMPRESSED_FROM = 256;
 
 static uWS::App::WebSocketBehavior<Nothing> behavior() {
   uWS::App::WebSocketBehavior<Nothing> b;
@@ -20,9 +23,10 @@ int main() {
   auto echo = behavior();
   echo.message = [](auto *ws, std::string_view message, uWS::OpCode opcode) { ws->send(message, opcode); };
   auto fan = behavior();
+  fan.compression = uWS::SHARED_COMPRESSOR;
   fan.open = [](auto *ws) { ws->subscribe("fan"); };
   auto pub = behavior();
-  pub.message = [&app](auto *, std::string_view message, uWS::OpCode opcode) { app.publish("fan", message, opcode); };
+  pub.message = [&app](auto *, std::string_view message, uWS::OpCode opcode) { app.publish("fan", message, opcode, message.length() >= COMPRESSED_FROM); };
   app.ws<Nothing>("/echo", std::move(echo));
   app.ws<Nothing>("/fan", std::move(fan));
   app.ws<Nothing>("/pub", std::move(pub));
