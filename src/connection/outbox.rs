@@ -108,14 +108,19 @@ impl Outbox {
     }
 
     /// Appends a frame that others send too: only its reference is kept.
-    #[inline]
+    // Each delivery comes here, and nearly always to an empty outbox: a call and the drop of nothing took a tenth of it.
+    #[inline(always)]
     pub fn push_shared(&mut self, frame: SharedFrame, spares: &mut Spares) {
-        if frame.is_empty() {
-            return;
-        }
-        if self.is_empty() {
-            self.0 = Held::One(frame);
+        if self.is_empty() && !frame.is_empty() {
+            // Nothing is forgotten: there was nothing.
+            std::mem::forget(std::mem::replace(&mut self.0, Held::One(frame)));
         } else {
+            self.queue_shared(frame, spares);
+        }
+    }
+
+    fn queue_shared(&mut self, frame: SharedFrame, spares: &mut Spares) {
+        if !frame.is_empty() {
             self.queue(spares).push(Segment::Shared(frame));
         }
     }

@@ -2,6 +2,7 @@
 
 /// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
 #[must_use]
+#[inline]
 pub const fn is_token_byte(byte: u8) -> bool {
     matches!(
         byte,

@@ -178,7 +178,7 @@ impl Core {
     }
 
     /// What came of a read into `room` bytes; how many came.
-    #[inline]
+    #[inline(always)]
     fn note_read<S: Socket>(
         &mut self,
         slot: u32,

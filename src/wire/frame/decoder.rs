@@ -161,7 +161,8 @@ impl Decoder {
         if may_be { Plain::at(input, limits) } else { None }
     }
 
-    #[inline]
+    // Called, it returned its event through memory: 15 instructions more for each echo.
+    #[inline(always)]
     fn take<'b>(&mut self, plain: Plain, input: &'b mut [u8]) -> (usize, Result<Event<'b>, FrameError>) {
         let end = plain.place.end;
         let event = plain.take(input);
