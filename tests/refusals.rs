@@ -344,3 +344,40 @@ fn total_limits_are_503_and_cost_nobody_else_anything() {
         assert_eq!(post(server.address(), "/channels/b", "1").json()["offset"], 2);
     });
 }
+
+/// Both were counted as `overloaded`, for their status; all kinds of 400 as `bad_request`.
+#[test]
+fn refusals_that_share_a_status_were_counted_as_one() {
+    let server = TestServer::start(|config| {
+        config.server.reactors = 1;
+        config.server.publish_wait = Duration::from_millis(50);
+        config.delivery.mailbox_entries = 2;
+        config.channels.total = 1;
+        config.channels.per_connection = 1;
+    });
+    let (go_on, wait) = mpsc::channel::<()>();
+    let subscription = server.subscribe("busy", move |_| assert!(wait.recv().is_err())).expect("subscribed");
+    let mut client = HttpClient::connect(server.address());
+    for _ in 0..2 {
+        assert_eq!(client.request("POST", "/channels/busy", &[], b"1").status, 200);
+    }
+    let requests: [(&str, &str, &[u8], u32); 5] = [
+        ("busy", "/channels/busy", b"1", 2),
+        ("channels_full", "/channels/new", b"1", 1),
+        ("bad_json", "/channels/busy", b"{", 3),
+        ("bad_channel", "/channels/a*b", b"1", 1),
+        ("unknown_option", "/channels/busy?last=1", b"1", 1),
+    ];
+    for (code, target, body, times) in requests {
+        for _ in 0..times {
+            assert_eq!(client.request("POST", target, &[], body).code(), code);
+        }
+    }
+    for (code, _, _, times) in requests {
+        let counted = server.metric(&format!("tidings_refused_total{{reason=\"{code}\"}}"));
+        assert_eq!(counted, f64::from(times), "{code}");
+    }
+    assert_eq!(server.metric("tidings_refused_total{reason=\"bad_request\"}"), 0.0);
+    drop(go_on);
+    drop(subscription);
+}

@@ -133,7 +133,7 @@ fn what_was_refused_to_whom_and_what_would_allow_it_is_logged_once_a_minute() {
     for (line, flag, peer, reason) in [
         (lines[0], "--allow-origin http://evil.example", Some(&peers[0]), "origin_not_allowed"),
         (lines[1], "--dev or --allow-origin null", Some(&peers[2]), "origin_not_allowed"),
-        (lines[2], "--allow-anonymous-publish", None, "forbidden"),
+        (lines[2], "--allow-anonymous-publish", None, "publishing_not_allowed"),
     ] {
         assert!(line.contains(flag) && line.contains(&format!("reason={reason}")), "{line}");
         assert!(peer.is_none_or(|peer| line.contains(&format!("peer={peer}"))), "{line}");

@@ -1,5 +1,6 @@
 //! What the program that embeds the server says about connections, reads and writes: callbacks that may refuse.
 
+use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
@@ -25,7 +26,7 @@ impl Denied {
     }
 
     fn refusal(self) -> Refusal {
-        Refusal::new(403, "forbidden", self.0)
+        Refusal::new(Code::Forbidden, self.0)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Operators: who has their key, and what everybody else is told.
 
+use crate::model::code::Code;
 use crate::model::operator_key::OperatorKey;
 use crate::model::refusal::Refusal;
 
@@ -64,10 +65,9 @@ impl Operators {
     pub fn refusal(&self, standing: Standing, what: &str) -> Refusal {
         let advice = self.advice();
         match standing {
-            Standing::Anonymous => Refusal::new(401, "operator_needed", format!("{what} is for operators. {advice}")),
+            Standing::Anonymous => Refusal::new(Code::OperatorNeeded, format!("{what} is for operators. {advice}")),
             Standing::Unknown | Standing::Operator => Refusal::new(
-                403,
-                "admin_only",
+                Code::AdminOnly,
                 format!("{what} is for operators, and what was presented is not their key. {advice}"),
             ),
         }
@@ -76,7 +76,7 @@ impl Operators {
     /// What a socket is told whose AUTH presented something else.
     #[must_use]
     pub fn sign_in_refused(&self) -> Refusal {
-        Refusal::new(401, "operator_needed", format!("this token is not the operators' key. {}", self.advice()))
+        Refusal::new(Code::OperatorNeeded, format!("this token is not the operators' key. {}", self.advice()))
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
             [(Standing::Anonymous, 401, "operator_needed"), (Standing::Unknown, 403, "admin_only")]
         {
             let refusal = operators().refusal(standing, "/metrics");
-            assert_eq!((refusal.status, refusal.code), (status, code));
+            assert_eq!((refusal.status(), refusal.label()), (status, code));
             assert!(refusal.message.contains("/run/x/operator-1") && refusal.message.contains("/metrics"));
             assert!(!refusal.message.contains(KEY));
         }

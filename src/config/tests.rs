@@ -5,6 +5,7 @@ use super::kind::{GIB, KIB, MIB};
 use super::knobs::Config;
 use super::table::Entry;
 use super::units::{SIZE_UNITS, TIME_UNITS, with_unit};
+use crate::model::code::Code;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -336,4 +337,17 @@ fn the_default_file_reads_back_as_the_defaults_and_names_every_knob_with_its_rea
         assert!(words.contains(&format!("{} ({}; {})", entry.reason, entry.unit, knob.variable)), "{knob:?}");
     }
     assert!(text.lines().all(|line| !line.starts_with('#') || line.len() <= 120));
+}
+
+#[test]
+fn what_would_allow_a_refusal_names_settings_that_are_there() {
+    let known: Vec<String> = super::knobs().into_iter().map(|knob| knob.path).collect();
+    let mut seen = 0;
+    for code in Code::ALL {
+        for name in code.allowed_by().split(", ").filter(|name| name.contains('.') && !name.contains(' ')) {
+            assert!(known.iter().any(|known| known == name), "{code:?}: there is no setting {name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} settings were found");
 }

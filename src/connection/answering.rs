@@ -140,8 +140,8 @@ impl Connection {
         env.refuse(error.reason, &error.message);
         let status = error.reason.http_status();
         if asked.stream && is_for_now(status) {
-            let refusal = Refusal::new(status, error.reason.label(), error.message.clone());
-            return self.refuse_stream(asked, &refusal, error.reason, env);
+            let refusal = Refusal::new(error.reason, error.message.clone());
+            return self.refuse_stream(asked, &refusal, env);
         }
         let mut ready = Ready {
             status,

@@ -211,7 +211,7 @@ impl Env<'_> {
         match reason {
             // What a page of a wrong origin, or a proxy, repeats for ever: once a minute for each origin or host, which the
             // message names beside what would allow it.
-            Reason::OriginNotAllowed | Reason::MisdirectedRequest | Reason::Forbidden | Reason::OperatorNeeded => {
+            reason if reason.is_policy() => {
                 let message = message.to_string();
                 let key = (reason.label(), message.clone());
                 self.notes.note_once_a_minute(Kind::PolicyRefused, key, self.now_ms(), || words(message));

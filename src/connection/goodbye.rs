@@ -19,13 +19,8 @@ impl LastWord {
     /// Programs act on the label, people read the sentence after it: a page must know `too_many_fragments` from
     /// `slow_consumer`, which share a code.
     fn new(reason: Reason, sentence: &str) -> LastWord {
-        LastWord::saying(reason, reason.label(), sentence)
-    }
-
-    /// With a label that is finer than the reason's.
-    fn saying(reason: Reason, label: &str, sentence: &str) -> LastWord {
         let between = if sentence.is_empty() { "" } else { ": " };
-        LastWord { reason, frame: close_frame_of(reason.websocket_code(), [label, between, sentence]) }
+        LastWord { reason, frame: close_frame_of(reason.websocket_code(), [reason.label(), between, sentence]) }
     }
 
     /// What answers the peer's own Close.
@@ -92,9 +87,9 @@ impl Connection {
         self.end_after_answers(LastWord::new(reason, sentence), env);
     }
 
-    /// The same for a refused request, whose code is a finer label than the reason's.
-    pub(super) fn close_refused(&mut self, reason: Reason, refusal: &Refusal, env: &mut Env) {
-        self.end_after_answers(LastWord::saying(reason, refusal.code, &refusal.message), env);
+    /// The same for a refused request.
+    pub(super) fn close_refused(&mut self, refusal: &Refusal, env: &mut Env) {
+        self.end_after_answers(LastWord::new(refusal.code, &refusal.message), env);
     }
 
     /// Law 2: what was read before a Close is answered before the Close is, so it waits for what is in flight, with a

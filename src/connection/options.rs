@@ -1,5 +1,6 @@
 //! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
 
+use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
@@ -93,8 +94,7 @@ fn count(name: &str, value: &str) -> Result<u32, Refusal> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| value.parse().unwrap_or(u32::MAX)).filter(|count| *count > 0).ok_or_else(|| {
         Refusal::new(
-            400,
-            "bad_request",
+            Code::BadRequest,
             format!("{name}={value} is not a count: write a number from 1, as in ?{name}=10"),
         )
     })
@@ -102,7 +102,7 @@ fn count(name: &str, value: &str) -> Result<u32, Refusal> {
 
 pub(super) fn unknown_option(name: &str, known: &[&str]) -> Refusal {
     let message = format!("unknown option {:?} in the query; {}", shown(name), hint(name, known));
-    Refusal::new(400, "unknown_option", message)
+    Refusal::new(Code::UnknownOption, message)
 }
 
 pub(super) fn refused(refusal: Refusal) -> Item {

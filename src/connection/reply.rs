@@ -12,13 +12,13 @@ use crate::hub::names::Names;
 use crate::hub::post::{Answer, Form, Reply};
 use crate::hub::publication::Publication;
 use crate::metrics::requests::MethodLabel;
+use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
 use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::upgrade::write_switching;
-use crate::wire::media::ENCODED;
 use crate::wire::reply::{self, ReadAnswer};
 use crate::wire::sse;
 
@@ -122,8 +122,8 @@ impl Connection {
         let lent = Lent { to, names: env.names, limits: env.limits };
         match (form, &answer) {
             (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
-            (Form::EventStream, Answer::Refused(refusal)) if is_for_now(refusal.status) => {
-                self.refuse_stream(&asked, refusal, Reason::Overloaded, env);
+            (Form::EventStream, Answer::Refused(refusal)) if is_for_now(refusal.status()) => {
+                self.refuse_stream(&asked, refusal, env);
             }
             (_, Answer::Page { content_type, body }) => {
                 let ready =
@@ -171,7 +171,7 @@ impl Connection {
 
     /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.
     fn refuse_socket(&mut self, refusal: &Refusal, env: &mut Env) {
-        self.close_refused(reason_of(refusal), refusal, env);
+        self.close_refused(refusal, env);
     }
 
     fn send_text(&mut self, text: &[u8], env: &mut Env) {
@@ -206,27 +206,17 @@ fn live_channel(answer: &Answer) -> Option<u64> {
     }
 }
 
-fn reason_of(refusal: &Refusal) -> Reason {
-    match refusal.status {
-        401 => Reason::OperatorNeeded,
-        403 => Reason::Forbidden,
-        404 => Reason::NotFound,
-        405 => Reason::MethodNotAllowed,
-        409 => Reason::Conflict,
-        413 => Reason::BodyTooLarge,
-        415 => Reason::UnsupportedMediaType,
-        429 => Reason::TooManyRequests,
-        503 => Reason::Overloaded,
-        _ => Reason::BadRequest,
-    }
-}
-
 fn count_refusal(refusal: &Refusal, env: &Env) {
-    match reason_of(refusal) {
-        // They quote nothing that was sent, and say what would allow it.
-        reason @ (Reason::Forbidden | Reason::OperatorNeeded) => env.refuse(reason, &refusal.message),
-        // The message may quote what was sent, which no log should hold.
-        reason => env.refuse(reason, format_args!("a request was refused: {}", refusal.code)),
+    let code = refusal.code;
+    if code.is_policy() {
+        return env.refuse(code, &refusal.message);
+    }
+    // The message may quote what was sent, which no log should hold.
+    match code.allowed_by() {
+        "" => env.refuse(code, format_args!("a request was refused: {}", code.label())),
+        allowed_by => {
+            env.refuse(code, format_args!("a request was refused: {}; it takes {allowed_by}", code.label()));
+        }
     }
 }
 
@@ -269,15 +259,16 @@ fn http_answer(id: Option<&RequestId>, lent: &Lent<'_>, answer: &Answer, as_on_s
         }
         Answer::Published { channel, position, kept } => reply::body_published(body, channel, position, *kept),
         Answer::HistoryDeleted { channel, position } => reply::body_published(body, channel, position, true),
-        Answer::Refused(refusal) => reply::body_refused(body, refusal.code, &refusal.message),
+        Answer::Refused(refusal) => reply::body_refused(body, refusal.label(), &refusal.message),
         other => write_answer(body, id, lent, other, true),
     }
     if let Answer::Refused(refusal) = answer {
-        ready.status = refusal.status;
-        if refusal.code == ENCODED {
+        ready.status = refusal.status();
+        // RFC 9110 section 12.5.3: only where the encoding alone was wrong, not on any other 415.
+        if refusal.code == Code::UnsupportedEncoding {
             ready.extra.push(("Accept-Encoding", "identity".to_owned()));
         }
-        if refusal.status == 405 {
+        if refusal.status() == 405 {
             ready.extra.push(("Allow", "GET, HEAD, POST, DELETE, OPTIONS".to_owned()));
         }
     }

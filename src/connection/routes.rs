@@ -13,7 +13,7 @@ use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
 use crate::close::Reason;
 use crate::config::EchoFor;
 use crate::hub::post::Form;
-use crate::hub::refusals::publishing_not_allowed;
+use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Request, Verb};
@@ -177,7 +177,7 @@ fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
 
 /// What can be refused while the client still holds its body back.
 fn check_before_body(head: &Head<'_>, rights: Rights) -> Result<(), Refusal> {
-    if rights.publish { check_media_type(head.content_type) } else { Err(publishing_not_allowed()) }
+    if rights.publish { check_media_type(head.content_type) } else { Err(Code::PublishingNotAllowed.into()) }
 }
 
 fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
@@ -290,10 +290,9 @@ fn operator_page(head: &Head<'_>, access: &Access, env: &Env, page: Page) -> Pla
         return Plan::Page(page);
     }
     let refusal = env.policy.operators.refusal(access.standing, head.path);
-    let reason = if refusal.status == 401 { Reason::OperatorNeeded } else { Reason::Forbidden };
-    env.refuse(reason, &refusal.message);
-    let body = crate::wire::http::answer::refusal_body(refusal.code, &refusal.message);
-    Plan::Answer(Ready { status: refusal.status, content_type: Some(JSON), body, ..Ready::default() })
+    env.refuse(refusal.code, &refusal.message);
+    let body = crate::wire::http::answer::refusal_body(refusal.label(), &refusal.message);
+    Plan::Answer(Ready { status: refusal.status(), content_type: Some(JSON), body, ..Ready::default() })
 }
 
 /// What a client may send: asked by clients before they queue anything that would be refused.

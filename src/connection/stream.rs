@@ -82,13 +82,13 @@ impl Connection {
     }
 
     /// Says inside of a stream that there is none for now, and ends it: the browser comes back after a while.
-    pub(super) fn refuse_stream(&mut self, asked: &Asked, refusal: &Refusal, reason: Reason, env: &mut Env) {
+    pub(super) fn refuse_stream(&mut self, asked: &Asked, refusal: &Refusal, env: &mut Env) {
         let asked = Asked { keep_alive: false, ..asked.clone() };
         let stream = self.open_stream(&asked, env);
         let retry_ms = env.around(env.limits.retry_ms);
         stream.append(&mut self.outbox, env, |out| sse::refused_block(out, retry_ms, refusal));
         self.state = State::Stream(stream);
-        self.end_stream(reason, env);
+        self.end_stream(refusal.code, env);
     }
 
     /// Answers a HEAD as the GET of a stream would begin.

@@ -3,6 +3,7 @@
 use super::env::Limits;
 use crate::hub::post::Form;
 use crate::hub::work::Work;
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Data;
@@ -106,7 +107,7 @@ impl<P: AsRef<[u8]>> RawWork<P> {
             Task::Publish(publish) => Work::one(to, form, publish_item(*publish, payload, scratch)),
             Task::Request(item) => Work::one(to, form, *item),
             // Whoever is asked and is no worker has no pages.
-            Task::Page(_) => Work::one(to, form, refused(Refusal::new(503, "busy", "this page is made elsewhere"))),
+            Task::Page(_) => Work::one(to, form, refused(Refusal::new(Code::Busy, "this page is made elsewhere"))),
         };
         work.allowing(rights.publish, rights.administer)
     }

@@ -8,6 +8,7 @@ use super::publication::Draft;
 use super::publish::{Incoming, Published, Stop};
 use super::refusals;
 use super::work::{Task, Work};
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Data;
@@ -38,7 +39,7 @@ pub fn give_up<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall
     if work.blocked_since.is_some()
         && let Some(task) = work.take()
     {
-        turn.reply(work, &task, Answer::Refused(refusals::busy()));
+        turn.reply(work, &task, Answer::Refused(Code::Busy.into()));
         work.advance();
     }
     turn.run(work);
@@ -75,7 +76,7 @@ impl<P: Post> Turn<'_, P> {
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
                 }
-                Served::Blocked => self.reply(work, &task, Answer::Refused(refusals::busy())),
+                Served::Blocked => self.reply(work, &task, Answer::Refused(Code::Busy.into())),
             }
             work.advance();
         }
@@ -121,10 +122,10 @@ impl<P: Post> Turn<'_, P> {
 
     fn post(&mut self, work: &Work, channel: &ChannelName, post: &mut PostOptions) -> Served {
         if !work.may_publish {
-            return refused(refusals::publishing_not_allowed());
+            return refused(Code::PublishingNotAllowed.into());
         }
         let Ok(exclude) = self.excluded(work.to, post) else {
-            return refused(refusals::bad_exclude());
+            return refused(Code::BadExclude.into());
         };
         let draft = Draft::take_from(post, self.stamp());
         let key = post.key.as_deref().map(|key| self.hub.key(key, &draft));
@@ -138,7 +139,7 @@ impl<P: Post> Turn<'_, P> {
 
     fn plain_post(&mut self, work: &Work, data: &mut Data) -> Served {
         if !work.may_publish {
-            return refused(refusals::publishing_not_allowed());
+            return refused(Code::PublishingNotAllowed.into());
         }
         let draft = Draft { data: std::mem::take(data), event: None, time: self.stamp() };
         let channel = &self.hub.limits.plain_channel;
@@ -153,7 +154,7 @@ impl<P: Post> Turn<'_, P> {
         }
         match self.hub.delete_history(channel, self.now) {
             Some(position) => Answer::HistoryDeleted { channel: ChannelName::clone(channel), position },
-            None => Answer::Refused(refusals::unknown_channel()),
+            None => Answer::Refused(Code::UnknownChannel.into()),
         }
     }
 

@@ -5,7 +5,7 @@ use super::channel::{Channel, Cost, Key};
 use super::outgoing::{Outgoing, Room};
 use super::post::{Delivery, Post};
 use super::publication::Draft;
-use super::refusals;
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
@@ -71,7 +71,7 @@ impl Hub {
             Some(slot) => slot,
             None => {
                 let made = shard.make(name, &self.totals, now);
-                made.ok_or_else(|| Stop::Refused(refusals::channels_full()))?
+                made.ok_or_else(|| Stop::Refused(Code::ChannelsFull.into()))?
             }
         };
         let channel = shard.channel(slot);
@@ -80,7 +80,7 @@ impl Hub {
             let same = key.fingerprint == known.fingerprint;
             let position = Position { offset: known.offset, ..channel.position };
             let before = Published { position, kept: known.kept };
-            return if same { Ok(before) } else { Err(Stop::Refused(refusals::key_reused())) };
+            return if same { Ok(before) } else { Err(Stop::Refused(Code::KeyReused.into())) };
         }
         let admitted = self.admit(channel, incoming, out, now);
         shard.count(admitted.as_ref().ok());

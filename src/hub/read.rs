@@ -4,8 +4,8 @@ use super::Hub;
 use super::epochs;
 use super::outgoing::{Outgoing, Room};
 use super::post::{Answer, Delivery, Post, RESET_WEIGHT};
-use super::refusals;
 use super::replay::replay;
+use crate::model::code::Code;
 use crate::model::ids::{ChannelId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
@@ -50,7 +50,7 @@ impl Hub {
         let mut shard = self.shard_for(name);
         let slot = match shard.find(name) {
             Some(slot) => slot,
-            None => shard.make(name, &self.totals, now).ok_or_else(refusals::channels_full)?,
+            None => shard.make(name, &self.totals, now).ok_or(Code::ChannelsFull)?,
         };
         let channel = shard.channel(slot);
         self.expire(channel, now);

@@ -145,7 +145,7 @@ fn reasons_that_cannot_occur_are_left_out() {
     };
     let (closed, refused) = (reasons("tidings_connections_closed_total"), reasons("tidings_refused_total"));
     assert!(closed.contains(&"peer_closed".to_owned()) && !refused.contains(&"peer_closed".to_owned()));
-    assert!(!closed.contains(&"conflict".to_owned()) && refused.contains(&"conflict".to_owned()));
+    assert!(!closed.contains(&"key_reused".to_owned()) && refused.contains(&"key_reused".to_owned()));
 }
 
 #[test]

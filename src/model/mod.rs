@@ -2,6 +2,7 @@
 //! origin, a token and a key are, in one grammar for settings and for requests.
 
 pub mod authority;
+pub mod code;
 pub mod encoding;
 pub mod ids;
 pub mod name;

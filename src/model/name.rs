@@ -1,5 +1,6 @@
 //! Channel names: the rules that a name obeys once it is decoded, for requests and for settings.
 
+use super::code::Code;
 use super::refusal::Refusal;
 use std::borrow::Borrow;
 use std::fmt;
@@ -19,13 +20,6 @@ impl ChannelName {
     pub fn new(decoded: &str) -> Result<ChannelName, NameFault> {
         check(decoded)?;
         Ok(ChannelName(decoded.into()))
-    }
-
-    /// Whether both are clones of one, without a look at the text.
-    #[cfg(test)]
-    #[must_use]
-    pub(crate) fn shares_with(&self, other: &ChannelName) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -102,7 +96,7 @@ impl fmt::Display for NameFault {
 
 impl From<NameFault> for Refusal {
     fn from(fault: NameFault) -> Refusal {
-        Refusal::new(400, "bad_channel", fault.to_string())
+        Refusal::new(Code::BadChannel, fault.to_string())
     }
 }
 

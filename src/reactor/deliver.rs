@@ -9,6 +9,7 @@ use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::handoff::order::Order;
 use crate::hub::post::{Answer, Delivery, Reply};
 use crate::hub::publication::Publication;
+use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
@@ -271,7 +272,7 @@ impl Core {
                         let message = format!(
                             "this connection is subscribed to {limit} channels, the most it may (channels.per_connection); unsubscribe from one, or open another connection"
                         );
-                        Some(Refusal::new(429, "too_many_subscriptions", message))
+                        Some(Refusal::new(Code::TooManySubscriptions, message))
                     }
                 }
             }
@@ -284,7 +285,7 @@ impl Core {
                     self.setup.hub.release(*id, to.mailbox, 1);
                     return None;
                 }
-                Some(Refusal::new(404, "not_subscribed", format!("this connection is not subscribed to {channel:?}")))
+                Some(Refusal::new(Code::NotSubscribed, format!("this connection is not subscribed to {channel:?}")))
             }
             _ => None,
         }

@@ -5,6 +5,7 @@ use super::json::text::write_string;
 use super::json::{JsonScratch, validate, without_mark};
 use super::name::escaped_byte;
 use super::parse::check_content_type;
+use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use bytes::Bytes;
@@ -60,19 +61,15 @@ pub fn check_media_type(content_type: Option<&str>) -> Result<(), Refusal> {
 /// it was.
 ///
 /// # Errors
-/// 415 [`ENCODED`] for a body with a Content-Encoding.
+/// 415 `unsupported_encoding` for a body with a Content-Encoding.
 pub fn check_encoding(encoded: bool) -> Result<(), Refusal> {
     if encoded {
         let message =
             "this body has a Content-Encoding, and bodies are not decoded here: send it without one, uncompressed";
-        return Err(Refusal::new(415, ENCODED, message));
+        return Err(Refusal::new(Code::UnsupportedEncoding, message));
     }
     Ok(())
 }
-
-/// The code of a refusal for the sake of a Content-Encoding alone: its answer has `Accept-Encoding: identity`, which RFC
-/// 9110 section 12.5.3 forbids on any other 415.
-pub const ENCODED: &str = "unsupported_encoding";
 
 fn multipart() -> Refusal {
     unsupported(
@@ -98,16 +95,15 @@ fn json(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
     let value = trim(body);
     if value.is_empty() {
         return Err(Refusal::new(
-            400,
-            "bad_json",
+            Code::BadJson,
             "the body is empty: it is the data to publish, as in curl -d '{\"hello\":1}' (null is JSON too)",
         ));
     }
     match validate(body, scratch) {
         Ok(()) => Ok(Data::Json(Bytes::copy_from_slice(value))),
-        Err(refusal) if refusal.code == "bad_json" => {
+        Err(refusal) if refusal.code == Code::BadJson => {
             let message = format!("{} (to publish text, send Content-Type: text/plain)", refusal.message);
-            Err(Refusal::new(refusal.status, refusal.code, message))
+            Err(Refusal::new(refusal.code, message))
         }
         Err(refusal) => Err(refusal),
     }
@@ -120,7 +116,7 @@ fn plain(content_type: &str, body: &[u8], scratch: &mut JsonScratch) -> Result<D
     if matches!(value.first(), Some(b'{' | b'[')) {
         match validate(value, scratch) {
             Ok(()) => return Ok(Data::Json(Bytes::copy_from_slice(value))),
-            Err(refusal) if refusal.code == "bad_json" => {}
+            Err(refusal) if refusal.code == Code::BadJson => {}
             Err(refusal) => return Err(refusal),
         }
     }
@@ -158,12 +154,12 @@ fn form(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
     let value = trim(body);
     match validate(body, scratch) {
         Ok(()) => Ok(Data::Json(Bytes::copy_from_slice(value))),
-        Err(refusal) if refusal.code == "bad_json" && !matches!(value.first(), Some(b'{' | b'[' | b'"')) => {
+        Err(refusal) if refusal.code == Code::BadJson && !matches!(value.first(), Some(b'{' | b'[' | b'"')) => {
             Ok(Data::Json(form_object(body)?.into()))
         }
-        Err(refusal) if refusal.code == "bad_json" => {
+        Err(refusal) if refusal.code == Code::BadJson => {
             let message = format!("{} (a body that begins with {{, [ or \" is JSON, also as a form)", refusal.message);
-            Err(Refusal::new(refusal.status, refusal.code, message))
+            Err(Refusal::new(refusal.code, message))
         }
         Err(refusal) => Err(refusal),
     }
@@ -175,11 +171,7 @@ fn form_object(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let pairs = || body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
     if pairs().count() > MAX_FORM_FIELDS {
-        return Err(Refusal::new(
-            400,
-            "bad_request",
-            format!("a form has at most {MAX_FORM_FIELDS} fields: send JSON"),
-        ));
+        return Err(Refusal::new(Code::BadRequest, format!("a form has at most {MAX_FORM_FIELDS} fields: send JSON")));
     }
     for pair in pairs() {
         let equals = pair.iter().position(|byte| *byte == b'=');
@@ -245,16 +237,17 @@ fn form_text(raw: &[u8]) -> Result<String, Refusal> {
 }
 
 fn unsupported(message: &'static str) -> Refusal {
-    Refusal::new(415, "unsupported_media_type", message)
+    Refusal::new(Code::UnsupportedMediaType, message)
 }
 
 fn not_utf8(what: &str, at: usize) -> Refusal {
-    Refusal::new(400, "bad_request", format!("{what} is not UTF-8 from its byte {at} on"))
+    Refusal::new(Code::BadRequest, format!("{what} is not UTF-8 from its byte {at} on"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::body_to_data;
+    use crate::model::code::Code;
     use crate::model::publication::Data;
     use crate::wire::json::JsonScratch;
 
@@ -270,7 +263,7 @@ mod tests {
 
     fn refusal(content_type: Option<&str>, body: &[u8]) -> (u16, &'static str) {
         let refusal = body_to_data(content_type, body, &mut JsonScratch::new()).expect_err("refused");
-        (refusal.status, refusal.code)
+        (refusal.status(), refusal.label())
     }
 
     #[test]
@@ -337,11 +330,11 @@ mod tests {
             ("\u{feff}{\"a\"}", "line 1 column 5"),
         ] {
             let refusal = body_to_data(kind, body.as_bytes(), &mut JsonScratch::new()).expect_err(body);
-            assert_eq!((refusal.status, refusal.code), (400, "bad_json"), "{body}");
+            assert_eq!((refusal.status(), refusal.label()), (400, "bad_json"), "{body}");
             assert!(refusal.message.contains(place), "{body}: {}", refusal.message);
         }
         let refusal = body_to_data(kind, b"{\"a\":\"\xff\"}", &mut JsonScratch::new()).expect_err("no UTF-8");
-        assert!(refusal.code == "bad_json" && refusal.message.contains("byte 6"), "{}", refusal.message);
+        assert!(refusal.code == Code::BadJson && refusal.message.contains("byte 6"), "{}", refusal.message);
     }
 
     #[test]

@@ -145,8 +145,8 @@ fn limit_members(out: &mut Vec<u8>, limits: &SendLimits) {
 
 /// A refusal on the socket, and in the body that answers a request in `POST /ws`: `{["id",]"status","error":{"code","message"}}`.
 pub fn answer_error(out: &mut Vec<u8>, id: Option<&RequestId>, refusal: &Refusal) {
-    answer_head(out, id, refusal.status);
-    text_member(out, b",\"error\":{\"code\":", refusal.code);
+    answer_head(out, id, refusal.status());
+    text_member(out, b",\"error\":{\"code\":", refusal.label());
     text_member(out, b",\"message\":", &refusal.message);
     out.extend_from_slice(b"}}");
 }
@@ -312,6 +312,7 @@ mod tests {
         ReadAnswer, answer_alive, answer_done, answer_error, answer_published, answer_read, body_published,
         body_snapshot, item_json, push_binary, push_json, reset_json,
     };
+    use crate::model::code::Code;
     use crate::model::publication::{Data, Epoch, Position, PublicationView};
     use crate::model::refusal::Refusal;
     use crate::model::request::RequestId;
@@ -414,7 +415,7 @@ mod tests {
             written(|out| reset_json(out, "x", position().epoch)),
             r#"{"channel":"x","epoch":"abcdefgh","offset":0,"reset":true}"#
         );
-        let refusal = Refusal::new(403, "forbidden", "no \"x\"");
+        let refusal = Refusal::new(Code::Forbidden, "no \"x\"");
         assert_eq!(
             written(|out| answer_error(out, None, &refusal)),
             r#"{"status":403,"error":{"code":"forbidden","message":"no \"x\""}}"#

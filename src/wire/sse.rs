@@ -40,13 +40,13 @@ pub fn first_block(
 /// Tells the reader, and people who look at the stream, why there is none; without an id, so that the reader keeps its own.
 pub fn refused_block(out: &mut Vec<u8>, retry_ms: u64, refusal: &Refusal) {
     retry_line(out, retry_ms);
-    comment_line(out, &format!("{} {}: {}", refusal.status, refusal.code, refusal.message));
+    comment_line(out, &format!("{} {}: {}", refusal.status(), refusal.label(), refusal.message));
     out.extend_from_slice(b"event: refused\ndata: {\"code\":");
-    write_string(out, refusal.code);
+    write_string(out, refusal.label());
     out.extend_from_slice(b",\"message\":");
     write_string(out, &refusal.message);
     out.extend_from_slice(b",\"status\":");
-    write_number(out, u64::from(refusal.status));
+    write_number(out, u64::from(refusal.status()));
     out.extend_from_slice(b"}\n\n");
 }
 
@@ -147,6 +147,7 @@ fn data_lines(out: &mut Vec<u8>, json: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::{LAST_CHUNK, first_block, publication_block, refused_block, reset_block, write_chunk};
+    use crate::model::code::Code;
     use crate::model::publication::{Data, Epoch, Position, PublicationView};
     use crate::model::refusal::Refusal;
 
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_refusal_is_a_block_without_an_id() {
         let mut out = Vec::new();
-        refused_block(&mut out, 2100, &Refusal::new(503, "channels_full", "no \"more\"\r\nthan that"));
+        refused_block(&mut out, 2100, &Refusal::new(Code::ChannelsFull, "no \"more\"\r\nthan that"));
         let expected = "retry: 2100\n: 503 channels_full: no \"more\"  than that\nevent: refused\n\
                         data: {\"code\":\"channels_full\",\"message\":\"no \\\"more\\\"\\r\\nthan that\",\"status\":503}\n\n";
         assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);

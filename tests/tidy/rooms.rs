@@ -29,8 +29,8 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("journal", ""),
     ("client", ""),
     ("config", "model"),
+    ("close", "model"),
     ("model", ""),
-    ("close", ""),
     ("sync", ""),
 ];
 

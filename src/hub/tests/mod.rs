@@ -224,7 +224,7 @@ pub(super) fn read(answer: Answer) -> Read {
 
 pub(super) fn code(answer: &Answer) -> (u16, &'static str) {
     match answer {
-        Answer::Refused(refusal) => (refusal.status, refusal.code),
+        Answer::Refused(refusal) => (refusal.status(), refusal.label()),
         other => panic!("not refused: {other:?}"),
     }
 }

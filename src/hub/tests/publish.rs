@@ -10,6 +10,7 @@ use super::{
     post_options, published, reply, since, small,
 };
 use crate::hub::HubLimits;
+use crate::model::code::Code;
 use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Parsed, RefusedItem, Request, Verb};
@@ -174,7 +175,7 @@ fn publishing_and_deleting_need_permission() {
     for (item, expected) in [
         (post("a", post_options("1")), (403, "publishing_not_allowed")),
         (delete("a"), (401, "operator_needed")),
-        (Err(RefusedItem { id: None, refusal: Refusal::new(400, "bad_json", "?") }), (400, "bad_json")),
+        (Err(RefusedItem { id: None, refusal: Refusal::new(Code::BadJson, "?") }), (400, "bad_json")),
     ] {
         bench.run(&mut Work::one(conn(1), Form::Text, item));
         assert_eq!(code(&replies(&bench, 1)[0].answer), expected);

@@ -6,6 +6,7 @@ use super::message::Message;
 use super::publication::{History, Publication, Replay};
 use crate::handoff::mailbox::{Letter, Wake};
 use crate::hub::post::Delivery;
+use crate::model::code::Code;
 use crate::model::publication::Position;
 use crate::server::Server;
 use futures_core::Stream;
@@ -60,7 +61,7 @@ impl AsyncServer {
             Err(work) => {
                 let inside = self.0.clone();
                 let waited = tokio::task::spawn_blocking(move || inside.publish(*work)).await;
-                waited.unwrap_or_else(|error| Err(Error::new(503, "busy", error.to_string())))
+                waited.unwrap_or_else(|error| Err(Error::new(Code::Busy, error.to_string())))
             }
         }
     }

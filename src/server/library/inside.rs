@@ -9,6 +9,7 @@ use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute, give_up};
 use crate::hub::post::{Answer, Delivery, Form, Post};
 use crate::hub::work::Work;
+use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
@@ -202,12 +203,12 @@ impl Post for Caller {
 fn unexpected(answer: Answer) -> Error {
     match answer {
         Answer::Refused(refusal) => refusal.into(),
-        other => Error::new(500, "internal_error", format!("an answer of another kind came: {other:?}")),
+        other => Error::new(Code::InternalError, format!("an answer of another kind came: {other:?}")),
     }
 }
 
 fn unanswered() -> Error {
-    Error::new(500, "internal_error", "the request was not answered")
+    Error::new(Code::InternalError, "the request was not answered")
 }
 
 fn wall_ms() -> u64 {

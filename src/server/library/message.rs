@@ -1,6 +1,7 @@
 //! What the program publishes: data, and what goes with it.
 
 use super::error::Error;
+use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::request::PostOptions;
 use crate::wire::json::scanner::trim;
@@ -43,7 +44,7 @@ impl Message {
     /// # Errors
     /// 400 `bad_json` for what JSON cannot say, such as a map whose keys are no texts.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Message, Error> {
-        let json = serde_json::to_vec(value).map_err(|error| Error::new(400, "bad_json", error.to_string()))?;
+        let json = serde_json::to_vec(value).map_err(|error| Error::new(Code::BadJson, error.to_string()))?;
         Ok(Message::new(Data::Json(json.into()), true))
     }
 

@@ -18,6 +18,7 @@ pub use subscription::Subscription;
 
 use super::Server;
 use crate::handoff::postman::Postman;
+use crate::model::code::Code;
 use crate::model::publication::Position;
 use std::sync::Arc;
 
@@ -108,7 +109,7 @@ impl Server {
         let postman = Postman::new(Arc::clone(&inside.mailboxes), None);
         inside.when_there_is_room(|now| inside.hub.reset(channel, &postman, now).ok()).ok_or_else(|| {
             let message = "subscribers cannot take more at the moment; the channel was not reset, try again";
-            Error::new(503, "busy", message)
+            Error::new(Code::Busy, message)
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use crate::hub::publication;
+use crate::model::code::Code;
 use crate::model::publication::{Data, Epoch, Position};
 use crate::model::request::{GetOptions, Since};
 use serde::Deserialize;
@@ -76,9 +77,9 @@ impl Publication {
     /// 415 `not_json` for binary data, 400 `bad_json` when it is JSON of another shape; the message names line and column.
     pub fn json<'p, T: Deserialize<'p>>(&'p self) -> Result<T, Error> {
         if let Some(content_type) = self.content_type() {
-            return Err(Error::new(415, "not_json", format!("this publication is {content_type}, not JSON")));
+            return Err(Error::new(Code::NotJson, format!("this publication is {content_type}, not JSON")));
         }
-        serde_json::from_slice(self.data()).map_err(|error| Error::new(400, "bad_json", error.to_string()))
+        serde_json::from_slice(self.data()).map_err(|error| Error::new(Code::BadJson, error.to_string()))
     }
 }
 

@@ -5,6 +5,7 @@ use super::inside::{Inside, Seat};
 use super::publication::{Publication, Replay};
 use crate::handoff::mailbox::Letter;
 use crate::hub::post::Delivery;
+use crate::model::code::Code;
 use crate::model::publication::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +52,7 @@ impl Subscription {
         let thread = std::thread::Builder::new().name("subscriber".to_owned()).spawn(deliver);
         let thread = thread.map_err(|error| {
             seat.leave();
-            Error::new(503, "no_thread", error.to_string())
+            Error::new(Code::NoThread, error.to_string())
         })?;
         let (position, recovered) = (history.position, history.recovered);
         Ok(Subscription { position, recovered, seat, over, thread: Some(thread) })

@@ -3,6 +3,7 @@
 pub mod scanner;
 pub mod text;
 
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use serde::de::IgnoredAny;
 use simd_json::{Buffers, INPUT_PADDING, Tape};
@@ -79,8 +80,7 @@ pub fn validate(text: &[u8], scratch: &mut JsonScratch) -> Result<(), Refusal> {
     }
     if scanner::depth(text.as_bytes()) > MAX_DEPTH {
         return Err(Refusal::new(
-            400,
-            TOO_DEEP,
+            Code::TooDeep,
             format!("arrays and objects are nested deeper than {MAX_DEPTH} levels"),
         ));
     }
@@ -94,11 +94,8 @@ pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
 }
 
-/// The code of a refusal that says nothing against the text but its depth.
-pub(super) const TOO_DEEP: &str = "too_deep";
-
 fn bad_json(message: String) -> Refusal {
-    Refusal::new(400, "bad_json", message)
+    Refusal::new(Code::BadJson, message)
 }
 
 #[cfg(test)]

@@ -124,12 +124,12 @@ fn check(text: &[u8], scratch: &mut JsonScratch) -> bool {
     let ours = validate(text, scratch);
     let shown = String::from_utf8_lossy(text);
     if theirs && depth(text) > MAX_DEPTH {
-        assert_eq!(ours.expect_err(&shown).code, "too_deep", "{shown}");
+        assert_eq!(ours.expect_err(&shown).label(), "too_deep", "{shown}");
         return false;
     }
     assert_eq!(ours.is_ok(), theirs, "{shown}: {ours:?}");
     if let Err(refusal) = ours {
-        assert_eq!((refusal.status, refusal.code), (400, "bad_json"), "{shown}");
+        assert_eq!((refusal.status(), refusal.label()), (400, "bad_json"), "{shown}");
     }
     theirs
 }
@@ -240,11 +240,11 @@ fn sixty_four_levels_pass_and_one_more_does_not() {
             let nest = |levels: usize| format!("{}{inner}{}", open.repeat(levels), close.repeat(levels));
             validate(nest(64 - levels_inside).as_bytes(), &mut scratch).expect("64 levels");
             let refusal = validate(nest(65 - levels_inside).as_bytes(), &mut scratch).expect_err("65 levels");
-            assert_eq!((refusal.status, refusal.code), (400, "too_deep"));
+            assert_eq!((refusal.status(), refusal.label()), (400, "too_deep"));
         }
     }
     let bottomless = "[".repeat(60_000);
-    assert_eq!(validate(bottomless.as_bytes(), &mut scratch).expect_err("never closed").code, "bad_json");
+    assert_eq!(validate(bottomless.as_bytes(), &mut scratch).expect_err("never closed").label(), "bad_json");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::fields::{Fields, Name};
 use super::nearest::{hint, shown};
 use super::{bad_request, values};
+use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
@@ -129,7 +130,7 @@ pub(super) fn bodiless(method: Method, route: Route) -> Result<Verb, Refusal> {
 }
 
 fn not_allowed(message: &'static str) -> Refusal {
-    Refusal::new(405, "method_not_allowed", message)
+    Refusal::new(Code::MethodNotAllowed, message)
 }
 
 /// The options of a GET, from an envelope or from behind a short form.

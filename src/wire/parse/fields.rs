@@ -2,6 +2,7 @@
 
 use super::nearest::{hint, shown};
 use super::values;
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
 use crate::wire::json::scanner::members;
@@ -180,11 +181,11 @@ fn misplaced_message(name: Name, what: &str, known: &[&str]) -> String {
 }
 
 fn unknown_member(message: String) -> Refusal {
-    Refusal::new(400, "unknown_member", message)
+    Refusal::new(Code::UnknownMember, message)
 }
 
 fn duplicate(name: Name) -> Refusal {
-    Refusal::new(400, "duplicate_member", format!("the member \"{}\" is there more than once", name.as_str()))
+    Refusal::new(Code::DuplicateMember, format!("the member \"{}\" is there more than once", name.as_str()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ mod values;
 
 use super::json::scanner::{items, members, trim};
 use super::json::text::unquote;
-use super::json::{JsonScratch, TOO_DEEP, validate, without_mark};
+use super::json::{JsonScratch, validate, without_mark};
+use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Parsed, RefusedItem};
@@ -46,7 +47,7 @@ pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -
         return Parsed::One(item);
     }
     match parse_json_body(payload, scratch, dialect) {
-        Parsed::Refused(refusal) if refusal.code == "bad_json" => Parsed::Refused(explain(&refusal)),
+        Parsed::Refused(refusal) if refusal.code == Code::BadJson => Parsed::Refused(explain(&refusal)),
         parsed => parsed,
     }
 }
@@ -105,8 +106,7 @@ fn parse_array(text: &[u8], dialect: Dialect) -> Parsed {
     if requests < count {
         let others = count - requests;
         return Parsed::Refused(Refusal::new(
-            400,
-            "mixed_batch",
+            Code::MixedBatch,
             format!(
                 "{requests} items of this array are requests and {others} are not: a batch holds only objects with a member \"method\""
             ),
@@ -114,8 +114,7 @@ fn parse_array(text: &[u8], dialect: Dialect) -> Parsed {
     }
     if count > MAX_BATCH {
         return Parsed::Refused(Refusal::new(
-            400,
-            "batch_too_large",
+            Code::BatchTooLarge,
             format!("this batch holds {count} requests; the limit is {MAX_BATCH}: send several batches"),
         ));
     }
@@ -139,7 +138,7 @@ fn has_method(value: &[u8]) -> bool {
 
 /// A refusal of the whole text; one request that is only too deep still gets its id back.
 fn refused(text: &[u8], refusal: Refusal) -> Parsed {
-    if refusal.code == TOO_DEEP && has_method(text) {
+    if refusal.code == Code::TooDeep && has_method(text) {
         return Parsed::One(Err(RefusedItem { id: Fields::read(text).id().ok().flatten(), refusal }));
     }
     Parsed::Refused(refusal)
@@ -147,8 +146,7 @@ fn refused(text: &[u8], refusal: Refusal) -> Parsed {
 
 fn not_a_request() -> Refusal {
     Refusal::new(
-        400,
-        "not_a_request",
+        Code::NotARequest,
         "with the subprotocol tidings.v1 every frame is a request, as in {\"id\":1,\"method\":\"GET\",\"path\":\"/channels/x\"}",
     )
 }
@@ -156,11 +154,11 @@ fn not_a_request() -> Refusal {
 /// Adds what else a text frame could have been.
 fn explain(refusal: &Refusal) -> Refusal {
     let message = format!("{} (a frame is JSON, or one of GET /…, POST /… JSON and DELETE /…)", refusal.message);
-    Refusal::new(refusal.status, refusal.code, message)
+    Refusal::new(refusal.code, message)
 }
 
 fn bad_request(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Refusal::new(400, "bad_request", message)
+    Refusal::new(Code::BadRequest, message)
 }
 
 /// An item without an id that was refused.

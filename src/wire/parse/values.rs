@@ -2,6 +2,7 @@
 
 use super::bad_request;
 use super::nearest::shown;
+use crate::model::code::Code;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{RequestId, Since};
@@ -87,7 +88,7 @@ pub fn check_event(text: &str) -> Result<(), Refusal> {
         let message = format!(
             "no publication is an \"event\" {text:?}: readers would take it for the server's own ({kept} are kept)"
         );
-        return Err(Refusal::new(400, "bad_event", message));
+        return Err(Refusal::new(Code::BadEvent, message));
     }
     Ok(())
 }

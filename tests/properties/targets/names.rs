@@ -54,7 +54,7 @@ fn check(data: &[u8]) -> &'static str {
     check_over_http(text, expected.as_deref());
     assert_eq!(ChannelName::new(text).is_ok(), grammar::is_name(text));
     let Some(name) = expected else {
-        assert_eq!(found.expect_err("no name").code, "bad_channel");
+        assert_eq!(found.expect_err("no name").label(), "bad_channel");
         return NO_NAME;
     };
     assert!(name.len() <= MAX_NAME_BYTES);
@@ -64,7 +64,7 @@ fn check(data: &[u8]) -> &'static str {
 }
 
 fn check_path(text: &str) -> &'static str {
-    let found = parse_path(text).map_err(|refusal| refusal.code);
+    let found = parse_path(text).map_err(|refusal| refusal.label());
     let found = found.map(|route| match route {
         Route::Channel(name) => Place::Channel(name.to_string()),
         Route::Subscription(name) => Place::Subscription(name.to_string()),

@@ -18,6 +18,7 @@ use tidings::hub::work::Work;
 use tidings::hub::{Hub, HubLimits};
 use tidings::journal::Notes;
 use tidings::metrics::Counters;
+use tidings::model::code::Code;
 use tidings::model::encoding::Encoding;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::refusal::Refusal;
@@ -551,7 +552,7 @@ impl World {
                 let already = client.subscribed.contains(id);
                 if already || client.subscribed.len() == SUBSCRIPTIONS {
                     self.hub.release(*id, OWN, 1);
-                    return (!already).then(|| Refusal::new(429, "too_many_subscriptions", "too many"));
+                    return (!already).then(|| Refusal::new(Code::TooManySubscriptions, "too many"));
                 }
                 client.subscribed.push(*id);
                 self.members.entry(id.0).or_default().push((slot, client.connection.encoding(reply.form)));
@@ -559,7 +560,7 @@ impl World {
             }
             Answer::Unsubscribe { id, .. } => {
                 let id = id.filter(|id| client.subscribed.contains(id));
-                let Some(id) = id else { return Some(Refusal::new(404, "not_subscribed", "not subscribed")) };
+                let Some(id) = id else { return Some(Refusal::new(Code::NotSubscribed, "not subscribed")) };
                 self.forget(slot, id);
                 None
             }

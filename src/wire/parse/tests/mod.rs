@@ -38,7 +38,7 @@ fn refusal(parsed: Parsed) -> (Option<RequestId>, u16, &'static str, String) {
         Parsed::Refused(refusal) => (None, refusal),
         other => panic!("not refused: {other:?}"),
     };
-    (id, refusal.status, refusal.code, refusal.message.into_owned())
+    (id, refusal.status(), refusal.label(), refusal.message.into_owned())
 }
 
 #[track_caller]
