@@ -1,6 +1,5 @@
 //! Nothing is declared that nothing uses. The crate shows its parts to tests and benchmarks, so the compiler takes all of
 //! them for used; here a name counts as used when production code says it anywhere else than where it is declared.
-//!
 
 use super::sources::{Source, all_production, none};
 use std::collections::HashMap;
