@@ -44,7 +44,7 @@ const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", v
 knobs! {
     /// The process: where it listens, how many threads it has, who may come in.
     server: ServerConfig {
-        /// Where to listen for clients; [[listener]] blocks say more, and take the place of this default. Loopback unless you
+        /// Where to listen for clients; listener blocks say more, and take the place of this default. Loopback unless you
         /// say otherwise, so that nothing is open to a network by accident.
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 8080).into()], Addresses;
         /// Leaves a new connection with the kernel until its first bytes have come (TCP_DEFER_ACCEPT), which makes a
