@@ -71,14 +71,14 @@ fn name(mailbox: u32, slot: u32) -> ConnId {
 }
 
 fn get(to: ConnId) -> Work {
-    let verb = Verb::Get { channel: "c".into(), options: GetOptions::default() };
+    let verb = Verb::Get { channel: "c".try_into().expect("a name"), options: GetOptions::default() };
     Work::one(to, Form::Text, Ok(Request { id: None, verb }))
 }
 
 fn post(to: ConnId) -> Work {
     let data = Data::Json(Bytes::from_static(b"1"));
     let options = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-    let verb = Verb::Post { channel: "c".into(), post: options };
+    let verb = Verb::Post { channel: "c".try_into().expect("a name"), post: options };
     Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
 }
 
