@@ -148,10 +148,10 @@ impl<S: Socket> Engine<S> {
         self.core.flush_dirty(&mut self.entries);
     }
 
-    /// Counts a tick that began and ended then.
-    pub(crate) fn end_tick(&mut self, began: Instant, ended: Instant) {
+    /// Counts a tick that began and ended then; `alone` when the server has one connection at most.
+    pub(crate) fn end_tick(&mut self, began: Instant, ended: Instant, alone: bool) {
         self.core.count_tick(began, ended);
-        self.core.heavy.end_tick(began, ended);
+        self.core.heavy.end_tick(began, ended, alone);
     }
 
     pub(super) fn read_ready(&mut self, bytes_most: u64) {

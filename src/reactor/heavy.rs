@@ -56,10 +56,10 @@ impl Heavy {
         self.worked += worked;
     }
 
-    /// A tick is over.
+    /// A tick is over. A connection that is `alone` in the server has nobody to rest for.
     #[inline]
-    pub(super) fn end_tick(&mut self, began: Instant, ended: Instant) {
-        if std::mem::take(&mut self.worked) >= HEAVY_CODEC_BYTES {
+    pub(super) fn end_tick(&mut self, began: Instant, ended: Instant, alone: bool) {
+        if std::mem::take(&mut self.worked) >= HEAVY_CODEC_BYTES && !alone {
             self.rests_until = Some(ended + (ended.saturating_duration_since(began) * RESTS).min(REST_MAX));
         }
     }
@@ -84,10 +84,10 @@ mod tests {
         heavy.push(7);
         assert_eq!((heavy.due(at(0)), heavy.wait(at(0))), (1, None));
         heavy.note(HEAVY_CODEC_BYTES - 1);
-        heavy.end_tick(at(0), at(500));
+        heavy.end_tick(at(0), at(500), false);
         assert_eq!((heavy.due(at(500)), heavy.wait(at(500))), (1, None), "light");
         heavy.note(HEAVY_CODEC_BYTES);
-        heavy.end_tick(at(500), at(1_200));
+        heavy.end_tick(at(500), at(1_200), false);
         assert_eq!(heavy.due(at(3_299)), 0);
         assert_eq!(heavy.wait(at(3_200)), Some(Duration::from_micros(100)));
         assert_eq!(heavy.due(at(3_300)), 1);
@@ -97,13 +97,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_alone_does_not_rest() {
+        let start = Instant::now();
+        let mut heavy = Heavy::default();
+        heavy.push(7);
+        heavy.note(HEAVY_CODEC_BYTES);
+        let ended = start + Duration::from_millis(1);
+        heavy.end_tick(start, ended, true);
+        assert_eq!((heavy.due(ended), heavy.wait(ended)), (1, None));
+    }
+
+    #[test]
     fn a_stopped_machine_is_not_rested_for() {
         let start = Instant::now();
         let mut heavy = Heavy::default();
         heavy.push(7);
         heavy.note(HEAVY_CODEC_BYTES);
         let ended = start + Duration::from_secs(15);
-        heavy.end_tick(start, ended);
+        heavy.end_tick(start, ended, false);
         assert_eq!(heavy.wait(ended), Some(REST_MAX));
     }
 }

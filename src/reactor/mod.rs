@@ -42,7 +42,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use reserve::Reserve;
 use std::io::{ErrorKind, Result};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The reactor's own waker.
@@ -164,7 +164,8 @@ impl Reactor {
             self.engine.turn();
             self.listen();
             self.reap_closed();
-            self.engine.end_tick(began, Instant::now());
+            let alone = self.connections.load(Ordering::Relaxed) <= 1;
+            self.engine.end_tick(began, Instant::now(), alone);
         }
     }
 

@@ -66,7 +66,7 @@ fn who_sends_bombs_has_a_quarter_of_the_time_and_nobody_else_rests() {
     server.engine.turn();
     assert_eq!(server.engine.codec_work().1, 1);
     let took = Duration::from_millis(3);
-    server.engine.end_tick(server.now, server.now + took);
+    server.engine.end_tick(server.now, server.now + took, false);
     server.pass(2 * took);
     server.turn();
     assert_eq!(server.engine.codec_work().1, 1, "it rests");
