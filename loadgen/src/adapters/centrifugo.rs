@@ -19,7 +19,7 @@ const CONNECT_ID: u32 = 1;
 const FIRST_PUBLICATION_ID: u32 = 1 << 20;
 
 impl Adapter for Centrifugo {
-    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _peer: &Peer<'_>, _memory: &Memory) -> Opening {
         Opening {
             transport: Transport::WebSocket,
             path: self.path.clone(),
@@ -28,7 +28,7 @@ impl Adapter for Centrifugo {
         }
     }
 
-    fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {
+    fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, _emit: &mut dyn FnMut(Event<'_>)) {
         (memory.joined, memory.next_id) = (0, FIRST_PUBLICATION_ID);
         let connect = peer.token.map_or(json!({}), |token| json!({ "token": token }));
         send(out, &json!({ "id": CONNECT_ID, "connect": connect }));

@@ -44,7 +44,7 @@ pub fn options(name: &str) -> &'static [(&'static str, &'static str, &'static st
         "sse" => &[
             ("subscribe_path", "/channels/{channel}", "where streams are"),
             ("publish_path", "/channels/{channel}", "where publications are POSTed"),
-            ("resume", "false", "whether peer comes back sends Last-Event-ID"),
+            ("resume", "false", "whether a client that comes back sends Last-Event-ID"),
         ],
         "nchan" => &[
             ("subscribe_path", "/sub/{channel}", "where subscribers connect"),

@@ -14,11 +14,11 @@ const CONNECT: &str =
     "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"tidings-loadgen\",\"version\":\"1\",\"protocol\":1}\r\n";
 
 impl Adapter for Nats {
-    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _peer: &Peer<'_>, _memory: &Memory) -> Opening {
         Opening { transport: Transport::WebSocket, path: "/".to_owned(), headers: Vec::new(), subprotocol: None }
     }
 
-    fn opened(&self, peer: &Peer<'_>, _memory: &mut Memory, out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {
+    fn opened(&self, peer: &Peer<'_>, _memory: &mut Memory, out: &mut dyn Outlet, _emit: &mut dyn FnMut(Event<'_>)) {
         let mut text = CONNECT.to_owned();
         for (id, channel) in peer.channels().enumerate() {
             text.push_str(&format!("SUB {channel} {}\r\n", id + 1));
@@ -30,7 +30,7 @@ impl Adapter for Nats {
 
     fn read(
         &self,
-        _who: &Peer<'_>,
+        _peer: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
         out: &mut dyn Outlet,

@@ -22,7 +22,7 @@ impl Adapter for Nchan {
         Opening { transport: Transport::WebSocket, path, headers: Vec::new(), subprotocol: None }
     }
 
-    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+    fn opened(&self, _peer: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
         emit(Event::Ready);
     }
 

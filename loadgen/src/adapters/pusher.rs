@@ -24,13 +24,13 @@ pub struct Pusher {
 const EVENT: &str = "client-tick";
 
 impl Adapter for Pusher {
-    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _peer: &Peer<'_>, _memory: &Memory) -> Opening {
         let path = format!("/app/{}?protocol=7&client=tidings-loadgen&version=1.0&flash=false", self.key);
         Opening { transport: Transport::WebSocket, path, headers: Vec::new(), subprotocol: None }
     }
 
     /// The server speaks first.
-    fn opened(&self, _who: &Peer<'_>, memory: &mut Memory, _out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {
+    fn opened(&self, _peer: &Peer<'_>, memory: &mut Memory, _out: &mut dyn Outlet, _emit: &mut dyn FnMut(Event<'_>)) {
         memory.joined = 0;
     }
 

@@ -24,13 +24,13 @@ impl Adapter for Raw {
         Opening { transport: Transport::WebSocket, path: path.clone(), headers: Vec::new(), subprotocol: None }
     }
 
-    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+    fn opened(&self, _peer: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
         emit(Event::Ready);
     }
 
     fn read(
         &self,
-        _who: &Peer<'_>,
+        _peer: &Peer<'_>,
         _memory: &mut Memory,
         message: &[u8],
         _out: &mut dyn Outlet,

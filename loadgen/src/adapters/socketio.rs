@@ -12,13 +12,13 @@ pub struct SocketIo {
 }
 
 impl Adapter for SocketIo {
-    fn opening(&self, _who: &Peer<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, _peer: &Peer<'_>, _memory: &Memory) -> Opening {
         let path = format!("{}?EIO=4&transport=websocket", self.path);
         Opening { transport: Transport::WebSocket, path, headers: Vec::new(), subprotocol: None }
     }
 
     /// The server speaks first.
-    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, _news: &mut dyn FnMut(Event<'_>)) {}
+    fn opened(&self, _peer: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, _emit: &mut dyn FnMut(Event<'_>)) {}
 
     fn read(
         &self,

@@ -26,13 +26,13 @@ impl Adapter for Sse {
         Opening { transport: Transport::EventStream, path, headers, subprotocol: None }
     }
 
-    fn opened(&self, _who: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
+    fn opened(&self, _peer: &Peer<'_>, _memory: &mut Memory, _out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
         emit(Event::Ready);
     }
 
     fn read(
         &self,
-        _who: &Peer<'_>,
+        _peer: &Peer<'_>,
         memory: &mut Memory,
         block: &[u8],
         _out: &mut dyn Outlet,
