@@ -126,12 +126,8 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
     })?;
     if config.log.format == LogFormat::Text {
         log.say(summary(config) + "\n");
-        let clients = server.listeners().iter().filter(|listener| listener.serves.clients());
-        let address = clients.filter_map(|listener| match listener.at {
-            ListenAt::Address(address) => Some(address),
-            ListenAt::Path { .. } => None,
-        });
-        if let Some(address) = address.into_iter().next() {
+        let mut clients = server.listeners().iter().filter(|listener| listener.serves.clients());
+        if let Some(address) = clients.find_map(|listener| listener.at.address()) {
             let host = reachable(address).to_string();
             let opens_files = config.server.allow_origin.iter().any(|origin| origin::allows(origin, "null"));
             // A secret is for a person who looks, not for a file that keeps what was said.

@@ -25,6 +25,17 @@ pub enum ListenAt {
     },
 }
 
+impl ListenAt {
+    /// The address, if it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            ListenAt::Address(address) => Some(*address),
+            ListenAt::Path { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for ListenAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,10 +57,7 @@ pub struct ListenerConfig {
 impl ListenerConfig {
     /// Whether it is bound to an address that other machines can reach.
     pub(super) fn is_open_to_networks(&self) -> Option<SocketAddr> {
-        match self.at {
-            ListenAt::Address(address) if !address.ip().to_canonical().is_loopback() => Some(address),
-            _ => None,
-        }
+        self.at.address().filter(|address| !address.ip().to_canonical().is_loopback())
     }
 
     /// What is wrong with it alone.

@@ -21,13 +21,7 @@ pub(super) struct Bound {
 /// Binds every listener once per reactor, or once for all of them where it is a unix socket.
 pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<Vec<Bound>, StartError> {
     let all = config.all_listeners();
-    let addresses: Vec<SocketAddr> = all
-        .iter()
-        .filter_map(|listener| match listener.at {
-            ListenAt::Address(address) => Some(address),
-            ListenAt::Path { .. } => None,
-        })
-        .collect();
+    let addresses: Vec<SocketAddr> = all.iter().filter_map(|listener| listener.at.address()).collect();
     let bind = |listener: &ListenerConfig| {
         let serves = listener.serves;
         match &listener.at {

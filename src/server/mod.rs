@@ -18,7 +18,7 @@ pub use operator_key::operator_key_folder;
 pub use signals::{Interrupts, Outcome};
 
 use crate::access::Hooks;
-use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};
+use crate::config::{Config, ConfigError, ListenerConfig};
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::order::Drain;
@@ -137,7 +137,7 @@ impl Server {
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
         let (listeners, sockets, socket_files) = unzipped(bind_all(config, reactor_count)?);
-        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(address_of).collect();
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -279,13 +279,6 @@ fn unzipped(bound: Vec<Bound>) -> (Vec<ListenerConfig>, Vec<Vec<Listening>>, Vec
         files.extend(file);
     }
     (listeners, sockets, files)
-}
-
-fn address_of(listener: &ListenerConfig) -> Option<SocketAddr> {
-    match listener.at {
-        ListenAt::Address(address) => Some(address),
-        ListenAt::Path { .. } => None,
-    }
 }
 
 fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::io::Result<JoinHandle<()>> {

@@ -1,7 +1,7 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
 use crate::access::{AccessPolicy, Hooks, Operators};
-use crate::config::{Config, ListenAt, ListenerConfig};
+use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
 use crate::handoff::mailbox::Mailboxes;
@@ -122,19 +122,16 @@ fn connections_max(total: usize) -> usize {
 }
 
 pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<Operators>) -> AccessPolicy {
-    let (listener_is_loopback, port) = match listener.at {
-        ListenAt::Address(address) => (address.ip().to_canonical().is_loopback(), address.port()),
-        ListenAt::Path { .. } => (false, 0),
-    };
+    let address = listener.at.address();
     AccessPolicy {
-        listener_is_loopback,
-        is_unix: matches!(listener.at, ListenAt::Path { .. }),
+        listener_is_loopback: address.is_some_and(|address| address.ip().to_canonical().is_loopback()),
+        is_unix: address.is_none(),
         serves: listener.serves,
         allowed_origins: config.server.allow_origin.clone(),
         allowed_hosts: config.server.allow_host.clone(),
         anonymous_publish: config.server.allow_anonymous_publish,
         allow_credentials: config.http.allow_credentials,
-        port,
+        port: address.map_or(0, |address| address.port()),
         operators,
     }
 }
