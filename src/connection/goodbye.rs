@@ -4,7 +4,6 @@ use super::answering::Asked;
 use super::env::Env;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
-use crate::model::refusal::Refusal;
 use crate::wire::frame::close_frame_of;
 use crate::wire::http::head::HeadError;
 
@@ -85,11 +84,6 @@ impl Connection {
     /// Says goodbye to a socket, after the answers that are still on their way.
     pub(super) fn close_socket(&mut self, reason: Reason, sentence: &str, env: &mut Env) {
         self.end_after_answers(LastWord::new(reason, sentence), env);
-    }
-
-    /// The same for a refused request.
-    pub(super) fn close_refused(&mut self, refusal: &Refusal, env: &mut Env) {
-        self.end_after_answers(LastWord::new(refusal.code, &refusal.message), env);
     }
 
     /// Law 2: what was read before a Close is answered before the Close is, so it waits for what is in flight, with a

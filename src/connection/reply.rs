@@ -105,7 +105,8 @@ impl Connection {
             (Form::Plain, Answer::PlainPost | Answer::Published { .. }) => {
                 self.send_text(env.limits.plain_post_text.as_bytes(), env)
             }
-            (Form::Upgrade, Answer::Refused(refusal)) => self.refuse_socket(refusal, env),
+            // Nobody reads the status of a handshake that succeeded.
+            (Form::Upgrade, Answer::Refused(refusal)) => self.close_socket(refusal.code, &refusal.message, env),
             // Without an id, what succeeds is silent.
             (
                 Form::Text | Form::Binary,
@@ -167,11 +168,6 @@ impl Connection {
         }
         let task = Task::Request(Box::new(subscribe?));
         Some(RawWork { form: Form::Upgrade, task, payload: Payload::Borrowed(&[]), rights })
-    }
-
-    /// Tells a socket that its path's subscription was refused: nobody reads the status of a handshake that succeeded.
-    fn refuse_socket(&mut self, refusal: &Refusal, env: &mut Env) {
-        self.close_refused(refusal, env);
     }
 
     fn send_text(&mut self, text: &[u8], env: &mut Env) {
