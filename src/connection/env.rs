@@ -78,8 +78,6 @@ pub struct Limits {
     pub plain_post_text: String,
     /// Whether the console, its demos and the tutorial page are served.
     pub console: bool,
-    /// Where plain messages are published.
-    pub plain_channel: String,
     /// What the embedding program is asked.
     pub hooks: Hooks,
     /// Subprotocols that are agreed to; the first is the strict one.
@@ -124,7 +122,6 @@ impl Limits {
             },
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
-            plain_channel: config.websocket.plain_channel.clone(),
             hooks: Hooks::default(),
             binary: config.websocket.binary,
             echo: config.websocket.echo,
@@ -208,17 +205,15 @@ impl Env<'_> {
     pub fn refuse(&self, reason: Reason, message: impl Display) {
         self.counters.refused.count(reason);
         let words = |message| Words::new(reason.label(), message);
-        match reason {
-            // What a page of a wrong origin, or a proxy, repeats for ever: once a minute for each origin or host, which the
-            // message names beside what would allow it.
-            reason if reason.is_policy() => {
-                let message = message.to_string();
-                let key = (reason.label(), message.clone());
-                self.notes.note_once_a_minute(Kind::PolicyRefused, key, self.now_ms(), || words(message));
-            }
-            Reason::TooManyConnections => self.notes.note(Kind::Full, self.now_ms(), || words(message.to_string())),
-            _ => self.notes.note(Kind::Refused, self.now_ms(), || words(message.to_string())),
+        // What a page of a wrong origin, or a proxy, repeats for ever: once a minute for each origin or host, which the
+        // message names beside what would allow it.
+        if reason.is_policy() {
+            let message = message.to_string();
+            let key = (reason.label(), message.clone());
+            return self.notes.note_once_a_minute(Kind::PolicyRefused, key, self.now_ms(), || words(message));
         }
+        let kind = if reason == Reason::TooManyConnections { Kind::Full } else { Kind::Refused };
+        self.notes.note(kind, self.now_ms(), || words(message.to_string()));
     }
 
     /// Counts a fault for which a connection is closed, and has it logged with what the peer was told.

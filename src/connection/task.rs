@@ -1,6 +1,6 @@
 //! From bytes to work for the hub: the one function that reactors and workers both parse with.
 
-use super::env::Limits;
+use crate::access::Hooks;
 use crate::hub::post::Form;
 use crate::hub::work::Work;
 use crate::model::code::Code;
@@ -115,19 +115,19 @@ impl<P: AsRef<[u8]>> RawWork<P> {
 
 /// Asks the callbacks of the embedding program about each request that may be carried out otherwise.
 #[inline]
-pub fn ask_hooks(work: &mut Work, limits: &Limits) {
-    if limits.hooks.judge_requests() {
-        ask_each(work, limits);
+pub fn ask_hooks(work: &mut Work, hooks: &Hooks, plain_channel: &str) {
+    if hooks.judge_requests() {
+        ask_each(work, hooks, plain_channel);
     }
 }
 
 #[cold]
-fn ask_each(work: &mut Work, limits: &Limits) {
-    let (hooks, may_publish) = (&limits.hooks, work.may_publish);
+fn ask_each(work: &mut Work, hooks: &Hooks, plain_channel: &str) {
+    let may_publish = work.may_publish;
     work.refuse_where(|asked| match asked {
         Ok(Verb::Get { channel, options }) => hooks.may_read(channel, !options.once),
         Ok(Verb::Post { channel, post }) if may_publish => hooks.may_write(channel, post.event.as_deref(), &post.data),
-        Err(data) if may_publish => hooks.may_write(&limits.plain_channel, None, data),
+        Err(data) if may_publish => hooks.may_write(plain_channel, None, data),
         _ => Ok(()),
     });
 }

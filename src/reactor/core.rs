@@ -177,7 +177,7 @@ impl Core {
         }
         self.setup.counters.parsed_inline.add(1);
         let mut work = raw.prepare(to, &mut self.json);
-        ask_hooks(&mut work, &self.setup.limits);
+        ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.hub.limits().plain_channel);
         let answers = work.remaining();
         let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
         (answers, if self.run(work) { Hold::Elsewhere } else { hold })

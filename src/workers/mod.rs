@@ -65,7 +65,7 @@ impl Worker {
             self.counters.parsed_pool.add(1);
             let lent = RawWork { form, task, payload: &payload[..], rights };
             let mut work = lent.prepare(to, scratch);
-            ask_hooks(&mut work, &self.pages.limits);
+            ask_hooks(&mut work, &self.pages.limits.hooks, &self.hub.limits().plain_channel);
             self.work(work, postman, now, wall_ms)
         }));
         let outcome = outcome.unwrap_or_else(|_| {
