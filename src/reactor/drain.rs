@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 const LAST_ROUNDS: usize = 256;
 /// How long those are waited for that ignore their goodbye, after the last sign of life of any connection.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
+
 impl<S: Socket> Engine<S> {
     /// Begins to say goodbye: from now on nobody else comes in, and whoever is answered is answered for the last time.
     pub(crate) fn begin_goodbyes(&mut self, spread: Duration) {

@@ -96,25 +96,24 @@ mod tests {
         assert_eq!(heavy.wait(at(1_200)), None, "nobody waits");
     }
 
-    #[test]
-    fn whoever_is_alone_does_not_rest() {
-        let start = Instant::now();
-        let mut heavy = Heavy::default();
+    /// One that waits, after a heavy tick that took `tick`; and its end.
+    fn after(tick: Duration, alone: bool) -> (Heavy, Instant) {
+        let (mut heavy, began) = (Heavy::default(), Instant::now());
         heavy.push(7);
         heavy.note(HEAVY_CODEC_BYTES);
-        let ended = start + Duration::from_millis(1);
-        heavy.end_tick(start, ended, true);
+        heavy.end_tick(began, began + tick, alone);
+        (heavy, began + tick)
+    }
+
+    #[test]
+    fn whoever_is_alone_does_not_rest() {
+        let (heavy, ended) = after(Duration::from_millis(1), true);
         assert_eq!((heavy.due(ended), heavy.wait(ended)), (1, None));
     }
 
     #[test]
     fn a_stopped_machine_is_not_rested_for() {
-        let start = Instant::now();
-        let mut heavy = Heavy::default();
-        heavy.push(7);
-        heavy.note(HEAVY_CODEC_BYTES);
-        let ended = start + Duration::from_secs(15);
-        heavy.end_tick(start, ended, false);
+        let (heavy, ended) = after(Duration::from_secs(15), false);
         assert_eq!(heavy.wait(ended), Some(REST_MAX));
     }
 }

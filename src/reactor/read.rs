@@ -24,6 +24,7 @@ const READ_BYTES_PER_TICK_MOST: u64 = 1024 * 1024;
 /// Bytes inflated and compressed for one connection in one turn, and for all in one tick: a thousandth of them may have been
 /// sent. One message more may come on top, whatever its size.
 const CODEC_BYTES_PER_TURN: u64 = 256 * 1024;
+
 impl Core {
     /// Gives the connections on the list one turn each, until so many bytes were read. The others, and those with more to
     /// do behind them, stay on the list for the next tick. Those that were much work for the codec are on a list of their
