@@ -6,7 +6,6 @@ use std::thread::{Thread, current, park};
 use std::time::Instant;
 use tidings::Config;
 use tidings::connection::env::Limits;
-use tidings::connection::task::{RawWork, Rights, Task};
 use tidings::handoff::job::{Job, JobQueues};
 use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Wake};
 use tidings::handoff::postman::Postman;
@@ -15,8 +14,9 @@ use tidings::hub::execute::execute;
 use tidings::hub::limits::HubLimits;
 use tidings::hub::post::Form;
 use tidings::model::ids::{ConnId, MailboxId};
+use tidings::protocol::task::{RawWork, Rights, Task};
+use tidings::protocol::tidings::parse::Dialect;
 use tidings::wire::json::JsonScratch;
-use tidings::wire::parse::Dialect;
 use tidings::workers::{Pages, Worker};
 
 /// Wakes the benchmark's thread as a waker wakes a reactor.

@@ -4,8 +4,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::de::IgnoredAny;
 use std::hint::black_box;
 use tidings::model::request::Parsed;
+use tidings::protocol::tidings::parse::{Dialect, parse_text};
 use tidings::wire::json::{JsonScratch, validate};
-use tidings::wire::parse::{Dialect, parse_text};
 
 /// A POST whose data is an array of numbers and texts of about `bytes`.
 fn post(bytes: usize) -> String {

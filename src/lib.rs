@@ -32,7 +32,7 @@
 //! There is one way from a publisher to a subscriber, whatever they speak:
 //! ```text
 //! socket → reactor::read → connection::Connection::step → wire::frame::Decoder or wire::http (in the scratch buffer)
-//!        → connection::task::RawWork::prepare → hub::execute → hub::publication::Publication (offset given, history kept)
+//!        → protocol::task::RawWork::prepare → hub::execute → hub::publication::Publication (offset given, history kept)
 //!        → handoff::mailbox → reactor::deliver → connection::outbox::Outbox (a shared frame, by reference)
 //!        → reactor::flush → one write per connection and tick → socket
 //! ```
@@ -70,7 +70,7 @@
 //! model`. [`model`] holds the words of all rooms. [`wire`], [`access`], [`protocol`] and [`connection`] know no socket,
 //! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
 //!
-//! The protocol itself is in [`wire`]. The parts are shown to the command, the load generator and the tests, and hidden
+//! The protocol itself is in [`protocol::tidings`]. The parts are shown to the command, the load generator and the tests, and hidden
 //! from everybody else: they may change with any version, and what is listed below may not.
 
 // Hidden: what the command, the load generator, tests and benchmarks need of the parts. It changes with any version.

@@ -5,7 +5,7 @@ use crate::support::http::{HttpClient, post, request_bytes};
 use crate::support::{OPERATOR, TestServer};
 use std::collections::BTreeSet;
 
-const PROTOCOL: &str = include_str!("../src/wire/PROTOCOL.md");
+const PROTOCOL: &str = include_str!("../src/protocol/tidings/PROTOCOL.md");
 
 /// How a refusal is provoked.
 enum Ask {

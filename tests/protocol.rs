@@ -4,7 +4,7 @@ use crate::support::http::{Answer, HttpClient};
 use crate::support::ws::WsClient;
 use crate::support::{TestServer, with_one_and_two_reactors};
 
-const PROTOCOL: &str = include_str!("../src/wire/PROTOCOL.md");
+const PROTOCOL: &str = include_str!("../src/protocol/tidings/PROTOCOL.md");
 /// Ends each block, so that a frame too many is noticed.
 const LAST_REQUEST: &str = r#"{"id":"the end","method":"GET","path":"/livez"}"#;
 const LAST_ANSWER: &str = r#"{"id":"the end","status":200}"#;

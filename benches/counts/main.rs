@@ -19,10 +19,10 @@ use tidings::model::ids::{ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
 use tidings::model::request::{Parsed, PostOptions, Request, Verb};
+use tidings::protocol::tidings::parse::{Dialect, parse_text};
 use tidings::server::rehearsal::{Client, Rehearsal, masked};
 use tidings::wire::frame::{Decoded, Decoder, Event, FrameLimits, Opcode, Role, write_masked};
 use tidings::wire::json::JsonScratch;
-use tidings::wire::parse::{Dialect, parse_text};
 
 /// Subscribers in the stages of fan-out.
 const SUBSCRIBERS: u64 = 1_000;

@@ -1,10 +1,10 @@
 //! One request over HTTP and its answer, and the requests that are executed before it is answered.
 
 use super::answering::Asked;
-use super::batch::Batch;
-use super::task::{Rights, Task};
 use crate::hub::post::Form;
 use crate::metrics::requests::MethodLabel;
+use crate::protocol::task::{Rights, Task};
+use crate::protocol::tidings::batch::Batch;
 use crate::wire::http::body::ChunkDecoder;
 use crate::wire::http::head::{BodyLength, Head, Method};
 use std::collections::VecDeque;

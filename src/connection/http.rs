@@ -1,16 +1,16 @@
 //! HTTP: heads and bodies in, answers out in the order of their requests.
 
 use super::answering::Asked;
-use super::batch::Batch;
 use super::env::{Env, Limits, Ticks};
 use super::exchange::{Exchange, Gathering, Rest, is_whole_post};
 use super::outbox::Outbox;
 use super::plan::{Plan, Planned};
 use super::routes;
-use super::task::{RawWork, Rights, Task};
 use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
+use crate::protocol::task::{RawWork, Rights, Task};
+use crate::protocol::tidings::batch::Batch;
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
 use crate::wire::http::gather::{Gathered, HeadGathering};

@@ -10,7 +10,6 @@
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
 
 mod answering;
-mod batch;
 pub mod compression;
 mod echo;
 pub mod env;
@@ -28,15 +27,14 @@ mod routes;
 mod served;
 mod socket;
 mod stream;
-pub mod task;
 
 use crate::close::Reason;
+use crate::protocol::task::RawWork;
 use env::{Env, TICK_MS, Ticks};
 use http::Http;
 use outbox::Outbox;
 use socket::Socket;
 use stream::Stream;
-use task::RawWork;
 
 /// One client.
 pub struct Connection {
@@ -346,7 +344,6 @@ mod tests {
     use super::env::{Env, Limits};
     use super::outbox::Spares;
     use super::socket::{Endpoint, Socket};
-    use super::task::Rights;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
     use crate::access::AccessPolicy;
     use crate::config::Config;
@@ -354,7 +351,8 @@ mod tests {
     use crate::hub::{Hub, HubLimits};
     use crate::journal::Notes;
     use crate::metrics::Counters;
-    use crate::wire::parse::Dialect;
+    use crate::protocol::task::Rights;
+    use crate::protocol::tidings::parse::Dialect;
 
     /// Replies wait in the reactor's mailbox: a sender that is faster than they are taken out must be held back.
     #[test]

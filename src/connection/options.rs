@@ -5,10 +5,10 @@ use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, RefusedItem, Request, Since, Verb};
+use crate::protocol::tidings::parse::{hint, shown};
 use crate::wire::http::head::Head;
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::wants_upgrade;
-use crate::wire::parse::{hint, shown};
 
 /// The most options that a comment names.
 const NAMED_MAX: usize = 8;

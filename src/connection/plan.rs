@@ -3,10 +3,10 @@
 use super::answering::{Asked, Ready};
 use super::compression::Share;
 use super::socket::Endpoint;
-use super::task::{Page, Rights, Task};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::model::request::Item;
+use crate::protocol::task::{Page, Rights, Task};
 use crate::wire::http::head::{Head, HeadError};
 use crate::wire::http::upgrade::Upgrade;
 

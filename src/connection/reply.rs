@@ -5,7 +5,6 @@ use super::compression::Windows;
 use super::env::{Env, Limits};
 use super::plan::Switch;
 use super::socket::Socket;
-use super::task::{RawWork, Rights, Task};
 use super::{Connection, Payload, State, Transport};
 use crate::close::Reason;
 use crate::hub::names::Names;
@@ -17,10 +16,11 @@ use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
+use crate::protocol::task::{RawWork, Rights, Task};
+use crate::protocol::tidings::events;
+use crate::protocol::tidings::reply::{self, ReadAnswer};
 use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::upgrade::write_switching;
-use crate::wire::reply::{self, ReadAnswer};
-use crate::wire::sse;
 
 impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
@@ -49,7 +49,7 @@ impl Connection {
                 write_frame(&mut frame, Opcode::Text, &json);
                 socket.push_frame(channel.0, frame.into(), &mut self.outbox, env);
             }
-            State::Stream(stream) => stream.append(&mut self.outbox, env, |out| sse::reset_block(out, epoch)),
+            State::Stream(stream) => stream.append(&mut self.outbox, env, |out| events::reset_block(out, epoch)),
             State::Http(_) | State::Ending(..) => {}
         }
     }
@@ -66,7 +66,7 @@ impl Connection {
             }
             State::Stream(stream) => {
                 let (epoch, offset) = (publication.epoch(), publication.offset());
-                stream.append(&mut self.outbox, env, |out| sse::position_block(out, epoch, offset));
+                stream.append(&mut self.outbox, env, |out| events::position_block(out, epoch, offset));
             }
             State::Http(_) | State::Ending(..) => {}
         }

@@ -8,7 +8,6 @@ use super::plan::{Plan, Planned, Switch, not_allowed};
 use super::refused as refusing;
 use super::served;
 use super::socket::Endpoint;
-use super::task::{HttpPublish, Page, Rights, Task};
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
 use crate::close::Reason;
 use crate::config::EchoFor;
@@ -17,14 +16,15 @@ use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Request, Verb};
+use crate::protocol::task::{HttpPublish, Page, Rights, Task};
+use crate::protocol::tidings::media::{check_encoding, check_media_type};
+use crate::protocol::tidings::parse::{Dialect, check_event, check_key};
+use crate::protocol::tidings::path::parse_name_in_url;
+use crate::protocol::tidings::reply::body_limits;
 use crate::wire::deflate::Extension;
 use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::{Upgrade, check_upgrade, wants_upgrade};
-use crate::wire::media::{check_encoding, check_media_type};
-use crate::wire::name::parse_name_in_url;
-use crate::wire::parse::{Dialect, check_event, check_key};
-use crate::wire::reply::body_limits;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -291,7 +291,7 @@ fn operator_page(head: &Head<'_>, access: &Access, env: &Env, page: Page) -> Pla
     }
     let refusal = env.policy.operators.refusal(access.standing, head.path);
     env.refuse(refusal.code, &refusal.message);
-    let body = crate::wire::http::answer::refusal_body(refusal.label(), &refusal.message);
+    let body = crate::protocol::response::refusal_body(refusal.label(), &refusal.message);
     Plan::Answer(Ready { status: refusal.status(), content_type: Some(JSON), body, ..Ready::default() })
 }
 

@@ -1,23 +1,23 @@
 //! A WebSocket: frames in, pongs and closes out, pushes by reference.
 
-use super::batch::Batch;
 use super::compression::Windows;
 use super::env::{Env, Limits, Ticks};
 use super::goodbye::LastWord;
 use super::outbox::Outbox;
-use super::task::{RawWork, Rights, Task};
 use super::{Connection, Expired, Payload, State, Step};
 use crate::close::Reason;
 use crate::hub::post::Form;
 use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
 use crate::protocol::encoders::{BINARY, TEXT, encoded};
+use crate::protocol::task::{RawWork, Rights, Task};
+use crate::protocol::tidings::batch::Batch;
+use crate::protocol::tidings::parse::Dialect;
 use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
 use crate::wire::frame::{
     self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, SharedFrame, close_frame, header, payload_of,
     write_deflated, write_frame,
 };
-use crate::wire::parse::Dialect;
 use std::num::NonZeroU8;
 
 /// What answers a client's frames.

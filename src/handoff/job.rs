@@ -1,7 +1,7 @@
 //! Jobs for the worker pool: a payload to parse and execute, with the name of the connection that waits for it.
 
-use crate::connection::task::RawWork;
 use crate::model::ids::ConnId;
+use crate::protocol::task::RawWork;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,90 +1,10 @@
-//! Event streams: the first block with the position, one block per publication, comments, resets, and HTTP chunks.
-
-use super::json::text::{write_number, write_string};
-use super::reply::base64_members;
-use crate::model::publication::{Data, Epoch, Position, PublicationView};
-use crate::model::refusal::Refusal;
+//! What an event stream is made of besides its blocks: the comment that keeps it alive, and the chunks of HTTP/1.1.
 
 /// A comment, which keeps a quiet stream alive.
 pub const COMMENT: &[u8] = b":\n\n";
 
 /// What ends a chunked body (RFC 9112 section 7.1).
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-
-/// The first block of every stream: how long to wait before a new attempt, where the channel is, and to a reader that
-/// comes back whether it has everything. `comment` is a note on its request.
-pub fn first_block(
-    out: &mut Vec<u8>,
-    retry_ms: u64,
-    comment: Option<&str>,
-    position: &Position,
-    recovered: Option<bool>,
-) {
-    retry_line(out, retry_ms);
-    if let Some(comment) = comment {
-        comment_line(out, comment);
-    }
-    out.extend_from_slice(b"event: position\n");
-    id_line(out, position.epoch, position.offset);
-    out.extend_from_slice(b"data: {\"epoch\":");
-    write_string(out, position.epoch.as_str());
-    out.extend_from_slice(b",\"offset\":");
-    write_number(out, position.offset);
-    out.extend_from_slice(match recovered {
-        Some(true) => b",\"recovered\":true}\n\n",
-        Some(false) => b",\"recovered\":false}\n\n",
-        None => b"}\n\n",
-    });
-}
-
-/// Tells the reader, and people who look at the stream, why there is none; without an id, so that the reader keeps its own.
-pub fn refused_block(out: &mut Vec<u8>, retry_ms: u64, refusal: &Refusal) {
-    retry_line(out, retry_ms);
-    comment_line(out, &format!("{} {}: {}", refusal.status(), refusal.label(), refusal.message));
-    out.extend_from_slice(b"event: refused\ndata: {\"code\":");
-    write_string(out, refusal.label());
-    out.extend_from_slice(b",\"message\":");
-    write_string(out, &refusal.message);
-    out.extend_from_slice(b",\"status\":");
-    write_number(out, u64::from(refusal.status()));
-    out.extend_from_slice(b"}\n\n");
-}
-
-/// One publication: its id, its event if it has one, and its data alone.
-///
-/// Binary data is written as `{"content_type","data_base64"}`.
-pub fn publication_block(out: &mut Vec<u8>, epoch: Epoch, view: &PublicationView<'_>) {
-    id_line(out, epoch, view.offset);
-    if let Some(event) = view.event {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(event.as_bytes());
-        out.push(b'\n');
-    }
-    match view.data {
-        Data::Json(json) => data_lines(out, json),
-        Data::Binary { bytes, content_type } => {
-            out.extend_from_slice(b"data: {");
-            base64_members(out, content_type, bytes);
-            out.extend_from_slice(b"}\n");
-        }
-    }
-    out.push(b'\n');
-}
-
-/// Tells that the channel's continuity was lost and that offsets count anew in `epoch`.
-pub fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
-    out.extend_from_slice(b"event: reset\n");
-    id_line(out, epoch, 0);
-    out.extend_from_slice(b"data: {\"epoch\":");
-    write_string(out, epoch.as_str());
-    out.extend_from_slice(b",\"offset\":0,\"reset\":true}\n\n");
-}
-
-/// Moves the reader's position on; an `EventSource` keeps the id of a block without data and fires no event.
-pub fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
-    id_line(out, epoch, offset);
-    out.push(b'\n');
-}
 
 /// Writes `bytes` as one chunk of a chunked body; no bytes make no chunk, since an empty one would end the body.
 pub fn write_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -107,111 +27,9 @@ pub fn without_chunk(chunk: &[u8]) -> &[u8] {
     chunk.get(start..chunk.len().saturating_sub(2)).unwrap_or_default()
 }
 
-fn retry_line(out: &mut Vec<u8>, retry_ms: u64) {
-    out.extend_from_slice(b"retry: ");
-    write_number(out, retry_ms);
-    out.push(b'\n');
-}
-
-/// One line, whatever is in it.
-fn comment_line(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(b": ");
-    out.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
-    out.push(b'\n');
-}
-
-fn id_line(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
-    out.extend_from_slice(b"id: ");
-    out.extend_from_slice(epoch.as_str().as_bytes());
-    out.push(b':');
-    write_number(out, offset);
-    out.push(b'\n');
-}
-
-/// Each line of `json` behind a `data:` of its own; a line ends with CR LF, LF or CR (all white space in JSON).
-fn data_lines(out: &mut Vec<u8>, json: &[u8]) {
-    let mut rest = json;
-    loop {
-        let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
-        let (line, tail) = rest.split_at(end);
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(line);
-        out.push(b'\n');
-        rest = match tail {
-            [] => return,
-            [b'\r', b'\n', more @ ..] | [_, more @ ..] => more,
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{LAST_CHUNK, first_block, publication_block, refused_block, reset_block, write_chunk};
-    use crate::model::code::Code;
-    use crate::model::publication::{Data, Epoch, Position, PublicationView};
-    use crate::model::refusal::Refusal;
-
-    fn epoch() -> Epoch {
-        Epoch::parse("abcdefgh").expect("an epoch")
-    }
-
-    fn block(data: &Data, event: Option<&str>) -> String {
-        let mut out = Vec::new();
-        publication_block(&mut out, epoch(), &PublicationView { channel: "x", offset: 7, event, time: Some(1), data });
-        String::from_utf8(out).expect("UTF-8")
-    }
-
-    #[test]
-    fn the_first_block_tells_the_position() {
-        let position = Position { epoch: epoch(), offset: 41 };
-        let mut out = Vec::new();
-        first_block(&mut out, 3000, None, &position, Some(true));
-        first_block(&mut out, 0, Some("a\nb"), &position, Some(false));
-        first_block(&mut out, 1, None, &position, None);
-        let expected = "retry: 3000\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41,\"recovered\":true}\n\n\
-                        retry: 0\n: a b\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41,\"recovered\":false}\n\n\
-                        retry: 1\nevent: position\nid: abcdefgh:41\ndata: {\"epoch\":\"abcdefgh\",\"offset\":41}\n\n";
-        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
-    }
-
-    #[test]
-    fn a_refusal_is_a_block_without_an_id() {
-        let mut out = Vec::new();
-        refused_block(&mut out, 2100, &Refusal::new(Code::ChannelsFull, "no \"more\"\r\nthan that"));
-        let expected = "retry: 2100\n: 503 channels_full: no \"more\"  than that\nevent: refused\n\
-                        data: {\"code\":\"channels_full\",\"message\":\"no \\\"more\\\"\\r\\nthan that\",\"status\":503}\n\n";
-        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
-    }
-
-    #[test]
-    fn a_publication_is_its_data_alone() {
-        let data = Data::Json("{\"a\": 1.10}".into());
-        assert_eq!(block(&data, None), "id: abcdefgh:7\ndata: {\"a\": 1.10}\n\n");
-        assert_eq!(block(&data, Some("price")), "id: abcdefgh:7\nevent: price\ndata: {\"a\": 1.10}\n\n");
-        let data = Data::Binary { bytes: bytes::Bytes::from_static(b"\n"), content_type: "a/b".into() };
-        assert_eq!(block(&data, None), "id: abcdefgh:7\ndata: {\"content_type\":\"a/b\",\"data_base64\":\"Cg==\"}\n\n");
-    }
-
-    #[test]
-    fn raw_line_ends_become_lines() {
-        for (json, lines) in [
-            ("[\r\n1]", "data: [\ndata: 1]\n"),
-            ("[\r1]", "data: [\ndata: 1]\n"),
-            ("[\n\r1]", "data: [\ndata: \ndata: 1]\n"),
-            ("[\n1\n\n]", "data: [\ndata: 1\ndata: \ndata: ]\n"),
-        ] {
-            let data = Data::Json(json.into());
-            assert_eq!(block(&data, None), format!("id: abcdefgh:7\n{lines}\n"), "{json:?}");
-        }
-    }
-
-    #[test]
-    fn a_reset_names_the_new_epoch() {
-        let mut out = Vec::new();
-        reset_block(&mut out, epoch());
-        let expected = "event: reset\nid: abcdefgh:0\ndata: {\"epoch\":\"abcdefgh\",\"offset\":0,\"reset\":true}\n\n";
-        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
-    }
+    use super::{LAST_CHUNK, write_chunk};
 
     #[test]
     fn chunks_are_framed_and_never_empty() {

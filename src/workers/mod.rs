@@ -4,7 +4,6 @@ mod pages;
 
 pub use pages::Pages;
 
-use crate::connection::task::{RawWork, Task, ask_hooks};
 use crate::handoff::job::{Job, JobRoom};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
@@ -13,6 +12,7 @@ use crate::hub::execute::{Progress, execute};
 use crate::hub::post::{Delivery, Post as _, Reply};
 use crate::hub::work::Work;
 use crate::metrics::Counters;
+use crate::protocol::task::{RawWork, Task, ask_hooks};
 use crate::wire::json::JsonScratch;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};

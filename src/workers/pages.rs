@@ -1,13 +1,13 @@
 //! The pages about the server, which take too long for a reactor: metrics, with what the system tells, and the channels.
 
 use crate::connection::env::Limits;
-use crate::connection::task::Page;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
 use crate::hub::post::Answer;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
-use crate::wire::reply::{Listed, body_channels};
+use crate::protocol::task::Page;
+use crate::protocol::tidings::reply::{Listed, body_channels};
 use std::sync::Arc;
 use std::time::Instant;
 

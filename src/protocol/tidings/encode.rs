@@ -1,9 +1,10 @@
 //! Publications as the readers of this protocol get them: frames and event-stream blocks.
 
 use crate::hub::publication::Publication;
+use crate::protocol::tidings::events::publication_block;
+use crate::protocol::tidings::reply::{push_binary, push_json};
 use crate::wire::frame::{Opcode, SharedFrame, header};
-use crate::wire::reply::{push_binary, push_json};
-use crate::wire::sse::{publication_block, write_chunk};
+use crate::wire::sse::write_chunk;
 
 /// The most bytes of an unmasked frame's header (RFC 6455 section 5.2).
 const HEADER_BYTES_MAX: usize = 10;

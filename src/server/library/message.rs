@@ -4,9 +4,9 @@ use super::error::Error;
 use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::request::PostOptions;
+use crate::protocol::tidings::parse::{check_event, check_key};
 use crate::wire::json::scanner::trim;
 use crate::wire::json::{JsonScratch, validate, without_mark};
-use crate::wire::parse::{check_event, check_key};
 use bytes::Bytes;
 use serde::Serialize;
 

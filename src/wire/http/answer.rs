@@ -1,7 +1,6 @@
-//! Answers as bytes: status line, fields, body; the head of an event stream; the body of a refusal; the date.
+//! Answers as bytes: status line, fields, body; the head of an event stream; the date.
 
 use super::head::Version;
-use crate::wire::reply::body_refused;
 use std::time::{Duration, SystemTime};
 
 /// The interim answer to `Expect: 100-continue`.
@@ -125,15 +124,6 @@ const fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// The JSON body of a refusal, `{"error":{"code":"…","message":"…"}}` and a line end.
-#[must_use]
-pub fn refusal_body(code: &str, message: &str) -> Vec<u8> {
-    let mut body = Vec::new();
-    body_refused(&mut body, code, message);
-    body.push(b'\n');
-    body
-}
-
 /// The text of the Date field, made once per second.
 #[derive(Debug, Default)]
 pub struct DateCache {
@@ -167,7 +157,7 @@ impl DateCache {
 
 #[cfg(test)]
 mod tests {
-    use super::{AnswerHead, CONTINUE, DateCache, reason_phrase, refusal_body, write_answer, write_stream_head};
+    use super::{AnswerHead, CONTINUE, DateCache, reason_phrase, write_answer, write_stream_head};
     use crate::close::Reason;
     use crate::wire::http::head::Version;
 
@@ -253,14 +243,6 @@ mod tests {
         for reason in Reason::ALL {
             assert!(!reason_phrase(reason.http_status()).is_empty(), "{reason:?}");
         }
-    }
-
-    #[test]
-    fn a_refusal_is_json_whatever_it_says() {
-        assert_eq!(refusal_body("a", "b"), b"{\"error\":{\"code\":\"a\",\"message\":\"b\"}}\n");
-        let body = refusal_body("x", "\"quoted\"\n\\ \u{1} é");
-        let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-        assert_eq!(value["error"]["message"], "\"quoted\"\n\\ \u{1} é");
     }
 
     #[test]

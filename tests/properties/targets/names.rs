@@ -5,9 +5,9 @@
 use super::grammar::{self, Place};
 use super::{Target, head};
 use tidings::model::name::{ChannelName, MAX_NAME_BYTES};
+use tidings::protocol::tidings::path::{Route, parse_name, parse_path};
 use tidings::wire::http::head::{HeadLimits, parse_head};
 use tidings::wire::http::target::percent_decode;
-use tidings::wire::name::{Route, parse_name, parse_path};
 
 const NAME: &str = "a name";
 const PATH: &str = "a path";

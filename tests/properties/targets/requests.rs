@@ -12,8 +12,8 @@ use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::refusal::Refusal;
 use tidings::model::request::{GetOptions, Item, Parsed, PostOptions, RequestId, Since, Verb};
+use tidings::protocol::tidings::parse::{Dialect, parse_binary, parse_json_body, parse_text};
 use tidings::wire::json::JsonScratch;
-use tidings::wire::parse::{Dialect, parse_binary, parse_json_body, parse_text};
 
 const PLAIN_GET: &str = "the plain GET";
 const PLAIN_POST: &str = "plain JSON";

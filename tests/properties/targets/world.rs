@@ -10,7 +10,6 @@ use tidings::access::AccessPolicy;
 use tidings::close::Reason;
 use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::{SLICES_MAX, Spares};
-use tidings::connection::task::{RawWork, Task};
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::execute::{Progress, execute, give_up};
 use tidings::hub::post::{Answer, Delivery, Form, Post, Reply};
@@ -24,9 +23,10 @@ use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::refusal::Refusal;
 use tidings::model::request::{Item, Parsed, Request, RequestId, Verb};
 use tidings::protocol::encoders::encoded;
+use tidings::protocol::task::{RawWork, Task};
+use tidings::protocol::tidings::parse::{Dialect, parse_binary, parse_text};
 use tidings::wire::deflate::Codec;
 use tidings::wire::json::JsonScratch;
-use tidings::wire::parse::{Dialect, parse_binary, parse_text};
 
 /// The mailbox of the connections, and one that nobody reads.
 const OWN: MailboxId = MailboxId(0);

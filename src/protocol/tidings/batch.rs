@@ -4,7 +4,7 @@ use crate::wire::frame::SharedFrame;
 
 /// The answers of one batch so far.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub struct Batch {
     array: Vec<u8>,
     received: u8,
     of: u8,
@@ -16,12 +16,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(of: u8) -> Batch {
+    pub fn new(of: u8) -> Batch {
         Batch { array: vec![b'['], received: 0, of, held: Vec::new(), held_bytes: 0, subscribed: Vec::new() }
     }
 
     /// Adds the next answer; true when it was the last.
-    pub(super) fn add(&mut self, subscribed: Option<u64>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub fn add(&mut self, subscribed: Option<u64>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         if self.received > 0 {
             self.array.push(b',');
         }
@@ -32,29 +32,29 @@ impl Batch {
     }
 
     /// Whether pushes on this channel must wait.
-    pub(super) fn holds(&self, channel: u64) -> bool {
+    pub fn holds(&self, channel: u64) -> bool {
         self.subscribed.contains(&channel)
     }
 
     /// Bytes of the pushes that wait: they count against the outbox's limit.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
-    pub(super) fn hold(&mut self, channel: u64, frame: SharedFrame) {
+    pub fn hold(&mut self, channel: u64, frame: SharedFrame) {
         self.held_bytes += frame.len();
         self.held.push((channel, frame));
     }
 
     /// The batch ended a subscription: none of its pushes may follow the answer.
-    pub(super) fn unsubscribed(&mut self, channel: u64) {
+    pub fn unsubscribed(&mut self, channel: u64) {
         self.subscribed.retain(|own| *own != channel);
         self.held.retain(|(own, _)| *own != channel);
         self.held_bytes = self.held.iter().map(|(_, frame)| frame.len()).sum();
     }
 
     /// The whole answer, and what follows it.
-    pub(super) fn finish(mut self) -> (Vec<u8>, impl Iterator<Item = SharedFrame>) {
+    pub fn finish(mut self) -> (Vec<u8>, impl Iterator<Item = SharedFrame>) {
         self.array.push(b']');
         (self.array, self.held.into_iter().map(|(_, frame)| frame))
     }

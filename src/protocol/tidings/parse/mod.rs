@@ -7,13 +7,13 @@ mod one_pass;
 mod short;
 mod values;
 
-use super::json::scanner::{items, members, trim};
-use super::json::text::unquote;
-use super::json::{JsonScratch, validate, without_mark};
 use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Parsed, RefusedItem};
+use crate::wire::json::scanner::{items, members, trim};
+use crate::wire::json::text::unquote;
+use crate::wire::json::{JsonScratch, validate, without_mark};
 use bytes::Bytes;
 use envelope::Payload;
 use fields::{Fields, Name};

@@ -6,9 +6,9 @@ use super::{anonymous, bad_request};
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, PostOptions, Request, Verb};
+use crate::protocol::tidings::path::{Route, parse_path};
 use crate::wire::json::scanner::{is_space, trim};
 use crate::wire::json::{JsonScratch, validate, without_mark};
-use crate::wire::name::{Route, parse_path};
 use bytes::Bytes;
 
 /// Reads a short form; `None` when the frame does not begin like one.

@@ -2,11 +2,11 @@
 //!
 //! Each function appends to `out` and writes no white space and no control character, so that a line of it stays a line.
 
-use super::json::text::{write_number, write_string};
 use super::parse::MAX_BATCH;
 use crate::model::publication::{Data, Epoch, Position, PublicationView};
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
+use crate::wire::json::text::{write_number, write_string};
 use data_encoding::BASE64;
 
 /// What the answer to a GET says besides its publications.

@@ -8,7 +8,7 @@ use crate::model::name::ChannelName;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, PostOptions, RefusedItem, Request, RequestId, Verb};
-use crate::wire::name::{Route, parse_path};
+use crate::protocol::tidings::path::{Route, parse_path};
 use bytes::Bytes;
 
 /// Where the data of a POST is.

@@ -9,9 +9,9 @@ use crate::model::name::ChannelName;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, Parsed, PostOptions, RefusedItem, Request, Verb};
+use crate::protocol::tidings::media::body_to_data;
+use crate::protocol::tidings::parse::{Dialect, parse_binary, parse_json_body, parse_text};
 use crate::wire::json::JsonScratch;
-use crate::wire::media::body_to_data;
-use crate::wire::parse::{Dialect, parse_binary, parse_json_body, parse_text};
 
 /// What a connection may do (law 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

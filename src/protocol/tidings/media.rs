@@ -1,13 +1,13 @@
 //! What an HTTP body publishes: its media type decides between JSON, a JSON string and plain bytes.
 
-use super::json::scanner::trim;
-use super::json::text::write_string;
-use super::json::{JsonScratch, validate, without_mark};
-use super::name::escaped_byte;
 use super::parse::check_content_type;
+use super::path::escaped_byte;
 use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
+use crate::wire::json::scanner::trim;
+use crate::wire::json::text::write_string;
+use crate::wire::json::{JsonScratch, validate, without_mark};
 use bytes::Bytes;
 use std::collections::HashMap;
 
