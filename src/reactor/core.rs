@@ -92,9 +92,9 @@ pub(super) struct Core {
     /// Those of them whose last turn was much work for the codec: they wait for all others.
     pub(super) heavy: Heavy,
     pub(super) dirty: Vec<u32>,
-    pub(super) dead: Vec<u32>,
-    /// Those of whom the kernel should tell more than it does.
-    pub(super) deaf: Vec<u32>,
+    pub(super) closed: Vec<u32>,
+    /// Those of which the kernel may have to report other events than it does.
+    pub(super) interest_changed: Vec<u32>,
     pub(super) parked: Parked,
     /// Publications on their way; empty between ticks.
     pub(super) run: Run,
@@ -125,8 +125,8 @@ impl Core {
             ready: Vec::new(),
             heavy: Heavy::default(),
             dirty: Vec::new(),
-            dead: Vec::new(),
-            deaf: Vec::new(),
+            closed: Vec::new(),
+            interest_changed: Vec::new(),
             parked: Parked::default(),
             run: Run::default(),
             accepted: Vec::new(),
@@ -223,7 +223,7 @@ impl Core {
 
     /// Law 9: a panic in one connection's work ends that connection, is counted, and touches nothing else.
     #[inline(always)]
-    pub(super) fn contain<S: Socket>(
+    pub(super) fn catch_panic<S: Socket>(
         &mut self,
         slot: u32,
         entry: &mut Entry<S>,
@@ -254,7 +254,7 @@ impl Core {
         } else {
             entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
         }
-        self.settle(slot, entry);
+        self.update(slot, entry);
     }
 
     /// Puts a connection on the list of those to read, once.
@@ -275,16 +275,16 @@ impl Core {
     }
 
     /// Looks at a connection after something happened to it: is there something to write, to read, to wait for, to end?
-    pub(super) fn settle<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+    pub(super) fn update<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if !self.notes.is_empty() {
             self.write_notes(entry);
         }
         // What waits behind a full socket is not flushed before the socket takes more: it is counted and judged here.
-        if entry.dead.is_none() && entry.write_blocked && entry.connection.outbox.len() > entry.charged {
+        if entry.closed.is_none() && entry.write_blocked && entry.connection.outbox.len() > entry.charged {
             self.charge(entry);
             self.judge_by_budget(slot, entry);
         }
-        if entry.dead.is_some() {
+        if entry.closed.is_some() {
             return;
         }
         // Behind the last word our stream is ended, once; then only the peer's end or a deadline is waited for.
@@ -304,7 +304,7 @@ impl Core {
             && entry.connection.outbox.is_empty()
             && let Some(reason) = entry.connection.end_of_input(entry.rest.is_none())
         {
-            self.kill(slot, entry, reason);
+            self.close_now(slot, entry, reason);
             return;
         }
         if deadline < entry.filed {
@@ -314,12 +314,12 @@ impl Core {
     }
 
     /// Puts a connection on the list of those to free, once.
-    pub(super) fn kill<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
-        if entry.dead.is_none() {
+    pub(super) fn close_now<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
+        if entry.closed.is_none() {
             // However its socket ended: why we had said goodbye is what counts.
             let said = entry.connection.ending().filter(|said| *said != Reason::PeerClosed);
-            entry.dead = Some(said.unwrap_or(reason));
-            self.dead.push(slot);
+            entry.closed = Some(said.unwrap_or(reason));
+            self.closed.push(slot);
         }
     }
 

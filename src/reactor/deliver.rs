@@ -124,7 +124,7 @@ impl Core {
     #[inline]
     fn push<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entries: &mut Entries<S>) {
         let Some(entry) = entries.get(member.slot) else { return };
-        if entry.dead.is_some() {
+        if entry.closed.is_some() {
             return;
         }
         if push.exclude.is_some_and(|name| name == (member.slot, entry.generation)) {
@@ -168,7 +168,7 @@ impl Core {
     fn push_each<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) -> bool {
         for publication in push.publications {
             if self.judge_by_limit(member.slot, entry) {
-                self.settle(member.slot, entry);
+                self.update(member.slot, entry);
                 return false;
             }
             entry.connection.push(publication, member.encoding, &mut self.env(entry.address));
@@ -182,7 +182,7 @@ impl Core {
     fn tell_excluded<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) {
         for publication in push.publications {
             if self.judge_by_limit(member.slot, entry) {
-                return self.settle(member.slot, entry);
+                return self.update(member.slot, entry);
             }
             entry.connection.push_excluded(publication, &mut self.env(entry.address));
             push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
@@ -200,14 +200,14 @@ impl Core {
     ) {
         for member in subscriptions.members(channel) {
             let Some(entry) = entries.get(member.slot) else { continue };
-            self.contain(member.slot, entry, |core, entry| {
+            self.catch_panic(member.slot, entry, |core, entry| {
                 entry.connection.push_reset(channel, name, epoch, &mut core.env(entry.address));
             });
             self.after_push(member.slot, entry);
         }
     }
 
-    /// The cheap part of `settle`: a push changes nothing but the outbox.
+    /// The cheap part of `update`: a push changes nothing but the outbox.
     #[inline]
     fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if entry.write_blocked {
@@ -215,7 +215,7 @@ impl Core {
             self.charge(entry);
             self.judge_by_budget(slot, entry);
             if entry.connection.ending().is_some() {
-                self.settle(slot, entry);
+                self.update(slot, entry);
             }
         } else if !entry.in_dirty && !entry.connection.outbox.is_empty() {
             entry.in_dirty = true;
@@ -227,7 +227,7 @@ impl Core {
         let to = reply.to;
         let alive = entries
             .get_exact(to.slot, to.generation)
-            .is_some_and(|entry| entry.dead.is_none() && entry.connection.ending().is_none());
+            .is_some_and(|entry| entry.closed.is_none() && entry.connection.ending().is_none());
         if !alive {
             if entries.get_exact(to.slot, to.generation).is_none() {
                 self.setup.counters.stale_ids.add(1);
@@ -241,8 +241,8 @@ impl Core {
             reply.answer = Answer::Refused(refusal);
         }
         let Some(entry) = entries.get(to.slot) else { return };
-        self.contain(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.address)));
-        self.settle(to.slot, entry);
+        self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.address)));
+        self.update(to.slot, entry);
     }
 
     /// Does for the table what the answer says; the refusal to give instead, if it cannot be done.
@@ -316,6 +316,6 @@ impl Core {
         } else {
             entry.connection.returned(&mut self.env(entry.address));
         }
-        self.settle(to.slot, entry);
+        self.update(to.slot, entry);
     }
 }

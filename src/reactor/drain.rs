@@ -37,7 +37,7 @@ impl<S: Socket> Engine<S> {
             for &(slot, generation) in &goodbyes.slots[goodbyes.told..due] {
                 let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
                 entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.address));
-                self.core.settle(slot, entry);
+                self.core.update(slot, entry);
             }
             goodbyes.told = due;
             goodbyes.last_sign = now;
@@ -63,7 +63,7 @@ impl<S: Socket> Engine<S> {
 
     /// Whether only those are left that were told and do nothing about it: their time is over. A connection that still has
     /// an answer to come is none of them.
-    pub(crate) fn only_the_deaf_are_left(&mut self) -> bool {
+    pub(crate) fn only_the_unresponsive_are_left(&mut self) -> bool {
         let now = self.core.now;
         let Some(goodbyes) = &mut self.goodbyes else { return false };
         if goodbyes.told < goodbyes.slots.len() || now < goodbyes.last_sign + LINGER {
@@ -72,7 +72,7 @@ impl<S: Socket> Engine<S> {
         // Asked again after the same time: it is a walk over all of them.
         goodbyes.last_sign = now;
         self.entries.slots().into_iter().all(|slot| {
-            self.entries.peek(slot).is_none_or(|entry| entry.connection.ending().is_some() || entry.dead.is_some())
+            self.entries.peek(slot).is_none_or(|entry| entry.connection.ending().is_some() || entry.closed.is_some())
         })
     }
 
@@ -80,7 +80,7 @@ impl<S: Socket> Engine<S> {
     /// has lost nothing: a phone that vanished, or a browser that keeps idle connections until it needs them.
     pub(crate) fn owed(&self) -> usize {
         let is_owed = |entry: &Entry<S>| {
-            entry.dead.is_none() && (entry.connection.ending().is_none() || !entry.connection.outbox.is_empty())
+            entry.closed.is_none() && (entry.connection.ending().is_none() || !entry.connection.outbox.is_empty())
         };
         self.entries.slots().into_iter().filter(|slot| self.entries.peek(*slot).is_some_and(is_owed)).count()
     }

@@ -3,7 +3,7 @@
 //! The reactor lends it real sockets and the time; a simulation lends it others.
 
 use super::core::{Core, Setup};
-use super::entry::{Entries, Entry, Hears, Socket, token};
+use super::entry::{Entries, Entry, Interest, Socket, token};
 use super::goodbyes::Goodbyes;
 use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
@@ -35,11 +35,11 @@ pub(crate) struct Readiness {
     pub(crate) hung_up: bool,
 }
 
-/// What the kernel tells of a socket, and what it should.
+/// Which events the kernel reports of a socket, and which it should.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change {
-    pub(crate) from: Hears,
-    pub(crate) to: Hears,
+    pub(crate) from: Interest,
+    pub(crate) to: Interest,
 }
 
 /// See the module.
@@ -101,7 +101,7 @@ impl<S: Socket> Engine<S> {
         if readiness.writable {
             entry.write_blocked = false;
         }
-        self.core.settle(slot, entry);
+        self.core.update(slot, entry);
     }
 
     /// Takes a connection in; `connections` counts those of all reactors. One that is `crowded` has a place that is kept
@@ -117,13 +117,13 @@ impl<S: Socket> Engine<S> {
         let connection = Connection::new(peer_is_loopback, self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
-        self.core.deaf.push(slot);
+        self.core.interest_changed.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
         entry.connection.spread_pings(slot);
         if too_many || crowded {
             entry.connection.turn_away();
         }
-        self.core.settle(slot, entry);
+        self.core.update(slot, entry);
     }
 
     /// Bytes that compression and inflation were so far, and messages that came compressed.
@@ -182,7 +182,7 @@ impl<S: Socket> Engine<S> {
         self.core.wheel.take_due(self.core.ticks, &mut due);
         for (filed, tick) in due.drain(..) {
             let Some(entry) = self.entries.get_exact(filed.slot, filed.generation) else { continue };
-            if !Core::is_filed(entry, tick) || entry.dead.is_some() {
+            if !Core::is_filed(entry, tick) || entry.closed.is_some() {
                 continue;
             }
             if entry.in_ready && entry.connection.ending().is_none() {
@@ -191,31 +191,35 @@ impl<S: Socket> Engine<S> {
                 continue;
             }
             entry.filed = wheel::NEVER;
-            self.core.contain(filed.slot, entry, |core, entry| {
+            self.core.catch_panic(filed.slot, entry, |core, entry| {
                 if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.address)) {
-                    core.kill(filed.slot, entry, reason);
+                    core.close_now(filed.slot, entry, reason);
                 }
             });
-            self.core.settle(filed.slot, entry);
+            self.core.update(filed.slot, entry);
         }
         self.due = due;
     }
 
-    /// Has the kernel asked, by `listen`, for what a connection has to hear of from now on: input behind its first tick, room
+    /// Has the kernel asked, by `register`, for what a connection has to hear of from now on: input behind its first tick, room
     /// once a write found none. Both as late as that, since each is then rarely news at once, which would cost a tick: the
     /// first request has been read, and most connections never have to wait for room.
-    pub(crate) fn listen(&mut self, mut listen: impl FnMut(&mut S, Token, Change) -> Result<()>) {
-        while let Some(slot) = self.core.deaf.pop() {
+    pub(crate) fn apply_interest(&mut self, mut register: impl FnMut(&mut S, Token, Change) -> Result<()>) {
+        while let Some(slot) = self.core.interest_changed.pop() {
             let Some(entry) = self.entries.get(slot) else { continue };
-            let wanted = if entry.write_blocked { Hears::InputAndRoom } else { Hears::Input };
-            if entry.dead.is_some() || entry.hears >= wanted {
+            let wanted = if entry.write_blocked { Interest::ReadWrite } else { Interest::Read };
+            if entry.closed.is_some() || entry.interest >= wanted {
                 continue;
             }
-            match listen(&mut entry.stream, token(slot, entry.generation), Change { from: entry.hears, to: wanted }) {
-                Ok(()) => entry.hears = wanted,
+            match register(
+                &mut entry.stream,
+                token(slot, entry.generation),
+                Change { from: entry.interest, to: wanted },
+            ) {
+                Ok(()) => entry.interest = wanted,
                 Err(error) => {
                     log::debug!(event = "registration"; "a connection is ended since no events would tell of it: {error}");
-                    self.core.kill(slot, entry, Reason::PeerVanished);
+                    self.core.close_now(slot, entry, Reason::PeerVanished);
                 }
             }
         }
@@ -225,12 +229,12 @@ impl<S: Socket> Engine<S> {
     /// to `part_with` before its socket is closed. How many there were.
     pub(crate) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> usize {
         let mut freed = 0;
-        while let Some(slot) = self.core.dead.pop() {
+        while let Some(slot) = self.core.closed.pop() {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
             freed += 1;
             connections.fetch_sub(1, Ordering::Relaxed);
             self.forget(&mut entry);
-            if entry.hears > Hears::Nothing {
+            if entry.interest > Interest::None {
                 part_with(&mut entry.stream);
             }
         }
@@ -239,7 +243,7 @@ impl<S: Socket> Engine<S> {
 
     /// Takes back everything that a connection had a part in.
     fn forget(&mut self, entry: &mut Entry<S>) {
-        let reason = entry.dead.unwrap_or(Reason::PeerVanished);
+        let reason = entry.closed.unwrap_or(Reason::PeerVanished);
         self.core.setup.counters.closed.count(reason);
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
@@ -255,7 +259,7 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn cut_off_all(&mut self) {
         for slot in self.entries.slots() {
             if let Some(entry) = self.entries.get(slot) {
-                self.core.kill(slot, entry, Reason::ServerShutdown);
+                self.core.close_now(slot, entry, Reason::ServerShutdown);
             }
         }
     }

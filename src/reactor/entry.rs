@@ -46,15 +46,15 @@ impl Socket for mio::net::TcpStream {
     }
 }
 
-/// What the kernel tells of a socket.
+/// Which events of a socket the kernel was asked to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Hears {
-    /// Nothing yet: it is in its first tick.
-    Nothing,
+pub(crate) enum Interest {
+    /// None yet: it is in its first tick.
+    None,
     /// That there is something to read.
-    Input,
+    Read,
     /// That, and that there is room to write.
-    InputAndRoom,
+    ReadWrite,
 }
 
 /// One connection with its socket.
@@ -81,8 +81,8 @@ pub(crate) struct Entry<S> {
     pub(crate) ended: bool,
     /// The last write left bytes behind: wait for the socket to be writable.
     pub(crate) write_blocked: bool,
-    /// What the kernel was asked to tell.
-    pub(crate) hears: Hears,
+    /// What the kernel was asked to report.
+    pub(crate) interest: Interest,
     /// Our stream was ended.
     pub(crate) shut_down: bool,
     /// It is in the list of those to read.
@@ -92,7 +92,7 @@ pub(crate) struct Entry<S> {
     /// It is in the list of those to flush.
     pub(crate) in_dirty: bool,
     /// It is in the list of those to free, for this reason.
-    pub(crate) dead: Option<Reason>,
+    pub(crate) closed: Option<Reason>,
     /// Its transport as counted in the gauges.
     pub(crate) counted_as: Option<crate::connection::Transport>,
 }
@@ -139,12 +139,12 @@ impl<S> Entries<S> {
             hung_up: false,
             ended: false,
             write_blocked: false,
-            hears: Hears::Nothing,
+            interest: Interest::None,
             shut_down: false,
             in_ready: false,
             is_heavy: false,
             in_dirty: false,
-            dead: None,
+            closed: None,
             counted_as: None,
         });
         slot as u32

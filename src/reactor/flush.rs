@@ -1,7 +1,7 @@
 //! The phase `flush_dirty`: one write per connection that has something to say, and the judgement on slow readers.
 
 use super::core::Core;
-use super::entry::{Entries, Entry, Hears, Socket};
+use super::entry::{Entries, Entry, Interest, Socket};
 use super::run::GATHER_BYTES_MAX;
 use super::together::CONNECTIONS_LEAST;
 use crate::close::Reason;
@@ -27,7 +27,7 @@ fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Res
 /// Whether a connection that was flushed is a socket with nothing left to write, to read or to end: then nothing but its
 /// outbox has changed, and its deadline is filed already.
 fn is_at_rest<S>(entry: &Entry<S>) -> bool {
-    let waits = entry.readable || entry.rest_pending || entry.ended || entry.write_blocked || entry.dead.is_some();
+    let waits = entry.readable || entry.rest_pending || entry.ended || entry.write_blocked || entry.closed.is_some();
     !waits
         && entry.connection.outbox.is_empty()
         && entry.counted_as == Some(Transport::WebSocket)
@@ -41,14 +41,14 @@ impl Core {
         self.flush_together(&dirty, entries);
         for &slot in &dirty {
             let Some(entry) = entries.get(slot) else { continue };
-            if !std::mem::take(&mut entry.in_dirty) || entry.dead.is_some() {
+            if !std::mem::take(&mut entry.in_dirty) || entry.closed.is_some() {
                 continue;
             }
             self.flush(slot, entry);
             self.judge_by_budget(slot, entry);
             if !is_at_rest(entry) {
                 self.finish(slot, entry);
-                self.settle(slot, entry);
+                self.update(slot, entry);
             }
         }
         if self.dirty.is_empty() {
@@ -116,11 +116,11 @@ impl Core {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 entry.write_blocked = true;
-                if entry.hears == Hears::Input {
-                    self.deaf.push(slot);
+                if entry.interest == Interest::Read {
+                    self.interest_changed.push(slot);
                 }
             }
-            Err(_) => self.kill(slot, entry, Reason::PeerVanished),
+            Err(_) => self.close_now(slot, entry, Reason::PeerVanished),
         }
     }
 
@@ -163,7 +163,7 @@ impl Core {
     }
 
     fn cut_off<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
-        if entry.dead.is_some() {
+        if entry.closed.is_some() {
             return;
         }
         match entry.connection.ending() {
@@ -171,7 +171,7 @@ impl Core {
             // It was cut off before, so it holds the rest of a frame and a goodbye; its deadline ends it.
             Some(Reason::SlowConsumer | Reason::OutboundBudget) => return,
             Some(_) => {
-                self.kill(slot, entry, reason);
+                self.close_now(slot, entry, reason);
                 return;
             }
         }
@@ -183,15 +183,15 @@ impl Core {
     /// Ends our stream behind the last byte of a connection that is ending, and waits for the peer's end.
     fn finish<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let Some(reason) = entry.connection.ending() else { return };
-        if !entry.connection.outbox.is_empty() || entry.dead.is_some() {
+        if !entry.connection.outbox.is_empty() || entry.closed.is_some() {
             return;
         }
         if entry.ended {
-            self.kill(slot, entry, reason);
+            self.close_now(slot, entry, reason);
         } else if !entry.shut_down {
             entry.shut_down = true;
             if entry.stream.end_output().is_err() {
-                self.kill(slot, entry, reason);
+                self.close_now(slot, entry, reason);
             }
         }
     }

@@ -35,10 +35,10 @@ use crate::handoff::order::Farewell;
 use crate::journal::{Event, Kind};
 use crate::metrics::Phase;
 use engine::{Engine, Readiness};
-use entry::{Hears, parts};
+use entry::{Interest, parts};
 use listener::{Accepted, Accepting, Door, EXHAUSTED_RETRY};
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use reserve::Reserve;
 use std::io::{ErrorKind, Result};
 use std::sync::Arc;
@@ -162,7 +162,7 @@ impl Reactor {
             }
             self.accept();
             self.engine.turn();
-            self.listen();
+            self.apply_interest();
             self.reap_closed();
             let alone = self.connections.load(Ordering::Relaxed) <= 1;
             self.engine.end_tick(began, Instant::now(), alone);
@@ -274,15 +274,15 @@ impl Reactor {
 
     /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for
     /// costs nothing afterwards.
-    fn listen(&mut self) {
+    fn apply_interest(&mut self) {
         let registry = self.poll.registry();
-        self.engine.listen(|stream, token, change| {
+        self.engine.apply_interest(|stream, token, change| {
             let interest = match change.to {
-                Hears::InputAndRoom => Interest::READABLE | Interest::WRITABLE,
-                _ => Interest::READABLE,
+                Interest::ReadWrite => mio::Interest::READABLE | mio::Interest::WRITABLE,
+                _ => mio::Interest::READABLE,
             };
             match change.from {
-                Hears::Nothing => registry.register(stream, token, interest),
+                Interest::None => registry.register(stream, token, interest),
                 _ => registry.reregister(stream, token, interest),
             }
         });
@@ -316,7 +316,7 @@ impl Reactor {
             self.engine.begin_goodbyes(farewell.spread);
         }
         self.engine.say_goodbyes();
-        self.engine.entries.len() == 0 || now >= farewell.until || self.engine.only_the_deaf_are_left()
+        self.engine.entries.len() == 0 || now >= farewell.until || self.engine.only_the_unresponsive_are_left()
     }
 
     /// Accepts those that are already waiting, and closes the port.

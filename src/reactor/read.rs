@@ -82,17 +82,17 @@ impl Core {
     #[inline(always)]
     fn read_one<S: Socket>(&mut self, slot: u32, entries: &mut Entries<S>, scratch: &mut [u8]) -> u64 {
         let Some(entry) = entries.get(slot) else { return 0 };
-        if !std::mem::take(&mut entry.in_ready) || entry.dead.is_some() {
+        if !std::mem::take(&mut entry.in_ready) || entry.closed.is_some() {
             return 0;
         }
         let before = self.codec.worked_bytes();
         let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
-        self.contain(slot, entry, |core, entry| core.turn(to, entry, scratch));
+        self.catch_panic(slot, entry, |core, entry| core.turn(to, entry, scratch));
         self.setup.postman.pay_wakes();
         // After a panic the codec is a new one.
         let worked = self.codec.worked_bytes().saturating_sub(before);
         entry.is_heavy = worked >= HEAVY_CODEC_BYTES || entry.connection.is_packed_echo();
-        self.settle(slot, entry);
+        self.update(slot, entry);
         worked
     }
 
@@ -112,7 +112,7 @@ impl Core {
                 let read = entry.stream.read(&mut scratch[kept..]);
                 self.note_read(to.slot, entry, read, scratch.len() - kept)
             };
-            if entry.dead.is_some() {
+            if entry.closed.is_some() {
                 return;
             }
             let filled = kept + read;
@@ -209,7 +209,7 @@ impl Core {
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {
                 entry.readable = false;
-                self.kill(slot, entry, Reason::PeerVanished);
+                self.close_now(slot, entry, Reason::PeerVanished);
                 0
             }
         }
@@ -220,7 +220,7 @@ impl Core {
         if let Some(reason) = entry.connection.end_of_input(rest_is_empty)
             && (reason == Reason::PeerVanished || entry.connection.outbox.is_empty())
         {
-            self.kill(slot, entry, reason);
+            self.close_now(slot, entry, reason);
         }
     }
 }

@@ -87,7 +87,7 @@ impl Core {
             && let Some(entry) = entries.get_exact(holder.slot, holder.generation)
         {
             entry.connection.returned(&mut self.env(entry.address));
-            self.settle(holder.slot, entry);
+            self.update(holder.slot, entry);
         }
     }
 }

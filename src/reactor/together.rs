@@ -44,7 +44,7 @@ impl Together {
         let mut sends = Vec::with_capacity(dirty.len());
         for &slot in dirty {
             let Some(entry) = entries.peek(slot) else { continue };
-            if !entry.in_dirty || entry.dead.is_some() || entry.write_blocked {
+            if !entry.in_dirty || entry.closed.is_some() || entry.write_blocked {
                 continue;
             }
             if let (Some(socket), Some(bytes)) = (entry.stream.descriptor(), entry.connection.outbox.shared_frame()) {

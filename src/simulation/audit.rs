@@ -22,7 +22,7 @@ impl World {
                 let limit = self.limits.outbox_bytes;
                 let most = limit.max(limit / 2 + RUN_BYTES) + self.plan.overshoot;
                 assert!(held <= most, "an outbox holds {held} bytes of {most}");
-                assert!(entry.dead.is_none(), "what is dead is freed in the same turn");
+                assert!(entry.closed.is_none(), "what is dead is freed in the same turn");
             }
         }
         let boxes = &self.mailboxes;

@@ -24,7 +24,7 @@ pub(super) struct Pipe {
     /// Bytes that the kernel holds for a client that does not read.
     pub(super) window: usize,
     /// The server asked to be told of room.
-    pub(super) hears_of_room: bool,
+    pub(super) reports_room: bool,
     /// A write found no room, so room is news.
     pub(super) is_blocked: bool,
     /// Bytes that one write takes at most, however much room there is.
@@ -47,7 +47,7 @@ impl Pipe {
     pub(super) fn read(&mut self, most: usize, into: &mut Vec<u8>) -> bool {
         let count = most.min(self.to_client.len());
         into.extend(self.to_client.drain(..count));
-        let is_news = self.hears_of_room && self.is_blocked && self.to_client.len() < self.window;
+        let is_news = self.reports_room && self.is_blocked && self.to_client.len() < self.window;
         is_news && std::mem::take(&mut self.is_blocked)
     }
 }

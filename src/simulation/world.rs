@@ -13,7 +13,7 @@ use crate::hub::{Hub, HubLimits};
 use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
 use crate::reactor::engine::{Engine, Readiness};
-use crate::reactor::entry::{Hears, parts};
+use crate::reactor::entry::{Interest, parts};
 use crate::reactor::{Listener, Setup};
 use crate::server::policy;
 use crate::wire::json::JsonScratch;
@@ -257,10 +257,10 @@ impl World {
         }
         home.engine.say_goodbyes();
         // Asked as a reactor asks; those that are left are cut when the time is over.
-        home.engine.only_the_deaf_are_left();
+        home.engine.only_the_unresponsive_are_left();
         home.engine.turn();
-        home.engine.listen(|socket, _, change| {
-            socket.0.borrow_mut().hears_of_room |= change.to == Hears::InputAndRoom;
+        home.engine.apply_interest(|socket, _, change| {
+            socket.0.borrow_mut().reports_room |= change.to == Interest::ReadWrite;
             Ok(())
         });
         home.engine.reap_closed(&self.connections, |_| ());

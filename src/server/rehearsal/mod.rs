@@ -209,7 +209,7 @@ impl Rehearsal {
         loop {
             self.engine.set_clock(self.now, UNIX_EPOCH + self.now.duration_since(self.began));
             self.engine.turn();
-            self.engine.listen(|_, _, _| Ok(()));
+            self.engine.apply_interest(|_, _, _| Ok(()));
             self.engine.reap_closed(&self.connections, |_| ());
             if !self.engine.is_busy() {
                 return;
