@@ -1,7 +1,7 @@
 //! What a connection is lent while it acts: limits, the time, spare memory, counters. It owns none of it.
 
 use super::compression::{Budget, Deflating};
-use super::outbox::Spares;
+use super::spares::Spares;
 use crate::access::{AccessPolicy, Hooks};
 use crate::close::Reason;
 use crate::config::{Config, EchoFor};

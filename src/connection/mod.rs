@@ -21,11 +21,13 @@ mod options;
 pub mod outbox;
 mod plan;
 mod push;
+mod queue;
 mod refused;
 mod reply;
 mod routes;
 mod served;
 mod socket;
+pub mod spares;
 mod stream;
 
 use crate::close::Reason;
@@ -342,8 +344,8 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::env::{Env, Limits};
-    use super::outbox::Spares;
     use super::socket::{Endpoint, Socket};
+    use super::spares::Spares;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
     use crate::access::AccessPolicy;
     use crate::config::Config;

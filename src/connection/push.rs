@@ -1,7 +1,7 @@
 //! Publications on their way into an outbox: by reference to bytes that all readers of an encoding share.
 
 use super::env::{Env, Ticks};
-use super::outbox::Spares;
+use super::spares::Spares;
 use super::{Connection, State};
 use crate::close::Reason;
 use crate::hub::post::Form;
