@@ -7,8 +7,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nowhere::Nowhere;
 use std::io::IoSlice;
 use std::time::Instant;
+use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::outbox::{Outbox, SLICES_MAX};
-use tidings::connection::spares::Spares;
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
@@ -62,7 +62,7 @@ fn fan_out(c: &mut Criterion) {
     let publication = Publication::new(name(), ChannelId(1), position, draft);
     for subscribers in [100, 1_000, 10_000] {
         let mut outboxes: Vec<Outbox> = (0..subscribers).map(|_| Outbox::default()).collect();
-        let mut spares = Spares::default();
+        let mut spares = BufferPool::default();
         let mut codec = Codec::new(Tuning { level: 1, least_bytes: 256, most_bytes: 1 << 20 });
         group.throughput(Throughput::Elements(subscribers as u64));
         group.bench_function(format!("push and take, {subscribers} outboxes"), |b| {

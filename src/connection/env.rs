@@ -1,7 +1,7 @@
 //! What a connection is lent while it acts: limits, the time, spare memory, counters. It owns none of it.
 
+use super::buffer_pool::BufferPool;
 use super::compression::{Budget, Deflating};
-use super::spares::Spares;
 use crate::access::{AccessPolicy, Hooks};
 use crate::close::Reason;
 use crate::config::{Config, EchoFor};
@@ -168,7 +168,7 @@ pub struct Env<'a> {
     /// Limits and texts.
     pub limits: &'a Limits,
     /// Spare queues for outboxes.
-    pub spares: &'a mut Spares,
+    pub spares: &'a mut BufferPool,
     /// The thread's compression.
     pub codec: &'a mut Codec,
     /// This reactor's counters.

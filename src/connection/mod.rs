@@ -10,6 +10,7 @@
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
 
 mod answering;
+pub mod buffer_pool;
 pub mod compression;
 mod echo;
 pub mod env;
@@ -27,7 +28,6 @@ mod reply;
 mod routes;
 mod served;
 mod socket;
-pub mod spares;
 mod stream;
 
 use crate::close::Reason;
@@ -343,9 +343,9 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use super::buffer_pool::BufferPool;
     use super::env::{Env, Limits};
     use super::socket::{Endpoint, Socket};
-    use super::spares::Spares;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
     use crate::access::AccessPolicy;
     use crate::config::Config;
@@ -365,7 +365,7 @@ mod tests {
         let env = Env {
             now: 0,
             limits: &limits,
-            spares: &mut Spares::default(),
+            spares: &mut BufferPool::default(),
             codec: &mut limits.codec(),
             counters: &counters,
             date: "",

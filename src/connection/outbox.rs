@@ -1,8 +1,8 @@
-//! What a connection has to say: shared frames by reference and its own bytes by copy, in order, until the socket took them.
+//! What a connection has to send: shared frames by reference and its own bytes by copy, in order, until the socket took them.
 
+use super::buffer_pool::BufferPool;
 pub use super::queue::SLICES_MAX;
 use super::queue::{Queue, Segment};
-use super::spares::Spares;
 use crate::wire::frame::SharedFrame;
 use std::io::IoSlice;
 
@@ -14,9 +14,9 @@ pub struct Outbox(Held);
 
 /// What is waiting.
 enum Held {
-    /// One shared frame of which nothing was taken: what a publication comes to for most of its readers.
+    /// One shared frame of which nothing was taken: all that a publication is for most of its readers.
     One(SharedFrame),
-    /// Anything else; nothing when there is none.
+    /// Anything else; `None` when nothing is waiting.
     Queue(Option<Box<Queue>>),
 }
 
@@ -47,31 +47,31 @@ impl Outbox {
     /// Appends a frame that others send too: only its reference is kept.
     // Each delivery comes here, and nearly always to an empty outbox: a call and the drop of nothing took a tenth of it.
     #[inline(always)]
-    pub fn push_shared(&mut self, frame: SharedFrame, spares: &mut Spares) {
+    pub fn push_shared(&mut self, frame: SharedFrame, pool: &mut BufferPool) {
         if self.is_empty() && !frame.is_empty() {
-            // Nothing is forgotten: there was nothing.
+            // `forget` leaks nothing, since an empty outbox owns nothing; it saves the check that a drop would make.
             std::mem::forget(std::mem::replace(&mut self.0, Held::One(frame)));
         } else {
-            self.queue_shared(frame, spares);
+            self.queue_shared(frame, pool);
         }
     }
 
-    fn queue_shared(&mut self, frame: SharedFrame, spares: &mut Spares) {
+    fn queue_shared(&mut self, frame: SharedFrame, pool: &mut BufferPool) {
         if !frame.is_empty() {
-            self.queue(spares).push(Segment::Shared(frame));
+            self.queue(pool).push(Segment::Shared(frame));
         }
     }
 
     /// Appends bytes that were gathered anyway, without a copy.
-    pub fn push_own(&mut self, bytes: Vec<u8>, spares: &mut Spares) {
+    pub fn push_own(&mut self, bytes: Vec<u8>, pool: &mut BufferPool) {
         if !bytes.is_empty() {
-            self.queue(spares).push(Segment::Own(bytes));
+            self.queue(pool).push(Segment::Own(bytes));
         }
     }
 
     /// Appends what `write` writes. It must only append.
-    pub fn append(&mut self, spares: &mut Spares, write: impl FnOnce(&mut Vec<u8>)) {
-        let queue = self.queue(spares);
+    pub fn append(&mut self, pool: &mut BufferPool, write: impl FnOnce(&mut Vec<u8>)) {
+        let queue = self.queue(pool);
         let before = queue.tail.len();
         write(&mut queue.tail);
         debug_assert!(queue.tail.len() >= before, "an outbox is only appended to");
@@ -80,15 +80,15 @@ impl Outbox {
             queue.seal_tail();
         }
         if queue.bytes == 0 {
-            self.clear(spares);
+            self.clear(pool);
         }
     }
 
     /// What is queued so far will be sent, whatever is cut later: without the head of a stream or of a WebSocket nothing
-    /// behind it means anything.
-    pub fn pin(&mut self, spares: &mut Spares) {
+    /// after it means anything.
+    pub fn pin(&mut self, pool: &mut BufferPool) {
         if !self.is_empty() {
-            let queue = self.queue(spares);
+            let queue = self.queue(pool);
             queue.pinned = queue.bytes;
         }
     }
@@ -143,44 +143,44 @@ impl Outbox {
 
     /// The socket took `written` bytes.
     #[inline]
-    pub fn advance(&mut self, written: usize, spares: &mut Spares) {
+    pub fn advance(&mut self, written: usize, pool: &mut BufferPool) {
         match &mut self.0 {
             Held::One(frame) if written >= frame.len() => self.0 = Held::Queue(None),
             Held::Queue(None) => {}
             _ => {
-                let queue = self.queue(spares);
-                if queue.advance(written, |bytes| spares.put_large(bytes)) {
-                    self.clear(spares);
+                let queue = self.queue(pool);
+                if queue.advance(written, |bytes| pool.put_large(bytes)) {
+                    self.clear(pool);
                 }
             }
         }
     }
 
-    /// Forgets what the socket has not begun to take and what is not pinned. The segment under way stays, since a frame
+    /// Forgets what the socket has not begun to take and what is not pinned. The segment in progress stays, since a frame
     /// that was begun must end.
-    pub fn cut(&mut self, spares: &mut Spares) {
+    pub fn cut(&mut self, pool: &mut BufferPool) {
         match &mut self.0 {
             Held::Queue(Some(queue)) if queue.taken > 0 || queue.pinned > 0 => queue.cut(),
-            _ => self.clear(spares),
+            _ => self.clear(pool),
         }
     }
 
     /// Forgets everything: nobody will read it.
-    pub fn clear(&mut self, spares: &mut Spares) {
+    pub fn clear(&mut self, pool: &mut BufferPool) {
         if let Held::Queue(Some(queue)) = std::mem::replace(&mut self.0, Held::Queue(None)) {
-            spares.put(queue);
+            pool.put(queue);
         }
     }
 
     /// The queue, which is made if there is none.
-    fn queue(&mut self, spares: &mut Spares) -> &mut Queue {
+    fn queue(&mut self, pool: &mut BufferPool) -> &mut Queue {
         if let Held::One(_) = self.0
             && let Held::One(frame) = std::mem::replace(&mut self.0, Held::Queue(None))
         {
-            self.queue(spares).push(Segment::Shared(frame));
+            self.queue(pool).push(Segment::Shared(frame));
         }
         match &mut self.0 {
-            Held::Queue(queue) => queue.get_or_insert_with(|| spares.take()),
+            Held::Queue(queue) => queue.get_or_insert_with(|| pool.take()),
             Held::One(_) => unreachable!("a single frame became the first segment of a queue above"),
         }
     }
@@ -189,7 +189,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::{Outbox, SLICES_MAX};
-    use crate::connection::spares::Spares;
+    use crate::connection::buffer_pool::BufferPool;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::io::IoSlice;
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in() {
         let mut random = StdRng::seed_from_u64(11);
-        let mut spares = Spares::default();
+        let mut pool = BufferPool::default();
         for _ in 0..2_000 {
             let mut outbox = Outbox::default();
             let (mut expected, mut sent) = (Vec::new(), Vec::new());
@@ -211,19 +211,19 @@ mod tests {
                 let piece = vec![random.random::<u8>(); random.random_range(0..300)];
                 expected.extend_from_slice(&piece);
                 if random.random_bool(0.4) {
-                    outbox.push_shared(piece.into(), &mut spares);
+                    outbox.push_shared(piece.into(), &mut pool);
                 } else if random.random_bool(0.2) {
-                    outbox.push_own(piece, &mut spares);
+                    outbox.push_own(piece, &mut pool);
                 } else {
-                    outbox.append(&mut spares, |out| out.extend_from_slice(&piece));
+                    outbox.append(&mut pool, |out| out.extend_from_slice(&piece));
                 }
                 if random.random_bool(0.2) {
-                    take(&mut outbox, &mut sent, random.random_range(0..2_000), &mut spares);
+                    take(&mut outbox, &mut sent, random.random_range(0..2_000), &mut pool);
                 }
                 assert_eq!(outbox.len(), expected.len() - sent.len());
             }
             while !outbox.is_empty() {
-                take(&mut outbox, &mut sent, random.random_range(1..5_000), &mut spares);
+                take(&mut outbox, &mut sent, random.random_range(1..5_000), &mut pool);
             }
             assert_eq!(sent, expected);
         }
@@ -231,19 +231,19 @@ mod tests {
 
     #[test]
     fn a_cut_leaves_the_rest_of_what_was_begun_and_nothing_else() {
-        let mut spares = Spares::default();
+        let mut pool = BufferPool::default();
         for taken in 0..30 {
             let mut outbox = Outbox::default();
-            outbox.push_shared(b"0123456789"[..].into(), &mut spares);
-            outbox.append(&mut spares, |out| out.extend_from_slice(b"abcde"));
-            outbox.append(&mut spares, |out| out.extend_from_slice(b"fghij"));
-            outbox.push_shared(b"ABCDEFGHIJ"[..].into(), &mut spares);
+            outbox.push_shared(b"0123456789"[..].into(), &mut pool);
+            outbox.append(&mut pool, |out| out.extend_from_slice(b"abcde"));
+            outbox.append(&mut pool, |out| out.extend_from_slice(b"fghij"));
+            outbox.push_shared(b"ABCDEFGHIJ"[..].into(), &mut pool);
             let mut sent = Vec::new();
-            take(&mut outbox, &mut sent, taken, &mut spares);
-            outbox.cut(&mut spares);
-            outbox.append(&mut spares, |out| out.extend_from_slice(b"!"));
+            take(&mut outbox, &mut sent, taken, &mut pool);
+            outbox.cut(&mut pool);
+            outbox.append(&mut pool, |out| out.extend_from_slice(b"!"));
             while !outbox.is_empty() {
-                take(&mut outbox, &mut sent, 7, &mut spares);
+                take(&mut outbox, &mut sent, 7, &mut pool);
             }
             let whole = taken.div_ceil(10) * 10;
             assert_eq!(sent[..whole], b"0123456789abcdefghijABCDEFGHIJ"[..whole]);
@@ -254,26 +254,26 @@ mod tests {
     /// A peer that never reads its 101 or the head of its stream must not be told the end of something it never saw begin.
     #[test]
     fn a_cut_leaves_what_is_pinned() {
-        let mut spares = Spares::default();
+        let mut pool = BufferPool::default();
         for taken in 0..20 {
             let mut outbox = Outbox::default();
-            outbox.push_shared(b"an answer"[..].into(), &mut spares);
-            outbox.append(&mut spares, |out| out.extend_from_slice(b" and a head"));
-            outbox.pin(&mut spares);
-            outbox.push_shared(b"a push"[..].into(), &mut spares);
+            outbox.push_shared(b"an answer"[..].into(), &mut pool);
+            outbox.append(&mut pool, |out| out.extend_from_slice(b" and a head"));
+            outbox.pin(&mut pool);
+            outbox.push_shared(b"a push"[..].into(), &mut pool);
             let mut sent = Vec::new();
-            take(&mut outbox, &mut sent, taken, &mut spares);
-            outbox.cut(&mut spares);
+            take(&mut outbox, &mut sent, taken, &mut pool);
+            outbox.cut(&mut pool);
             assert_eq!(outbox.len(), 20 - taken);
-            outbox.append(&mut spares, |out| out.extend_from_slice(b"!"));
+            outbox.append(&mut pool, |out| out.extend_from_slice(b"!"));
             while !outbox.is_empty() {
-                take(&mut outbox, &mut sent, 7, &mut spares);
+                take(&mut outbox, &mut sent, 7, &mut pool);
             }
             assert_eq!(sent, b"an answer and a head!", "{taken} were taken before");
         }
     }
 
-    fn take(outbox: &mut Outbox, sent: &mut Vec<u8>, at_most: usize, spares: &mut Spares) {
+    fn take(outbox: &mut Outbox, sent: &mut Vec<u8>, at_most: usize, pool: &mut BufferPool) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let filled = outbox.slices(&mut slices);
         if let Some(single) = outbox.single() {
@@ -287,6 +287,6 @@ mod tests {
             room -= part.len();
         }
         assert!(filled != 1 || outbox.single().is_some(), "what is one part is known to be one");
-        outbox.advance(at_most - room, spares);
+        outbox.advance(at_most - room, pool);
     }
 }

@@ -1,7 +1,7 @@
 //! Publications on their way into an outbox: by reference to bytes that all readers of an encoding share.
 
+use super::buffer_pool::BufferPool;
 use super::env::{Env, Ticks};
-use super::spares::Spares;
 use super::{Connection, State};
 use crate::close::Reason;
 use crate::hub::post::Form;
@@ -41,14 +41,14 @@ impl Connection {
 
     /// Puts such bytes into the outbox. What was pushed is for the caller to count.
     #[inline]
-    pub fn push_shared(&mut self, bytes: SharedFrame, now: Ticks, spares: &mut Spares) {
+    pub fn push_shared(&mut self, bytes: SharedFrame, now: Ticks, pool: &mut BufferPool) {
         if let State::Stream(_) = self.state {
             #[cfg(test)]
             crate::hub::mines::step_on("push", &bytes);
             // A stream that is not quiet needs no comment.
             self.since = now;
         }
-        self.outbox.push_shared(bytes, spares);
+        self.outbox.push_shared(bytes, pool);
     }
 
     /// Delivers a publication to this subscriber, whatever else it takes.

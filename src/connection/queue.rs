@@ -14,11 +14,11 @@ pub(super) struct Queue {
     pub(super) segments: VecDeque<Segment>,
     /// Bytes of the first segment (or of the tail, when there are no segments) that the socket took already.
     pub(super) taken: usize,
-    /// Own bytes behind all segments.
+    /// Own bytes after all segments.
     pub(super) tail: Vec<u8>,
     /// Bytes still to be sent.
     pub(super) bytes: usize,
-    /// Of these, the first so many that no cut takes away.
+    /// How many of these, from the first on, no cut takes away.
     pub(super) pinned: usize,
 }
 

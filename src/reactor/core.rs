@@ -10,9 +10,9 @@ use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::close::Reason;
 use crate::config::FlushPath;
+use crate::connection::buffer_pool::BufferPool;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
 use crate::connection::outbox::Outbox;
-use crate::connection::spares::Spares;
 use crate::connection::{Hold, Payload, Transport};
 use crate::handoff::job::{Job, JobQueues};
 use crate::handoff::order::Farewell;
@@ -85,7 +85,7 @@ pub(super) struct Core {
     pub(super) farewell: Option<Farewell>,
     /// A drain was ordered: this server is no longer ready, whether it still takes connections or not.
     pub(super) leaving: bool,
-    pub(super) spares: Spares,
+    pub(super) spares: BufferPool,
     pub(super) json: JsonScratch,
     pub(super) codec: Codec,
     pub(super) wheel: Wheel,
@@ -119,7 +119,7 @@ impl Core {
             draining: false,
             farewell: None,
             leaving: false,
-            spares: Spares::default(),
+            spares: BufferPool::default(),
             json: JsonScratch::default(),
             codec: setup.limits.codec(),
             wheel: Wheel::new(0),
@@ -245,7 +245,7 @@ impl Core {
         // Each may have been left half changed.
         self.json = JsonScratch::default();
         self.codec = self.setup.limits.codec();
-        self.spares = Spares::default();
+        self.spares = BufferPool::default();
         entry.rest = None;
         entry.rest_pending = false;
         let is_between_answers = entry.connection.outbox.is_empty();

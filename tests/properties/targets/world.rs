@@ -8,9 +8,9 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 use tidings::access::AccessPolicy;
 use tidings::close::Reason;
+use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::SLICES_MAX;
-use tidings::connection::spares::Spares;
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::execute::{Progress, execute, give_up};
 use tidings::hub::post::{Answer, Delivery, Form, Post, Reply};
@@ -140,7 +140,7 @@ pub(crate) struct World {
     boxes: Boxes,
     counters: Counters,
     notes: Notes,
-    spares: Spares,
+    spares: BufferPool,
     codec: Codec,
     json: JsonScratch,
     clients: Vec<Client>,
@@ -186,7 +186,7 @@ impl World {
             boxes: Boxes { letters: RefCell::default(), room: RefCell::new(room) },
             counters: Counters::default(),
             notes: Notes::default(),
-            spares: Spares::default(),
+            spares: BufferPool::default(),
             codec: settings.limits.codec(),
             json: JsonScratch::new(),
             clients: Vec::new(),
