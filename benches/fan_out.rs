@@ -12,13 +12,13 @@ use tidings::connection::outbox::{Outbox, SLICES_MAX};
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::Form;
 use tidings::hub::publication::{Draft, Publication};
 use tidings::hub::work::Work;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::request::{GetOptions, PostOptions, Request, Verb};
+use tidings::model::ticket::Ticket;
 use tidings::protocol::encoders::{TEXT, encoded};
 use tidings::wire::deflate::{Codec, Tuning};
 
@@ -32,7 +32,7 @@ fn data() -> Data {
 
 fn work(verb: Verb, mailbox: u32) -> Work {
     let to = ConnId::here(MailboxId(mailbox), 0, 0);
-    Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
+    Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)
 }
 
 fn publish(c: &mut Criterion) {

@@ -12,8 +12,9 @@ use tidings::handoff::postman::Postman;
 use tidings::hub::Hub;
 use tidings::hub::execute::execute;
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::Form;
 use tidings::model::ids::{ConnId, MailboxId};
+use tidings::model::name::ChannelName;
+use tidings::model::ticket::Ticket;
 use tidings::protocol::task::{RawWork, Rights, Task};
 use tidings::protocol::tidings::parse::Dialect;
 use tidings::wire::json::JsonScratch;
@@ -32,7 +33,7 @@ const TO: ConnId = ConnId::here(MailboxId(0), 0, 0);
 
 fn raw(payload: Vec<u8>) -> RawWork<Vec<u8>> {
     let rights = Rights { publish: true, administer: false };
-    RawWork { form: Form::Text, task: Task::Text(Dialect::Strict), payload, rights }
+    RawWork { ticket: Ticket::default(), task: Task::Text(Dialect::Strict), payload, rights }
 }
 
 /// A POST of an array of about `bytes`.
@@ -67,13 +68,14 @@ fn hand_off(c: &mut Criterion) {
     };
     let thread = std::thread::spawn(move || worker.run());
     let postman = Postman::new(Arc::clone(&mailboxes), Some(MailboxId(0)));
+    let plain = ChannelName::new("inbox").expect("a name");
     let mut scratch = JsonScratch::default();
     let mut group = c.benchmark_group("hand_off");
     for size in [128, 1024, 4096, 8192, 16 * 1024, 60 * 1024] {
         let text = payload(size);
         group.bench_function(format!("in place, {size} B"), |b| {
             b.iter(|| {
-                let mut work = raw(text.clone()).prepare(TO, &mut scratch);
+                let mut work = raw(text.clone()).prepare(TO, &mut scratch, &plain);
                 execute(&mut work, &hub, &postman, Instant::now(), 0);
                 while inbox.next().is_some() {}
             });

@@ -3,8 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::de::IgnoredAny;
 use std::hint::black_box;
-use tidings::model::request::Parsed;
-use tidings::protocol::tidings::parse::{Dialect, parse_text};
+use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_text};
 use tidings::wire::json::{JsonScratch, validate};
 
 /// A POST whose data is an array of numbers and texts of about `bytes`.

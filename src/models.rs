@@ -9,7 +9,7 @@
 use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
 use crate::hub::execute::{Progress, execute};
-use crate::hub::post::{Answer, Delivery, Form};
+use crate::hub::post::{Answer, Delivery};
 use crate::hub::publication::{Draft, Publication};
 use crate::hub::work::Work;
 use crate::hub::{Hub, HubLimits};
@@ -17,6 +17,7 @@ use crate::model::encoding::Encoding;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::publication::{Data, Epoch, Position};
 use crate::model::request::{GetOptions, PostOptions, Request, Verb};
+use crate::model::ticket::Ticket;
 use bytes::Bytes;
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
@@ -72,14 +73,14 @@ fn name(mailbox: u32, slot: u32) -> ConnId {
 
 fn get(to: ConnId) -> Work {
     let verb = Verb::Get { channel: "c".try_into().expect("a name"), options: GetOptions::default() };
-    Work::one(to, Form::Text, Ok(Request { id: None, verb }))
+    Work::one(to, Ticket::default(), Ok(Request { id: None, verb }))
 }
 
 fn post(to: ConnId) -> Work {
     let data = Data::Json(Bytes::from_static(b"1"));
     let options = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
     let verb = Verb::Post { channel: "c".try_into().expect("a name"), post: options };
-    Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
+    Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)
 }
 
 fn hub() -> Arc<Hub> {

@@ -13,13 +13,13 @@ use tidings::Config;
 use tidings::hub::Hub;
 use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
-use tidings::hub::post::Form;
 use tidings::hub::work::Work;
 use tidings::model::ids::{ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
-use tidings::model::request::{Parsed, PostOptions, Request, Verb};
-use tidings::protocol::tidings::parse::{Dialect, parse_text};
+use tidings::model::request::{PostOptions, Request, Verb};
+use tidings::model::ticket::Ticket;
+use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_text};
 use tidings::server::rehearsal::{Client, Rehearsal, masked};
 use tidings::wire::frame::{Decoded, Decoder, Event, FrameLimits, Opcode, Role, write_masked};
 use tidings::wire::json::JsonScratch;
@@ -106,7 +106,7 @@ fn publish(times: u64) -> u64 {
     let (hub, now) = (Hub::new(HubLimits::default()), Instant::now());
     let work = |verb| {
         let to = ConnId::here(MailboxId(0), 0, 0);
-        Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, false)
+        Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)
     };
     let channel = ChannelName::new("stocks").expect("a valid name");
     let get = Verb::Get { channel: channel.clone(), options: Default::default() };

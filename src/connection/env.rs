@@ -8,6 +8,7 @@ use crate::config::{Config, EchoFor};
 use crate::hub::names::Names;
 use crate::journal::{Kind, Notes, Words};
 use crate::metrics::Counters;
+use crate::model::name::ChannelName;
 use crate::protocol::tidings::reply::SendLimits;
 use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
@@ -76,6 +77,8 @@ pub struct Limits {
     pub plain_get_text: String,
     /// Answer to a plain POST.
     pub plain_post_text: String,
+    /// Where plain frames are published.
+    pub plain_channel: ChannelName,
     /// Whether the console, its demos and the tutorial page are served.
     pub console: bool,
     /// What the embedding program is asked.
@@ -109,6 +112,9 @@ impl Limits {
     }
 
     /// Takes the limits of connections out of a configuration.
+    ///
+    /// # Panics
+    /// The configuration was not checked, and its plain channel has no valid name.
     #[must_use]
     pub fn new(config: &Config) -> Limits {
         let fragments = u32::try_from(config.websocket.fragments).unwrap_or(u32::MAX);
@@ -142,6 +148,8 @@ impl Limits {
             retry_ms: config.sse.retry.as_millis() as u64,
             plain_get_text: config.websocket.plain_get_text.clone(),
             plain_post_text: config.websocket.plain_post_text.clone(),
+            plain_channel: ChannelName::new(&config.websocket.plain_channel)
+                .expect("a configuration is checked before it is used"),
             console: config.web.console,
             subprotocols: spoken.collect(),
         }

@@ -1,8 +1,8 @@
 //! One request over HTTP and its answer, and the requests that are executed before it is answered.
 
 use super::answering::Asked;
-use crate::hub::post::Form;
 use crate::metrics::requests::MethodLabel;
+use crate::model::ticket::Ticket;
 use crate::protocol::task::{Rights, Task};
 use crate::protocol::tidings::batch::Batch;
 use crate::wire::http::body::ChunkDecoder;
@@ -26,7 +26,7 @@ pub(super) struct Gathering {
     pub(super) bytes: Vec<u8>,
     pub(super) rest: Rest,
     pub(super) task: Option<Task>,
-    pub(super) form: Form,
+    pub(super) ticket: Ticket,
     pub(super) rights: Rights,
 }
 

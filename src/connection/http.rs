@@ -8,9 +8,9 @@ use super::plan::{Plan, Planned};
 use super::routes;
 use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::close::Reason;
-use crate::hub::post::Form;
 use crate::protocol::task::{RawWork, Rights, Task};
 use crate::protocol::tidings::batch::Batch;
+use crate::protocol::tidings::ticket::Form;
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
 use crate::wire::http::gather::{Gathered, HeadGathering};
@@ -167,25 +167,25 @@ impl Connection {
         let State::Http(http) = &mut self.state else { return (input.len(), Step::NeedMore) };
         let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
         match plan {
-            Plan::Collect { task, form, rights } => {
+            Plan::Collect { task, ticket, rights } => {
                 let (taken, step) = self.collect(
                     asked,
-                    RawWork { form, task, payload: expects, rights },
+                    RawWork { ticket, task, payload: expects, rights },
                     length,
                     &mut input[used..],
                     env,
                 );
                 (used + taken, step)
             }
-            Plan::Request { item, form, rights } if !has_body => {
+            Plan::Request { item, ticket, rights } if !has_body => {
                 http.ask(asked);
                 let task = Task::Request(Box::new(item));
-                (used, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }))
+                (used, Step::Work(RawWork { ticket, task, payload: Payload::Borrowed(&[]), rights }))
             }
             Plan::Page(page) if !has_body => {
                 http.ask(asked);
-                let (form, rights) = (Form::Http, Rights { publish: false, administer: false });
-                (used, Step::Work(RawWork { form, task: Task::Page(page), payload: Payload::Borrowed(&[]), rights }))
+                let (ticket, rights) = (Form::Http.ticket(), Rights { publish: false, administer: false });
+                (used, Step::Work(RawWork { ticket, task: Task::Page(page), payload: Payload::Borrowed(&[]), rights }))
             }
             Plan::Upgrade(switch) => {
                 let work = self.become_socket(*switch, env);
@@ -233,7 +233,7 @@ impl Connection {
         input: &'b mut [u8],
         env: &mut Env,
     ) -> (usize, Step<'b>) {
-        let RawWork { form, task, payload: expects, rights } = asked_for;
+        let RawWork { ticket, task, payload: expects, rights } = asked_for;
         let announced = match length {
             BodyLength::None | BodyLength::Chunked => 0,
             BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
@@ -247,12 +247,12 @@ impl Connection {
         if waits && task.is_parsed() {
             // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
             http.ask(Asked { keep_alive: false, ..asked });
-            return (0, Step::Work(RawWork { form, task, payload: Payload::Borrowed(&[]), rights }));
+            return (0, Step::Work(RawWork { ticket, task, payload: Payload::Borrowed(&[]), rights }));
         }
         if length != BodyLength::Chunked && announced <= input.len() {
             http.ask(asked);
             let payload = Payload::Borrowed(&input[..announced]);
-            return (announced, Step::Work(RawWork { form, task, payload, rights }));
+            return (announced, Step::Work(RawWork { ticket, task, payload, rights }));
         }
         if waits {
             self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
@@ -261,7 +261,7 @@ impl Connection {
             BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
             BodyLength::None | BodyLength::Length(_) => Rest::Length(announced),
         };
-        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), form, rights });
+        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), ticket, rights });
         http.exchange = Some(Box::new(Exchange::new(asked, body)));
         (0, Step::Continue)
     }
@@ -281,10 +281,10 @@ impl Connection {
         match outcome {
             Ok((taken, false)) => (taken, Step::NeedMore),
             Ok((taken, true)) => {
-                let Some(Gathering { bytes, task: Some(task), form, rights, .. }) = exchange.body.take() else {
+                let Some(Gathering { bytes, task: Some(task), ticket, rights, .. }) = exchange.body.take() else {
                     return (taken, Step::NeedMore);
                 };
-                (taken, Step::Work(RawWork { form, task, payload: Payload::Owned(bytes), rights }))
+                (taken, Step::Work(RawWork { ticket, task, payload: Payload::Owned(bytes), rights }))
             }
             Err(error) => {
                 let mut asked = exchange.asked.clone();

@@ -4,8 +4,8 @@ use super::answering::{Asked, Ready};
 use super::compression::Share;
 use super::socket::Endpoint;
 use crate::close::Reason;
-use crate::hub::post::Form;
 use crate::model::request::Item;
+use crate::model::ticket::Ticket;
 use crate::protocol::task::{Page, Rights, Task};
 use crate::wire::http::head::{Head, HeadError};
 use crate::wire::http::upgrade::Upgrade;
@@ -19,9 +19,9 @@ pub(super) enum Plan {
     /// What a GET would be answered before the stream: this one is a HEAD.
     StreamHead,
     /// A request for the hub, without a body.
-    Request { item: Item, form: Form, rights: Rights },
+    Request { item: Item, ticket: Ticket, rights: Rights },
     /// A request for the hub whose payload is the body.
-    Collect { task: Task, form: Form, rights: Rights },
+    Collect { task: Task, ticket: Ticket, rights: Rights },
     /// A page about the server, which is made elsewhere and comes back.
     Page(Page),
     /// Become a WebSocket, and subscribe it if a channel was named.

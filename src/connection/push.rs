@@ -4,19 +4,20 @@ use super::buffer_pool::BufferPool;
 use super::env::{Env, Ticks};
 use super::{Connection, State};
 use crate::close::Reason;
-use crate::hub::post::Form;
 use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
+use crate::model::ticket::Ticket;
 use crate::protocol::encoders::EVENT_STREAM;
+use crate::protocol::tidings::ticket::Form;
 use crate::wire::frame::SharedFrame;
 
 impl Connection {
-    /// How publications are written for it when a request in this form has subscribed it: the same until it subscribes
+    /// How publications are written for it when a request with this ticket has subscribed it: the same until it subscribes
     /// again. Over HTTP only what becomes an event stream subscribes.
     #[must_use]
-    pub fn encoding(&self, form: Form) -> Encoding {
+    pub fn encoding(&self, ticket: Ticket) -> Encoding {
         match &self.state {
-            State::Socket(socket) => socket.encoding(form == Form::Binary),
+            State::Socket(socket) => socket.encoding(Form::of(ticket) == Form::Binary),
             State::Http(_) | State::Stream(_) | State::Ending(..) => EVENT_STREAM,
         }
     }

@@ -8,7 +8,7 @@ use super::socket::Socket;
 use super::{Connection, Payload, State, Transport};
 use crate::close::Reason;
 use crate::hub::names::Names;
-use crate::hub::post::{Answer, Form, Reply};
+use crate::hub::post::{Answer, Reply};
 use crate::hub::publication::Publication;
 use crate::metrics::requests::MethodLabel;
 use crate::model::code::Code;
@@ -19,6 +19,7 @@ use crate::model::request::RequestId;
 use crate::protocol::task::{RawWork, Rights, Task};
 use crate::protocol::tidings::events;
 use crate::protocol::tidings::reply::{self, ReadAnswer};
+use crate::protocol::tidings::ticket::Form;
 use crate::wire::frame::{Opcode, header, write_frame};
 use crate::wire::http::upgrade::write_switching;
 
@@ -74,7 +75,7 @@ impl Connection {
 
     fn reply_socket(&mut self, answer: Reply, env: &mut Env) {
         let State::Socket(socket) = &mut self.state else { return };
-        let Reply { to, form, id, mut answer } = answer;
+        let Reply { to, ticket, id, mut answer } = answer;
         let lent = Lent { to, names: env.names, limits: env.limits };
         if let Answer::SignIn { token } = &answer {
             if env.policy.operators.admits(token) {
@@ -85,8 +86,8 @@ impl Connection {
                 answer = Answer::Refused(refusal);
             }
         }
-        match (form, &answer) {
-            (Form::Batch { of, .. }, _) => {
+        match (Form::of(ticket), &answer) {
+            (Form::Batch(of), _) => {
                 let subscribed = live_channel(&answer);
                 if let Answer::Unsubscribe { id: Some(id), .. } = &answer {
                     socket.unsubscribed_in_batch(id.0);
@@ -101,10 +102,8 @@ impl Connection {
                     }
                 }
             }
-            (Form::Plain, Answer::PlainGet) => self.send_text(env.limits.plain_get_text.as_bytes(), env),
-            (Form::Plain, Answer::PlainPost | Answer::Published { .. }) => {
-                self.send_text(env.limits.plain_post_text.as_bytes(), env)
-            }
+            (Form::Plain, Answer::Alive) => self.send_text(env.limits.plain_get_text.as_bytes(), env),
+            (Form::Plain, Answer::Published { .. }) => self.send_text(env.limits.plain_post_text.as_bytes(), env),
             // Nobody reads the status of a handshake that succeeded.
             (Form::Upgrade, Answer::Refused(refusal)) => self.close_socket(refusal.code, &refusal.message, env),
             // Without an id, what succeeds is silent.
@@ -119,9 +118,9 @@ impl Connection {
     fn reply_http(&mut self, answer: Reply, env: &mut Env) {
         let State::Http(http) = &self.state else { return };
         let Some(asked) = http.asked().cloned() else { return };
-        let Reply { to, form, id, answer } = answer;
+        let Reply { to, ticket, id, answer } = answer;
         let lent = Lent { to, names: env.names, limits: env.limits };
-        match (form, &answer) {
+        match (Form::of(ticket), &answer) {
             (Form::EventStream, Answer::Channel { .. }) => self.begin_stream(&asked, &answer, env),
             (Form::EventStream, Answer::Refused(refusal)) if is_for_now(refusal.status()) => {
                 self.refuse_stream(&asked, refusal, env);
@@ -131,12 +130,12 @@ impl Connection {
                     Ready { status: 200, content_type: Some(content_type), body: body.clone(), ..Ready::default() };
                 self.answer(&asked, &ready, env);
             }
-            (Form::HttpPlain, Answer::PlainPost | Answer::Published { .. }) => {
+            (Form::HttpPlain, Answer::Published { .. }) => {
                 let body = env.limits.plain_post_text.clone().into_bytes();
                 let content_type = Some("text/plain; charset=utf-8");
                 self.answer(&asked, &Ready { status: 200, content_type, body, ..Ready::default() }, env);
             }
-            (Form::Batch { of, .. }, _) => {
+            (Form::Batch(of), _) => {
                 let mut body = Vec::new();
                 write_answer(&mut body, id.as_ref(), &lent, &answer, true);
                 if let Some(array) = self.add_to_http_batch(of, &body) {
@@ -167,7 +166,7 @@ impl Connection {
             return None;
         }
         let task = Task::Request(Box::new(subscribe?));
-        Some(RawWork { form: Form::Upgrade, task, payload: Payload::Borrowed(&[]), rights })
+        Some(RawWork { ticket: Form::Upgrade.ticket(), task, payload: Payload::Borrowed(&[]), rights })
     }
 
     fn send_text(&mut self, text: &[u8], env: &mut Env) {
@@ -238,7 +237,7 @@ fn write_answer(out: &mut Vec<u8>, id: Option<&RequestId>, lent: &Lent<'_>, answ
         // No socket asks for one.
         Answer::Page { body, .. } => out.extend_from_slice(body),
         // What was let in is answered as what is alive.
-        Answer::Alive | Answer::SignIn { .. } | Answer::PlainGet | Answer::PlainPost => reply::answer_alive(out, id),
+        Answer::Alive | Answer::SignIn { .. } => reply::answer_alive(out, id),
         Answer::Refused(refusal) => reply::answer_error(out, id, refusal),
     }
 }

@@ -11,7 +11,6 @@ use super::socket::Endpoint;
 use crate::access::{Access, AccessFacts, Standing, judge, preflight_fields};
 use crate::close::Reason;
 use crate::config::EchoFor;
-use crate::hub::post::Form;
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
@@ -21,6 +20,7 @@ use crate::protocol::tidings::media::{check_encoding, check_media_type};
 use crate::protocol::tidings::parse::{Dialect, check_event, check_key};
 use crate::protocol::tidings::path::parse_name_in_url;
 use crate::protocol::tidings::reply::body_limits;
+use crate::protocol::tidings::ticket::Form;
 use crate::wire::deflate::Extension;
 use crate::wire::http::head::{Head, HeadError, Method, Version};
 use crate::wire::http::target::query_pairs;
@@ -129,7 +129,7 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
         Err(refusal) if wants_upgrade(head) && head.origin.is_some() => {
             return upgrade(head, dialect_of, rights, Some(refused(refusal)), env);
         }
-        Err(refusal) => return Plan::Request { item: refused(refusal), form: Form::Http, rights },
+        Err(refusal) => return Plan::Request { item: refused(refusal), ticket: Form::Http.ticket(), rights },
     };
     match head.method {
         Method::Get if wants_upgrade(head) => {
@@ -137,18 +137,20 @@ fn channel(head: &Head<'_>, name: &str, access: &Access, rights: Rights, env: &E
             upgrade(head, dialect_of, rights, Some(item), env)
         }
         Method::Get if head.accepts_event_stream() => {
-            Plan::Request { item: read_item(head, channel, false), form: Form::EventStream, rights }
+            Plan::Request { item: read_item(head, channel, false), ticket: Form::EventStream.ticket(), rights }
         }
         Method::Head if head.accepts_event_stream() => Plan::StreamHead,
-        Method::Get | Method::Head => Plan::Request { item: read_item(head, channel, true), form: Form::Http, rights },
+        Method::Get | Method::Head => {
+            Plan::Request { item: read_item(head, channel, true), ticket: Form::Http.ticket(), rights }
+        }
         Method::Post => publish(head, channel, rights),
         Method::Delete if access.standing == Standing::Unknown => {
             let refusal = env.policy.operators.refusal(access.standing, "Emptying a channel's history");
-            Plan::Request { item: refused(refusal), form: Form::Http, rights }
+            Plan::Request { item: refused(refusal), ticket: Form::Http.ticket(), rights }
         }
         Method::Delete => {
             let verb = Verb::DeleteHistory { channel };
-            Plan::Request { item: Ok(Request { id: None, verb }), form: Form::Http, rights }
+            Plan::Request { item: Ok(Request { id: None, verb }), ticket: Form::Http.ticket(), rights }
         }
         _ => not_allowed(head, ALLOW),
     }
@@ -172,7 +174,7 @@ fn publish(head: &Head<'_>, channel: ChannelName, rights: Rights) -> Plan {
     }
     let content_type = head.content_type.map(Box::from);
     let publish = HttpPublish { channel, content_type, event, key, exclude };
-    Plan::Collect { task: Task::Publish(Box::new(publish)), form: Form::Http, rights }
+    Plan::Collect { task: Task::Publish(Box::new(publish)), ticket: Form::Http.ticket(), rights }
 }
 
 /// What can be refused while the client still holds its body back.
@@ -190,7 +192,7 @@ fn socket(head: &Head<'_>, access: &Access, rights: Rights, env: &Env) -> Plan {
                 return refuse_item(refusal, rights);
             }
             let task = Task::PlainBody(head.content_type.map(Box::from));
-            Plan::Collect { task, form: Form::Http, rights }
+            Plan::Collect { task, ticket: Form::Http.ticket(), rights }
         }
         Method::Options => options(head, access, ALLOW),
         _ => not_allowed(head, ALLOW),
@@ -255,7 +257,7 @@ fn dialect_of(upgrade: &Upgrade) -> Endpoint {
 
 fn refuse_item(refusal: Refusal, rights: Rights) -> Plan {
     // The body is still to come; a task that ignores it answers when it has.
-    Plan::Collect { task: Task::Request(Box::new(refused(refusal))), form: Form::Http, rights }
+    Plan::Collect { task: Task::Request(Box::new(refused(refusal))), ticket: Form::Http.ticket(), rights }
 }
 
 fn options(head: &Head<'_>, access: &Access, allow: &'static str) -> Plan {

@@ -6,13 +6,14 @@ use super::goodbye::LastWord;
 use super::outbox::Outbox;
 use super::{Connection, Expired, Payload, State, Step};
 use crate::close::Reason;
-use crate::hub::post::Form;
 use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
+use crate::model::ticket::Ticket;
 use crate::protocol::encoders::{BINARY, TEXT, encoded};
 use crate::protocol::task::{RawWork, Rights, Task};
 use crate::protocol::tidings::batch::Batch;
 use crate::protocol::tidings::parse::Dialect;
+use crate::protocol::tidings::ticket::Form;
 use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
 use crate::wire::frame::{
     self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, SharedFrame, close_frame, header, payload_of,
@@ -318,7 +319,7 @@ impl Connection {
                     Event::Text(payload) => match socket.endpoint {
                         Endpoint::Echo => self.echo(Opcode::Text, payload, env),
                         Endpoint::Channels(dialect) => {
-                            return work(consumed, Form::Text, Task::Text(dialect), payload, socket.rights);
+                            return work(consumed, Form::Text.ticket(), Task::Text(dialect), payload, socket.rights);
                         }
                     },
                     Event::Binary(payload) => match socket.endpoint {
@@ -329,7 +330,7 @@ impl Connection {
                             self.close_socket(Reason::UnsupportedData, detail, env);
                         }
                         Endpoint::Channels(_) => {
-                            return work(consumed, Form::Binary, Task::Binary, payload, socket.rights);
+                            return work(consumed, Form::Binary.ticket(), Task::Binary, payload, socket.rights);
                         }
                     },
                     Event::Ping(payload) => {
@@ -384,10 +385,16 @@ impl Connection {
     }
 }
 
-fn work<'b>(consumed: usize, form: Form, task: Task, payload: frame::Payload<'b>, rights: Rights) -> (usize, Step<'b>) {
+fn work<'b>(
+    consumed: usize,
+    ticket: Ticket,
+    task: Task,
+    payload: frame::Payload<'b>,
+    rights: Rights,
+) -> (usize, Step<'b>) {
     let payload = match payload {
         frame::Payload::Borrowed(bytes) => Payload::Borrowed(bytes),
         frame::Payload::Owned(bytes) => Payload::Owned(bytes),
     };
-    (consumed, Step::Work(RawWork { form, task, payload, rights }))
+    (consumed, Step::Work(RawWork { ticket, task, payload, rights }))
 }

@@ -3,17 +3,16 @@
 use super::Hub;
 use super::names::NoName;
 use super::outgoing::Outgoing;
-use super::post::{Answer, Delivery, Form, Post, Reply};
+use super::post::{Answer, Delivery, Post, Reply};
 use super::publication::Draft;
 use super::publish::{Incoming, Published, Stop};
 use super::refusals;
-use super::work::{Task, Work};
+use super::work::{Work, id_of};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
-use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
-use crate::model::request::{GetOptions, PostOptions, RequestId, Verb};
+use crate::model::request::{GetOptions, Item, PostOptions, RequestId, Verb};
 use std::time::Instant;
 
 /// How far a work has come.
@@ -37,9 +36,9 @@ pub fn execute<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall
 pub fn give_up<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) {
     let mut turn = Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: false };
     if work.blocked_since.is_some()
-        && let Some(task) = work.take()
+        && let Some(item) = work.take()
     {
-        turn.reply(work, &task, Answer::Refused(Code::Busy.into()));
+        turn.reply(work, &item, Answer::Refused(Code::Busy.into()));
         work.advance();
     }
     turn.run(work);
@@ -67,28 +66,26 @@ enum Served {
 
 impl<P: Post> Turn<'_, P> {
     fn run(&mut self, work: &mut Work) -> Progress {
-        while let Some(mut task) = work.take() {
-            match self.serve(work, &mut task) {
-                Served::Answer(answer) => self.reply(work, &task, answer),
+        while let Some(mut item) = work.take() {
+            match self.serve(work, &mut item) {
+                Served::Answer(answer) => self.reply(work, &item, answer),
                 Served::Posted => {}
                 Served::Blocked if self.patient => {
-                    work.put_back(task);
+                    work.put_back(item);
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
                 }
-                Served::Blocked => self.reply(work, &task, Answer::Refused(Code::Busy.into())),
+                Served::Blocked => self.reply(work, &item, Answer::Refused(Code::Busy.into())),
             }
             work.advance();
         }
         Progress::Done
     }
 
-    fn serve(&mut self, work: &mut Work, task: &mut Task) -> Served {
-        let request = match task {
-            Task::Item(Ok(request)) => request,
-            Task::Item(Err(refused)) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
-            Task::PlainGet => return Served::Answer(Answer::PlainGet),
-            Task::PlainPost(data) => return self.plain_post(work, data),
+    fn serve(&mut self, work: &mut Work, item: &mut Item) -> Served {
+        let request = match item {
+            Ok(request) => request,
+            Err(refused) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
         };
         match &mut request.verb {
             Verb::Get { channel, options } => self.get(work, request.id.as_ref(), channel, options),
@@ -100,16 +97,17 @@ impl<P: Post> Turn<'_, P> {
             }
             Verb::Livez => Served::Answer(Answer::Alive),
             Verb::Limits => Served::Answer(Answer::Limits),
-            Verb::Auth { token } => Served::Answer(sign_in(work, token)),
+            // What a connection may do is kept there, so it says whether the token lets it in.
+            Verb::Auth { token } => Served::Answer(Answer::SignIn { token: std::mem::take(token) }),
         }
     }
 
     /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
     fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
         let left = *work.replay_left.get_or_insert(self.hub.limits.replay_bytes);
-        let (to, form, id) = (work.to, work.reply_form(), id.cloned());
+        let (to, ticket, id) = (work.to, work.ticket, id.cloned());
         let post = |answer| {
-            self.out.post(to.mailbox, Delivery::Reply(Reply { to, form, id, answer }));
+            self.out.post(to.mailbox, Delivery::Reply(Reply { to, ticket, id, answer }));
         };
         match self.hub.read(channel, options, to.mailbox, left, self.now, post) {
             Ok(bytes) => {
@@ -137,17 +135,6 @@ impl<P: Post> Turn<'_, P> {
         served(published.map(answer), |draft| draft.give_back(post))
     }
 
-    fn plain_post(&mut self, work: &Work, data: &mut Data) -> Served {
-        if !work.may_publish {
-            return refused(Code::PublishingNotAllowed.into());
-        }
-        let draft = Draft { data: std::mem::take(data), event: None, time: self.stamp() };
-        let channel = &self.hub.limits.plain_channel;
-        let incoming = Incoming { draft, key: None, exclude: None };
-        let published = self.hub.publish(channel, incoming, &mut self.out, self.now);
-        served(published.map(|_| Answer::PlainPost), |draft| *data = draft.data)
-    }
-
     fn delete_history(&self, work: &Work, channel: &ChannelName) -> Answer {
         if !work.may_administer {
             return Answer::Refused(refusals::operator_needed(&self.hub.limits.operator_advice));
@@ -158,8 +145,8 @@ impl<P: Post> Turn<'_, P> {
         }
     }
 
-    fn reply(&mut self, work: &Work, task: &Task, answer: Answer) {
-        let reply = Reply { to: work.to, form: work.reply_form(), id: task.id().cloned(), answer };
+    fn reply(&mut self, work: &Work, item: &Item, answer: Answer) {
+        let reply = Reply { to: work.to, ticket: work.ticket, id: id_of(item).cloned(), answer };
         self.out.post(work.to.mailbox, Delivery::Reply(reply));
     }
 
@@ -173,15 +160,6 @@ impl<P: Post> Turn<'_, P> {
 
     fn stamp(&self) -> Option<u64> {
         self.hub.limits.stamp_time.then_some(self.wall_ms)
-    }
-}
-
-/// The connection that signs in knows whom it lets in: what it may do is kept there.
-fn sign_in(work: &Work, token: &mut Box<str>) -> Answer {
-    match work.reply_form() {
-        Form::Text | Form::Binary => Answer::SignIn { token: std::mem::take(token) },
-        Form::Batch { .. } => Answer::Refused(refusals::bad_auth("send AUTH in a frame of its own, not in a batch")),
-        _ => Answer::Refused(refusals::bad_auth("AUTH is for sockets; over HTTP send \"Authorization: Bearer KEY\"")),
     }
 }
 

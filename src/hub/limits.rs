@@ -1,7 +1,6 @@
 //! Every bound of the hub: what it bounds, and in which unit. Defaults and their reasons are those of the configuration.
 
 use crate::config::Config;
-use crate::model::name::ChannelName;
 use std::time::Duration;
 
 /// The hub's limits and settings. They hold for the life of the hub.
@@ -39,8 +38,6 @@ pub struct HubLimits {
     pub stamp_time: bool,
     /// How to become an operator, for those who are refused.
     pub operator_advice: Box<str>,
-    /// Where plain frames are published.
-    pub plain_channel: ChannelName,
     /// Parts the channels are spread over, each with a lock of its own: rounded up to a power of two, at most 64.
     pub shards: usize,
 }
@@ -50,9 +47,6 @@ const SHARDS: usize = 64;
 
 impl HubLimits {
     /// Takes the limits of channels out of a configuration, which says why its defaults are what they are.
-    ///
-    /// # Panics
-    /// The configuration was not checked, and its plain channel has no valid name.
     #[must_use]
     pub fn new(config: &Config) -> HubLimits {
         HubLimits {
@@ -70,8 +64,6 @@ impl HubLimits {
             replay_bytes: config.history.replay_bytes,
             snapshot_default: config.history.snapshot_count,
             stamp_time: config.history.stamp_time,
-            plain_channel: ChannelName::new(&config.websocket.plain_channel)
-                .expect("a configuration is checked before it is used"),
             operator_advice: "".into(),
             shards: SHARDS,
         }

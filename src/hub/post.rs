@@ -6,34 +6,9 @@ use crate::model::name::ChannelName;
 use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
+use crate::model::ticket::Ticket;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// How the answer to a request is written down. Chosen by whoever read the request, echoed by the hub, used by the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A text frame.
-    Text,
-    /// The request came in a binary frame: pushes of binary publications come as binary frames.
-    Binary,
-    /// Item `index` of a batch of `of`.
-    Batch {
-        /// Place in the answer's array.
-        index: u8,
-        /// Items in the batch.
-        of: u8,
-    },
-    /// The two fixed texts of plain frames.
-    Plain,
-    /// An HTTP answer.
-    Http,
-    /// The HTTP answer to a plain POST on `/ws`: the fixed text as `text/plain`.
-    HttpPlain,
-    /// A `text/event-stream`.
-    EventStream,
-    /// The subscription that an upgrade at `/channels/{name}` asks for; its answer is the first text frame.
-    Upgrade,
-}
 
 /// What a request came to.
 #[derive(Debug)]
@@ -94,10 +69,6 @@ pub enum Answer {
         /// All of it.
         body: Vec<u8>,
     },
-    /// The fixed text for a plain `GET`.
-    PlainGet,
-    /// The fixed text for a plain POST.
-    PlainPost,
     /// Refused.
     Refused(Refusal),
 }
@@ -107,8 +78,8 @@ pub enum Answer {
 pub struct Reply {
     /// Whose.
     pub to: ConnId,
-    /// In which form.
-    pub form: Form,
+    /// As it came with the request.
+    pub ticket: Ticket,
     /// The request's id, echoed.
     pub id: Option<RequestId>,
     /// What it came to.

@@ -7,7 +7,3 @@ use crate::model::refusal::Refusal;
 pub(super) fn operator_needed(advice: &str) -> Refusal {
     Refusal::new(Code::OperatorNeeded, format!("Emptying a channel's history is for operators. {advice}"))
 }
-
-pub(super) fn bad_auth(message: &'static str) -> Refusal {
-    Refusal::new(Code::BadRequest, message)
-}

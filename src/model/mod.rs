@@ -12,4 +12,5 @@ pub mod publication;
 pub mod refusal;
 pub mod request;
 pub mod serves;
+pub mod ticket;
 pub mod token;

@@ -108,18 +108,3 @@ pub struct RefusedItem {
     /// What was wrong.
     pub refusal: Refusal,
 }
-
-/// What one frame or body says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
-    /// The text `GET` alone.
-    PlainGet,
-    /// A JSON value that is no request: published to the plain channel.
-    PlainPost(Data),
-    /// One request.
-    One(Item),
-    /// A batch: one answer with as many items, in the same order.
-    Batch(Vec<Item>),
-    /// Not readable as any of these.
-    Refused(Refusal),
-}

@@ -1,16 +1,17 @@
 //! From bytes to work for the hub: the one function that reactors and workers both parse with.
 
 use crate::access::Hooks;
-use crate::hub::post::Form;
 use crate::hub::work::Work;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, Parsed, PostOptions, RefusedItem, Request, Verb};
+use crate::model::request::{Item, PostOptions, RefusedItem, Request, Verb};
+use crate::model::ticket::Ticket;
 use crate::protocol::tidings::media::body_to_data;
-use crate::protocol::tidings::parse::{Dialect, parse_binary, parse_json_body, parse_text};
+use crate::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_json_body, parse_text};
+use crate::protocol::tidings::ticket::Form;
 use crate::wire::json::JsonScratch;
 
 /// What a connection may do (law 10).
@@ -66,8 +67,8 @@ pub struct HttpPublish {
 /// A task with its payload, wherever the payload lies.
 #[derive(Debug)]
 pub struct RawWork<P> {
-    /// In which form the answer is wanted; batches choose theirs item by item.
-    pub form: Form,
+    /// How the answer is wanted.
+    pub ticket: Ticket,
     /// How to read the payload.
     pub task: Task,
     /// The payload.
@@ -92,42 +93,74 @@ impl Task {
 }
 
 impl<P: AsRef<[u8]>> RawWork<P> {
-    /// Parses the payload. Never fails: what is wrong becomes the answer.
-    pub fn prepare(self, to: ConnId, scratch: &mut JsonScratch) -> Work {
-        let RawWork { form, task, payload, rights } = self;
+    /// Parses the payload. Never fails: what is wrong becomes the answer. What is no request goes to `plain_channel`.
+    pub fn prepare(self, to: ConnId, scratch: &mut JsonScratch, plain_channel: &ChannelName) -> Work {
+        let RawWork { ticket, task, payload, rights } = self;
         let payload = payload.as_ref();
         #[cfg(test)]
         crate::hub::mines::step_on("parse", payload);
-        let work = match task {
-            Task::Text(dialect) => Work::parsed(to, form, parse_text(payload, scratch, dialect)),
-            Task::Binary => Work::parsed(to, form, parse_binary(payload, scratch)),
-            Task::PlainBody(content_type) => {
-                Work::parsed(to, form, plain_body(content_type.as_deref(), payload, scratch))
-            }
-            Task::Publish(publish) => Work::one(to, form, publish_item(*publish, payload, scratch)),
-            Task::Request(item) => Work::one(to, form, *item),
+        let form = Form::of(ticket);
+        let asked = match task {
+            Task::Text(dialect) => parse_text(payload, scratch, dialect),
+            Task::Binary => parse_binary(payload, scratch),
+            Task::PlainBody(content_type) => plain_body(content_type.as_deref(), payload, scratch),
+            Task::Publish(publish) => Parsed::One(publish_item(*publish, payload, scratch)),
+            Task::Request(item) => Parsed::One(*item),
             // Whoever is asked and is no worker has no pages.
-            Task::Page(_) => Work::one(to, form, refused(Refusal::new(Code::Busy, "this page is made elsewhere"))),
+            Task::Page(_) => Parsed::Refused(Refusal::new(Code::Busy, "this page is made elsewhere")),
         };
-        work.allowing(rights.publish, rights.administer)
+        work(to, form, asked, plain_channel).allowing(rights.publish, rights.administer)
     }
+}
+
+/// What was asked, as work whose answers have their form.
+fn work(to: ConnId, form: Form, asked: Parsed, plain_channel: &ChannelName) -> Work {
+    match asked {
+        Parsed::PlainGet => Work::one(to, form.of_plain().ticket(), Ok(Request { id: None, verb: Verb::Livez })),
+        Parsed::PlainPost(data) => {
+            let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+            let verb = Verb::Post { channel: plain_channel.clone(), post };
+            Work::one(to, form.of_plain().ticket(), Ok(Request { id: None, verb }))
+        }
+        Parsed::One(item) => Work::one(to, form.ticket(), may_sign_in(item, form)),
+        Parsed::Batch(items) => {
+            let form = Form::Batch(u8::try_from(items.len()).unwrap_or(u8::MAX));
+            Work::batch(to, form.ticket(), items.into_iter().map(|item| may_sign_in(item, form)).collect())
+        }
+        Parsed::Refused(refusal) => Work::one(to, form.ticket(), refused(refusal)),
+    }
+}
+
+/// A request as it is, but for AUTH where it could not count: what follows it in a batch would be judged before it is, and
+/// over HTTP nothing follows.
+fn may_sign_in(item: Item, form: Form) -> Item {
+    let message = match (&item, form) {
+        (Ok(Request { verb: Verb::Auth { .. }, .. }), Form::Batch(_)) => {
+            "send AUTH in a frame of its own, not in a batch"
+        }
+        (Ok(Request { verb: Verb::Auth { .. }, .. }), Form::Http) => {
+            "AUTH is for sockets; over HTTP send \"Authorization: Bearer KEY\""
+        }
+        _ => return item,
+    };
+    let id = item.ok().and_then(|request| request.id);
+    Err(RefusedItem { id, refusal: Refusal::new(Code::BadRequest, message) })
 }
 
 /// Asks the callbacks of the embedding program about each request that may be carried out otherwise.
 #[inline]
-pub fn ask_hooks(work: &mut Work, hooks: &Hooks, plain_channel: &str) {
+pub fn ask_hooks(work: &mut Work, hooks: &Hooks) {
     if hooks.judge_requests() {
-        ask_each(work, hooks, plain_channel);
+        ask_each(work, hooks);
     }
 }
 
 #[cold]
-fn ask_each(work: &mut Work, hooks: &Hooks, plain_channel: &str) {
+fn ask_each(work: &mut Work, hooks: &Hooks) {
     let may_publish = work.may_publish;
-    work.refuse_where(|asked| match asked {
-        Ok(Verb::Get { channel, options }) => hooks.may_read(channel, !options.once),
-        Ok(Verb::Post { channel, post }) if may_publish => hooks.may_write(channel, post.event.as_deref(), &post.data),
-        Err(data) if may_publish => hooks.may_write(plain_channel, None, data),
+    work.refuse_where(|verb| match verb {
+        Verb::Get { channel, options } => hooks.may_read(channel, !options.once),
+        Verb::Post { channel, post } if may_publish => hooks.may_write(channel, post.event.as_deref(), &post.data),
         _ => Ok(()),
     });
 }
@@ -167,4 +200,65 @@ fn publish_item(publish: HttpPublish, body: &[u8], scratch: &mut JsonScratch) ->
 
 fn refused(refusal: Refusal) -> Item {
     Err(RefusedItem { id: None, refusal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RawWork, Rights, Task};
+    use crate::model::ids::{ConnId, MailboxId};
+    use crate::model::name::ChannelName;
+    use crate::model::publication::Data;
+    use crate::model::request::{Item, Request, Verb};
+    use crate::protocol::tidings::parse::Dialect;
+    use crate::protocol::tidings::ticket::Form;
+    use crate::wire::json::JsonScratch;
+
+    /// What a payload becomes: the form of its answers, and its requests.
+    fn read(form: Form, task: Task, payload: &str) -> (Form, Vec<Item>) {
+        let rights = Rights { publish: true, administer: false };
+        let raw = RawWork { ticket: form.ticket(), task, payload: payload.as_bytes(), rights };
+        let inbox = ChannelName::new("letters").expect("a name");
+        let work = raw.prepare(ConnId::here(MailboxId(1), 2, 3), &mut JsonScratch::default(), &inbox);
+        assert!(work.may_publish && !work.may_administer);
+        (Form::of(work.ticket), work.into_items())
+    }
+
+    fn text(payload: &str) -> (Form, Vec<Item>) {
+        read(Form::Text, Task::Text(Dialect::Open), payload)
+    }
+
+    #[test]
+    fn plain_frames_are_answered_in_their_own_form_and_publish_to_the_plain_channel() {
+        let (form, items) = text("GET");
+        assert!(form == Form::Plain && matches!(&items[..], [Ok(Request { id: None, verb: Verb::Livez })]));
+        for (form, plain, task) in
+            [(Form::Text, Form::Plain, Task::Text(Dialect::Open)), (Form::Http, Form::HttpPlain, Task::PlainBody(None))]
+        {
+            let (form, items) = read(form, task, "{\"a\":1}");
+            let [Ok(Request { id: None, verb: Verb::Post { channel, post } })] = &items[..] else {
+                panic!("{items:?}")
+            };
+            assert_eq!((form, &**channel, &post.data), (plain, "letters", &Data::Json("{\"a\":1}".into())));
+        }
+    }
+
+    #[test]
+    fn a_batch_knows_how_many_it_is() {
+        let (form, items) = text(r#"[{"method":"GET","path":"/livez"},{"method":"GET","path":"/livez"}]"#);
+        assert_eq!((form, items.len()), (Form::Batch(2), 2));
+    }
+
+    #[test]
+    fn auth_counts_only_in_a_frame_of_its_own() {
+        let auth = r#"{"id":4,"method":"AUTH","token":"x"}"#;
+        assert!(matches!(&text(auth).1[..], [Ok(Request { verb: Verb::Auth { .. }, .. })]));
+        let refused = |(_, items): (Form, Vec<Item>)| {
+            let [Err(refused)] = &items[..] else { panic!("{items:?}") };
+            (refused.id.clone(), refused.refusal.label(), refused.refusal.message.to_string())
+        };
+        let (id, label, message) = refused(text(&format!("[{auth}]")));
+        assert!(id.is_some() && label == "bad_request" && message.contains("not in a batch"), "{message}");
+        let (id, label, message) = refused(read(Form::Http, Task::PlainBody(None), auth));
+        assert!(id.is_some() && label == "bad_request" && message.contains("Authorization"), "{message}");
+    }
 }

@@ -177,8 +177,8 @@ impl Core {
             return self.submit_to_pool(to, raw);
         }
         self.setup.counters.parsed_inline.add(1);
-        let mut work = raw.prepare(to, &mut self.json);
-        ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.hub.limits().plain_channel);
+        let mut work = raw.prepare(to, &mut self.json, &self.setup.limits.plain_channel);
+        ask_hooks(&mut work, &self.setup.limits.hooks);
         let answers = work.remaining();
         let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
         (answers, if self.run(work) { Hold::Elsewhere } else { hold })
@@ -198,7 +198,7 @@ impl Core {
     }
 
     fn submit_to_pool(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
-        let RawWork { form, task, payload, rights } = raw;
+        let RawWork { ticket, task, payload, rights } = raw;
         let payload = match payload {
             Payload::Owned(bytes) => bytes,
             Payload::Borrowed(bytes) => {
@@ -207,7 +207,7 @@ impl Core {
                 buffer
             }
         };
-        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { form, task, payload, rights } }) {
+        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { ticket, task, payload, rights } }) {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
         }

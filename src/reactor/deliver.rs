@@ -256,7 +256,7 @@ impl Core {
         match &reply.answer {
             Answer::Channel { id, live: true, .. } => {
                 let entry = entries.get(to.slot)?;
-                let encoding = entry.connection.encoding(reply.form);
+                let encoding = entry.connection.encoding(reply.ticket);
                 let limit = self.setup.subscriptions_max;
                 match subscriptions.add(*id, to.slot, &mut entry.memberships, encoding, limit) {
                     Added::New => {

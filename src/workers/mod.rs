@@ -54,18 +54,18 @@ impl Worker {
             self.mailboxes.wake_waiting_reactors();
         }
         let Job { to, raw } = job;
-        let RawWork { form, task, payload, rights } = raw;
+        let RawWork { ticket, task, payload, rights } = raw;
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             if let Task::Page(page) = task {
-                let reply = Reply { to, form, id: None, answer: self.pages.make(page, now) };
+                let reply = Reply { to, ticket, id: None, answer: self.pages.make(page, now) };
                 postman.post(to.mailbox, Delivery::Reply(reply));
                 return Outcome::Done;
             }
             self.counters.parsed_pool.add(1);
-            let lent = RawWork { form, task, payload: &payload[..], rights };
-            let mut work = lent.prepare(to, scratch);
-            ask_hooks(&mut work, &self.pages.limits.hooks, &self.hub.limits().plain_channel);
+            let lent = RawWork { ticket, task, payload: &payload[..], rights };
+            let mut work = lent.prepare(to, scratch, &self.pages.limits.plain_channel);
+            ask_hooks(&mut work, &self.pages.limits.hooks);
             self.work(work, postman, now, wall_ms)
         }));
         let outcome = outcome.unwrap_or_else(|_| {

@@ -7,13 +7,14 @@ mod sweep;
 
 use super::execute::{Progress, execute};
 use super::limits::HubLimits;
-use super::post::{Answer, Delivery, Form, Post, Reply};
+use super::post::{Answer, Delivery, Post, Reply};
 use super::work::Work;
 use super::{Hub, HubStats};
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
 use crate::model::request::{GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
+use crate::model::ticket::Ticket;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -139,7 +140,7 @@ pub(super) fn delete(channel: &str) -> Item {
 }
 
 pub(super) fn one(mailbox: u32, item: Item) -> Work {
-    Work::one(conn(mailbox), Form::Text, item).allowing(true, true)
+    Work::one(conn(mailbox), Ticket::default(), item).allowing(true, true)
 }
 
 pub(super) fn since(position: Position) -> GetOptions {

@@ -4,10 +4,10 @@ use super::super::execute::{Progress, execute};
 use super::super::post::{Answer, Delivery};
 use super::{Bench, GetOptions, Hub, MailboxId, Post, VecPost, conn, get, one, post, post_options, since, small};
 use crate::hub::HubLimits;
-use crate::hub::post::Form;
 use crate::hub::publication::Draft;
 use crate::hub::work::Work;
 use crate::model::publication::Position;
+use crate::model::ticket::Ticket;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -124,7 +124,7 @@ fn a_panic_under_the_lock_neither_poisons_nor_keeps_room() {
     }
     bench.post.broken = Some(MailboxId(2));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut work = Work::one(conn(1), Form::Text, post("a", post_options("1"))).allowing(true, true);
+        let mut work = Work::one(conn(1), Ticket::default(), post("a", post_options("1"))).allowing(true, true);
         bench.run(&mut work)
     }));
     assert!(panicked.is_err());
@@ -182,7 +182,7 @@ fn activations_and_deliveries_are_posted_under_the_lock_and_wakes_after_it() {
     let hub = Hub::new(small());
     let (probe, now) = (Probe { hub: &hub, inner: VecPost::new(8) }, Instant::now());
     let items = vec![get("a", GetOptions::default()), post("a", post_options("1")), get("a", super::once())];
-    let mut work = Work::batch(conn(1), Form::Text, items).allowing(true, false);
+    let mut work = Work::batch(conn(1), Ticket::default(), items).allowing(true, false);
     assert_eq!(execute(&mut work, &hub, &probe, now, 0), Progress::Done);
     hub.reset("a", &probe, now).expect("room");
     let draft = Draft { data: super::json("1"), event: None, time: None };

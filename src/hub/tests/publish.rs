@@ -1,7 +1,7 @@
 //! Publishing: room, idempotency, limits, permissions, exclusion, batches, reset, and places given elsewhere.
 
 use super::super::execute::{Progress, give_up};
-use super::super::post::{Answer, Delivery, Form, Reply};
+use super::super::post::{Answer, Delivery, Reply};
 use super::super::publication::Draft;
 use super::super::work::Work;
 use super::super::{AppendRefused, Blocked};
@@ -13,7 +13,8 @@ use crate::hub::HubLimits;
 use crate::model::code::Code;
 use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, Parsed, RefusedItem, Request, Verb};
+use crate::model::request::{Item, RefusedItem, Request, Verb};
+use crate::model::ticket::Ticket;
 use std::time::Duration;
 
 fn keyed(data: &str, key: &str) -> PostOptions {
@@ -58,12 +59,12 @@ fn giving_up_answers_the_blocked_item_and_whatever_else_blocks_with_busy() {
         post("full", post_options("4")),
         livez,
     ];
-    let mut work = Work::batch(conn(5), Form::Text, items).allowing(true, false);
+    let mut work = Work::batch(conn(5), Ticket::new(7, 8, 5), items).allowing(true, false);
     assert_eq!((bench.run(&mut work), work.remaining()), (Progress::Blocked, 4));
     give_up(&mut work, &bench.hub, &bench.post, bench.now, 0);
     let replies = replies(&bench, 5);
-    let forms: Vec<Form> = replies.iter().map(|reply| reply.form).collect();
-    assert_eq!(forms, (0..5).map(|index| Form::Batch { index, of: 5 }).collect::<Vec<_>>());
+    let tickets: Vec<Ticket> = replies.iter().map(|reply| reply.ticket).collect();
+    assert_eq!(tickets, [Ticket::new(7, 8, 5); 5], "each goes back as it came");
     assert_eq!(code(&replies[1].answer), (503, "busy"));
     assert_eq!(code(&replies[3].answer), (503, "busy"));
     assert!(matches!(replies[4].answer, Answer::Alive));
@@ -177,25 +178,10 @@ fn publishing_and_deleting_need_permission() {
         (delete("a"), (401, "operator_needed")),
         (Err(RefusedItem { id: None, refusal: Refusal::new(Code::BadJson, "?") }), (400, "bad_json")),
     ] {
-        bench.run(&mut Work::one(conn(1), Form::Text, item));
+        bench.run(&mut Work::one(conn(1), Ticket::default(), item));
         assert_eq!(code(&replies(&bench, 1)[0].answer), expected);
     }
-    bench.run(&mut Work::parsed(conn(1), Form::Text, Parsed::PlainPost(json("1"))));
-    assert_eq!(code(&replies(&bench, 1)[0].answer), (403, "publishing_not_allowed"));
     assert_eq!(bench.stats().channels, 0);
-}
-
-#[test]
-fn plain_frames_publish_to_the_plain_channel() {
-    let bench = Bench::new(HubLimits { stamp_time: true, ..small() }, 8);
-    bench.deliveries(2, get("inbox", GetOptions::default()));
-    bench.run(&mut Work::parsed(conn(1), Form::Http, Parsed::PlainPost(json("1"))).allowing(true, false));
-    bench.run(&mut Work::parsed(conn(1), Form::Text, Parsed::PlainGet));
-    let replies = replies(&bench, 1);
-    assert!(matches!(replies[0], Reply { form: Form::HttpPlain, answer: Answer::PlainPost, .. }));
-    assert!(matches!(replies[1], Reply { form: Form::Plain, answer: Answer::PlainGet, .. }));
-    let Delivery::Publication { publication, .. } = &bench.post.drain(2)[0] else { panic!("a publication") };
-    assert_eq!(publication.view().time, Some(1_700_000_000_000));
 }
 
 #[test]
@@ -271,4 +257,15 @@ fn interest_returns_to_zero_and_stale_ids_are_refused() {
     assert!(!bench.hub.release(ids[0], MailboxId(2), 1));
     assert!(!bench.hub.release(crate::model::ids::ChannelId(u64::MAX), MailboxId(2), 1));
     assert_eq!(bench.stats().interest, 0);
+}
+
+#[test]
+fn publications_carry_the_time_where_that_is_wanted() {
+    for (stamp_time, time) in [(true, Some(1_700_000_000_000)), (false, None)] {
+        let bench = Bench::new(HubLimits { stamp_time, ..small() }, 8);
+        bench.deliveries(2, get("a", GetOptions::default()));
+        bench.run(&mut one(1, post("a", post_options("1"))));
+        let Delivery::Publication { publication, .. } = &bench.post.drain(2)[0] else { panic!("a publication") };
+        assert_eq!(publication.view().time, time);
+    }
 }

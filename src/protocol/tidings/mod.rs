@@ -10,6 +10,7 @@ pub mod media;
 pub mod parse;
 pub mod path;
 pub mod reply;
+pub mod ticket;
 
 #[cfg(test)]
 mod protocol_tests;

@@ -1,9 +1,9 @@
 //! The protocol's text agrees with the code: its examples parse as they are answered, its tables are complete.
 
+use super::parse::Parsed;
 use super::parse::{Dialect, parse_json_body, parse_text};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
-use crate::model::request::Parsed;
 use crate::wire::json::JsonScratch;
 
 const PROTOCOL: &str = include_str!("PROTOCOL.md");

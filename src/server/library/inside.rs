@@ -7,7 +7,7 @@ use crate::handoff::mailbox::{Inbox, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::execute::{Progress, execute, give_up};
-use crate::hub::post::{Answer, Delivery, Form, Post};
+use crate::hub::post::{Answer, Delivery, Post};
 use crate::hub::work::Work;
 use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId, MailboxId};
@@ -15,6 +15,7 @@ use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{PostOptions, Request, Verb};
+use crate::model::ticket::Ticket;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -115,7 +116,7 @@ impl Inside {
 
 fn work(verb: Verb, mailbox: MailboxId) -> Work {
     let to = ConnId::here(mailbox, 0, 0);
-    Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true)
+    Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true)
 }
 
 fn name(channel: &str) -> Result<ChannelName, Error> {

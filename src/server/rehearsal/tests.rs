@@ -3,11 +3,12 @@
 use super::{Client, Rehearsal, masked};
 use crate::config::Config;
 use crate::hub::execute::execute;
-use crate::hub::post::{Answer, Delivery, Form, Post, Reply};
+use crate::hub::post::{Answer, Delivery, Post, Reply};
 use crate::hub::publication::Publication;
 use crate::hub::work::Work;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::request::{GetOptions, Request, Verb};
+use crate::model::ticket::Ticket;
 use crate::protocol::encoders::{BINARY, EVENT_STREAM, TEXT};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -181,7 +182,7 @@ fn only_the_encodings_that_somebody_reads_are_made() {
         let options = GetOptions { once: true, last: Some(10), ..GetOptions::default() };
         let verb = Verb::Get { channel: "x".try_into().expect("a name"), options };
         let to = ConnId::here(MailboxId(9), 0, 0);
-        let mut work = Work::one(to, Form::Text, Ok(Request { id: None, verb })).allowing(true, true);
+        let mut work = Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true);
         execute(&mut work, server.hub(), &catcher, server.now, 0);
         let kept = catcher.0.into_inner();
         let made: Vec<_> =

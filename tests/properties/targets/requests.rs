@@ -11,8 +11,8 @@ use bytes::Bytes;
 use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::refusal::Refusal;
-use tidings::model::request::{GetOptions, Item, Parsed, PostOptions, RequestId, Since, Verb};
-use tidings::protocol::tidings::parse::{Dialect, parse_binary, parse_json_body, parse_text};
+use tidings::model::request::{GetOptions, Item, PostOptions, RequestId, Since, Verb};
+use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_json_body, parse_text};
 use tidings::wire::json::JsonScratch;
 
 const PLAIN_GET: &str = "the plain GET";

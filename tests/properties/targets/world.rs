@@ -13,7 +13,7 @@ use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::SLICES_MAX;
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::execute::{Progress, execute, give_up};
-use tidings::hub::post::{Answer, Delivery, Form, Post, Reply};
+use tidings::hub::post::{Answer, Delivery, Post, Reply};
 use tidings::hub::work::Work;
 use tidings::hub::{Hub, HubLimits};
 use tidings::journal::Notes;
@@ -22,10 +22,11 @@ use tidings::model::code::Code;
 use tidings::model::encoding::Encoding;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::refusal::Refusal;
-use tidings::model::request::{Item, Parsed, Request, RequestId, Verb};
+use tidings::model::request::{Item, Request, RequestId, Verb};
+use tidings::model::ticket::Ticket;
 use tidings::protocol::encoders::encoded;
 use tidings::protocol::task::{RawWork, Task};
-use tidings::protocol::tidings::parse::{Dialect, parse_binary, parse_text};
+use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_text};
 use tidings::wire::deflate::Codec;
 use tidings::wire::json::JsonScratch;
 
@@ -308,7 +309,7 @@ impl World {
     /// Somebody elsewhere asks something of the hub.
     pub(crate) fn ask_elsewhere(&mut self, item: Item) {
         let to = ConnId::here(ELSEWHERE, 0, 0);
-        let mut work = Work::one(to, Form::Text, item).allowing(true, true);
+        let mut work = Work::one(to, Ticket::default(), item).allowing(true, true);
         if execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) == Progress::Blocked {
             self.happened.parked = true;
             give_up(&mut work, &self.hub, &self.boxes, self.instant(), 0);
@@ -436,7 +437,7 @@ impl World {
             self.pool.push_back((to, raw));
             (0, Hold::Elsewhere)
         } else {
-            let mut work = Box::new(raw.prepare(to, &mut self.json));
+            let mut work = Box::new(raw.prepare(to, &mut self.json, &self.settings.limits.plain_channel));
             let answers = work.remaining();
             let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
             match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
@@ -458,7 +459,7 @@ impl World {
     /// A worker takes the oldest job.
     pub(crate) fn work(&mut self) {
         let Some((to, raw)) = self.pool.pop_front() else { return };
-        let mut work = Box::new(raw.prepare(to, &mut JsonScratch::new()));
+        let mut work = Box::new(raw.prepare(to, &mut JsonScratch::new(), &self.settings.limits.plain_channel));
         match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
             Progress::Done => self.boxes.letters.borrow_mut().push_back(Letter::Returned(to)),
             Progress::Blocked => {
@@ -556,7 +557,7 @@ impl World {
                     return (!already).then(|| Refusal::new(Code::TooManySubscriptions, "too many"));
                 }
                 client.subscribed.push(*id);
-                self.members.entry(id.0).or_default().push((slot, client.connection.encoding(reply.form)));
+                self.members.entry(id.0).or_default().push((slot, client.connection.encoding(reply.ticket)));
                 None
             }
             Answer::Unsubscribe { id, .. } => {
@@ -706,8 +707,8 @@ impl World {
 }
 
 fn owned(raw: RawWork<Payload<'_>>) -> RawWork<Vec<u8>> {
-    let RawWork { form, task, payload, rights } = raw;
-    RawWork { form, task, payload: payload.as_ref().to_vec(), rights }
+    let RawWork { ticket, task, payload, rights } = raw;
+    RawWork { ticket, task, payload: payload.as_ref().to_vec(), rights }
 }
 
 /// An id as an answer has it: text as serde_json writes it too.

@@ -10,7 +10,7 @@ mod values;
 use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, Parsed, RefusedItem};
+use crate::model::request::{Item, RefusedItem};
 use crate::wire::json::scanner::{items, members, trim};
 use crate::wire::json::text::unquote;
 use crate::wire::json::{JsonScratch, validate, without_mark};
@@ -30,6 +30,21 @@ pub enum Dialect {
     Open,
     /// Subprotocol `tidings.v1`: both are 400 `not_a_request`.
     Strict,
+}
+
+/// What one frame or body says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// The text `GET` alone.
+    PlainGet,
+    /// A JSON value that is no request: published to the plain channel.
+    PlainPost(Data),
+    /// One request.
+    One(Item),
+    /// A batch: one answer with as many items, in the same order.
+    Batch(Vec<Item>),
+    /// Not readable as any of these.
+    Refused(Refusal),
 }
 
 /// Reads a text frame (already known to be UTF-8). The first that matches: exactly `GET`, a short form, no JSON,

@@ -3,7 +3,8 @@
 use super::super::{Dialect, MAX_BATCH, parse_binary, parse_json_body, parse_text};
 use super::{binary, data, get, post, posted, refusal, refuses, request, strict, text, verb};
 use crate::model::publication::Data;
-use crate::model::request::{GetOptions, Item, Parsed, Request, RequestId, Verb};
+use crate::model::request::{GetOptions, Item, Request, RequestId, Verb};
+use crate::protocol::tidings::parse::Parsed;
 use crate::wire::json::JsonScratch;
 
 #[test]

@@ -5,7 +5,8 @@ mod members;
 
 use super::{Dialect, parse_binary, parse_text};
 use crate::model::publication::Data;
-use crate::model::request::{GetOptions, Parsed, PostOptions, Request, RequestId, Verb};
+use crate::model::request::{GetOptions, PostOptions, Request, RequestId, Verb};
+use crate::protocol::tidings::parse::Parsed;
 use crate::wire::json::JsonScratch;
 
 fn text(frame: &str) -> Parsed {
