@@ -1,6 +1,6 @@
 //! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
 
-use super::entry::{Entry, Socket};
+use super::entry::{Entry, List, Socket};
 use super::heavy::Heavy;
 use super::listener::Listener;
 use super::lived::Lived;
@@ -246,8 +246,7 @@ impl Core {
         self.json = JsonScratch::default();
         self.codec = self.setup.limits.codec();
         self.spares = BufferPool::default();
-        entry.rest = None;
-        entry.rest_pending = false;
+        entry.rest.clear();
         let is_between_answers = entry.connection.outbox.is_empty();
         entry.connection.outbox = Outbox::default();
         if is_between_answers {
@@ -260,13 +259,10 @@ impl Core {
 
     /// Puts a connection on the list of those to read, once.
     pub(super) fn make_ready<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
-        if !entry.in_ready {
-            entry.in_ready = true;
-            if entry.is_heavy {
-                self.heavy.push(slot);
-            } else {
-                self.ready.push(slot);
-            }
+        match entry.turn.enlist() {
+            Some(List::Ready) => self.ready.push(slot),
+            Some(List::Heavy) => self.heavy.push(slot),
+            None => {}
         }
     }
 
@@ -281,7 +277,10 @@ impl Core {
             self.write_notes(entry);
         }
         // What waits behind a full socket is not flushed before the socket takes more: it is counted and judged here.
-        if entry.closed.is_none() && entry.write_blocked && entry.connection.outbox.len() > entry.charged {
+        if entry.closed.is_none()
+            && entry.writing.is_blocked()
+            && entry.connection.outbox.len() > entry.charged as usize
+        {
             self.charge(entry);
             self.judge_by_budget(slot, entry);
         }
@@ -289,21 +288,20 @@ impl Core {
             return;
         }
         // Behind the last word our stream is ended, once; then only the peer's end or a deadline is waited for.
-        let must_end = entry.connection.ending().is_some() && !entry.shut_down;
+        let must_end = entry.connection.ending().is_some() && !entry.writing.has_ended();
         let must_flush = must_end || !entry.connection.outbox.is_empty();
-        if must_flush && !entry.in_dirty && !entry.write_blocked {
-            entry.in_dirty = true;
+        if must_flush && entry.writing.mark_dirty() {
             self.dirty.push(slot);
         }
         let env = self.env(entry.address);
         let wants_input = entry.connection.wants_input(&env);
         let deadline = entry.connection.deadline(&env);
-        if wants_input && (entry.readable || entry.rest_pending) {
+        if wants_input && (entry.reading.is_readable() || entry.rest.is_pending()) {
             self.make_ready(slot, entry);
-        } else if entry.ended
-            && !entry.rest_pending
+        } else if entry.reading.has_ended()
+            && !entry.rest.is_pending()
             && entry.connection.outbox.is_empty()
-            && let Some(reason) = entry.connection.end_of_input(entry.rest.is_none())
+            && let Some(reason) = entry.connection.end_of_input(entry.rest.is_empty())
         {
             self.close_now(slot, entry, reason);
             return;

@@ -172,7 +172,7 @@ impl Core {
                 return false;
             }
             entry.connection.push(publication, member.encoding, &mut self.env(entry.address));
-            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
+            push.stop |= !entry.writing.is_blocked() && entry.connection.outbox.len() >= push.half_full;
         }
         true
     }
@@ -185,7 +185,7 @@ impl Core {
                 return self.update(member.slot, entry);
             }
             entry.connection.push_excluded(publication, &mut self.env(entry.address));
-            push.stop |= !entry.write_blocked && entry.connection.outbox.len() >= push.half_full;
+            push.stop |= !entry.writing.is_blocked() && entry.connection.outbox.len() >= push.half_full;
         }
         self.after_push(member.slot, entry);
     }
@@ -210,15 +210,14 @@ impl Core {
     /// The cheap part of `update`: a push changes nothing but the outbox.
     #[inline]
     fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
-        if entry.write_blocked {
+        if entry.writing.is_blocked() {
             // It will not be flushed before its socket takes more, so it is judged here.
             self.charge(entry);
             self.judge_by_budget(slot, entry);
             if entry.connection.ending().is_some() {
                 self.update(slot, entry);
             }
-        } else if !entry.in_dirty && !entry.connection.outbox.is_empty() {
-            entry.in_dirty = true;
+        } else if !entry.connection.outbox.is_empty() && entry.writing.mark_dirty() {
             self.dirty.push(slot);
         }
     }

@@ -3,7 +3,7 @@
 //! The reactor lends it real sockets and the time; a simulation lends it others.
 
 use super::core::{Core, Setup};
-use super::entry::{Entries, Entry, Interest, Socket, token};
+use super::entry::{Change, Entries, Entry, Interest, Socket, token};
 use super::goodbyes::Goodbyes;
 use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
@@ -33,13 +33,6 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     /// The peer's end has come.
     pub(crate) hung_up: bool,
-}
-
-/// Which events the kernel reports of a socket, and which it should.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Change {
-    pub(crate) from: Interest,
-    pub(crate) to: Interest,
 }
 
 /// See the module.
@@ -96,10 +89,9 @@ impl<S: Socket> Engine<S> {
     /// Notes what the kernel said; a name that is stale means nobody.
     pub(crate) fn take_event(&mut self, slot: u32, generation: u32, readiness: Readiness) {
         let Some(entry) = self.entries.get_exact(slot, generation) else { return };
-        entry.readable |= readiness.readable;
-        entry.hung_up |= readiness.hung_up;
+        entry.reading.note_event(readiness.readable, readiness.hung_up);
         if readiness.writable {
-            entry.write_blocked = false;
+            entry.writing.unblock();
         }
         self.core.update(slot, entry);
     }
@@ -185,7 +177,7 @@ impl<S: Socket> Engine<S> {
             if !Core::is_filed(entry, tick) || entry.closed.is_some() {
                 continue;
             }
-            if entry.in_ready && entry.connection.ending().is_none() {
+            if entry.turn.is_listed() && entry.connection.ending().is_none() {
                 // It has said something that was not looked at.
                 entry.filed = self.core.wheel.file(filed, self.core.ticks + 1);
                 continue;
@@ -207,16 +199,12 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn apply_interest(&mut self, mut register: impl FnMut(&mut S, Token, Change) -> Result<()>) {
         while let Some(slot) = self.core.interest_changed.pop() {
             let Some(entry) = self.entries.get(slot) else { continue };
-            let wanted = if entry.write_blocked { Interest::ReadWrite } else { Interest::Read };
-            if entry.closed.is_some() || entry.interest >= wanted {
+            let Some(change) = entry.interest.change_to(entry.writing.interest()) else { continue };
+            if entry.closed.is_some() {
                 continue;
             }
-            match register(
-                &mut entry.stream,
-                token(slot, entry.generation),
-                Change { from: entry.interest, to: wanted },
-            ) {
-                Ok(()) => entry.interest = wanted,
+            match register(&mut entry.stream, token(slot, entry.generation), change) {
+                Ok(()) => entry.interest = change.to,
                 Err(error) => {
                     log::debug!(event = "registration"; "a connection is ended since no events would tell of it: {error}");
                     self.core.close_now(slot, entry, Reason::PeerVanished);

@@ -1,7 +1,7 @@
 //! The phase `flush_dirty`: one write per connection that has something to say, and the judgement on slow readers.
 
 use super::core::Core;
-use super::entry::{Entries, Entry, Interest, Socket};
+use super::entry::{Entries, Entry, Interest, Socket, Writing};
 use super::run::GATHER_BYTES_MAX;
 use super::together::CONNECTIONS_LEAST;
 use crate::close::Reason;
@@ -27,7 +27,11 @@ fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Res
 /// Whether a connection that was flushed is a socket with nothing left to write, to read or to end: then nothing but its
 /// outbox has changed, and its deadline is filed already.
 fn is_at_rest<S>(entry: &Entry<S>) -> bool {
-    let waits = entry.readable || entry.rest_pending || entry.ended || entry.write_blocked || entry.closed.is_some();
+    let waits = entry.reading.is_readable()
+        || entry.rest.is_pending()
+        || entry.reading.has_ended()
+        || entry.writing != Writing::Idle
+        || entry.closed.is_some();
     !waits
         && entry.connection.outbox.is_empty()
         && entry.counted_as == Some(Transport::WebSocket)
@@ -41,7 +45,7 @@ impl Core {
         self.flush_together(&dirty, entries);
         for &slot in &dirty {
             let Some(entry) = entries.get(slot) else { continue };
-            if !std::mem::take(&mut entry.in_dirty) || entry.closed.is_some() {
+            if !entry.writing.take_dirty() || entry.closed.is_some() {
                 continue;
             }
             self.flush(slot, entry);
@@ -83,7 +87,7 @@ impl Core {
     fn flush<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let mut budget = BYTES_PER_TURN;
         let waited = entry.charged > 0;
-        while !entry.connection.outbox.is_empty() && !entry.write_blocked && budget > 0 {
+        while !entry.connection.outbox.is_empty() && !entry.writing.is_blocked() && budget > 0 {
             // One part goes by `send(2)`, which does not pass through the layers of files as `writev(2)` does.
             let written = match entry.connection.outbox.single() {
                 Some(one) => entry.stream.write(one),
@@ -115,7 +119,7 @@ impl Core {
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                entry.write_blocked = true;
+                entry.writing.block();
                 if entry.interest == Interest::Read {
                     self.interest_changed.push(slot);
                 }
@@ -126,17 +130,19 @@ impl Core {
 
     /// Counts what is left behind in the global budget, and what is no longer.
     pub(super) fn charge<S: Socket>(&mut self, entry: &mut Entry<S>) {
-        let left = entry.connection.outbox.len();
+        let left = u32::try_from(entry.connection.outbox.len()).unwrap_or(u32::MAX);
         if left == entry.charged {
             return;
         }
         let boxes = &self.setup.postman.mailboxes;
         if left > entry.charged {
-            boxes.charge_outbox(left - entry.charged);
-            self.setup.counters.outbox_bytes.add((left - entry.charged) as u64);
-        } else if left < entry.charged {
-            boxes.credit_outbox(entry.charged - left);
-            self.setup.counters.outbox_bytes.sub((entry.charged - left) as u64);
+            let more = left - entry.charged;
+            boxes.charge_outbox(more as usize);
+            self.setup.counters.outbox_bytes.add(u64::from(more));
+        } else {
+            let fewer = entry.charged - left;
+            boxes.credit_outbox(fewer as usize);
+            self.setup.counters.outbox_bytes.sub(u64::from(fewer));
         }
         entry.charged = left;
     }
@@ -146,7 +152,7 @@ impl Core {
     /// bound is the limit and one publication. One whose socket takes what it is given has more for the rest of a tick at
     /// most: half its limit, a run, and the publication that ended the run. True when the reader was cut off.
     pub(super) fn judge_by_limit<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) -> bool {
-        let slow = entry.write_blocked
+        let slow = entry.writing.is_blocked()
             && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.address));
         if slow {
             self.cut_off(slot, entry, Reason::SlowConsumer);
@@ -156,7 +162,7 @@ impl Core {
 
     /// Law 7 for all readers together: when their bytes are more than the budget, those who have some left are cut off.
     pub(super) fn judge_by_budget<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
-        let left = entry.write_blocked && !entry.connection.outbox.is_empty();
+        let left = entry.writing.is_blocked() && !entry.connection.outbox.is_empty();
         if left && self.setup.postman.mailboxes.is_overdrawn() {
             self.cut_off(slot, entry, Reason::OutboundBudget);
         }
@@ -186,13 +192,10 @@ impl Core {
         if !entry.connection.outbox.is_empty() || entry.closed.is_some() {
             return;
         }
-        if entry.ended {
+        if entry.reading.has_ended() {
             self.close_now(slot, entry, reason);
-        } else if !entry.shut_down {
-            entry.shut_down = true;
-            if entry.stream.end_output().is_err() {
-                self.close_now(slot, entry, reason);
-            }
+        } else if entry.writing.end() && entry.stream.end_output().is_err() {
+            self.close_now(slot, entry, reason);
         }
     }
 }

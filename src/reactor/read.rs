@@ -1,7 +1,7 @@
 //! The phase `read_ready`: bytes from sockets into connections, within budgets.
 
 use super::core::Core;
-use super::entry::{Entries, Entry, Socket};
+use super::entry::{Entries, Entry, Left, Socket};
 use super::heavy::HEAVY_CODEC_BYTES;
 use crate::close::Reason;
 use crate::connection::Step;
@@ -82,7 +82,7 @@ impl Core {
     #[inline(always)]
     fn read_one<S: Socket>(&mut self, slot: u32, entries: &mut Entries<S>, scratch: &mut [u8]) -> u64 {
         let Some(entry) = entries.get(slot) else { return 0 };
-        if !std::mem::take(&mut entry.in_ready) || entry.closed.is_some() {
+        if !entry.turn.take() || entry.closed.is_some() {
             return 0;
         }
         let before = self.codec.worked_bytes();
@@ -91,7 +91,7 @@ impl Core {
         self.setup.postman.pay_wakes();
         // After a panic the codec is a new one.
         let worked = self.codec.worked_bytes().saturating_sub(before);
-        entry.is_heavy = worked >= HEAVY_CODEC_BYTES || entry.connection.is_packed_echo();
+        entry.turn.end(worked >= HEAVY_CODEC_BYTES || entry.connection.is_packed_echo());
         self.update(slot, entry);
         worked
     }
@@ -102,8 +102,8 @@ impl Core {
             if !entry.connection.wants_input(&self.env(entry.address)) {
                 return;
             }
-            let kept = restore(entry, scratch);
-            let must_read = entry.readable && !(entry.rest_pending && kept > 0);
+            let (kept, is_pending) = entry.rest.take(scratch);
+            let must_read = entry.reading.is_readable() && !is_pending;
             let read = if !must_read {
                 0
             } else if kept == 0 && entry.connection.is_mid_message() {
@@ -116,22 +116,27 @@ impl Core {
                 return;
             }
             let filled = kept + read;
-            let consumed = self.feed(to, entry, &mut scratch[..filled], &mut requests);
-            keep(entry, &scratch[consumed..filled]);
+            let (consumed, left) = self.feed(to, entry, &mut scratch[..filled], &mut requests);
+            entry.rest.keep(&scratch[consumed..filled], left);
             let wants_input = entry.connection.wants_input(&self.env(entry.address));
-            if !wants_input || requests == 0 || !entry.readable {
+            if !wants_input || requests == 0 || !entry.reading.is_readable() {
                 break;
             }
         }
-        if entry.ended && !entry.rest_pending {
+        if entry.reading.has_ended() && !entry.rest.is_pending() {
             self.end_of_input(to.slot, entry);
         }
     }
 
-    /// Lets the connection consume `input`; how many bytes it did.
-    fn feed<S: Socket>(&mut self, to: ConnId, entry: &mut Entry<S>, input: &mut [u8], requests: &mut usize) -> usize {
+    /// Lets the connection consume `input`: how many bytes it did, and why it left the others.
+    fn feed<S: Socket>(
+        &mut self,
+        to: ConnId,
+        entry: &mut Entry<S>,
+        input: &mut [u8],
+        requests: &mut usize,
+    ) -> (usize, Left) {
         let mut consumed = 0;
-        entry.rest_pending = false;
         let before = self.codec.worked_bytes();
         loop {
             let mut env = self.env(entry.address);
@@ -140,13 +145,12 @@ impl Core {
                     *requests = 0;
                 }
                 if *requests == 0 || !entry.connection.wants_input(&env) {
-                    entry.rest_pending = consumed < input.len();
-                    return consumed;
+                    return (consumed, Left::Pending);
                 }
                 let (used, step) = entry.connection.step(&mut input[consumed..], &mut env);
                 consumed += used;
                 match step {
-                    Step::NeedMore => return consumed,
+                    Step::NeedMore => return (consumed, Left::Incomplete),
                     Step::Continue => *requests -= 1,
                     Step::Work(raw) => break raw,
                 }
@@ -189,26 +193,24 @@ impl Core {
     ) -> usize {
         match read {
             Ok(0) => {
-                entry.readable = false;
-                entry.ended = true;
+                entry.reading.note_end();
                 0
             }
             Ok(read) => {
                 self.setup.counters.bytes_in.add(read as u64);
-                // A short read emptied the socket, unless the peer's end lies behind it.
-                if read < room && !entry.hung_up {
-                    entry.readable = false;
+                if read < room {
+                    entry.reading.note_short_read();
                 }
                 read
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                entry.readable = false;
+                entry.reading.note_empty();
                 0
             }
             // It is still readable: the next turn reads.
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {
-                entry.readable = false;
+                entry.reading.note_empty();
                 self.close_now(slot, entry, Reason::PeerVanished);
                 0
             }
@@ -216,25 +218,10 @@ impl Core {
     }
 
     fn end_of_input<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
-        let rest_is_empty = entry.rest.is_none();
-        if let Some(reason) = entry.connection.end_of_input(rest_is_empty)
+        if let Some(reason) = entry.connection.end_of_input(entry.rest.is_empty())
             && (reason == Reason::PeerVanished || entry.connection.outbox.is_empty())
         {
             self.close_now(slot, entry, reason);
         }
-    }
-}
-
-/// Puts what was kept in front of the scratch buffer; how many bytes.
-fn restore<S: Socket>(entry: &mut Entry<S>, scratch: &mut [u8]) -> usize {
-    let Some(rest) = entry.rest.take() else { return 0 };
-    scratch[..rest.len()].copy_from_slice(&rest);
-    rest.len()
-}
-
-/// Keeps what was not consumed. An idle connection keeps nothing.
-fn keep<S: Socket>(entry: &mut Entry<S>, rest: &[u8]) {
-    if !rest.is_empty() {
-        entry.rest = Some(Box::from(rest));
     }
 }

@@ -1,6 +1,6 @@
 //! The part of `flush_dirty` that writes many connections with one system call, where the kernel has io_uring.
 
-use super::entry::{Entries, Socket};
+use super::entry::{Entries, Socket, Writing};
 use super::ring::{Ring, Send};
 use crate::config::FlushPath;
 use std::io::Result;
@@ -44,7 +44,7 @@ impl Together {
         let mut sends = Vec::with_capacity(dirty.len());
         for &slot in dirty {
             let Some(entry) = entries.peek(slot) else { continue };
-            if !entry.in_dirty || entry.closed.is_some() || entry.write_blocked {
+            if entry.writing != Writing::Dirty || entry.closed.is_some() {
                 continue;
             }
             if let (Some(socket), Some(bytes)) = (entry.stream.descriptor(), entry.connection.outbox.shared_frame()) {

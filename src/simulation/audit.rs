@@ -13,10 +13,10 @@ impl World {
         for home in &mut self.homes {
             for slot in home.engine.entries.slots() {
                 let Some(entry) = home.engine.entries.get(slot) else { continue };
-                charged += entry.charged;
+                charged += entry.charged as usize;
                 let held = entry.connection.outbox.len();
                 // What is about to be written is counted when the socket has not taken it.
-                let is_counted = held == entry.charged || entry.in_dirty;
+                let is_counted = held == entry.charged as usize || entry.writing.is_dirty();
                 assert!(is_counted, "{held} bytes wait, and {} are in the budget", entry.charged);
                 // What was pushed before a socket was written to: up to half the limit, and then a run.
                 let limit = self.limits.outbox_bytes;

@@ -73,7 +73,7 @@ fn a_full_outbox_holds_pipelined_posts_back() {
     config.delivery.outbox_bytes = 4096;
     let mut server = Rehearsal::new(&config);
     let publisher = server.connect();
-    server.engine.entries.get_exact(publisher.slot, publisher.generation).expect("it is there").write_blocked = true;
+    server.engine.entries.get_exact(publisher.slot, publisher.generation).expect("it is there").writing.block();
     server.send(publisher, post("x", "1").repeat(600).as_bytes());
     for _ in 0..10 {
         server.engine.turn();

@@ -1,10 +1,22 @@
 //! The slab of connections: what a reactor keeps for each, and names that cannot lie (law 8).
 
+mod interest;
+mod reading;
+mod rest;
+mod turn;
+mod writing;
+
+pub(crate) use interest::{Change, Interest};
+pub(crate) use reading::Reading;
+pub(crate) use rest::{Left, Rest};
+pub(crate) use turn::{List, Turn};
+pub(crate) use writing::Writing;
+
 use super::subscriptions::{Lists, Memberships};
 use super::wheel::NEVER;
 use crate::close::Reason;
-use crate::connection::Connection;
 use crate::connection::env::Ticks;
+use crate::connection::{Connection, Transport};
 use crate::model::ids::{ConnId, MailboxId};
 use mio::Token;
 use slab::Slab;
@@ -46,55 +58,28 @@ impl Socket for mio::net::TcpStream {
     }
 }
 
-/// Which events of a socket the kernel was asked to report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Interest {
-    /// None yet: it is in its first tick.
-    None,
-    /// That there is something to read.
-    Read,
-    /// That, and that there is room to write.
-    ReadWrite,
-}
-
 /// One connection with its socket.
 pub(crate) struct Entry<S> {
     pub(crate) stream: S,
     pub(crate) connection: Connection,
     pub(crate) memberships: Memberships,
-    /// Bytes that were read and not yet consumed.
-    pub(crate) rest: Option<Box<[u8]>>,
-    /// The rest was left because the connection had to wait or its turn was over, not because it is incomplete.
-    pub(crate) rest_pending: bool,
-    /// Bytes of its outbox that are counted in the global budget.
-    pub(crate) charged: usize,
+    /// Bytes that were read and not consumed.
+    pub(crate) rest: Rest,
+    /// Bytes of its outbox that are counted in the global budget: at most `u32::MAX`, whatever waits.
+    pub(crate) charged: u32,
     pub(crate) generation: u32,
     /// Where the wheel has it; [`NEVER`] when nowhere.
     pub(crate) filed: Ticks,
     /// Which of the server's addresses it came in on.
     pub(crate) address: u8,
-    /// The socket may have something to read.
-    pub(crate) readable: bool,
-    /// The peer's end was announced, so a short read does not mean that the socket is empty.
-    pub(crate) hung_up: bool,
-    /// The peer's stream ended.
-    pub(crate) ended: bool,
-    /// The last write left bytes behind: wait for the socket to be writable.
-    pub(crate) write_blocked: bool,
-    /// What the kernel was asked to report.
+    pub(crate) reading: Reading,
+    pub(crate) turn: Turn,
+    pub(crate) writing: Writing,
     pub(crate) interest: Interest,
-    /// Our stream was ended.
-    pub(crate) shut_down: bool,
-    /// It is in the list of those to read.
-    pub(crate) in_ready: bool,
-    /// Its last turn was much work for the codec.
-    pub(crate) is_heavy: bool,
-    /// It is in the list of those to flush.
-    pub(crate) in_dirty: bool,
     /// It is in the list of those to free, for this reason.
     pub(crate) closed: Option<Reason>,
     /// Its transport as counted in the gauges.
-    pub(crate) counted_as: Option<crate::connection::Transport>,
+    pub(crate) counted_as: Option<Transport>,
 }
 
 /// The connections of one reactor.
@@ -129,21 +114,15 @@ impl<S> Entries<S> {
             stream,
             connection,
             memberships: Memberships::new(),
-            rest: None,
-            rest_pending: false,
+            rest: Rest::default(),
             charged: 0,
             generation,
             filed: NEVER,
             address,
-            readable: true,
-            hung_up: false,
-            ended: false,
-            write_blocked: false,
+            reading: Reading::NEW,
+            turn: Turn::Light,
+            writing: Writing::Idle,
             interest: Interest::None,
-            shut_down: false,
-            in_ready: false,
-            is_heavy: false,
-            in_dirty: false,
             closed: None,
             counted_as: None,
         });
@@ -201,12 +180,12 @@ mod tests {
     use super::Entry;
     use crate::reactor::subscriptions::{Member, Memberships};
 
-    /// What a reactor keeps for each connection, idle or not.
+    /// What a reactor keeps for each connection, idle or not. (In a debug build mio's sockets know their poll, too.)
     #[test]
     fn an_entry_is_small() {
         assert_eq!(
-            (size_of::<Entry<mio::net::TcpStream>>(), size_of::<Memberships>(), size_of::<Member>()),
-            (152, 24, 12)
+            (size_of::<Entry<std::net::TcpStream>>(), size_of::<Memberships>(), size_of::<Member>()),
+            (128, 24, 12)
         );
     }
 }
