@@ -10,15 +10,15 @@ use std::time::Instant;
 use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::outbox::{Outbox, SLICES_MAX};
 use tidings::hub::Hub;
-use tidings::hub::execute::{Progress, execute};
 use tidings::hub::limits::HubLimits;
 use tidings::hub::publication::{Draft, Publication};
-use tidings::hub::work::Work;
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::request::{GetOptions, PostOptions, Request, Verb};
 use tidings::model::ticket::Ticket;
+use tidings::node::execute::{Progress, execute};
+use tidings::node::work::Work;
 use tidings::protocol::encoders::{TEXT, encoded};
 use tidings::wire::deflate::{Codec, Tuning};
 

@@ -32,7 +32,7 @@
 //! There is one way from a publisher to a subscriber, whatever they speak:
 //! ```text
 //! socket → reactor::read → connection::Connection::step → wire::frame::Decoder or wire::http (in the scratch buffer)
-//!        → protocol::task::RawWork::prepare → hub::execute → hub::publication::Publication (offset given, history kept)
+//!        → protocol::task::RawWork::prepare → node::execute → hub::publication::Publication (offset given, history kept)
 //!        → handoff::mailbox → reactor::deliver → connection::outbox::Outbox (a shared frame, by reference)
 //!        → reactor::flush → one write per connection and tick → socket
 //! ```
@@ -66,8 +66,8 @@
 //!
 //! # Rooms
 //! Dependencies point down only, which a test checks:
-//! `main → server → {reactor, workers} → handoff → connection → protocol → {hub, access} → wire →
-//! model`. [`model`] holds the words of all rooms. [`wire`], [`access`], [`protocol`] and [`connection`] know no socket,
+//! `main → server → {reactor, workers} → handoff → connection → protocol → node → {hub, access} →
+//! wire → model`. [`model`] holds the words of all rooms, [`node`] is what requests act on. [`wire`], [`access`], [`protocol`] and [`connection`] know no socket,
 //! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
 //!
 //! The protocol itself is in [`protocol::tidings`]. The parts are shown to the command, the load generator and the tests, and hidden
@@ -97,6 +97,8 @@ pub mod metrics;
 pub mod model;
 #[cfg(all(test, shuttle))]
 mod models;
+#[doc(hidden)]
+pub mod node;
 #[doc(hidden)]
 pub mod protocol;
 #[doc(hidden)]

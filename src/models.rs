@@ -8,16 +8,16 @@
 
 use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
-use crate::hub::execute::{Progress, execute};
 use crate::hub::post::{Answer, Delivery};
 use crate::hub::publication::{Draft, Publication};
-use crate::hub::work::Work;
 use crate::hub::{Hub, HubLimits};
 use crate::model::encoding::Encoding;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::publication::{Data, Epoch, Position};
 use crate::model::request::{GetOptions, PostOptions, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::execute::{Progress, execute};
+use crate::node::work::Work;
 use bytes::Bytes;
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;

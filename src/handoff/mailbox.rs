@@ -7,8 +7,8 @@
 use super::callers::Callers;
 use super::order::Order;
 use crate::hub::post::Delivery;
-use crate::hub::work::Work;
 use crate::model::ids::{ConnId, MailboxId};
+use crate::node::work::Work;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Receiver, RwLock, Sender, unbounded};
 use std::collections::HashMap;

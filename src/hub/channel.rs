@@ -27,7 +27,7 @@ pub(super) struct Channel {
 
 /// An idempotency key with the hash of what is published under it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Key<'a> {
+pub(crate) struct Key<'a> {
     pub(super) text: &'a str,
     pub(super) fingerprint: u64,
 }

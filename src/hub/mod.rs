@@ -1,10 +1,9 @@
-//! The hub: channels with their histories and listeners, spread over locked shards, and the one way in, [`execute`].
+//! The hub: channels with their histories and listeners, spread over locked shards.
 //!
 //! Nothing here blocks, reads a clock or knows a socket. What leaves goes through [`post::Post`].
 
 mod channel;
 pub(crate) mod epochs;
-pub mod execute;
 mod history;
 mod interest;
 mod keys;
@@ -12,19 +11,17 @@ pub mod limits;
 #[cfg(test)]
 pub(crate) mod mines;
 pub mod names;
-mod outgoing;
+pub(crate) mod outgoing;
 mod positions;
 pub mod post;
 pub mod publication;
-mod publish;
+pub(crate) mod publish;
 mod read;
-pub(crate) mod refusals;
 mod replay;
 mod shard;
 #[cfg(test)]
 mod tests;
 mod totals;
-pub mod work;
 
 pub use limits::HubLimits;
 pub use publish::AppendRefused;

@@ -6,19 +6,19 @@ use smallvec::SmallVec;
 
 /// Posts, and remembers whom to wake. Make it before taking a lock: it wakes when it is dropped, after the unlock and
 /// after a panic too.
-pub(super) struct Outgoing<'p, P: Post> {
+pub(crate) struct Outgoing<'p, P: Post> {
     pub(super) post: &'p P,
     wakes: SmallVec<[MailboxId; 8]>,
 }
 
 impl<'p, P: Post> Outgoing<'p, P> {
     /// Nothing posted yet.
-    pub(super) fn new(post: &'p P) -> Self {
+    pub(crate) fn new(post: &'p P) -> Self {
         Outgoing { post, wakes: SmallVec::new() }
     }
 
     /// Posts one delivery; its room was reserved, or it is a reply.
-    pub(super) fn post(&mut self, mailbox: MailboxId, delivery: Delivery) {
+    pub(crate) fn post(&mut self, mailbox: MailboxId, delivery: Delivery) {
         self.post.post(mailbox, delivery);
         if !self.wakes.contains(&mailbox) {
             self.wakes.push(mailbox);

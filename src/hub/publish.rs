@@ -18,15 +18,15 @@ use std::time::Instant;
 const MOST_OFFSET: u64 = 1 << 53;
 
 /// What is to be published, and how.
-pub(super) struct Incoming<'a> {
-    pub(super) draft: Draft,
-    pub(super) key: Option<Key<'a>>,
-    pub(super) exclude: Option<ConnId>,
+pub(crate) struct Incoming<'a> {
+    pub(crate) draft: Draft,
+    pub(crate) key: Option<Key<'a>>,
+    pub(crate) exclude: Option<ConnId>,
 }
 
 /// Why nothing was published.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// A mailbox had no room; here is what was to be published.
     Blocked(Box<Draft>),
     /// It cannot be.
@@ -48,16 +48,16 @@ pub enum AppendRefused {
 
 /// What came of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Published {
+pub(crate) struct Published {
     /// Its place.
-    pub(super) position: Position,
+    pub(crate) position: Position,
     /// False when it was delivered and there was no room for it in the history.
-    pub(super) kept: bool,
+    pub(crate) kept: bool,
 }
 
 impl Hub {
     /// Publishes, or finds that the same was published before under the same key.
-    pub(super) fn publish<P: Post>(
+    pub(crate) fn publish<P: Post>(
         &self,
         name: &ChannelName,
         incoming: Incoming<'_>,
@@ -165,7 +165,7 @@ impl Hub {
     }
 
     /// A key with the hash of everything that is published under it.
-    pub(super) fn key<'a>(&self, text: &'a str, draft: &Draft) -> Key<'a> {
+    pub(crate) fn key<'a>(&self, text: &'a str, draft: &Draft) -> Key<'a> {
         let body = match &draft.data {
             Data::Json(json) => (None, json),
             Data::Binary { bytes, content_type } => (Some(content_type), bytes),

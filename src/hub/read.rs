@@ -38,7 +38,7 @@ pub struct ChannelInfo {
 impl Hub {
     /// Answers a GET: takes the replay, calls `answer`, and counts the interest (unless `once`) under one lock.
     /// Says how many of the `left` bytes the replay took.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         name: &ChannelName,
         options: &GetOptions,

@@ -1,7 +1,5 @@
 //! From bytes to work for the hub: the one function that reactors and workers both parse with.
 
-use crate::access::Hooks;
-use crate::hub::work::Work;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
@@ -9,6 +7,7 @@ use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, PostOptions, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::work::Work;
 use crate::protocol::tidings::media::body_to_data;
 use crate::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_json_body, parse_text};
 use crate::protocol::tidings::ticket::Form;
@@ -145,24 +144,6 @@ fn may_sign_in(item: Item, form: Form) -> Item {
     };
     let id = item.ok().and_then(|request| request.id);
     Err(RefusedItem { id, refusal: Refusal::new(Code::BadRequest, message) })
-}
-
-/// Asks the callbacks of the embedding program about each request that may be carried out otherwise.
-#[inline]
-pub fn ask_hooks(work: &mut Work, hooks: &Hooks) {
-    if hooks.judge_requests() {
-        ask_each(work, hooks);
-    }
-}
-
-#[cold]
-fn ask_each(work: &mut Work, hooks: &Hooks) {
-    let may_publish = work.may_publish;
-    work.refuse_where(|verb| match verb {
-        Verb::Get { channel, options } => hooks.may_read(channel, !options.once),
-        Verb::Post { channel, post } if may_publish => hooks.may_write(channel, post.event.as_deref(), &post.data),
-        _ => Ok(()),
-    });
 }
 
 /// `POST /ws`: JSON follows the rules of frames; anything else is published as what it is. Nothing can be subscribed by

@@ -4,8 +4,8 @@
 //! `publish_wait` the publication is answered 503.
 
 use crate::handoff::job::Job;
-use crate::hub::work::Work;
 use crate::model::ids::ConnId;
+use crate::node::work::Work;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -4,9 +4,9 @@ use super::core::Core;
 use super::entry::{Entries, Socket};
 use super::parked::{Stuck, Waiting};
 use crate::handoff::job::Job;
-use crate::hub::execute::{Progress, execute, give_up};
-use crate::hub::work::Work;
 use crate::model::ids::ConnId;
+use crate::node::execute::{Progress, execute, give_up};
+use crate::node::work::Work;
 use std::time::{Duration, Instant};
 
 /// How often a job that no worker had room for is tried again, even if nobody announces room.

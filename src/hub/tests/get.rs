@@ -1,12 +1,12 @@
 //! Reading: who is told `recovered`, what is replayed, how pages and budgets end.
 
-use super::super::work::Work;
 use super::{Bench, GetOptions, Read, Since, conn, get, once, post, post_options, read, reply, since, small};
 use crate::hub::HubLimits;
 use crate::hub::publication::{Draft, Publication};
 use crate::model::encoding::Encoding;
 use crate::model::publication::{Epoch, Position};
 use crate::model::ticket::Ticket;
+use crate::node::work::Work;
 
 fn weight() -> usize {
     Draft { data: super::json("1"), event: None, time: None }.weight()

@@ -5,16 +5,16 @@ mod order;
 mod publish;
 mod sweep;
 
-use super::execute::{Progress, execute};
 use super::limits::HubLimits;
 use super::post::{Answer, Delivery, Post, Reply};
-use super::work::Work;
 use super::{Hub, HubStats};
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
 use crate::model::request::{GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::execute::{Progress, execute};
+use crate::node::work::Work;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;

@@ -1,13 +1,13 @@
 //! Law 1 under threads: replay and live meet exactly, in every mailbox, whatever is full in between.
 
-use super::super::execute::{Progress, execute};
 use super::super::post::{Answer, Delivery};
 use super::{Bench, GetOptions, Hub, MailboxId, Post, VecPost, conn, get, one, post, post_options, since, small};
 use crate::hub::HubLimits;
 use crate::hub::publication::Draft;
-use crate::hub::work::Work;
 use crate::model::publication::Position;
 use crate::model::ticket::Ticket;
+use crate::node::execute::{Progress, execute};
+use crate::node::work::Work;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

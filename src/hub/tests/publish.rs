@@ -1,9 +1,7 @@
 //! Publishing: room, idempotency, limits, permissions, exclusion, batches, reset, and places given elsewhere.
 
-use super::super::execute::{Progress, give_up};
 use super::super::post::{Answer, Delivery, Reply};
 use super::super::publication::Draft;
-use super::super::work::Work;
 use super::super::{AppendRefused, Blocked};
 use super::{
     Bench, GetOptions, MailboxId, PostOptions, code, conn, delete, get, json, name, offset_of, once, one, post,
@@ -15,6 +13,8 @@ use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::execute::{Progress, give_up};
+use crate::node::work::Work;
 use std::time::Duration;
 
 fn keyed(data: &str, key: &str) -> PostOptions {

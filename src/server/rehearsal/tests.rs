@@ -2,13 +2,13 @@
 
 use super::{Client, Rehearsal, masked};
 use crate::config::Config;
-use crate::hub::execute::execute;
 use crate::hub::post::{Answer, Delivery, Post, Reply};
 use crate::hub::publication::Publication;
-use crate::hub::work::Work;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::request::{GetOptions, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::execute::execute;
+use crate::node::work::Work;
 use crate::protocol::encoders::{BINARY, EVENT_STREAM, TEXT};
 use std::cell::RefCell;
 use std::sync::Arc;

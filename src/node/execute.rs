@@ -1,13 +1,13 @@
-//! The one way into the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
+//! The one way to the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
-use super::Hub;
-use super::names::NoName;
-use super::outgoing::Outgoing;
-use super::post::{Answer, Delivery, Post, Reply};
-use super::publication::Draft;
-use super::publish::{Incoming, Published, Stop};
-use super::refusals;
+use super::gate::operator_needed;
 use super::work::{Work, id_of};
+use crate::hub::Hub;
+use crate::hub::names::NoName;
+use crate::hub::outgoing::Outgoing;
+use crate::hub::post::{Answer, Delivery, Post, Reply};
+use crate::hub::publication::Draft;
+use crate::hub::publish::{Incoming, Published, Stop};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
@@ -104,7 +104,7 @@ impl<P: Post> Turn<'_, P> {
 
     /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
     fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
-        let left = *work.replay_left.get_or_insert(self.hub.limits.replay_bytes);
+        let left = *work.replay_left.get_or_insert(self.hub.limits().replay_bytes);
         let (to, ticket, id) = (work.to, work.ticket, id.cloned());
         let post = |answer| {
             self.out.post(to.mailbox, Delivery::Reply(Reply { to, ticket, id, answer }));
@@ -137,7 +137,7 @@ impl<P: Post> Turn<'_, P> {
 
     fn delete_history(&self, work: &Work, channel: &ChannelName) -> Answer {
         if !work.may_administer {
-            return Answer::Refused(refusals::operator_needed(&self.hub.limits.operator_advice));
+            return Answer::Refused(operator_needed(&self.hub.limits().operator_advice));
         }
         match self.hub.delete_history(channel, self.now) {
             Some(position) => Answer::HistoryDeleted { channel: ChannelName::clone(channel), position },
@@ -159,7 +159,7 @@ impl<P: Post> Turn<'_, P> {
     }
 
     fn stamp(&self) -> Option<u64> {
-        self.hub.limits.stamp_time.then_some(self.wall_ms)
+        self.hub.limits().stamp_time.then_some(self.wall_ms)
     }
 }
 

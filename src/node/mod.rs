@@ -1,0 +1,5 @@
+//! What requests act on: the hub, and whether they may.
+
+pub mod execute;
+pub mod gate;
+pub mod work;
