@@ -166,6 +166,12 @@ mod tests {
             "{\"id\":7,\"method\":\"POST\",\"path\":\"/channels/a%20b%2F%E6%9C%8D\",\"data\":{ \"n\": 1.10 },\
              \"event\":\"x\\\"y\",\"last\":3}"
         );
+        let stays = "-._~09azAZ";
+        assert!(
+            Request::get(&format!("{stays}!*'():@&=+$,;%\u{7f}"))
+                .text(1)
+                .contains(&format!("\"/channels/{stays}%21%2A%27%28%29%3A%40%26%3D%2B%24%2C%3B%25%7F\""))
+        );
         assert_eq!(Request::livez().text(1), "{\"id\":1,\"method\":\"GET\",\"path\":\"/livez\"}");
         assert!(Request::get("stocks").with_text("since", "e:1").text(1).contains("\"since\":\"e:1\""));
     }

@@ -309,10 +309,20 @@ mod tests {
             ("a=100%&b=%zz", "{\"a\":\"100%\",\"b\":\"%zz\"}"),
             ("a={\"b\":1", "{\"a\":\"{\\\"b\\\":1\"}"),
             ("=x", "{\"\":\"x\"}"),
+            ("=", "{\"\":\"\"}"),
+            ("&&", "{}"),
+            ("a=%2B+%2b", "{\"a\":\"+ +\"}"),
+            ("a=%26%3D&%3d=b", "{\"a\":\"&=\",\"=\":\"b\"}"),
+            ("%=%&a=%2&b=%+1&c=%%41&d=%2%42", "{\"%\":\"%\",\"a\":\"%2\",\"b\":\"% 1\",\"c\":\"%A\",\"d\":\"%2B\"}"),
+            ("é=消&é=2", "{\"é\":[\"消\",\"2\"]}"),
         ] {
             assert_eq!(json(kind, body), data, "{body}");
         }
-        assert_eq!(refusal(Some(kind), b"a=%FF"), (400, "bad_request"));
+        for (body, place) in [(&b"a=%FF"[..], 0), (b"b=1&%41%FF=2", 1), (b"a=x+%C3+%A9", 2), (b"a=\xff", 0)] {
+            let refusal = body_to_data(Some(kind), body, &mut JsonScratch::new()).expect_err("no UTF-8");
+            assert_eq!(refusal.label(), "bad_request");
+            assert_eq!(refusal.message, format!("a field of the form is not UTF-8 from its byte {place} on"));
+        }
         json(kind, &"a&".repeat(1000));
         assert_eq!(refusal(Some(kind), "a&".repeat(1001).as_bytes()), (400, "bad_request"));
     }

@@ -160,6 +160,8 @@ mod tests {
             ("stocks", "stocks"),
             ("a%20b", "a b"),
             ("a+b", "a+b"),
+            ("a%2Bb%2bc", "a+b+c"),
+            ("%41%7a", "Az"),
             ("%2525", "%25"),
             ("100%25", "100%"),
             ("%E6%B6%88%e6%81%af", "消息"),
@@ -173,8 +175,16 @@ mod tests {
 
     #[test]
     fn broken_escapes_and_bytes_that_are_no_utf8_are_refused() {
-        for bad in ["%", "a%", "a%2", "%zz", "%+1", "%2 ", "%FF", "%C3", "%ED%A0%80", "%é"] {
-            assert_eq!(parse_name(bad).expect_err(bad).label(), "bad_channel", "{bad}");
+        let escape = "a \"%\" in a path is followed by two hexadecimal digits (\"%25\" is the sign itself)";
+        let utf8 = "the channel's name is not UTF-8 after percent-decoding";
+        for (message, all) in [
+            (escape, &["%", "a%", "a%2", "%zz", "%4g", "%+1", "%2 ", "%é", "a%%41", "%25%", "%FF%"][..]),
+            (utf8, &["%FF", "%C3", "%ED%A0%80", "é%FF", "%C3+%A9"]),
+        ] {
+            for bad in all {
+                let refusal = parse_name(bad).expect_err(bad);
+                assert_eq!((refusal.label(), &*refusal.message), ("bad_channel", message), "{bad}");
+            }
         }
     }
 

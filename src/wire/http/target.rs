@@ -153,6 +153,10 @@ mod tests {
         assert_eq!(pairs("a=%&b=%4&c=%zz&d=%ff&e=100%"), "a→% | b→%4 | c→%zz | d→\u{fffd} | e→100%");
         assert_eq!(pairs("event=%E4%BD%A0"), "event→你");
         assert_eq!(pairs(""), "");
+        assert_eq!(pairs("&=&==&%26=%3D&a%3Db"), "→ | →= | &→= | a=b→");
+        assert_eq!(pairs("%=%&a=%2&b=%+1&c=%%41&d=%2%42"), "%→% | a→%2 | b→% 1 | c→%A | d→%2B");
+        assert_eq!(pairs("%FF=%C3+%A9&a=%ED%A0%80"), "\u{fffd}→\u{fffd} \u{fffd} | a→\u{fffd}\u{fffd}\u{fffd}");
+        assert_eq!(pairs("%C3%A9=%c3%a9&%EF%BB%BFa=1"), "é→é | \u{feff}a→1");
     }
 
     #[test]
