@@ -1,6 +1,7 @@
 //! Requests as a client writes them, and the members of what a server answers, `data` byte for byte.
 
 use super::error::ClientError;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -140,18 +141,12 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// What is encoded in a segment of a path: all but the unreserved characters (RFC 3986 section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A channel's name as one segment of a path.
-pub(super) fn percent_encoded(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+pub(super) fn percent_encoded(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, SEGMENT)
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ const CRATES: &[(&str, &str)] = &[
     ("clap", "cli"),
     ("crossbeam_channel", "workers handoff server journal sync"),
     ("data_encoding", "protocol hub server"),
+    ("form_urlencoded", "wire"),
     ("futures_core", "server"),
     ("httparse", "wire"),
     ("httpdate", "wire"),
@@ -69,6 +70,7 @@ const CRATES: &[(&str, &str)] = &[
     ("log", "server reactor journal cli"),
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal"),
+    ("percent_encoding", "protocol client"),
     ("rand", "hub server client cli simulation"),
     // The client's TLS; the server has none.
     ("rustls", "client"),

@@ -1,7 +1,6 @@
 //! What an HTTP body publishes: its media type decides between JSON, a JSON string and plain bytes.
 
 use super::parse::check_content_type;
-use super::path::escaped_byte;
 use crate::model::code::Code;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
@@ -9,6 +8,7 @@ use crate::wire::json::scanner::trim;
 use crate::wire::json::text::write_string;
 use crate::wire::json::{JsonScratch, validate, without_mark};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The most fields that one form may have: kept apart in memory, a field of two bytes takes a hundred.
@@ -216,24 +216,12 @@ fn write_array(out: &mut Vec<u8>, values: &[String]) {
 }
 
 /// A name or a value: `+` is a space, `%XX` a byte, and a `%` that is no escape stays (as browsers read forms).
+///
+/// `form_urlencoded` reads them alike, but turns what is not UTF-8 into U+FFFD, and what is published is never altered.
 fn form_text(raw: &[u8]) -> Result<String, Refusal> {
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match first {
-            b'+' => decoded.push(b' '),
-            b'%' => match escaped_byte(tail) {
-                Some(byte) => {
-                    decoded.push(byte);
-                    rest = &tail[2..];
-                }
-                None => decoded.push(b'%'),
-            },
-            byte => decoded.push(byte),
-        }
-    }
-    String::from_utf8(decoded).map_err(|error| not_utf8("a field of the form", error.utf8_error().valid_up_to()))
+    let spaced: Vec<u8> = raw.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let decoded = percent_encoding::percent_decode(&spaced).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|error| not_utf8("a field of the form", error.valid_up_to()))
 }
 
 fn unsupported(message: &'static str) -> Refusal {
