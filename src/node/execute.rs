@@ -13,7 +13,7 @@ use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, PostOptions, RequestId, Verb};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How far a work has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub fn give_up<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall
         work.advance();
     }
     turn.run(work);
+}
+
+/// A wall clock's time as publications carry it: milliseconds since 1970. A clock that is set before that gives 0.
+#[must_use]
+pub fn wall_ms(wall: SystemTime) -> u64 {
+    wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// One run over a work.

@@ -21,7 +21,7 @@ use crate::hub::Hub;
 use crate::journal::{Journal, Kind, Notes, Words};
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::ConnId;
-use crate::node::execute::{Progress, execute};
+use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::node::work::Work;
 use crate::protocol::task::RawWork;
@@ -30,7 +30,7 @@ use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Buffers kept for jobs: as many as a reactor has in the pool in busy times.
 const JOB_BUFFERS_MAX: usize = 64;
@@ -147,9 +147,8 @@ impl Core {
     pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
         self.now = now;
         self.ticks = (self.lived.since(self.setup.started, now).as_millis() as u64 / TICK_MS) as Ticks;
-        let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.wall_ms = since_1970.as_millis() as u64;
-        self.date.at_second(since_1970.as_secs());
+        self.wall_ms = wall_ms(wall);
+        self.date.at_second(self.wall_ms / 1000);
     }
 
     /// What a connection that came in on `address` is lent.

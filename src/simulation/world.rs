@@ -12,6 +12,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::{Hub, HubLimits};
 use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
+use crate::node::execute::wall_ms;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Interest, parts};
 use crate::reactor::{Listener, Setup};
@@ -275,7 +276,7 @@ impl World {
     }
 
     fn job(&mut self, index: usize) -> bool {
-        let wall_ms = self.wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let wall_ms = wall_ms(self.wall());
         let (worker, scratch) = &mut self.workers[index];
         let Ok(job) = worker.jobs.try_recv() else { return false };
         let postman = Postman::new(Arc::clone(&self.mailboxes), None);

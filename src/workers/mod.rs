@@ -10,7 +10,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::hub::post::{Delivery, Post as _, Reply};
 use crate::metrics::Counters;
-use crate::node::execute::{Progress, execute};
+use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::node::work::Work;
 use crate::protocol::task::{RawWork, Task};
@@ -18,7 +18,7 @@ use crate::wire::json::JsonScratch;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 /// One worker's belongings. It ends when its queue is closed.
 pub struct Worker {
@@ -44,8 +44,7 @@ impl Worker {
         let postman = Postman::new(Arc::clone(&self.mailboxes), None);
         let mut scratch = JsonScratch::default();
         while let Ok(job) = self.jobs.recv() {
-            let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-            self.perform(job, &postman, &mut scratch, Instant::now(), wall_ms);
+            self.perform(job, &postman, &mut scratch, Instant::now(), wall_ms(SystemTime::now()));
         }
     }
 

@@ -14,7 +14,7 @@ const DIRECTIONS: &[(&str, &str)] = &[
     // Models of the threads, built with --cfg shuttle alone.
     ("models", "handoff node hub model"),
     // Test code only: it stands where the server does, around everything.
-    ("simulation", "server reactor workers handoff connection hub wire model metrics config close"),
+    ("simulation", "server reactor workers handoff connection node hub wire model metrics config close"),
     ("server", "reactor workers handoff connection protocol node hub access wire model metrics journal config"),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config close"),
     ("workers", "handoff connection protocol node hub wire metrics"),

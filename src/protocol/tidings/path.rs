@@ -52,8 +52,13 @@ pub fn parse_name_in_url(encoded: &str) -> Result<ChannelName, Refusal> {
     parse_name(encoded)
 }
 
-/// Names that a thread keeps because they were asked for lately: most requests name a channel that another one just named.
+/// How many names a thread keeps because requests named them recently: most requests name a channel that another one just
+/// named, and a name that is kept costs no allocation.
 const RECENT_NAMES: usize = 64;
+
+// A thread's own, and not a value that callers lend: a name is read at the bottom of every way in (a socket's frame, an
+// HTTP path, a worker's job), and all of them would carry one more argument. It can be seen only by its speed: a name that
+// is kept equals one that was made anew, and what was refused is not kept.
 
 thread_local! {
     static RECENT: RefCell<[Option<ChannelName>; RECENT_NAMES]> = const { RefCell::new([const { None }; RECENT_NAMES]) };

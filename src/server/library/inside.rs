@@ -14,11 +14,11 @@ use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{PostOptions, Request, Verb};
 use crate::model::ticket::Ticket;
-use crate::node::execute::{Progress, execute, give_up};
+use crate::node::execute::{Progress, execute, give_up, wall_ms};
 use crate::node::work::Work;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A caller of the library has no mailbox: what is posted to this one is handed to it directly.
 const CALLER: MailboxId = MailboxId(u32::MAX);
@@ -96,7 +96,7 @@ impl Inside {
     /// Executes one request on this thread; `None` when it has to wait for room. What is posted to `mailbox` is its answer.
     fn attempt(&self, work: &mut Work, mailbox: MailboxId, now: Instant) -> Option<Answer> {
         let caller = self.caller(mailbox);
-        match execute(work, &self.hub, &caller, now, wall_ms()) {
+        match execute(work, &self.hub, &caller, now, wall_ms(SystemTime::now())) {
             Progress::Done => caller.answer.into_inner(),
             Progress::Blocked => None,
         }
@@ -105,7 +105,7 @@ impl Inside {
     /// Gives up what waited for room long enough.
     fn refuse(&self, work: &mut Work) -> Option<Answer> {
         let caller = self.caller(CALLER);
-        give_up(work, &self.hub, &caller, Instant::now(), wall_ms());
+        give_up(work, &self.hub, &caller, Instant::now(), wall_ms(SystemTime::now()));
         caller.answer.into_inner()
     }
 
@@ -210,8 +210,4 @@ fn unexpected(answer: Answer) -> Error {
 
 fn unanswered() -> Error {
     Error::new(Code::InternalError, "the request was not answered")
-}
-
-fn wall_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
