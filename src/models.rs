@@ -209,7 +209,7 @@ fn interest_is_counted_whatever_meets() {
                         let Letter::Delivery(Delivery::Reply(reply)) = letter else { continue };
                         let Answer::Channel { id, position, live: true, .. } = reply.answer else { continue };
                         if reply.to.slot == 2 {
-                            hub.release(id, inbox.id, 1);
+                            hub.leave(id, reply.to);
                         } else {
                             stays = Some(position.offset);
                         }

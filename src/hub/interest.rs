@@ -18,17 +18,16 @@ impl Interest {
         }
     }
 
-    /// Counts `count` subscriptions less, as far as there are that many; says how many there were.
-    pub(super) fn remove(&mut self, mailbox: MailboxId, count: u32) -> u32 {
+    /// Counts one subscription less; false when the mailbox holds none.
+    pub(super) fn remove(&mut self, mailbox: MailboxId) -> bool {
         let Some(place) = self.counts.iter().position(|(owner, _)| *owner == mailbox) else {
-            return 0;
+            return false;
         };
-        let removed = count.min(self.counts[place].1);
-        self.counts[place].1 -= removed;
+        self.counts[place].1 -= 1;
         if self.counts[place].1 == 0 {
             self.counts.swap_remove(place);
         }
-        removed
+        true
     }
 
     /// The mailboxes that hold at least one.
@@ -61,9 +60,9 @@ mod tests {
             interest.add(MailboxId(mailbox));
         }
         assert_eq!((interest.total(), interest.mailboxes().count()), (4, 3));
-        assert_eq!((interest.remove(MailboxId(2), 1), interest.remove(MailboxId(9), 1)), (1, 0));
-        assert_eq!((interest.remove(MailboxId(2), 5), interest.remove(MailboxId(2), 1)), (1, 0));
-        assert_eq!((interest.remove(MailboxId(1), 1), interest.remove(MailboxId(3), 1)), (1, 1));
+        assert_eq!((interest.remove(MailboxId(2)), interest.remove(MailboxId(9))), (true, false));
+        assert_eq!((interest.remove(MailboxId(2)), interest.remove(MailboxId(2))), (true, false));
+        assert_eq!((interest.remove(MailboxId(1)), interest.remove(MailboxId(3))), (true, true));
         assert!(interest.is_empty() && interest.total() == 0);
     }
 }

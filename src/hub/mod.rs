@@ -16,7 +16,7 @@ mod positions;
 pub mod post;
 pub mod publication;
 pub(crate) mod publish;
-mod read;
+pub(crate) mod read;
 mod replay;
 mod shard;
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub enum Answer {
         /// What is replayed, in offset order.
         publications: Vec<Arc<Publication>>,
         /// Whether this is an activation: the connection is subscribed from here on, and the channel's interest
-        /// counts it already. A mailbox owner that cannot keep the subscription must call `Hub::release`.
+        /// counts it already. A mailbox owner that cannot keep the subscription must call `Hub::leave`.
         live: bool,
     },
     /// Published, now or (by the same idempotency key) before.
@@ -45,7 +45,7 @@ pub enum Answer {
         /// Unchanged by it.
         position: Position,
     },
-    /// The owner of the connection removes the subscription when it meets this in its mailbox, calls `Hub::release`
+    /// The owner of the connection removes the subscription when it meets this in its mailbox, calls `Hub::leave`
     /// if there was one, and answers 200; or 404 if there was none.
     Unsubscribe {
         /// The channel's name.

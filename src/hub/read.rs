@@ -6,7 +6,7 @@ use super::outgoing::{Outgoing, Room};
 use super::post::{Answer, Delivery, Post, RESET_WEIGHT};
 use super::replay::replay;
 use crate::model::code::Code;
-use crate::model::ids::{ChannelId, MailboxId};
+use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
@@ -35,18 +35,21 @@ pub struct ChannelInfo {
     pub bytes: usize,
 }
 
+/// What a GET asks of a channel.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a ChannelName,
+    pub(crate) options: &'a GetOptions,
+    /// The connection that asks, and is subscribed unless it reads `once`.
+    pub(crate) who: ConnId,
+    /// Bytes of publications that its answer may still hold.
+    pub(crate) left: usize,
+}
+
 impl Hub {
     /// Answers a GET: takes the replay, calls `answer`, and counts the interest (unless `once`) under one lock.
     /// Says how many of the `left` bytes the replay took.
-    pub(crate) fn read(
-        &self,
-        name: &ChannelName,
-        options: &GetOptions,
-        reader: MailboxId,
-        left: usize,
-        now: Instant,
-        answer: impl FnOnce(Answer),
-    ) -> Result<usize, Refusal> {
+    pub(crate) fn read(&self, wanted: Wanted<'_>, now: Instant, answer: impl FnOnce(Answer)) -> Result<usize, Refusal> {
+        let Wanted { name, options, who, left } = wanted;
         let mut shard = self.shard_for(name);
         let slot = match shard.find(name) {
             Some(slot) => slot,
@@ -65,7 +68,7 @@ impl Hub {
             live: !options.once,
         });
         if !options.once {
-            channel.interest.add(reader);
+            channel.interest.add(who.mailbox);
             shard.interest += 1;
         }
         Ok(replay.bytes)
@@ -112,14 +115,15 @@ impl Hub {
         Ok(Some(position))
     }
 
-    /// Counts `count` subscriptions of a mailbox less. False for an id or a count that the hub does not know.
-    pub fn release(&self, channel: ChannelId, mailbox: MailboxId, count: u32) -> bool {
+    /// Ends a subscription that a live GET of this connection began. True when that was interest of a known channel:
+    /// false for an id that the hub does not know, and for a mailbox that holds no subscription to the channel.
+    pub fn leave(&self, channel: ChannelId, who: ConnId) -> bool {
         let Some(mut shard) = self.shard_by_id(channel) else {
             return false;
         };
-        let removed = shard.by_id(channel).map_or(0, |channel| channel.interest.remove(mailbox, count));
-        shard.interest -= u64::from(removed);
-        removed == count
+        let left = shard.by_id(channel).is_some_and(|channel| channel.interest.remove(who.mailbox));
+        shard.interest -= u64::from(left);
+        left
     }
 
     /// The id of a channel that is alive.

@@ -8,6 +8,7 @@ use crate::hub::outgoing::Outgoing;
 use crate::hub::post::{Answer, Delivery, Post, Reply};
 use crate::hub::publication::Draft;
 use crate::hub::publish::{Incoming, Published, Stop};
+use crate::hub::read::Wanted;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
@@ -115,7 +116,8 @@ impl<P: Post> Turn<'_, P> {
         let post = |answer| {
             self.out.post(to.mailbox, Delivery::Reply(Reply { to, ticket, id, answer }));
         };
-        match self.hub.read(channel, options, to.mailbox, left, self.now, post) {
+        let wanted = Wanted { name: channel, options, who: to, left };
+        match self.hub.read(wanted, self.now, post) {
             Ok(bytes) => {
                 work.replay_left = Some(left.saturating_sub(bytes));
                 Served::Posted

@@ -232,7 +232,7 @@ impl Core {
                 self.setup.counters.stale_ids.add(1);
             }
             if let Answer::Channel { id, live: true, .. } = reply.answer {
-                self.setup.hub.release(id, to.mailbox, 1);
+                self.setup.hub.leave(id, to);
             }
             return;
         }
@@ -263,11 +263,11 @@ impl Core {
                         None
                     }
                     Added::Already => {
-                        self.setup.hub.release(*id, to.mailbox, 1);
+                        self.setup.hub.leave(*id, to);
                         None
                     }
                     Added::Full => {
-                        self.setup.hub.release(*id, to.mailbox, 1);
+                        self.setup.hub.leave(*id, to);
                         let message = format!(
                             "this connection is subscribed to {limit} channels, the most it may (channels.per_connection); unsubscribe from one, or open another connection"
                         );
@@ -281,7 +281,7 @@ impl Core {
                 entries.get(to.slot)?.memberships = own;
                 if let (true, Some(id)) = (found, id) {
                     self.setup.counters.subscriptions.sub(1);
-                    self.setup.hub.release(*id, to.mailbox, 1);
+                    self.setup.hub.leave(*id, to);
                     return None;
                 }
                 Some(Refusal::new(Code::NotSubscribed, format!("this connection is not subscribed to {channel:?}")))

@@ -13,6 +13,7 @@ use crate::close::Reason;
 use crate::connection::env::{TICK_MS, Ticks};
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::Inbox;
+use crate::model::ids::ConnId;
 use mio::Token;
 use std::io::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -221,7 +222,7 @@ impl<S: Socket> Engine<S> {
             let Some(mut entry) = self.entries.remove(slot) else { continue };
             freed += 1;
             connections.fetch_sub(1, Ordering::Relaxed);
-            self.forget(&mut entry);
+            self.forget(slot, &mut entry);
             if entry.interest > Interest::None {
                 part_with(&mut entry.stream);
             }
@@ -230,7 +231,8 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Takes back everything that a connection had a part in.
-    fn forget(&mut self, entry: &mut Entry<S>) {
+    fn forget(&mut self, slot: u32, entry: &mut Entry<S>) {
+        let who = ConnId::here(self.inbox.id, slot, entry.generation);
         let reason = entry.closed.unwrap_or(Reason::PeerVanished);
         self.core.setup.counters.closed.count(reason);
         self.core.note_end(reason, entry);
@@ -239,7 +241,7 @@ impl<S: Socket> Engine<S> {
         self.core.charge(entry);
         while let Some(channel) = self.subscriptions.pop(&mut entry.memberships, &mut self.entries) {
             self.core.setup.counters.subscriptions.sub(1);
-            self.core.setup.hub.release(channel, self.inbox.id, 1);
+            self.core.setup.hub.leave(channel, who);
         }
     }
 

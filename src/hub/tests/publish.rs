@@ -4,8 +4,8 @@ use super::super::post::{Answer, Delivery, Reply};
 use super::super::publication::Draft;
 use super::super::{AppendRefused, Blocked};
 use super::{
-    Bench, GetOptions, MailboxId, PostOptions, code, conn, delete, get, json, name, offset_of, once, one, post,
-    post_options, published, reply, since, small,
+    Bench, GetOptions, PostOptions, code, conn, delete, get, json, name, offset_of, once, one, post, post_options,
+    published, reply, since, small,
 };
 use crate::hub::HubLimits;
 use crate::model::code::Code;
@@ -250,12 +250,12 @@ fn interest_returns_to_zero_and_stale_ids_are_refused() {
     assert!(ids.iter().all(|id| *id == ids[0]) && bench.stats().interest == 3);
     let unsubscribe = Ok(Request { id: None, verb: Verb::Unsubscribe { channel: name("a") } });
     assert!(matches!(bench.ask(unsubscribe), Answer::Unsubscribe { id, .. } if id == Some(ids[0])));
-    assert!(bench.hub.release(ids[0], MailboxId(1), 2));
+    assert!(bench.hub.leave(ids[0], conn(1)) && bench.hub.leave(ids[0], conn(1)));
     bench.publish("a", "1");
     assert_eq!((bench.post.drain(1).len(), bench.post.drain(2).len()), (0, 1));
-    assert!(bench.hub.release(ids[0], MailboxId(2), 1));
-    assert!(!bench.hub.release(ids[0], MailboxId(2), 1));
-    assert!(!bench.hub.release(crate::model::ids::ChannelId(u64::MAX), MailboxId(2), 1));
+    assert!(bench.hub.leave(ids[0], conn(2)));
+    assert!(!bench.hub.leave(ids[0], conn(2)));
+    assert!(!bench.hub.leave(crate::model::ids::ChannelId(u64::MAX), conn(2)));
     assert_eq!(bench.stats().interest, 0);
 }
 

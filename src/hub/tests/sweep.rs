@@ -1,9 +1,7 @@
 //! What is too old goes, what is idle leaves its position behind, and no hold of a lock is long.
 
 use super::super::SWEEP_STEPS;
-use super::{
-    Answer, Bench, GetOptions, MailboxId, PostOptions, delete, get, once, post, post_options, reply, since, small,
-};
+use super::{Answer, Bench, GetOptions, PostOptions, conn, delete, get, once, post, post_options, reply, since, small};
 use crate::hub::HubLimits;
 use std::time::Duration;
 
@@ -53,12 +51,12 @@ fn listeners_history_and_keys_keep_a_channel() {
     assert_eq!(bench.hub.sweep(bench.now).forgotten, 0);
     bench.now += SECOND;
     assert_eq!(bench.hub.sweep(bench.now).forgotten, 1, "the key is forgotten, and its channel with it");
-    assert!(bench.hub.release(id, MailboxId(1), 1));
+    assert!(bench.hub.leave(id, conn(1)));
     bench.now += 59 * SECOND;
     assert_eq!(bench.hub.sweep(bench.now).forgotten, 0, "idle since the last sweep that saw a listener");
     bench.now += SECOND;
     assert_eq!(bench.hub.sweep(bench.now).forgotten, 1);
-    assert!(!bench.hub.release(id, MailboxId(1), 1), "a stale id");
+    assert!(!bench.hub.leave(id, conn(1)), "a stale id");
     assert_eq!(bench.stats().channels, 1);
     bench.now += 1_000 * SECOND;
     bench.hub.sweep(bench.now);

@@ -115,8 +115,12 @@ impl Inside {
 }
 
 fn work(verb: Verb, mailbox: MailboxId) -> Work {
-    let to = ConnId::here(mailbox, 0, 0);
-    Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true)
+    Work::one(subscriber(mailbox), Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true)
+}
+
+/// The one owner of a mailbox of the library.
+fn subscriber(mailbox: MailboxId) -> ConnId {
+    ConnId::here(mailbox, 0, 0)
 }
 
 fn name(channel: &str) -> Result<ChannelName, Error> {
@@ -168,7 +172,7 @@ impl Seat {
 
     /// Ends the interest and closes the mailbox. Idempotent.
     pub(super) fn leave(&self) {
-        self.hub.release(self.channel, self.inbox.id, 1);
+        self.hub.leave(self.channel, subscriber(self.inbox.id));
         self.mailboxes.close_library(self.inbox.id);
     }
 }

@@ -534,7 +534,7 @@ impl World {
         let found = self.find(reply.to).filter(|slot| self.clients[*slot].connection.ending().is_none());
         let Some(slot) = found else {
             if let Answer::Channel { id, live: true, .. } = reply.answer {
-                self.hub.release(id, OWN, 1);
+                self.hub.leave(id, reply.to);
             }
             return;
         };
@@ -553,7 +553,7 @@ impl World {
             Answer::Channel { id, live: true, .. } => {
                 let already = client.subscribed.contains(id);
                 if already || client.subscribed.len() == SUBSCRIPTIONS {
-                    self.hub.release(*id, OWN, 1);
+                    self.hub.leave(*id, reply.to);
                     return (!already).then(|| Refusal::new(Code::TooManySubscriptions, "too many"));
                 }
                 client.subscribed.push(*id);
@@ -573,7 +573,7 @@ impl World {
     fn forget(&mut self, slot: usize, id: ChannelId) {
         self.clients[slot].subscribed.retain(|own| *own != id);
         self.members.entry(id.0).or_default().retain(|(own, _)| *own != slot);
-        self.hub.release(id, OWN, 1);
+        self.hub.leave(id, self.name(slot));
     }
 
     /// Cuts a reader off that has more bytes left than its limit (law 7).
