@@ -129,7 +129,7 @@ impl Connection {
     ) -> Result<Option<(Planned, BodyLength, bool, usize)>, HeadError> {
         let limits = &env.limits.head;
         let plan = |head: &Head<'_>, used| {
-            let planned = routes::plan(head, self.peer_is_loopback, self.turned_away, env);
+            let planned = routes::plan(head, self.peer.is_loopback(), self.turned_away, env);
             Some((planned, head.body, head.expect_continue, used))
         };
         if gathering.is_none()

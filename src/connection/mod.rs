@@ -31,6 +31,7 @@ mod socket;
 mod stream;
 
 use crate::close::Reason;
+use crate::model::peer_address::PeerAddress;
 use crate::protocol::task::RawWork;
 use env::{Env, TICK_MS, Ticks};
 use http::Http;
@@ -48,7 +49,7 @@ pub struct Connection {
     /// Answers that are on their way from this thread.
     in_flight: u16,
     hold: Hold,
-    peer_is_loopback: bool,
+    peer: PeerAddress,
     /// It is one connection too many, whose first request is refused, or a socket that policy refused.
     turned_away: bool,
     /// A socket was silent and asked whether it is there.
@@ -135,16 +136,16 @@ pub enum Expired {
 }
 
 impl Connection {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted from `peer`.
     #[must_use]
-    pub fn new(peer_is_loopback: bool, now: Ticks) -> Connection {
+    pub fn new(peer: PeerAddress, now: Ticks) -> Connection {
         Connection {
             state: State::Http(Http::default()),
             outbox: Outbox::default(),
             since: now,
             in_flight: 0,
             hold: Hold::No,
-            peer_is_loopback,
+            peer,
             turned_away: false,
             ping_sent: false,
             haste: 0,
@@ -353,6 +354,7 @@ mod tests {
     use crate::hub::{Hub, HubLimits};
     use crate::journal::Notes;
     use crate::metrics::Counters;
+    use crate::model::peer_address::PeerAddress;
     use crate::protocol::task::Rights;
     use crate::protocol::tidings::parse::Dialect;
 
@@ -376,7 +378,7 @@ mod tests {
             draw: &mut || 0,
             leaving: false,
         };
-        let mut connection = Connection::new(true, 0);
+        let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let rights = Rights { publish: true, administer: false };
         connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights, None, None));
         for _ in 0..IN_FLIGHT_MAX {
@@ -390,7 +392,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert_eq!((size_of::<Connection>(), size_of::<State>()), (64, 32));
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (80, 32));
         assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (24, 32, 1));
     }
 }

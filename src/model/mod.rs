@@ -8,6 +8,7 @@ pub mod ids;
 pub mod name;
 pub mod operator_key;
 pub mod origin;
+pub mod peer_address;
 pub mod publication;
 pub mod refusal;
 pub mod request;

@@ -14,6 +14,7 @@ use crate::connection::env::{TICK_MS, Ticks};
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::Inbox;
 use crate::model::ids::ConnId;
+use crate::model::peer_address::PeerAddress;
 use mio::Token;
 use std::io::Result;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,17 +98,10 @@ impl<S: Socket> Engine<S> {
         self.core.update(slot, entry);
     }
 
-    /// Takes a connection in; `connections` counts those of all reactors. One that is `crowded` has a place that is kept
+    /// Takes a connection of `peer` in; `connections` counts those of all reactors. One that is `crowded` has a place that is kept
     /// free, and is turned away like those beyond the limit.
-    pub(crate) fn open(
-        &mut self,
-        stream: S,
-        peer_is_loopback: bool,
-        address: u8,
-        connections: &AtomicUsize,
-        crowded: bool,
-    ) {
-        let connection = Connection::new(peer_is_loopback, self.core.ticks);
+    pub(crate) fn open(&mut self, stream: S, peer: PeerAddress, address: u8, connections: &AtomicUsize, crowded: bool) {
+        let connection = Connection::new(peer, self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.interest_changed.push(slot);

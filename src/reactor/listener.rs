@@ -3,6 +3,7 @@
 
 use super::reserve::Reserve;
 use crate::access::AccessPolicy;
+use crate::model::peer_address::PeerAddress;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use nix::libc;
@@ -138,14 +139,14 @@ impl Accepting {
         }
     }
 
-    /// The next connection, and whether its peer is on this machine.
-    pub(super) fn accept(&self) -> Result<(TcpStream, bool)> {
+    /// The next connection, and where it comes from.
+    pub(super) fn accept(&self) -> Result<(TcpStream, PeerAddress)> {
         match self {
-            Accepting::Tcp(socket) => {
-                socket.accept().map(|(stream, peer)| (stream, peer.ip().to_canonical().is_loopback()))
-            }
+            Accepting::Tcp(socket) => socket.accept().map(|(stream, peer)| (stream, peer.ip().into())),
             // A stream is read, written, ended and waited for in one way, whatever its family; only its peer has no address.
-            Accepting::Unix(socket) => socket.accept().map(|(stream, _)| (OwnedFd::from(stream).into(), true)),
+            Accepting::Unix(socket) => {
+                socket.accept().map(|(stream, _)| (OwnedFd::from(stream).into(), PeerAddress::UNIX))
+            }
         }
     }
 }
@@ -170,8 +171,8 @@ pub(super) struct Door {
 
 /// What one accept came to.
 pub(super) enum Accepted {
-    /// A connection, and whether its peer is on this machine.
-    Connection(TcpStream, bool),
+    /// A connection, and where it comes from.
+    Connection(TcpStream, PeerAddress),
     /// Nobody is waiting.
     Empty,
     /// This one went away while it waited; there may be more.
@@ -183,7 +184,7 @@ pub(super) enum Accepted {
 impl Door {
     pub(super) fn accept(&mut self, reserve: &mut Reserve, leaving: bool) -> Accepted {
         match self.socket.accept() {
-            Ok((stream, is_local)) => Accepted::Connection(stream, is_local),
+            Ok((stream, peer)) => Accepted::Connection(stream, peer),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Empty,
             Err(error) if is_exhausted(&error) => {
                 reserve.turn_some_away(|| self.socket.accept().map(|(stream, _)| stream), leaving);

@@ -34,6 +34,7 @@ use crate::handoff::mailbox::{Inbox, Wake};
 use crate::handoff::order::Farewell;
 use crate::journal::{Event, Kind};
 use crate::metrics::Phase;
+use crate::model::peer_address::PeerAddress;
 use engine::{Engine, Readiness};
 use entry::{Interest, parts};
 use listener::{Accepted, Accepting, Door, EXHAUSTED_RETRY};
@@ -236,9 +237,9 @@ impl Reactor {
             while self.listeners[index].ready && budget > 0 {
                 budget -= 1;
                 match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving) {
-                    Accepted::Connection(stream, is_local) => {
+                    Accepted::Connection(stream, peer) => {
                         let address = self.listeners[index].address;
-                        self.open(stream, is_local, address);
+                        self.open(stream, peer, address);
                     }
                     Accepted::Empty => self.listeners[index].ready = false,
                     Accepted::Gone => {}
@@ -266,10 +267,10 @@ impl Reactor {
         );
     }
 
-    fn open(&mut self, stream: TcpStream, is_local: bool, address: u8) {
+    fn open(&mut self, stream: TcpStream, peer: PeerAddress, address: u8) {
         self.engine.core.setup.counters.opened.add(1);
         let crowded = self.reserve.is_for(&stream);
-        self.engine.open(stream, is_local, address, &self.connections, crowded);
+        self.engine.open(stream, peer, address, &self.connections, crowded);
     }
 
     /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for

@@ -12,6 +12,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::{Hub, HubLimits};
 use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
+use crate::model::peer_address::PeerAddress;
 use crate::node::execute::wall_ms;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Interest, parts};
@@ -201,7 +202,7 @@ impl World {
         // It accepts in a tick of its own, which goes on with all phases.
         self.homes[home].stays_up = true;
         let engine = &mut self.homes[home].engine;
-        engine.open(SimulatedSocket(std::rc::Rc::clone(&client.pipe)), true, 0, &self.connections, false);
+        engine.open(SimulatedSocket(std::rc::Rc::clone(&client.pipe)), PeerAddress::UNIX, 0, &self.connections, false);
         self.clients.push(client);
     }
 

@@ -22,6 +22,7 @@ use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::{Hub, HubLimits};
+use crate::model::peer_address::PeerAddress;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
 use crate::reactor::{Listener, Setup};
@@ -192,7 +193,7 @@ impl Rehearsal {
             #[cfg(test)]
             is_full: false,
         };
-        self.engine.open(stream, true, 0, &self.connections, false);
+        self.engine.open(stream, PeerAddress::UNIX, 0, &self.connections, false);
         Client { slot, generation }
     }
 

@@ -5,6 +5,7 @@ use super::peer::{Expected, Peer};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tidings::access::AccessPolicy;
 use tidings::close::Reason;
@@ -209,8 +210,9 @@ impl World {
     }
 
     fn accept(&self, generation: u32) -> Client {
+        let peer: IpAddr = if self.settings.peer_is_loopback { [127, 0, 0, 1] } else { [192, 0, 2, 1] }.into();
         Client {
-            connection: Connection::new(self.settings.peer_is_loopback, self.now),
+            connection: Connection::new(peer.into(), self.now),
             peer: Peer::new(),
             heard: Heard::new(),
             generation,

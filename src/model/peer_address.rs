@@ -1,0 +1,69 @@
+//! Where a connection comes from: kept once for each, in 16 bytes.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The address of a peer, without its port. IPv4 is mapped into IPv6 (RFC 4291, section 2.5.5.2), so that a client has one
+/// address, whichever of the two a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PeerAddress([u8; 16]);
+
+impl PeerAddress {
+    /// That of a peer on a unix socket: the unspecified address, which no peer on a network has (RFC 4291, section 2.5.2).
+    pub const UNIX: PeerAddress = PeerAddress([0; 16]);
+
+    /// Whether the peer is on this machine, as one on a unix socket always is.
+    #[must_use]
+    pub fn is_loopback(self) -> bool {
+        self == PeerAddress::UNIX || Ipv6Addr::from(self.0).to_canonical().is_loopback()
+    }
+}
+
+impl From<IpAddr> for PeerAddress {
+    fn from(address: IpAddr) -> PeerAddress {
+        PeerAddress(match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PeerAddress;
+    use std::net::IpAddr;
+
+    fn of(address: &str) -> PeerAddress {
+        address.parse::<IpAddr>().expect("an address").into()
+    }
+
+    #[test]
+    fn an_address_is_16_bytes_without_alignment() {
+        assert_eq!((size_of::<PeerAddress>(), align_of::<PeerAddress>()), (16, 1));
+    }
+
+    #[test]
+    fn an_ipv4_address_is_the_same_through_both_kinds_of_listeners() {
+        assert_eq!(of("192.0.2.7"), of("::ffff:192.0.2.7"));
+        assert_ne!(of("192.0.2.7"), of("::192.0.2.7"));
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for here in ["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1", "::ffff:127.8.9.10"] {
+            assert!(of(here).is_loopback(), "{here}");
+        }
+        for elsewhere in
+            ["0.0.0.0", "126.255.255.255", "128.0.0.1", "10.0.0.1", "::2", "::127.0.0.1", "fe80::1", "2001:db8::1"]
+        {
+            assert!(!of(elsewhere).is_loopback(), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_has_an_address_of_its_own_on_this_machine() {
+        assert!(PeerAddress::UNIX.is_loopback());
+        for address in ["127.0.0.1", "::1", "0.0.0.0"] {
+            assert_ne!(of(address), PeerAddress::UNIX);
+        }
+    }
+}
