@@ -63,7 +63,7 @@ pub struct Setup {
     pub journal: Arc<Journal>,
     /// This reactor's counters.
     pub counters: Arc<Counters>,
-    /// Whether the server is draining, for everybody to see.
+    /// Whether the server is draining, as all threads see it.
     pub phase: Arc<CurrentPhase>,
     /// When the server started.
     pub started: Instant,
@@ -91,7 +91,7 @@ pub(super) struct Core {
     pub(super) codec: Codec,
     pub(super) wheel: Wheel,
     pub(super) ready: Vec<u32>,
-    /// Those of them whose last turn was much work for the codec: they wait for all others.
+    /// Those to read whose last turn was much work for the codec: they wait for all others.
     pub(super) heavy: Heavy,
     pub(super) dirty: Vec<u32>,
     pub(super) closed: Vec<u32>,
@@ -102,7 +102,7 @@ pub(super) struct Core {
     pub(super) run: Run,
     /// When those of this tick were accepted.
     pub(super) accepted: Vec<Instant>,
-    /// What is written at once out of several parts: kept for its memory, at most 16 KiB.
+    /// Several parts that are written as one: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
     pub(super) together: Together,
     job_buffers: Vec<Vec<u8>>,
@@ -151,7 +151,7 @@ impl Core {
         self.date.at_second(self.wall_ms / 1000);
     }
 
-    /// What a connection that came in on `address` is lent.
+    /// What a connection that came in by this listener is lent.
     pub(super) fn env(&mut self, address: u8) -> Env<'_> {
         Env {
             now: self.ticks,
@@ -170,9 +170,10 @@ impl Core {
     }
 
     /// Executes work for the hub, here or on a worker. Returns how many answers will come from this thread, and what the
-    /// connection has to wait for before it goes on.
+    /// connection waits for before it is read on.
     pub(super) fn submit(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
         let is_long = raw.payload.as_ref().len() >= self.setup.inline_parse_bytes && !raw.task.is_parsed();
+        // Parsing a long payload, or writing a page, would keep all other connections waiting.
         if is_long || raw.task.is_page() {
             return self.submit_to_pool(to, raw);
         }
@@ -207,6 +208,7 @@ impl Core {
                 buffer
             }
         };
+        // A full pool delays the work and drops nothing: it was read, and is answered (law 2).
         if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { ticket, task, payload, rights } }) {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
@@ -242,11 +244,12 @@ impl Core {
         self.notes.note(Kind::Panicked, self.now_ms(), || {
             Words::new(Reason::InternalError.label(), "a connection's work panicked; the connection ends, nothing else")
         });
-        // Each may have been left half changed.
+        // The panic may have left each of these half changed.
         self.json = JsonScratch::default();
         self.codec = self.setup.limits.codec();
         self.spares = BufferPool::default();
         entry.rest.clear();
+        // Part of what was queued may have been written, so that an answer would land in the middle of another.
         let is_between_answers = entry.connection.outbox.is_empty();
         entry.connection.outbox = Outbox::default();
         if is_between_answers {
@@ -271,12 +274,13 @@ impl Core {
         u64::from(self.ticks) * TICK_MS
     }
 
-    /// Looks at a connection after something happened to it: is there something to write, to read, to wait for, to end?
+    /// Looks at a connection after something happened to it, and puts it on the lists of those to flush, to read, to expire
+    /// and to free.
     pub(super) fn update<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if !self.notes.is_empty() {
             self.write_notes(entry);
         }
-        // What waits behind a full socket is not flushed before the socket takes more: it is counted and judged here.
+        // What waits for a full socket is not flushed before the socket takes more, so it is counted and judged here.
         if entry.closed.is_none()
             && entry.writing.is_blocked()
             && entry.connection.outbox.len() > entry.charged as usize
@@ -287,7 +291,8 @@ impl Core {
         if entry.closed.is_some() {
             return;
         }
-        // Behind the last word our stream is ended, once; then only the peer's end or a deadline is waited for.
+        // Our stream is ended after the last byte, once; then the connection waits for the peer's end or a deadline. An empty
+        // outbox is flushed for that as well.
         let must_end = entry.connection.ending().is_some() && !entry.writing.has_ended();
         let must_flush = must_end || !entry.connection.outbox.is_empty();
         if must_flush && entry.writing.mark_dirty() {
@@ -298,6 +303,7 @@ impl Core {
         let deadline = entry.connection.deadline(&env);
         if wants_input && (entry.reading.is_readable() || entry.rest.is_pending()) {
             self.make_ready(slot, entry);
+        // The peer ended its side. It may still read what it asked for, so it is closed when all of that is written.
         } else if entry.reading.has_ended()
             && !entry.rest.is_pending()
             && entry.connection.outbox.is_empty()
@@ -306,6 +312,7 @@ impl Core {
             self.close_now(slot, entry, reason);
             return;
         }
+        // A deadline that moved later is found when its old place in the wheel comes up.
         if deadline < entry.filed {
             entry.filed = self.wheel.file(Filed { slot, generation: entry.generation }, deadline);
         }
@@ -315,7 +322,8 @@ impl Core {
     /// Puts a connection on the list of those to free, once.
     pub(super) fn close_now<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
         if entry.closed.is_none() {
-            // However its socket ended: why we had said goodbye is what counts.
+            // The reason that the peer was given is the one that is counted, however its socket ends. After the peer's own
+            // Close that is not known yet: it may end its side in time or not.
             let said = entry.connection.ending().filter(|said| *said != Reason::PeerClosed);
             entry.closed = Some(said.unwrap_or(reason));
             self.closed.push(slot);
@@ -331,7 +339,7 @@ impl Core {
         }
     }
 
-    /// Moves the gauge of a transport.
+    /// Moves the gauge of a transport by one.
     pub(super) fn count(&self, transport: Option<Transport>, up: bool) {
         let counters = &self.setup.counters;
         let gauge = match transport {
@@ -344,7 +352,8 @@ impl Core {
         if up { gauge.add(1) } else { gauge.sub(1) }
     }
 
-    /// Whether a filed deadline is the one that counts for this entry.
+    /// Whether a place of the wheel that comes up is the one where the entry was filed last: a deadline that moved earlier was
+    /// filed again, and its old place means nothing.
     pub(super) fn is_filed<S: Socket>(entry: &Entry<S>, tick: Ticks) -> bool {
         entry.filed != NEVER && entry.filed == tick
     }

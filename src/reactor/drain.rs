@@ -1,4 +1,5 @@
-//! The goodbyes of a drain: evenly over a time, after everything that was posted before, and an end for what stays.
+//! The goodbyes of a drain: spread evenly over a time, each after everything that was posted before it, and an end for the
+//! connections that stay.
 
 use super::engine::Engine;
 use super::entry::{Entry, Socket};
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 
 /// Rounds of delivery before goodbyes: a full mailbox at the default size takes a few.
 const LAST_ROUNDS: usize = 256;
-/// How long those are waited for that ignore their goodbye, after the last sign of life of any connection.
+/// How long a drain waits for connections that ignore their goodbye, after the last sign of life of any connection.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 impl<S: Socket> Engine<S> {
-    /// Begins to say goodbye: from now on nobody else comes in, and whoever is answered is answered for the last time.
+    /// Begins to say goodbye: from now on no connection is accepted, and every answer is the last of its connection.
     pub(crate) fn begin_goodbyes(&mut self, spread: Duration) {
         let now = self.core.now;
         self.core.draining = true;
@@ -32,6 +33,7 @@ impl<S: Socket> Engine<S> {
         let Some(mut goodbyes) = self.goodbyes.take() else { return };
         let now = self.core.now;
         let due = goodbyes.due(now);
+        // Also those whose goodbye is not due may read what is delivered: it is flushed as in any tick.
         if goodbyes.told < due {
             self.deliver_what_was_posted();
             for &(slot, generation) in &goodbyes.slots[goodbyes.told..due] {
@@ -61,23 +63,23 @@ impl<S: Socket> Engine<S> {
         }
     }
 
-    /// Whether only those are left that were told and do nothing about it: their time is over. A connection that still has
-    /// an answer to come is none of them.
+    /// Whether all connections that are left had their goodbye and did nothing for [`LINGER`]: then the drain is over. One
+    /// that waits for an answer is not of these.
     pub(crate) fn only_the_unresponsive_are_left(&mut self) -> bool {
         let now = self.core.now;
         let Some(goodbyes) = &mut self.goodbyes else { return false };
         if goodbyes.told < goodbyes.slots.len() || now < goodbyes.last_sign + LINGER {
             return false;
         }
-        // Asked again after the same time: it is a walk over all of them.
+        // It walks over all connections, so it is done once in that time.
         goodbyes.last_sign = now;
         self.entries.slots().into_iter().all(|slot| {
             self.entries.peek(slot).is_none_or(|entry| entry.connection.ending().is_some() || entry.closed.is_some())
         })
     }
 
-    /// How many connections are still owed bytes or an answer. A peer that was given everything and does not end its side
-    /// has lost nothing: a phone that vanished, or a browser that keeps idle connections until it needs them.
+    /// How many connections are still owed bytes or an answer. A peer that was sent everything and does not end its side loses
+    /// nothing: a phone that vanished, or a browser that keeps idle connections until it needs them.
     pub(crate) fn owed(&self) -> usize {
         let is_owed = |entry: &Entry<S>| {
             entry.closed.is_none() && (entry.connection.ending().is_none() || !entry.connection.outbox.is_empty())

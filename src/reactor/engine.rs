@@ -1,6 +1,6 @@
-//! A tick without its sockets' kernel: everything between an event that was taken and a connection that was freed.
+//! A tick without the kernel: everything between an event that was taken and a connection that is freed.
 //!
-//! The reactor lends it real sockets and the time; a simulation lends it others.
+//! A reactor gives it sockets of the kernel and the time; a simulation gives it others.
 
 use super::core::{Core, Setup};
 use super::entry::{Change, Entries, Entry, Interest, Socket, token};
@@ -23,10 +23,10 @@ use std::time::{Duration, Instant, SystemTime};
 /// The shared read buffer, in bytes. A message of 64 KiB with its header fits, and at least four heads.
 const SCRATCH_BYTES: usize = 65 * 1024;
 
-/// Ticks for which deadlines wait at most for events that are not taken yet.
-const POSTPONE_TICKS: Ticks = (1000 / TICK_MS) as Ticks;
+/// Deadlines wait at most this long for events that are not taken yet, in ticks.
+const POSTPONE_TICKS_MAX: Ticks = (1000 / TICK_MS) as Ticks;
 
-/// What the kernel said about a socket.
+/// What the kernel reported of a socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Readiness {
     /// There may be something to read, the end and errors included.
@@ -44,9 +44,9 @@ pub(crate) struct Engine<S> {
     pub(super) core: Core,
     pub(crate) inbox: Inbox,
     pub(super) mailbox_has_more: bool,
-    /// The kernel may know of input that was not asked for yet.
+    /// The kernel may have more events than were taken.
     pub(crate) has_more_events: bool,
-    /// Since when deadlines wait for that input.
+    /// Since when deadlines wait for those events.
     postponed_since: Option<Ticks>,
     /// The drain, once it has begun.
     pub(super) goodbyes: Option<Goodbyes>,
@@ -72,12 +72,12 @@ impl<S: Socket> Engine<S> {
         }
     }
 
-    /// Opens the way of flushing that was asked for, or says why not.
+    /// Opens an io_uring, if the setup asks for one, or logs why there is none.
     pub(super) fn open_ring(&mut self) {
         self.core.together = Together::open(self.core.setup.flush);
     }
 
-    /// It goes to sleep, for so long at most.
+    /// The reactor sleeps, for `timeout` at most.
     pub(crate) fn expect_back_after(&mut self, timeout: Option<Duration>) {
         let until = timeout.map(|timeout| self.core.now + timeout);
         self.core.lived.expect(until);
@@ -88,7 +88,7 @@ impl<S: Socket> Engine<S> {
         self.core.set_clock(now, wall);
     }
 
-    /// Notes what the kernel said; a name that is stale means nobody.
+    /// Notes what the kernel reported. What it reports of a connection that is gone is dropped (law 8).
     pub(crate) fn take_event(&mut self, slot: u32, generation: u32, readiness: Readiness) {
         let Some(entry) = self.entries.get_exact(slot, generation) else { return };
         entry.reading.note_event(readiness.readable, readiness.hung_up);
@@ -98,8 +98,8 @@ impl<S: Socket> Engine<S> {
         self.core.update(slot, entry);
     }
 
-    /// Takes a connection of `peer` in; `connections` counts those of all reactors. One that is `crowded` has a place that is kept
-    /// free, and is turned away like those beyond the limit.
+    /// Takes a connection of `peer` in; `connections` counts those of all reactors. One that is `crowded` has a descriptor that
+    /// is reserved for health checks, and is turned away like those beyond the limit.
     pub(crate) fn open(&mut self, stream: S, peer: PeerAddress, address: u8, connections: &AtomicUsize, crowded: bool) {
         let connection = Connection::new(peer, self.core.ticks);
         let slot = self.entries.insert(stream, connection, address);
@@ -113,13 +113,13 @@ impl<S: Socket> Engine<S> {
         self.core.update(slot, entry);
     }
 
-    /// Bytes that compression and inflation were so far, and messages that came compressed.
+    /// Bytes that the codec has worked on, and messages that came compressed.
     #[cfg(test)]
     pub(crate) fn codec_work(&self) -> (u64, u64) {
         (self.core.codec.worked_bytes(), self.core.setup.counters.deflated_in.get())
     }
 
-    /// What it counted.
+    /// Its counters.
     #[cfg(test)]
     pub(crate) fn counters(&self) -> &crate::metrics::Counters {
         &self.core.setup.counters
@@ -135,7 +135,7 @@ impl<S: Socket> Engine<S> {
         self.core.flush_dirty(&mut self.entries);
     }
 
-    /// Counts a tick that began and ended then; `alone` when the server has one connection at most.
+    /// Counts a tick that began and ended at these times; `alone` when the server has one connection at most.
     pub(crate) fn end_tick(&mut self, began: Instant, ended: Instant, alone: bool) {
         self.core.count_tick(began, ended);
         self.core.heavy.end_tick(began, ended, alone);
@@ -149,15 +149,15 @@ impl<S: Socket> Engine<S> {
         self.mailbox_has_more = self.core.drain_mailbox(&self.inbox, &mut self.entries, &mut self.subscriptions);
     }
 
-    /// Whether deadlines wait for this tick: a peer may have answered in time, and its answer be among the events that did
-    /// not fit into one look at the kernel. Not for ever, since on a busy server there may always be more.
+    /// Whether deadlines wait in this tick: a peer may have answered in time, and its answer be among the events that one call
+    /// did not bring. Not for ever, since a busy server may always have more.
     fn postpones_deadlines(&mut self) -> bool {
         if !(self.has_more_events || self.core.lived.has_stalled()) {
             self.postponed_since = None;
             return false;
         }
         let since = self.postponed_since.unwrap_or(self.core.ticks);
-        self.postponed_since = Some(since).filter(|since| self.core.ticks - since < POSTPONE_TICKS);
+        self.postponed_since = Some(since).filter(|since| self.core.ticks - since < POSTPONE_TICKS_MAX);
         self.postponed_since.is_some()
     }
 
@@ -173,7 +173,7 @@ impl<S: Socket> Engine<S> {
                 continue;
             }
             if entry.turn.is_listed() && entry.connection.ending().is_none() {
-                // It has said something that was not looked at.
+                // It sent something that was not read yet, which may be what the deadline waits for.
                 entry.filed = self.core.wheel.file(filed, self.core.ticks + 1);
                 continue;
             }
@@ -188,12 +188,13 @@ impl<S: Socket> Engine<S> {
         self.due = due;
     }
 
-    /// Has the kernel asked, by `register`, for what a connection has to hear of from now on: input behind its first tick, room
-    /// once a write found none. Both as late as that, since each is then rarely news at once, which would cost a tick: the
-    /// first request has been read, and most connections never have to wait for room.
+    /// Has the kernel asked, by `register`, for the events that each connection depends on from now on: input after its first
+    /// tick, room once a write found none. Not before, since an event that is reported at once would cost a tick: the first
+    /// request has been read by then, and most connections never wait for room.
     pub(crate) fn apply_interest(&mut self, mut register: impl FnMut(&mut S, Token, Change) -> Result<()>) {
         while let Some(slot) = self.core.interest_changed.pop() {
             let Some(entry) = self.entries.get(slot) else { continue };
+            // A connection that was cut off may wait for no room any more.
             let Some(change) = entry.interest.change_to(entry.writing.interest()) else { continue };
             if entry.closed.is_some() {
                 continue;
@@ -208,8 +209,8 @@ impl<S: Socket> Engine<S> {
         }
     }
 
-    /// Frees what ended in this tick, the only place where a connection is freed, and gives each that the kernel tells of
-    /// to `part_with` before its socket is closed. How many there were.
+    /// Frees what was closed in this tick, and calls `part_with` for each socket that the kernel reports events of before it
+    /// is closed. This is the only place where a connection is freed. Returns how many were.
     pub(crate) fn reap_closed(&mut self, connections: &AtomicUsize, mut part_with: impl FnMut(&mut S)) -> usize {
         let mut freed = 0;
         while let Some(slot) = self.core.closed.pop() {
@@ -224,7 +225,7 @@ impl<S: Socket> Engine<S> {
         freed
     }
 
-    /// Takes back everything that a connection had a part in.
+    /// Takes a connection out of every count and table.
     fn forget(&mut self, slot: u32, entry: &mut Entry<S>) {
         let who = ConnId::here(self.inbox.id, slot, entry.generation);
         let reason = entry.closed.unwrap_or(Reason::PeerVanished);
@@ -239,7 +240,7 @@ impl<S: Socket> Engine<S> {
         }
     }
 
-    /// The time for a drain is over.
+    /// Closes what is left when the time for a drain is over.
     pub(crate) fn cut_off_all(&mut self) {
         for slot in self.entries.slots() {
             if let Some(entry) = self.entries.get(slot) {
@@ -257,7 +258,7 @@ impl<S: Socket> Engine<S> {
             || !self.inbox.receiver.is_empty()
     }
 
-    /// How long nothing has to be done for the sake of deadlines, of what is parked or heavy, and of a drain.
+    /// How long the reactor may sleep, as far as deadlines, parked and heavy work and a drain are concerned.
     pub(crate) fn rest(&mut self, now: Instant) -> Option<Duration> {
         let ticks = self.core.wheel.wait(self.core.ticks);
         let wheel = ticks.map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));

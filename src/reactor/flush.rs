@@ -1,19 +1,20 @@
-//! The phase `flush_dirty`: one write per connection that has something to say, and the judgement on slow readers.
+//! The phase `flush_dirty`: one write per connection that has something to send, and the judgement on slow readers.
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Interest, Socket, Writing};
 use super::run::GATHER_BYTES_MAX;
-use super::together::CONNECTIONS_LEAST;
+use super::together::CONNECTIONS_MIN;
 use crate::close::Reason;
 use crate::connection::Transport;
 use crate::connection::outbox::SLICES_MAX;
 use std::io::{ErrorKind, IoSlice, Result};
 
-/// Bytes written to one connection in one tick; what is left waits for the next.
-const BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+/// Bytes written to one connection in one tick, after which the others get their turns; what is left waits for the next tick.
+const BYTES_PER_TURN_MAX: usize = 4 * 1024 * 1024;
 
-/// Writes as many parts as fit in one call.
+/// Writes as many parts as one call takes.
 fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Result<usize> {
+    // Copying this few bytes costs less than `writev(2)` does.
     if entry.connection.outbox.len() <= GATHER_BYTES_MAX {
         gathered.clear();
         entry.connection.outbox.parts().for_each(|part| gathered.extend_from_slice(part));
@@ -24,8 +25,8 @@ fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Res
     entry.stream.write_vectored(&slices[..filled])
 }
 
-/// Whether a connection that was flushed is a socket with nothing left to write, to read or to end: then nothing but its
-/// outbox has changed, and its deadline is filed already.
+/// Whether a connection that was flushed is a WebSocket with nothing left to write, to read or to end: then only its outbox
+/// has changed, its deadline is filed already, and `update` would find nothing. Most deliveries end here.
 fn is_at_rest<S>(entry: &Entry<S>) -> bool {
     let waits = entry.reading.is_readable()
         || entry.rest.is_pending()
@@ -55,6 +56,7 @@ impl Core {
                 self.update(slot, entry);
             }
         }
+        // What is left of a large outbox is dirty again. Otherwise the list's memory is kept.
         if self.dirty.is_empty() {
             let mut dirty = dirty;
             dirty.clear();
@@ -62,10 +64,10 @@ impl Core {
         }
     }
 
-    /// Writes once to each of the dirty connections, if they are many enough. What is left in an outbox, or could not be
-    /// written in this way, is left to the ordinary flush behind it.
+    /// Writes once to each of the dirty connections with one system call, if there are enough of them. What is left in an
+    /// outbox, or cannot be written in this way, is for the ordinary flush that follows.
     pub(super) fn flush_together<S: Socket>(&mut self, dirty: &[u32], entries: &mut Entries<S>) {
-        if self.together.ring.is_none() || dirty.len() < CONNECTIONS_LEAST {
+        if self.together.ring.is_none() || dirty.len() < CONNECTIONS_MIN {
             return;
         }
         let mut together = std::mem::take(&mut self.together);
@@ -85,7 +87,7 @@ impl Core {
     }
 
     fn flush<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
-        let mut budget = BYTES_PER_TURN;
+        let mut budget = BYTES_PER_TURN_MAX;
         let waited = entry.charged > 0;
         while !entry.connection.outbox.is_empty() && !entry.writing.is_blocked() && budget > 0 {
             // One part goes by `send(2)`, which does not pass through the layers of files as `writev(2)` does.
@@ -96,6 +98,7 @@ impl Core {
             match written {
                 Ok(written) => budget = budget.saturating_sub(written),
                 Err(ref error) if error.kind() == ErrorKind::Interrupted => continue,
+                // It is blocked or closed below.
                 Err(_) => budget = 0,
             }
             self.note_written(slot, entry, waited, written);
@@ -103,7 +106,7 @@ impl Core {
         self.charge(entry);
     }
 
-    /// What came of a write. `waited` when bytes of it had been left behind before.
+    /// Takes in the outcome of a write. `waited` when earlier writes had left bytes.
     pub(super) fn note_written<S: Socket>(
         &mut self,
         slot: u32,
@@ -120,6 +123,7 @@ impl Core {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 entry.writing.block();
+                // A new connection is on the list already.
                 if entry.interest == Interest::Read {
                     self.interest_changed.push(slot);
                 }
@@ -128,7 +132,7 @@ impl Core {
         }
     }
 
-    /// Counts what is left behind in the global budget, and what is no longer.
+    /// Brings the global budget up to date with what waits in an outbox.
     pub(super) fn charge<S: Socket>(&mut self, entry: &mut Entry<S>) {
         let left = u32::try_from(entry.connection.outbox.len()).unwrap_or(u32::MAX);
         if left == entry.charged {
@@ -147,10 +151,10 @@ impl Core {
         entry.charged = left;
     }
 
-    /// Law 7: slow is who has more bytes left after a write attempt than its limit when the next publication comes. Asked
-    /// before the push, so that one publication always fits an outbox that is not over its limit, whatever its size: the
-    /// bound is the limit and one publication. One whose socket takes what it is given has more for the rest of a tick at
-    /// most: half its limit, a run, and the publication that ended the run. True when the reader was cut off.
+    /// Law 7: a reader is slow when a write has left more bytes than its limit and the next publication comes. Asked before
+    /// the push, so that one publication always fits an outbox that is not over its limit, whatever its size: the bound is
+    /// the limit and one publication. A reader whose socket takes everything holds more than its limit until the end of a
+    /// tick at most: half the limit, a run, and the publication that ended the run. True when the reader was cut off.
     pub(super) fn judge_by_limit<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) -> bool {
         let slow = entry.writing.is_blocked()
             && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.address));
@@ -160,7 +164,7 @@ impl Core {
         slow
     }
 
-    /// Law 7 for all readers together: when their bytes are more than the budget, those who have some left are cut off.
+    /// Law 7 for all readers together: when their bytes are more than the budget, readers whose sockets are full are cut off.
     pub(super) fn judge_by_budget<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let left = entry.writing.is_blocked() && !entry.connection.outbox.is_empty();
         if left && self.setup.postman.mailboxes.is_overdrawn() {
@@ -174,8 +178,9 @@ impl Core {
         }
         match entry.connection.ending() {
             None => {}
-            // It was cut off before, so it holds the rest of a frame and a goodbye; its deadline ends it.
+            // It was cut off before, so its outbox holds the rest of a frame and a goodbye; its deadline ends it.
             Some(Reason::SlowConsumer | Reason::OutboundBudget) => return,
+            // It is ending for another reason, and does not read what it was owed before its end.
             Some(_) => {
                 self.close_now(slot, entry, reason);
                 return;
@@ -186,7 +191,8 @@ impl Core {
         self.charge(entry);
     }
 
-    /// Ends our stream behind the last byte of a connection that is ending, and waits for the peer's end.
+    /// Ends our stream after the last byte of a connection that is ending. The socket stays until the peer ends its side: one
+    /// that is closed with bytes unread resets the connection, and the peer may lose what it was sent last.
     fn finish<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let Some(reason) = entry.connection.ending() else { return };
         if !entry.connection.outbox.is_empty() || entry.closed.is_some() {

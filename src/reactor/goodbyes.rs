@@ -1,4 +1,4 @@
-//! When which goodbye of a drain is due.
+//! When each goodbye of a drain is due.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,17 @@ const WAVE: Duration = Duration::from_millis(10);
 /// Where a drain is.
 #[derive(Debug)]
 pub(super) struct Goodbyes {
-    /// Slots and generations of those that were open when it began, in the order in which they are told.
+    /// Slots and generations of those that were open when it began, in the order of their goodbyes.
     pub(super) slots: Vec<(u32, u32)>,
+    /// How many of them have had their goodbye.
     pub(super) told: usize,
     pub(super) began: Instant,
     pub(super) spread: Duration,
-    /// When something last came of it: a goodbye was said, bytes left, a connection ended.
+    /// When there was a sign of life last: a goodbye was said, bytes were written, a connection ended.
     pub(super) last_sign: Instant,
+    /// Bytes that had been written then.
     pub(super) bytes: u64,
+    /// Connections that were left then.
     pub(super) left: usize,
 }
 
@@ -27,10 +30,11 @@ impl Goodbyes {
             return self.slots.len();
         }
         let share = passed.as_secs_f64() / self.spread.as_secs_f64();
-        // The first at once, the last at the end of the time.
+        // The first is due at once, the last at the end of the time.
         ((self.slots.len() as f64 * share) as usize + 1).min(self.slots.len())
     }
 
+    /// When the next goodbyes are due.
     pub(super) fn next(&self, now: Instant) -> Instant {
         let share = self.told as f64 / self.slots.len().max(1) as f64;
         (self.began + self.spread.mul_f64(share)).max(now + WAVE)

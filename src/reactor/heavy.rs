@@ -1,4 +1,4 @@
-//! Connections that are much work for the codec: they wait for all others, and take a quarter of a reactor's time at most.
+//! Connections that are much work for the codec: they wait for all others, and take at most a quarter of a reactor's time.
 //!
 //! A kilobyte on the wire may be a megabyte to inflate and to compress again. Where all cores are busy, every thread that
 //! wakes up waits for the scheduler, so a tick with such work is followed by three times as long without it. Measured on two
@@ -8,9 +8,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// From so many bytes inflated and compressed on, a turn or a tick was heavy.
+/// A turn or a tick in which the codec worked on at least this many bytes was heavy.
 pub(super) const HEAVY_CODEC_BYTES: u64 = 64 * 1024;
-/// How many times as long as the work a rest is.
+/// A rest is this many times as long as the work.
 const RESTS: u32 = 3;
 /// The longest rest, whatever the tick took: a machine may have been stopped meanwhile.
 const REST_MAX: Duration = Duration::from_millis(100);
@@ -21,17 +21,17 @@ pub(super) struct Heavy {
     waiting: VecDeque<u32>,
     /// Bytes that the codec worked on in this tick.
     worked: u64,
-    /// None of them is served before this.
+    /// None of them gets a turn before this.
     rests_until: Option<Instant>,
 }
 
 impl Heavy {
-    /// It has something to read, and its last turn was heavy.
+    /// Adds a connection that has something to read and whose last turn was heavy.
     pub(super) fn push(&mut self, slot: u32) {
         self.waiting.push_back(slot);
     }
 
-    /// How many may be served at `now`.
+    /// How many may get a turn at `now`.
     #[inline]
     pub(super) fn due(&self, now: Instant) -> usize {
         if self.waiting.is_empty() || self.rests_until.is_some_and(|until| now < until) {
@@ -50,13 +50,13 @@ impl Heavy {
         self.waiting.pop_front()
     }
 
-    /// The codec worked on that many bytes.
+    /// Notes that the codec worked on so many bytes in this tick.
     #[inline]
     pub(super) fn note(&mut self, worked: u64) {
         self.worked += worked;
     }
 
-    /// A tick is over. A connection that is `alone` in the server has nobody to rest for.
+    /// A tick is over. A connection that is `alone` in the server delays no other, so no rest follows its work.
     #[inline]
     pub(super) fn end_tick(&mut self, began: Instant, ended: Instant, alone: bool) {
         if std::mem::take(&mut self.worked) >= HEAVY_CODEC_BYTES && !alone {
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(heavy.due(at(3_300)), 1);
         assert_eq!(heavy.wait(at(3_400)), Some(Duration::ZERO), "due at once");
         assert_eq!(heavy.pop(), Some(7));
-        assert_eq!(heavy.wait(at(1_200)), None, "nobody waits");
+        assert_eq!(heavy.wait(at(1_200)), None, "none waits");
     }
 
     /// One that waits, after a heavy tick that took `tick`; and its end.
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_alone_does_not_rest() {
+    fn a_connection_that_is_alone_does_not_rest() {
         let (heavy, ended) = after(Duration::from_millis(1), true);
         assert_eq!((heavy.due(ended), heavy.wait(ended)), (1, None));
     }

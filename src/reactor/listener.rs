@@ -21,17 +21,17 @@ use std::time::Duration;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// Silence before the kernel probes a peer.
+/// Silence after which the kernel probes a peer.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 /// How long sent bytes may stay unacknowledged before the kernel gives the peer up.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before accepting again when no descriptor was free.
 pub(super) const EXHAUSTED_RETRY: Duration = Duration::from_millis(100);
 
-/// How long a new connection that says nothing stays with the kernel, in seconds.
+/// How long a new connection that sends nothing stays with the kernel, in seconds.
 const DEFERRED_S: usize = 1;
 
-/// `TCP_DEFER_ACCEPT`: a listening socket has news when the first bytes of a connection have come, or so many seconds later.
+/// `TCP_DEFER_ACCEPT`: a listening socket reports a connection when its first bytes have come, or after this many seconds.
 #[derive(Clone, Copy)]
 struct DeferAccept;
 
@@ -56,7 +56,7 @@ pub fn listen(address: SocketAddr, deferring: bool, only_v6: bool) -> Result<std
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     if deferring && let Err(error) = setsockopt(&socket, DeferAccept, &DEFERRED_S) {
-        // Nothing but CPU is lost.
+        // Without it a handshake costs more CPU, and everything else is the same.
         log::info!(event = "no_deferring"; "this kernel does not defer connections: {error}");
     }
     socket.bind(&SockAddr::from(address))?;
@@ -64,7 +64,8 @@ pub fn listen(address: SocketAddr, deferring: bool, only_v6: bool) -> Result<std
     Ok(socket.into())
 }
 
-/// Whether nobody else listens on an address: our own sockets share their port, and would share it with a stranger's too.
+/// Finds out whether another process listens on an address: our own sockets share their port, and would share it with that
+/// process's too.
 ///
 /// # Errors
 /// The address is in use, is not one of this machine's, or needs rights.
@@ -77,7 +78,7 @@ pub fn probe(address: SocketAddr, only_v6: bool) -> Result<()> {
     socket.bind(&SockAddr::from(address))
 }
 
-/// Opens a unix socket whose file has these permissions: nobody can connect before it has them.
+/// Opens a unix socket whose file has these permissions: no client can connect before it has them.
 ///
 /// # Errors
 /// The path is taken, its folder is not there, or needs rights.
@@ -98,7 +99,7 @@ pub enum Listening {
 }
 
 impl Listening {
-    /// The same socket once more: connections go to whichever accepts them first.
+    /// The same socket once more: a connection goes to whichever accepts it first.
     ///
     /// # Errors
     /// No descriptor is free.
@@ -112,9 +113,9 @@ impl Listening {
 
 /// One of the places where a server listens, as a reactor has it. Connections know theirs by its number in the server's list.
 pub struct Listener {
-    /// What it accepts from; none where connections come some other way.
+    /// What it accepts from; none where connections come in another way.
     pub socket: Option<Listening>,
-    /// Law 10 for those that come in here, and what is served to them.
+    /// Law 10 for connections that come in here, and what is served to them.
     pub policy: AccessPolicy,
 }
 
@@ -143,7 +144,7 @@ impl Accepting {
     pub(super) fn accept(&self) -> Result<(TcpStream, PeerAddress)> {
         match self {
             Accepting::Tcp(socket) => socket.accept().map(|(stream, peer)| (stream, peer.ip().into())),
-            // A stream is read, written, ended and waited for in one way, whatever its family; only its peer has no address.
+            // A stream is read, written, ended and registered in the same way, whatever its family.
             Accepting::Unix(socket) => {
                 socket.accept().map(|(stream, _)| (OwnedFd::from(stream).into(), PeerAddress::UNIX))
             }
@@ -173,9 +174,9 @@ pub(super) struct Door {
 pub(super) enum Accepted {
     /// A connection, and where it comes from.
     Connection(TcpStream, PeerAddress),
-    /// Nobody is waiting.
+    /// None is waiting.
     Empty,
-    /// This one went away while it waited; there may be more.
+    /// It went away while it waited; there may be more.
     Gone,
     /// No descriptor is free: try again after [`EXHAUSTED_RETRY`].
     Exhausted(Error),
@@ -208,7 +209,7 @@ mod tests {
     use std::net::TcpStream;
     use std::time::{Duration, Instant};
 
-    /// Takes what `listener` has within five seconds: the peer's port, and after how long.
+    /// Accepts what comes to `listener` within five seconds: the peer's port, and after how long.
     fn next(listener: &std::net::TcpListener, began: Instant) -> (u16, Duration) {
         while began.elapsed() < Duration::from_secs(5) {
             match listener.accept() {
@@ -217,11 +218,11 @@ mod tests {
                 Err(error) => panic!("it cannot accept: {error}"),
             }
         }
-        panic!("nobody came");
+        panic!("no connection came");
     }
 
     #[test]
-    fn who_speaks_is_taken_in_at_once_and_who_is_silent_a_second_later_when_deferred() {
+    fn clients_that_send_are_accepted_at_once_and_silent_ones_a_second_later_when_deferred() {
         for deferring in [true, false] {
             let listener = listen("127.0.0.1:0".parse().expect("an address"), deferring, false).expect("a free port");
             let address = listener.local_addr().expect("an address");

@@ -1,33 +1,35 @@
-//! The time that a reactor lived through: what deadlines count, so that a stall of ours is nobody's silence.
+//! The time in which a reactor could run: deadlines count that, so that a stall of ours is not taken for a peer's silence.
 
 use std::time::{Duration, Instant};
 
-/// From here on a reactor that comes back late was not busy but stopped: by a signal, a paused machine, a page on disk.
+/// A reactor that wakes later than planned by at least this was not busy but stopped: by a signal, a paused machine, a page
+/// on disk.
 const STALL: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Lived {
-    /// When it meant to be back at the latest.
+    /// When it planned to wake at the latest.
     expected: Option<Instant>,
     /// The sum of all stalls.
     lost: Duration,
-    /// The last tick came after one.
+    /// This tick came after one.
     stalled: bool,
 }
 
 impl Lived {
-    /// It waits until `until` at the latest. Counted from the beginning of its tick, so that a long tick is a stall, too.
+    /// The reactor waits until `until` at the latest. That counts from the beginning of its tick, so that a long tick is a
+    /// stall, too.
     pub(super) fn expect(&mut self, until: Option<Instant>) {
         self.expected = until;
     }
 
-    /// Whether this tick came after a stall: what peers did meanwhile has not been heard.
+    /// Whether this tick came after a stall: what peers sent meanwhile has not been read.
     pub(super) fn has_stalled(&self) -> bool {
         self.stalled
     }
 
-    /// It is `now`: the time lived since `started`.
+    /// The time since `started` without stalls, when it is `now`.
     #[inline]
     pub(super) fn since(&mut self, started: Instant, now: Instant) -> Duration {
         self.stalled = false;

@@ -50,10 +50,10 @@ use std::time::{Duration, Instant, SystemTime};
 const WAKER: Token = Token(usize::MAX);
 /// Its listeners count down from here.
 const LISTENERS: usize = usize::MAX - 1;
-/// Connections accepted in one tick.
+/// Connections accepted in one tick, after which those that are open get their turns.
 const ACCEPTS_PER_TICK: usize = 256;
 /// The longest that a reactor with deadlines sleeps, so that it notices when it was stopped meanwhile.
-const SLEEP_MOST: Duration = Duration::from_secs(1);
+const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Events taken from the kernel at once.
 const EVENTS_PER_TICK: usize = 1024;
 
@@ -70,7 +70,7 @@ pub struct Drained {
     pub left: usize,
     /// Those that did not end by themselves: their peers ignored the end of our side, or have vanished.
     pub cut: usize,
-    /// Those of them that were still owed bytes or an answer.
+    /// Of these, those that were still owed bytes or an answer.
     pub owed: usize,
 }
 
@@ -171,7 +171,7 @@ impl Reactor {
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<()> {
-        let timeout = self.timeout().map(|timeout| timeout.min(SLEEP_MOST));
+        let timeout = self.timeout().map(|timeout| timeout.min(SLEEP_MAX));
         self.engine.expect_back_after(timeout);
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -186,11 +186,11 @@ impl Reactor {
     fn timeout(&mut self) -> Option<Duration> {
         let farewell = self.engine.core.farewell;
         let (leaving, draining) = (self.engine.core.leaving, self.engine.core.draining);
-        // It came with this tick's letters, after the tick had looked for one.
+        // The order came with this tick's letters, after the tick had looked for one.
         let ordered = farewell.is_some() && !leaving;
-        let everybody_left = draining && self.engine.entries.len() == 0;
+        let all_left = draining && self.engine.entries.len() == 0;
         let can_accept = self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready);
-        if everybody_left || ordered || can_accept || self.engine.is_busy() {
+        if all_left || ordered || can_accept || self.engine.is_busy() {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
@@ -207,6 +207,7 @@ impl Reactor {
             taken += 1;
             match event.token() {
                 WAKER => {}
+                // Tokens of connections have 31 bits of generation, so that none is as large as these.
                 Token(own) if own > LISTENERS - 256 => {
                     let of_event = |door: &&mut Door| usize::from(door.address) == LISTENERS - own;
                     if let Some(listener) = self.listeners.iter_mut().find(of_event) {
@@ -215,6 +216,7 @@ impl Reactor {
                 }
                 token => {
                     let (slot, generation) = parts(token);
+                    // An error is found by a read or by a write, whichever comes next.
                     let readiness = Readiness {
                         readable: event.is_readable() || event.is_read_closed() || event.is_error(),
                         writable: event.is_writable() || event.is_error(),
@@ -224,10 +226,12 @@ impl Reactor {
                 }
             }
         }
+        // A full answer may not be all.
         self.engine.has_more_events = taken == EVENTS_PER_TICK;
     }
 
     fn accept(&mut self) {
+        // No descriptor was free: the kernel would go on reporting what waits, and this thread do nothing else.
         if self.accept_again.is_some_and(|at| self.engine.core.now < at) {
             return;
         }
@@ -245,7 +249,7 @@ impl Reactor {
                     Accepted::Gone => {}
                     Accepted::Exhausted(error) => {
                         self.engine.core.setup.counters.accept_exhausted.add(1);
-                        self.complain(&error);
+                        self.report_exhausted(&error);
                         self.accept_again = Some(self.engine.core.now + EXHAUSTED_RETRY);
                         return;
                     }
@@ -255,7 +259,7 @@ impl Reactor {
     }
 
     #[cold]
-    fn complain(&self, error: &std::io::Error) {
+    fn report_exhausted(&self, error: &std::io::Error) {
         let core = &self.engine.core;
         let message = format_args!(
             "cannot accept connections: {error}; raise the limit of open files (ulimit -n), or add a machine"
@@ -273,8 +277,8 @@ impl Reactor {
         self.engine.open(stream, peer, address, &self.connections, crowded);
     }
 
-    /// Edge-triggered: what was news before a socket is registered is news at once, and a direction that nobody waits for
-    /// costs nothing afterwards.
+    /// Asks the kernel for the events that connections depend on. Events are edge-triggered: what happened before a socket is
+    /// registered is reported at once, and a direction that nothing waits for costs nothing.
     fn apply_interest(&mut self) {
         let registry = self.poll.registry();
         self.engine.apply_interest(|stream, token, change| {
@@ -304,10 +308,11 @@ impl Reactor {
         }
     }
 
-    /// Goes on with a drain; whether it is over.
+    /// Goes on with a drain. Returns whether it is over.
     fn drain(&mut self, farewell: Farewell) -> bool {
         let now = self.engine.core.now;
         self.engine.core.leaving = true;
+        // Load balancers need time to see that the server is no longer ready.
         if now < farewell.begins {
             return false;
         }
@@ -324,7 +329,7 @@ impl Reactor {
     fn stop_listening(&mut self) {
         self.accept_again = None;
         self.listeners.iter_mut().for_each(|listener| listener.ready = true);
-        // Closing a listener resets who is still waiting in its queue, so everybody is let in first and heard once.
+        // Closing a listener resets the connections in its queue, so all of them are accepted first and their requests read.
         while self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
             self.accept();
         }

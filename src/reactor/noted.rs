@@ -1,4 +1,4 @@
-//! What a reactor says of its work: lines of the log about its connections' ends, and the time that ticks take.
+//! What a reactor logs and counts of its work: why connections ended, and the time that ticks take.
 
 use super::core::Core;
 use super::entry::{Entry, Socket};
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 impl Core {
     /// Counts a tick, and how long its publications took from their acceptance to the last write attempt of this reactor:
-    /// once for each, whatever the number of its readers, by the one look at the clock that the tick takes anyway.
+    /// each once, however many readers it has, with the one reading of the clock that the tick takes anyway.
     pub(super) fn count_tick(&mut self, began: Instant, ended: Instant) {
         let us = |since: Instant| ended.saturating_duration_since(since).as_micros() as u64;
         let counters = &self.setup.counters;
@@ -19,7 +19,7 @@ impl Core {
         }
     }
 
-    /// Notes that a reader is cut off, while the bytes that wait for it are there to be counted.
+    /// Notes that a reader is cut off, while the bytes that wait for it can still be counted.
     pub(super) fn note_slow<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
         let waiting = entry.connection.outbox.len();
         self.notes.note(Kind::SlowReader, self.now_ms(), || {
@@ -33,7 +33,7 @@ impl Core {
         });
     }
 
-    /// Notes why a connection is gone, unless that was noted when it was decided, or is nobody's fault.
+    /// Notes why a connection is gone, unless that was noted when it was decided, or is no fault.
     pub(super) fn note_end<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
         let message = match reason {
             Reason::PeerVanished => "a peer went in the middle of something",
@@ -48,7 +48,7 @@ impl Core {
         }
     }
 
-    /// Has what was noted of a connection logged.
+    /// Has the notes on a connection logged, with its peer's address and port.
     #[cold]
     pub(super) fn write_notes<S: Socket>(&self, entry: &Entry<S>) {
         let peer = entry.stream.peer();

@@ -13,43 +13,42 @@ const READS_PER_TURN: usize = 4;
 /// Requests of one connection in one turn.
 const REQUESTS_PER_TURN: usize = 256;
 
-/// Bytes read in one tick before the tick goes on to the flush: whoever was answered works on while the others are read, and
+/// Bytes read in one tick before the tick goes on to the flush: clients that were answered go on while others are read, and
 /// what was read is answered while it is in the cache.
 pub(super) const READ_BYTES_PER_TICK: u64 = 64 * 1024;
 /// Connections read in one tick before those bytes count: large messages share a tick too.
-const TURNS_PER_TICK_LEAST: usize = 4;
-/// Bytes read in one tick after which they count all the same, so that large messages are answered while they are in the cache.
-const READ_BYTES_PER_TICK_MOST: u64 = 1024 * 1024;
+const TURNS_PER_TICK_MIN: usize = 4;
+/// Bytes read in one tick after which they count in any case, so that large messages are answered while they are in the cache.
+const READ_BYTES_PER_TICK_MAX: u64 = 1024 * 1024;
 
 /// Bytes inflated and compressed for one connection in one turn, and for all in one tick: a thousandth of them may have been
 /// sent. One message more may come on top, whatever its size.
-const CODEC_BYTES_PER_TURN: u64 = 256 * 1024;
+const CODEC_BYTES_PER_TURN_MAX: u64 = 256 * 1024;
 
 impl Core {
-    /// Gives the connections on the list one turn each, until so many bytes were read. The others, and those with more to
-    /// do behind them, stay on the list for the next tick. Those that were much work for the codec are on a list of their
-    /// own, of which each tick takes a little: a peer whose kilobytes are megabytes inflated keeps nobody waiting but its
-    /// like.
-    pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8], bytes_most: u64) {
+    /// Gives the connections on the list one turn each, until `bytes_max` were read. The others, and after them those with more
+    /// to do, stay on the list for the next tick. Those that were much work for the codec are on a list of their own, of which
+    /// each tick takes a little: a peer whose kilobytes are megabytes when inflated delays only others that do the same.
+    pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8], bytes_max: u64) {
         let mut ready = std::mem::take(&mut self.ready);
         let before = self.setup.counters.bytes_in.get();
         let mut worked = 0;
-        let is_last = bytes_most == u64::MAX;
-        let codec_most = if is_last { u64::MAX } else { CODEC_BYTES_PER_TURN };
+        let is_last = bytes_max == u64::MAX;
+        let codec_max = if is_last { u64::MAX } else { CODEC_BYTES_PER_TURN_MAX };
         let (mut place, mut heavy_left) = (0, None);
         loop {
             let read = self.setup.counters.bytes_in.get() - before;
-            let is_early = place < TURNS_PER_TICK_LEAST && read < READ_BYTES_PER_TICK_MOST;
-            let has_budget = worked < codec_most && (is_early || read < bytes_most);
+            let is_early = place < TURNS_PER_TICK_MIN && read < READ_BYTES_PER_TICK_MAX;
+            let has_budget = worked < codec_max && (is_early || read < bytes_max);
             let slot = if has_budget && let Some(&slot) = ready.get(place) {
                 place += 1;
                 slot
-            } else if let Some(slot) = self.next_heavy(&mut heavy_left, worked < codec_most, is_last) {
+            } else if let Some(slot) = self.next_heavy(&mut heavy_left, worked < codec_max, is_last) {
                 slot
             } else {
                 break;
             };
-            // The only call, so that all of a turn is inlined here.
+            // The only call of it, so that all of a turn is inlined here.
             worked += self.read_one(slot, entries, scratch);
         }
         if place < ready.len() {
@@ -64,8 +63,8 @@ impl Core {
         self.heavy.note(worked);
     }
 
-    /// The next of those that were heavy and due when it was first asked. One of them at least, or those that are less work
-    /// could keep them waiting for ever.
+    /// The next of those that were heavy and due when this was first asked. A tick takes at least one of them, or connections
+    /// that are less work could keep them waiting for ever.
     #[inline]
     fn next_heavy(&mut self, left: &mut Option<usize>, has_budget: bool, is_last: bool) -> Option<u32> {
         let is_first = left.is_none();
@@ -78,7 +77,7 @@ impl Core {
         self.heavy.pop()
     }
 
-    /// Gives one connection its turn; how many bytes of work it was for the codec.
+    /// Gives one connection its turn. Returns how many bytes the codec worked on.
     #[inline(always)]
     fn read_one<S: Socket>(&mut self, slot: u32, entries: &mut Entries<S>, scratch: &mut [u8]) -> u64 {
         let Some(entry) = entries.get(slot) else { return 0 };
@@ -112,6 +111,7 @@ impl Core {
                 let read = entry.stream.read(&mut scratch[kept..]);
                 self.note_read(to.slot, entry, read, scratch.len() - kept)
             };
+            // The read failed: what came before is of no use, since no answer can be sent.
             if entry.closed.is_some() {
                 return;
             }
@@ -141,7 +141,7 @@ impl Core {
         loop {
             let mut env = self.env(entry.address);
             let raw = loop {
-                if env.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN {
+                if env.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN_MAX {
                     *requests = 0;
                 }
                 if *requests == 0 || !entry.connection.wants_input(&env) {
@@ -161,7 +161,8 @@ impl Core {
         }
     }
 
-    /// Reads the rest of a large message to where it belongs, and what follows it into `scratch`; how many bytes that were.
+    /// Reads the rest of a large message to where it is gathered, without a copy, and what follows it into `scratch`. Returns
+    /// how many bytes followed it.
     #[inline(never)]
     fn read_on<S: Socket>(&mut self, to: ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) -> usize {
         let after = scratch.len();
@@ -182,7 +183,7 @@ impl Core {
         read.saturating_sub(before)
     }
 
-    /// What came of a read into `room` bytes; how many came.
+    /// Takes in the outcome of a read that had `room` bytes. Returns how many came.
     #[inline(always)]
     fn note_read<S: Socket>(
         &mut self,
@@ -207,7 +208,7 @@ impl Core {
                 entry.reading.note_empty();
                 0
             }
-            // It is still readable: the next turn reads.
+            // It is still readable: the next round reads again.
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {
                 entry.reading.note_empty();
@@ -218,6 +219,7 @@ impl Core {
     }
 
     fn end_of_input<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        // A peer that only ended its side reads what it is owed first; `update` closes it after that.
         if let Some(reason) = entry.connection.end_of_input(entry.rest.is_empty())
             && (reason == Reason::PeerVanished || entry.connection.outbox.is_empty())
         {

@@ -9,14 +9,14 @@ use std::os::fd::AsRawFd;
 
 /// Connections told at once that there is no room, when not even a reserved descriptor is left.
 const TURNED_AWAY_AT_ONCE: usize = 64;
-/// What is read of one of them, in bytes: a head as health checks send it fits many times.
+/// What is read of each of them, in bytes: a head as health checks send it fits many times.
 const HEAD_BYTES: usize = 4096;
 
-/// See the module. The kernel gives the lowest free number, so a connection with a high one says that those below are used.
+/// See the module. The kernel gives the lowest free number, so a connection with a high one shows that those below are used.
 pub(super) struct Reserve {
     /// Connections with this number and above are for health checks.
     from: usize,
-    /// The last of all: given up to let somebody in and out again.
+    /// The last of all: given up for as long as it takes to accept a connection, answer it and close it.
     last: Option<File>,
 }
 
@@ -36,9 +36,9 @@ impl Reserve {
         number >= self.from
     }
 
-    /// Lets those that wait in one after the other on the last descriptor, by `accept`, for an answer that needs no state:
-    /// health checks get theirs, others read that there is no room, and those that have said nothing are reset instead of
-    /// waiting for ever.
+    /// Accepts waiting connections with `accept` on the last descriptor, one after the other, for an answer that needs no
+    /// state: health checks get theirs, others read that there is no room, and those that have sent nothing are reset instead
+    /// of waiting for ever.
     pub(super) fn turn_some_away(&mut self, accept: impl Fn() -> Result<TcpStream>, leaving: bool) {
         if self.last.take().is_some() {
             for _ in 0..TURNED_AWAY_AT_ONCE {
@@ -70,7 +70,7 @@ fn answer_at_once(mut stream: TcpStream, leaving: bool) {
     let mut head = [0; HEAD_BYTES];
     let read = stream.read(&mut head).unwrap_or(0);
     if read > 0 {
-        // Nobody waits for a peer here: what the kernel does not take at once is lost, and so is the peer.
+        // Nothing waits for a peer here: what the kernel does not take at once is lost, and the connection is closed.
         let _ = stream.write(answer_to(&head[..read], leaving));
         let _ = stream.shutdown(Shutdown::Write);
     }

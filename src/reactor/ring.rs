@@ -1,4 +1,4 @@
-//! Many sends in one system call: an io_uring that is used like a function, so that nothing is under way when it returns.
+//! Many sends in one system call: an io_uring that is used like a function, so that nothing is in progress when it returns.
 //!
 //! This is the only module with unsafe code. What it has to keep is that the kernel reads no byte after its owner let go of
 //! it, and uses no descriptor that was closed. Both are borrowed by [`Send`] for as long as [`Ring::send_all`] runs, and that
@@ -26,7 +26,7 @@ pub(super) struct Send<'a> {
 /// See the module.
 pub(super) struct Ring {
     ring: IoUring,
-    /// Place and result of the sends under way that were answered: kept for its memory.
+    /// Place and result of the sends in progress that were answered: kept for its memory.
     answers: Vec<(usize, i32)>,
 }
 

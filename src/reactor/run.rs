@@ -1,5 +1,5 @@
-//! Publications of one channel that follow each other in a mailbox: readers with nothing else to say get them as one piece,
-//! which all of them share that take the same encoding.
+//! Publications of one channel that follow each other in a mailbox: a reader whose outbox is empty gets them as one piece,
+//! which all such readers of the same encoding share.
 
 use super::subscriptions::{Memberships, Subscriptions};
 use crate::handoff::mailbox::Letter;
@@ -24,7 +24,7 @@ const MEMBERSHIPS_SEEN: usize = 16;
 /// See the module. Kept for its memory when it is empty.
 #[derive(Default)]
 pub(super) struct Run {
-    /// Whose subscribers get it, and who of them does not.
+    /// The channel whose subscribers get it, and the one of them that does not.
     key: Option<(ChannelId, Option<ConnId>)>,
     publications: Vec<Arc<Publication>>,
     weight: usize,
@@ -52,8 +52,9 @@ impl Run {
         self.publications.clear();
     }
 
-    /// Whether it may still wait when `letter` has come: because it goes on with it, or because nobody can tell. An answer
-    /// changes places with pushes that its connection does not get; nothing is written before both are in their outboxes.
+    /// Whether the run may still wait when `letter` has come: because the letter continues it, or because no client can see
+    /// the difference. An answer may overtake pushes that its own connection does not get: nothing is written before both are
+    /// in their outboxes.
     pub(super) fn can_wait<'a>(
         &self,
         letter: &Letter,
@@ -81,7 +82,7 @@ impl Run {
 pub(super) struct Pieces<'a> {
     publications: &'a [Arc<Publication>],
     bytes_max: usize,
-    /// That of the first WebSocket that takes one: looked at without a search, since most readers of a channel are alike.
+    /// That of the first WebSocket that takes one, found without a search, since most readers of a channel take the same.
     pub(super) first: Piece,
     others: SmallVec<[Piece; 2]>,
 }
@@ -117,7 +118,7 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// A run in one encoding, for the readers that take that and have nothing else to say.
+/// A run in one encoding, for the readers that take it and whose outboxes are empty.
 pub(super) struct Piece {
     pub(super) encoding: Encoding,
     /// `None` when it is too long for one piece.
@@ -131,8 +132,8 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Puts `publications` together, if that is at most `bytes_max` bytes. One alone is never too long: it is shared as it
-    /// is.
+    /// Puts `publications` together, if that is at most `bytes_max` bytes. One alone is never too long: it is shared
+    /// unchanged.
     fn new(
         publications: &[Arc<Publication>],
         encoding: Encoding,

@@ -1,4 +1,4 @@
-//! Who of this reactor's connections is subscribed to what: both directions, O(1) to add and to remove.
+//! Which connections of this reactor are subscribed to which channels: both directions, O(1) to add and to remove.
 
 use crate::model::encoding::Encoding;
 use crate::model::ids::ChannelId;
@@ -47,7 +47,7 @@ pub(super) struct Subscriptions {
     channels: Slab<Channel>,
 }
 
-/// What came of subscribing.
+/// The outcome of subscribing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
     /// Subscribed.
@@ -123,7 +123,7 @@ impl Subscriptions {
         let channel = &mut self.channels[gone.channel as usize];
         channel.members.swap_remove(gone.place as usize);
         if let Some(moved) = channel.members.get(gone.place as usize) {
-            // A connection is in a channel's list once, so the moved member is another connection's.
+            // A connection is in a channel's list once, so the member that moved is another connection.
             if let Some(list) = others.list(moved.slot) {
                 list[moved.place as usize].place = gone.place;
             }

@@ -1,13 +1,14 @@
 //! Deadlines of connections: a wheel of lists, filed in O(1), looked at lazily.
 //!
-//! A deadline that moves later is not filed again: when its old place comes up, the connection is asked and filed anew.
+//! A deadline that moves later is not filed again: when its old place comes up, the connection is asked for its deadline and
+//! filed anew.
 
 use crate::connection::env::Ticks;
 
 /// Places of the wheel. Deadlines further away than this many ticks wait in the last place and are filed again.
 const PLACES: usize = 1024;
 
-/// Entries that an empty place keeps room for: what a busy server needs, and half a megabyte in all.
+/// Entries that an empty place keeps memory for: what a busy server needs, and half a megabyte in all.
 const KEPT_PER_PLACE: usize = 64;
 
 /// "Filed nowhere", and "never".
@@ -36,7 +37,7 @@ impl Wheel {
         Wheel { places: vec![Vec::new(); PLACES], next: now, earliest: now, len: 0 }
     }
 
-    /// Files a connection for `deadline`; the tick it was really filed for.
+    /// Files a connection for `deadline`. Returns the tick that it was filed for, which is earlier if that is too far away.
     pub(super) fn file(&mut self, filed: Filed, deadline: Ticks) -> Ticks {
         let horizon = self.next.saturating_add(PLACES as Ticks - 1);
         let tick = deadline.clamp(self.next, horizon);

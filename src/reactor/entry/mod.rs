@@ -29,15 +29,16 @@ const GENERATION_MASK: u32 = 0x7fff_ffff;
 
 /// What a reactor needs of a socket that does not block.
 pub(crate) trait Socket: Read + Write {
-    /// Ends our stream: the peer reads its end behind the last byte.
+    /// Ends our stream: the peer reads its end after the last byte.
     fn end_output(&mut self) -> Result<()>;
 
-    /// Where its peer is, if that is known: asked only for a line of the log, so that nothing is kept for it.
+    /// Address and port of its peer, if it has them: the kernel is asked when a line of the log is written, so that no port is
+    /// kept.
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// What the kernel knows it by; `None` for one that no kernel knows.
+    /// Its descriptor; `None` for a socket that is not the kernel's.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -62,19 +63,25 @@ impl Socket for mio::net::TcpStream {
 pub(crate) struct Entry<S> {
     pub(crate) stream: S,
     pub(crate) connection: Connection,
+    /// What it is subscribed to.
     pub(crate) memberships: Memberships,
     /// Bytes that were read and not consumed.
     pub(crate) rest: Rest,
     /// Bytes of its outbox that are counted in the global budget: at most `u32::MAX`, whatever waits.
     pub(crate) charged: u32,
+    /// How often its slot was used before.
     pub(crate) generation: u32,
     /// Where the wheel has it; [`NEVER`] when nowhere.
     pub(crate) filed: Ticks,
-    /// Which of the server's addresses it came in on.
+    /// Which of the server's listeners it came in by.
     pub(crate) address: u8,
+    /// What its socket may have for us.
     pub(crate) reading: Reading,
+    /// Whether it waits for its turn to be read.
     pub(crate) turn: Turn,
+    /// Where it is on its way to its socket.
     pub(crate) writing: Writing,
+    /// Which events of its socket are reported.
     pub(crate) interest: Interest,
     /// It is in the list of those to free, for this reason.
     pub(crate) closed: Option<Reason>,
@@ -85,7 +92,7 @@ pub(crate) struct Entry<S> {
 /// The connections of one reactor.
 pub(crate) struct Entries<S> {
     slab: Slab<Entry<S>>,
-    /// How often each slot had been used before: survives the entries.
+    /// How often each slot was used before. Kept when an entry is freed, so that a stale name never means its successor.
     generations: Vec<u32>,
 }
 
@@ -144,7 +151,7 @@ impl<S> Entries<S> {
         self.slab.get(slot as usize)
     }
 
-    /// The entry that a token or a connection's name means, unless it is gone.
+    /// The entry that a token or a connection's name means, unless it was freed.
     pub(crate) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize).filter(|entry| entry.generation == generation)
     }
