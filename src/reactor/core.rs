@@ -152,7 +152,7 @@ impl Core {
     }
 
     /// What a connection that came in by this listener is lent.
-    pub(super) fn env(&mut self, address: u8) -> Env<'_> {
+    pub(super) fn env(&mut self, listener: u8) -> Env<'_> {
         Env {
             now: self.ticks,
             limits: &self.setup.limits,
@@ -160,7 +160,7 @@ impl Core {
             codec: &mut self.codec,
             counters: &self.setup.counters,
             date: self.date.as_str(),
-            policy: &self.setup.listeners[usize::from(address)].policy,
+            policy: &self.setup.listeners[usize::from(listener)].policy,
             notes: &self.notes,
             draining: self.draining,
             names: self.setup.hub.names(),
@@ -253,9 +253,9 @@ impl Core {
         let is_between_answers = entry.connection.outbox.is_empty();
         entry.connection.outbox = Outbox::default();
         if is_between_answers {
-            entry.connection.after_panic(&mut self.env(entry.address));
+            entry.connection.after_panic(&mut self.env(entry.listener));
         } else {
-            entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.address));
+            entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.listener));
         }
         self.update(slot, entry);
     }
@@ -298,7 +298,7 @@ impl Core {
         if must_flush && entry.writing.mark_dirty() {
             self.dirty.push(slot);
         }
-        let env = self.env(entry.address);
+        let env = self.env(entry.listener);
         let wants_input = entry.connection.wants_input(&env);
         let deadline = entry.connection.deadline(&env);
         if wants_input && (entry.reading.is_readable() || entry.rest.is_pending()) {

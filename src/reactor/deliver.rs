@@ -171,7 +171,7 @@ impl Core {
                 self.update(member.slot, entry);
                 return false;
             }
-            entry.connection.push(publication, member.encoding, &mut self.env(entry.address));
+            entry.connection.push(publication, member.encoding, &mut self.env(entry.listener));
             push.stop |= !entry.writing.is_blocked() && entry.connection.outbox.len() >= push.half_full;
         }
         true
@@ -184,7 +184,7 @@ impl Core {
             if self.judge_by_limit(member.slot, entry) {
                 return self.update(member.slot, entry);
             }
-            entry.connection.push_excluded(publication, &mut self.env(entry.address));
+            entry.connection.push_excluded(publication, &mut self.env(entry.listener));
             push.stop |= !entry.writing.is_blocked() && entry.connection.outbox.len() >= push.half_full;
         }
         self.after_push(member.slot, entry);
@@ -201,7 +201,7 @@ impl Core {
         for member in subscriptions.members(channel) {
             let Some(entry) = entries.get(member.slot) else { continue };
             self.catch_panic(member.slot, entry, |core, entry| {
-                entry.connection.push_reset(channel, name, epoch, &mut core.env(entry.address));
+                entry.connection.push_reset(channel, name, epoch, &mut core.env(entry.listener));
             });
             self.after_push(member.slot, entry);
         }
@@ -240,7 +240,7 @@ impl Core {
             reply.answer = Answer::Refused(refusal);
         }
         let Some(entry) = entries.get(to.slot) else { return };
-        self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.address)));
+        self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
         self.update(to.slot, entry);
     }
 
@@ -308,12 +308,12 @@ impl Core {
             return;
         };
         if panicked {
-            entry.connection.after_panic(&mut self.env(entry.address));
+            entry.connection.after_panic(&mut self.env(entry.listener));
         } else if let Some(answers) = blocked {
             // What is left of it is answered from this thread.
             entry.connection.submitted(answers, Hold::Elsewhere);
         } else {
-            entry.connection.returned(&mut self.env(entry.address));
+            entry.connection.returned(&mut self.env(entry.listener));
         }
         self.update(to.slot, entry);
     }

@@ -38,7 +38,7 @@ impl<S: Socket> Engine<S> {
             self.deliver_what_was_posted();
             for &(slot, generation) in &goodbyes.slots[goodbyes.told..due] {
                 let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
-                entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.address));
+                entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.listener));
                 self.core.update(slot, entry);
             }
             goodbyes.told = due;

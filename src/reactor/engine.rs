@@ -100,9 +100,16 @@ impl<S: Socket> Engine<S> {
 
     /// Takes a connection of `peer` in; `connections` counts those of all reactors. One that is `crowded` has a descriptor that
     /// is reserved for health checks, and is turned away like those beyond the limit.
-    pub(crate) fn open(&mut self, stream: S, peer: PeerAddress, address: u8, connections: &AtomicUsize, crowded: bool) {
+    pub(crate) fn open(
+        &mut self,
+        stream: S,
+        peer: PeerAddress,
+        listener: u8,
+        connections: &AtomicUsize,
+        crowded: bool,
+    ) {
         let connection = Connection::new(peer, self.core.ticks);
-        let slot = self.entries.insert(stream, connection, address);
+        let slot = self.entries.insert(stream, connection, listener);
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.interest_changed.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
@@ -179,7 +186,7 @@ impl<S: Socket> Engine<S> {
             }
             entry.filed = wheel::NEVER;
             self.core.catch_panic(filed.slot, entry, |core, entry| {
-                if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.address)) {
+                if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.listener)) {
                     core.close_now(filed.slot, entry, reason);
                 }
             });

@@ -157,7 +157,7 @@ impl Core {
     /// tick at most: half the limit, a run, and the publication that ended the run. True when the reader was cut off.
     pub(super) fn judge_by_limit<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) -> bool {
         let slow = entry.writing.is_blocked()
-            && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.address));
+            && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.listener));
         if slow {
             self.cut_off(slot, entry, Reason::SlowConsumer);
         }
@@ -187,7 +187,7 @@ impl Core {
             }
         }
         self.note_slow(reason, entry);
-        entry.connection.cut_off(reason, &mut self.env(entry.address));
+        entry.connection.cut_off(reason, &mut self.env(entry.listener));
         self.charge(entry);
     }
 

@@ -165,7 +165,7 @@ impl From<Listening> for Accepting {
 pub(super) struct Door {
     pub(super) socket: Accepting,
     /// Which of the server's listeners it is.
-    pub(super) address: u8,
+    pub(super) listener: u8,
     /// Whether connections may be waiting.
     pub(super) ready: bool,
 }

@@ -131,11 +131,11 @@ impl Reactor {
             connections,
             drained: 0,
         };
-        for (address, socket) in sockets.into_iter().enumerate() {
+        for (listener, socket) in sockets.into_iter().enumerate() {
             let Some(socket) = socket else { continue };
             let mut socket = Accepting::from(socket);
-            socket.register(reactor.poll.registry(), Token(LISTENERS - address))?;
-            reactor.listeners.push(Door { socket, address: address as u8, ready: true });
+            socket.register(reactor.poll.registry(), Token(LISTENERS - listener))?;
+            reactor.listeners.push(Door { socket, listener: listener as u8, ready: true });
         }
         Ok(reactor)
     }
@@ -209,7 +209,7 @@ impl Reactor {
                 WAKER => {}
                 // Tokens of connections have 31 bits of generation, so that none is as large as these.
                 Token(own) if own > LISTENERS - 256 => {
-                    let of_event = |door: &&mut Door| usize::from(door.address) == LISTENERS - own;
+                    let of_event = |door: &&mut Door| usize::from(door.listener) == LISTENERS - own;
                     if let Some(listener) = self.listeners.iter_mut().find(of_event) {
                         listener.ready = true;
                     }
@@ -242,8 +242,8 @@ impl Reactor {
                 budget -= 1;
                 match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving) {
                     Accepted::Connection(stream, peer) => {
-                        let address = self.listeners[index].address;
-                        self.open(stream, peer, address);
+                        let listener = self.listeners[index].listener;
+                        self.open(stream, peer, listener);
                     }
                     Accepted::Empty => self.listeners[index].ready = false,
                     Accepted::Gone => {}
@@ -271,10 +271,10 @@ impl Reactor {
         );
     }
 
-    fn open(&mut self, stream: TcpStream, peer: PeerAddress, address: u8) {
+    fn open(&mut self, stream: TcpStream, peer: PeerAddress, listener: u8) {
         self.engine.core.setup.counters.opened.add(1);
         let crowded = self.reserve.is_for(&stream);
-        self.engine.open(stream, peer, address, &self.connections, crowded);
+        self.engine.open(stream, peer, listener, &self.connections, crowded);
     }
 
     /// Asks the kernel for the events that connections depend on. Events are edge-triggered: what happened before a socket is

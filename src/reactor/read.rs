@@ -98,7 +98,7 @@ impl Core {
     fn turn<S: Socket>(&mut self, to: ConnId, entry: &mut Entry<S>, scratch: &mut [u8]) {
         let mut requests = REQUESTS_PER_TURN;
         for _ in 0..READS_PER_TURN {
-            if !entry.connection.wants_input(&self.env(entry.address)) {
+            if !entry.connection.wants_input(&self.env(entry.listener)) {
                 return;
             }
             let (kept, is_pending) = entry.rest.take(scratch);
@@ -118,7 +118,7 @@ impl Core {
             let filled = kept + read;
             let (consumed, left) = self.feed(to, entry, &mut scratch[..filled], &mut requests);
             entry.rest.keep(&scratch[consumed..filled], left);
-            let wants_input = entry.connection.wants_input(&self.env(entry.address));
+            let wants_input = entry.connection.wants_input(&self.env(entry.listener));
             if !wants_input || requests == 0 || !entry.reading.is_readable() {
                 break;
             }
@@ -139,7 +139,7 @@ impl Core {
         let mut consumed = 0;
         let before = self.codec.worked_bytes();
         loop {
-            let mut env = self.env(entry.address);
+            let mut env = self.env(entry.listener);
             let raw = loop {
                 if env.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN_MAX {
                     *requests = 0;
@@ -174,7 +174,7 @@ impl Core {
         let read = entry.stream.read_vectored(&mut [IoSliceMut::new(room), IoSliceMut::new(scratch)]);
         let read = self.note_read(to.slot, entry, read, before + after);
         if read > 0 {
-            let step = entry.connection.filled(read.min(before), &mut self.env(entry.address));
+            let step = entry.connection.filled(read.min(before), &mut self.env(entry.listener));
             if let Step::Work(raw) = step {
                 let (answers, hold) = self.submit(to, raw);
                 entry.connection.submitted(answers, hold);

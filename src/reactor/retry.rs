@@ -86,7 +86,7 @@ impl Core {
         if let Some(holder) = holder
             && let Some(entry) = entries.get_exact(holder.slot, holder.generation)
         {
-            entry.connection.returned(&mut self.env(entry.address));
+            entry.connection.returned(&mut self.env(entry.listener));
             self.update(holder.slot, entry);
         }
     }

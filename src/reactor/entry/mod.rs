@@ -74,7 +74,7 @@ pub(crate) struct Entry<S> {
     /// Where the wheel has it; [`NEVER`] when nowhere.
     pub(crate) filed: Ticks,
     /// Which of the server's listeners it came in by.
-    pub(crate) address: u8,
+    pub(crate) listener: u8,
     /// What its socket may have for us.
     pub(crate) reading: Reading,
     /// Whether it waits for its turn to be read.
@@ -111,7 +111,7 @@ impl<S> Entries<S> {
         token(slot as u32, self.generations.get(slot).copied().unwrap_or(0))
     }
 
-    pub(crate) fn insert(&mut self, stream: S, connection: Connection, address: u8) -> u32 {
+    pub(crate) fn insert(&mut self, stream: S, connection: Connection, listener: u8) -> u32 {
         let slot = self.slab.vacant_key();
         if slot == self.generations.len() {
             self.generations.push(0);
@@ -125,7 +125,7 @@ impl<S> Entries<S> {
             charged: 0,
             generation,
             filed: NEVER,
-            address,
+            listener,
             reading: Reading::NEW,
             turn: Turn::Light,
             writing: Writing::Idle,
