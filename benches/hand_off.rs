@@ -91,7 +91,7 @@ fn hand_off(c: &mut Criterion) {
                             assert!(matches!(returned.outcome, Outcome::Done));
                             break;
                         }
-                        Some(Letter::Delivery(_)) => {}
+                        Some(Letter::Delivery(_) | Letter::Reply(_)) => {}
                         None => park(),
                     }
                 }

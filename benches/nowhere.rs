@@ -2,6 +2,7 @@
 
 use tidings::hub::post::{Delivery, Post};
 use tidings::model::ids::MailboxId;
+use tidings::node::answer::{Reply, Respond};
 
 /// See the module.
 pub(crate) struct Nowhere;
@@ -18,4 +19,10 @@ impl Post for Nowhere {
     }
 
     fn wake(&self, _: MailboxId) {}
+}
+
+impl Respond for Nowhere {
+    fn respond(&self, reply: Reply) {
+        drop(reply);
+    }
 }

@@ -8,7 +8,7 @@
 
 use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
-use crate::hub::post::{Answer, Delivery};
+use crate::hub::post::Delivery;
 use crate::hub::publication::{Draft, Publication};
 use crate::hub::{Hub, HubLimits};
 use crate::model::encoding::Encoding;
@@ -16,6 +16,7 @@ use crate::model::ids::{ConnId, MailboxId};
 use crate::model::publication::{Data, Epoch, Position};
 use crate::model::request::{GetOptions, PostOptions, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::answer::Answer;
 use crate::node::execute::{Progress, execute};
 use crate::node::work::Work;
 use bytes::Bytes;
@@ -97,7 +98,7 @@ fn take(boxes: &Mailboxes, inbox: &Inbox, offsets: &mut Vec<u64>, activations: &
                 offsets.push(publication.offset());
                 boxes.free(inbox.id, 1, publication.weight());
             }
-            Letter::Delivery(Delivery::Reply(reply)) => {
+            Letter::Reply(reply) => {
                 *activations += usize::from(matches!(reply.answer, Answer::Channel { live: true, .. }));
             }
             _ => {}
@@ -206,7 +207,7 @@ fn interest_is_counted_whatever_meets() {
                     }
                     let mut stays = None;
                     while let Some(letter) = inbox.next() {
-                        let Letter::Delivery(Delivery::Reply(reply)) = letter else { continue };
+                        let Letter::Reply(reply) = letter else { continue };
                         let Answer::Channel { id, position, live: true, .. } = reply.answer else { continue };
                         if reply.to.slot == 2 {
                             hub.leave(id, reply.to);

@@ -8,6 +8,7 @@ use super::callers::Callers;
 use super::order::Order;
 use crate::hub::post::Delivery;
 use crate::model::ids::{ConnId, MailboxId};
+use crate::node::answer::Reply;
 use crate::node::work::Work;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Receiver, RwLock, Sender, unbounded};
@@ -19,6 +20,8 @@ use std::sync::{Arc, PoisonError};
 pub enum Letter {
     /// From the hub.
     Delivery(Delivery),
+    /// An answer. It is larger than a publication, but a box for each would cost more than the room.
+    Reply(Reply),
     /// From a worker: a job is finished, or could not be.
     Returned(Box<Returned>),
     /// From the server.
@@ -369,6 +372,6 @@ mod tests {
     /// A mailbox holds thousands of letters, and histories as many publications.
     #[test]
     fn letters_deliveries_and_publications_are_small() {
-        assert_eq!((size_of::<Letter>(), size_of::<Delivery>(), size_of::<Publication>()), (128, 128, 168));
+        assert_eq!((size_of::<Letter>(), size_of::<Delivery>(), size_of::<Publication>()), (128, 56, 168));
     }
 }

@@ -3,6 +3,7 @@
 use super::mailbox::{Letter, Mailboxes};
 use crate::hub::post::{Delivery, Post};
 use crate::model::ids::MailboxId;
+use crate::node::answer::{Reply, Respond};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -54,5 +55,11 @@ impl Post for Postman {
                 owed.push(mailbox);
             }
         }
+    }
+}
+
+impl Respond for Postman {
+    fn respond(&self, reply: Reply) {
+        self.mailboxes.send(reply.to.mailbox, Letter::Reply(reply));
     }
 }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 /// Posts, and remembers whom to wake. Make it before taking a lock: it wakes when it is dropped, after the unlock and
 /// after a panic too.
 pub(crate) struct Outgoing<'p, P: Post> {
-    pub(super) post: &'p P,
+    pub(crate) post: &'p P,
     wakes: SmallVec<[MailboxId; 8]>,
 }
 
@@ -17,9 +17,14 @@ impl<'p, P: Post> Outgoing<'p, P> {
         Outgoing { post, wakes: SmallVec::new() }
     }
 
-    /// Posts one delivery; its room was reserved, or it is a reply.
-    pub(crate) fn post(&mut self, mailbox: MailboxId, delivery: Delivery) {
+    /// Posts one delivery; its room was reserved.
+    pub(super) fn post(&mut self, mailbox: MailboxId, delivery: Delivery) {
         self.post.post(mailbox, delivery);
+        self.owe_wake(mailbox);
+    }
+
+    /// Something was posted to this mailbox.
+    pub(crate) fn owe_wake(&mut self, mailbox: MailboxId) {
         if !self.wakes.contains(&mailbox) {
             self.wakes.push(mailbox);
         }

@@ -3,7 +3,8 @@
 use super::Hub;
 use super::epochs;
 use super::outgoing::{Outgoing, Room};
-use super::post::{Answer, Delivery, Post, RESET_WEIGHT};
+use super::post::{Delivery, Post, RESET_WEIGHT};
+use super::publication::Publication;
 use super::replay::replay;
 use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId};
@@ -11,6 +12,7 @@ use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::GetOptions;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Slots that a listing looks at under one hold of a lock.
@@ -19,6 +21,21 @@ const LIST_STEP: usize = 1_024;
 /// A mailbox has no room for the reset; nothing has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked;
+
+/// What a reader of a channel gets.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// The channel's name.
+    pub(crate) channel: ChannelName,
+    /// Its id.
+    pub(crate) id: ChannelId,
+    /// For a page (`limit`) the position of its last publication, otherwise the channel's current one.
+    pub(crate) position: Position,
+    /// Whether it joins the reader's `since` without a hole; `None` without `since`.
+    pub(crate) recovered: Option<bool>,
+    /// What is replayed, in offset order.
+    pub(crate) publications: Vec<Arc<Publication>>,
+}
 
 /// One channel in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +63,9 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Hub {
-    /// Answers a GET: takes the replay, calls `answer`, and counts the interest (unless `once`) under one lock.
-    /// Says how many of the `left` bytes the replay took.
-    pub(crate) fn read(&self, wanted: Wanted<'_>, now: Instant, answer: impl FnOnce(Answer)) -> Result<usize, Refusal> {
+    /// Reads a channel: takes the replay, calls `post` with it, and counts the interest (unless `once`) under one lock.
+    /// How many of the `left` bytes the replay took.
+    pub(crate) fn read(&self, wanted: Wanted<'_>, now: Instant, post: impl FnOnce(View)) -> Result<usize, Refusal> {
         let Wanted { name, options, who, left } = wanted;
         let mut shard = self.shard_for(name);
         let slot = match shard.find(name) {
@@ -59,13 +76,12 @@ impl Hub {
         self.expire(channel, now);
         channel.last_used = now;
         let replay = replay(&channel.history, channel.position, options, &self.limits, left);
-        answer(Answer::Channel {
+        post(View {
             channel: ChannelName::clone(&channel.name),
             id: channel.id,
             position: replay.position,
             recovered: replay.recovered,
             publications: replay.publications,
-            live: !options.once,
         });
         if !options.once {
             channel.interest.add(who.mailbox);

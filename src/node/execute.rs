@@ -1,14 +1,14 @@
 //! The one way to the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
+use super::answer::{Answer, Reply, Respond};
 use super::gate::operator_needed;
 use super::work::{Work, id_of};
 use crate::hub::Hub;
 use crate::hub::names::NoName;
 use crate::hub::outgoing::Outgoing;
-use crate::hub::post::{Answer, Delivery, Post, Reply};
 use crate::hub::publication::Draft;
 use crate::hub::publish::{Incoming, Published, Stop};
-use crate::hub::read::Wanted;
+use crate::hub::read::{View, Wanted};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
@@ -28,13 +28,13 @@ pub enum Progress {
 
 /// Executes what is left of `work`, in order, and posts one reply per item to `work.to.mailbox`: after the deliveries it
 /// caused, and a GET's under the lock that counts it. `wall_ms` is the time for stamps.
-pub fn execute<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
+pub fn execute<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
     Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: true }.run(work)
 }
 
 /// Refuses the item that `work` is blocked on with 503 `busy` and executes the rest; each further one that finds a
 /// mailbox full is refused at once.
-pub fn give_up<P: Post>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) {
+pub fn give_up<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) {
     let mut turn = Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: false };
     if work.blocked_since.is_some()
         && let Some(item) = work.take()
@@ -52,7 +52,7 @@ pub fn wall_ms(wall: SystemTime) -> u64 {
 }
 
 /// One run over a work.
-struct Turn<'a, P: Post> {
+struct Turn<'a, P: Respond> {
     hub: &'a Hub,
     out: Outgoing<'a, P>,
     now: Instant,
@@ -71,7 +71,7 @@ enum Served {
     Blocked,
 }
 
-impl<P: Post> Turn<'_, P> {
+impl<P: Respond> Turn<'_, P> {
     fn run(&mut self, work: &mut Work) -> Progress {
         while let Some(mut item) = work.take() {
             match self.serve(work, &mut item) {
@@ -113,8 +113,10 @@ impl<P: Post> Turn<'_, P> {
     fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
         let left = *work.replay_left.get_or_insert(self.hub.limits().replay_bytes);
         let (to, ticket, id) = (work.to, work.ticket, id.cloned());
-        let post = |answer| {
-            self.out.post(to.mailbox, Delivery::Reply(Reply { to, ticket, id, answer }));
+        let live = !options.once;
+        let post = |View { channel, id: known, position, recovered, publications }| {
+            let answer = Answer::Channel { channel, id: known, position, recovered, publications, live };
+            respond(&mut self.out, Reply { to, ticket, id, answer });
         };
         let wanted = Wanted { name: channel, options, who: to, left };
         match self.hub.read(wanted, self.now, post) {
@@ -154,8 +156,7 @@ impl<P: Post> Turn<'_, P> {
     }
 
     fn reply(&mut self, work: &Work, item: &Item, answer: Answer) {
-        let reply = Reply { to: work.to, ticket: work.ticket, id: id_of(item).cloned(), answer };
-        self.out.post(work.to.mailbox, Delivery::Reply(reply));
+        respond(&mut self.out, Reply { to: work.to, ticket: work.ticket, id: id_of(item).cloned(), answer });
     }
 
     /// Whom a POST does not want to reach; an error when what it gives cannot be a connection's name.
@@ -169,6 +170,12 @@ impl<P: Post> Turn<'_, P> {
     fn stamp(&self) -> Option<u64> {
         self.hub.limits().stamp_time.then_some(self.wall_ms)
     }
+}
+
+fn respond<P: Respond>(out: &mut Outgoing<'_, P>, reply: Reply) {
+    let mailbox = reply.to.mailbox;
+    out.post.respond(reply);
+    out.owe_wake(mailbox);
 }
 
 /// What became of a publication. `give_back` takes what could not be published yet.

@@ -7,12 +7,13 @@ use super::subscriptions::{Added, Member, Subscriptions};
 use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::handoff::order::Order;
-use crate::hub::post::{Answer, Delivery, Reply};
+use crate::hub::post::Delivery;
 use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
+use crate::node::answer::{Answer, Reply};
 use crate::wire::frame::SharedFrame;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Core {
                     bytes_freed += crate::hub::post::RESET_WEIGHT;
                     self.fan_out_reset(channel, &name, epoch, entries, subscriptions);
                 }
-                Letter::Delivery(Delivery::Reply(reply)) => self.reply(reply, entries, subscriptions),
+                Letter::Reply(reply) => self.reply(reply, entries, subscriptions),
                 Letter::Returned(returned) => self.take_back(*returned, entries),
                 Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
             }

@@ -3,11 +3,12 @@
 
 use super::subscriptions::{Memberships, Subscriptions};
 use crate::handoff::mailbox::Letter;
-use crate::hub::post::{Answer, Delivery, Reply};
+use crate::hub::post::Delivery;
 use crate::hub::publication::Publication;
 use crate::metrics::Counters;
 use crate::model::encoding::Encoding;
 use crate::model::ids::{ChannelId, ConnId};
+use crate::node::answer::{Answer, Reply};
 use crate::protocol::encoders::{TEXT, encoded, is_frame};
 use crate::wire::deflate::Codec;
 use crate::wire::frame::{SharedFrame, is_deflated};
@@ -68,7 +69,7 @@ impl Run {
                     && self.publications.len() < PUBLICATIONS_MAX
                     && self.weight + publication.weight() <= GATHER_BYTES_MAX
             }
-            Letter::Delivery(Delivery::Reply(reply)) => {
+            Letter::Reply(reply) => {
                 changes_no_subscription(reply)
                     && memberships(reply.to)
                         .is_none_or(|list| list.len() <= MEMBERSHIPS_SEEN && !subscriptions.is_member(own, list))

@@ -8,8 +8,8 @@ use crate::handoff::job::{Job, JobRoom};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
-use crate::hub::post::{Delivery, Post as _, Reply};
 use crate::metrics::Counters;
+use crate::node::answer::{Reply, Respond as _};
 use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::node::work::Work;
@@ -59,7 +59,7 @@ impl Worker {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             if let Task::Page(page) = task {
                 let reply = Reply { to, ticket, id: None, answer: self.pages.make(page, now) };
-                postman.post(to.mailbox, Delivery::Reply(reply));
+                postman.respond(reply);
                 return Outcome::Done;
             }
             self.counters.parsed_pool.add(1);

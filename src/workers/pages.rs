@@ -3,9 +3,9 @@
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
-use crate::hub::post::Answer;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
+use crate::node::answer::Answer;
 use crate::protocol::task::Page;
 use crate::protocol::tidings::reply::{Listed, body_channels};
 use std::sync::Arc;

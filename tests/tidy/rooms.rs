@@ -19,7 +19,7 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config close"),
     ("workers", "handoff connection protocol node hub wire metrics"),
     ("handoff", "protocol node hub model sync"),
-    ("connection", "protocol hub access wire model web metrics journal config close"),
+    ("connection", "protocol node hub access wire model web metrics journal config close"),
     ("protocol", "node hub wire model"),
     ("node", "hub access model"),
     ("hub", "wire model config sync"),

@@ -121,7 +121,10 @@ fn replay_shares_the_publication_that_was_delivered() {
     let bench = Bench::new(small(), 8);
     bench.deliveries(1, get("a", GetOptions::default()));
     bench.ask(post("a", post_options("1")));
-    let super::Delivery::Publication { publication, .. } = bench.post.drain(1).remove(0) else { panic!("a push") };
+    let super::Posted::Delivery(super::Delivery::Publication { publication, .. }) = bench.post.drain(1).remove(0)
+    else {
+        panic!("a push")
+    };
     let frame = |publication: &Publication| publication.encoded(Encoding::of_row(0), |_| b"made"[..].into());
     let pushed = frame(&publication);
     let super::Answer::Channel { publications, .. } = bench.ask(get("a", once())) else { panic!("a snapshot") };

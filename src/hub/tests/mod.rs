@@ -6,23 +6,31 @@ mod publish;
 mod sweep;
 
 use super::limits::HubLimits;
-use super::post::{Answer, Delivery, Post, Reply};
+use super::post::{Delivery, Post};
 use super::{Hub, HubStats};
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
 use crate::model::request::{GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::answer::{Answer, Reply, Respond};
 use crate::node::execute::{Progress, execute};
 use crate::node::work::Work;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+/// What was put into a mailbox.
+#[derive(Debug)]
+pub(super) enum Posted {
+    Delivery(Delivery),
+    Reply(Reply),
+}
+
 /// One mailbox: a queue, the room taken for what is to come, and how much room there is.
 #[derive(Default)]
 struct Slot {
-    queue: Vec<Delivery>,
+    queue: Vec<Posted>,
     entries: usize,
     reserved: usize,
     reserved_bytes: usize,
@@ -49,7 +57,7 @@ impl VecPost {
     }
 
     /// Takes everything out of a mailbox.
-    pub(super) fn drain(&self, mailbox: u32) -> Vec<Delivery> {
+    pub(super) fn drain(&self, mailbox: u32) -> Vec<Posted> {
         self.with(mailbox, |slot| {
             slot.entries = 0;
             std::mem::take(&mut slot.queue)
@@ -92,17 +100,23 @@ impl Post for VecPost {
     fn post(&self, mailbox: MailboxId, delivery: Delivery) {
         assert!(self.broken != Some(mailbox), "broken on purpose");
         self.with(mailbox.0, |slot| {
-            if !matches!(delivery, Delivery::Reply(_)) {
-                slot.reserved -= 1;
-                slot.reserved_bytes -= delivery.weight();
-                slot.entries += 1;
-            }
-            slot.queue.push(delivery);
+            slot.reserved -= 1;
+            slot.reserved_bytes -= delivery.weight();
+            slot.entries += 1;
+            slot.queue.push(Posted::Delivery(delivery));
         });
     }
 
     fn wake(&self, mailbox: MailboxId) {
         self.with(mailbox.0, |slot| slot.wakes += 1);
+    }
+}
+
+impl Respond for VecPost {
+    fn respond(&self, reply: Reply) {
+        let mailbox = reply.to.mailbox;
+        assert!(self.broken != Some(mailbox), "broken on purpose");
+        self.with(mailbox.0, |slot| slot.queue.push(Posted::Reply(reply)));
     }
 }
 
@@ -176,7 +190,7 @@ impl Bench {
     }
 
     /// Executes one item for a mailbox and takes everything that was posted to it.
-    pub(super) fn deliveries(&self, mailbox: u32, item: Item) -> Vec<Delivery> {
+    pub(super) fn deliveries(&self, mailbox: u32, item: Item) -> Vec<Posted> {
         assert_eq!(self.run(&mut one(mailbox, item)), Progress::Done);
         self.post.drain(mailbox)
     }
@@ -200,9 +214,9 @@ impl Bench {
     }
 }
 
-pub(super) fn reply(delivery: Delivery) -> Reply {
-    match delivery {
-        Delivery::Reply(reply) => reply,
+pub(super) fn reply(posted: Posted) -> Reply {
+    match posted {
+        Posted::Reply(reply) => reply,
         other => panic!("not a reply: {other:?}"),
     }
 }
@@ -230,9 +244,9 @@ pub(super) fn code(answer: &Answer) -> (u16, &'static str) {
     }
 }
 
-pub(super) fn offset_of(delivery: &Delivery) -> u64 {
-    match delivery {
-        Delivery::Publication { publication, .. } => publication.offset(),
+pub(super) fn offset_of(posted: &Posted) -> u64 {
+    match posted {
+        Posted::Delivery(Delivery::Publication { publication, .. }) => publication.offset(),
         other => panic!("not a publication: {other:?}"),
     }
 }

@@ -1,11 +1,14 @@
 //! Law 1 under threads: replay and live meet exactly, in every mailbox, whatever is full in between.
 
-use super::super::post::{Answer, Delivery};
-use super::{Bench, GetOptions, Hub, MailboxId, Post, VecPost, conn, get, one, post, post_options, since, small};
+use super::super::post::Delivery;
+use super::{
+    Bench, GetOptions, Hub, MailboxId, Post, Posted, VecPost, conn, get, one, post, post_options, since, small,
+};
 use crate::hub::HubLimits;
 use crate::hub::publication::Draft;
 use crate::model::publication::Position;
 use crate::model::ticket::Ticket;
+use crate::node::answer::{Answer, Reply, Respond};
 use crate::node::execute::{Progress, execute};
 use crate::node::work::Work;
 use std::collections::HashMap;
@@ -25,16 +28,16 @@ fn until_done(bench: &Bench, mut work: Work, blocked: &AtomicUsize) {
 }
 
 /// Walks one mailbox in its order; says the last offset seen per channel.
-fn check(log: Vec<Delivery>) -> HashMap<String, u64> {
+fn check(log: Vec<Posted>) -> HashMap<String, u64> {
     let mut seen: HashMap<String, u64> = HashMap::new();
-    for delivery in log {
-        match delivery {
-            Delivery::Publication { publication, .. } => {
+    for posted in log {
+        match posted {
+            Posted::Delivery(Delivery::Publication { publication, .. }) => {
                 let last = seen.get_mut(&**publication.channel()).expect("no push before the activation");
                 assert_eq!(publication.offset(), *last + 1, "no gap, no duplicate");
                 *last += 1;
             }
-            Delivery::Reply(reply) => match reply.answer {
+            Posted::Reply(reply) => match reply.answer {
                 Answer::Channel { channel, position, recovered, publications, .. } => {
                     assert_eq!(recovered, Some(true));
                     let offsets: Vec<u64> = publications.iter().map(|one| one.offset()).collect();
@@ -48,7 +51,7 @@ fn check(log: Vec<Delivery>) -> HashMap<String, u64> {
                 }
                 other => panic!("unexpected: {other:?}"),
             },
-            Delivery::Reset { .. } => panic!("nobody resets"),
+            Posted::Delivery(Delivery::Reset { .. }) => panic!("nobody resets"),
         }
     }
     seen
@@ -61,7 +64,7 @@ fn four_publishers_and_joining_subscribers_in_tiny_mailboxes() {
     let bench = Bench::new(HubLimits { history_bytes: 1 << 30, history_total_bytes: 1 << 30, ..limits }, 5);
     let starts: Vec<Position> = CHANNELS.iter().map(|channel| bench.read(channel, super::once()).position).collect();
     let (over, blocked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let logs: Vec<Mutex<Vec<Delivery>>> = (0..PUBLISHERS).map(|_| Mutex::default()).collect();
+    let logs: Vec<Mutex<Vec<Posted>>> = (0..PUBLISHERS).map(|_| Mutex::default()).collect();
     let drain = |mailbox: u32| {
         let mut log = logs[mailbox as usize].lock().expect("only this thread writes");
         log.extend(bench.post.drain(mailbox));
@@ -112,7 +115,7 @@ fn the_publishers_push_precedes_its_reply_and_the_wake_comes_last() {
     bench.deliveries(1, get("a", GetOptions::default()));
     let wakes = bench.post.wakes(1);
     let deliveries = bench.deliveries(1, post("a", post_options("1")));
-    assert!(matches!(deliveries[..], [Delivery::Publication { .. }, Delivery::Reply(_)]));
+    assert!(matches!(deliveries[..], [Posted::Delivery(Delivery::Publication { .. }), Posted::Reply(_)]));
     assert_eq!(bench.post.wakes(1), wakes + 1, "one wake for both");
 }
 
@@ -163,17 +166,21 @@ impl Post for Probe<'_> {
     }
 
     fn post(&self, mailbox: MailboxId, delivery: Delivery) {
-        let ordered = match &delivery {
-            Delivery::Reply(reply) => matches!(reply.answer, Answer::Channel { .. }),
-            _ => true,
-        };
-        assert!(!ordered || self.locked(), "what the order depends on is posted under the lock: {delivery:?}");
+        assert!(self.locked(), "what the order depends on is posted under the lock: {delivery:?}");
         self.inner.post(mailbox, delivery);
     }
 
     fn wake(&self, mailbox: MailboxId) {
         assert!(!self.locked(), "wakes come after the unlock");
         self.inner.wake(mailbox);
+    }
+}
+
+impl Respond for Probe<'_> {
+    fn respond(&self, reply: Reply) {
+        let is_ordered = matches!(reply.answer, Answer::Channel { .. });
+        assert!(!is_ordered || self.locked(), "what the order depends on is posted under the lock: {reply:?}");
+        self.inner.respond(reply);
     }
 }
 

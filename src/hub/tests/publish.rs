@@ -1,11 +1,11 @@
 //! Publishing: room, idempotency, limits, permissions, exclusion, batches, reset, and places given elsewhere.
 
-use super::super::post::{Answer, Delivery, Reply};
+use super::super::post::Delivery;
 use super::super::publication::Draft;
 use super::super::{AppendRefused, Blocked};
 use super::{
-    Bench, GetOptions, PostOptions, code, conn, delete, get, json, name, offset_of, once, one, post, post_options,
-    published, reply, since, small,
+    Bench, GetOptions, PostOptions, Posted, code, conn, delete, get, json, name, offset_of, once, one, post,
+    post_options, published, reply, since, small,
 };
 use crate::hub::HubLimits;
 use crate::model::code::Code;
@@ -13,6 +13,7 @@ use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::answer::{Answer, Reply};
 use crate::node::execute::{Progress, give_up};
 use crate::node::work::Work;
 use std::time::Duration;
@@ -195,7 +196,9 @@ fn a_publication_can_exclude_a_connection() {
         (post_options("1"), None),
     ] {
         let deliveries = bench.deliveries(1, post("a", options));
-        assert!(matches!(&deliveries[0], Delivery::Publication { exclude, .. } if *exclude == expected));
+        assert!(
+            matches!(&deliveries[0], Posted::Delivery(Delivery::Publication { exclude, .. }) if *exclude == expected)
+        );
     }
     let bad = PostOptions { exclude: Some("me".into()), ..post_options("1") };
     assert_eq!(code(&bench.ask(post("a", bad))), (400, "bad_exclude"));
@@ -212,7 +215,9 @@ fn a_reset_tells_every_mailbox_and_begins_again() {
     let after = bench.hub.reset("a", &bench.post, bench.now).expect("room").expect("known");
     assert!(after.epoch != before.epoch && after.offset == 0 && bench.stats().history_bytes == 0);
     let told = bench.post.drain(1);
-    assert!(matches!(&told[0], Delivery::Reset { epoch, name, .. } if *epoch == after.epoch && &**name == "a"));
+    assert!(
+        matches!(&told[0], Posted::Delivery(Delivery::Reset { epoch, name, .. }) if *epoch == after.epoch && &**name == "a")
+    );
     assert_eq!(published(bench.ask(post("a", keyed("2", "k")))).offset, 1, "keys are gone too");
     assert_eq!(bench.hub.reset("unknown", &bench.post, bench.now), Ok(None));
 }
@@ -265,7 +270,9 @@ fn publications_carry_the_time_where_that_is_wanted() {
         let bench = Bench::new(HubLimits { stamp_time, ..small() }, 8);
         bench.deliveries(2, get("a", GetOptions::default()));
         bench.run(&mut one(1, post("a", post_options("1"))));
-        let Delivery::Publication { publication, .. } = &bench.post.drain(2)[0] else { panic!("a publication") };
+        let Posted::Delivery(Delivery::Publication { publication, .. }) = &bench.post.drain(2)[0] else {
+            panic!("a publication")
+        };
         assert_eq!(publication.view().time, time);
     }
 }

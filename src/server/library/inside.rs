@@ -6,7 +6,7 @@ use crate::handoff::callers::Waiting;
 use crate::handoff::mailbox::{Inbox, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
-use crate::hub::post::{Answer, Delivery, Post};
+use crate::hub::post::{Delivery, Post};
 use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId, MailboxId};
 use crate::model::name::ChannelName;
@@ -14,6 +14,7 @@ use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{PostOptions, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::answer::{Answer, Reply, Respond};
 use crate::node::execute::{Progress, execute, give_up, wall_ms};
 use crate::node::work::Work;
 use std::cell::RefCell;
@@ -42,14 +43,14 @@ impl Inside {
 
     /// Executes a POST on this thread; waits for room for at most `publish_wait`.
     pub(super) fn publish(&self, mut work: Work) -> Result<Position, Error> {
-        let answer = self.when_there_is_room(|now| self.attempt(&mut work, CALLER, now));
+        let answer = self.when_there_is_room(|now| self.attempt(&mut work, now));
         answer.or_else(|| self.refuse(&mut work)).map_or_else(|| Err(unanswered()), position_of)
     }
 
     /// Executes a POST on this thread if there is room; the work itself if there is none.
     #[cfg(feature = "tokio")]
     pub(super) fn try_publish(&self, mut work: Work) -> Result<Result<Position, Error>, Box<Work>> {
-        let answer = self.attempt(&mut work, CALLER, Instant::now());
+        let answer = self.attempt(&mut work, Instant::now());
         self.mailboxes.pay_wakes();
         answer.map(position_of).ok_or_else(|| Box::new(work))
     }
@@ -63,7 +64,7 @@ impl Inside {
     fn read(&self, verb: Verb, mailbox: MailboxId) -> Result<(History, ChannelId), Error> {
         let mut work = work(verb, mailbox);
         // A GET needs no room: its answer is handed over here.
-        match self.attempt(&mut work, mailbox, Instant::now()) {
+        match self.attempt(&mut work, Instant::now()) {
             Some(Answer::Channel { id, position, recovered, publications, .. }) => {
                 let publications = publications.into_iter().map(Publication::new).collect();
                 Ok((History { position, recovered, publications }, id))
@@ -93,9 +94,9 @@ impl Inside {
         }
     }
 
-    /// Executes one request on this thread; `None` when it has to wait for room. What is posted to `mailbox` is its answer.
-    fn attempt(&self, work: &mut Work, mailbox: MailboxId, now: Instant) -> Option<Answer> {
-        let caller = self.caller(mailbox);
+    /// Executes one request on this thread; `None` when it has to wait for room.
+    fn attempt(&self, work: &mut Work, now: Instant) -> Option<Answer> {
+        let caller = self.caller();
         match execute(work, &self.hub, &caller, now, wall_ms(SystemTime::now())) {
             Progress::Done => caller.answer.into_inner(),
             Progress::Blocked => None,
@@ -104,13 +105,13 @@ impl Inside {
 
     /// Gives up what waited for room long enough.
     fn refuse(&self, work: &mut Work) -> Option<Answer> {
-        let caller = self.caller(CALLER);
+        let caller = self.caller();
         give_up(work, &self.hub, &caller, Instant::now(), wall_ms(SystemTime::now()));
         caller.answer.into_inner()
     }
 
-    fn caller(&self, mailbox: MailboxId) -> Caller {
-        Caller { postman: Postman::new(Arc::clone(&self.mailboxes), None), mailbox, answer: RefCell::new(None) }
+    fn caller(&self) -> Caller {
+        Caller { postman: Postman::new(Arc::clone(&self.mailboxes), None), answer: RefCell::new(None) }
     }
 }
 
@@ -177,10 +178,9 @@ impl Seat {
     }
 }
 
-/// The mailboxes, with the caller's own replies caught on the way.
+/// The mailboxes, with answers caught on the way: nobody but the caller asks.
 struct Caller {
     postman: Postman,
-    mailbox: MailboxId,
     answer: RefCell<Option<Answer>>,
 }
 
@@ -194,14 +194,17 @@ impl Post for Caller {
     }
 
     fn post(&self, mailbox: MailboxId, delivery: Delivery) {
-        match delivery {
-            Delivery::Reply(reply) if mailbox == self.mailbox => *self.answer.borrow_mut() = Some(reply.answer),
-            delivery => self.postman.post(mailbox, delivery),
-        }
+        self.postman.post(mailbox, delivery);
     }
 
     fn wake(&self, mailbox: MailboxId) {
         self.postman.wake(mailbox);
+    }
+}
+
+impl Respond for Caller {
+    fn respond(&self, reply: Reply) {
+        *self.answer.borrow_mut() = Some(reply.answer);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::{Client, Rehearsal, masked};
 use crate::config::Config;
-use crate::hub::post::{Answer, Delivery, Post, Reply};
+use crate::hub::post::{Delivery, Post};
 use crate::hub::publication::Publication;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::request::{GetOptions, Request, Verb};
 use crate::model::ticket::Ticket;
+use crate::node::answer::{Answer, Reply, Respond};
 use crate::node::execute::execute;
 use crate::node::work::Work;
 use crate::protocol::encoders::{BINARY, EVENT_STREAM, TEXT};
@@ -150,12 +151,16 @@ impl Post for Catcher {
 
     fn release(&self, _: MailboxId, _: usize) {}
 
-    fn post(&self, _: MailboxId, delivery: Delivery) {
-        let Delivery::Reply(Reply { answer: Answer::Channel { publications, .. }, .. }) = delivery else { return };
-        self.0.borrow_mut().extend(publications);
-    }
+    fn post(&self, _: MailboxId, _: Delivery) {}
 
     fn wake(&self, _: MailboxId) {}
+}
+
+impl Respond for Catcher {
+    fn respond(&self, reply: Reply) {
+        let Answer::Channel { publications, .. } = reply.answer else { return };
+        self.0.borrow_mut().extend(publications);
+    }
 }
 
 /// An encoding costs memory for as long as the publication is kept.

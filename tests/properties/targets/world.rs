@@ -13,7 +13,7 @@ use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::SLICES_MAX;
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
-use tidings::hub::post::{Answer, Delivery, Post, Reply};
+use tidings::hub::post::{Delivery, Post};
 use tidings::hub::{Hub, HubLimits};
 use tidings::journal::Notes;
 use tidings::metrics::Counters;
@@ -23,6 +23,7 @@ use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::refusal::Refusal;
 use tidings::model::request::{Item, Request, RequestId, Verb};
 use tidings::model::ticket::Ticket;
+use tidings::node::answer::{Answer, Reply, Respond};
 use tidings::node::execute::{Progress, execute, give_up};
 use tidings::node::work::Work;
 use tidings::protocol::encoders::encoded;
@@ -57,6 +58,7 @@ pub(crate) struct Settings {
 /// What comes out of a mailbox.
 enum Letter {
     Delivery(Delivery),
+    Reply(Reply),
     Returned(ConnId),
 }
 
@@ -89,15 +91,21 @@ impl Post for Boxes {
         if mailbox != OWN {
             return;
         }
-        if !matches!(delivery, Delivery::Reply(_)) {
-            let mut room = self.room.borrow_mut();
-            room.reserved -= 1;
-            room.entries += 1;
-        }
+        let mut room = self.room.borrow_mut();
+        room.reserved -= 1;
+        room.entries += 1;
         self.letters.borrow_mut().push_back(Letter::Delivery(delivery));
     }
 
     fn wake(&self, _mailbox: MailboxId) {}
+}
+
+impl Respond for Boxes {
+    fn respond(&self, reply: Reply) {
+        if reply.to.mailbox == OWN {
+            self.letters.borrow_mut().push_back(Letter::Reply(reply));
+        }
+    }
 }
 
 /// One connection with its socket.
@@ -521,7 +529,7 @@ impl World {
                         self.settle(slot);
                     }
                 }
-                Some(Letter::Delivery(Delivery::Reply(reply))) => self.reply(reply),
+                Some(Letter::Reply(reply)) => self.reply(reply),
                 Some(Letter::Returned(to)) => {
                     if let Some(slot) = self.find(to) {
                         self.clients[slot].connection.returned(&mut env!(self));
