@@ -68,7 +68,7 @@ impl Operators {
             Standing::Anonymous => Refusal::new(Code::OperatorNeeded, format!("{what} is for operators. {advice}")),
             Standing::Unknown | Standing::Operator => Refusal::new(
                 Code::AdminOnly,
-                format!("{what} is for operators, and what was presented is not their key. {advice}"),
+                format!("{what} is for operators, and the key that was sent is not theirs. {advice}"),
             ),
         }
     }

@@ -1,20 +1,20 @@
 //! Every code under which something is refused or ended: HTTP status, WebSocket close code, label, message, all in one table.
 
-/// Where a code is met.
+/// Where a code occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// Only as the end of a connection.
     End,
     /// Only as the answer to a request, after which its connection goes on.
     Request,
-    /// As either: what is refused before a socket or a stream begins ends it.
+    /// Both: what is refused before a socket or a stream begins ends the connection.
     Both,
     /// Only by callers of the library.
     Library,
 }
 
-/// Makes the enum and the functions that look into its rows: where it is met, label, HTTP status, close code, what is said
-/// where nothing more precise is, and what would allow it (settings, or words; empty where nothing would).
+/// Makes the enum and the functions that read its rows: where a code occurs, label, HTTP status, close code, the message
+/// where there is no more precise one, and what would allow it (settings, or words; empty where nothing would).
 macro_rules! codes {
     ($($(#[$doc:meta])+ $name:ident: $scope:ident, $label:literal, $status:literal, $close:literal, $message:literal, $allow:literal;)+) => {
         /// Why the server refused or ended something: one name on every transport.
@@ -41,13 +41,13 @@ macro_rules! codes {
                 match self { $(Code::$name => $label,)+ }
             }
 
-            /// The status an HTTP peer is sent; on the socket, that of an answer.
+            /// The status that an HTTP peer receives; on the socket, that of an answer.
             #[must_use]
             pub const fn http_status(self) -> u16 {
                 match self { $(Code::$name => $status,)+ }
             }
 
-            /// The close code a WebSocket peer is sent.
+            /// The close code that a WebSocket peer receives.
             #[must_use]
             pub const fn websocket_code(self) -> u16 {
                 match self { $(Code::$name => $close,)+ }
@@ -71,16 +71,16 @@ macro_rules! codes {
 codes! {
     /// The peer said goodbye (a Close frame, or the end of its stream after a complete exchange).
     PeerClosed: End, "peer_closed", 200, 1000, "The peer ended the connection.", "";
-    /// The peer's stream ended, or the socket failed, in the middle of something.
-    PeerVanished: End, "peer_vanished", 200, 1001, "The peer went in the middle of something.", "";
+    /// The peer's stream ended, or the socket failed, in the middle of a message or request.
+    PeerVanished: End, "peer_vanished", 200, 1001, "The peer disconnected in the middle of a message or request.", "";
     /// An HTTP exchange ended as both sides meant it to.
     HttpDone: End, "http_done", 200, 1000, "The exchange is complete.", "";
     /// The server is shutting down.
     ServerShutdown: Both, "server_shutdown", 503, 1012, "This server is shutting down; come back in a moment.", "";
     /// A frame that RFC 6455 forbids: reserved bits, unknown opcode, no mask, bad fragmentation, bad length, bad close.
     ProtocolError: Both, "protocol_error", 400, 1002, "This is not a frame that RFC 6455 allows.", "";
-    /// A kind of message that this endpoint does not take.
-    UnsupportedData: Both, "unsupported_data", 400, 1003, "Messages of this kind are not taken here.", "websocket.binary";
+    /// A kind of message that this endpoint does not accept.
+    UnsupportedData: Both, "unsupported_data", 400, 1003, "This endpoint does not accept messages of this kind.", "websocket.binary";
     /// Text that is not UTF-8.
     InvalidUtf8: Both, "invalid_utf8", 400, 1007, "This text is not UTF-8.", "";
     /// A compressed message that is not DEFLATE data.
@@ -90,9 +90,9 @@ codes! {
     /// More fragments in one message than the limit.
     TooManyFragments: Both, "too_many_fragments", 400, 1008, "This message has more fragments than the limit.", "websocket.fragments";
     /// The peer read too slowly: its outbox was over the limit after a write attempt.
-    SlowConsumer: End, "slow_consumer", 503, 1008, "More waits for this reader than the limit.", "delivery.outbox_bytes";
+    SlowConsumer: End, "slow_consumer", 503, 1008, "More bytes wait for this reader than the limit allows.", "delivery.outbox_bytes";
     /// The server's budget for outbound memory is spent.
-    OutboundBudget: End, "outbound_budget", 503, 1013, "Slow readers hold all of the server's memory for them.", "delivery.outbound_total_bytes";
+    OutboundBudget: End, "outbound_budget", 503, 1013, "Slow readers use all of the memory that the server has for them.", "delivery.outbound_total_bytes";
     /// No answer to a ping within its deadline.
     PingTimeout: End, "ping_timeout", 408, 1001, "No answer to a ping came in time.", "websocket.pong_wait";
     /// A message or frame began and did not end in time.
@@ -104,62 +104,62 @@ codes! {
     /// A request body did not arrive in time.
     BodyTimeout: Both, "body_timeout", 408, 1001, "The body did not arrive in time.", "http.body_timeout, http.body_rate";
     /// A kept-alive HTTP connection sent nothing more.
-    IdleTimeout: End, "idle_timeout", 408, 1001, "Nothing more was asked for in time.", "http.idle_timeout";
+    IdleTimeout: End, "idle_timeout", 408, 1001, "No further request came in time.", "http.idle_timeout";
     /// The request is not HTTP as RFC 9112 defines it, or a member of it is missing or has the wrong type or size.
-    BadRequest: Both, "bad_request", 400, 1008, "This is not a request.", "";
+    BadRequest: Both, "bad_request", 400, 1008, "This is not a valid request.", "";
     /// Not JSON, or not UTF-8.
     BadJson: Request, "bad_json", 400, 1008, "This is not JSON.", "";
     /// Arrays and objects are nested too deeply.
     TooDeep: Request, "too_deep", 400, 1008, "Arrays and objects are nested too deeply.", "";
     /// A plain frame where every frame is a request.
-    NotARequest: Request, "not_a_request", 400, 1008, "Every frame is a request here.", "another subprotocol than tidings.v1";
+    NotARequest: Request, "not_a_request", 400, 1008, "Every frame must be a request here.", "another subprotocol than tidings.v1";
     /// A member that this request does not have.
     UnknownMember: Request, "unknown_member", 400, 1008, "This request has no such member.", "";
-    /// A member more than once.
-    DuplicateMember: Request, "duplicate_member", 400, 1008, "A member is there more than once.", "";
+    /// The same member more than once.
+    DuplicateMember: Request, "duplicate_member", 400, 1008, "A member appears more than once.", "";
     /// Not a channel's name.
     BadChannel: Both, "bad_channel", 400, 1008, "This is not a channel's name.", "";
     /// A name in the query of a URL that this request does not have.
     UnknownOption: Both, "unknown_option", 400, 1008, "This request has no such option.", "";
-    /// What is to be excluded has not the form of a connection's name.
-    BadExclude: Request, "bad_exclude", 400, 1008, "exclude names no connection; give the `connection` that the answer to a GET told.", "";
-    /// An event's name that is kept for the server.
-    BadEvent: Request, "bad_event", 400, 1008, "This event's name is kept for the server.", "";
-    /// An array with requests and other things.
-    MixedBatch: Request, "mixed_batch", 400, 1008, "This array holds requests and other things.", "";
+    /// `exclude` does not have the form of a connection's name.
+    BadExclude: Request, "bad_exclude", 400, 1008, "exclude names no connection; give the `connection` from the answer to a GET.", "";
+    /// An event's name that is reserved for the server.
+    BadEvent: Request, "bad_event", 400, 1008, "This event's name is reserved for the server.", "";
+    /// An array with requests and values that are none.
+    MixedBatch: Request, "mixed_batch", 400, 1008, "This array holds requests and values that are none.", "";
     /// More requests in a batch than the limit.
     BatchTooLarge: Request, "batch_too_large", 400, 1008, "This batch holds too many requests.", "several batches";
     /// The Origin is not allowed.
     OriginNotAllowed: Both, "origin_not_allowed", 403, 4403, "Pages of this origin are not allowed.", "server.allow_origin";
-    /// What is asked for is for operators, and nobody said who asks.
+    /// For operators, and the request carries no credentials.
     OperatorNeeded: Both, "operator_needed", 401, 4401, "This is for operators.", "an operator's key";
-    /// What is asked for is not open to this peer.
+    /// Not open to this peer.
     Forbidden: Both, "forbidden", 403, 4403, "This is not open to this connection.", "";
-    /// This connection may read only.
-    PublishingNotAllowed: Request, "publishing_not_allowed", 403, 4403, "This connection may read and not publish: without a key only clients publish that come \
+    /// This connection may only read.
+    PublishingNotAllowed: Request, "publishing_not_allowed", 403, 4403, "This connection may read but not publish: without a key, only clients may publish that come \
     directly, over HTTP/1.1, from this machine to a loopback Host, without a field that proxies add. Send an operator key, or \
-    start the server with --allow-anonymous-publish to let everybody publish who reaches it.", "server.allow_anonymous_publish, an operator's key";
-    /// What is asked for is for operators, and what was presented is not their key.
-    AdminOnly: Request, "admin_only", 403, 4403, "This is for operators, and what was presented is not their key.", "an operator's key";
+    start the server with --allow-anonymous-publish to let everyone who reaches it publish.", "server.allow_anonymous_publish, an operator's key";
+    /// For operators, and the credentials that were sent are not their key.
+    AdminOnly: Request, "admin_only", 403, 4403, "This is for operators, and the key that was sent is not theirs.", "an operator's key";
     /// More subscriptions than one connection may have.
-    TooManySubscriptions: Both, "too_many_subscriptions", 429, 4429, "This connection is subscribed to as many channels as it may.", "channels.per_connection";
+    TooManySubscriptions: Both, "too_many_subscriptions", 429, 4429, "This connection has reached its maximum number of subscriptions.", "channels.per_connection";
     /// The same idempotency key with another body.
     KeyReused: Request, "key_reused", 409, 1008, "This idempotency key was used on this channel with another body; use a new key for a new publication.", "another key";
     /// A mailbox or a queue stayed full: nothing was done.
     Busy: Both, "busy", 503, 1013, "The subscribers cannot take more at the moment; nothing was published. Try again later \
     (delivery.mailbox_bytes and mailbox_entries say how much may wait, server.publish_wait for how long).", "delivery.mailbox_bytes, delivery.mailbox_entries, server.publish_wait";
-    /// As many channels as there may be, and this one would be new.
-    ChannelsFull: Both, "channels_full", 503, 1013, "The server holds as many channels as it may (channels.total); try again later.", "channels.total";
-    /// The Host is none of this server's.
-    MisdirectedRequest: Both, "misdirected_request", 421, 4421, "This Host is none of this server's.", "server.allow_host";
+    /// The maximum number of channels exists, and this one would be new.
+    ChannelsFull: Both, "channels_full", 503, 1013, "The server has reached its maximum number of channels (channels.total); try again later.", "channels.total";
+    /// The Host is not one of this server's.
+    MisdirectedRequest: Both, "misdirected_request", 421, 4421, "This Host is not one of this server's.", "server.allow_host";
     /// No such route.
-    NotFound: Both, "not_found", 404, 4404, "Nothing is there.", "";
+    NotFound: Both, "not_found", 404, 4404, "There is nothing at this path.", "";
     /// No such channel, so it has no history.
     UnknownChannel: Request, "unknown_channel", 404, 4404, "There is no such channel, so it has no history to empty.", "";
     /// No such subscription.
     NotSubscribed: Request, "not_subscribed", 404, 4404, "This connection is not subscribed to this channel.", "";
     /// The route exists, the method does not.
-    MethodNotAllowed: Both, "method_not_allowed", 405, 1008, "This method is not for this path.", "";
+    MethodNotAllowed: Both, "method_not_allowed", 405, 1008, "This path does not take this method.", "";
     /// The body is larger than the limit.
     BodyTooLarge: Both, "body_too_large", 413, 1008, "The body is larger than the limit.", "http.body_bytes";
     /// The request target is longer than the limit.
@@ -167,7 +167,7 @@ codes! {
     /// The media type of the body cannot be published.
     UnsupportedMediaType: Both, "unsupported_media_type", 415, 1008, "A body of this media type cannot be published.", "";
     /// A body with a Content-Encoding.
-    UnsupportedEncoding: Request, "unsupported_encoding", 415, 1008, "A body is sent without a Content-Encoding.", "";
+    UnsupportedEncoding: Request, "unsupported_encoding", 415, 1008, "A body must be sent without a Content-Encoding.", "";
     /// A WebSocket handshake was needed, or had the wrong version.
     UpgradeRequired: Both, "upgrade_required", 426, 1008, "A WebSocket handshake of version 13 is needed.", "";
     /// The head is larger than the limit, or has too many fields.
@@ -175,10 +175,10 @@ codes! {
     /// Another major version of HTTP.
     VersionNotSupported: Both, "version_not_supported", 505, 1008, "This server speaks HTTP/1.1.", "";
     /// No room for another connection.
-    TooManyConnections: Both, "too_many_connections", 503, 1013, "This server holds as many connections as it may (server.connections); try again later.", "server.connections";
-    /// The work of this connection panicked; it was contained.
-    InternalError: Both, "internal_error", 500, 1011, "The server failed at this request, which may have been carried out or not.", "";
-    /// A publication that is read as JSON and is none.
+    TooManyConnections: Both, "too_many_connections", 503, 1013, "This server has reached its maximum number of connections (server.connections); try again later.", "server.connections";
+    /// The work of this connection panicked; the server goes on.
+    InternalError: Both, "internal_error", 500, 1011, "The server failed while it handled this request, which may or may not have been carried out.", "";
+    /// A publication that is read as JSON and is not JSON.
     NotJson: Library, "not_json", 415, 1008, "This publication is not JSON.", "";
     /// A thread for a subscription of the library could not be started.
     NoThread: Library, "no_thread", 503, 1013, "A thread could not be started.", "";
@@ -197,8 +197,8 @@ impl Code {
         matches!(self.scope(), Scope::Request | Scope::Both)
     }
 
-    /// Whether it says that somebody may not, rather than that something is wrong: its message quotes nothing that was sent
-    /// but an origin or a host, and says what would allow it.
+    /// Whether it refuses for lack of permission, rather than because something is wrong: its message quotes nothing that
+    /// was sent but an origin or a host, and says what would allow it.
     #[must_use]
     pub const fn is_policy(self) -> bool {
         matches!(

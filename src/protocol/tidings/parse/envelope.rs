@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub(super) enum Payload<'a> {
     /// In the member `data`.
     InText,
-    /// Behind the request's line, as bytes.
+    /// After the request's line, as bytes.
     Raw(&'a [u8]),
 }
 
@@ -37,8 +37,9 @@ pub(super) fn parse(object: &[u8], payload: Payload<'_>) -> Item {
     parse_fields(&Fields::read(object), payload)
 }
 
-/// The same for one whose members are known.
+/// The same for one whose members were read already.
 pub(super) fn parse_fields(fields: &Fields<'_>, payload: Payload<'_>) -> Item {
+    // Read first, so that every refusal of the rest still carries it.
     let id = fields.id();
     let known_id = id.as_ref().ok().cloned().flatten();
     read(fields, id, payload).map_err(|refusal| RefusedItem { id: known_id, refusal })
@@ -48,7 +49,7 @@ fn read(fields: &Fields<'_>, id: Result<Option<RequestId>, Refusal>, payload: Pa
     fields.check_duplicates()?;
     let id = id?;
     let method = method(fields.get(Name::Method).unwrap_or_default())?;
-    // Names first: `pth` is better called unknown than `path` missing. Whether they fit the route is asked when it is known.
+    // Names first: `pth` is better called unknown than `path` missing. Whether they fit the route is checked once that is known.
     let (options, what) = options_of(method, payload);
     if method == Method::Auth {
         fields.check_names(&[options], what)?;
@@ -133,7 +134,7 @@ fn not_allowed(message: &'static str) -> Refusal {
     Refusal::new(Code::MethodNotAllowed, message)
 }
 
-/// The options of a GET, from an envelope or from behind a short form.
+/// The options of a GET, from an envelope or a short form.
 pub(super) fn get_options(fields: &Fields<'_>) -> Result<GetOptions, Refusal> {
     let count = |name: Name| fields.get(name).map(|raw| values::count(name.as_str(), raw)).transpose();
     Ok(GetOptions {

@@ -54,7 +54,7 @@ impl Name {
     /// Options of POST in a binary frame.
     pub(super) const BINARY_POST: &[Name] = &[Name::Event, Name::Key, Name::ExcludeSelf, Name::ContentType];
 
-    /// The name as it is written.
+    /// The name as it appears in JSON.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Name::Id => "id",
@@ -73,7 +73,7 @@ impl Name {
         }
     }
 
-    /// The other way round, and written out: a match by length costs a tenth of a search through all names.
+    /// The inverse, written out: a match by length costs a tenth of a search through all names.
     fn find(key: &str) -> Option<Name> {
         Some(match key {
             "id" => Name::Id,
@@ -113,12 +113,12 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// None yet.
+    /// No members yet.
     pub(super) fn empty() -> Fields<'a> {
         Fields { values: [None; Name::ALL.len()], duplicate: None, id_is_double: false, unknown: None }
     }
 
-    /// Takes the next member.
+    /// Adds the next member.
     pub(super) fn add(&mut self, key: Cow<'a, str>, value: &'a [u8]) {
         match Name::find(&key) {
             Some(name) => self.put(name, value),
@@ -133,20 +133,21 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The value of a member as it is written.
+    /// The value of a member, unparsed.
     pub(super) fn get(&self, name: Name) -> Option<&'a [u8]> {
         self.values[name as usize]
     }
 
     /// The id, `None` without one.
     pub(super) fn id(&self) -> Result<Option<RequestId>, Refusal> {
+        // With two ids the client cannot be told which of its requests this was, so neither is used.
         if self.id_is_double {
             return Err(duplicate(Name::Id));
         }
         self.get(Name::Id).map(values::id).transpose()
     }
 
-    /// Refuses a member that is written twice.
+    /// Refuses a member that appears twice.
     pub(super) fn check_duplicates(&self) -> Result<(), Refusal> {
         self.duplicate.map_or(Ok(()), |name| Err(duplicate(name)))
     }
@@ -168,11 +169,11 @@ impl<'a> Fields<'a> {
 
 fn misplaced_message(name: Name, what: &str, known: &[&str]) -> String {
     let why = match name {
-        Name::Path if known.contains(&"token") => "signing in is about no path",
+        Name::Path if known.contains(&"token") => "signing in has no path",
         Name::Id | Name::Method | Name::Path => "it belongs to a request that is a JSON object",
         Name::ContentType => "it belongs to a POST in a binary frame",
         Name::Token => "it belongs to AUTH",
-        Name::Data if known.contains(&"content_type") => "the bytes behind the line feed are the data",
+        Name::Data if known.contains(&"content_type") => "the bytes after the line feed are the data",
         _ if Name::GET.contains(&name) => "it belongs to GET /channels/{name}",
         _ => "it belongs to POST /channels/{name}",
     };
@@ -185,7 +186,7 @@ fn unknown_member(message: String) -> Refusal {
 }
 
 fn duplicate(name: Name) -> Refusal {
-    Refusal::new(Code::DuplicateMember, format!("the member \"{}\" is there more than once", name.as_str()))
+    Refusal::new(Code::DuplicateMember, format!("the member \"{}\" appears more than once", name.as_str()))
 }
 
 #[cfg(test)]

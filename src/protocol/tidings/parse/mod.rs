@@ -20,15 +20,15 @@ use fields::{Fields, Name};
 pub use nearest::{hint, shown};
 pub use values::{check_content_type, check_event, check_key};
 
-/// The most requests that one batch may hold.
+/// How many requests one batch may hold at most.
 pub const MAX_BATCH: usize = 100;
 
 /// Whether plain frames are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// No subprotocol: `GET` alone and JSON that is no request have their plain meaning.
+    /// No subprotocol: `GET` alone and JSON that is not a request have their plain meaning.
     Open,
-    /// Subprotocol `tidings.v1`: both are 400 `not_a_request`.
+    /// Subprotocol `tidings.v1`: both are refused with 400 `not_a_request`.
     Strict,
 }
 
@@ -37,7 +37,7 @@ pub enum Dialect {
 pub enum Parsed {
     /// The text `GET` alone.
     PlainGet,
-    /// A JSON value that is no request: published to the plain channel.
+    /// A JSON value that is not a request: published to the plain channel.
     PlainPost(Data),
     /// One request.
     One(Item),
@@ -47,8 +47,8 @@ pub enum Parsed {
     Refused(Refusal),
 }
 
-/// Reads a text frame (already known to be UTF-8). The first that matches: exactly `GET`, a short form, no JSON,
-/// one request, a batch, any other JSON. A byte order mark in front is skipped.
+/// Reads a text frame (already known to be UTF-8). The first that matches: exactly `GET`, a short form, not JSON,
+/// one request, a batch, any other JSON. A leading byte order mark is skipped.
 #[must_use]
 pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -> Parsed {
     let payload = without_mark(payload);
@@ -71,6 +71,7 @@ pub fn parse_text(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -
 #[must_use]
 pub fn parse_json_body(payload: &[u8], scratch: &mut JsonScratch, dialect: Dialect) -> Parsed {
     let text = trim(payload);
+    // Nearly every request is small and valid. What this does not take is read again below, which can say what is wrong.
     if let Some(fields) = one_pass::fields(text) {
         return match fields.get(Name::Method) {
             Some(_) => Parsed::One(envelope::parse_fields(&fields, Payload::InText)),
@@ -110,6 +111,7 @@ pub fn parse_binary(payload: &[u8], scratch: &mut JsonScratch) -> Parsed {
 
 /// An array: a batch when all its items are requests, an error when some are, plain data when none is.
 fn parse_array(text: &[u8], dialect: Dialect) -> Parsed {
+    // All items are looked at before one is read: an array is executed as a whole or refused as a whole.
     let (mut count, mut requests) = (0, 0);
     for item in items(text) {
         count += 1;
@@ -151,8 +153,9 @@ fn has_method(value: &[u8]) -> bool {
     })
 }
 
-/// A refusal of the whole text; one request that is only too deep still gets its id back.
+/// Refuses the whole text.
 fn refused(text: &[u8], refusal: Refusal) -> Parsed {
+    // Too deep is still JSON, so its id can be read: the client learns which of its requests this was.
     if refusal.code == Code::TooDeep && has_method(text) {
         return Parsed::One(Err(RefusedItem { id: Fields::read(text).id().ok().flatten(), refusal }));
     }
@@ -166,7 +169,7 @@ fn not_a_request() -> Refusal {
     )
 }
 
-/// Adds what else a text frame could have been.
+/// Adds which other forms a text frame may have.
 fn explain(refusal: &Refusal) -> Refusal {
     let message = format!("{} (a frame is JSON, or one of GET /…, POST /… JSON and DELETE /…)", refusal.message);
     Refusal::new(refusal.code, message)

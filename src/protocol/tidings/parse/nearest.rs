@@ -1,12 +1,12 @@
-//! Finds the right name that a wrong one was meant to be, and words the hint.
+//! Finds the known name that an unknown one was probably meant to be, and words the hint.
 
-/// How alike two names must be (Jaro-Winkler, 1 is equal) for the one to be offered instead of the other.
+/// How similar two names must be (Jaro-Winkler, 1 is equal) for one to be suggested instead of the other.
 const ALIKE: f64 = 0.7;
 
-/// Characters of a foreign name that are looked at and shown.
+/// How many characters of a client's text are compared and shown.
 const SHOWN: usize = 40;
 
-/// The name among `known` that is most like `wrong`, when any is.
+/// The name among `known` that is most similar to `wrong`, if any is similar enough.
 pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
     let wrong: String = wrong.chars().take(SHOWN).flat_map(char::to_lowercase).collect();
     let likeness = |name: &str| strsim::jaro_winkler(&wrong, &name.to_lowercase());
@@ -18,7 +18,7 @@ pub(super) fn nearest<'k>(wrong: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, name)| name)
 }
 
-/// `did you mean "x"?` when one of `known` is like `wrong`, otherwise all of them.
+/// `did you mean "x"?` when one of `known` is similar to `wrong`, otherwise all of them.
 #[must_use]
 pub fn hint(wrong: &str, known: &[&str]) -> String {
     match nearest(wrong, known) {
@@ -27,7 +27,7 @@ pub fn hint(wrong: &str, known: &[&str]) -> String {
     }
 }
 
-/// A foreign text, short enough for a message.
+/// A client's text, short enough for a message.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut short: String = text.chars().take(SHOWN).collect();

@@ -1,6 +1,6 @@
 //! A small request read in one pass: serde_json checks the text and finds its members at once.
 //!
-//! Whatever this does not take, wrong or unusual, goes the long way, which knows what to say about it.
+//! What this does not take, wrong or unusual, is read in full by the caller, which can say what is wrong with it.
 
 use super::fields::Fields;
 use crate::wire::json::MAX_DEPTH;
@@ -15,11 +15,11 @@ const BYTES_MAX: usize = 16 * 1024;
 /// The members of the object that `text` is, if it is valid JSON, an object, small and not deep.
 pub(super) fn fields(text: &[u8]) -> Option<Fields<'_>> {
     let could_be = text.first() == Some(&b'{') && text.len() <= BYTES_MAX;
-    // As many brackets as levels are allowed cannot be nested too deeply; more are counted the long way.
+    // With at most `MAX_DEPTH` brackets nothing is nested too deeply; where there are more, the full validation counts levels.
     if !could_be || brackets(text) > MAX_DEPTH {
         return None;
     }
-    // Once for the whole text: serde_json would ask for each string of a text that it does not know to be UTF-8.
+    // Once for the whole text: otherwise serde_json checks each string on its own.
     let text = simdutf8::basic::from_utf8(text).ok()?;
     let mut source = serde_json::Deserializer::from_str(text);
     let fields = source.deserialize_map(Members).ok()?;

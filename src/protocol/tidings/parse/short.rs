@@ -11,7 +11,7 @@ use crate::wire::json::scanner::{is_space, trim};
 use crate::wire::json::{JsonScratch, validate, without_mark};
 use bytes::Bytes;
 
-/// Reads a short form; `None` when the frame does not begin like one.
+/// Reads a short form; `None` when the frame does not begin as one.
 pub(super) fn parse(payload: &[u8], scratch: &mut JsonScratch) -> Option<Item> {
     let (method, rest) = split_method(payload)?;
     let end = rest.iter().position(|byte| is_space(*byte)).unwrap_or(rest.len());
@@ -20,7 +20,7 @@ pub(super) fn parse(payload: &[u8], scratch: &mut JsonScratch) -> Option<Item> {
     Some(verb.map_or_else(anonymous, |verb| Ok(Request { id: None, verb })))
 }
 
-/// The method in front of ` /`, and what follows from the slash on.
+/// The method before ` /`, and the rest from the slash on.
 fn split_method(payload: &[u8]) -> Option<(Method, &[u8])> {
     let words: [(&[u8], Method); 3] = [(b"GET ", Method::Get), (b"POST ", Method::Post), (b"DELETE ", Method::Delete)];
     words.into_iter().find_map(|(word, method)| {
@@ -41,7 +41,7 @@ fn read(method: Method, path: &[u8], argument: &[u8], scratch: &mut JsonScratch)
         }
         (Method::Post, Route::Channel(channel)) => {
             if argument.is_empty() {
-                return Err(bad_request("POST needs JSON behind the path, as in POST /channels/x {\"hello\":1}"));
+                return Err(bad_request("POST needs JSON after the path, as in POST /channels/x {\"hello\":1}"));
             }
             validate(argument, scratch)?;
             let data = Data::Json(Bytes::copy_from_slice(argument));
@@ -58,7 +58,7 @@ fn read(method: Method, path: &[u8], argument: &[u8], scratch: &mut JsonScratch)
 fn options(argument: &[u8]) -> Result<Fields<'_>, Refusal> {
     if argument.first() != Some(&b'{') {
         return Err(bad_request(
-            "behind the path of a GET stands an object of options, as in GET /channels/x {\"last\":5}",
+            "after the path of a GET comes an object of options, as in GET /channels/x {\"last\":5}",
         ));
     }
     let fields = Fields::read(argument);

@@ -1,4 +1,4 @@
-//! The value of each member of a request: its type, its limits, and what it says when it breaks them.
+//! The value of each member of a request: its type, its limits, and the message when it breaks them.
 
 use super::bad_request;
 use super::nearest::shown;
@@ -55,7 +55,7 @@ pub(super) fn count(name: &str, raw: &[u8]) -> Result<u32, Refusal> {
     }
 }
 
-/// A position; a string that is none is remembered as such.
+/// A position. A string that is not one is accepted: it is answered with `recovered: false`, as a position that is gone.
 pub(super) fn since(raw: &[u8]) -> Result<Since, Refusal> {
     let text = unquote(raw).ok_or_else(|| wrong("since", "a string with a position, as in \"EPOCH:41\"", raw))?;
     Ok(Position::parse(&text).map_or(Since::Unreadable, Since::Position))
@@ -68,14 +68,14 @@ pub(super) fn event(raw: &[u8]) -> Result<Box<str>, Refusal> {
     Ok(text.into())
 }
 
-/// What readers of event streams take for the browser's own events or for the server's: whoever published under such a
-/// name could tell all readers of a channel that it was reset, or that they are refused.
+/// What readers of event streams take for the browser's own events or for the server's: a publisher that used such a name
+/// could tell all readers of a channel that it was reset, or that they are refused.
 const RESERVED_EVENTS: [&str; 8] = ["error", "open", "position", "reset", "closed", "join", "leave", "refused"];
 
 /// The rules of an event's name, wherever it comes from.
 ///
 /// # Errors
-/// 400 `bad_request`, with the rule that was broken; 400 `bad_event` for a name that is kept for the server.
+/// 400 `bad_request`, with the rule that was broken; 400 `bad_event` for a name that is reserved for the server.
 pub fn check_event(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_LABEL_BYTES {
         return Err(bad_request(format!("an \"event\" has at most {MAX_LABEL_BYTES} bytes, not {}", text.len())));
@@ -86,7 +86,7 @@ pub fn check_event(text: &str) -> Result<(), Refusal> {
     if RESERVED_EVENTS.contains(&text) {
         let kept = RESERVED_EVENTS.join(", ");
         let message = format!(
-            "no publication is an \"event\" {text:?}: readers would take it for the server's own ({kept} are kept)"
+            "no publication is an \"event\" {text:?}: readers would take it for the server's own ({kept} are reserved)"
         );
         return Err(Refusal::new(Code::BadEvent, message));
     }
