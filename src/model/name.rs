@@ -53,7 +53,7 @@ impl fmt::Display for ChannelName {
 }
 
 /// The longest channel name, in bytes after decoding.
-pub const MAX_NAME_BYTES: usize = 255;
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// Which rule a name breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl fmt::Display for NameFault {
         match self {
             NameFault::Empty => f.write_str("the channel's name is empty"),
             NameFault::TooLong(bytes) => {
-                write!(f, "the channel's name has {bytes} bytes of UTF-8 after decoding; the limit is {MAX_NAME_BYTES}")
+                write!(f, "the channel's name has {bytes} bytes of UTF-8 after decoding; the limit is {NAME_BYTES_MAX}")
             }
             NameFault::EmptyPart => {
                 f.write_str("a channel's name neither begins nor ends with \"/\", and has no two of them in a row")
@@ -109,7 +109,7 @@ pub fn check(decoded: &str) -> Result<(), NameFault> {
     if decoded.is_empty() {
         return Err(NameFault::Empty);
     }
-    if decoded.len() > MAX_NAME_BYTES {
+    if decoded.len() > NAME_BYTES_MAX {
         return Err(NameFault::TooLong(decoded.len()));
     }
     if let Some(c) = decoded.chars().find(|c| c.is_control() || matches!(c, '*' | '\\' | '?')) {

@@ -1,6 +1,6 @@
 //! Formats alone, bytes ⇄ values: HTTP heads and bodies, the upgrade, frames, their compression, JSON, event streams.
 //!
-//! Nothing in here knows a socket, a thread or a clock.
+//! Nothing here uses a socket, a thread or a clock.
 
 pub mod deflate;
 pub mod frame;

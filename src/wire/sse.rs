@@ -1,4 +1,4 @@
-//! What an event stream is made of besides its blocks: the comment that keeps it alive, and the chunks of HTTP/1.1.
+//! The parts of an event stream besides its blocks: the comment that keeps it alive, and the chunks of HTTP/1.1.
 
 /// A comment, which keeps a quiet stream alive.
 pub const COMMENT: &[u8] = b":\n\n";

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The most fields that one form may have: kept apart in memory, a field of two bytes takes a hundred.
-const MAX_FORM_FIELDS: usize = 1000;
+const FORM_FIELDS_MAX: usize = 1000;
 
 /// What kind of data a media type stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,8 +170,8 @@ fn form_object(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut fields: Vec<(String, Vec<String>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let pairs = || body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-    if pairs().count() > MAX_FORM_FIELDS {
-        return Err(Refusal::new(Code::BadRequest, format!("a form has at most {MAX_FORM_FIELDS} fields: send JSON")));
+    if pairs().count() > FORM_FIELDS_MAX {
+        return Err(Refusal::new(Code::BadRequest, format!("a form has at most {FORM_FIELDS_MAX} fields: send JSON")));
     }
     for pair in pairs() {
         let equals = pair.iter().position(|byte| *byte == b'=');

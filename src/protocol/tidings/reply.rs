@@ -2,7 +2,7 @@
 //!
 //! Each function appends to `out` and writes no white space and no control character, so that a line of it stays a line.
 
-use super::parse::MAX_BATCH;
+use super::parse::BATCH_REQUESTS_MAX;
 use crate::model::publication::{Data, Epoch, Position, PublicationView};
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
@@ -140,7 +140,7 @@ fn limit_members(out: &mut Vec<u8>, limits: &SendLimits) {
     write_number(out, limits.body_bytes as u64);
     out.extend_from_slice(if limits.binary { b",\"binary\":true" } else { b",\"binary\":false" });
     out.extend_from_slice(b",\"batch\":");
-    write_number(out, MAX_BATCH as u64);
+    write_number(out, BATCH_REQUESTS_MAX as u64);
 }
 
 /// A refusal on the socket, and in the body that answers a request in `POST /ws`: `{["id",]"status","error":{"code","message"}}`.

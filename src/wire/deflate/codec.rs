@@ -4,15 +4,15 @@ use super::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use std::fmt;
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
-/// What every flushed stream ends with, and no message carries (RFC 7692 section 7.2.1).
+/// The end of every flushed stream, which is left out of messages (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
-/// An empty last block: a stream that ended where a message may end takes it and is over.
+/// An empty last block: a stream that stopped where a message may end accepts it and is complete.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 /// Output of one call into zlib, in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 /// Memory that a codec keeps for the next message, in bytes.
 const PACKED_BYTES_KEPT: usize = 256 * 1024;
-/// zlib's usual measure for its hash tables.
+/// zlib's default size for its hash tables.
 const MEMORY_LEVEL: i32 = 8;
 /// Windows of 9 to 15 bits.
 const WINDOWS: usize = (WINDOW_BITS_MAX - WINDOW_BITS_MIN + 1) as usize;
@@ -37,16 +37,16 @@ pub const fn context_bytes(deflate: Option<u8>, inflate: bool) -> usize {
 pub struct Tuning {
     /// zlib's level, 1 (fast) to 9 (small).
     pub level: u8,
-    /// Messages of fewer bytes go out as they are.
+    /// Messages of fewer bytes are sent uncompressed.
     pub least_bytes: usize,
-    /// Messages of more bytes go out as they are.
+    /// Messages of more bytes are sent uncompressed.
     pub most_bytes: usize,
 }
 
 /// Why a message cannot be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InflateFault {
-    /// It is no DEFLATE data, or it ends in the middle of a block.
+    /// It is not DEFLATE data, or it ends in the middle of a block.
     #[error("a compressed message that is not DEFLATE data (RFC 1951)")]
     Broken,
     /// It is larger than the limit; no more than the limit was inflated.
@@ -72,7 +72,7 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// Contexts as agreed: a deflater with a window of so many bits, an inflater. Takes [`context_bytes`].
+    /// Contexts as agreed: a deflater with a window of `deflate` bits, an inflater. Takes [`context_bytes`].
     #[must_use]
     pub fn new(deflate: Option<u8>, inflate: bool, tuning: &Tuning) -> Contexts {
         Contexts { deflate: deflate.map(|bits| new_deflate(tuning.level, bits)), inflate: inflate.then(new_inflate) }
@@ -124,14 +124,14 @@ impl Codec {
         &self.tuning
     }
 
-    /// Whether a message of so many bytes is neither too small nor too large to be compressed.
+    /// Whether a message of `bytes` bytes is neither too small nor too large to be compressed.
     #[must_use]
     pub fn takes(&self, bytes: usize) -> bool {
         bytes > 0 && (self.tuning.least_bytes..=self.tuning.most_bytes).contains(&bytes)
     }
 
     /// Compresses a message by itself. `None` when it is too small or too large for that, or would not become smaller:
-    /// it goes out as it is then.
+    /// then it is sent uncompressed.
     pub fn deflate(&mut self, window_bits: u8, payload: &[u8]) -> Option<&[u8]> {
         if !self.takes(payload.len()) {
             return None;
@@ -145,8 +145,8 @@ impl Codec {
         is_smaller.then_some(&self.packed[..])
     }
 
-    /// Compresses a message with what the connection's earlier messages left in its window. Whether or not it became
-    /// smaller: the window has it now, so the peer's must. `None` when it is too small or too large to begin with, or
+    /// Compresses a message with what the connection's earlier messages left in its window. The result has to be sent even if
+    /// it is larger: the window contains it now, so the peer's must, too. `None` when it is too small or too large to begin with, or
     /// the connection keeps no window in this direction.
     pub fn deflate_on(&mut self, contexts: &mut Contexts, payload: &[u8]) -> Option<&[u8]> {
         if !self.takes(payload.len()) {
@@ -165,13 +165,13 @@ impl Codec {
     pub fn inflate(&mut self, payload: &[u8], limit: usize) -> Result<Vec<u8>, InflateFault> {
         let mut inflater = self.inflater.take().unwrap_or_else(new_inflate);
         let outcome = self.fill(&mut inflater, payload, limit).and_then(|(message, ended)| {
-            // Some send an empty message as no bytes at all, though the RFC makes it one (section 7.2.3.6).
+            // Some peers send an empty message as no bytes at all; by the RFC it has one (section 7.2.3.6).
             let complete = ended
                 || payload.is_empty()
                 || inflater.decompress(&LAST_BLOCK, &mut [0], InflateFlush::NoFlush) == Ok(Status::StreamEnd);
             if complete { Ok(message) } else { Err(InflateFault::Broken) }
         });
-        // One that stopped in the middle of something is not trusted with the next message.
+        // A failed inflater stopped inside a block: its state must not reach the next message, which may be another client's.
         if outcome.is_ok() {
             inflater.reset(false);
             self.inflater = Some(inflater);
@@ -195,9 +195,9 @@ impl Codec {
         }
     }
 
-    /// Compresses into `packed`, without the tail. False when that takes more than `most` bytes; `None` when the deflater
+    /// Compresses into `packed`, without the tail. False when that takes more than `max` bytes; `None` when the deflater
     /// cannot be used any more, which would be a bug of zlib's.
-    fn run(&mut self, deflater: &mut Deflate, payload: &[u8], most: usize) -> Option<bool> {
+    fn run(&mut self, deflater: &mut Deflate, payload: &[u8], max: usize) -> Option<bool> {
         self.compressions += 1;
         self.worked_bytes += payload.len() as u64;
         self.chunk.resize(CHUNK_BYTES, 0);
@@ -210,11 +210,11 @@ impl Codec {
             rest = &rest[(deflater.total_in() - before_in) as usize..];
             let made = (deflater.total_out() - before_out) as usize;
             total += made;
-            // What became too large is not kept, but compressed to its end: the state would not survive being given up.
-            if total.saturating_sub(TAIL.len()) <= most {
+            // Output beyond the limit is dropped, but compression goes on to its end: a deflater that stops halfway is unusable.
+            if total.saturating_sub(TAIL.len()) <= max {
                 self.packed.extend_from_slice(&self.chunk[..made]);
             }
-            // The flush is over when it left room (zlib's manual, deflate).
+            // The flush is complete when the output buffer has room left (zlib's manual, deflate).
             if made < CHUNK_BYTES {
                 break;
             }
@@ -233,13 +233,13 @@ impl Codec {
         self.chunk.resize(CHUNK_BYTES, 0);
         let (mut message, mut ended) = (Vec::new(), false);
         for piece in [payload, &TAIL] {
-            // A stream that said it was over with the last byte of the payload needs no tail.
+            // A stream whose last block ended with the payload needs no tail.
             if payload.is_empty() || (ended && piece == TAIL) {
                 break;
             }
             let mut rest = piece;
             loop {
-                // One that said so before is followed by another (RFC 7692 section 7.2.3.4).
+                // A last block inside the payload ends one stream, and another follows (RFC 7692 section 7.2.3.4).
                 if std::mem::take(&mut ended) {
                     inflater.reset(false);
                 }

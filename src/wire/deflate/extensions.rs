@@ -28,10 +28,10 @@ pub struct Param<'b> {
 pub struct BadExtensions;
 
 /// Reads all values of the field as one list. Empty elements are skipped, as in every list of HTTP (RFC 9110 section
-/// 5.6.1.2), and a field with nothing in it offers nothing.
+/// 5.6.1.2), and an empty field offers nothing.
 ///
 /// # Errors
-/// Something is no token where one must stand, or a quoted value is no token once unquoted.
+/// Something is not a token where one is required, or a quoted value is not a token once unquoted.
 pub fn parse_extensions<'b>(values: &[&'b str]) -> Result<SmallVec<[Extension<'b>; 2]>, BadExtensions> {
     let mut extensions = SmallVec::new();
     for value in values {

@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692): what is agreed at the handshake, and messages compressed and inflated.
+//! permessage-deflate (RFC 7692): its negotiation in the handshake, and messages compressed and inflated.
 //!
 //! By default neither side keeps its window from one message to the next ("no context takeover"), so the compressed
 //! bytes of a message depend on nothing but the message: one [`Codec`] serves all connections of a thread, an idle
@@ -22,8 +22,8 @@ pub const WINDOW_BITS_MAX: u8 = 15;
 /// The smallest window that is agreed to, in bits. 8 exists in the RFC, but no zlib makes a raw stream for it.
 pub const WINDOW_BITS_MIN: u8 = 9;
 
-/// The most bytes that a compressed message may have when the message itself may have `message_bytes`: whatever a
-/// compressor in its right mind makes of incompressible data fits. (Stored blocks add 5 bytes to every 16 KiB or so.)
+/// The maximum size of a compressed message, in bytes, when the message itself may have `message_bytes`: what a reasonable
+/// compressor makes of incompressible data fits. (Stored blocks add 5 bytes to every 16 KiB or so.)
 #[must_use]
 pub const fn wire_limit(message_bytes: usize) -> usize {
     message_bytes.saturating_add(message_bytes / 64).saturating_add(64)

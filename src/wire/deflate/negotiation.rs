@@ -3,7 +3,7 @@
 use super::extensions::{Extension, Param};
 use super::{NAME, WINDOW_BITS_MAX};
 
-/// What this server is ready to agree to.
+/// What this server would agree to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Whether either side may keep its window from one message to the next.
@@ -12,7 +12,7 @@ pub struct Policy {
     pub least_window_bits: u8,
 }
 
-/// What both sides hold to from the 101 on.
+/// What both sides agreed to, from the 101 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreement {
     /// This server compresses with the window of its last message.
@@ -50,7 +50,7 @@ impl Agreement {
     }
 }
 
-/// The first offer that can be honoured, in the client's order of preference.
+/// The first offer that can be accepted, in the client's order of preference.
 #[must_use]
 pub fn negotiate(offers: &[Extension<'_>], policy: &Policy) -> Option<Agreement> {
     let offers = offers.iter().filter(|offer| offer.name == NAME);
@@ -67,7 +67,7 @@ struct Offer {
 }
 
 impl Offer {
-    /// `None` when a parameter is unknown, stands twice, or has a value that it must not have: such an offer is declined
+    /// `None` when a parameter is unknown, appears twice, or has a value that it must not have: such an offer is declined
     /// (RFC 7692 section 7.1).
     fn read(extension: &Extension<'_>) -> Option<Offer> {
         let mut offer = Offer::default();

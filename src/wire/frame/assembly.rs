@@ -3,18 +3,18 @@
 use super::header::{Begun, Header};
 use super::{FrameError, Kind, mask, utf8};
 
-/// Memory is lent to a message of which at least this much has come, in bytes: who only announces gets none.
-const LENT_BYTES_LEAST: usize = 32 * 1024;
+/// Memory is lent to a message of which at least this much has arrived, in bytes: announcing a large message gets none.
+const LENT_BYTES_MIN: usize = 32 * 1024;
 
 /// A message is read into directly while at least this much of its frame is missing, in bytes: less comes with what follows it.
-const ROOM_BYTES_LEAST: usize = 4 * 1024;
+const ROOM_BYTES_MIN: usize = 4 * 1024;
 /// And at most this much at once, in bytes, so that it is unmasked and checked while it is in the cache.
-const ROOM_BYTES_MOST: usize = 256 * 1024;
+const ROOM_BYTES_MAX: usize = 256 * 1024;
 
-/// Where memory of at least so many bytes may be had that somebody else has no use for.
+/// Where a buffer of at least n bytes may be borrowed that nothing else uses at the moment.
 pub(super) type Lender<'a> = &'a mut dyn FnMut(usize) -> Option<Vec<u8>>;
 
-/// How far a message is after some bytes.
+/// The state of a message after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Its current frame needs more bytes.
@@ -29,7 +29,7 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Assembly {
     kind: Kind,
-    /// It is compressed: what it says is known only when it is whole.
+    /// It is compressed: its text can be checked only when it is whole.
     deflated: bool,
     /// The payload so far, unmasked, in its first `filled` bytes. What follows them is what lent memory was used for before.
     message: Vec<u8>,
@@ -72,7 +72,7 @@ impl Assembly {
         self.remaining = header.length;
     }
 
-    /// Takes what belongs to the current frame from the start of `input`, and says how many bytes that were.
+    /// Takes what belongs to the current frame from the start of `input`, and returns how many bytes that were.
     pub(super) fn absorb(&mut self, input: &mut [u8], lender: Lender<'_>) -> Result<usize, FrameError> {
         let count = self.remaining.min(input.len());
         let piece = &mut input[..count];
@@ -94,8 +94,8 @@ impl Assembly {
     /// Where the next bytes of the current frame may be read to, without a copy. None while the message has no memory that
     /// was used before: to fill new memory first would cost what the copy does.
     pub(super) fn room(&mut self) -> Option<&mut [u8]> {
-        let end = self.message.len().min(self.filled + self.remaining.min(ROOM_BYTES_MOST));
-        if self.remaining < ROOM_BYTES_LEAST || end < self.filled + ROOM_BYTES_LEAST {
+        let end = self.message.len().min(self.filled + self.remaining.min(ROOM_BYTES_MAX));
+        if self.remaining < ROOM_BYTES_MIN || end < self.filled + ROOM_BYTES_MIN {
             return None;
         }
         self.message.get_mut(self.filled..end)
@@ -117,7 +117,7 @@ impl Assembly {
         self.check_text()
     }
 
-    /// Goes on in memory that is lent, if there is some for the whole frame: growing costs a copy for each doubling, and new
+    /// Continues in memory that is lent, if there is enough for the whole frame: growing costs a copy for each doubling, and new
     /// memory its first touch. Otherwise doubles, so that many small pieces cost little, but not beyond the end of the message
     /// once that is known.
     fn make_room(&mut self, count: usize, lender: Lender<'_>) {
@@ -125,7 +125,7 @@ impl Assembly {
         if needed <= self.message.capacity() {
             return;
         }
-        if needed >= LENT_BYTES_LEAST
+        if needed >= LENT_BYTES_MIN
             && let Some(mut memory) = lender(self.filled + self.remaining)
         {
             let before = &self.message[..self.filled];
@@ -172,7 +172,7 @@ impl Assembly {
         self.message.capacity()
     }
 
-    /// Gives the message up.
+    /// Drops the message.
     pub(super) fn into_message(mut self) -> (Kind, bool, Vec<u8>) {
         self.message.truncate(self.filled);
         (self.kind, self.deflated, self.message)

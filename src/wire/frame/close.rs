@@ -3,7 +3,7 @@
 use super::FrameError;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-/// A code is two bytes: one is none and not nothing.
+/// A code has two bytes: a payload of one byte is neither a code nor empty.
 pub(super) const HALF_A_CODE: FrameError = FrameError::protocol("a close of one byte");
 /// A code that must not be on the wire.
 pub(super) const FORBIDDEN_CODE: FrameError = FrameError::protocol("a close code that must not be sent");

@@ -6,23 +6,23 @@ use super::{Decoded, Event, FrameError, FrameLimits, Kind, Payload, Role, close,
 use std::ops::Range;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// What a decoder says to input after a Close or an error.
+/// The error for input after a Close or an error.
 pub(super) const ENDED: FrameError = FrameError::protocol("input after the end of the connection");
 
 /// Decodes the frames of one connection (RFC 6455 section 5).
 ///
-/// A message that lies in the input as one frame is unmasked and checked in place and handed out without a copy. Any
-/// other is put together in memory of its own that lasts from its first header to the event that hands it over.
+/// A message that is one frame, all in the input, is unmasked and checked in place and returned without a copy. Any other
+/// is assembled in memory of its own, which lasts from its first header to the event that returns it.
 #[derive(Debug)]
 pub struct Decoder {
-    /// The message under way. Boxed: most connections have none most of the time.
+    /// The message in progress. Boxed: most connections have none most of the time.
     assembly: Option<Box<Assembly>>,
     role: Role,
     deflate: bool,
     ended: bool,
 }
 
-/// Something complete, as a place in the input that can be borrowed when the search is over.
+/// Something complete, as a range of the input: the borrow checker lets the input be borrowed only after the search.
 enum Found {
     Nothing,
     Frame { kind: Kind, deflated: bool, place: Range<usize> },
@@ -30,7 +30,7 @@ enum Found {
     Control(Control, Range<usize>),
 }
 
-/// What most frames of clients are: a whole message in one masked frame of less than 64 KiB that is all there.
+/// What most frames of clients are: a whole message in one masked frame of less than 64 KiB that has arrived completely.
 struct Plain {
     kind: Kind,
     mask: [u8; 4],
@@ -84,15 +84,15 @@ impl Decoder {
         Decoder { deflate: true, ..Decoder::new(role) }
     }
 
-    /// Finds the next event in `input`, and says how many bytes of it are done with.
+    /// Finds the next event in `input`, and returns how many bytes of it were consumed.
     ///
-    /// After [`Decoded::NeedMore`] the caller keeps what was not consumed and gives it again with more behind it: part
-    /// of a header (at most 13 bytes) or of a control frame (at most 130). After an event there may be more in the
-    /// rest. Consumed bytes may have been changed, the others never are.
+    /// After [`Decoded::NeedMore`] the caller keeps what was not consumed and passes it again with more after it: part
+    /// of a header (at most 13 bytes) or of a control frame (at most 130). After an event there may be more events in the
+    /// rest. Consumed bytes may have been changed; the others are unchanged.
     ///
     /// # Errors
     /// When the peer broke a rule or a limit; also for any input after that or after a Close. The memory of a message
-    /// under way is freed.
+    /// in progress is freed.
     #[inline]
     pub fn decode<'b>(
         &mut self,
@@ -102,7 +102,7 @@ impl Decoder {
         self.decode_lent(input, limits, |_| None)
     }
 
-    /// The same, with memory for large messages: `lender` is asked for some of at least so many bytes, whatever they are.
+    /// The same, with memory for large messages: `lender` is asked for a buffer of at least n bytes, whose content does not matter.
     ///
     /// # Errors
     /// As there.
@@ -140,8 +140,8 @@ impl Decoder {
         present(self.go_on(assembly).unwrap_or(Found::Nothing), &mut [])
     }
 
-    /// The message at the start of `input`, and how many bytes its frame has, if it is one plain frame that is all there and
-    /// nothing is under way; else nothing has happened. [`Decoder::decode`] in short, for those who take many.
+    /// The message at the start of `input`, and how many bytes its frame has, if it is one plain frame that has arrived completely
+    /// and no message is in progress; otherwise nothing is changed. A short [`Decoder::decode`], for callers that take many.
     ///
     /// # Errors
     /// As there.
@@ -161,7 +161,7 @@ impl Decoder {
         if may_be { Plain::at(input, limits) } else { None }
     }
 
-    // Called, it returned its event through memory: 15 instructions more for each echo.
+    // Inlined: as a call it returned its event through memory, 15 instructions more for each echo.
     #[inline(always)]
     fn take<'b>(&mut self, plain: Plain, input: &'b mut [u8]) -> (usize, Result<Event<'b>, FrameError>) {
         let end = plain.place.end;
@@ -189,7 +189,7 @@ impl Decoder {
         (consumed, decoded)
     }
 
-    /// The bytes of memory held for a message under way; zero when there is none.
+    /// The bytes of memory held for a message in progress; zero when there is none.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.assembly.as_ref().map_or(0, |assembly| size_of::<Assembly>() + assembly.capacity())
@@ -201,7 +201,7 @@ impl Decoder {
         self.assembly.is_some()
     }
 
-    /// The payload bytes of the message under way that have come.
+    /// The payload bytes of the message in progress that have arrived.
     #[must_use]
     pub fn received_bytes(&self) -> usize {
         self.assembly.as_ref().map_or(0, |assembly| assembly.so_far().bytes)
@@ -242,7 +242,7 @@ impl Decoder {
         Context { role: self.role, limits, deflate: self.deflate, message }
     }
 
-    /// Whether the frame is part of a message that has to be put together: one of several, or not all there.
+    /// Whether the frame is part of a message that has to be assembled: one of several, or not all there.
     fn must_stream(&self, header: &Header, available: usize) -> bool {
         match header.opcode {
             OpCode::Control(_) => false,

@@ -4,7 +4,7 @@ use super::mask;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// The longest reason a Close frame has room for: 125 bytes less the code (RFC 6455 section 5.5).
+/// The maximum length of a Close frame's reason: 125 bytes less the code (RFC 6455 section 5.5).
 const CLOSE_REASON_BYTES: usize = 123;
 
 /// The longest payload whose length fits in the second byte.
@@ -25,7 +25,7 @@ pub enum Opcode {
     Text,
     /// A binary message, or its first fragment.
     Binary,
-    /// The goodbye.
+    /// Ends the connection.
     Close,
     /// Asks for a Pong.
     Ping,

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 /// The answer to one call of [`Decoder::decode`](super::Decoder::decode).
 #[derive(Debug)]
 pub enum Decoded<'b> {
-    /// All that could be done with this input is done. What was not consumed has to be given again with more behind it.
+    /// All that could be done with this input is done. What was not consumed has to be passed again with more after it.
     NeedMore,
     /// Something is complete.
     Event(Event<'b>),
@@ -27,13 +27,13 @@ pub enum Event<'b> {
     Text(Payload<'b>),
     /// A binary message (RFC 6455 section 5.6).
     Binary(Payload<'b>),
-    /// A compressed message of a kind (RFC 7692): to be inflated, and checked like any other then.
+    /// A compressed message of this kind (RFC 7692): to be inflated, and then checked like any other.
     Deflated(Kind, Payload<'b>),
     /// To be answered by a Pong with the same payload (RFC 6455 section 5.5.2).
     Ping(&'b [u8]),
-    /// The answer to a Ping, or unasked (RFC 6455 section 5.5.3).
+    /// The answer to a Ping, or unsolicited (RFC 6455 section 5.5.3).
     Pong(&'b [u8]),
-    /// The peer's goodbye: its code and reason, if it gave any (RFC 6455 section 5.5.1). Nothing may follow it.
+    /// The peer's Close: its code and reason, if it gave any (RFC 6455 section 5.5.1). Nothing may follow it.
     Close(Option<(u16, &'b str)>),
 }
 
@@ -42,7 +42,7 @@ pub enum Event<'b> {
 pub enum Payload<'b> {
     /// The message came in one frame and lies in the input.
     Borrowed(&'b mut [u8]),
-    /// The message was put together from several reads or fragments. Its memory is given up by the decoder.
+    /// The message was assembled from several reads or fragments. The decoder gives its memory away.
     Owned(Vec<u8>),
 }
 

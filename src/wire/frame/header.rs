@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 pub(super) const RESERVED_BITS: FrameError = FrameError::protocol("a reserved bit without an extension");
 pub(super) const MISPLACED_RSV1: FrameError =
-    FrameError::protocol("the bit of a compressed message elsewhere than on its first frame");
+    FrameError::protocol("the bit of a compressed message on another frame than its first");
 pub(super) const RESERVED_OPCODE: FrameError = FrameError::protocol("a reserved opcode");
 pub(super) const FRAGMENTED_CONTROL: FrameError = FrameError::protocol("a fragmented control frame");
 pub(super) const LONG_CONTROL: FrameError = FrameError::protocol("a control frame of more than 125 bytes");
@@ -15,11 +15,11 @@ pub(super) const NOTHING_TO_CONTINUE: FrameError = FrameError::protocol("a conti
 pub(super) const UNFINISHED_MESSAGE: FrameError = FrameError::protocol("a new message inside a fragmented one");
 pub(super) const NOT_MASKED: FrameError = FrameError::protocol("a frame from a client without a mask");
 pub(super) const MASKED: FrameError = FrameError::protocol("a frame from a server with a mask");
-pub(super) const LONG_WINDED: FrameError = FrameError::protocol("a length in more bytes than it needs");
+pub(super) const LONG_WINDED: FrameError = FrameError::protocol("a length encoded in more bytes than it needs");
 pub(super) const TOP_BIT: FrameError = FrameError::protocol("a length with its top bit set");
 pub(super) const TOO_BIG: FrameError = FrameError {
     reason: Reason::MessageTooBig,
-    detail: "a message larger than the limit, which GET /limits tells (websocket.message_bytes)",
+    detail: "a message larger than the limit, which GET /limits shows (websocket.message_bytes)",
 };
 pub(super) const TOO_MANY_FRAGMENTS: FrameError = FrameError {
     reason: Reason::TooManyFragments,
@@ -34,11 +34,11 @@ pub(super) struct Context<'a> {
     pub(super) limits: &'a FrameLimits,
     /// Whether permessage-deflate was agreed to.
     pub(super) deflate: bool,
-    /// The fragmented message under way.
+    /// The fragmented message in progress.
     pub(super) message: Option<Begun>,
 }
 
-/// How far a fragmented message is.
+/// How much of a fragmented message has arrived.
 #[derive(Clone, Copy)]
 pub(super) struct Begun {
     /// Its bytes so far.
@@ -75,9 +75,9 @@ pub(super) fn read(input: &[u8], context: &Context<'_>) -> Result<Option<Header>
     Ok(Some(Header { is_final: first & 0x80 != 0, opcode, deflated, mask, size, length }))
 }
 
-/// The length, the mask and the size of a header, once all of it is here. Not by tungstenite's parser: it logs every header
-/// at trace, which costs each frame something though nobody listens, unless the levels of whoever uses this crate as a
-/// library are cut off for good.
+/// The length, the mask and the size of a header, once all of it has arrived. Not by tungstenite's parser: it logs every
+/// header at trace, which costs each frame something even when trace is off. The only cure, a maximum level at compile time,
+/// would also bind programs that use this crate as a library.
 fn read_rest(input: &[u8], second: u8) -> Option<(u64, Option<[u8; 4]>, usize)> {
     let (length, end) = match second & 0x7F {
         126 => (u64::from(u16::from_be_bytes(*input.get(2..)?.first_chunk()?)), 4),
@@ -108,8 +108,8 @@ fn check_first(first: u8, context: &Context<'_>) -> Result<(), FrameError> {
     }
 }
 
-/// With permessage-deflate, RSV1 on the first frame of a message says that it is compressed; it means nothing on any
-/// other frame, and the other two bits nothing at all (RFC 7692 section 6).
+/// With permessage-deflate, RSV1 on the first frame of a message says that it is compressed; it is an error on any
+/// other frame, as are the other two bits on all (RFC 7692 section 6).
 fn check_reserved_bits(first: u8, context: &Context<'_>) -> Result<(), FrameError> {
     if first & 0x30 != 0 || !context.deflate {
         return Err(RESERVED_BITS);
@@ -140,7 +140,7 @@ fn check_encoding(second: u8, length: u64) -> Result<(), FrameError> {
     }
 }
 
-/// The whole message, this frame included, against the limit (section 10.4). Control frames are no part of one. A
+/// Checks the whole message, this frame included, against the limit (section 10.4). Control frames are not part of one. A
 /// compressed message is measured again when it is inflated.
 fn check_size(opcode: OpCode, begins_deflated: bool, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
     let length = usize::try_from(length).map_err(|_| TOO_BIG)?;

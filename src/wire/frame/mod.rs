@@ -1,7 +1,7 @@
 //! WebSocket frames (RFC 6455 section 5) as pure functions: bytes in, events out, and back.
 //!
-//! A [`Decoder`] belongs to one connection and costs 16 bytes while nothing is under way. It is pulled: the caller gives
-//! it what it has read and asks again until the input is used up.
+//! A [`Decoder`] belongs to one connection and costs 16 bytes while no message is in progress. The caller passes it what
+//! was read and calls again until the input is used up.
 //!
 //! ```
 //! use tidings::wire::frame::{Decoded, Decoder, Event, FrameLimits, Opcode, Role, write_masked};
@@ -16,7 +16,7 @@
 //!     match decoded {
 //!         Ok(Decoded::Event(Event::Text(text))) => assert_eq!(&*text, b"hello"),
 //!         Ok(Decoded::Event(_)) => {}
-//!         Ok(Decoded::NeedMore) => break, // keep input[offset..], put what is read next behind it
+//!         Ok(Decoded::NeedMore) => break, // keep input[offset..], append what is read next
 //!         Err(error) => panic!("close with {:?}: {error}", error.reason),
 //!     }
 //! }
@@ -79,7 +79,7 @@ pub enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct FrameError {
-    /// What the peer is told and what is counted.
+    /// What the peer receives and what is counted.
     pub reason: Reason,
     /// The rule that was broken, for the log.
     pub detail: &'static str,

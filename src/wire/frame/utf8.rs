@@ -16,7 +16,7 @@ const SHORT_BYTES: usize = 64;
 /// It is not UTF-8, or ends inside a character.
 #[inline]
 pub fn check(text: &[u8]) -> Result<(), FrameError> {
-    // simdutf8 leaves what is shorter than its blocks to the standard library, which goes byte by byte.
+    // Texts shorter than its blocks simdutf8 leaves to the standard library, which checks byte by byte.
     if text.len() < SHORT_BYTES && text.is_ascii() {
         return Ok(());
     }
@@ -31,7 +31,7 @@ fn name_fault(text: &[u8]) -> FrameError {
 
 /// Checks the beginning of a text whose rest has yet to come: how many of its bytes are complete characters.
 ///
-/// Refuses at the first byte that nothing behind it could make valid, so the count is at most three bytes short.
+/// Refuses at the first byte that nothing after it could make valid, so the count is at most three bytes short.
 pub(super) fn check_beginning(text: &[u8]) -> Result<usize, FrameError> {
     match simdutf8::compat::from_utf8(text) {
         Ok(_) => Ok(text.len()),

@@ -9,7 +9,7 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// The last second that an HTTP date can name: the end of the year 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// What an answer says before its body.
+/// The head of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerHead<'a> {
     /// The status.
@@ -44,7 +44,7 @@ pub fn write_answer(out: &mut Vec<u8>, head: &AnswerHead<'_>, body: &[u8], send_
 }
 
 /// Writes the head of an answer that goes on until the connection or its last chunk ends it: chunked in HTTP/1.1, up to
-/// the end of the connection in HTTP/1.0. With `send_body` false (an answer to HEAD) nothing goes on.
+/// the end of the connection in HTTP/1.0. With `send_body` false (an answer to HEAD) no body follows.
 pub fn write_stream_head(out: &mut Vec<u8>, head: &AnswerHead<'_>, send_body: bool, date: &str) {
     start(out, head, date);
     if head.version == Version::Http11 && send_body {
@@ -132,8 +132,8 @@ pub struct DateCache {
 }
 
 impl DateCache {
-    /// Takes a time, in seconds since 1970, as an IMF-fixdate (RFC 9110 section 5.6.7). One after 9999 becomes the last that
-    /// it can name.
+    /// Takes a time, in seconds since 1970, as an IMF-fixdate (RFC 9110 section 5.6.7). A time after the year 9999 becomes
+    /// the last one that the format has.
     #[inline]
     pub fn at_second(&mut self, second: u64) {
         if second != self.second || self.text.is_empty() {

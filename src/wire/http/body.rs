@@ -1,4 +1,4 @@
-//! Chunked bodies (RFC 9112 section 7.1): a small decoder that takes its input in any pieces and refuses every laxness.
+//! Chunked bodies (RFC 9112 section 7.1): a small decoder that takes its input in any pieces and refuses what the grammar does not allow.
 
 use super::scan::is_value_byte;
 use crate::close::Reason;
@@ -11,7 +11,7 @@ const EXTENSION_BYTES: u16 = 256;
 /// Bytes of all trailer fields, line ends included.
 const TRAILER_BYTES: u16 = 4096;
 
-/// Why a body is refused. Nobody knows where the next request begins, so the connection has to be closed after the answer.
+/// Why a body is refused. Where the next request begins is unknown then, so the connection has to be closed after the answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BodyError {
@@ -30,18 +30,18 @@ fn bad<T>(message: &'static str) -> Result<T, BodyError> {
 enum At {
     #[default]
     Size,
-    /// White space behind the size or behind an extension's value, which only an extension may follow.
+    /// White space after the size or after an extension's value, which only an extension may follow.
     Gap,
-    /// Behind a semicolon.
+    /// After a semicolon.
     ExtensionStart,
     ExtensionName,
-    /// White space behind an extension's name.
+    /// White space after an extension's name.
     NameGap,
-    /// Behind the equals sign.
+    /// After the equals sign.
     ValueStart,
     Value,
     Quoted,
-    /// Behind a backslash in a quoted value.
+    /// After a backslash in a quoted value.
     Escaped,
     QuoteEnd,
     SizeLf,
@@ -62,7 +62,7 @@ pub struct ChunkDecoder {
     at: At,
     /// Digits of the size so far.
     digits: u8,
-    /// Bytes of the present extensions, or of all trailers.
+    /// Bytes of the current chunk's extensions, or of all trailers.
     spent: u16,
     /// The size while it is read, then what is left of the chunk's data.
     left: u64,
@@ -76,11 +76,11 @@ impl ChunkDecoder {
     }
 
     /// Takes bytes of the body from `input` and appends its data to `out`. Returns how many bytes were taken and whether
-    /// the body is finished; bytes behind its end are left. Unless it is finished, everything was taken.
+    /// the body is finished; bytes after its end are left. Unless the body is finished, all bytes were taken.
     ///
     /// # Errors
     /// [`Reason::BodyTooLarge`] as soon as a chunk announces more than would keep `out` within `limit` bytes, and
-    /// [`Reason::BadRequest`] for what RFC 9112 forbids. After an error the decoder is of no more use.
+    /// [`Reason::BadRequest`] for what RFC 9112 forbids. After an error the decoder must not be used again.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(usize, bool), BodyError> {
         let mut taken = 0;
         while taken < input.len() && self.at != At::Done {
@@ -110,10 +110,10 @@ impl ChunkDecoder {
             At::SizeLf => self.size_end(byte, room)?,
             At::DataCr if byte == b'\r' => At::DataLf,
             At::DataLf if byte == b'\n' => self.next_chunk(),
-            At::DataCr | At::DataLf => return bad("CR LF is missing behind the data of a chunk"),
+            At::DataCr | At::DataLf => return bad("CR LF is missing after the data of a chunk"),
             At::TrailerStart | At::TrailerName | At::TrailerValue | At::TrailerLf => self.trailer(byte)?,
             At::LastLf if byte == b'\n' => At::Done,
-            At::LastLf => return bad("a CR stands without its LF behind the last chunk"),
+            At::LastLf => return bad("a CR without its LF follows the last chunk"),
             At::Data | At::Done => self.at,
             _ => self.extension(byte)?,
         };
@@ -136,8 +136,8 @@ impl ChunkDecoder {
         }
     }
 
-    /// What may stand between a size and its line end (RFC 9112 section 7.1.1). An extension means nothing here, but one
-    /// that another parser could end elsewhere is refused.
+    /// What may stand between a size and its line end (RFC 9112 section 7.1.1). Extensions are ignored, but one whose end
+    /// another parser could see elsewhere is refused: that is how requests are smuggled.
     fn extension(&mut self, byte: u8) -> Result<At, BodyError> {
         let next = match (self.at, byte) {
             (At::ExtensionName | At::Value | At::QuoteEnd, b'\r') => return Ok(At::SizeLf),
@@ -171,7 +171,7 @@ impl ChunkDecoder {
 
     fn size_end(&mut self, byte: u8, room: usize) -> Result<At, BodyError> {
         if byte != b'\n' {
-            return bad("a CR stands without its LF behind a chunk size");
+            return bad("a CR without its LF follows a chunk size");
         }
         if self.left == 0 {
             self.spent = 0;

@@ -1,4 +1,4 @@
-//! What a client says of its cache and of the codings it reads: Accept-Encoding and If-None-Match (RFC 9110, 12.5.3, 13.1.2).
+//! What a client says about its cache and the codings it accepts: Accept-Encoding and If-None-Match (RFC 9110, 12.5.3, 13.1.2).
 
 use super::terms::split_unquoted;
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ pub struct CacheFields<'b> {
 }
 
 impl CacheFields<'_> {
-    /// Whether a body is best sent with gzip: the client reads it, and likes it no less than the plain one.
+    /// Whether a body is best sent with gzip: the client accepts it, and does not prefer the plain one.
     #[must_use]
     pub fn prefers_gzip(&self) -> bool {
         let (mut gzip, mut plain, mut others) = (None, None, None);
@@ -31,11 +31,11 @@ impl CacheFields<'_> {
             *slot = Some(weight);
         }
         let gzip = gzip.or(others).unwrap_or(0);
-        // A plain body that nobody speaks of may be sent, but is nobody's first choice.
+        // A plain body that the field does not mention may be sent (RFC 9110 section 12.5.3), but is not preferred.
         gzip > 0 && gzip >= plain.unwrap_or(0)
     }
 
-    /// Whether the client holds what has this entity tag, compared weakly.
+    /// Whether the client holds the file with this entity tag, compared weakly.
     #[must_use]
     pub fn holds(&self, tag: &str) -> bool {
         let opaque = |member: &str| member.strip_prefix("W/").unwrap_or(member) == tag;
@@ -43,13 +43,13 @@ impl CacheFields<'_> {
     }
 }
 
-/// The members of a list that may come in several lines; lines that are not UTF-8 count for nothing.
+/// The members of a list that may come in several lines; lines that are not UTF-8 are ignored.
 fn members<'a>(lines: &'a [&[u8]]) -> impl Iterator<Item = &'a str> {
     let texts = lines.iter().filter_map(|line| std::str::from_utf8(line).ok());
     texts.flat_map(|text| split_unquoted(text, b',')).map(|member| member.trim_matches([' ', '\t']))
 }
 
-/// A coding and its weight in thousandths; a weight that cannot be read is as good as 0.
+/// A coding and its weight in thousandths; a weight that cannot be read counts as 0.
 fn weighted(member: &str) -> (&str, u32) {
     let mut parts = member.split(';').map(|part| part.trim_matches([' ', '\t']));
     let name = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Header fields: reads those the server knows, each once or as a list as its definition says, and skips the rest.
+//! Header fields: reads those that the server knows, each once or as a list according to its definition, and skips the rest.
 
 use super::caching::CacheFields;
 use super::scan::FieldSection;
@@ -58,7 +58,7 @@ enum Known {
     WebSocketVersion,
 }
 
-/// The fields that are read and whose names have so many bytes: a name is compared with few others.
+/// The fields that are read and whose names have `bytes` bytes: so a name is compared with few others.
 const fn of_length(bytes: usize) -> &'static [(&'static str, Known)] {
     match bytes {
         3 => &[("Via", Known::Forwarded)],
@@ -130,7 +130,7 @@ impl<'b> Fields<'b> {
                 self.take_last_event_id(value);
                 return Ok(());
             }
-            // Read where a file is served, which is seldom; what is unreadable there counts for nothing.
+            // Parsed only where a file is served, which is rare; what cannot be read there is ignored.
             Known::AcceptEncoding => {
                 self.cached.accept_encoding.push(value);
                 return Ok(());
@@ -186,11 +186,12 @@ impl<'b> Fields<'b> {
     }
 
     fn take_last_event_id(&mut self, value: &'b [u8]) {
+        // Never an error: a browser gives up a stream for good on 400. What is repeated or unreadable is no position.
         let readable = std::str::from_utf8(trim(value)).ok().filter(|_| self.last_event_id.is_none());
         self.last_event_id = Some(readable.unwrap_or(UNREADABLE_ID));
     }
 
-    /// Where the body ends; RFC 9112 section 6, with every doubt refused.
+    /// Where the body ends (RFC 9112 section 6). What is ambiguous is refused: another parser on the way could see another end.
     pub(super) fn body_length(&self, version: Version) -> Result<BodyLength, HeadError> {
         match (self.transfer_encoding, self.content_length) {
             (Some(_), Some(_)) => {
@@ -206,7 +207,7 @@ impl<'b> Fields<'b> {
         }
     }
 
-    /// The host that was asked: the authority of an absolute target wins (RFC 9112 section 3.2.2), but Host is checked first.
+    /// The host that the request is for: the authority of an absolute target wins (RFC 9112 section 3.2.2), but Host is checked first.
     pub(super) fn host(&self, version: Version, authority: Option<&'b str>) -> Result<Option<&'b str>, HeadError> {
         match self.host {
             None if version == Version::Http11 => Err(HeadError::bad("an HTTP/1.1 request has a Host field")),

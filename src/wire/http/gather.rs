@@ -1,12 +1,12 @@
-//! A head that arrives in pieces: each of its bytes is looked at a bounded number of times, however small the pieces.
+//! A head that arrives in pieces: each of its bytes is read a bounded number of times, however small the pieces.
 
 use super::head::{Head, HeadError, HeadLimits, parse_head};
 use super::scan::{Stop, Walk};
 
-/// The head under way.
+/// The head in progress.
 ///
-/// Lines are walked as they become complete. A line that is not is walked again only when it has doubled, so that what
-/// is wrong in it is found soon and what is not costs no more for coming byte by byte.
+/// Lines are walked as they become complete. An incomplete line is walked again only when it has doubled, so that an error
+/// in it is found early, and a line that comes byte by byte does not cost quadratic time.
 #[derive(Debug, Default)]
 pub struct HeadGathering {
     bytes: Vec<u8>,
@@ -25,7 +25,7 @@ pub struct HeadGathering {
 pub enum Gathered {
     /// All of them belong to the head, and it is not complete.
     More,
-    /// The head is complete with the first so many of them.
+    /// The head is complete, and has this many bytes.
     Complete(usize),
 }
 
@@ -166,7 +166,7 @@ mod tests {
         ] {
             let whole = parse_head(input.as_bytes(), &LIMITS).expect_err(input);
             for size in 1..=input.len() {
-                // Enough behind it for the line to double.
+                // Enough after it for the line to double.
                 let padded = format!("{input}{}", "a".repeat(2 * input.len()));
                 assert_eq!(gather(padded.as_bytes(), size, &LIMITS), Err(whole.clone()), "{input:?} in {size}");
             }

@@ -1,6 +1,6 @@
 //! HTTP/1.x as bytes and values: heads, bodies, targets, answers, and the WebSocket handshake.
 //!
-//! RFC 9112 is read strictly: whatever two parsers could understand differently is refused, and every refusal is a
+//! RFC 9112 is applied strictly: what two parsers could read differently is refused, and every refusal is a
 //! [`HeadError`](head::HeadError) with its [`Reason`](crate::close::Reason) and a sentence that says what was expected.
 
 pub mod answer;

@@ -1,12 +1,12 @@
-//! Walks the bytes of a head in order and refuses the first one that RFC 9112 has no place for.
+//! Walks the bytes of a head in order and refuses the first one that RFC 9112 does not allow.
 //!
-//! Because every finding belongs to one byte, a prefix of a head gives "more" or the very error that the whole gives.
+//! Because every error belongs to one byte, a prefix of a head gives "more" or the same error as the whole head.
 
 use super::terms::{HeadError, HeadLimits, Version};
 use crate::close::Reason;
 use crate::model::token::is_token_byte;
 
-/// No registered method is nearly as long; what is longer is not HTTP.
+/// No registered method is nearly as long, in bytes; what is longer is not HTTP.
 const METHOD_BYTES: usize = 32;
 
 /// Why a walk ended before the head did.
@@ -63,7 +63,7 @@ impl<'b> Walk<'b> {
         Walk::from(bytes, 0, limits)
     }
 
-    /// Goes on at a place that was walked to before.
+    /// Continues at a place that was reached before.
     pub(super) fn from(bytes: &'b [u8], at: usize, limits: &HeadLimits) -> Self {
         Walk { bytes, at, limits: *limits }
     }
@@ -94,7 +94,7 @@ impl<'b> Walk<'b> {
         Ok(FieldSection { bytes: &self.bytes[start..self.at], count })
     }
 
-    /// The next field line, behind `count` others, or the empty line that ends them: false.
+    /// The next field line, after `count` others; false at the empty line that ends them.
     pub(super) fn next_field(&mut self, count: usize) -> Result<bool, Stop> {
         if self.peek()? == b'\r' {
             self.line_end("a head ends with an empty line, CR LF")?;
@@ -130,7 +130,7 @@ impl<'b> Walk<'b> {
 
     fn line_end(&mut self, message: &'static str) -> Result<(), Stop> {
         self.byte(b'\r', message)?;
-        self.byte(b'\n', "a CR stands without its LF; lines end with CR LF")
+        self.byte(b'\n', "a CR has no LF after it; lines end with CR LF")
     }
 
     fn text_since(&self, start: usize) -> &'b str {
@@ -216,9 +216,9 @@ impl<'b> Walk<'b> {
             match self.peek()? {
                 b':' if self.at > start => break,
                 b' ' | b'\t' if self.at == start => {
-                    return bad("a header line begins with white space; folded lines are not HTTP any more");
+                    return bad("a header line begins with white space; folded lines are no longer part of HTTP");
                 }
-                b' ' | b'\t' => return bad("white space stands before the colon of a header field"),
+                b' ' | b'\t' => return bad("there is white space before the colon of a header field"),
                 byte if is_token_byte(byte) => self.at += 1,
                 _ => return bad("a header line begins with a field name and a colon"),
             }

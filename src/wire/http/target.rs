@@ -48,8 +48,8 @@ fn split_query<'b>(target: &'b str, authority: Option<&'b str>) -> Target<'b> {
     Target { path: if path.is_empty() { "/" } else { path }, query, authority }
 }
 
-/// The `name=value` pairs of a query, decoded as forms are: `+` is a space, a bad escape stays as it is written, and what
-/// is not UTF-8 becomes U+FFFD. A name without `=` has an empty value; empty pairs are skipped.
+/// The `name=value` pairs of a query, decoded as forms are: `+` is a space, a bad escape stays unchanged, and what is
+/// not UTF-8 becomes U+FFFD. A name without `=` has an empty value; empty pairs are skipped.
 pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(query.as_bytes())
 }

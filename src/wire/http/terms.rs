@@ -71,7 +71,7 @@ pub enum Version {
 pub enum BodyLength {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     /// In chunks.
     Chunked,
@@ -94,11 +94,11 @@ pub struct UpgradeFields<'b> {
     pub extensions: SmallVec<[&'b str; 1]>,
 }
 
-/// What stands for a Last-Event-ID that cannot be read: it must be answered with `recovered: false`, never with 400.
+/// Replaces a Last-Event-ID that cannot be read: it must be answered with `recovered: false`, never with 400.
 pub const UNREADABLE_ID: &str = "?";
 
 /// Why a head (or what it asks for) is refused. The connection cannot be used for another request afterwards when
-/// [`parse_head`](super::head::parse_head) said so, since nobody knows where the next one begins.
+/// [`parse_head`](super::head::parse_head) said so, since it is unknown where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct HeadError {

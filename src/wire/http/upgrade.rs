@@ -20,9 +20,9 @@ pub enum UpgradeError {
     #[error("a WebSocket handshake is a GET request")]
     NotGet,
     /// No Upgrade to websocket.
-    #[error("this is a WebSocket; connect with \"Upgrade: websocket\"")]
+    #[error("this path is a WebSocket; connect with \"Upgrade: websocket\"")]
     NotWebSocket,
-    /// HTTP/1.0 knows no upgrade.
+    /// HTTP/1.0 has no upgrade.
     #[error("a WebSocket handshake needs HTTP/1.1")]
     OldVersion,
     /// Connection does not name Upgrade.
@@ -37,10 +37,10 @@ pub enum UpgradeError {
     /// Sec-WebSocket-Key is missing.
     #[error("a WebSocket handshake has a Sec-WebSocket-Key; a proxy may have removed it")]
     NoKey,
-    /// Sec-WebSocket-Key is no base64.
+    /// Sec-WebSocket-Key is not base64.
     #[error("Sec-WebSocket-Key is 16 random bytes in base64")]
     BadKey,
-    /// Sec-WebSocket-Protocol is no list of tokens.
+    /// Sec-WebSocket-Protocol is not a list of tokens.
     #[error("Sec-WebSocket-Protocol is a comma-separated list of names")]
     BadProtocol,
     /// Sec-WebSocket-Protocol names something twice.
@@ -88,7 +88,7 @@ pub fn wants_upgrade(head: &Head<'_>) -> bool {
 }
 
 /// Checks a handshake. `spoken` are the subprotocols of this server; the first one offered that is among them is agreed.
-/// `agree` chooses among the extensions that are offered, once nothing else is wrong.
+/// `agree` chooses among the offered extensions, and is called only when everything else is right.
 ///
 /// # Errors
 /// 426 without Upgrade, from HTTP/1.0, or for another version (the caller adds [`UPGRADE_REQUIRED_FIELDS`]); 400 for
@@ -123,7 +123,7 @@ fn check_request(head: &Head<'_>) -> Result<(), UpgradeError> {
     rules.into_iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, error)| Err(error))
 }
 
-/// Whether it looks like base64. It is not decoded: clients exist whose key is no 16 bytes, and nothing depends on them.
+/// Whether it looks like base64. It is not decoded: some clients send a key of another length than 16 bytes, and nothing depends on it.
 fn is_key(key: &str) -> bool {
     let padding = key.len() - key.trim_end_matches('=').len();
     let digits = &key[..key.len() - padding];
@@ -143,7 +143,7 @@ fn offered_protocols<'b>(values: &[&'b str]) -> Result<SmallVec<[&'b str; 4]>, U
         }
         offered.push(name);
     }
-    // A field with nothing in it offers nothing: proxies and clients send it so where they have no name to send.
+    // An empty field offers nothing and is not an error: some proxies and clients send it when they have no protocol.
     Ok(offered)
 }
 

@@ -1,4 +1,4 @@
-//! Is this text JSON, and not too deep? Asked of simd-json first, of serde_json when that says no.
+//! Checks that a text is JSON and not too deep: by simd-json first, and by serde_json where that says no.
 
 pub mod scanner;
 pub mod text;
@@ -8,12 +8,12 @@ use crate::model::refusal::Refusal;
 use serde::de::IgnoredAny;
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 
-/// The deepest nesting of arrays and objects that a text may have.
+/// The maximum nesting of arrays and objects in a text.
 ///
 /// Readers in many languages recurse; 64 levels are more than any message needs and fit every stack.
-pub const MAX_DEPTH: usize = 64;
+pub const DEPTH_MAX: usize = 64;
 
-/// Buffers that grew over this many bytes of text are given back instead of kept: a tape takes up to 12 bytes per byte of text.
+/// Buffers that grew beyond this many bytes of text are freed instead of kept: a tape takes up to 12 bytes per byte of text.
 const KEEP_BYTES: usize = 256 * 1024;
 
 /// The memory that validation works in: one per thread, no allocation once it has grown.
@@ -30,8 +30,8 @@ impl JsonScratch {
     pub fn new() -> Self {
         JsonScratch {
             padded: Vec::new(),
-            // The limit of the quick parser is the limit of the protocol, so what it accepts needs no look at the depth.
-            buffers: Buffers::with_max_depth(0, MAX_DEPTH),
+            // simd-json has a depth limit of its own, set to the protocol's, so the depth of what it accepts needs no check.
+            buffers: Buffers::with_max_depth(0, DEPTH_MAX),
             tape: Tape(Vec::new()),
         }
     }
@@ -63,7 +63,7 @@ impl std::fmt::Debug for JsonScratch {
     }
 }
 
-/// Checks that `text` is one JSON value of at most [`MAX_DEPTH`] levels, with white space around it or not.
+/// Checks that `text` is one JSON value of at most [`DEPTH_MAX`] levels, with white space around it or not.
 ///
 /// Accepts exactly what `serde_json` accepts, apart from the depth: numbers of any length and exponent pass.
 ///
@@ -78,16 +78,16 @@ pub fn validate(text: &[u8], scratch: &mut JsonScratch) -> Result<(), Refusal> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return Err(bad_json(format!("this is not JSON: {error}")));
     }
-    if scanner::depth(text.as_bytes()) > MAX_DEPTH {
+    if scanner::depth(text.as_bytes()) > DEPTH_MAX {
         return Err(Refusal::new(
             Code::TooDeep,
-            format!("arrays and objects are nested deeper than {MAX_DEPTH} levels"),
+            format!("arrays and objects are nested deeper than {DEPTH_MAX} levels"),
         ));
     }
     Ok(())
 }
 
-/// `text` without the byte order mark that editors and some clients put in front. It is no part of JSON, and RFC 8259
+/// `text` without the byte order mark that editors and some clients put before it. It is not part of JSON, and RFC 8259
 /// section 8.1 lets a reader skip it.
 #[must_use]
 pub fn without_mark(text: &[u8]) -> &[u8] {

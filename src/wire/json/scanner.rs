@@ -12,7 +12,7 @@ pub struct Member<'a> {
     pub value: &'a [u8],
 }
 
-/// The members of an object, in the order they are written; see [`members`].
+/// The members of an object, in their order; see [`members`].
 #[derive(Debug, Clone)]
 pub struct Members<'a>(Cursor<'a>);
 
@@ -20,13 +20,13 @@ pub struct Members<'a>(Cursor<'a>);
 #[derive(Debug, Clone)]
 pub struct Items<'a>(Cursor<'a>);
 
-/// The members of the object that `value` is; none when it is no object.
+/// The members of the object that `value` is; none when it is not an object.
 #[must_use]
 pub fn members(value: &[u8]) -> Members<'_> {
     Members(Cursor::inside(value, b'{'))
 }
 
-/// The items of the array that `value` is; none when it is no array.
+/// The items of the array that `value` is; none when it is not an array.
 #[must_use]
 pub fn items(value: &[u8]) -> Items<'_> {
     Items(Cursor::inside(value, b'['))
@@ -100,7 +100,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Behind the opening bracket of `value`, or at the end when it opens otherwise.
+    /// After the opening bracket of `value`, or at the end when it does not begin with one.
     fn inside(value: &'a [u8], bracket: u8) -> Cursor<'a> {
         match trim(value).split_first() {
             Some((&first, rest)) if first == bracket => Cursor { rest },
@@ -108,7 +108,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes past white space, past one `separator` if it is there, and past white space again.
+    /// Skips white space, past one `separator` if it is there, and past white space again.
     fn skip(&mut self, separator: u8) {
         self.skip_space();
         if self.rest.first() == Some(&separator) {
@@ -183,7 +183,7 @@ impl<'a> Cursor<'a> {
 
 /// How many bytes come before the first `"` or `\`.
 ///
-/// Looking at 32 bytes without leaving early is what compilers turn into a few vector instructions.
+/// Compilers turn a loop over 32 bytes without an early exit into a few vector instructions.
 fn plain_length(bytes: &[u8]) -> usize {
     let special = |b: u8| b == b'"' || b == b'\\';
     let blocks = bytes.chunks_exact(32).take_while(|block| !block.iter().fold(false, |hit, b| hit | special(*b)));

@@ -2,7 +2,7 @@
 
 use super::scanner::{depth, items, members, trim};
 use super::text::unquote;
-use super::{JsonScratch, MAX_DEPTH, validate};
+use super::{DEPTH_MAX, JsonScratch, validate};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -123,7 +123,7 @@ fn check(text: &[u8], scratch: &mut JsonScratch) -> bool {
     let theirs = serde_takes(text);
     let ours = validate(text, scratch);
     let shown = String::from_utf8_lossy(text);
-    if theirs && depth(text) > MAX_DEPTH {
+    if theirs && depth(text) > DEPTH_MAX {
         assert_eq!(ours.expect_err(&shown).label(), "too_deep", "{shown}");
         return false;
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Reads a JSON string with its quotation marks; `None` when it is no string, or holds half of a surrogate pair.
+/// Reads a JSON string with its quotation marks; `None` when it is not a string, or contains half of a surrogate pair.
 #[must_use]
 pub fn unquote(raw: &[u8]) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;

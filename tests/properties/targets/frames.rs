@@ -277,7 +277,7 @@ fn compare(
             let turned = theirs.split_last().is_some_and(|(last, rest)| *last == rewritten() && rest == seen);
             return (turned || same).then_some(FORBIDDEN);
         }
-        "a length in more bytes than it needs" => Some(MINIMAL),
+        "a length encoded in more bytes than it needs" => Some(MINIMAL),
         "a control frame of more than 125 bytes" if *theirs != *seen => Some(CONTROL),
         "a message in more fragments than the limit (websocket.fragments)" => Some(FRAGMENTS),
         _ => None,

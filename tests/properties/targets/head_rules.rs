@@ -122,7 +122,7 @@ const RULES: &[Rule] = &[
     ("this is not HTTP", |_, theirs, bytes| {
         bytes.starts_with(b"\n") || second_empty_line(bytes) || theirs.method.len() > 32
     }),
-    ("a CR stands without its LF", |_, _, bytes| bytes.starts_with(b"\r") && !bytes.starts_with(b"\r\n")),
+    ("a CR has no LF after it", |_, _, bytes| bytes.starts_with(b"\r") && !bytes.starts_with(b"\r\n")),
     ("a request target has no fragment", |_, theirs, _| theirs.target.contains('#')),
     ("the request target is not ASCII", |_, theirs, _| !theirs.target.is_ascii()),
     ("the request target is visible ASCII", |_, theirs, _| theirs.target.bytes().any(|byte| !byte.is_ascii_graphic())),

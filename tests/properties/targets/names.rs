@@ -4,7 +4,7 @@
 
 use super::grammar::{self, Place};
 use super::{Target, head};
-use tidings::model::name::{ChannelName, MAX_NAME_BYTES};
+use tidings::model::name::{ChannelName, NAME_BYTES_MAX};
 use tidings::protocol::tidings::path::{Route, parse_name, parse_name_in_url, parse_path};
 use tidings::wire::http::head::{HeadLimits, parse_head};
 
@@ -56,7 +56,7 @@ fn check(data: &[u8]) -> &'static str {
         assert_eq!(found.expect_err("no name").label(), "bad_channel");
         return NO_NAME;
     };
-    assert!(name.len() <= MAX_NAME_BYTES);
+    assert!(name.len() <= NAME_BYTES_MAX);
     let again: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
     assert_eq!(parse_name(&again).as_deref(), Ok(&*name), "encoded whole");
     NAME

@@ -21,7 +21,7 @@ pub use nearest::{hint, shown};
 pub use values::{check_content_type, check_event, check_key};
 
 /// How many requests one batch may hold at most.
-pub const MAX_BATCH: usize = 100;
+pub const BATCH_REQUESTS_MAX: usize = 100;
 
 /// Whether plain frames are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,10 +129,10 @@ fn parse_array(text: &[u8], dialect: Dialect) -> Parsed {
             ),
         ));
     }
-    if count > MAX_BATCH {
+    if count > BATCH_REQUESTS_MAX {
         return Parsed::Refused(Refusal::new(
             Code::BatchTooLarge,
-            format!("this batch holds {count} requests; the limit is {MAX_BATCH}: send several batches"),
+            format!("this batch holds {count} requests; the limit is {BATCH_REQUESTS_MAX}: send several batches"),
         ));
     }
     Parsed::Batch(items(text).map(|item| envelope::parse(item, Payload::InText)).collect())

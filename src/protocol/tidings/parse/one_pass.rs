@@ -3,7 +3,7 @@
 //! What this does not take, wrong or unusual, is read in full by the caller, which can say what is wrong with it.
 
 use super::fields::Fields;
-use crate::wire::json::MAX_DEPTH;
+use crate::wire::json::DEPTH_MAX;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -15,8 +15,8 @@ const BYTES_MAX: usize = 16 * 1024;
 /// The members of the object that `text` is, if it is valid JSON, an object, small and not deep.
 pub(super) fn fields(text: &[u8]) -> Option<Fields<'_>> {
     let could_be = text.first() == Some(&b'{') && text.len() <= BYTES_MAX;
-    // With at most `MAX_DEPTH` brackets nothing is nested too deeply; where there are more, the full validation counts levels.
-    if !could_be || brackets(text) > MAX_DEPTH {
+    // With at most `DEPTH_MAX` brackets nothing is nested too deeply; where there are more, the full validation counts levels.
+    if !could_be || brackets(text) > DEPTH_MAX {
         return None;
     }
     // Once for the whole text: otherwise serde_json checks each string on its own.
@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for Key {
 mod tests {
     use super::super::fields::{Fields, Name};
     use super::{BYTES_MAX, brackets, fields};
-    use crate::wire::json::{JsonScratch, MAX_DEPTH, validate};
+    use crate::wire::json::{DEPTH_MAX, JsonScratch, validate};
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_may_be_too_deep_or_is_large_goes_the_long_way() {
         let nested = |levels: usize| format!("{{\"data\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
-        assert!(agrees(nested(MAX_DEPTH).as_bytes()) && !agrees(nested(MAX_DEPTH + 1).as_bytes()));
+        assert!(agrees(nested(DEPTH_MAX).as_bytes()) && !agrees(nested(DEPTH_MAX + 1).as_bytes()));
         let long = |bytes: usize| format!("{{\"data\":\"{}\"}}", "x".repeat(bytes - 11));
         assert!(agrees(long(BYTES_MAX).as_bytes()) && !agrees(long(BYTES_MAX + 1).as_bytes()));
         assert_eq!(brackets("[{".repeat(1000).as_bytes()), 2000);

@@ -12,9 +12,9 @@ use std::borrow::Cow;
 /// The first integer that JavaScript cannot tell from its neighbour.
 const ID_END: u64 = 1 << 53;
 /// The longest text id, in bytes.
-const MAX_ID_BYTES: usize = 64;
+const ID_BYTES_MAX: usize = 64;
 /// The longest event name, idempotency key and media type, in bytes.
-const MAX_LABEL_BYTES: usize = 200;
+const LABEL_BYTES_MAX: usize = 200;
 
 /// An id: an integer from 0 to 2^53 - 1, or text.
 pub(super) fn id(raw: &[u8]) -> Result<RequestId, Refusal> {
@@ -25,9 +25,9 @@ pub(super) fn id(raw: &[u8]) -> Result<RequestId, Refusal> {
         return Err(bad_request("an \"id\" that is an integer is below 2^53 (9007199254740992)"));
     }
     match unquote(raw) {
-        Some(text) if text.len() <= MAX_ID_BYTES => Ok(RequestId::Text(text.into())),
+        Some(text) if text.len() <= ID_BYTES_MAX => Ok(RequestId::Text(text.into())),
         Some(text) => {
-            Err(bad_request(format!("an \"id\" that is a string has at most {MAX_ID_BYTES} bytes, not {}", text.len())))
+            Err(bad_request(format!("an \"id\" that is a string has at most {ID_BYTES_MAX} bytes, not {}", text.len())))
         }
         None => Err(wrong("id", "an integer from 0 to 2^53 - 1 or a string", raw)),
     }
@@ -77,8 +77,8 @@ const RESERVED_EVENTS: [&str; 8] = ["error", "open", "position", "reset", "close
 /// # Errors
 /// 400 `bad_request`, with the rule that was broken; 400 `bad_event` for a name that is reserved for the server.
 pub fn check_event(text: &str) -> Result<(), Refusal> {
-    if text.len() > MAX_LABEL_BYTES {
-        return Err(bad_request(format!("an \"event\" has at most {MAX_LABEL_BYTES} bytes, not {}", text.len())));
+    if text.len() > LABEL_BYTES_MAX {
+        return Err(bad_request(format!("an \"event\" has at most {LABEL_BYTES_MAX} bytes, not {}", text.len())));
     }
     if text.chars().any(char::is_control) {
         return Err(bad_request("an \"event\" has no control characters"));
@@ -105,9 +105,9 @@ pub(super) fn key(raw: &[u8]) -> Result<Box<str>, Refusal> {
 /// # Errors
 /// 400 `bad_request`, with the rule that was broken.
 pub fn check_key(text: &str) -> Result<(), Refusal> {
-    if text.is_empty() || text.len() > MAX_LABEL_BYTES {
+    if text.is_empty() || text.len() > LABEL_BYTES_MAX {
         let length = text.len();
-        return Err(bad_request(format!("an idempotency key has 1 to {MAX_LABEL_BYTES} bytes, not {length}")));
+        return Err(bad_request(format!("an idempotency key has 1 to {LABEL_BYTES_MAX} bytes, not {length}")));
     }
     Ok(())
 }
@@ -124,8 +124,8 @@ pub(super) fn content_type(raw: &[u8]) -> Result<Box<str>, Refusal> {
 /// # Errors
 /// 400 `bad_request`, with the rule that was broken.
 pub fn check_content_type(text: &str) -> Result<(), Refusal> {
-    if text.is_empty() || text.len() > MAX_LABEL_BYTES || text.chars().any(char::is_control) {
-        return Err(bad_request(format!("a content type has 1 to {MAX_LABEL_BYTES} bytes and no control characters")));
+    if text.is_empty() || text.len() > LABEL_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(bad_request(format!("a content type has 1 to {LABEL_BYTES_MAX} bytes and no control characters")));
     }
     Ok(())
 }

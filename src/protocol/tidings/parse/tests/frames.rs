@@ -1,6 +1,6 @@
 //! Each kind of frame and body from both sides.
 
-use super::super::{Dialect, MAX_BATCH, parse_binary, parse_json_body, parse_text};
+use super::super::{BATCH_REQUESTS_MAX, Dialect, parse_binary, parse_json_body, parse_text};
 use super::{binary, data, get, post, posted, refusal, refuses, request, strict, text, verb};
 use crate::model::publication::Data;
 use crate::model::request::{GetOptions, Item, Request, RequestId, Verb};
@@ -104,13 +104,13 @@ fn batch(count: usize) -> String {
 
 #[test]
 fn a_batch_holds_one_to_a_hundred_requests() {
-    for count in [1, MAX_BATCH] {
+    for count in [1, BATCH_REQUESTS_MAX] {
         match text(&batch(count)) {
             Parsed::Batch(items) => assert!(items.len() == count && items.iter().all(Result::is_ok)),
             other => panic!("no batch: {other:?}"),
         }
     }
-    refuses(&batch(MAX_BATCH + 1), 400, "batch_too_large");
+    refuses(&batch(BATCH_REQUESTS_MAX + 1), 400, "batch_too_large");
     assert_eq!(text("[]"), Parsed::PlainPost(data("[]")));
 }
 
