@@ -9,7 +9,7 @@ impl Config {
     /// Whether a server can run with this: every value in its range, and every relation between values kept.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its reason.
+    /// All mistakes, each with its reason.
     pub fn check(&self) -> Result<(), ConfigError> {
         let mut problems: Vec<String> = self.entries().iter().filter_map(out_of_range).collect();
         problems.extend(self.sizes().into_iter().filter_map(Relation::problem));
@@ -37,15 +37,19 @@ impl Config {
                 ("a quarter of delivery.outbox_bytes", delivery.outbox_bytes / 4),
                 "otherwise a replay makes its own reader a slow one",
             ),
-            sizes(("http.target_bytes", http.target_bytes), ("http.head_bytes", http.head_bytes), "it is part of it"),
+            sizes(
+                ("http.target_bytes", http.target_bytes),
+                ("http.head_bytes", http.head_bytes),
+                "the target is part of the head",
+            ),
             sizes(message, outbox, "otherwise no reader can be sent the largest message"),
             sizes(body, outbox, "otherwise no reader can be sent the largest body"),
             sizes(message, mailbox, "otherwise the largest message never finds room"),
             sizes(body, mailbox, "otherwise the largest body never finds room"),
             sizes(message, queue, "otherwise the largest message never finds room"),
             sizes(body, queue, "otherwise the largest body never finds room"),
-            sizes(outbox, total, "all outboxes together are at least one"),
-            sizes(mailbox, total, "all mailboxes together are at least one"),
+            sizes(outbox, total, "all outboxes together must hold at least one"),
+            sizes(mailbox, total, "all mailboxes together must hold at least one"),
             sizes(
                 ("websocket.echo_message_bytes", websocket.echo_message_bytes),
                 total,
@@ -54,7 +58,7 @@ impl Config {
             sizes(
                 ("history.bytes", history.bytes),
                 ("history.total_bytes", history.total_bytes),
-                "all channels together are at least one",
+                "all channels together must hold at least one",
             ),
         ]
     }
@@ -65,7 +69,7 @@ impl Config {
         vec![Relation {
             left: ("channels.per_connection", channels.per_connection),
             right: ("channels.total", channels.total),
-            because: "a connection cannot have more than there are",
+            because: "a connection cannot subscribe to more channels than exist",
             text,
         }]
     }
@@ -86,8 +90,8 @@ impl Config {
         let anybodys = self.server.allow_origin.iter().find(|origin| is_anybodys(origin))?;
         self.http.allow_credentials.then(|| {
             format!(
-                "\"http.allow_credentials\" does not go with the origin {anybodys} in \"server.allow_origin\": any page can \
-                 have it, and would act for whoever looks at it. Name the origins whose pages you trust, or leave credentials off"
+                "\"http.allow_credentials\" cannot be combined with the origin {anybodys} in \"server.allow_origin\": any page can \
+                 have it, and could act as the user who looks at it. Name the origins whose pages you trust, or leave credentials off"
             )
         })
     }
@@ -97,7 +101,7 @@ impl Config {
         (spread > timeout).then(|| {
             format!(
                 "\"server.drain_spread\" ({}) must be at most \"server.drain_timeout\" ({}): otherwise connections are \
-                 cut before they are told",
+                 cut off before they receive their Close",
                 time_text(spread),
                 time_text(timeout)
             )
@@ -109,8 +113,8 @@ impl Config {
         let outside = clients.into_iter().find_map(|listener| listener.is_open_to_networks())?;
         (!self.server.allow_anonymous_publish).then(|| {
             format!(
-                "{outside} is not a loopback address, and everybody who reaches it could read and publish. Listen on \
-                 127.0.0.1:{} behind a proxy that asks who they are, or allow it with server.allow_anonymous_publish",
+                "{outside} is not a loopback address, and everyone who reaches it could read and publish. Listen on \
+                 127.0.0.1:{} behind a proxy that authenticates clients, or allow it with server.allow_anonymous_publish",
                 outside.port()
             )
         })

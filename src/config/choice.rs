@@ -5,34 +5,34 @@ use super::text::quoted;
 use std::str::FromStr;
 use toml::de::DeValue;
 
-/// How what connections have to say reaches their sockets at the end of a tick.
+/// How the bytes of connections reach their sockets at the end of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlushPath {
     /// One `send(2)` or `writev(2)` for each connection.
     Writev,
     /// One `io_uring_enter(2)` for a publication's many readers; as [`FlushPath::Writev`], with a warning, where there is none.
     Uring,
-    /// io_uring where the kernel gives one.
+    /// io_uring where the kernel has it.
     Auto,
 }
 
-/// To whom `/echo` is open.
+/// Who may use `/echo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EchoFor {
-    /// Operators, and who may publish for coming directly from this machine.
+    /// Operators, and in open mode clients that come directly from this machine.
     Auto,
-    /// Everybody who may connect.
+    /// Everyone who may connect.
     On,
-    /// Nobody.
+    /// No one.
     Off,
 }
 
-/// What is logged: this and everything that matters more.
+/// What is logged: this level and the more important ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What should never happen.
+    /// What must never happen.
     Error,
     /// What an operator should act on.
     Warn,
@@ -42,7 +42,7 @@ pub enum LogLevel {
     Debug,
 }
 
-/// How lines of the log look.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people: time, level, event, a sentence, and fields as `name=value`.

@@ -7,17 +7,17 @@ use super::settings::{Settings, Source};
 use super::text::quoted;
 use std::fmt::Write as _;
 
-/// What a file says of blocks of listeners.
+/// The comment about listener blocks in a written file.
 const LISTENERS: &str = "More places to listen, each a block: [[listener]] with address = \"127.0.0.1:9090\", or path = \
     \"/run/tidings/tidings.sock\" and mode = \"0600\" for a unix socket, and serves = [\"clients\"], of \"clients\" \
-    (everything there is, the pages of operators with their key), \"operators\" (their pages; whoever reaches the listener is \
+    (everything, the pages of operators with their key), \"operators\" (their pages; everyone who reaches the listener is \
     one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). With a block \
     and without server.listen there is no listener but the blocks.";
 
 /// Comments are wrapped before this column.
 const WIDTH: usize = 100;
 
-/// What there is to know of a setting without its value.
+/// A setting without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Knob {
     /// Its name, `section.key`.
@@ -26,7 +26,7 @@ pub struct Knob {
     pub variable: String,
     /// Whether it is a list: as a flag it may be given several times.
     pub is_list: bool,
-    /// Whether its value is never shown, and so is no flag either: the arguments of a process are open to everybody.
+    /// Whether its value is never shown, and so it is no flag either: all users of a machine can read the arguments of a process.
     pub is_secret: bool,
 }
 
@@ -74,7 +74,7 @@ impl Config {
     #[must_use]
     pub fn describe_default() -> String {
         let head = "# Every setting of Tidings at its default: leave out what you do not change. A flag wins over a variable of\n\
-                    # the environment, and a variable over this file. The flag of a setting is called as it is: --http.headers 50.\n\
+                    # the environment, and a variable over this file. The flag of a setting has its name: --http.headers 50.\n\
                     # Sizes: 10MB (of 1000), 64KiB (of 1024), or a number of bytes. Durations: 500ms, 10s, 5m, 24h, or seconds.\n";
         Config::default().described(head, true)
     }

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 /// A kind of value: a unit and a range over the Rust type `T`.
 pub(super) trait Kind<T> {
-    /// What the file must hold, with an example.
+    /// What the file must contain, with an example.
     fn expected(&self) -> String;
     /// Unit and range, for people.
     fn unit(&self) -> String;
@@ -15,11 +15,11 @@ pub(super) trait Kind<T> {
     fn read(&self, value: &DeValue<'_>) -> Option<T>;
     /// The value as TOML.
     fn write(&self, value: &T) -> String;
-    /// What is wrong with the value: the rest of a sentence that begins with its key.
+    /// What is wrong with the value: the rest of a sentence that starts with its key.
     fn check(&self, value: &T) -> Result<(), String>;
 
-    /// What a variable or a flag holds, as the value that a file would have. Whole numbers, `true` and `false` are themselves,
-    /// all else is a text.
+    /// The text of a variable or a flag, as the value that a file would have: a whole number, `true`, `false`, or else a
+    /// text.
     fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
         let text = texts.last().map_or("", String::as_str);
         match DeValue::parse(text).map(Spanned::into_inner) {
@@ -63,9 +63,9 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// A size in bytes.
 pub(super) struct Bytes {
     /// The smallest.
-    pub(super) least: usize,
+    pub(super) min: usize,
     /// The largest.
-    pub(super) most: usize,
+    pub(super) max: usize,
     /// Whether `"inf"` (`usize::MAX`) is allowed besides.
     pub(super) or_inf: bool,
 }
@@ -80,7 +80,7 @@ impl Kind<usize> for Bytes {
 
     fn unit(&self) -> String {
         let inf = if self.or_inf { ", or inf" } else { "" };
-        format!("bytes, {} to {}{inf}", size_text(self.least), size_text(self.most))
+        format!("bytes, {} to {}{inf}", size_text(self.min), size_text(self.max))
     }
 
     fn read(&self, value: &DeValue<'_>) -> Option<usize> {
@@ -96,30 +96,29 @@ impl Kind<usize> for Bytes {
     }
 
     fn check(&self, value: &usize) -> Result<(), String> {
-        let fits = (self.least..=self.most).contains(value) || (self.or_inf && *value == usize::MAX);
-        let range =
-            || format!("must be {} to {}, not {}", size_text(self.least), size_text(self.most), size_text(*value));
+        let fits = (self.min..=self.max).contains(value) || (self.or_inf && *value == usize::MAX);
+        let range = || format!("must be {} to {}, not {}", size_text(self.min), size_text(self.max), size_text(*value));
         fits.then_some(()).ok_or_else(range)
     }
 }
 
-/// A number of things.
+/// A count.
 pub(super) struct Count {
-    /// Of what.
+    /// What is counted.
     pub(super) of: &'static str,
     /// The smallest.
-    pub(super) least: usize,
+    pub(super) min: usize,
     /// The largest.
-    pub(super) most: usize,
+    pub(super) max: usize,
 }
 
 impl Kind<usize> for Count {
     fn expected(&self) -> String {
-        format!("a number of {} such as {}", self.of, self.least.max(1))
+        format!("a number of {} such as {}", self.of, self.min.max(1))
     }
 
     fn unit(&self) -> String {
-        format!("{}, {} to {}", self.of, self.least, self.most)
+        format!("{}, {} to {}", self.of, self.min, self.max)
     }
 
     fn read(&self, value: &DeValue<'_>) -> Option<usize> {
@@ -131,17 +130,17 @@ impl Kind<usize> for Count {
     }
 
     fn check(&self, value: &usize) -> Result<(), String> {
-        let fits = (self.least..=self.most).contains(value);
-        fits.then_some(()).ok_or_else(|| format!("must be {} to {}, not {value}", self.least, self.most))
+        let fits = (self.min..=self.max).contains(value);
+        fits.then_some(()).ok_or_else(|| format!("must be {} to {}, not {value}", self.min, self.max))
     }
 }
 
 /// A duration.
 pub(super) struct Time {
     /// The shortest.
-    pub(super) least: Duration,
+    pub(super) min: Duration,
     /// The longest.
-    pub(super) most: Duration,
+    pub(super) max: Duration,
 }
 
 impl Kind<Duration> for Time {
@@ -150,7 +149,7 @@ impl Kind<Duration> for Time {
     }
 
     fn unit(&self) -> String {
-        format!("duration, {} to {}", time_text(self.least), time_text(self.most))
+        format!("duration, {} to {}", time_text(self.min), time_text(self.max))
     }
 
     fn read(&self, value: &DeValue<'_>) -> Option<Duration> {
@@ -165,9 +164,8 @@ impl Kind<Duration> for Time {
     }
 
     fn check(&self, value: &Duration) -> Result<(), String> {
-        let fits = (self.least..=self.most).contains(value);
-        let range =
-            || format!("must be {} to {}, not {}", time_text(self.least), time_text(self.most), time_text(*value));
+        let fits = (self.min..=self.max).contains(value);
+        let range = || format!("must be {} to {}, not {}", time_text(self.min), time_text(self.max), time_text(*value));
         fits.then_some(()).ok_or_else(range)
     }
 }
@@ -203,7 +201,7 @@ fn integer(value: &DeValue<'_>) -> Option<u64> {
     u64::from_str_radix(digits.as_str(), digits.radix()).ok()
 }
 
-/// A value of the file as a person recognises it.
+/// A value as it appears in the file, for messages.
 fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => quoted(text),

@@ -12,16 +12,16 @@ use crate::model::{name, origin, token};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-const fn bytes(least: usize, most: usize) -> Bytes {
-    Bytes { least, most, or_inf: false }
+const fn bytes(min: usize, max: usize) -> Bytes {
+    Bytes { min, max, or_inf: false }
 }
 
-const fn count(of: &'static str, least: usize, most: usize) -> Count {
-    Count { of, least, most }
+const fn count(of: &'static str, min: usize, max: usize) -> Count {
+    Count { of, min, max }
 }
 
-const fn time(least: Duration, most: Duration) -> Time {
-    Time { least, most }
+const fn time(min: Duration, max: Duration) -> Time {
+    Time { min, max }
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -42,53 +42,53 @@ const CHANNEL: Text = Text { of: "a channel name", example: "inbox", valid: |tex
 const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", valid: |text| text.len() <= 1024 };
 
 knobs! {
-    /// The process: where it listens, how many threads it has, who may come in.
+    /// The process: where it listens, how many threads it has, who may connect.
     server: ServerConfig {
-        /// Where to listen for clients; listener blocks say more, and take the place of this default. Loopback unless you
-        /// say otherwise, so that nothing is open to a network by accident.
+        /// Where to listen for clients; listener blocks can say more, and replace this default. Loopback unless you set it, so
+        /// that nothing is open to a network by accident.
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 8080).into()], Addresses;
         /// Leaves a new connection with the kernel until its first bytes have come (TCP_DEFER_ACCEPT), which makes a
-        /// handshake cheaper. One that says nothing is taken in a second later, and its time begins then.
+        /// handshake cheaper. One that sends nothing is accepted a second later, and its timeouts begin then.
         defer_accept: bool = true, Flag;
-        /// Threads that own sockets. 0 is one for each core available to the process, since each owns a core when busy.
+        /// Threads that own sockets. 0 means one for each core available to the process, since each uses a core when busy.
         reactors: usize = 0, count("threads", 0, 1024);
-        /// Threads that parse large JSON. 0 is one for every two cores: they are only busy when messages are large.
+        /// Threads that parse large JSON. 0 means one for every two cores: they are busy only when messages are large.
         workers: usize = 0, count("threads", 0, 1024);
-        /// Messages shorter than this are parsed where they are read, since a hop to a worker costs more than parsing
-        /// them; the rest goes to the workers, so that it delays no other connection. 0 sends everything to the
+        /// Messages shorter than this are parsed where they are read, since handing them to a worker costs more than parsing
+        /// them; larger ones go to the workers, so that they delay no other connection. 0 sends everything to the
         /// workers, "inf" nothing. The default is the break-even that the benchmark hand_off measured, rounded down.
-        inline_parse_bytes: usize = 16 * KIB, Bytes { least: 0, most: GIB, or_inf: true };
-        /// How long a server that was told to stop goes on as before while /readyz says 503, so that load balancers send
-        /// it nobody new. As long as yours take to notice; 0 when nothing balances.
+        inline_parse_bytes: usize = 16 * KIB, Bytes { min: 0, max: GIB, or_inf: true };
+        /// How long a stopping server goes on as before while /readyz is 503, so that load balancers send it no new clients.
+        /// As long as yours take to notice; 0 without a load balancer.
         drain_delay: Duration = Duration::ZERO, time(Duration::ZERO, HOUR);
-        /// The time over which a stopping server tells its connections to go, evenly, so that they do not all come back
-        /// at once. 10 s suits thousands of browsers.
+        /// The time over which a stopping server closes its connections, evenly, so that they do not all come back at once.
+        /// 10 s suits thousands of browsers.
         drain_spread: Duration = Duration::ZERO, time(Duration::ZERO, HOUR);
         /// How long a stopping server waits, after drain_delay, for what is queued to reach its readers and for
-        /// connections to end. After it, they are cut; those that ignore their Close are cut a second after the last
+        /// connections to end. After it, they are cut off; those that ignore their Close are cut off a second after the last
         /// that did not.
         drain_timeout: Duration = 30 * SECOND, time(Duration::ZERO, HOUR);
-        /// How long a publisher waits for room in the mailboxes before it is told 503 with Retry-After.
+        /// How long a publisher waits for room in the mailboxes before it receives 503 with Retry-After.
         publish_wait: Duration = SECOND, time(Duration::ZERO, MINUTE);
         /// Web origins whose pages may read and publish, besides the server's own: what browsers send, names below one as in
         /// https://*.example.com, null and file:// for pages that were opened as files, * for every page. Anything else is
         /// 403.
         allow_origin: Vec<String> = Vec::new(), ORIGIN;
-        /// Host names under which the server may be reached, besides localhost: a defence against DNS rebinding. A loopback
-        /// listener knows localhost alone without it; once a name is set, no listener answers to any other.
+        /// Host names under which the server may be reached, besides localhost: a defence against DNS rebinding. Without it a
+        /// loopback listener answers to localhost alone; once a name is set, no listener answers to any other.
         allow_host: Vec<String> = Vec::new(), HOST;
-        /// Lets everybody publish who reaches the server, through a proxy too. Without it a server that listens outside
-        /// loopback does not start, and on loopback only clients publish that come directly.
+        /// Lets everyone who reaches the server publish, also through a proxy. Without it a server that listens outside loopback
+        /// does not start, and on loopback only clients that come directly may publish.
         allow_anonymous_publish: bool = false, Flag;
         /// A key that makes its holder an operator, who sees /metrics and the list of channels and may empty histories. It
         /// is never shown here. An address never makes an operator.
         operator_key: Option<OperatorKey> = None, Key;
-        /// A file with the operators' key, for servers that are started by others: the key does not change at each start.
+        /// A file with the operators' key, for servers started by a service manager: the key does not change at each start.
         operator_key_file: String = String::new(), PATH;
-        /// Where a key that is made at the start is left, as operator-PORT, in a folder that is ours alone. If it is empty,
-        /// tidings serve takes $XDG_RUNTIME_DIR/tidings or /tmp/tidings-UID, and a server in a program leaves no file.
+        /// The folder, private to this user, in which a key that was made at the start is written as operator-PORT. If it is
+        /// empty, tidings serve takes $XDG_RUNTIME_DIR/tidings or /tmp/tidings-UID, and a server in a program leaves no file.
         operator_key_folder: String = String::new(), PATH;
-        /// Connections in the whole process. 0 is as many as there are file descriptors.
+        /// Connections in the whole process. 0 means as many as there are file descriptors.
         connections: usize = 0, count("connections", 0, 100_000_000);
     }
 
@@ -97,22 +97,22 @@ knobs! {
         /// Lets pages of allowed origins send cookies and the like with what they fetch. Not together with the origins *, null
         /// and file://, which any page can have.
         allow_credentials: bool = false, Flag;
-        /// A request head. Enough for large cookies; a client that sends more is told 431.
+        /// A request head. Enough for large cookies; a client that sends more receives 431.
         head_bytes: usize = 16 * KIB, bytes(KIB, MIB);
-        /// Fields in a head. Browsers send about 20, proxies add some; more is told 431.
+        /// Fields in a head. Browsers send about 20, proxies add some; more is refused with 431.
         headers: usize = 100, count("header fields", 8, 1000);
         /// The request target. A channel name of 255 bytes, percent-encoded, with its options fits many times; more is
-        /// told 414.
+        /// refused with 414.
         target_bytes: usize = 8 * KIB, bytes(KIB, MIB);
         /// From the first byte of a head to its last, so that a slow sender holds no connection for long: 408.
         head_timeout: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
-        /// A request body. Larger ones are told 413; upload them in pieces over the socket.
+        /// A request body. Larger ones are refused with 413; upload them in pieces over the socket.
         body_bytes: usize = MIB, bytes(KIB, GIB);
-        /// From the end of a head to the end of its body, besides what it wins by http.body_rate: 408. A body that was
-        /// refused is read on for at most this long, so that its sender comes to read why.
+        /// From the end of a head to the end of its body, besides the time that http.body_rate adds: 408. A refused body is
+        /// still read for at most this long, so that its sender gets to read why.
         body_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);
-        /// Bytes of a body that give it another second, so that a large one on a slow line has its time and a dripping
-        /// one has not. 1 KiB: the slowest mobile lines manage more.
+        /// Bytes of a body that give it another second, so that a large one on a slow line has enough time and a dripping one
+        /// does not. 1 KiB: the slowest mobile lines manage more.
         body_rate: usize = KIB, bytes(1, GIB);
         /// A kept-alive connection without a request. Longer than the usual 60 s of proxies, so that they close first.
         idle_timeout: Duration = 75 * SECOND, time(MILLISECOND, DAY);
@@ -122,16 +122,16 @@ knobs! {
     websocket: WebSocketConfig {
         /// A message from a client. Chat, prices and forms are far smaller; a larger one is closed with 1009.
         message_bytes: usize = 64 * KIB, bytes(128, GIB);
-        /// Fragments of one message, so that empty fragments cannot go on for ever.
+        /// Fragments of one message, so that empty fragments cannot continue for ever.
         fragments: usize = 131_072, count("fragments", 1, 1 << 30);
         /// Whether permessage-deflate is agreed to when a client offers it, as browsers do. A publication is compressed
         /// once for all its readers, and idle connections hold no compression state.
         deflate: bool = true, Flag;
         /// How hard to compress, 1 to 9. 1, since level 6 takes three times as long for a third less.
         deflate_level: usize = 1, count("zlib levels", 1, 9);
-        /// Messages of fewer bytes are sent as they are: they hardly get smaller.
+        /// Messages of fewer bytes are sent uncompressed: they hardly get smaller.
         deflate_min_bytes: usize = 256, bytes(1, GIB);
-        /// Messages of more bytes are sent as they are: compressing them would keep other connections waiting.
+        /// Messages of more bytes are sent uncompressed: compressing them would keep other connections waiting.
         deflate_max_bytes: usize = MIB, bytes(1, GIB);
         /// Lets both sides keep their window from message to message, for clients that offer it. Smaller messages, but
         /// about 430 KiB for each such connection, and each message is compressed for each reader.
@@ -141,31 +141,31 @@ knobs! {
         deflate_window_bits: usize = 15, count("bits", 9, 15);
         /// Memory for windows that are kept, in all connections together. Connections beyond it keep none.
         deflate_memory_bytes: usize = 64 * MIB, bytes(0, TIB);
-        /// Whether binary messages are taken on channels. Without them a binary message is closed with 1003.
+        /// Whether channels accept binary messages. Without them a binary message is closed with 1003.
         binary: bool = true, Flag;
-        /// To whom /echo is open, which sends back what it is sent: "auto" to operators and, in open mode, to clients that
-        /// come directly from this machine; "on" to everybody who may connect, at their cost to all others; "off" to nobody.
+        /// Who may use /echo, which sends every message back: "auto" means operators and, in open mode, clients that come
+        /// directly from this machine; "on" everyone who may connect, at a cost to all others; "off" no one.
         echo: EchoFor = EchoFor::Auto, EchoFor::WORDS;
-        /// A message on /echo, which is for trying out and measuring larger ones than channels take. What is sent back is
-        /// as large and waits in memory; for the 16 MiB of conformance suites raise it.
+        /// A message on /echo, which is for trying out and measuring larger ones than channels take. The reply is as large and
+        /// waits in memory; for the 16 MiB of conformance suites raise it.
         echo_message_bytes: usize = MIB, bytes(128, GIB);
         /// Silence after which the server pings: shorter than the 30 to 60 s after which middleboxes forget a stream. Each
-        /// connection is pinged up to a quarter of it earlier, so that those that came together are not pinged together.
+        /// connection is pinged up to a quarter of it earlier, so that connections of the same moment are not pinged together.
         ping_idle: Duration = 25 * SECOND, time(MILLISECOND, DAY);
         /// How long the answer to a ping may take before the connection counts as gone.
         pong_wait: Duration = 10 * SECOND, time(MILLISECOND, HOUR);
         /// How long the peer may take to answer a Close before the connection is cut.
         close_wait: Duration = 5 * SECOND, time(MILLISECOND, HOUR);
-        /// Sockets of each reactor that were refused (a foreign origin, say) and have a second to read why, since no page can
-        /// read a handshake that failed. Those beyond are refused by a status.
+        /// Sockets of each reactor that were refused (a foreign origin, for example) and have a second to read why, since no
+        /// page can read a handshake that failed. More than these are refused by a status.
         refused_sockets: usize = 256, count("sockets", 0, 1 << 20);
-        /// From the first byte of a message or frame to its last, anew for each 64 KiB that have come, so that a large
+        /// From the first byte of a message or frame to its last, starting again for each 64 KiB that have come, so that a large
         /// message has more time and a dripping one holds no connection for ever.
         message_timeout: Duration = 30 * SECOND, time(MILLISECOND, HOUR);
         /// From the first byte of a message to its last, however steadily it comes, so that the memory for it is not held
         /// for hours where large messages are taken.
         message_deadline: Duration = 5 * MINUTE, time(MILLISECOND, DAY);
-        /// Subprotocols that are accepted besides tidings.v1, and change nothing. Two that tutorials like to offer.
+        /// Subprotocols that are accepted besides tidings.v1, and change nothing. The defaults are two that tutorials offer.
         subprotocols: Vec<String> = vec!["chat".to_owned(), "superchat".to_owned()], TOKEN;
         /// The answer to the plain text frame GET, as a well-known tutorial expects it.
         plain_get_text: String = "服务器收到GET请求".to_owned(), ANSWER;
@@ -194,31 +194,31 @@ knobs! {
 
     /// How bytes reach sockets.
     io: IoConfig {
-        /// How what connections have to say is written at the end of a tick. "uring" hands a publication for many readers to
-        /// the kernel in one call, which saves CPU; "writev" makes a call for each. "auto" takes io_uring where the kernel
-        /// gives one.
+        /// How the bytes of connections are written at the end of a tick. "uring" hands a publication for many readers to the
+        /// kernel in one call, which saves CPU; "writev" makes a call for each. "auto" uses io_uring where the kernel has
+        /// it.
         flush: FlushPath = FlushPath::Auto, FlushPath::WORDS;
     }
 
-    /// What a channel remembers, so that readers who lost their connection miss nothing.
+    /// What a channel keeps, so that readers that lost their connection miss nothing.
     history: HistoryConfig {
         /// Publications that one channel keeps.
         count: usize = 1000, count("publications", 0, 10_000_000);
         /// Bytes that one channel keeps.
         bytes: usize = MIB, bytes(0, TIB);
-        /// How long a publication is kept. Who was away longer loads the page anew anyway.
+        /// How long a publication is kept. A reader that was away longer loads its page again anyway.
         age: Duration = HOUR, time(SECOND, 365 * DAY);
-        /// Bytes that all channels keep together. A publication that needs more takes the place of its channel's own oldest,
-        /// or is delivered and not kept.
+        /// Bytes that all channels keep together. A publication that needs more replaces the oldest of its own channel, or is
+        /// delivered and not kept.
         total_bytes: usize = GIB, bytes(0, 16 * TIB);
-        /// Publications that a resume replays. Who missed more is told recovered: false, and may page.
+        /// Publications that a resume replays. A reader that missed more receives recovered: false, and may page.
         replay_count: usize = 300, count("publications", 0, 1_000_000);
-        /// Bytes that a resume replays. At most a quarter of delivery.outbox_bytes, so that a replay alone makes nobody
-        /// a slow reader.
+        /// Bytes that a resume replays. At most a quarter of delivery.outbox_bytes, so that a replay alone makes no
+        /// reader a slow one.
         replay_bytes: usize = 256 * KIB, bytes(0, GIB);
-        /// Publications in a snapshot that asks for no number.
+        /// Publications in a snapshot whose request gives no number.
         snapshot_count: usize = 100, count("publications", 0, 1_000_000);
-        /// How long the position of a forgotten channel is kept, so that a quiet channel raises no false alarm.
+        /// How long the position of a forgotten channel is kept, so that readers of a quiet channel can still resume.
         position_ttl: Duration = DAY, time(SECOND, 365 * DAY);
         /// Positions of forgotten channels that are kept, about 100 bytes each.
         positions: usize = 100_000, count("positions", 0, 1 << 30);
@@ -248,7 +248,7 @@ knobs! {
         retry: Duration = 2 * SECOND, time(Duration::ZERO, HOUR);
     }
 
-    /// The pages that the server carries.
+    /// The pages that the server contains.
     web: WebConfig {
         /// Whether the console, its demos and the tutorial page are served. Without them they are 404; the browser client
         /// (/tidings.js) and everything else stays.
@@ -257,10 +257,10 @@ knobs! {
 
     /// What the command tidings writes to standard error. A program that embeds the server installs a logger of its own.
     log: LogConfig {
-        /// What is logged: this and everything that matters more. At info that is what was refused to whom, and faulty
+        /// What is logged: this level and the more important ones. At info those are refusals with their peer, and faulty
         /// connections, at most one line a second of each kind.
         level: LogLevel = LogLevel::Info, LogLevel::WORDS;
-        /// How lines look: text for people, or json, one object a line, for programs that collect them.
+        /// The form of the lines: text for people, or json, one object a line, for programs that collect them.
         format: LogFormat = LogFormat::Text, LogFormat::WORDS;
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Bytes of a unix socket's path, as the kernel has them, less the zero at its end.
 const PATH_BYTES_MAX: usize = 107;
-/// The mode of a unix socket that says nothing else: its owner's alone.
+/// The default mode of a unix socket: for its owner alone.
 pub(super) const MODE: u32 = 0o600;
 
 /// Where to listen.
@@ -20,7 +20,7 @@ pub enum ListenAt {
     Path {
         /// The path of its file.
         path: PathBuf,
-        /// The permissions of its file: who may write to it may connect.
+        /// The permissions of its file: users that may write to it may connect.
         mode: u32,
     },
 }
@@ -60,7 +60,7 @@ impl ListenerConfig {
         self.at.address().filter(|address| !address.ip().to_canonical().is_loopback())
     }
 
-    /// What is wrong with it alone.
+    /// What is wrong with it by itself.
     pub(super) fn problem(&self) -> Option<String> {
         let both = self.serves.clients() && self.serves.operators();
         match &self.at {
@@ -71,8 +71,7 @@ impl ListenerConfig {
             ListenAt::Path { path, .. } => {
                 let bytes = path.as_os_str().as_encoded_bytes();
                 let fits = (1..=PATH_BYTES_MAX).contains(&bytes.len()) && !bytes.contains(&0);
-                (!fits)
-                    .then(|| format!("the path of a unix socket has 1 to {PATH_BYTES_MAX} bytes and none that is zero"))
+                (!fits).then(|| format!("the path of a unix socket has 1 to {PATH_BYTES_MAX} bytes, none of them zero"))
             }
             ListenAt::Address(_) => None,
         }
@@ -92,7 +91,7 @@ impl ListenerConfig {
 }
 
 impl ListenerConfig {
-    /// Whether both cannot be there.
+    /// Whether they exclude each other.
     pub(super) fn takes_the_place_of(&self, other: &ListenerConfig) -> bool {
         match (&self.at, &other.at) {
             (ListenAt::Address(mine), ListenAt::Address(theirs)) => mine == theirs && mine.port() != 0,

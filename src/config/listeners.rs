@@ -1,11 +1,11 @@
-//! All listeners of a configuration, and whether they go together.
+//! All listeners of a configuration, and whether they are compatible.
 
 use super::knobs::Config;
 use super::listener::{ListenAt, ListenerConfig};
 use crate::model::serves::Serves;
 use std::net::SocketAddr;
 
-/// The most listeners: a connection names its own by a byte.
+/// How many listeners there may be at most: a connection names its own by a byte.
 const LISTENERS_MAX: usize = 255;
 
 impl Config {

@@ -1,9 +1,9 @@
-//! Names of settings, of their variables and of what somebody meant who misspelt one.
+//! Names of settings and of their variables, and suggestions for misspelt ones.
 
 use super::knobs::Config;
 use toml::de::DeTable;
 
-/// What the names of variables begin with.
+/// The prefix of all variables.
 pub(super) const PREFIX: &str = "TIDINGS_";
 
 /// Variables with a name of their own, and what they set.
@@ -45,7 +45,7 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
 
 /// A sentence about a variable that sets nothing.
 pub(super) fn unknown_variable(name: &str) -> String {
-    // Without what they all begin with, which would make everything near.
+    // Without the prefix that they share, which would make every name near to every other.
     let rest = |full: &str| full.strip_prefix(PREFIX).unwrap_or(full).to_ascii_uppercase();
     let of_path = |path: String| path.split_once('.').map(|(section, key)| variable(section, key));
     let near = match section_of_variable(name) {
@@ -65,9 +65,9 @@ pub(super) fn unknown_variable(name: &str) -> String {
     }
 }
 
-/// A sentence about a table that is none.
+/// A sentence about an unknown table.
 pub(super) fn unknown_section(section: &str, table: &DeTable<'_>) -> String {
-    // A key under a wrong heading tells which heading was meant, better than the heading's own letters do.
+    // The keys below a wrong heading show which one was meant better than the letters of the heading do.
     let meant = table.iter().find_map(|(key, _)| section_of(key.get_ref()));
     let nearest = meant.or_else(|| nearest(section, Config::KEYS.iter().map(|(name, _)| (*name).to_owned())));
     let sections: Vec<&str> = Config::KEYS.iter().map(|(name, _)| *name).collect();
@@ -77,7 +77,7 @@ pub(super) fn unknown_section(section: &str, table: &DeTable<'_>) -> String {
     }
 }
 
-/// A sentence about a key that is none.
+/// A sentence about an unknown key.
 pub(super) fn unknown_key(path: &str) -> String {
     match nearest_path(path) {
         Some(found) => format!("unknown key \"{path}\": did you mean \"{found}\"?"),
@@ -85,7 +85,7 @@ pub(super) fn unknown_key(path: &str) -> String {
     }
 }
 
-/// The setting that was meant by a path that is none.
+/// The setting that an unknown path was probably meant to be.
 fn nearest_path(path: &str) -> Option<String> {
     let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
     let same_name = section_of(key).map(|section| format!("{section}.{key}"));
@@ -97,7 +97,7 @@ fn nearest_path(path: &str) -> Option<String> {
         .or_else(|| nearest_name(key))
 }
 
-/// The only section that has such a key.
+/// The section of this key, if only one has it.
 fn section_of(key: &str) -> Option<String> {
     let mut sections = Config::KEYS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name);
     let found = sections.next()?;

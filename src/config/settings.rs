@@ -1,5 +1,5 @@
-//! A configuration from all its sources, one over the other: defaults, a file, variables of the environment, flags; and
-//! where each value comes from.
+//! A configuration from all its sources, from the weakest to the strongest: defaults, a file, variables of the environment,
+//! flags; and where each value comes from.
 
 use super::error::ConfigError;
 use super::knobs::Config;
@@ -9,7 +9,7 @@ use super::table::Given;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The operators' key and a file with it: a source that gives one of them takes back what those below it gave the other.
+/// The operators' key and a file with it: a source that sets one of them clears what a weaker source set for the other.
 const KEY: &str = "server.operator_key";
 const KEY_FILE: &str = "server.operator_key_file";
 /// Where to listen for clients.
@@ -18,7 +18,7 @@ const LISTEN: &str = "server.listen";
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody said anything else.
+    /// Nothing set it.
     Default,
     /// A place in a file: its name, and line and column from 1, the column in characters.
     File(String, usize, usize),
@@ -44,30 +44,30 @@ struct Mistake {
     text: String,
 }
 
-/// See the module. Later sources win over earlier ones: call [`Settings::file`], then [`Settings::environment`], then
+/// See the module. Later sources override earlier ones: call [`Settings::file`], then [`Settings::environment`], then
 /// [`Settings::flag`].
 #[derive(Default)]
 pub struct Settings {
     config: Config,
-    /// Of what is no default.
+    /// Where each value comes from that is not a default.
     sources: BTreeMap<String, Source>,
-    /// Of each listener that is a block.
+    /// Where each listener block comes from.
     listeners: Vec<Source>,
     mistakes: Vec<Mistake>,
     warnings: Vec<String>,
 }
 
 impl Settings {
-    /// Takes what `text`, the contents of a TOML file called `file_name`, says.
+    /// Applies `text`, the contents of a TOML file called `file_name`.
     pub fn file(&mut self, file_name: &str, text: &str) {
         self.layer(|layer| layer.read_file(file_name, text));
     }
 
-    /// Takes what variables of the environment say, each by its name and value. Those whose names do not begin with
-    /// `TIDINGS_` are left alone, and empty ones count as not set, since that is how compose files and shells leave one out.
+    /// Applies variables of the environment, each by its name and value. Those whose names do not begin with `TIDINGS_` are
+    /// ignored, and empty ones count as not set, since that is how compose files and shells leave one out.
     ///
-    /// A name that begins as those of a section do, but is none, is a mistake: a limit that somebody believes to be set is
-    /// worse than a server that does not start. Any other is a warning, since deployments keep notes of their own under this
+    /// An unknown name that begins as those of a section do is a mistake: a limit that is believed to be set is worse than a
+    /// server that does not start. Any other unknown name is a warning, since deployments keep notes of their own under this
     /// prefix; what Kubernetes sets for a service called `tidings` is neither.
     pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         let ours = variables.into_iter().filter(|(name, value)| name.starts_with(names::PREFIX) && !value.is_empty());
@@ -89,7 +89,7 @@ impl Settings {
         });
     }
 
-    /// Takes what a flag says that is called as its setting, `section.key`: one value, or several for a list.
+    /// Applies a flag that has the name of its setting, `section.key`: one value, or several for a list.
     pub fn flag(&mut self, path: &str, values: &[String]) {
         let source = Source::Flag(format!("--{path}"));
         self.layer(|layer| {
@@ -102,7 +102,7 @@ impl Settings {
         });
     }
 
-    /// Takes what a flag with a name of its own says, by changing the configuration.
+    /// Applies a flag with a name of its own, by changing the configuration.
     pub fn change(&mut self, path: &str, flag: &str, change: impl FnOnce(&mut Config)) {
         self.layer(|layer| {
             change(&mut layer.settings.config);
@@ -127,7 +127,7 @@ impl Settings {
         &self.listeners
     }
 
-    /// What looks like a mistake and stops nobody.
+    /// What looks like a mistake, but does not keep the server from starting.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -150,7 +150,7 @@ impl Settings {
         let mut problems: Vec<String> = self.mistakes.iter().map(|mistake| mistake.text.clone()).collect();
         let relations = self.config.check().err();
         for problem in relations.iter().flat_map(ConfigError::problems) {
-            // What could not be read has its default here, which proves nothing.
+            // A value that could not be read has its default here: a relation with it proves nothing.
             let unread = |mistake: &Mistake| mistake.path.as_ref().is_some_and(|path| problem.contains(path.as_str()));
             if !self.mistakes.iter().any(unread) {
                 problems.push(match self.place_of(problem) {
@@ -162,7 +162,7 @@ impl Settings {
         ConfigError::unless_empty(problems)
     }
 
-    /// Where the first value comes from that a sentence names and somebody gave.
+    /// The source of the first value that a sentence names and that is not a default.
     fn place_of(&self, problem: &str) -> Option<&Source> {
         let block = problem.strip_prefix("[[listener]] ").and_then(|rest| rest.split(':').next());
         if let Some(number) = block.and_then(|number| number.parse::<usize>().ok()) {
@@ -176,7 +176,7 @@ impl Settings {
         self.mistakes.push(Mistake { path, text });
     }
 
-    /// Takes one source.
+    /// Applies one source.
     fn layer(&mut self, take: impl FnOnce(&mut Layer<'_>)) {
         let mut layer = Layer { settings: self, given: BTreeMap::new() };
         take(&mut layer);
@@ -184,10 +184,10 @@ impl Settings {
     }
 }
 
-/// One source while it is taken.
+/// One source while it is applied.
 pub(super) struct Layer<'s> {
     pub(super) settings: &'s mut Settings,
-    /// What it gave, and where.
+    /// What it set, and where.
     given: BTreeMap<String, Source>,
 }
 
@@ -205,7 +205,7 @@ impl Layer<'_> {
         true
     }
 
-    /// Notes where a value comes from that was set.
+    /// Notes the source of a value that was set.
     fn note(&mut self, path: &str, source: Source) {
         if let Some(first) = self.given.insert(path.to_owned(), source.clone()) {
             let text = format!("{source}: \"{path}\" is set by {first} as well; keep one of them");
@@ -214,7 +214,7 @@ impl Layer<'_> {
         self.settings.sources.insert(path.to_owned(), source);
     }
 
-    /// Adds a listener. Those of a file take the place of the default, and stand beside addresses that somebody gave.
+    /// Adds a listener. Blocks replace the default of `server.listen`, but are added to addresses that were set.
     pub(super) fn listen(&mut self, listener: ListenerConfig, source: Source) {
         self.settings.config.listeners.push(listener);
         self.settings.listeners.push(source.clone());
@@ -228,7 +228,7 @@ impl Layer<'_> {
         self.settings.complain(None, format!("{source}: {problem}"));
     }
 
-    /// A key that is given one way is not given the other. Empty texts stand for none, and give nothing.
+    /// The key is set in one way or the other. Empty texts set nothing.
     fn settle(self) {
         let server = &mut self.settings.config.server;
         let key = self.given.get(KEY).filter(|_| server.operator_key.is_some());

@@ -30,9 +30,9 @@ pub(super) struct Entry {
 /// A value for a knob.
 #[derive(Clone, Copy)]
 pub(super) enum Given<'v> {
-    /// As it stands in a file.
+    /// As read from a file.
     Value(&'v DeValue<'v>),
-    /// As texts: those of a flag, or that of a variable.
+    /// As texts: those of a flag, or the one of a variable.
     Texts(&'v [String]),
 }
 
@@ -64,7 +64,7 @@ macro_rules! knobs {
             }
         )+
 
-        /// The whole configuration of a server. [`Config::default`] is what runs when nothing is said.
+        /// The whole configuration of a server. [`Config::default`] is what runs when nothing is set.
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Config {
             $( $(#[doc = $about])+ pub $section: $Section, )+
