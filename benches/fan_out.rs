@@ -9,9 +9,9 @@ use std::io::IoSlice;
 use std::time::Instant;
 use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::outbox::{Outbox, SLICES_MAX};
-use tidings::hub::Hub;
 use tidings::hub::limits::HubLimits;
 use tidings::hub::publication::{Draft, Publication};
+use tidings::hub::{Hub, RandomSource};
 use tidings::model::ids::{ChannelId, ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
@@ -38,7 +38,7 @@ fn work(verb: Verb, mailbox: u32) -> Work {
 fn publish(c: &mut Criterion) {
     let mut group = c.benchmark_group("publish");
     for mailboxes in [0, 1, 2] {
-        let hub = Hub::new(HubLimits::default());
+        let hub = Hub::new(HubLimits::default(), RandomSource::secret());
         for mailbox in 0..mailboxes {
             let verb = Verb::Get { channel: name(), options: GetOptions::default() };
             execute(&mut work(verb, mailbox), &hub, &Nowhere, Instant::now(), 0);

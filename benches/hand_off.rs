@@ -9,8 +9,8 @@ use tidings::connection::env::Limits;
 use tidings::handoff::job::{Job, JobQueues};
 use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Wake};
 use tidings::handoff::postman::Postman;
-use tidings::hub::Hub;
 use tidings::hub::limits::HubLimits;
+use tidings::hub::{Hub, RandomSource};
 use tidings::model::ids::{ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::ticket::Ticket;
@@ -45,7 +45,7 @@ fn payload(bytes: usize) -> Vec<u8> {
 }
 
 fn hand_off(c: &mut Criterion) {
-    let hub = Arc::new(Hub::new(HubLimits::default()));
+    let hub = Arc::new(Hub::new(HubLimits::default(), RandomSource::secret()));
     let limits = MailboxLimits { entries: 4096, bytes: 16 << 20 };
     let (mailboxes, mut inboxes) = Mailboxes::new(vec![Box::new(Unpark(current()))], limits, 1 << 30);
     let inbox = inboxes.remove(0);

@@ -10,7 +10,7 @@ use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
 use crate::hub::post::Delivery;
 use crate::hub::publication::{Draft, Publication};
-use crate::hub::{Hub, HubLimits};
+use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::model::encoding::Encoding;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::publication::{Data, Epoch, Position};
@@ -85,7 +85,7 @@ fn post(to: ConnId) -> Work {
 }
 
 fn hub() -> Arc<Hub> {
-    Arc::new(Hub::new(HubLimits { shards: 1, ..HubLimits::default() }))
+    Arc::new(Hub::new(HubLimits { shards: 1, ..HubLimits::default() }, RandomSource::seeded(1)))
 }
 
 /// Does what a reactor does in a turn: takes its letters and gives their room back. The offsets of what was published, and

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use nowhere::Nowhere;
 use std::time::Instant;
 use tidings::Config;
-use tidings::hub::Hub;
 use tidings::hub::limits::HubLimits;
+use tidings::hub::{Hub, RandomSource};
 use tidings::model::ids::{ConnId, MailboxId};
 use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
@@ -103,7 +103,7 @@ fn parse(times: u64) -> u64 {
 }
 
 fn publish(times: u64) -> u64 {
-    let (hub, now) = (Hub::new(HubLimits::default()), Instant::now());
+    let (hub, now) = (Hub::new(HubLimits::default(), RandomSource::seeded(1)), Instant::now());
     let work = |verb| {
         let to = ConnId::here(MailboxId(0), 0, 0);
         Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)

@@ -351,7 +351,7 @@ mod tests {
     use crate::access::AccessPolicy;
     use crate::config::Config;
     use crate::connection::http::Http;
-    use crate::hub::{Hub, HubLimits};
+    use crate::hub::{Hub, HubLimits, RandomSource};
     use crate::journal::Notes;
     use crate::metrics::Counters;
     use crate::model::peer_address::PeerAddress;
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_socket_with_too_many_answers_on_their_way_is_not_read() {
         let (limits, counters) = (Limits::new(&Config::default()), Counters::default());
-        let hub = Hub::new(HubLimits::default());
+        let hub = Hub::new(HubLimits::default(), RandomSource::seeded(1));
         let policy = AccessPolicy { listener_is_loopback: true, ..AccessPolicy::default() };
         let env = Env {
             now: 0,

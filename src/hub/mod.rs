@@ -3,7 +3,6 @@
 //! Nothing here blocks, reads a clock or knows a socket. What leaves goes through [`post::Post`].
 
 mod channel;
-pub(crate) mod epochs;
 mod history;
 mod interest;
 mod keys;
@@ -16,6 +15,7 @@ mod positions;
 pub mod post;
 pub mod publication;
 pub(crate) mod publish;
+mod random;
 pub(crate) mod read;
 mod replay;
 mod shard;
@@ -25,6 +25,7 @@ mod totals;
 
 pub use limits::HubLimits;
 pub use publish::AppendRefused;
+pub use random::RandomSource;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
 
@@ -50,6 +51,7 @@ pub struct Hub {
     hasher: RandomState,
     limits: HubLimits,
     totals: Totals,
+    random: RandomSource,
     names: Names,
 }
 
@@ -71,16 +73,18 @@ pub struct HubStats {
 }
 
 impl Hub {
-    /// A hub without channels.
+    /// A hub without channels. Epochs and the secret of the names are drawn from `random`.
     #[must_use]
-    pub fn new(limits: HubLimits) -> Self {
+    pub fn new(limits: HubLimits, random: RandomSource) -> Self {
         let count = limits.shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let share = |index: usize| limits.positions / count + usize::from(index < limits.positions % count);
-        let make = |index| Mutex::new(Shard::new(index, Positions::new(share(index), limits.position_ttl)));
+        let names = Names::new(&random);
+        let positions = |index| Positions::new(share(index), limits.position_ttl);
+        let make = |index| Mutex::new(Shard::new(index, positions(index), random.clone()));
         let shards = (0..count).map(make).collect();
         let totals =
             Totals { channels: Bounded::new(limits.channels_total), bytes: Bounded::new(limits.history_total_bytes) };
-        Hub { shards, hasher: RandomState::new(), limits, totals, names: Names::new() }
+        Hub { shards, hasher: RandomState::new(), limits, totals, random, names }
     }
 
     /// The limits it was made with.

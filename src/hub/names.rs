@@ -5,7 +5,7 @@
 //! name with the secret takes the mask off and hashes again: what was made up fails in all but one case of 2^64. A name
 //! says nothing about which reactor, place or how many connections there are.
 
-use super::epochs::random;
+use super::random::RandomSource;
 use crate::model::ids::{ConnId, MailboxId};
 use data_encoding::BASE64URL_NOPAD;
 use siphasher::{sip, sip128};
@@ -49,8 +49,9 @@ pub struct Names {
 impl Names {
     /// A secret of its own.
     #[must_use]
-    pub(super) fn new() -> Names {
-        Names { hashing: (random(), random()), masking: (random(), random()) }
+    pub(super) fn new(random: &RandomSource) -> Names {
+        let key = || (random.draw(), random.draw());
+        Names { hashing: key(), masking: key() }
     }
 
     /// The name a client is told (`"connection"` in the answer to a GET) and can give to `?exclude=`.
@@ -116,7 +117,7 @@ fn id_of(bytes: &[u8; ID_BYTES]) -> ConnId {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnId, MailboxId, Names, NoName};
+    use super::{ConnId, MailboxId, Names, NoName, RandomSource};
     use std::collections::HashSet;
 
     fn conn(mailbox: u32, slot: u32, generation: u32) -> ConnId {
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_name_stands_for_its_connection_and_says_nothing_about_it() {
-        let names = Names::new();
+        let names = Names::new(&RandomSource::secret());
         let mut seen = HashSet::new();
         let elsewhere = ConnId { node: u16::MAX, ..conn(1_023, u32::MAX, u32::MAX) };
         for id in (0..2_000).map(|n| conn(n % 4, n / 4, n % 7)).chain([elsewhere]) {
@@ -143,7 +144,8 @@ mod tests {
     /// B7: `0-1-0` could be counted through.
     #[test]
     fn names_that_are_made_up_or_of_another_server_exclude_nobody() {
-        let (names, others) = (Names::new(), Names::new());
+        let random = RandomSource::secret();
+        let (names, others) = (Names::new(&random), Names::new(&random));
         let name = names.name(conn(0, 1, 0));
         assert_ne!(name, others.name(conn(0, 1, 0)));
         assert_eq!(others.find(&name), Ok(None));

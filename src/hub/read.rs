@@ -1,7 +1,6 @@
 //! How channels are read: replay and activation under one lock, deletion, reset, listing.
 
 use super::Hub;
-use super::epochs;
 use super::outgoing::{Outgoing, Room};
 use super::post::{Delivery, Post, RESET_WEIGHT};
 use super::publication::Publication;
@@ -123,7 +122,7 @@ impl Hub {
         let (history, keys, bytes) = channel.clear();
         self.totals.bytes.give(bytes);
         channel.last_used = now;
-        channel.position = Position { epoch: epochs::fresh(), offset: 0 };
+        channel.position = Position { epoch: self.random.fresh_epoch(), offset: 0 };
         let (id, name, position) = (channel.id, ChannelName::clone(&channel.name), channel.position);
         room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), epoch: position.epoch });
         drop(shard);

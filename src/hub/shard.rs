@@ -1,10 +1,10 @@
 //! One part of the channels, behind one lock: found by name and by id, made, forgotten and swept.
 
 use super::channel::Channel;
-use super::epochs;
 use super::limits::HubLimits;
 use super::positions::Positions;
 use super::publish::Published;
+use super::random::RandomSource;
 use super::totals::Totals;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
@@ -40,6 +40,8 @@ pub(super) struct Shard {
     names: HashMap<ChannelName, usize>,
     channels: Slab<Channel>,
     pub(super) positions: Positions,
+    /// Where the epochs of its channels come from.
+    random: RandomSource,
     /// Subscriptions counted in its channels.
     pub(super) interest: u64,
     /// Publications that were given an offset in its channels.
@@ -65,9 +67,20 @@ pub struct Swept {
 
 impl Shard {
     /// An empty shard.
-    pub(super) fn new(index: usize, positions: Positions) -> Self {
+    pub(super) fn new(index: usize, positions: Positions, random: RandomSource) -> Self {
         let (names, channels) = (HashMap::new(), Slab::new());
-        Shard { index, serial: 0, names, channels, positions, interest: 0, published: 0, not_kept: 0, cursor: 0 }
+        Shard {
+            index,
+            serial: 0,
+            names,
+            channels,
+            positions,
+            random,
+            interest: 0,
+            published: 0,
+            not_kept: 0,
+            cursor: 0,
+        }
     }
 
     /// Counts what was published.
@@ -94,7 +107,7 @@ impl Shard {
     /// Makes a channel that does not exist, at the position it left behind or else in a new epoch.
     /// `None` when there are as many as there may be.
     pub(super) fn make(&mut self, name: &ChannelName, totals: &Totals, now: Instant) -> Option<usize> {
-        let fresh = || Position { epoch: epochs::fresh(), offset: 0 };
+        let fresh = || Position { epoch: self.random.fresh_epoch(), offset: 0 };
         let position = self.positions.find(name, now).unwrap_or_else(fresh);
         self.make_at(name, position, totals, now)
     }

@@ -6,8 +6,8 @@ use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
 use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::postman::Postman;
-use crate::hub::Hub;
 use crate::hub::limits::HubLimits;
+use crate::hub::{Hub, RandomSource};
 use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
@@ -40,7 +40,7 @@ impl SharedParts {
     ) -> SharedParts {
         let limits = HubLimits { operator_advice: operators.advice().into(), ..HubLimits::new(config) };
         SharedParts {
-            hub: Arc::new(Hub::new(limits)),
+            hub: Arc::new(Hub::new(limits, RandomSource::secret())),
             operators: Arc::new(operators),
             mailboxes,
             threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),

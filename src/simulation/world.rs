@@ -9,7 +9,7 @@ use crate::connection::env::{Limits, TICK_MS};
 use crate::handoff::job::{JobQueues, JobRoom};
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
-use crate::hub::{Hub, HubLimits};
+use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
 use crate::model::peer_address::PeerAddress;
@@ -97,7 +97,6 @@ fn pages(
 impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = StdRng::seed_from_u64(seed);
-        crate::hub::epochs::seeded::start(seed);
         let (config, plan) = settings(&mut random);
         config.check().expect("the settings of a simulation are such as a server takes");
         let began = Instant::now();
@@ -106,7 +105,8 @@ impl World {
         let (mailboxes, inboxes) = Mailboxes::new(wakers, boxes, config.delivery.outbound_total_bytes);
         let (jobs, room, queues) =
             JobQueues::new(plan.workers, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let (hub, limits) = (Arc::new(Hub::new(HubLimits::new(&config))), Arc::new(Limits::new(&config)));
+        let (hub, limits) =
+            (Arc::new(Hub::new(HubLimits::new(&config), RandomSource::seeded(seed))), Arc::new(Limits::new(&config)));
         let threads: Arc<Vec<Arc<Counters>>> =
             Arc::new((0..plan.reactors + plan.workers).map(|_| Arc::default()).collect());
         let policy = policy(&config, &config.all_listeners()[0], Arc::default());

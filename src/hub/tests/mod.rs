@@ -7,7 +7,7 @@ mod sweep;
 
 use super::limits::HubLimits;
 use super::post::{Delivery, Post};
-use super::{Hub, HubStats};
+use super::{Hub, HubStats, RandomSource};
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
@@ -182,7 +182,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(limits: HubLimits, capacity: usize) -> Self {
-        Bench { hub: Hub::new(limits), post: VecPost::new(capacity), now: Instant::now() }
+        Bench { hub: Hub::new(limits, RandomSource::seeded(1)), post: VecPost::new(capacity), now: Instant::now() }
     }
 
     pub(super) fn run(&self, work: &mut Work) -> Progress {

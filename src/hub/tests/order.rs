@@ -4,8 +4,8 @@ use super::super::post::Delivery;
 use super::{
     Bench, GetOptions, Hub, MailboxId, Post, Posted, VecPost, conn, get, one, post, post_options, since, small,
 };
-use crate::hub::HubLimits;
 use crate::hub::publication::Draft;
+use crate::hub::{HubLimits, RandomSource};
 use crate::model::publication::Position;
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
@@ -186,7 +186,7 @@ impl Respond for Probe<'_> {
 
 #[test]
 fn activations_and_deliveries_are_posted_under_the_lock_and_wakes_after_it() {
-    let hub = Hub::new(small());
+    let hub = Hub::new(small(), RandomSource::seeded(1));
     let (probe, now) = (Probe { hub: &hub, inner: VecPost::new(8) }, Instant::now());
     let items = vec![get("a", GetOptions::default()), post("a", post_options("1")), get("a", super::once())];
     let mut work = Work::batch(conn(1), Ticket::default(), items).allowing(true, false);

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::connection::env::Limits;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
-use crate::hub::{Hub, HubLimits};
+use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::model::peer_address::PeerAddress;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
@@ -143,14 +143,14 @@ impl Wake for Awake {
 }
 
 impl Rehearsal {
-    /// A server with nobody in it.
+    /// A server with nobody in it. Its epochs are the same each time: two servers write the same bytes.
     #[must_use]
     pub fn new(config: &Config) -> Rehearsal {
         let began = Instant::now();
         let limits = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
         let (mailboxes, inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, config.delivery.outbound_total_bytes);
         let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let hub = Arc::new(Hub::new(HubLimits::new(config)));
+        let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
             operators: Arc::default(),

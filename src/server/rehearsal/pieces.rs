@@ -2,7 +2,6 @@
 
 use super::{Client, Rehearsal, UPGRADE, masked};
 use crate::config::Config;
-use crate::hub::epochs::seeded;
 use crate::reactor::engine::Readiness;
 use crate::wire::frame::{Decoded, Decoder, Event, FrameLimits, Role};
 
@@ -153,8 +152,6 @@ fn readers_of_each_kind_share_the_bytes_of_a_run() {
 /// What all kinds of readers and a subscriber that sends `messages` are written, and what was counted: at once, or with a
 /// turn after each.
 fn written_to_all(sender: Kind, messages: &[&[u8]], at_once: bool) -> (Vec<Vec<u8>>, [u64; 4]) {
-    // Epochs stand in what is written.
-    seeded::start(7);
     let mut server = Rehearsal::new(&Config::default());
     let mut clients = vec![sender.open(&mut server, "/channels/x")];
     for kind in [Plain, Browser] {

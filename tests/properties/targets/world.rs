@@ -14,7 +14,7 @@ use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::SLICES_MAX;
 use tidings::connection::{Connection, Expired, Hold, Payload, Step, Transport};
 use tidings::hub::post::{Delivery, Post};
-use tidings::hub::{Hub, HubLimits};
+use tidings::hub::{Hub, HubLimits, RandomSource};
 use tidings::journal::Notes;
 use tidings::metrics::Counters;
 use tidings::model::code::Code;
@@ -192,7 +192,7 @@ impl World {
         let room = Room { capacity: settings.mailbox, ..Room::default() };
         let mut world = World {
             policy,
-            hub: Hub::new(settings.hub.clone()),
+            hub: Hub::new(settings.hub.clone(), RandomSource::seeded(1)),
             boxes: Boxes { letters: RefCell::default(), room: RefCell::new(room) },
             counters: Counters::default(),
             notes: Notes::default(),
