@@ -5,6 +5,7 @@ use super::interest::Interest;
 use super::keys::{self, Keys, Known};
 use super::limits::HubLimits;
 use super::publication::{Draft, Publication};
+use super::totals::Dropped;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
@@ -34,13 +35,15 @@ pub(crate) struct Key<'a> {
 
 /// What one more publication changes in the bytes kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
+pub(super) struct Cost<'a> {
     plan: Plan,
+    /// The key that is remembered with it.
+    key: Option<Key<'a>>,
     pub(super) added: usize,
     pub(super) freed: usize,
 }
 
-impl Cost {
+impl Cost<'_> {
     /// Whether the publication is in the history afterwards, if there is one at all.
     pub(super) fn is_kept(&self, limits: &HubLimits) -> bool {
         self.plan.added > 0 || limits.history_count == 0
@@ -54,17 +57,18 @@ impl Channel {
         Channel { id, name, position, history, interest, keys: None, last_used: now }
     }
 
-    /// Drops at most `most` publications and keys whose time is over; says how many and their bytes.
-    pub(super) fn expire(&mut self, now: Instant, limits: &HubLimits, most: usize) -> (usize, usize) {
-        let (count, bytes) = self.history.expire(now, limits.history_age, most);
+    /// Drops at most `max` publications and keys whose time is over.
+    pub(super) fn expire(&mut self, now: Instant, limits: &HubLimits, max: usize) -> Dropped {
+        let dropped = self.history.expire(now, limits.history_age, max);
         let Some(keys) = &mut self.keys else {
-            return (count, bytes);
+            return dropped;
         };
-        let (keys_count, keys_bytes) = keys.expire(now, limits.idempotency_ttl, most - count);
+        let keys_dropped = keys.expire(now, limits.idempotency_ttl, max - dropped.count);
         if keys.is_empty() {
+            // The box as well: a channel that saw one key long ago weighs no more than one that saw none.
             self.keys = None;
         }
-        (count + keys_count, bytes + keys_bytes)
+        Dropped { count: dropped.count + keys_dropped.count, bytes: dropped.bytes + keys_dropped.bytes }
     }
 
     /// What was published under a key.
@@ -73,13 +77,19 @@ impl Channel {
     }
 
     /// What one more publication of `weight` bytes would cost.
-    pub(super) fn cost(&self, weight: usize, key: Option<Key<'_>>, limits: &HubLimits) -> Cost {
+    pub(super) fn cost<'k>(&self, weight: usize, key: Option<Key<'k>>, limits: &HubLimits) -> Cost<'k> {
         let plan = self.history.plan(weight, limits);
         self.whole_cost(plan, key, limits)
     }
 
     /// The same when there are only `free` bytes besides its own: less of its history is kept then, or none.
-    pub(super) fn cost_within(&self, weight: usize, key: Option<Key<'_>>, limits: &HubLimits, free: usize) -> Cost {
+    pub(super) fn cost_within<'k>(
+        &self,
+        weight: usize,
+        key: Option<Key<'k>>,
+        limits: &HubLimits,
+        free: usize,
+    ) -> Cost<'k> {
         let of_key = self.whole_cost(self.history.plan_without(), key, limits);
         let of_key = of_key.added.saturating_sub(of_key.freed - self.history.bytes());
         let plan = self.history.plan_within(weight + of_key, limits, free);
@@ -87,25 +97,24 @@ impl Channel {
         self.whole_cost(Plan { added, ..plan }, key, limits)
     }
 
-    /// What one more publication costs of which nothing is kept: no room, ever.
-    pub(super) fn cost_of_nothing(&self) -> Cost {
+    /// What one more publication costs when nothing of it is kept, its key included: no room, ever.
+    pub(super) fn cost_of_nothing(&self) -> Cost<'static> {
         let plan = self.history.plan_without();
-        Cost { plan, added: 0, freed: plan.freed }
+        Cost { plan, key: None, added: 0, freed: plan.freed }
     }
 
-    fn whole_cost(&self, plan: Plan, key: Option<Key<'_>>, limits: &HubLimits) -> Cost {
+    fn whole_cost<'k>(&self, plan: Plan, key: Option<Key<'k>>, limits: &HubLimits) -> Cost<'k> {
         let key = key.filter(|_| limits.idempotency_keys > 0);
         let added = plan.added + key.map_or(0, |key| keys::weight(key.text));
         let old_key = key.and(self.keys.as_ref()).map_or(0, |keys| keys.would_free(limits.idempotency_keys));
-        Cost { plan, added, freed: plan.freed + old_key }
+        Cost { plan, key, added, freed: plan.freed + old_key }
     }
 
     /// Gives the draft the next offset and keeps it, at the cost that was computed for it.
     pub(super) fn append(
         &mut self,
         draft: Draft,
-        key: Option<Key<'_>>,
-        cost: Cost,
+        cost: Cost<'_>,
         now: Instant,
         limits: &HubLimits,
     ) -> Arc<Publication> {
@@ -114,7 +123,7 @@ impl Channel {
         let publication = Publication::new(ChannelName::clone(&self.name), self.id, self.position, draft);
         let publication = renewed(self.history.make_room(cost.plan), publication);
         self.history.push(Arc::clone(&publication), now, cost.plan);
-        if let Some(Key { text, fingerprint }) = key.filter(|_| limits.idempotency_keys > 0) {
+        if let Some(Key { text, fingerprint }) = cost.key {
             let known = Known { fingerprint, offset: self.position.offset, kept: cost.is_kept(limits) };
             self.keys.get_or_insert_default().remember(text, known, now, limits.idempotency_keys);
         }

@@ -2,6 +2,7 @@
 
 use super::limits::HubLimits;
 use super::publication::Publication;
+use super::totals::Dropped;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,19 +91,20 @@ impl History {
         }
     }
 
-    /// Drops at most `most` publications that are older than `age`; says how many and their bytes.
-    pub(super) fn expire(&mut self, now: Instant, age: Duration, most: usize) -> (usize, usize) {
+    /// Drops at most `max` publications that are older than `age`.
+    pub(super) fn expire(&mut self, now: Instant, age: Duration, max: usize) -> Dropped {
         let old = |kept: &&Kept| now.saturating_duration_since(kept.at) >= age;
-        let count = self.ring.iter().take(most).take_while(old).count();
+        let count = self.ring.iter().take(max).take_while(old).count();
         let before = self.bytes;
         self.drop_oldest(count);
         if count > 0 && self.ring.is_empty() {
+            // Gives the ring's memory back: a quiet channel costs no more than an empty one.
             self.ring = VecDeque::new();
         }
-        (count, before - self.bytes)
+        Dropped { count, bytes: before - self.bytes }
     }
 
-    /// All publications behind `offset`, oldest first; `None` when the first of them is gone.
+    /// All publications after `offset`, oldest first; `None` when the first of them is gone.
     /// Only for an offset below the channel's current one.
     #[must_use]
     pub(super) fn since(&self, offset: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Publication>>> {
@@ -151,6 +153,7 @@ mod tests {
     use super::History;
     use crate::hub::limits::HubLimits;
     use crate::hub::publication::{Draft, Publication};
+    use crate::hub::totals::Dropped;
     use crate::model::ids::ChannelId;
     use crate::model::publication::{Data, Epoch, Position};
     use std::sync::Arc;
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn since_gives_everything_behind_or_nothing() {
+    fn since_gives_everything_after_it_or_nothing() {
         let (mut history, now) = (History::default(), Instant::now());
         let limits = HubLimits { history_count: 3, ..HubLimits::default() };
         for offset in 1..=5 {
@@ -246,10 +249,10 @@ mod tests {
         for offset in 1..=5 {
             keep(&mut history, &publication(offset, 1), start + second * offset as u32, &limits);
         }
-        let (count, bytes) = history.expire(start + second * 13, second * 10, 2);
+        let Dropped { count, bytes } = history.expire(start + second * 13, second * 10, 2);
         assert_eq!((count, offsets(&history)), (2, vec![3, 4, 5]));
         assert_eq!(bytes, 2 * publication(1, 1).weight());
-        assert_eq!(history.expire(start + second * 13, second * 10, 9).0, 1);
-        assert_eq!(history.expire(start, second * 10, 9).0, 0, "time before the stamp is no age");
+        assert_eq!(history.expire(start + second * 13, second * 10, 9).count, 1);
+        assert_eq!(history.expire(start, second * 10, 9).count, 0, "time before the stamp is no age");
     }
 }

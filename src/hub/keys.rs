@@ -1,5 +1,6 @@
 //! The idempotency keys of one channel: what was published under them, bounded by count and age.
 
+use super::totals::Dropped;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,16 +40,16 @@ impl Keys {
         self.known.get(key).copied()
     }
 
-    /// Bytes that remembering one more key would free: those of the oldest, when there are `most` already.
+    /// Bytes that remembering one more key would free: those of the oldest, when there are `max` already.
     #[must_use]
-    pub(super) fn would_free(&self, most: usize) -> usize {
-        let oldest = self.order.front().filter(|_| self.order.len() >= most);
+    pub(super) fn would_free(&self, max: usize) -> usize {
+        let oldest = self.order.front().filter(|_| self.order.len() >= max);
         oldest.map_or(0, |(_, key)| weight(key))
     }
 
-    /// Remembers a key that is not known yet, forgetting the oldest when there are `most` already. `most` is above 0.
-    pub(super) fn remember(&mut self, key: &str, known: Known, now: Instant, most: usize) {
-        if self.order.len() >= most {
+    /// Remembers a key that is not known yet, forgetting the oldest when there are `max` already. `max` is above 0.
+    pub(super) fn remember(&mut self, key: &str, known: Known, now: Instant, max: usize) {
+        if self.order.len() >= max {
             self.forget_oldest();
         }
         let key: Arc<str> = key.into();
@@ -57,15 +58,15 @@ impl Keys {
         self.known.insert(key, known);
     }
 
-    /// Forgets at most `most` keys that are older than `ttl`; says how many and their bytes.
-    pub(super) fn expire(&mut self, now: Instant, ttl: Duration, most: usize) -> (usize, usize) {
+    /// Forgets at most `max` keys that are older than `ttl`.
+    pub(super) fn expire(&mut self, now: Instant, ttl: Duration, max: usize) -> Dropped {
         let (mut count, before) = (0, self.bytes);
         let old = |keys: &Keys| keys.order.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= ttl);
-        while count < most && old(self) {
+        while count < max && old(self) {
             self.forget_oldest();
             count += 1;
         }
-        (count, before - self.bytes)
+        Dropped { count, bytes: before - self.bytes }
     }
 
     /// Bytes that the keys are accounted with.
@@ -90,7 +91,7 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use super::{Keys, Known, weight};
+    use super::{Dropped, Keys, Known, weight};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -103,9 +104,9 @@ mod tests {
         }
         assert_eq!(keys.bytes(), 3 * weight("b"));
         assert_eq!((keys.find("a"), keys.find("b").map(|known| known.offset)), (None, Some(2)));
-        assert_eq!(keys.expire(start + second * 12, second * 10, 9), (2, 2 * weight("b")));
+        assert_eq!(keys.expire(start + second * 12, second * 10, 9), Dropped { count: 2, bytes: 2 * weight("b") });
         assert_eq!(keys.find("d").map(|known| known.offset), Some(4));
-        assert_eq!(keys.expire(start + second * 99, second * 10, 9).0, 1);
+        assert_eq!(keys.expire(start + second * 99, second * 10, 9).count, 1);
         assert!(keys.is_empty() && keys.bytes() == 0);
     }
 }

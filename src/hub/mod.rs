@@ -24,7 +24,7 @@ mod tests;
 mod totals;
 
 pub use limits::HubLimits;
-pub use publish::AppendRefused;
+pub use publish::{AppendRefused, Placed};
 pub use random::RandomSource;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
@@ -34,7 +34,7 @@ use crate::sync::{Mutex, MutexGuard};
 use channel::Channel;
 use names::Names;
 use positions::Positions;
-use shard::{MOST_SHARDS, Shard, shard_of};
+use shard::{SHARDS_MAX, Shard, Sweep, shard_of};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -76,7 +76,7 @@ impl Hub {
     /// A hub without channels. Epochs and the secret of the names are drawn from `random`.
     #[must_use]
     pub fn new(limits: HubLimits, random: RandomSource) -> Self {
-        let count = limits.shards.clamp(1, MOST_SHARDS).next_power_of_two();
+        let count = limits.shards.clamp(1, SHARDS_MAX).next_power_of_two();
         let share = |index: usize| limits.positions / count + usize::from(index < limits.positions % count);
         let names = Names::new(&random);
         let positions = |index| Positions::new(share(index), limits.position_ttl);
@@ -102,9 +102,10 @@ impl Hub {
     /// Drops what is too old and forgets idle channels, going on where the last sweep stopped. Holds each shard's lock
     /// once, for a bounded number of steps; call it a few times a second.
     pub fn sweep(&self, now: Instant) -> Swept {
+        let sweep = Sweep { now, limits: &self.limits, totals: &self.totals };
         let mut sum = Swept::default();
         for index in 0..self.shards.len() {
-            let swept = self.lock(index).sweep(now, &self.limits, &self.totals, SWEEP_STEPS);
+            let swept = self.lock(index).sweep(sweep, SWEEP_STEPS);
             sum.visited += swept.visited;
             sum.expired += swept.expired;
             sum.forgotten += swept.forgotten;
@@ -127,7 +128,7 @@ impl Hub {
         stats
     }
 
-    /// Locks a shard. A panic under the lock does not spread (law 9): what is behind it stays usable.
+    /// Locks a shard. A panic under the lock does not spread (law 9): the shard stays usable.
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +146,6 @@ impl Hub {
 
     /// Drops what is too old in a channel that is about to be used.
     fn expire(&self, channel: &mut Channel, now: Instant) {
-        let (_, bytes) = channel.expire(now, &self.limits, usize::MAX);
-        self.totals.bytes.give(bytes);
+        self.totals.bytes.give(channel.expire(now, &self.limits, usize::MAX).bytes);
     }
 }

@@ -12,22 +12,23 @@ pub(super) struct Positions {
     /// In the order in which they were left: serial number → when, and whose.
     order: BTreeMap<u64, (Instant, ChannelName)>,
     serial: u64,
-    most: usize,
+    max: usize,
     ttl: Duration,
 }
 
 impl Positions {
-    /// At most `most` positions, each for `ttl`.
+    /// At most `max` positions, each for `ttl`.
     #[must_use]
-    pub(super) fn new(most: usize, ttl: Duration) -> Self {
-        Positions { by_name: HashMap::new(), order: BTreeMap::new(), serial: 0, most, ttl }
+    pub(super) fn new(max: usize, ttl: Duration) -> Self {
+        Positions { by_name: HashMap::new(), order: BTreeMap::new(), serial: 0, max, ttl }
     }
 
     /// Remembers the position of a channel that is forgotten; the oldest makes room.
     pub(super) fn leave(&mut self, name: ChannelName, position: Position, now: Instant) {
+        // Its older position would go on to hold a place in the order.
         self.remove(&name);
-        while self.by_name.len() >= self.most && self.forget_oldest() {}
-        if self.most > 0 {
+        while self.by_name.len() >= self.max && self.forget_oldest() {}
+        if self.max > 0 {
             self.serial += 1;
             self.order.insert(self.serial, (now, ChannelName::clone(&name)));
             self.by_name.insert(name, (self.serial, position));
@@ -50,10 +51,10 @@ impl Positions {
         self.order.remove(&serial).is_some()
     }
 
-    /// Forgets at most `most` positions whose time is over; says how many.
-    pub(super) fn expire(&mut self, now: Instant, most: usize) -> usize {
+    /// Forgets at most `max` positions whose time is over; says how many.
+    pub(super) fn expire(&mut self, now: Instant, max: usize) -> usize {
         let mut count = 0;
-        while count < most && self.oldest_is_over(now) {
+        while count < max && self.oldest_is_over(now) {
             self.forget_oldest();
             count += 1;
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// JSON readers of most languages count exactly up to here.
-const MOST_OFFSET: u64 = 1 << 53;
+const OFFSET_MAX: u64 = 1 << 53;
 
 /// What is to be published, and how.
 pub(crate) struct Incoming<'a> {
@@ -31,6 +31,15 @@ pub(crate) enum Stop {
     Blocked(Box<Draft>),
     /// It cannot be.
     Refused(Refusal),
+}
+
+/// A publication that was given its place elsewhere.
+#[derive(Debug)]
+pub struct Placed {
+    /// Its place.
+    pub place: Position,
+    /// What is published there.
+    pub draft: Draft,
 }
 
 /// Why a publication that already has its place was not taken.
@@ -76,6 +85,7 @@ impl Hub {
         };
         let channel = shard.channel(slot);
         self.expire(channel, now);
+        // Before anything is refused for want of room: a client that tries again must learn where it was published.
         if let Some((key, known)) = incoming.key.and_then(|key| Some((key, channel.known(key.text)?))) {
             let same = key.fingerprint == known.fingerprint;
             let position = Position { offset: known.offset, ..channel.position };
@@ -95,16 +105,16 @@ impl Hub {
         out: &mut Outgoing<'_, P>,
         now: Instant,
     ) -> Result<Published, Stop> {
-        let Incoming { draft, mut key, exclude } = incoming;
+        let Incoming { draft, key, exclude } = incoming;
         let weight = draft.weight();
         let Some(room) = Room::reserve(out.post, channel.interest.mailboxes(), weight) else {
             return Err(Stop::Blocked(Box::new(draft)));
         };
         let mut cost = channel.cost(weight, key, &self.limits);
         if !self.totals.bytes.exchange(cost.added, cost.freed) {
-            (cost, key) = self.make_do(channel, weight, key);
+            cost = self.make_do(channel, weight, key);
         }
-        let publication = channel.append(draft, key, cost, now, &self.limits);
+        let publication = channel.append(draft, cost, now, &self.limits);
         let id = channel.id;
         room.fill(out, || Delivery::Publication {
             channel: id,
@@ -115,37 +125,38 @@ impl Hub {
         Ok(Published { position: channel.position, kept: cost.is_kept(&self.limits) })
     }
 
-    /// Takes what room for history there is, since whoever listens now needs none: the channel gives up its own oldest for
-    /// the new one, as if it were full itself, or keeps nothing, and nobody else's history is given up. The key that goes
-    /// with it then may have no room either.
+    /// Makes do with the room for history that there is, since present subscribers need none: the channel gives up its own
+    /// oldest publications for the new one, as if it were full itself, or keeps nothing. No other channel gives up any. The
+    /// key may then find no room either.
     #[cold]
-    fn make_do<'k>(&self, channel: &Channel, weight: usize, key: Option<Key<'k>>) -> (Cost, Option<Key<'k>>) {
+    fn make_do<'k>(&self, channel: &Channel, weight: usize, key: Option<Key<'k>>) -> Cost<'k> {
         let bytes = &self.totals.bytes;
         let less = channel.cost_within(weight, key, &self.limits, bytes.free());
         if bytes.exchange(less.added, less.freed) {
-            return (less, key);
+            return less;
         }
         let nothing = channel.cost_of_nothing();
         bytes.give(nothing.freed);
-        (nothing, None)
+        nothing
     }
 
-    /// Takes a publication that was given its place elsewhere. It must follow the channel's position; a channel that is
-    /// not known begins with it. What to do about a gap is left to the caller.
+    /// Takes a publication that was given its place elsewhere, which an engine will do for servers of several nodes. It
+    /// must follow the channel's position; a channel that is not known begins with it. What to do about a gap is left to
+    /// the caller.
     ///
     /// # Errors
     /// When it does not follow, or finds no room. It may be offered again then: nothing was kept or posted.
     pub fn append_at<P: Post>(
         &self,
         name: &ChannelName,
-        place: Position,
-        draft: Draft,
+        placed: Placed,
         post: &P,
         now: Instant,
     ) -> Result<(), AppendRefused> {
+        let Placed { place, draft } = placed;
         let mut out = Outgoing::new(post);
         let mut shard = self.shard_for(name);
-        if place.offset == 0 || place.offset >= MOST_OFFSET {
+        if place.offset == 0 || place.offset >= OFFSET_MAX {
             return Err(AppendRefused::BadOffset);
         }
         let before = Position { offset: place.offset - 1, ..place };

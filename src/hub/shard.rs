@@ -1,4 +1,4 @@
-//! One part of the channels, behind one lock: found by name and by id, made, forgotten and swept.
+//! One part of the channels, under one lock: found by name and by id, made, forgotten and swept.
 
 use super::channel::Channel;
 use super::limits::HubLimits;
@@ -17,19 +17,19 @@ use std::time::Instant;
 /// is never used twice, so neither is an id.
 const SHARD_BITS: u32 = 6;
 const SLOT_BITS: u32 = 22;
-const MOST_SLOTS: usize = 1 << SLOT_BITS;
-const MOST_SERIALS: u64 = 1 << (64 - SHARD_BITS - SLOT_BITS);
+const SLOTS_MAX: usize = 1 << SLOT_BITS;
+const SERIALS_MAX: u64 = 1 << (64 - SHARD_BITS - SLOT_BITS);
 
 /// As many shards as an id can tell apart.
-pub(super) const MOST_SHARDS: usize = 1 << SHARD_BITS;
+pub(super) const SHARDS_MAX: usize = 1 << SHARD_BITS;
 
 /// The shard of a channel.
 pub(super) fn shard_of(id: ChannelId) -> usize {
-    id.0 as usize & (MOST_SHARDS - 1)
+    id.0 as usize & (SHARDS_MAX - 1)
 }
 
 fn slot_of(id: ChannelId) -> usize {
-    (id.0 >> SHARD_BITS) as usize & (MOST_SLOTS - 1)
+    (id.0 >> SHARD_BITS) as usize & (SLOTS_MAX - 1)
 }
 
 /// One shard.
@@ -50,6 +50,14 @@ pub(super) struct Shard {
     pub(super) not_kept: u64,
     /// Where the sweep goes on.
     cursor: usize,
+}
+
+/// What a sweep goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sweep<'h> {
+    pub(super) now: Instant,
+    pub(super) limits: &'h HubLimits,
+    pub(super) totals: &'h Totals,
 }
 
 /// What a sweep did.
@@ -104,7 +112,7 @@ impl Shard {
         self.channels.get_mut(slot_of(id)).filter(|channel| channel.id == id)
     }
 
-    /// Makes a channel that does not exist, at the position it left behind or else in a new epoch.
+    /// Makes a channel that does not exist, at the position that is remembered of it or else in a new epoch.
     /// `None` when there are as many as there may be.
     pub(super) fn make(&mut self, name: &ChannelName, totals: &Totals, now: Instant) -> Option<usize> {
         let fresh = || Position { epoch: self.random.fresh_epoch(), offset: 0 };
@@ -121,7 +129,7 @@ impl Shard {
         now: Instant,
     ) -> Option<usize> {
         let slot = self.channels.vacant_key();
-        if slot >= MOST_SLOTS || self.serial >= MOST_SERIALS || !totals.channels.take(1) {
+        if slot >= SLOTS_MAX || self.serial >= SERIALS_MAX || !totals.channels.take(1) {
             return None;
         }
         self.positions.remove(name);
@@ -134,31 +142,34 @@ impl Shard {
     }
 
     /// Goes on where the last sweep stopped, for `budget` steps at most: a step looks at a slot or drops one thing.
-    pub(super) fn sweep(&mut self, now: Instant, limits: &HubLimits, totals: &Totals, budget: usize) -> Swept {
-        let mut swept = Swept { positions: self.positions.expire(now, budget / 2), ..Swept::default() };
+    pub(super) fn sweep(&mut self, sweep: Sweep<'_>, budget: usize) -> Swept {
+        // Half of it at most, so that many old positions do not keep the channels from their turn.
+        let mut swept = Swept { positions: self.positions.expire(sweep.now, budget / 2), ..Swept::default() };
         let end = self.channels.capacity();
         while swept.visited < end && swept.visited + swept.expired + swept.positions < budget {
             if self.cursor >= end {
                 self.cursor = 0;
             }
-            let most = budget - swept.visited - swept.expired - swept.positions;
-            self.sweep_slot(now, limits, totals, most, &mut swept);
+            let max = budget - swept.visited - swept.expired - swept.positions;
+            self.sweep_slot(sweep, max, &mut swept);
         }
         swept
     }
 
-    /// Sweeps the slot under the cursor and moves on, unless there may be more than `most` things to drop in it.
-    fn sweep_slot(&mut self, now: Instant, limits: &HubLimits, totals: &Totals, most: usize, swept: &mut Swept) {
+    /// Sweeps the slot under the cursor and moves on, unless there may be more than `max` things to drop in it.
+    fn sweep_slot(&mut self, sweep: Sweep<'_>, max: usize, swept: &mut Swept) {
+        let Sweep { now, limits, totals } = sweep;
         let slot = self.cursor;
         swept.visited += 1;
         self.cursor += 1;
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
-        let (expired, bytes) = channel.expire(now, limits, most);
-        totals.bytes.give(bytes);
-        swept.expired += expired;
-        if expired == most {
+        let dropped = channel.expire(now, limits, max);
+        totals.bytes.give(dropped.bytes);
+        swept.expired += dropped.count;
+        if dropped.count == max {
+            // There may be more in it: the next sweep begins here.
             self.cursor = slot;
         } else if !channel.interest.is_empty() {
             channel.last_used = now;
@@ -168,7 +179,7 @@ impl Shard {
         }
     }
 
-    /// Forgets an idle channel; its position stays behind.
+    /// Forgets an idle channel; its position is remembered.
     fn forget(&mut self, slot: usize, totals: &Totals, now: Instant) {
         let channel = self.channels.remove(slot);
         self.names.remove(&channel.name);
@@ -176,10 +187,10 @@ impl Shard {
         totals.channels.give(1);
     }
 
-    /// At most `most` slots from `from` on, as (where to go on, their channels); `None` to go on at the end.
-    pub(super) fn list(&self, from: usize, most: usize) -> (Option<usize>, impl Iterator<Item = &Channel>) {
+    /// At most `max` slots from `from` on, as (where to go on, their channels); `None` to go on at the end.
+    pub(super) fn list(&self, from: usize, max: usize) -> (Option<usize>, impl Iterator<Item = &Channel>) {
         let end = self.channels.capacity();
-        let to = from.saturating_add(most).min(end);
+        let to = from.saturating_add(max).min(end);
         ((to < end).then_some(to), (from..to).filter_map(|slot| self.channels.get(slot)))
     }
 }

@@ -45,6 +45,15 @@ impl Bounded {
     }
 }
 
+/// What was dropped because its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// Publications, or idempotency keys.
+    pub(super) count: usize,
+    /// Their bytes, as they are accounted with.
+    pub(super) bytes: usize,
+}
+
 /// The hub's totals.
 #[derive(Debug)]
 pub(super) struct Totals {

@@ -2,7 +2,7 @@
 
 use super::super::post::Delivery;
 use super::super::publication::Draft;
-use super::super::{AppendRefused, Blocked};
+use super::super::{AppendRefused, Blocked, Placed};
 use super::{
     Bench, GetOptions, PostOptions, Posted, code, conn, delete, get, json, name, offset_of, once, one, post,
     post_options, published, reply, since, small,
@@ -228,7 +228,7 @@ fn a_place_given_elsewhere_is_taken_only_in_order() {
     let epoch = Epoch::from_random(9);
     let append = |epoch, offset| {
         let draft = Draft { data: json("1"), event: None, time: None };
-        bench.hub.append_at(&name("a"), Position { epoch, offset }, draft, &bench.post, bench.now)
+        bench.hub.append_at(&name("a"), Placed { place: Position { epoch, offset }, draft }, &bench.post, bench.now)
     };
     assert_eq!(append(epoch, 0), Err(AppendRefused::BadOffset));
     assert_eq!(append(epoch, u64::MAX), Err(AppendRefused::BadOffset));
