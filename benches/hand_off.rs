@@ -12,11 +12,12 @@ use tidings::handoff::postman::Postman;
 use tidings::hub::limits::HubLimits;
 use tidings::hub::{Hub, RandomSource};
 use tidings::model::ids::{ConnId, MailboxId};
-use tidings::model::name::ChannelName;
-use tidings::model::ticket::Ticket;
 use tidings::node::execute::execute;
-use tidings::protocol::task::{RawWork, Rights, Task};
+use tidings::protocol::Session;
+use tidings::protocol::scope::Settings;
+use tidings::protocol::task::{RawWork, Reading, Rights, Task};
 use tidings::protocol::tidings::parse::Dialect;
+use tidings::wire::frame::Kind;
 use tidings::wire::json::JsonScratch;
 use tidings::workers::{Pages, Worker};
 
@@ -33,7 +34,7 @@ const TO: ConnId = ConnId::here(MailboxId(0), 0, 0);
 
 fn raw(payload: Vec<u8>) -> RawWork<Vec<u8>> {
     let rights = Rights { publish: true, administer: false };
-    RawWork { ticket: Ticket::default(), task: Task::Text(Dialect::Strict), payload, rights }
+    RawWork { task: Task::Message(Session::Tidings(Dialect::Strict), Kind::Text), payload, rights }
 }
 
 /// A POST of an array of about `bytes`.
@@ -68,14 +69,15 @@ fn hand_off(c: &mut Criterion) {
     };
     let thread = std::thread::spawn(move || worker.run());
     let postman = Postman::new(Arc::clone(&mailboxes), Some(MailboxId(0)));
-    let plain = ChannelName::new("inbox").expect("a name");
+    let settings = Settings::new(&Config::default());
     let mut scratch = JsonScratch::default();
     let mut group = c.benchmark_group("hand_off");
     for size in [128, 1024, 4096, 8192, 16 * 1024, 60 * 1024] {
         let text = payload(size);
         group.bench_function(format!("in place, {size} B"), |b| {
             b.iter(|| {
-                let mut work = raw(text.clone()).prepare(TO, &mut scratch, &plain);
+                let mut work =
+                    raw(text.clone()).prepare(TO, &mut Reading { scratch: &mut scratch, settings: &settings });
                 execute(&mut work, &hub, &postman, Instant::now(), 0);
                 while inbox.next().is_some() {}
             });

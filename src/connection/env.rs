@@ -4,12 +4,13 @@ use super::buffer_pool::BufferPool;
 use super::compression::{Budget, Deflating};
 use crate::access::{AccessPolicy, Hooks};
 use crate::close::Reason;
-use crate::config::{Config, EchoFor};
+use crate::config::Config;
 use crate::hub::names::Names;
 use crate::journal::{Kind, Notes, Words};
 use crate::metrics::Counters;
-use crate::model::name::ChannelName;
-use crate::protocol::tidings::reply::SendLimits;
+use crate::protocol::routes::Routes;
+use crate::protocol::scope::{Scope, Settings};
+use crate::protocol::tidings::routes::STRICT_SUBPROTOCOL;
 use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
 use crate::wire::http::head::HeadLimits;
@@ -33,16 +34,14 @@ pub fn ticks(span: Duration) -> Ticks {
 /// The limits and texts of connections, in the units they are used in. Their defaults and reasons are in `config`.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// Settings and texts of the protocols.
+    pub protocol: Settings,
     /// Of a request head.
     pub head: HeadLimits,
     /// Bytes of an HTTP body.
     pub body_bytes: usize,
     /// Messages on `/ws` and `/channels/{name}`.
     pub frames: FrameLimits,
-    /// Whether binary messages are taken there.
-    pub binary: bool,
-    /// To whom `/echo` is open.
-    pub echo: EchoFor,
     /// Messages on `/echo`.
     pub echo_frames: FrameLimits,
     /// How messages may be compressed; `None` when they may not.
@@ -73,22 +72,11 @@ pub struct Limits {
     pub comment_idle: Ticks,
     /// What an event stream's reader is told to wait before it comes back, in milliseconds.
     pub retry_ms: u64,
-    /// Answer to the text `GET`.
-    pub plain_get_text: String,
-    /// Answer to a plain POST.
-    pub plain_post_text: String,
-    /// Where plain frames are published.
-    pub plain_channel: ChannelName,
-    /// Whether the console, its demos and the tutorial page are served.
-    pub console: bool,
     /// What the embedding program is asked.
     pub hooks: Hooks,
     /// Subprotocols that are agreed to; the first is the strict one.
     pub subprotocols: Vec<String>,
 }
-
-/// The subprotocol without the plain forms.
-pub const STRICT_SUBPROTOCOL: &str = "tidings.v1";
 
 impl Limits {
     /// A codec for one thread.
@@ -96,12 +84,6 @@ impl Limits {
     pub fn codec(&self) -> Codec {
         let off = Tuning { level: 1, least_bytes: usize::MAX, most_bytes: 0 };
         Codec::new(self.deflate.as_ref().map_or(off, |deflate| deflate.tuning))
-    }
-
-    /// What GET `/limits` tells.
-    #[must_use]
-    pub fn to_send(&self) -> SendLimits {
-        SendLimits { message_bytes: self.frames.message_bytes, body_bytes: self.body_bytes, binary: self.binary }
     }
 
     /// The time that a body has won by what of it has come.
@@ -121,6 +103,7 @@ impl Limits {
         let spoken =
             std::iter::once(STRICT_SUBPROTOCOL.to_owned()).chain(config.websocket.subprotocols.iter().cloned());
         Limits {
+            protocol: Settings::new(config),
             head: HeadLimits {
                 head_bytes: config.http.head_bytes,
                 headers: config.http.headers,
@@ -129,8 +112,6 @@ impl Limits {
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
             hooks: Hooks::default(),
-            binary: config.websocket.binary,
-            echo: config.websocket.echo,
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
             deflate: deflating(config),
             outbox_bytes: config.delivery.outbox_bytes,
@@ -146,11 +127,6 @@ impl Limits {
             refused_sockets: config.websocket.refused_sockets as u64,
             comment_idle: ticks(config.sse.comment),
             retry_ms: config.sse.retry.as_millis() as u64,
-            plain_get_text: config.websocket.plain_get_text.clone(),
-            plain_post_text: config.websocket.plain_post_text.clone(),
-            plain_channel: ChannelName::new(&config.websocket.plain_channel)
-                .expect("a configuration is checked before it is used"),
-            console: config.web.console,
             subprotocols: spoken.collect(),
         }
     }
@@ -185,6 +161,8 @@ pub struct Env<'a> {
     pub date: &'a str,
     /// Law 10 for this listener.
     pub policy: &'a AccessPolicy,
+    /// What is where on this listener.
+    pub routes: &'a Routes,
     /// What this thread will log.
     pub notes: &'a Notes,
     /// Whether the server is shutting down: every answer is the last of its connection.
@@ -197,7 +175,19 @@ pub struct Env<'a> {
     pub leaving: bool,
 }
 
-impl Env<'_> {
+impl<'a> Env<'a> {
+    /// What protocols are lent of it.
+    #[must_use]
+    pub fn scope(&self) -> Scope<'a> {
+        Scope { settings: &self.limits.protocol, policy: self.policy, names: self.names, leaving: self.leaving }
+    }
+
+    /// Settings and texts of the protocols.
+    #[must_use]
+    pub fn settings(&self) -> &'a Settings {
+        &self.limits.protocol
+    }
+
     /// `span` with up to a half of it more or less: those who were all told at once should not all come back at once.
     pub fn around(&mut self, span: u64) -> u64 {
         span / 2 + (self.draw)() % span.saturating_add(1)

@@ -2,11 +2,9 @@
 
 use super::answering::Asked;
 use crate::metrics::requests::MethodLabel;
-use crate::model::ticket::Ticket;
+use crate::protocol::Memory;
 use crate::protocol::task::{Rights, Task};
-use crate::protocol::tidings::batch::Batch;
 use crate::wire::http::body::ChunkDecoder;
-use crate::wire::http::head::{BodyLength, Head, Method};
 use std::collections::VecDeque;
 
 /// One request and its answer, and the requests that were executed after it before it was answered.
@@ -14,8 +12,8 @@ use std::collections::VecDeque;
 pub(super) struct Exchange {
     pub(super) asked: Asked,
     pub(super) body: Option<Gathering>,
-    /// The answers so far, when the request is a batch.
-    pub(super) batch: Option<Box<Batch>>,
+    /// What its protocol remembers of it.
+    pub(super) memory: Memory,
     /// Executed already; their answers follow in this order (RFC 9112 section 9.3.2).
     later: VecDeque<Asked>,
 }
@@ -26,7 +24,6 @@ pub(super) struct Gathering {
     pub(super) bytes: Vec<u8>,
     pub(super) rest: Rest,
     pub(super) task: Option<Task>,
-    pub(super) ticket: Ticket,
     pub(super) rights: Rights,
 }
 
@@ -38,7 +35,7 @@ pub(super) enum Rest {
 
 impl Exchange {
     pub(super) fn new(asked: Asked, body: Option<Gathering>) -> Exchange {
-        Exchange { asked, body, batch: None, later: VecDeque::new() }
+        Exchange { asked, body, memory: Memory::default(), later: VecDeque::new() }
     }
 
     /// Another request was executed before this one is answered.
@@ -68,15 +65,4 @@ impl Exchange {
         let last = self.later.back().unwrap_or(&self.asked);
         last.method == MethodLabel::Post && last.keep_alive
     }
-}
-
-/// Whether it is a POST that is here whole, `available` bytes after its head, so that nothing has to be said before it is
-/// executed.
-pub(super) fn is_whole_post(head: &Head<'_>, available: usize, body_bytes_max: usize) -> bool {
-    let length = match head.body {
-        BodyLength::None => 0,
-        BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        BodyLength::Chunked => return false,
-    };
-    head.method == Method::Post && length <= available.min(body_bytes_max)
 }

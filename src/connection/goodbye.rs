@@ -4,8 +4,8 @@ use super::answering::Asked;
 use super::env::Env;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
+use crate::model::refusal::Refusal;
 use crate::wire::frame::close_frame_of;
-use crate::wire::http::head::HeadError;
 
 /// A Close that is ready, and why it is sent.
 #[derive(Debug)]
@@ -50,13 +50,13 @@ impl Connection {
     pub fn after_panic(&mut self, env: &mut Env) {
         let State::Http(http) = &self.state else { return self.cut_off(Reason::InternalError, env) };
         let asked = http.asked().cloned();
-        let error = HeadError::new(
+        let refusal = Refusal::new(
             Reason::InternalError,
             "the server failed at this request or at one that was sent with it, which may have been carried out or not; nothing else was touched",
         );
         match asked {
-            Some(asked) => self.answer_refusal(&Asked { keep_alive: false, ..asked }, &error, env),
-            None => self.refuse_unread(&error, env),
+            Some(asked) => self.answer_refusal(&Asked { keep_alive: false, ..asked }, refusal, env),
+            None => self.refuse_unread(refusal, env),
         }
     }
 

@@ -1,20 +1,22 @@
 //! HTTP: heads and bodies in, answers out in the order of their requests.
 
+use super::admission::{decide, is_whole_post};
 use super::answering::Asked;
+use super::decision::{Decided, Decision, Peer};
 use super::env::{Env, Limits, Ticks};
-use super::exchange::{Exchange, Gathering, Rest, is_whole_post};
+use super::exchange::{Exchange, Gathering, Rest};
 use super::outbox::Outbox;
-use super::plan::{Plan, Planned};
-use super::routes;
 use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::close::Reason;
+use crate::model::refusal::Refusal;
+use crate::model::ticket::Ticket;
+use crate::protocol::Memory;
+use crate::protocol::plan::{Asking, Plan};
 use crate::protocol::task::{RawWork, Rights, Task};
-use crate::protocol::tidings::batch::Batch;
-use crate::protocol::tidings::ticket::Form;
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
 use crate::wire::http::gather::{Gathered, HeadGathering};
-use crate::wire::http::head::{BodyLength, Head, HeadError, Version, parse_head};
+use crate::wire::http::head::{BodyLength, HeadError, Version, parse_head};
 
 /// A connection that speaks HTTP.
 #[derive(Debug, Default)]
@@ -82,6 +84,21 @@ impl Http {
     pub(super) fn asked(&self) -> Option<&Asked> {
         self.exchange.as_ref().map(|exchange| &exchange.asked)
     }
+
+    /// What is being answered, and what its protocol remembers of it.
+    pub(super) fn asked_and_memory(&mut self) -> Option<(&Asked, &mut Memory)> {
+        let exchange = self.exchange.as_mut()?;
+        Some((&exchange.asked, &mut exchange.memory))
+    }
+}
+
+/// A body that is to be read.
+struct ToRead {
+    task: Task,
+    rights: Rights,
+    length: BodyLength,
+    /// Whether the client waits for a word before it sends the body.
+    expects_continue: bool,
 }
 
 impl Connection {
@@ -100,9 +117,9 @@ impl Connection {
             self.since = env.now;
         }
         match self.read_head(head, input, is_owed, env) {
-            Ok(Some((planned, length, expects, used))) if !is_owed || matches!(planned.plan, Plan::Collect { .. }) => {
+            Ok(Some(decided)) if !is_owed || matches!(decided.decision, Decision::Plan(Plan::Collect(_))) => {
                 env.counters.http_heads.add(1);
-                self.begin(planned.asked, planned.plan, length, expects, (used, input), env)
+                self.begin(decided, input, env)
             }
             // What is not for the hub would be answered at once: it is read again after the answers that come before its own.
             _ if is_owed => {
@@ -111,32 +128,28 @@ impl Connection {
             }
             Ok(_) => (input.len(), Step::NeedMore),
             Err(error) => {
-                self.refuse_unread(&error, env);
+                self.refuse_unread(error.into(), env);
                 (input.len(), Step::Continue)
             }
         }
     }
 
-    /// Reads a head: in place when it is here whole, otherwise gathered over as many reads as it takes. What it asks
-    /// for, what follows it, and how many bytes of `input` belong to it; `None` when all do and it is not complete, or when it
-    /// has to wait for what `is_owed` to the requests before it.
+    /// Reads a head: in place when it is here whole, otherwise gathered over as many reads as it takes. `None` when all bytes
+    /// belong to it and it is not complete, or when it has to wait for what `is_owed` to the requests before it.
     fn read_head(
         &mut self,
         gathering: Option<Box<HeadGathering>>,
         input: &[u8],
         is_owed: bool,
         env: &Env,
-    ) -> Result<Option<(Planned, BodyLength, bool, usize)>, HeadError> {
+    ) -> Result<Option<Decided>, HeadError> {
         let limits = &env.limits.head;
-        let plan = |head: &Head<'_>, used| {
-            let planned = routes::plan(head, self.peer.is_loopback(), self.turned_away, env);
-            Some((planned, head.body, head.expect_continue, used))
-        };
+        let peer = Peer { is_loopback: self.peer.is_loopback(), turned_away: self.turned_away };
         if gathering.is_none()
             && let Some((head, used)) = parse_head(input, limits)?
         {
             let may_go_on = !is_owed || is_whole_post(&head, input.len() - used, env.limits.body_bytes);
-            return Ok(if may_go_on { plan(&head, used) } else { None });
+            return Ok(may_go_on.then(|| decide(&head, used, peer, env)));
         }
         if is_owed {
             return Ok(None);
@@ -145,7 +158,7 @@ impl Connection {
         if let Gathered::Complete(used) = gathering.take(input, limits)?
             && let Some((head, _)) = gathering.parse(limits)?
         {
-            return Ok(plan(&head, used));
+            return Ok(Some(decide(&head, used, peer, env)));
         }
         if let State::Http(http) = &mut self.state {
             http.head = Some(gathering);
@@ -154,105 +167,86 @@ impl Connection {
     }
 
     /// Acts on a head: answers it, hands its work out, or begins to gather its body.
-    fn begin<'b>(
-        &'b mut self,
-        mut asked: Asked,
-        plan: Plan,
-        length: BodyLength,
-        expects: bool,
-        (used, input): (usize, &'b mut [u8]),
-        env: &mut Env,
-    ) -> (usize, Step<'b>) {
+    fn begin<'b>(&'b mut self, decided: Decided, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
+        let Decided { mut asked, decision, rights, body, expects_continue, used } = decided;
         self.since = env.now;
         let State::Http(http) = &mut self.state else { return (input.len(), Step::NeedMore) };
-        let has_body = !matches!(length, BodyLength::None | BodyLength::Length(0));
+        let has_body = !matches!(body, BodyLength::None | BodyLength::Length(0));
+        let plan = match decision {
+            Decision::Plan(Plan::Collect(task)) => {
+                let to_read = ToRead { task, rights, length: body, expects_continue };
+                let (taken, step) = self.collect(asked, to_read, &mut input[used..], env);
+                return (used + taken, step);
+            }
+            Decision::Switch(switch) => {
+                let work = self.become_socket(*switch, rights, env);
+                return (used, work.map_or(Step::Continue, Step::Work));
+            }
+            Decision::TurnAway(refused) => {
+                self.turn_away_socket(&refused, env);
+                return (used, Step::Continue);
+            }
+            Decision::Plan(plan) => plan,
+        };
+        let task = match plan {
+            Plan::Ask(asking) if !has_body => {
+                let Asking { ticket, item, note } = *asking;
+                asked.note = note;
+                Task::Request(Box::new((ticket, item)))
+            }
+            Plan::Page(page) if !has_body => Task::Page(Ticket::default(), page),
+            plan => {
+                // A body that nobody asked for is not read: the next request could not be found after it.
+                asked.keep_alive &= !has_body;
+                self.answer_at_once(&asked, plan, env);
+                return (used, Step::Continue);
+            }
+        };
+        http.ask(asked);
+        (used, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), rights }))
+    }
+
+    /// Answers what needs nothing but its head.
+    fn answer_at_once(&mut self, asked: &Asked, plan: Plan, env: &mut Env) {
         match plan {
-            Plan::Collect { task, ticket, rights } => {
-                let (taken, step) = self.collect(
-                    asked,
-                    RawWork { ticket, task, payload: expects, rights },
-                    length,
-                    &mut input[used..],
-                    env,
-                );
-                (used + taken, step)
-            }
-            Plan::Request { item, ticket, rights } if !has_body => {
-                http.ask(asked);
-                let task = Task::Request(Box::new(item));
-                (used, Step::Work(RawWork { ticket, task, payload: Payload::Borrowed(&[]), rights }))
-            }
-            Plan::Page(page) if !has_body => {
-                http.ask(asked);
-                let (ticket, rights) = (Form::Http.ticket(), Rights { publish: false, administer: false });
-                (used, Step::Work(RawWork { ticket, task: Task::Page(page), payload: Payload::Borrowed(&[]), rights }))
-            }
-            Plan::Upgrade(switch) => {
-                let work = self.become_socket(*switch, env);
-                (used, work.map_or(Step::Continue, Step::Work))
-            }
-            Plan::TurnAway(refused) => {
-                self.turn_away_socket(&refused.0, &refused.1, env);
-                (used, Step::Continue)
-            }
-            Plan::Answer(ready) => {
-                // A body that nobody asked for is not read: the next request could not be found behind it.
-                asked.keep_alive &= !has_body;
-                self.answer(&asked, &ready, env);
-                (used, Step::Continue)
-            }
-            Plan::StreamHead => {
-                asked.keep_alive &= !has_body;
-                self.answer_stream_head(&asked, env);
-                (used, Step::Continue)
-            }
-            Plan::Refuse { error, allow } => {
-                asked.keep_alive &= !has_body;
-                self.answer_refusal_with(&asked, &error, allow, env);
-                (used, Step::Continue)
-            }
-            Plan::Request { .. } | Plan::Page(_) => {
-                let error = HeadError::new(
-                    Reason::BadRequest,
-                    "this request has a body, but its method takes none; leave Content-Length and Transfer-Encoding out",
-                );
-                asked.keep_alive = false;
-                self.answer_refusal(&asked, &error, env);
-                (used, Step::Continue)
+            Plan::Answer(response) => self.answer(asked, &response, env),
+            Plan::StreamHead => self.answer_stream_head(asked, env),
+            Plan::Refuse(refused) => self.answer_refused(asked, refused, env),
+            // Only those with a body come here, which none of them takes.
+            Plan::Ask(_) | Plan::Page(_) | Plan::Collect(_) | Plan::Upgrade(_) => {
+                let message = "this request has a body, but its method takes none; leave Content-Length and Transfer-Encoding out";
+                self.answer_refusal(asked, Refusal::new(Reason::BadRequest, message), env);
             }
         }
     }
 
-    /// Begins to read a body: hands its work out at once when it is here whole. `asked_for.payload` says whether the client
-    /// waits for a word before it sends the body.
+    /// Begins to read a body: hands its work out at once when it is here whole.
     fn collect<'b>(
         &'b mut self,
         asked: Asked,
-        asked_for: RawWork<bool>,
-        length: BodyLength,
+        to_read: ToRead,
         input: &'b mut [u8],
         env: &mut Env,
     ) -> (usize, Step<'b>) {
-        let RawWork { ticket, task, payload: expects, rights } = asked_for;
+        let ToRead { task, rights, length, expects_continue } = to_read;
         let announced = match length {
             BodyLength::None | BodyLength::Chunked => 0,
             BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
         };
         if announced > env.limits.body_bytes {
-            self.answer_refusal(&asked, &too_large(env.limits.body_bytes), env);
+            self.answer_refusal(&asked, too_large(env.limits.body_bytes), env);
             return (0, Step::Continue);
         }
-        let waits = expects && asked.version == Version::Http11 && input.is_empty();
+        let waits = expects_continue && asked.version == Version::Http11 && input.is_empty();
         let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
         if waits && task.is_parsed() {
             // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
             http.ask(Asked { keep_alive: false, ..asked });
-            return (0, Step::Work(RawWork { ticket, task, payload: Payload::Borrowed(&[]), rights }));
+            return (0, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), rights }));
         }
         if length != BodyLength::Chunked && announced <= input.len() {
             http.ask(asked);
-            let payload = Payload::Borrowed(&input[..announced]);
-            return (announced, Step::Work(RawWork { ticket, task, payload, rights }));
+            return (announced, Step::Work(RawWork { task, payload: Payload::Borrowed(&input[..announced]), rights }));
         }
         if waits {
             self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
@@ -261,7 +255,7 @@ impl Connection {
             BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
             BodyLength::None | BodyLength::Length(_) => Rest::Length(announced),
         };
-        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), ticket, rights });
+        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), rights });
         http.exchange = Some(Box::new(Exchange::new(asked, body)));
         (0, Step::Continue)
     }
@@ -281,15 +275,15 @@ impl Connection {
         match outcome {
             Ok((taken, false)) => (taken, Step::NeedMore),
             Ok((taken, true)) => {
-                let Some(Gathering { bytes, task: Some(task), ticket, rights, .. }) = exchange.body.take() else {
+                let Some(Gathering { bytes, task: Some(task), rights, .. }) = exchange.body.take() else {
                     return (taken, Step::NeedMore);
                 };
-                (taken, Step::Work(RawWork { ticket, task, payload: Payload::Owned(bytes), rights }))
+                (taken, Step::Work(RawWork { task, payload: Payload::Owned(bytes), rights }))
             }
             Err(error) => {
                 let mut asked = exchange.asked.clone();
                 asked.keep_alive = false;
-                self.answer_refusal(&asked, &HeadError::new(error.reason, error.message), env);
+                self.answer_refusal(&asked, Refusal::new(error.reason, error.message), env);
                 (input.len(), Step::Continue)
             }
         }
@@ -302,28 +296,18 @@ impl Connection {
             return Expired::Drop(Reason::IdleTimeout);
         }
         let error = match &http.exchange {
-            Some(_) => HeadError::new(
+            Some(_) => Refusal::new(
                 Reason::BodyTimeout,
                 "the body did not arrive in time; send all the bytes that Content-Length announces without a pause",
             ),
-            None if http.is_in_head() => HeadError::new(
+            None if http.is_in_head() => Refusal::new(
                 Reason::HeadTimeout,
                 "the request's head did not arrive in time; send it at once and end it with an empty line",
             ),
             None => return Expired::Drop(if http.served { Reason::IdleTimeout } else { Reason::HeadTimeout }),
         };
-        self.refuse_unread(&error, env);
+        self.refuse_unread(error, env);
         Expired::Continue
-    }
-
-    /// Adds an answer to the batch that the current request is; the whole array when it was the last.
-    pub(super) fn add_to_http_batch(&mut self, of: u8, answer: &[u8]) -> Option<Vec<u8>> {
-        let State::Http(Http { exchange: Some(exchange), .. }) = &mut self.state else { return None };
-        let batch = exchange.batch.get_or_insert_with(|| Box::new(Batch::new(of)));
-        if batch.add(None, |out| out.extend_from_slice(answer)) {
-            return exchange.batch.take().map(|batch| batch.finish().0);
-        }
-        None
     }
 
     /// This connection is one too many: its first request will be told so.
@@ -342,8 +326,8 @@ impl Connection {
     }
 }
 
-fn too_large(limit: usize) -> HeadError {
-    HeadError::new(
+fn too_large(limit: usize) -> Refusal {
+    Refusal::new(
         Reason::BodyTooLarge,
         format!("the body is larger than {limit} bytes (http.body_bytes); send it in parts, as binary publications"),
     )

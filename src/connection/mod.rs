@@ -9,24 +9,21 @@
 //! The reactor that owns the connection calls [`Connection::step`] while [`Connection::wants_input`], hands every reply
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
 
+mod admission;
 mod answering;
 pub mod buffer_pool;
 pub mod compression;
+mod decision;
 mod echo;
 pub mod env;
 mod exchange;
-mod files;
 mod goodbye;
+mod handshake;
 mod http;
-mod options;
 pub mod outbox;
-mod plan;
 mod push;
 mod queue;
-mod refused;
 mod reply;
-mod routes;
-mod served;
 mod socket;
 mod stream;
 
@@ -346,7 +343,7 @@ impl Connection {
 mod tests {
     use super::buffer_pool::BufferPool;
     use super::env::{Env, Limits};
-    use super::socket::{Endpoint, Socket};
+    use super::socket::Socket;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
     use crate::access::AccessPolicy;
     use crate::config::Config;
@@ -355,6 +352,8 @@ mod tests {
     use crate::journal::Notes;
     use crate::metrics::Counters;
     use crate::model::peer_address::PeerAddress;
+    use crate::protocol::Session;
+    use crate::protocol::routes::Routes;
     use crate::protocol::task::Rights;
     use crate::protocol::tidings::parse::Dialect;
 
@@ -372,6 +371,7 @@ mod tests {
             counters: &counters,
             date: "",
             policy: &policy,
+            routes: &Routes::new(policy.serves),
             notes: &Notes::default(),
             draining: false,
             names: hub.names(),
@@ -380,7 +380,7 @@ mod tests {
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let rights = Rights { publish: true, administer: false };
-        connection.state = State::Socket(Socket::new(Endpoint::Channels(Dialect::Open), rights, None, None));
+        connection.state = State::Socket(Socket::new(Session::Tidings(Dialect::Open), rights, None, None));
         for _ in 0..IN_FLIGHT_MAX {
             assert!(connection.wants_input(&env));
             connection.submitted(1, Hold::No);

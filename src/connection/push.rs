@@ -8,7 +8,6 @@ use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
 use crate::protocol::encoders::EVENT_STREAM;
-use crate::protocol::tidings::ticket::Form;
 use crate::wire::frame::SharedFrame;
 
 impl Connection {
@@ -17,7 +16,7 @@ impl Connection {
     #[must_use]
     pub fn encoding(&self, ticket: Ticket) -> Encoding {
         match &self.state {
-            State::Socket(socket) => socket.encoding(Form::of(ticket) == Form::Binary),
+            State::Socket(socket) => socket.encoding(ticket),
             State::Http(_) | State::Stream(_) | State::Ending(..) => EVENT_STREAM,
         }
     }

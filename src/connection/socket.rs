@@ -9,11 +9,9 @@ use crate::close::Reason;
 use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
-use crate::protocol::encoders::{BINARY, TEXT, encoded};
+use crate::protocol::encoders::encoded;
 use crate::protocol::task::{RawWork, Rights, Task};
-use crate::protocol::tidings::batch::Batch;
-use crate::protocol::tidings::parse::Dialect;
-use crate::protocol::tidings::ticket::Form;
+use crate::protocol::{Heard, Memory, Session};
 use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
 use crate::wire::frame::{
     self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, SharedFrame, close_frame, header, payload_of,
@@ -21,20 +19,12 @@ use crate::wire::frame::{
 };
 use std::num::NonZeroU8;
 
-/// What answers a client's frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    /// Requests of the protocol.
-    Channels(Dialect),
-    /// The same message back.
-    Echo,
-}
-
 /// A live WebSocket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) decoder: Decoder,
-    endpoint: Endpoint,
+    /// What is spoken on it.
+    pub(super) session: Session,
     pub(super) rights: Rights,
     /// Its messages may be compressed with a window of so many bits.
     window_bits: Option<NonZeroU8>,
@@ -47,8 +37,8 @@ pub(super) struct Socket {
 /// See [`Socket::rare`].
 #[derive(Debug, Default)]
 struct Rare {
-    /// The batch whose answers are under way.
-    batch: Option<Batch>,
+    /// What its session remembers.
+    memory: Memory,
     /// The windows that are kept from message to message.
     windows: Option<Windows>,
     /// How it will end once everything is answered that came before.
@@ -60,7 +50,7 @@ const PROGRESS_BYTES: usize = 64 * 1024;
 
 impl Socket {
     pub(super) fn new(
-        endpoint: Endpoint,
+        session: Session,
         rights: Rights,
         agreement: Option<&Agreement>,
         windows: Option<Windows>,
@@ -69,7 +59,7 @@ impl Socket {
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
         let rare = windows.map(|windows| Box::new(Rare { windows: Some(windows), ..Rare::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
-        Socket { decoder, endpoint, rights, window_bits, begun: Ticks::MAX, rare }
+        Socket { decoder, session, rights, window_bits, begun: Ticks::MAX, rare }
     }
 
     /// Whether it ends as soon as everything is answered.
@@ -88,7 +78,7 @@ impl Socket {
     }
 
     pub(super) fn is_echo(&self) -> bool {
-        self.endpoint == Endpoint::Echo
+        self.session.is_echo()
     }
 
     /// When what is under way must have come as a whole: the more of it is here, the later, up to an end.
@@ -111,10 +101,11 @@ impl Socket {
         }
     }
 
-    /// How publications are written for it. Compressed for itself alone, if its window is no one else's: then as they are.
-    pub(super) fn encoding(&self, binary: bool) -> Encoding {
-        let row = if binary { BINARY } else { TEXT };
-        if self.shares_compressed() { row.deflated() } else { row }
+    /// How publications are written for it when a request with this ticket has subscribed it. Compressed for itself alone,
+    /// if its window is no one else's: then plain.
+    pub(super) fn encoding(&self, ticket: Ticket) -> Encoding {
+        let plain = self.session.encoding(ticket);
+        if self.shares_compressed() { plain.deflated() } else { plain }
     }
 
     /// Whether nothing is compressed, and no batch is in progress.
@@ -138,11 +129,14 @@ impl Socket {
         self.push_frame(publication.channel_id().0, frame, outbox, env);
     }
 
-    /// Queues a frame that belongs to a channel: behind a batch that subscribed it and is still unanswered.
+    /// Queues a frame that belongs to a channel: after the answer to what subscribed it, if that is still to come.
     pub(super) fn push_frame(&mut self, channel: u64, frame: SharedFrame, outbox: &mut Outbox, env: &mut Env) {
-        match self.batch() {
-            Some(batch) if batch.holds(channel) => batch.hold(channel, frame),
-            _ => self.send_shared(frame, outbox, env),
+        let frame = match &mut self.rare {
+            Some(rare) => rare.memory.hold(channel, frame),
+            None => Some(frame),
+        };
+        if let Some(frame) = frame {
+            self.send_shared(frame, outbox, env);
         }
     }
 
@@ -222,36 +216,23 @@ impl Socket {
         self.rare.as_mut().and_then(|rare| rare.windows.as_mut())
     }
 
-    fn batch(&mut self) -> Option<&mut Batch> {
-        self.rare.as_mut().and_then(|rare| rare.batch.as_mut())
-    }
-
-    /// The batch under way ended a subscription.
-    pub(super) fn unsubscribed_in_batch(&mut self, channel: u64) {
-        if let Some(batch) = self.batch() {
-            batch.unsubscribed(channel);
-        }
-    }
-
-    /// Bytes of pushes that wait behind an unanswered batch.
+    /// Bytes of pushes that wait for an answer.
     pub(super) fn held_bytes(&self) -> usize {
-        self.rare.as_ref().and_then(|rare| rare.batch.as_ref()).map_or(0, Batch::held_bytes)
+        self.rare.as_ref().map_or(0, |rare| rare.memory.held_bytes())
     }
 
-    /// Adds an answer to the batch under way; the whole batch when it was the last.
-    pub(super) fn add_to_batch(
-        &mut self,
-        of: u8,
-        subscribed: Option<u64>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Option<Batch> {
-        let rare = self.rare.get_or_insert_default();
-        let is_whole = rare.batch.get_or_insert_with(|| Batch::new(of)).add(subscribed, write);
-        let batch = if is_whole { rare.batch.take() } else { None };
-        if rare.batch.is_none() && rare.windows.is_none() && rare.last_word.is_none() {
+    /// Takes out what its session remembers, while that acts.
+    pub(super) fn take_memory(&mut self) -> Memory {
+        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.memory)).unwrap_or_default()
+    }
+
+    /// Puts it back.
+    pub(super) fn keep_memory(&mut self, memory: Memory) {
+        if !memory.is_empty() {
+            self.rare.get_or_insert_default().memory = memory;
+        } else if self.rare.as_ref().is_some_and(|rare| rare.windows.is_none() && rare.last_word.is_none()) {
             self.rare = None;
         }
-        batch
     }
 }
 
@@ -316,23 +297,8 @@ impl Connection {
             Ok(Decoded::Event(event)) => {
                 env.counters.frames_in.add(1);
                 match event {
-                    Event::Text(payload) => match socket.endpoint {
-                        Endpoint::Echo => self.echo(Opcode::Text, payload, env),
-                        Endpoint::Channels(dialect) => {
-                            return work(consumed, Form::Text.ticket(), Task::Text(dialect), payload, socket.rights);
-                        }
-                    },
-                    Event::Binary(payload) => match socket.endpoint {
-                        Endpoint::Echo => self.echo(Opcode::Binary, payload, env),
-                        Endpoint::Channels(_) if !env.limits.binary => {
-                            let detail = "binary messages are not taken here (websocket.binary)";
-                            env.fault(Reason::UnsupportedData, detail);
-                            self.close_socket(Reason::UnsupportedData, detail, env);
-                        }
-                        Endpoint::Channels(_) => {
-                            return work(consumed, Form::Binary.ticket(), Task::Binary, payload, socket.rights);
-                        }
-                    },
+                    Event::Text(payload) => return self.message(Kind::Text, payload, consumed, env),
+                    Event::Binary(payload) => return self.message(Kind::Binary, payload, consumed, env),
                     Event::Ping(payload) => {
                         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Pong, payload));
                     }
@@ -353,6 +319,31 @@ impl Connection {
         };
         env.fault(last_word.0, last_word.1);
         self.close_socket(last_word.0, last_word.1, env);
+        (consumed, Step::Continue)
+    }
+
+    /// Gives a message to the session.
+    #[inline(always)]
+    fn message<'b>(
+        &mut self,
+        kind: Kind,
+        payload: frame::Payload<'b>,
+        consumed: usize,
+        env: &mut Env,
+    ) -> (usize, Step<'b>) {
+        let State::Socket(socket) = &mut self.state else { return (consumed, Step::Continue) };
+        match socket.session.heard(kind, &env.scope()) {
+            Heard::Ask => {
+                let task = Task::Message(socket.session, kind);
+                let work = RawWork { task, payload: payload.into(), rights: socket.rights };
+                return (consumed, Step::Work(work));
+            }
+            Heard::SendBack => self.echo(kind.opcode(), payload, env),
+            Heard::Close(code, detail) => {
+                env.fault(code, detail);
+                self.close_socket(code, detail, env);
+            }
+        }
         (consumed, Step::Continue)
     }
 
@@ -385,16 +376,11 @@ impl Connection {
     }
 }
 
-fn work<'b>(
-    consumed: usize,
-    ticket: Ticket,
-    task: Task,
-    payload: frame::Payload<'b>,
-    rights: Rights,
-) -> (usize, Step<'b>) {
-    let payload = match payload {
-        frame::Payload::Borrowed(bytes) => Payload::Borrowed(bytes),
-        frame::Payload::Owned(bytes) => Payload::Owned(bytes),
-    };
-    (consumed, Step::Work(RawWork { ticket, task, payload, rights }))
+impl<'b> From<frame::Payload<'b>> for Payload<'b> {
+    fn from(payload: frame::Payload<'b>) -> Payload<'b> {
+        match payload {
+            frame::Payload::Borrowed(bytes) => Payload::Borrowed(bytes),
+            frame::Payload::Owned(bytes) => Payload::Owned(bytes),
+        }
+    }
 }

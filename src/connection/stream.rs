@@ -9,8 +9,8 @@ use crate::close::Reason;
 use crate::hub::publication::Publication;
 use crate::model::refusal::Refusal;
 use crate::node::answer::Answer;
+use crate::protocol::blocks;
 use crate::protocol::encoders::{EVENT_STREAM, encoded};
-use crate::protocol::tidings::events;
 use crate::wire::http::answer::{AnswerHead, write_stream_head};
 use crate::wire::http::head::Version;
 use crate::wire::sse::{self, without_chunk};
@@ -70,7 +70,7 @@ impl Connection {
         }
         let retry_ms = env.around(env.limits.retry_ms);
         stream.append(&mut self.outbox, env, |out| {
-            events::first_block(out, retry_ms, asked.ignored.as_deref(), &before, *recovered);
+            blocks::first_block(out, retry_ms, asked.note.as_deref(), &before, *recovered);
         });
         self.state = State::Stream(stream);
         self.since = env.now;
@@ -87,7 +87,7 @@ impl Connection {
         let asked = Asked { keep_alive: false, ..asked.clone() };
         let stream = self.open_stream(&asked, env);
         let retry_ms = env.around(env.limits.retry_ms);
-        stream.append(&mut self.outbox, env, |out| events::refused_block(out, retry_ms, refusal));
+        stream.append(&mut self.outbox, env, |out| blocks::refused_block(out, retry_ms, refusal));
         self.state = State::Stream(stream);
         self.end_stream(refusal.code, env);
     }

@@ -79,12 +79,6 @@ impl Work {
         self.items.len() - self.next
     }
 
-    /// What is left of it.
-    #[cfg(test)]
-    pub(crate) fn into_items(self) -> Vec<Item> {
-        self.items.into_iter().flatten().collect()
-    }
-
     fn new(to: ConnId, ticket: Ticket, batch: bool, items: SmallVec<[Option<Item>; 1]>) -> Work {
         let (may_publish, may_administer, blocked_since, replay_left) = (false, false, None, None);
         Work { to, ticket, may_publish, may_administer, blocked_since, batch, items, next: 0, replay_left }

@@ -1,17 +1,18 @@
-//! From bytes to work for the hub: the one function that reactors and workers both parse with.
+//! From a payload to work for the hub: the one way that reactors and workers both go.
 
+use super::Session;
+use super::scope::Settings;
+use crate::access::{Access, Standing};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
-use crate::model::name::ChannelName;
-use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, PostOptions, RefusedItem, Request, Verb};
+use crate::model::request::{Item, RefusedItem};
 use crate::model::ticket::Ticket;
 use crate::node::work::Work;
-use crate::protocol::tidings::media::body_to_data;
-use crate::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_json_body, parse_text};
-use crate::protocol::tidings::ticket::Form;
+use crate::wire::frame::Kind;
 use crate::wire::json::JsonScratch;
+use std::fmt::Debug;
+use std::slice::from_mut;
 
 /// What a connection may do (law 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +26,14 @@ pub struct Rights {
 /// How to read a payload.
 #[derive(Debug)]
 pub enum Task {
-    /// A text frame, valid UTF-8.
-    Text(Dialect),
-    /// A binary frame.
-    Binary,
-    /// The body of `POST /ws`, with its media type.
-    PlainBody(Option<Box<str>>),
-    /// The body of `POST /channels/{name}`.
-    Publish(Box<HttpPublish>),
-    /// No payload: the request is known already.
-    Request(Box<Item>),
-    /// No payload: a page about the server, which a worker makes.
-    Page(Page),
+    /// A message of a socket; text is valid UTF-8.
+    Message(Session, Kind),
+    /// The body of a request over HTTP.
+    Body(Box<dyn Body>),
+    /// No payload, or one that is ignored: the request is known already, and how its answer is wanted.
+    Request(Box<(Ticket, Item)>),
+    /// No payload: a page about the server, which a worker makes; and how it is wanted.
+    Page(Ticket, Page),
 }
 
 /// A page about the server.
@@ -48,26 +45,32 @@ pub enum Page {
     Channels,
 }
 
-/// What the head of `POST /channels/{name}` says.
+/// What a head says of the body that follows it, and how that is read.
+pub trait Body: Debug + Send {
+    /// Reads the body. Never fails: what is wrong becomes a request that is refused.
+    fn read(self: Box<Self>, payload: &[u8], reading: &mut Reading<'_>) -> Requests;
+}
+
+/// What is lent to a reader of payloads.
+pub struct Reading<'a> {
+    /// The thread's memory for parsing.
+    pub scratch: &'a mut JsonScratch,
+    /// Settings and texts.
+    pub settings: &'a Settings,
+}
+
+/// What a payload asks, and how the answers are wanted.
 #[derive(Debug)]
-pub struct HttpPublish {
-    /// The channel.
-    pub channel: ChannelName,
-    /// The media type of the body.
-    pub content_type: Option<Box<str>>,
-    /// `?event=`.
-    pub event: Option<Box<str>>,
-    /// `Idempotency-Key`.
-    pub key: Option<Box<str>>,
-    /// `?exclude=`.
-    pub exclude: Option<Box<str>>,
+pub enum Requests {
+    /// One request.
+    One(Ticket, Item),
+    /// Several, which share a replay budget; the ticket goes back with each answer.
+    Batch(Ticket, Vec<Item>),
 }
 
 /// A task with its payload, wherever the payload lies.
 #[derive(Debug)]
 pub struct RawWork<P> {
-    /// How the answer is wanted.
-    pub ticket: Ticket,
     /// How to read the payload.
     pub task: Task,
     /// The payload.
@@ -76,170 +79,68 @@ pub struct RawWork<P> {
     pub rights: Rights,
 }
 
+impl Rights {
+    /// Those that access gives.
+    #[must_use]
+    pub fn of(access: &Access) -> Rights {
+        Rights { publish: access.may_publish, administer: access.standing == Standing::Operator }
+    }
+}
+
 impl Task {
     /// Whether there is nothing to parse.
     #[must_use]
     pub fn is_parsed(&self) -> bool {
-        matches!(self, Task::Request(_) | Task::Page(_))
+        matches!(self, Task::Request(_) | Task::Page(..))
     }
 
     /// Whether only a worker can do it.
     #[must_use]
     #[inline]
     pub fn is_page(&self) -> bool {
-        matches!(self, Task::Page(_))
+        matches!(self, Task::Page(..))
+    }
+}
+
+impl Requests {
+    /// How the answers are wanted.
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        match self {
+            Requests::One(ticket, _) | Requests::Batch(ticket, _) => *ticket,
+        }
+    }
+
+    /// The requests.
+    pub fn items_mut(&mut self) -> &mut [Item] {
+        match self {
+            Requests::One(_, item) => from_mut(item),
+            Requests::Batch(_, items) => items,
+        }
     }
 }
 
 impl<P: AsRef<[u8]>> RawWork<P> {
-    /// Parses the payload. Never fails: what is wrong becomes the answer. What is no request goes to `plain_channel`.
-    pub fn prepare(self, to: ConnId, scratch: &mut JsonScratch, plain_channel: &ChannelName) -> Work {
-        let RawWork { ticket, task, payload, rights } = self;
+    /// Reads the payload. Never fails: what is wrong becomes the answer.
+    pub fn prepare(self, to: ConnId, reading: &mut Reading<'_>) -> Work {
+        let RawWork { task, payload, rights } = self;
         let payload = payload.as_ref();
         #[cfg(test)]
         crate::hub::mines::step_on("parse", payload);
-        let form = Form::of(ticket);
-        let asked = match task {
-            Task::Text(dialect) => parse_text(payload, scratch, dialect),
-            Task::Binary => parse_binary(payload, scratch),
-            Task::PlainBody(content_type) => plain_body(content_type.as_deref(), payload, scratch),
-            Task::Publish(publish) => Parsed::One(publish_item(*publish, payload, scratch)),
-            Task::Request(item) => Parsed::One(*item),
+        let requests = match task {
+            Task::Message(session, kind) => session.read(kind, payload, reading),
+            Task::Body(body) => body.read(payload, reading),
+            Task::Request(request) => Requests::One(request.0, request.1),
             // Whoever is asked and is no worker has no pages.
-            Task::Page(_) => Parsed::Refused(Refusal::new(Code::Busy, "this page is made elsewhere")),
+            Task::Page(ticket, _) => {
+                let refusal = Refusal::new(Code::Busy, "this page is made elsewhere");
+                Requests::One(ticket, Err(RefusedItem { id: None, refusal }))
+            }
         };
-        work(to, form, asked, plain_channel).allowing(rights.publish, rights.administer)
-    }
-}
-
-/// What was asked, as work whose answers have their form.
-fn work(to: ConnId, form: Form, asked: Parsed, plain_channel: &ChannelName) -> Work {
-    match asked {
-        Parsed::PlainGet => Work::one(to, form.of_plain().ticket(), Ok(Request { id: None, verb: Verb::Livez })),
-        Parsed::PlainPost(data) => {
-            let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
-            let verb = Verb::Post { channel: plain_channel.clone(), post };
-            Work::one(to, form.of_plain().ticket(), Ok(Request { id: None, verb }))
-        }
-        Parsed::One(item) => Work::one(to, form.ticket(), may_sign_in(item, form)),
-        Parsed::Batch(items) => {
-            let form = Form::Batch(u8::try_from(items.len()).unwrap_or(u8::MAX));
-            Work::batch(to, form.ticket(), items.into_iter().map(|item| may_sign_in(item, form)).collect())
-        }
-        Parsed::Refused(refusal) => Work::one(to, form.ticket(), refused(refusal)),
-    }
-}
-
-/// A request as it is, but for AUTH where it could not count: what follows it in a batch would be judged before it is, and
-/// over HTTP nothing follows.
-fn may_sign_in(item: Item, form: Form) -> Item {
-    let message = match (&item, form) {
-        (Ok(Request { verb: Verb::Auth { .. }, .. }), Form::Batch(_)) => {
-            "send AUTH in a frame of its own, not in a batch"
-        }
-        (Ok(Request { verb: Verb::Auth { .. }, .. }), Form::Http) => {
-            "AUTH is for sockets; over HTTP send \"Authorization: Bearer KEY\""
-        }
-        _ => return item,
-    };
-    let id = item.ok().and_then(|request| request.id);
-    Err(RefusedItem { id, refusal: Refusal::new(Code::BadRequest, message) })
-}
-
-/// `POST /ws`: JSON follows the rules of frames; anything else is published as what it is. Nothing can be subscribed by
-/// an exchange that ends with its answer, so every GET in it is a `once`.
-fn plain_body(content_type: Option<&str>, body: &[u8], scratch: &mut JsonScratch) -> Parsed {
-    let mut parsed = match body_to_data(content_type, body, scratch) {
-        Ok(Data::Json(json)) => parse_json_body(&json, scratch, Dialect::Open),
-        Ok(binary) => Parsed::PlainPost(binary),
-        Err(refusal) => Parsed::Refused(refusal),
-    };
-    match &mut parsed {
-        Parsed::One(item) => read_once(item),
-        Parsed::Batch(items) => items.iter_mut().for_each(read_once),
-        _ => {}
-    }
-    parsed
-}
-
-fn read_once(item: &mut Item) {
-    if let Ok(Request { verb: Verb::Get { options, .. }, .. }) = item {
-        options.once = true;
-    }
-}
-
-fn publish_item(publish: HttpPublish, body: &[u8], scratch: &mut JsonScratch) -> Item {
-    let HttpPublish { channel, content_type, event, key, exclude } = publish;
-    match body_to_data(content_type.as_deref(), body, scratch) {
-        Ok(data) => Ok(Request {
-            id: None,
-            verb: Verb::Post { channel, post: PostOptions { data, event, key, exclude_self: false, exclude } },
-        }),
-        Err(refusal) => refused(refusal),
-    }
-}
-
-fn refused(refusal: Refusal) -> Item {
-    Err(RefusedItem { id: None, refusal })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RawWork, Rights, Task};
-    use crate::model::ids::{ConnId, MailboxId};
-    use crate::model::name::ChannelName;
-    use crate::model::publication::Data;
-    use crate::model::request::{Item, Request, Verb};
-    use crate::protocol::tidings::parse::Dialect;
-    use crate::protocol::tidings::ticket::Form;
-    use crate::wire::json::JsonScratch;
-
-    /// What a payload becomes: the form of its answers, and its requests.
-    fn read(form: Form, task: Task, payload: &str) -> (Form, Vec<Item>) {
-        let rights = Rights { publish: true, administer: false };
-        let raw = RawWork { ticket: form.ticket(), task, payload: payload.as_bytes(), rights };
-        let inbox = ChannelName::new("letters").expect("a name");
-        let work = raw.prepare(ConnId::here(MailboxId(1), 2, 3), &mut JsonScratch::default(), &inbox);
-        assert!(work.may_publish && !work.may_administer);
-        (Form::of(work.ticket), work.into_items())
-    }
-
-    fn text(payload: &str) -> (Form, Vec<Item>) {
-        read(Form::Text, Task::Text(Dialect::Open), payload)
-    }
-
-    #[test]
-    fn plain_frames_are_answered_in_their_own_form_and_publish_to_the_plain_channel() {
-        let (form, items) = text("GET");
-        assert!(form == Form::Plain && matches!(&items[..], [Ok(Request { id: None, verb: Verb::Livez })]));
-        for (form, plain, task) in
-            [(Form::Text, Form::Plain, Task::Text(Dialect::Open)), (Form::Http, Form::HttpPlain, Task::PlainBody(None))]
-        {
-            let (form, items) = read(form, task, "{\"a\":1}");
-            let [Ok(Request { id: None, verb: Verb::Post { channel, post } })] = &items[..] else {
-                panic!("{items:?}")
-            };
-            assert_eq!((form, &**channel, &post.data), (plain, "letters", &Data::Json("{\"a\":1}".into())));
-        }
-    }
-
-    #[test]
-    fn a_batch_knows_how_many_it_is() {
-        let (form, items) = text(r#"[{"method":"GET","path":"/livez"},{"method":"GET","path":"/livez"}]"#);
-        assert_eq!((form, items.len()), (Form::Batch(2), 2));
-    }
-
-    #[test]
-    fn auth_counts_only_in_a_frame_of_its_own() {
-        let auth = r#"{"id":4,"method":"AUTH","token":"x"}"#;
-        assert!(matches!(&text(auth).1[..], [Ok(Request { verb: Verb::Auth { .. }, .. })]));
-        let refused = |(_, items): (Form, Vec<Item>)| {
-            let [Err(refused)] = &items[..] else { panic!("{items:?}") };
-            (refused.id.clone(), refused.refusal.label(), refused.refusal.message.to_string())
+        let work = match requests {
+            Requests::One(ticket, item) => Work::one(to, ticket, item),
+            Requests::Batch(ticket, items) => Work::batch(to, ticket, items),
         };
-        let (id, label, message) = refused(text(&format!("[{auth}]")));
-        assert!(id.is_some() && label == "bad_request" && message.contains("not in a batch"), "{message}");
-        let (id, label, message) = refused(read(Form::Http, Task::PlainBody(None), auth));
-        assert!(id.is_some() && label == "bad_request" && message.contains("Authorization"), "{message}");
+        work.allowing(rights.publish, rights.administer)
     }
 }

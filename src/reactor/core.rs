@@ -24,7 +24,7 @@ use crate::model::ids::ConnId;
 use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::node::work::Work;
-use crate::protocol::task::RawWork;
+use crate::protocol::task::{RawWork, Reading};
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
@@ -153,6 +153,7 @@ impl Core {
 
     /// What a connection that came in by this listener is lent.
     pub(super) fn env(&mut self, listener: u8) -> Env<'_> {
+        let listener = &self.setup.listeners[usize::from(listener)];
         Env {
             now: self.ticks,
             limits: &self.setup.limits,
@@ -160,7 +161,8 @@ impl Core {
             codec: &mut self.codec,
             counters: &self.setup.counters,
             date: self.date.as_str(),
-            policy: &self.setup.listeners[usize::from(listener)].policy,
+            policy: &listener.policy,
+            routes: &listener.routes,
             notes: &self.notes,
             draining: self.draining,
             names: self.setup.hub.names(),
@@ -178,7 +180,7 @@ impl Core {
             return self.submit_to_pool(to, raw);
         }
         self.setup.counters.parsed_inline.add(1);
-        let mut work = raw.prepare(to, &mut self.json, &self.setup.limits.plain_channel);
+        let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
         ask_hooks(&mut work, &self.setup.limits.hooks);
         let answers = work.remaining();
         let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
@@ -199,7 +201,7 @@ impl Core {
     }
 
     fn submit_to_pool(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
-        let RawWork { ticket, task, payload, rights } = raw;
+        let RawWork { task, payload, rights } = raw;
         let payload = match payload {
             Payload::Owned(bytes) => bytes,
             Payload::Borrowed(bytes) => {
@@ -209,7 +211,7 @@ impl Core {
             }
         };
         // A full pool delays the work and drops nothing: it was read, and is answered (law 2).
-        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { ticket, task, payload, rights } }) {
+        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { task, payload, rights } }) {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
         }

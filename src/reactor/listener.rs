@@ -4,6 +4,7 @@
 use super::reserve::Reserve;
 use crate::access::AccessPolicy;
 use crate::model::peer_address::PeerAddress;
+use crate::protocol::routes::Routes;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use nix::libc;
@@ -117,6 +118,8 @@ pub struct Listener {
     pub socket: Option<Listening>,
     /// Law 10 for connections that come in here, and what is served to them.
     pub policy: AccessPolicy,
+    /// What is where for them.
+    pub routes: Routes,
 }
 
 /// A socket that connections are accepted from.

@@ -11,6 +11,7 @@ use crate::hub::{Hub, RandomSource};
 use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
+use crate::protocol::routes::Routes;
 use crate::reactor::{Listener, Listening, Setup};
 use crate::workers::{Pages, Worker};
 use crossbeam_channel::Receiver;
@@ -61,7 +62,8 @@ impl SharedParts {
     ) -> std::io::Result<Vec<Listener>> {
         let own = |(listener, sockets): (&ListenerConfig, &Vec<Listening>)| {
             let policy = policy(config, listener, Arc::clone(&self.operators));
-            Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy })
+            let routes = Routes::new(policy.serves);
+            Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy, routes })
         };
         listeners.iter().zip(sockets).map(own).collect()
     }

@@ -13,7 +13,7 @@ use crate::node::answer::{Reply, Respond as _};
 use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::node::work::Work;
-use crate::protocol::task::{RawWork, Task};
+use crate::protocol::task::{RawWork, Reading, Task};
 use crate::wire::json::JsonScratch;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,17 +54,17 @@ impl Worker {
             self.mailboxes.wake_waiting_reactors();
         }
         let Job { to, raw } = job;
-        let RawWork { ticket, task, payload, rights } = raw;
+        let RawWork { task, payload, rights } = raw;
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            if let Task::Page(page) = task {
+            if let Task::Page(ticket, page) = task {
                 let reply = Reply { to, ticket, id: None, answer: self.pages.make(page, now) };
                 postman.respond(reply);
                 return Outcome::Done;
             }
             self.counters.parsed_pool.add(1);
-            let lent = RawWork { ticket, task, payload: &payload[..], rights };
-            let mut work = lent.prepare(to, scratch, &self.pages.limits.plain_channel);
+            let lent = RawWork { task, payload: &payload[..], rights };
+            let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.pages.limits.protocol });
             ask_hooks(&mut work, &self.pages.limits.hooks);
             self.work(work, postman, now, wall_ms)
         }));

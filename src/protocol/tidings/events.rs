@@ -3,6 +3,7 @@
 use super::reply::base64_members;
 use crate::model::publication::{Data, Epoch, Position, PublicationView};
 use crate::model::refusal::Refusal;
+use crate::protocol::Event;
 use crate::wire::json::text::{write_number, write_string};
 
 /// The first block of every stream: how long to wait before a new attempt, where the channel is, and to a reader that
@@ -66,7 +67,7 @@ pub fn publication_block(out: &mut Vec<u8>, epoch: Epoch, view: &PublicationView
 }
 
 /// Tells that the channel's continuity was lost and that offsets count anew in `epoch`.
-pub fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
+fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
     out.extend_from_slice(b"event: reset\n");
     id_line(out, epoch, 0);
     out.extend_from_slice(b"data: {\"epoch\":");
@@ -75,9 +76,17 @@ pub fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
 }
 
 /// Moves the reader's position on; an `EventSource` keeps the id of a block without data and fires no event.
-pub fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
+fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
     id_line(out, epoch, offset);
     out.push(b'\n');
+}
+
+/// What happened to the channel, as a block.
+pub fn event_block(out: &mut Vec<u8>, event: &Event<'_>) {
+    match event {
+        Event::Reset { epoch, .. } => reset_block(out, *epoch),
+        Event::Excluded(publication) => position_block(out, publication.epoch(), publication.offset()),
+    }
 }
 
 fn retry_line(out: &mut Vec<u8>, retry_ms: u64) {

@@ -6,6 +6,7 @@ use super::parse::BATCH_REQUESTS_MAX;
 use crate::model::publication::{Data, Epoch, Position, PublicationView};
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
+use crate::protocol::scope::Settings;
 use crate::wire::json::text::{write_number, write_string};
 use data_encoding::BASE64;
 
@@ -116,6 +117,14 @@ pub struct SendLimits {
     pub body_bytes: usize,
     /// Whether binary frames are taken.
     pub binary: bool,
+}
+
+impl SendLimits {
+    /// What the settings say.
+    #[must_use]
+    pub fn of(settings: &Settings) -> SendLimits {
+        SendLimits { message_bytes: settings.message_bytes, body_bytes: settings.body_bytes, binary: settings.binary }
+    }
 }
 
 /// The answer to GET `/limits` on the socket: [`body_limits`] after `id` and `status`.

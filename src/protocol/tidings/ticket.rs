@@ -1,6 +1,8 @@
 //! In which form an answer goes back: noted in a ticket when the request is read, found in it when the answer comes.
 
+use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
+use crate::protocol::encoders::{BINARY, TEXT};
 
 /// The number of this protocol in tickets.
 pub const PROTOCOL: u8 = 0;
@@ -20,6 +22,8 @@ pub enum Form {
     Http,
     /// The HTTP response to a plain POST on `/ws`: the fixed text as `text/plain`.
     HttpPlain,
+    /// The HTTP response to requests that were sent to `/ws`: what a socket would get.
+    HttpAsSocket,
     /// A `text/event-stream`.
     EventStream,
     /// The subscription that an upgrade at `/channels/{name}` asks for; its answer is the first text frame.
@@ -27,8 +31,16 @@ pub enum Form {
 }
 
 /// The forms without a number, by their kinds in tickets; a batch has the kind after them.
-const PLAIN_KINDS: [Form; 7] =
-    [Form::Text, Form::Binary, Form::Plain, Form::Http, Form::HttpPlain, Form::EventStream, Form::Upgrade];
+const PLAIN_KINDS: [Form; 8] = [
+    Form::Text,
+    Form::Binary,
+    Form::Plain,
+    Form::Http,
+    Form::HttpPlain,
+    Form::EventStream,
+    Form::Upgrade,
+    Form::HttpAsSocket,
+];
 const BATCH_KIND: u8 = PLAIN_KINDS.len() as u8;
 
 impl Form {
@@ -43,6 +55,7 @@ impl Form {
             Form::HttpPlain => (4, 0),
             Form::EventStream => (5, 0),
             Form::Upgrade => (6, 0),
+            Form::HttpAsSocket => (7, 0),
             Form::Batch(of) => (BATCH_KIND, of),
         };
         Ticket::new(PROTOCOL, kind, number)
@@ -57,8 +70,13 @@ impl Form {
     /// The form for a plain frame or body, where the form for requests is this one.
     #[must_use]
     pub fn of_plain(self) -> Form {
-        if self == Form::Http { Form::HttpPlain } else { Form::Plain }
+        if self == Form::HttpAsSocket { Form::HttpPlain } else { Form::Plain }
     }
+}
+
+/// How publications are written for a socket that a request with this ticket has subscribed.
+pub(in crate::protocol) fn encoding(ticket: Ticket) -> Encoding {
+    if Form::of(ticket) == Form::Binary { BINARY } else { TEXT }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::model::peer_address::PeerAddress;
+use crate::protocol::routes::Routes;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
 use crate::reactor::{Listener, Setup};
@@ -161,7 +162,10 @@ impl Rehearsal {
             phase: Arc::default(),
             started: began,
         };
-        let without_socket = |listener| Listener { socket: None, policy: policy(config, &listener, Arc::default()) };
+        let without_socket = |listener| {
+            let policy = policy(config, &listener, Arc::default());
+            Listener { socket: None, routes: Routes::new(policy.serves), policy }
+        };
         let listeners = config.all_listeners().into_iter().map(without_socket).collect();
         // No worker parses, and no descriptor limits how many connect.
         let setup = Setup {

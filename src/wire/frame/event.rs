@@ -1,5 +1,6 @@
 //! What a decoder finds: messages and control frames.
 
+use super::Opcode;
 use std::ops::{Deref, DerefMut};
 
 /// The answer to one call of [`Decoder::decode`](super::Decoder::decode).
@@ -18,6 +19,18 @@ pub enum Kind {
     Text,
     /// Any bytes.
     Binary,
+}
+
+impl Kind {
+    /// What its frames begin with.
+    #[must_use]
+    #[inline]
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        }
+    }
 }
 
 /// A complete message or control frame.

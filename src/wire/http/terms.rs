@@ -1,6 +1,7 @@
 //! The words that all readers of a head share: methods, versions, limits, and why one is refused.
 
 use crate::close::Reason;
+use crate::model::refusal::Refusal;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -55,6 +56,21 @@ impl Method {
             _ => Method::Other,
         }
     }
+
+    /// Its name; [`Method::Other`] has many, and none of them here.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+            Method::Patch => "PATCH",
+            Method::Other => "another method",
+        }
+    }
 }
 
 /// The version a client speaks. HTTP/1.2 to 1.9 count as 1.1 (RFC 9110 section 2.5).
@@ -106,6 +122,18 @@ pub struct HeadError {
     pub reason: Reason,
     /// What was wrong and what was expected.
     pub message: Cow<'static, str>,
+}
+
+impl From<HeadError> for Refusal {
+    fn from(error: HeadError) -> Refusal {
+        Refusal::new(error.reason, error.message)
+    }
+}
+
+impl From<Refusal> for HeadError {
+    fn from(refusal: Refusal) -> HeadError {
+        HeadError::new(refusal.code, refusal.message)
+    }
 }
 
 impl HeadError {

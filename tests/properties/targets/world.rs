@@ -26,10 +26,13 @@ use tidings::model::ticket::Ticket;
 use tidings::node::answer::{Answer, Reply, Respond};
 use tidings::node::execute::{Progress, execute, give_up};
 use tidings::node::work::Work;
+use tidings::protocol::Session;
 use tidings::protocol::encoders::encoded;
-use tidings::protocol::task::{RawWork, Task};
+use tidings::protocol::routes::Routes;
+use tidings::protocol::task::{RawWork, Reading, Task};
 use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_text};
 use tidings::wire::deflate::Codec;
+use tidings::wire::frame::Kind;
 use tidings::wire::json::JsonScratch;
 
 /// The mailbox of the connections, and one that nobody reads.
@@ -157,6 +160,7 @@ pub(crate) struct World {
     members: HashMap<u64, Vec<(usize, Encoding)>>,
     parked: VecDeque<Box<Work>>,
     pool: VecDeque<(ConnId, RawWork<Vec<u8>>)>,
+    routes: Routes,
     started: Instant,
     now: Ticks,
     draining: bool,
@@ -176,6 +180,7 @@ macro_rules! env {
             counters: &$world.counters,
             date: "Thu, 01 Jan 1970 00:00:00 GMT",
             policy: &$world.policy,
+            routes: &$world.routes,
             notes: &$world.notes,
             draining: $world.draining,
             names: $world.hub.names(),
@@ -191,6 +196,7 @@ impl World {
             AccessPolicy { listener_is_loopback: settings.peer_is_loopback, port: 80, ..AccessPolicy::default() };
         let room = Room { capacity: settings.mailbox, ..Room::default() };
         let mut world = World {
+            routes: Routes::new(policy.serves),
             policy,
             hub: Hub::new(settings.hub.clone(), RandomSource::seeded(1)),
             boxes: Boxes { letters: RefCell::default(), room: RefCell::new(room) },
@@ -409,10 +415,10 @@ impl World {
     /// Tells the peer what must be answered, and notes when it cannot be known from where on a peer gets every publication.
     fn expect(&mut self, slot: usize, work: &RawWork<Vec<u8>>) {
         let parsed = match &work.task {
-            Task::Text(dialect) => parse_text(&work.payload, &mut self.json, *dialect),
-            Task::Binary => parse_binary(&work.payload, &mut self.json),
-            Task::PlainBody(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
-            Task::Publish(_) | Task::Request(_) | Task::Page(_) => return,
+            Task::Message(Session::Tidings(dialect), Kind::Text) => parse_text(&work.payload, &mut self.json, *dialect),
+            Task::Message(_, Kind::Binary) => parse_binary(&work.payload, &mut self.json),
+            Task::Body(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
+            Task::Message(..) | Task::Request(_) | Task::Page(..) => return,
         };
         let items: Vec<&Item> = match &parsed {
             Parsed::One(item) => vec![item],
@@ -425,7 +431,7 @@ impl World {
             _ => false,
         };
         self.exact &= !items.iter().any(leaves_out);
-        if matches!(work.task, Task::PlainBody(_)) {
+        if matches!(work.task, Task::Body(_)) {
             return;
         }
         let mut ids = items.iter().map(|item| match item {
@@ -447,7 +453,8 @@ impl World {
             self.pool.push_back((to, raw));
             (0, Hold::Elsewhere)
         } else {
-            let mut work = Box::new(raw.prepare(to, &mut self.json, &self.settings.limits.plain_channel));
+            let mut reading = Reading { scratch: &mut self.json, settings: &self.settings.limits.protocol };
+            let mut work = Box::new(raw.prepare(to, &mut reading));
             let answers = work.remaining();
             let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
             match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
@@ -469,7 +476,8 @@ impl World {
     /// A worker takes the oldest job.
     pub(crate) fn work(&mut self) {
         let Some((to, raw)) = self.pool.pop_front() else { return };
-        let mut work = Box::new(raw.prepare(to, &mut JsonScratch::new(), &self.settings.limits.plain_channel));
+        let mut reading = Reading { scratch: &mut JsonScratch::new(), settings: &self.settings.limits.protocol };
+        let mut work = Box::new(raw.prepare(to, &mut reading));
         match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
             Progress::Done => self.boxes.letters.borrow_mut().push_back(Letter::Returned(to)),
             Progress::Blocked => {
@@ -717,8 +725,8 @@ impl World {
 }
 
 fn owned(raw: RawWork<Payload<'_>>) -> RawWork<Vec<u8>> {
-    let RawWork { ticket, task, payload, rights } = raw;
-    RawWork { ticket, task, payload: payload.as_ref().to_vec(), rights }
+    let RawWork { task, payload, rights } = raw;
+    RawWork { task, payload: payload.as_ref().to_vec(), rights }
 }
 
 /// An id as an answer has it: text as serde_json writes it too.

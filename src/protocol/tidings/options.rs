@@ -1,11 +1,11 @@
 //! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
 
+use super::parse::{hint, shown};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, RefusedItem, Request, Since, Verb};
-use crate::protocol::tidings::parse::{hint, shown};
 use crate::wire::http::head::Head;
 use crate::wire::http::target::query_pairs;
 use crate::wire::http::upgrade::wants_upgrade;
@@ -19,7 +19,7 @@ const NAMED_BYTES_MAX: usize = 40;
 ///
 /// A browser gives up for good on a stream that is answered by 400, and what is wrong with a URL is often not the page's
 /// doing (polyfills and proxies add to it): there a bad option is as good as none, and [`ignored`] names it.
-pub(super) fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
+pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
     let lenient = head.accepts_event_stream() && !once && !wants_upgrade(head);
     let mut options = GetOptions { once, ..GetOptions::default() };
     // Where a reader that comes back says that it is knows better than the URL it began with.

@@ -1,0 +1,93 @@
+//! Whether a request is let in, and what is planned for it: law 10 is judged before anything else.
+
+use super::answering::Asked;
+use super::decision::{Decided, Decision, Peer};
+use super::env::Env;
+use super::handshake;
+use crate::access::{AccessFacts, judge};
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
+use crate::protocol::files;
+use crate::protocol::pages::draining;
+use crate::protocol::plan::Plan;
+use crate::protocol::routes::Call;
+use crate::protocol::task::Rights;
+use crate::wire::http::head::{BodyLength, Head, Method, Version};
+use crate::wire::http::upgrade::wants_upgrade;
+
+/// Decides what is done about a head of `used` bytes.
+pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Decided {
+    let mut asked = Asked::of(head, env);
+    let mut rights = Rights { publish: false, administer: false };
+    let plan = plan(head, peer, &mut asked, &mut rights, env);
+    let decision = match plan {
+        Plan::Upgrade(opening) => handshake::open(head, opening, env),
+        Plan::Refuse(refused) => handshake::refuse(head, refused, env),
+        plan => Decision::Plan(plan),
+    };
+    Decided { asked, decision, rights, body: head.body, expects_continue: head.expect_continue, used }
+}
+
+fn plan(head: &Head<'_>, peer: Peer, asked: &mut Asked, rights: &mut Rights, env: &Env) -> Plan {
+    let upgrade = wants_upgrade(head);
+    let access = match judge(&facts(head, peer, upgrade), env.policy) {
+        Ok(access) => access,
+        // Files are public: their answers are the same for pages of every origin.
+        Err(error) => {
+            let is_public = error.reason == Code::OriginNotAllowed && env.policy.serves.clients();
+            let file =
+                if is_public && !upgrade && !peer.turned_away { files::plan(head, env.settings()) } else { None };
+            return file.unwrap_or_else(|| Plan::Refuse(Refusal::from(error).into()));
+        }
+    };
+    // A browser's socket is upgraded first and then told why (law 9). An orchestrator that gets no answer restarts a
+    // server that is only full, and everybody else's reconnects follow.
+    if peer.turned_away && !env.routes.is_for_operations(head) && !(upgrade && head.origin.is_some()) {
+        asked.keep_alive = false;
+        return one_too_many();
+    }
+    if (upgrade || asked.stream)
+        && let Err(reason) = env.limits.hooks.may_connect(head, peer.is_loopback)
+    {
+        return Plan::refuse(Code::Forbidden, reason);
+    }
+    asked.keep_alive &= !peer.turned_away;
+    asked.cors_origin.clone_from(&access.cors_origin);
+    *rights = Rights::of(&access);
+    if asked.stream && env.draining {
+        return draining();
+    }
+    env.routes.plan(&Call { head, access: &access, scope: env.scope() })
+}
+
+fn facts<'h>(head: &Head<'h>, peer: Peer, upgrade: bool) -> AccessFacts<'h> {
+    AccessFacts {
+        method: head.method,
+        upgrade,
+        http11: head.version == Version::Http11,
+        health: matches!(head.path, "/livez" | "/readyz"),
+        host: head.host,
+        origin: head.origin,
+        authorization: head.authorization,
+        forwarded: head.forwarded,
+        peer_is_loopback: peer.is_loopback,
+    }
+}
+
+fn one_too_many() -> Plan {
+    Plan::refuse(
+        Code::TooManyConnections,
+        "this server holds as many connections as it may (server.connections); try again later",
+    )
+}
+
+/// Whether it is a POST that is here whole, `available` bytes after its head, so that nothing has to be said before it is
+/// executed.
+pub(super) fn is_whole_post(head: &Head<'_>, available: usize, body_bytes_max: usize) -> bool {
+    let length = match head.body {
+        BodyLength::None => 0,
+        BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        BodyLength::Chunked => return false,
+    };
+    head.method == Method::Post && length <= available.min(body_bytes_max)
+}

@@ -1,0 +1,69 @@
+//! What a connection does about a request's head.
+
+use super::answering::Asked;
+use super::compression::Share;
+use crate::model::refusal::Refusal;
+use crate::protocol::Session;
+use crate::protocol::plan::{Asking, Plan, Refused};
+use crate::protocol::task::Rights;
+use crate::wire::http::head::BodyLength;
+use crate::wire::http::upgrade::Upgrade;
+
+/// What is known of a client before its request is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) is_loopback: bool,
+    /// It is one connection too many.
+    pub(super) turned_away: bool,
+}
+
+/// What a connection does about a head.
+pub(super) enum Decision {
+    /// What the protocol plans.
+    Plan(Plan),
+    /// Become a WebSocket.
+    Switch(Box<Switch>),
+    /// Become a WebSocket only to say why it is refused.
+    TurnAway(Box<TurnedAway>),
+}
+
+/// A decision, with what its answer needs to know.
+pub(super) struct Decided {
+    pub(super) asked: Asked,
+    pub(super) decision: Decision,
+    pub(super) rights: Rights,
+    /// How the end of the body is known.
+    pub(super) body: BodyLength,
+    /// Whether the client waits for a word before it sends the body.
+    pub(super) expects_continue: bool,
+    /// Bytes of the input that belong to the head.
+    pub(super) used: usize,
+}
+
+/// What a connection needs to become a WebSocket.
+pub(super) struct Switch {
+    pub(super) upgrade: Upgrade,
+    /// Memory for the windows that were agreed to.
+    pub(super) share: Option<Share>,
+    pub(super) session: Session,
+    /// What the path asks for at once.
+    pub(super) first: Option<Box<Asking>>,
+}
+
+/// What a connection needs to become a WebSocket that is refused.
+pub(super) struct TurnedAway {
+    pub(super) upgrade: Upgrade,
+    pub(super) refusal: Refusal,
+}
+
+impl From<Plan> for Decision {
+    fn from(plan: Plan) -> Decision {
+        Decision::Plan(plan)
+    }
+}
+
+impl From<Refused> for Decision {
+    fn from(refused: Refused) -> Decision {
+        Decision::Plan(Plan::Refuse(refused))
+    }
+}

@@ -1,0 +1,94 @@
+//! From HTTP to a WebSocket: the handshake, and sockets that are opened only to say why they are refused, since a
+//! browser's page cannot read why a handshake failed (law 9).
+
+use super::compression::Windows;
+use super::decision::{Decision, Switch, TurnedAway};
+use super::env::Env;
+use super::socket::Socket;
+use super::{Connection, Payload, State};
+use crate::metrics::requests::MethodLabel;
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
+use crate::protocol::pages::draining;
+use crate::protocol::plan::{Asking, Opening, Refused};
+use crate::protocol::task::{RawWork, Rights, Task};
+use crate::wire::deflate::Extension;
+use crate::wire::frame::close_frame;
+use crate::wire::http::head::Head;
+use crate::wire::http::upgrade::{check_upgrade, wants_upgrade, write_switching};
+
+/// Checks the handshake of a socket that may be opened.
+pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
+    let mut share = None;
+    let agree = |offers: &[Extension<'_>]| {
+        let (agreement, taken) = env.limits.deflate.as_ref()?.agree(offers)?;
+        share = taken;
+        Some(agreement)
+    };
+    match check_upgrade(head, &env.limits.subprotocols, agree) {
+        // A program cannot read why a handshake failed, and a browser's cannot even see that it did: it is told by a
+        // Close (law 9). Everybody else is told by the status.
+        Ok(_) if env.draining && head.origin.is_none() => draining().into(),
+        Ok(upgrade) => {
+            let session = (opening.session)(upgrade.protocol.as_deref());
+            Decision::Switch(Box::new(Switch { upgrade, share, session, first: opening.first }))
+        }
+        Err(error) => Refused::from(Refusal::from(error)).into(),
+    }
+}
+
+/// Refuses: by a Close for a page that asks for a socket in the right way, by a status for everybody else, and for
+/// pages too when as many sockets as may are being told already.
+pub(super) fn refuse(head: &Head<'_>, refused: Refused, env: &Env) -> Decision {
+    if !wants_upgrade(head) || head.origin.is_none() {
+        return refused.into();
+    }
+    match check_upgrade(head, &env.limits.subprotocols, |_| None) {
+        Ok(upgrade) if env.counters.open_refused.get() < env.limits.refused_sockets => {
+            Decision::TurnAway(Box::new(TurnedAway { upgrade, refusal: refused.refusal }))
+        }
+        Ok(_) => refused.into(),
+        Err(malformed) => Refused::from(Refusal::from(malformed)).into(),
+    }
+}
+
+impl Connection {
+    /// Switches to a WebSocket; what its path asked for, as work.
+    pub(super) fn become_socket(
+        &mut self,
+        switch: Switch,
+        rights: Rights,
+        env: &mut Env,
+    ) -> Option<RawWork<Payload<'static>>> {
+        let Switch { upgrade, share, session, first } = switch;
+        env.counters.requests.count(MethodLabel::Get, 101);
+        self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
+        self.outbox.pin(env.spares);
+        let agreement = upgrade.deflate.as_ref();
+        let windows = agreement.zip(share).map(|(agreed, share)| Windows::new(agreed, share, env.codec));
+        self.state = State::Socket(Socket::new(session, rights, agreement, windows));
+        self.since = env.now;
+        if env.draining || self.turned_away {
+            let reason = if env.draining { Code::ServerShutdown } else { Code::TooManyConnections };
+            self.close_socket(reason, "", env);
+            return None;
+        }
+        let Asking { ticket, item, .. } = *first?;
+        Some(RawWork { task: Task::Request(Box::new((ticket, item))), payload: Payload::Borrowed(&[]), rights })
+    }
+
+    /// Opens a socket only to say why it is refused. What the peer sends is dropped unread.
+    pub(super) fn turn_away_socket(&mut self, refused: &TurnedAway, env: &mut Env) {
+        let TurnedAway { upgrade, refusal } = refused;
+        env.refuse(refusal.code, &refusal.message);
+        let text = format!("{}: {}", refusal.label(), refusal.message);
+        let close = close_frame(refusal.code.websocket_code(), &text);
+        env.counters.requests.count(MethodLabel::Get, 101);
+        self.outbox.append(env.spares, |out| {
+            write_switching(out, upgrade, env.date);
+            out.extend_from_slice(&close);
+        });
+        self.turned_away = true;
+        self.end(refusal.code, env);
+    }
+}

@@ -1,0 +1,60 @@
+//! Pages about the server: health checks, its figures, its channels.
+
+use super::plan::Plan;
+use super::response::Response;
+use super::routes::{Call, Path, Route, Takes};
+use super::task::Page;
+use crate::access::Standing;
+use crate::model::code::Code;
+use crate::model::serves::Serves;
+use crate::wire::http::head::Method;
+
+const READS: &[Method] = &[Method::Get, Method::Head];
+
+pub(super) const ROUTES: &[Route] = &[
+    page("/livez", Takes::Probes, |_| READS, |_, _| Plan::Answer(Response::text(200, "alive\n"))),
+    page(
+        "/readyz",
+        Takes::Probes,
+        |_| READS,
+        |call, _| {
+            if call.scope.leaving { draining() } else { Plan::Answer(Response::text(200, "ready\n")) }
+        },
+    ),
+    page(
+        "/metrics",
+        Takes::Requests,
+        |serves| if serves.operators() || serves.metrics() { READS } else { &[] },
+        |call, _| for_operators(call, Page::Metrics, call.scope.policy.serves.metrics()),
+    ),
+    page(
+        "/channels",
+        Takes::Requests,
+        |serves| if serves.operators() { READS } else { &[] },
+        |call, _| for_operators(call, Page::Channels, false),
+    ),
+];
+
+/// A page that can only be read.
+pub(super) const fn page(
+    path: &'static str,
+    takes: Takes,
+    elsewhere: fn(Serves) -> &'static [Method],
+    plan: fn(&Call<'_, '_>, &str) -> Plan,
+) -> Route {
+    Route { path: Path::At(path), takes, methods: READS, streams: false, elsewhere, plan }
+}
+
+/// What is refused while the server shuts down.
+#[must_use]
+pub fn draining() -> Plan {
+    Plan::refuse(Code::ServerShutdown, "this server is shutting down; come back in a moment, another one may take over")
+}
+
+fn for_operators(call: &Call<'_, '_>, page: Page, is_open: bool) -> Plan {
+    let standing = call.access.standing;
+    if standing == Standing::Operator || is_open {
+        return Plan::Page(page);
+    }
+    Plan::Refuse(call.scope.policy.operators.refusal(standing, call.head.path).into())
+}

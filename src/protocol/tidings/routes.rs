@@ -1,0 +1,152 @@
+//! Where this protocol is: `/channels/{name}` over HTTP, as an event stream and as a socket; `/ws`; `/limits`.
+
+use super::media::{check_encoding, check_media_type};
+use super::options::{ignored, read_item, refused, unknown_option};
+use super::parse::{Dialect, check_event, check_key};
+use super::path::parse_name_in_url;
+use super::read::{HttpPublish, PlainBody};
+use super::reply::{SendLimits, body_limits};
+use super::ticket::Form;
+use crate::access::Standing;
+use crate::model::code::Code;
+use crate::model::name::ChannelName;
+use crate::model::refusal::Refusal;
+use crate::model::request::{Item, Request, Verb};
+use crate::protocol::Session;
+use crate::protocol::pages::page;
+use crate::protocol::plan::{Asking, Opening, Plan};
+use crate::protocol::response::Response;
+use crate::protocol::routes::{Call, Path, Route, Takes, nowhere};
+use crate::protocol::scope::Settings;
+use crate::protocol::task::Task;
+use crate::wire::http::head::{Head, Method};
+use crate::wire::http::target::query_pairs;
+
+/// The subprotocol without the plain forms.
+pub const STRICT_SUBPROTOCOL: &str = "tidings.v1";
+
+pub(in crate::protocol) const ROUTES: &[Route] = &[
+    Route {
+        path: Path::Under { prefix: "/channels/", shown: "/channels/{name}" },
+        takes: Takes::Both,
+        methods: &[Method::Get, Method::Head, Method::Post, Method::Delete],
+        streams: true,
+        elsewhere: |serves| if serves.operators() { &[Method::Delete] } else { &[] },
+        plan: channel,
+    },
+    Route {
+        path: Path::At("/ws"),
+        takes: Takes::Both,
+        methods: &[Method::Get, Method::Post],
+        streams: false,
+        elsewhere: nowhere,
+        plan: socket,
+    },
+    // What people type: the address of the server alone.
+    Route {
+        path: Path::At("/"),
+        takes: Takes::Sockets,
+        methods: &[Method::Get],
+        streams: false,
+        elsewhere: nowhere,
+        plan: socket,
+    },
+    page("/limits", Takes::Requests, nowhere, |call, _| limits(call.scope.settings)),
+];
+
+fn channel(call: &Call<'_, '_>, name: &str) -> Plan {
+    let head = call.head;
+    let channel = match parse_name_in_url(name) {
+        Ok(channel) => channel,
+        Err(refusal) if head.method == Method::Post => return refuse_after_body(Form::Http, refusal),
+        Err(refusal) if call.wants_upgrade() && head.origin.is_some() => return upgrade(Some(refused(refusal))),
+        Err(refusal) => return Plan::ask(Form::Http.ticket(), refused(refusal)),
+    };
+    match head.method {
+        Method::Post => publish(call, channel),
+        Method::Delete => empty(call, channel),
+        Method::Get if call.wants_upgrade() => upgrade(Some(read_item(head, channel, false))),
+        Method::Get if head.accepts_event_stream() => stream(head, channel),
+        Method::Head if head.accepts_event_stream() => Plan::StreamHead,
+        _ => Plan::ask(Form::Http.ticket(), read_item(head, channel, true)),
+    }
+}
+
+fn stream(head: &Head<'_>, channel: ChannelName) -> Plan {
+    let item = read_item(head, channel, false);
+    Plan::Ask(Box::new(Asking { ticket: Form::EventStream.ticket(), item, note: ignored(head) }))
+}
+
+fn empty(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
+    let item = if call.access.standing == Standing::Unknown {
+        let operators = &call.scope.policy.operators;
+        refused(operators.refusal(call.access.standing, "Emptying a channel's history"))
+    } else {
+        Ok(Request { id: None, verb: Verb::DeleteHistory { channel } })
+    };
+    Plan::ask(Form::Http.ticket(), item)
+}
+
+fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
+    let head = call.head;
+    let (mut event, mut exclude) = (None, None);
+    for (name, value) in query_pairs(head.query.unwrap_or_default()) {
+        match &*name {
+            "event" => event = Some(Box::from(&*value)),
+            "exclude" => exclude = Some(Box::from(&*value)),
+            _ => return refuse_after_body(Form::Http, unknown_option(&name, &["event", "exclude"])),
+        }
+    }
+    let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
+    let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
+    let checked = checked.and_then(|()| check_encoding(head.encoded));
+    let checked = checked.and_then(|()| if head.expect_continue { check_before_body(call) } else { Ok(()) });
+    if let Err(refusal) = checked {
+        return refuse_after_body(Form::Http, refusal);
+    }
+    let content_type = head.content_type.map(Box::from);
+    Plan::Collect(Task::Body(Box::new(HttpPublish { channel, content_type, event, key, exclude })))
+}
+
+/// What can be refused while the client still holds its body back.
+fn check_before_body(call: &Call<'_, '_>) -> Result<(), Refusal> {
+    if call.access.may_publish {
+        check_media_type(call.head.content_type)
+    } else {
+        Err(Code::PublishingNotAllowed.into())
+    }
+}
+
+fn socket(call: &Call<'_, '_>, _: &str) -> Plan {
+    // Whatever Upgrade fields a POST carries: RFC 9110 section 7.8 lets a server ignore them.
+    if call.head.method == Method::Get {
+        return upgrade(None);
+    }
+    match check_encoding(call.head.encoded) {
+        Ok(()) => Plan::Collect(Task::Body(Box::new(PlainBody(call.head.content_type.map(Box::from))))),
+        Err(refusal) => refuse_after_body(Form::HttpAsSocket, refusal),
+    }
+}
+
+fn upgrade(first: Option<Item>) -> Plan {
+    let first = first.map(|item| Box::new(Asking { ticket: Form::Upgrade.ticket(), item, note: None }));
+    Plan::Upgrade(Opening { session: session_of, first })
+}
+
+fn session_of(subprotocol: Option<&str>) -> Session {
+    let strict = subprotocol == Some(STRICT_SUBPROTOCOL);
+    Session::Tidings(if strict { Dialect::Strict } else { Dialect::Open })
+}
+
+/// The body is still to come; a task that ignores it answers when it has.
+fn refuse_after_body(form: Form, refusal: Refusal) -> Plan {
+    Plan::Collect(Task::Request(Box::new((form.ticket(), refused(refusal)))))
+}
+
+/// What a client may send: asked by clients before they queue anything that would be refused.
+fn limits(settings: &Settings) -> Plan {
+    let mut body = Vec::new();
+    body_limits(&mut body, &SendLimits::of(settings));
+    body.push(b'\n');
+    Plan::Answer(Response::json(200, body))
+}
