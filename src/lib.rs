@@ -1,4 +1,4 @@
-//! Tidings is a push server: backends and clients POST to a channel, and everybody who GETs it receives it at once, over
+//! Tidings is a push server: backends and clients POST to a channel, and everyone who GETs it receives it at once, over
 //! WebSocket, event streams and plain HTTP on one port.
 //!
 //! # Embedding it

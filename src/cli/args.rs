@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use tidings::client::{Endpoint, Trust};
 use tidings::config::{LogFormat, LogLevel};
 
-/// The operators' key may stand in this variable of the environment.
+/// The variable of the environment that may contain the operators' key.
 const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
-/// Or a file that holds it, in this one.
+/// The variable that may name a file with it.
 const KEY_FILE_VARIABLE: &str = "TIDINGS_OPERATOR_KEY_FILE";
-/// Where a server on this machine listens when nothing is said.
+/// Where a server on this machine listens by default.
 const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
 
-/// A multithreaded WebSocket push server: POST to a channel, everybody who GETs it is told at once.
+/// A multithreaded WebSocket push server: POST to a channel, and everyone who GETs it receives it at once.
 ///
 /// Without a command it serves.
 #[derive(Debug, Parser)]
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve (what happens without a command, too)
+    /// Serve (also what happens without a command)
     Serve(ServeArgs),
     /// Check a configuration, show it with where each value comes from, or print the default one to start from
     #[command(subcommand)]
@@ -37,11 +37,11 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Print what is published to a channel, from now on or from a position
     Subscribe(SubscribeArgs),
-    /// Publish made-up prices and weather until Ctrl-C
+    /// Publish invented prices and weather until Ctrl-C
     Demo(DemoArgs),
 }
 
-/// What can be done with a configuration without serving.
+/// What `tidings config` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Report every mistake at once, each with file, line and column, variable or flag; exits with 1 if there is one
@@ -62,14 +62,14 @@ pub(crate) struct ServeArgs {
     pub(crate) print_config: bool,
 }
 
-/// Where settings come from. What no flag says is as a variable of the environment says, then as the file says, then the default.
+/// Where settings come from: a flag, else a variable of the environment, else the file, else the default.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Every setting is a flag, too, called as it is in a file: --http.body_bytes 2MB; and a variable of the environment: \
+    after_help = "Every setting is also a flag with the name that it has in a file: --http.body_bytes 2MB; and a variable of the environment: \
     TIDINGS_HTTP_BODY_BYTES=2MB. A flag wins over a variable, a variable over the file. `tidings config default` lists all."
 )]
 pub(crate) struct SettingsArgs {
-    /// Address to listen on, several times for several; port 0 takes a free one [default: 127.0.0.1:8080]
+    /// Address to listen on, may be repeated; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(crate) listen: Vec<SocketAddr>,
     /// Threads that own sockets [default: one per core]
@@ -78,25 +78,25 @@ pub(crate) struct SettingsArgs {
     /// Threads that parse large JSON [default: one per two cores]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
-    /// Configuration file (TOML); `tidings config default` prints everything that can stand in it
+    /// Configuration file (TOML); `tidings config default` prints every setting
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Web origin whose pages may read and publish, several times for several
+    /// Web origin whose pages may read and publish, may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
-    /// Host name under which the server may be reached, besides localhost, several times for several
+    /// Host name under which the server may be reached, besides localhost, may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
-    /// Let everybody publish who reaches the server, through proxies and on addresses outside loopback too
+    /// Let everyone who reaches the server publish, also through proxies and on addresses outside loopback
     #[arg(long)]
     pub(crate) allow_anonymous_publish: bool,
     /// What is logged to standard error: off, error, warn, info or debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<LogLevel>,
-    /// How lines of the log look: text or json [default: text]
+    /// Form of the log lines: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
-    /// For development: also let pages in that were opened as files (the origins null and file://)
+    /// For development: also allow pages that were opened as files (the origins null and file://)
     #[arg(long)]
     pub(crate) dev: bool,
     /// File with the operators' key [default: TIDINGS_OPERATOR_KEY, TIDINGS_OPERATOR_KEY_FILE, else a new key at each start]
@@ -130,7 +130,7 @@ pub(crate) struct PublishArgs {
 pub(crate) struct SubscribeArgs {
     /// Name of the channel
     pub(crate) channel: String,
-    /// Go on after this position (EPOCH:OFFSET)
+    /// Continue after this position (EPOCH:OFFSET)
     #[arg(long, value_name = "POS", conflicts_with = "last", value_parser = position)]
     pub(crate) since: Option<String>,
     /// Begin with the newest N publications
@@ -159,23 +159,23 @@ pub(crate) struct ServerArgs {
     /// The server: ws://HOST:PORT/ws, http://HOST:PORT or HOST:PORT; wss:// and https:// for TLS
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub(crate) url: Endpoint,
-    /// Believe the certificates in this file (PEM) and no others, instead of those that the system trusts
+    /// Trust the certificates in this file (PEM) and no others, instead of those that the system trusts
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// File with the operators' key, for what the server lets nobody else do, such as publishing through a proxy
+    /// File with the operators' key, for what the server allows operators only, such as publishing through a proxy
     /// [default: TIDINGS_OPERATOR_KEY or TIDINGS_OPERATOR_KEY_FILE, on this machine or over TLS]
     #[arg(long, value_name = "FILE")]
     pub(crate) operator_key_file: Option<PathBuf>,
 }
 
 impl ServerArgs {
-    /// The server, how it is told from others, and as whom it is used.
+    /// The server, which certificates it may have, and the token to use it with.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, String> {
         let endpoint = match &self.ca {
             None => self.url.clone(),
             Some(_) if !self.url.is_encrypted() => {
                 return Err(format!(
-                    "--ca is for TLS, and {} is without it; begin the address with wss:// or https://",
+                    "--ca is for TLS, which {} does not use; begin the address with wss:// or https://",
                     self.url
                 ));
             }
@@ -188,7 +188,7 @@ impl ServerArgs {
         };
         let (key, name) = match &self.operator_key_file {
             Some(file) => in_file(file)?,
-            // It may stand there for a server; whoever reads the network shall not have it unasked.
+            // The variable may be meant for a server on this machine: the key is not sent unencrypted to another one.
             None if endpoint.is_exposed() => return Ok(endpoint),
             None => match (variable(KEY_VARIABLE), variable(KEY_FILE_VARIABLE)) {
                 (Some(_), Some(_)) => {
@@ -208,8 +208,8 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "an address has the form 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
-/// A position as the server gives them. The server takes any text and answers that something is missing, which says nothing
-/// about a position that was mistyped.
+/// A position as the server gives it. Checked here since the server accepts any text and answers that publications are
+/// missing, which does not show that a position was mistyped.
 fn position(text: &str) -> Result<String, String> {
     let of_an_epoch = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let is_position = |(epoch, offset): (&str, &str)| {
@@ -272,7 +272,7 @@ mod tests {
         };
         assert_eq!(endpoint("https://a").expect("with TLS").to_string(), "wss://a/ws");
         let error = endpoint("http://a").expect_err("without TLS");
-        assert!(error.contains("--ca is for TLS, and ws://a/ws is without it"), "{error}");
+        assert!(error.contains("--ca is for TLS, which ws://a/ws does not use"), "{error}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn check(args: &SettingsArgs) -> Outcome {
     warn(&settings);
     match settings.check() {
         Ok(()) => {
-            writeln!(io::stdout(), "the configuration is in order")?;
+            writeln!(io::stdout(), "the configuration is valid")?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -37,7 +37,7 @@ fn check(args: &SettingsArgs) -> Outcome {
     }
 }
 
-/// Shows what there is, mistakes or not: it is how they are found.
+/// Shows the configuration even if it has mistakes: that is how they are found.
 fn show(args: &SettingsArgs) -> Outcome {
     let settings = gather(args)?;
     warn(&settings);

@@ -1,4 +1,4 @@
-//! `tidings demo`: made-up prices and weather for a running server, so that there is something to look at.
+//! `tidings demo`: invented prices and weather for a running server, so that there is something to look at.
 
 use super::args::DemoArgs;
 use super::{Outcome, WAIT, explained, note};
@@ -72,7 +72,7 @@ fn publish(client: &mut Client, world: &mut World, rate: u32) -> ClientError {
     }
 }
 
-/// The state of the made-up world: whole cents and tenths of degrees, so that the JSON is exact.
+/// The state of the invented world: whole cents and tenths of degrees, so that the JSON is exact.
 struct World {
     prices: [i64; SYMBOLS.len()],
     temperatures: [i64; CITIES.len()],

@@ -1,4 +1,4 @@
-//! A flag for each setting of the configuration, called as the setting is: `--http.body_bytes 2MB`.
+//! A flag for each setting of the configuration, with the setting's name: `--http.body_bytes 2MB`.
 
 use clap::error::{Error, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -18,7 +18,7 @@ impl FromArgMatches for KnobFlags {
         for (knob, values) in knobs().into_iter().filter_map(given) {
             if knob.is_secret {
                 let message = format!(
-                    "the arguments of a process are open to everybody on its machine, so no secret is a flag: \
+                    "all users of a machine can read the arguments of a process, so no secret is a flag: \
                      name a file with it (--{path}_file FILE), or set {variable}\n",
                     path = knob.path,
                     variable = knob.variable
@@ -40,7 +40,7 @@ impl Args for KnobFlags {
     fn augment_args(command: Command) -> Command {
         knobs().into_iter().fold(command, |command, knob| {
             let action = if knob.is_list { ArgAction::Append } else { ArgAction::Set };
-            // Hidden: a hundred of them would bury the flags that people look for. The help says how they are called.
+            // Hidden: a hundred of them would bury the flags that people look for. The help says how they are named.
             command.arg(Arg::new(knob.path.clone()).long(knob.path).value_name("VALUE").action(action).hide(true))
         })
     }

@@ -16,7 +16,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What a command comes to: an exit code, or a sentence for standard error.
+/// The outcome of a command: an exit code, or a sentence for standard error.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// How long a command waits for a server to connect or to answer.
@@ -35,7 +35,7 @@ pub(crate) fn run() -> ExitCode {
     outcome.unwrap_or_else(|error| failed(error.as_ref()))
 }
 
-/// Says what went wrong. A reader of standard output who went away (`| head`) is no failure.
+/// Reports what went wrong. A reader of standard output that went away (`| head`) is no failure.
 fn failed(error: &(dyn Error + 'static)) -> ExitCode {
     let broken_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     if error.downcast_ref::<io::Error>().is_some_and(broken_pipe) {
@@ -45,22 +45,22 @@ fn failed(error: &(dyn Error + 'static)) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A line on standard error. Nobody can be told when that fails.
+/// A line on standard error. Where that fails, there is nowhere to report it.
 fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// A sentence for an error to connect, with what to do when nobody is there.
+/// A sentence for an error to connect, with what to do about it.
 fn explained(error: &tidings::client::ClientError) -> String {
     match error {
         tidings::client::ClientError::Unreachable { .. } => {
             format!("{error}\nIs the server running? Start one with `tidings`, or name another with --url.")
         }
         tidings::client::ClientError::Refused { status: 401 | 403, .. } => {
-            format!("{error}\nAn operator may: name a file with the operators' key with --operator-key-file FILE.")
+            format!("{error}\nOperators may: name a file with the operators' key with --operator-key-file FILE.")
         }
         tidings::client::ClientError::Untrusted { .. } => {
-            format!("{error}\nName the certificates to believe with --ca FILE.")
+            format!("{error}\nName the certificates to trust with --ca FILE.")
         }
         tidings::client::ClientError::NoTls { .. } => {
             format!("{error}\nWithout TLS its address begins with ws:// or http://.")

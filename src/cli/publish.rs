@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use tidings::client::{Client, ClientError, Members, Request};
 
-/// A request of this size is taken by every server; before a larger one the server is asked what it takes.
+/// Every server accepts a request of this size; before a larger one the server is asked for its limit.
 const SMALL_BYTES: usize = 1 << 10;
 
 /// Publishes and prints where.
@@ -28,11 +28,11 @@ pub(crate) fn run(args: &PublishArgs) -> Outcome {
 /// Why something was not published.
 #[derive(Debug)]
 enum Failure {
-    /// It is this publication that cannot be taken; others may be.
+    /// This publication cannot be accepted; others may be.
     Publication(String),
-    /// The server or the connection: no other would fare better.
+    /// The server or the connection failed: every other publication would, too.
     Server(String),
-    /// Standard output takes no more.
+    /// Standard output is closed.
     Output(io::Error),
 }
 
@@ -49,7 +49,7 @@ impl From<Failure> for Box<dyn std::error::Error> {
 struct Publisher<'a> {
     args: &'a PublishArgs,
     client: Client,
-    /// What the server takes as a message and as a body over HTTP, once it was asked; nothing when it does not say.
+    /// The server's limits for a message and for a body over HTTP, once it was asked; nothing when it does not state them.
     limits: Option<Option<(u64, u64)>>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Publisher<'a> {
         Ok(Publisher { args, client, limits: None })
     }
 
-    /// Publishes one JSON text and says where it is.
+    /// Publishes one JSON text and prints its position.
     fn publish(&mut self, json: &str, key: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
         let mut request = Request::post(&self.args.channel, json);
         for (name, value) in [("event", self.args.event.as_deref()), ("key", key)] {
@@ -79,7 +79,7 @@ impl<'a> Publisher<'a> {
         format!("published to {} at {epoch}:{offset}{kept}", self.args.channel)
     }
 
-    /// Whether the server takes a message of this size: one that is too large would end the connection.
+    /// Checks that the server accepts a message of this size: one that is too large would end the connection.
     fn fits(&mut self, request: &Request) -> Result<(), Failure> {
         if self.client.message_bytes(request) <= SMALL_BYTES {
             return Ok(());
@@ -98,7 +98,7 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// What the server takes, if it says so.
+/// The server's limits, if it states them.
 fn limits(client: &mut Client) -> Result<Option<(u64, u64)>, Failure> {
     match client.ask(&Request::limits(), WAIT) {
         Ok(answer) => Ok(answer.number("message_bytes").zip(answer.number("body_bytes"))),
@@ -109,12 +109,12 @@ fn limits(client: &mut Client) -> Result<Option<(u64, u64)>, Failure> {
 
 fn too_large(bytes: u64, message: u64, body: u64, args: &PublishArgs) -> String {
     let mut text = format!(
-        "this publication is a message of {bytes} bytes, and the server takes {message} (its setting websocket.message_bytes)"
+        "this publication is a message of {bytes} bytes, and the server accepts {message} (its setting websocket.message_bytes)"
     );
     if bytes <= body {
         let address = args.server.url.channel_address(&args.channel);
         text.push_str(&format!(
-            "\nOver HTTP it takes {body}: curl -H 'Content-Type: application/json' --data-binary @FILE {address}"
+            "\nOver HTTP it accepts {body}: curl -H 'Content-Type: application/json' --data-binary @FILE {address}"
         ));
     }
     text
@@ -124,13 +124,13 @@ fn failure(error: &ClientError) -> Failure {
     match error {
         ClientError::Refused { status: 400 | 409 | 413, .. } => Failure::Publication(error.to_string()),
         ClientError::Closed { code: 1009, .. } => {
-            Failure::Server(format!("{error}\nThe publication is larger than this server takes as one message."))
+            Failure::Server(format!("{error}\nThe publication is larger than this server accepts as one message."))
         }
         _ => Failure::Server(explained(error)),
     }
 }
 
-/// Whether the text is JSON. The usual mistake is a text without quotes of its own.
+/// Checks that the text is JSON. The usual mistake is a text without quotes of its own.
 fn check(json: &str, channel: &str) -> Result<(), String> {
     let Err(error) = serde_json::from_str::<IgnoredAny>(json) else { return Ok(()) };
     if json.is_empty() {

@@ -1,4 +1,4 @@
-//! `tidings serve`: the server, and what a person is told about it.
+//! `tidings serve`: runs the server, and tells the person who started it how to use it.
 
 use super::Outcome;
 use super::args::ServeArgs;
@@ -17,7 +17,7 @@ use tidings::model::serves::Serves;
 use tidings::server::{Interrupts, Outcome as Ended, operator_key_folder};
 use tidings::{Config, Server};
 
-/// How long the end of the process waits for the last lines of the log to be taken.
+/// How long the end of the process waits until the last lines of the log are written.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal, or prints the configuration.
@@ -31,8 +31,8 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     if args.print_config { Ok(ExitCode::SUCCESS) } else { start(settings.config(), settings.warnings()) }
 }
 
-/// Serves until a signal. From here on nothing waits for standard output or standard error: whoever reads them may have
-/// stopped doing so.
+/// Serves until a signal. From here on nothing waits for standard output or standard error: the programs at their other end
+/// may have stopped reading.
 fn start(config: &Config, warnings: &[String]) -> Outcome {
     let log = journal::install(line_format(config), level(config))?;
     log_panics(&log);
@@ -47,14 +47,14 @@ fn start(config: &Config, warnings: &[String]) -> Outcome {
         }
         ExitCode::FAILURE
     });
-    // What could not be written in this time will not be.
+    // Lines that cannot be written in this time are lost: a process must end even if standard error blocks.
     let _ = log.finish(LAST_LINES_WAIT);
     Ok(ended)
 }
 
 /// A drain that cut connections off before they had everything, or was cut short, is not a clean end.
 fn serve(config: &Config, log: &Logger) -> Outcome {
-    // Before anybody is told that the server is there: a signal from then on drains.
+    // Before the server announces itself: from then on a signal must drain it, not kill it.
     let interrupts = Interrupts::install()?;
     let server = Server::start(with_key_folder(config.clone())).map_err(|error| with_flags(&error))?;
     announce(&server, config, log)?;
@@ -81,7 +81,7 @@ fn level(config: &Config) -> LevelFilter {
     }
 }
 
-/// Panics are lines of the log too: the usual message would wait for standard error, on a reactor.
+/// Panics are log lines, too: the default message would block a reactor until standard error takes it.
 fn log_panics(log: &Logger) {
     let log = log.clone();
     std::panic::set_hook(Box::new(move |panic| {
@@ -109,18 +109,18 @@ fn with_key_folder(mut config: Config) -> Config {
 
 /// Tells programs on standard output that the server is ready, and people on standard error what to do with it.
 ///
-/// A server whose standard output was closed, or is a full pipe, serves all the same: its clients have nothing to do with
-/// that. The log says so, and where it listens.
+/// A server whose standard output was closed, or is a full pipe, serves all the same: that must not affect its clients. The
+/// log says so, and where it listens.
 fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
     let lines: String =
         server.listeners().iter().map(|listener| format!("listening on {}\n", shown(listener))).collect();
-    // A thread of its own, which nobody waits for: it may never come to an end.
+    // A thread of its own, which nothing waits for: a full pipe may block it for ever.
     std::thread::Builder::new().name("announce".to_owned()).spawn(move || {
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
             log::warn!(
                 target: journal::TARGET, event = "standard_output_closed", error = error.to_string().as_str();
-                "nobody was told on standard output where this server listens; it serves"
+                "standard output is closed, so where this server listens could not be printed there; it serves"
             );
         }
     })?;
@@ -130,7 +130,7 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
         if let Some(address) = clients.find_map(|listener| listener.at.address()) {
             let host = reachable(address).to_string();
             let opens_files = config.server.allow_origin.iter().any(|origin| origin::allows(origin, "null"));
-            // A secret is for a person who looks, not for a file that keeps what was said.
+            // Only a terminal gets the secret: a file or a journal would keep it.
             let key = io::stderr().is_terminal().then(|| server.operator_key());
             let console = if config.web.console { open_console(&host, key) } else { String::new() };
             log.say(next_steps(&host, &console, server.operator_key_place(), opens_files) + "\n\n");
@@ -144,7 +144,7 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
     Ok(())
 }
 
-/// A listener as programs read it: what it serves is said where that is not clients alone.
+/// A listener as programs read it: what it serves is added where that is not clients alone.
 fn shown(listener: &ListenerConfig) -> String {
     let at = match &listener.at {
         ListenAt::Address(address) => format!("http://{address}"),
@@ -153,11 +153,11 @@ fn shown(listener: &ListenerConfig) -> String {
     if listener.serves == Serves::CLIENTS { at } else { format!("{at} for {}", listener.serves) }
 }
 
-/// The configuration in force in short: who may publish, the threads, and what differs from the defaults.
+/// A summary of the configuration in force: who may publish, the threads, and what differs from the defaults.
 fn summary(config: &Config) -> String {
     let server = &config.server;
     let open = if server.allow_anonymous_publish {
-        "open mode: everybody who reaches this server may read and publish"
+        "open mode: everyone who reaches this server may read and publish"
     } else {
         "open mode: clients on this machine may read and publish without a key"
     };
@@ -179,7 +179,7 @@ fn summary(config: &Config) -> String {
     text
 }
 
-/// Where the console is; with the key the page becomes an operator's.
+/// The address of the console; with the key its page is an operator's.
 fn open_console(host: &str, key: Option<&str>) -> String {
     match key {
         Some(key) => format!("\n  open http://{host}/#operator={key} in a browser, as operator"),
@@ -192,7 +192,7 @@ fn next_steps(host: &str, console: &str, place: &str, opens_files: bool) -> Stri
     let pages = if opens_files {
         ""
     } else {
-        "A page that you opened as a file (file://) is not let in: start with `tidings --dev` while you develop.\n"
+        "A page that you opened as a file (file://) is refused: start with `tidings --dev` while you develop.\n"
     };
     let option = if host == "127.0.0.1:8080" { String::new() } else { format!(" --url {host}") };
     format!(

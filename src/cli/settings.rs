@@ -4,17 +4,17 @@ use super::args::SettingsArgs;
 use std::fmt::Write as _;
 use tidings::config::Settings;
 
-/// What the library's errors name, and what it is called on the command line.
+/// Names in the library's errors, and the flags for them on the command line.
 const FLAGS: [(&str, &str); 2] =
     [("server.listen", "--listen ADDR"), ("server.allow_anonymous_publish", "--allow-anonymous-publish")];
 
-/// Takes the file, the variables of the environment and the flags, each over the one before it.
+/// Applies the file, the variables of the environment and the flags, each overriding the one before it.
 ///
 /// # Errors
 /// The file cannot be read. Mistakes in what was read are kept, for [`Settings::check`] to report all of them.
 pub(crate) fn gather(args: &SettingsArgs) -> Result<Settings, String> {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
-        // What is not UTF-8 is no value of any setting, and is refused as one.
+        // No setting has a value that is not UTF-8, so the replacement character makes its check refuse it.
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     });
     gather_with(args, variables)
@@ -35,7 +35,7 @@ fn gather_with(args: &SettingsArgs, variables: impl Iterator<Item = (String, Str
     Ok(settings)
 }
 
-/// Takes the flags with names of their own. Origins and hosts are added to those that are there already.
+/// Applies the flags with names of their own. Origins and hosts are added to those that are there already.
 fn take_flags(settings: &mut Settings, args: &SettingsArgs) {
     if !args.listen.is_empty() {
         settings.change("server.listen", "--listen", |config| config.server.listen.clone_from(&args.listen));
@@ -74,12 +74,12 @@ fn take_flags(settings: &mut Settings, args: &SettingsArgs) {
     }
 }
 
-/// What the library calls by its own names, as it is called on the command line.
+/// A sentence of the library with the names that things have on the command line.
 pub(crate) fn named_as_here(text: &str) -> String {
     text.replace("Config::describe", "tidings config default")
 }
 
-/// An error of the library, with the flags for what it names.
+/// An error of the library, with the flags for the settings that it names.
 pub(crate) fn with_flags(error: &dyn std::error::Error) -> String {
     let mut text = named_as_here(&error.to_string());
     let flags: Vec<&str> = FLAGS.iter().filter(|(name, _)| text.contains(name)).map(|(_, flag)| *flag).collect();

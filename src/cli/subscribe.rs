@@ -1,4 +1,4 @@
-//! `tidings subscribe`: prints a channel to the terminal, comes back by itself, and says when something was missed.
+//! `tidings subscribe`: prints a channel to the terminal, reconnects by itself, and says when something was missed.
 
 use super::args::SubscribeArgs;
 use super::{Outcome, WAIT, explained, note};
@@ -29,11 +29,11 @@ pub(crate) fn run(args: &SubscribeArgs) -> Outcome {
     }
 }
 
-/// Why a connection is no longer followed.
+/// Why following a connection ended.
 enum Ended {
-    /// Standard output takes no more.
+    /// Standard output is closed.
     Output(io::Error),
-    /// The connection or the server.
+    /// The connection or the server failed.
     Connection(ClientError),
 }
 
@@ -74,7 +74,7 @@ fn follow(args: &SubscribeArgs, endpoint: &Endpoint, follower: &mut Follower, ba
     ended
 }
 
-/// How far the reader has come.
+/// How far the reader has got.
 struct Follower {
     channel: String,
     json: bool,
@@ -87,12 +87,12 @@ impl Follower {
         Follower { channel: args.channel.clone(), json: args.json, epoch: String::new(), offset: 0 }
     }
 
-    /// Whether a server has ever answered.
+    /// Whether a server has answered yet.
     fn has_begun(&self) -> bool {
         !self.epoch.is_empty()
     }
 
-    /// The subscription: as asked at first, behind the last position afterwards.
+    /// The subscription: as requested at first, after the last position later on.
     fn request(&self, args: &SubscribeArgs) -> Request {
         let request = Request::get(&self.channel);
         match (&args.since, args.last) {
@@ -119,12 +119,12 @@ impl Follower {
         Ok(())
     }
 
-    /// One push: a publication, or the news that the channel began anew.
+    /// One push: a publication, or a reset of the channel.
     fn push(&mut self, push: &Members, out: &mut impl Write) -> Result<(), Ended> {
         if push.flag("reset") == Some(true) {
             self.epoch = push.text("epoch").unwrap_or_default();
             self.offset = push.number("offset").unwrap_or_default();
-            note(&format!("gap: the channel began anew as {}", self.epoch));
+            note(&format!("gap: the channel was reset; its epoch is now {}", self.epoch));
             return Ok(());
         }
         let Some(offset) = push.number("offset") else { return Ok(()) };
@@ -158,7 +158,8 @@ impl Follower {
     }
 }
 
-/// The publication for people: offset, event, data; binary data is marked, since it looks like a text. Control characters are shown, not obeyed by the terminal.
+/// The publication for people: offset, event, data; binary data is marked, since it looks like text. Control characters
+/// are escaped, so that the terminal does not obey them.
 fn terminal_line(publication: &Members) -> String {
     let mut line = publication.number("offset").unwrap_or_default().to_string();
     if let Some(event) = publication.text("event") {
@@ -181,7 +182,7 @@ fn terminal_line(publication: &Members) -> String {
     safe
 }
 
-/// How many bytes a text in padded base64 stands for.
+/// How many bytes a text in padded base64 decodes to.
 fn decoded_bytes(base64: &str) -> usize {
     let padding = base64.bytes().rev().take_while(|byte| *byte == b'=').count();
     (base64.len() / 4 * 3).saturating_sub(padding)

@@ -6,7 +6,7 @@ use std::time::Duration;
 const BASE: Duration = Duration::from_millis(500);
 /// No wait is longer than this.
 const CAP: Duration = Duration::from_secs(20);
-/// A connection that stood this long was a good one. Shorter ones count as attempts that failed: a server that accepts, answers
+/// A connection that lasted this long was a good one. Shorter ones count as attempts that failed: a server that accepts, answers
 /// and drops would otherwise be called again without a pause that grows.
 const STEADY: Duration = Duration::from_secs(20);
 
@@ -24,7 +24,7 @@ impl Backoff {
         rand::random_range(Duration::ZERO..=ceiling)
     }
 
-    /// Notes how long the last connection stood: the waits start over after one of 20 seconds and more.
+    /// Notes how long the last connection lasted: the waits start over after one of 20 seconds and more.
     pub fn stood(&mut self, time: Duration) {
         if time >= STEADY {
             self.attempts = 0;

@@ -16,12 +16,12 @@ use tungstenite::http::uri::Authority;
 pub struct Endpoint {
     authority: Authority,
     path: String,
-    /// Whose certificates are believed; nothing without TLS.
+    /// Whose certificates are trusted; nothing without TLS.
     trust: Option<Trust>,
     token: Option<Token>,
 }
 
-/// What the client is known by. It is not shown by accident.
+/// What identifies the client. It is never shown by accident.
 #[derive(Clone, PartialEq, Eq)]
 struct Token(String);
 
@@ -45,18 +45,18 @@ impl Endpoint {
         self.trust.is_some()
     }
 
-    /// The same address with other certificates believed than the system's. Without TLS it changes nothing.
+    /// The same address with other trusted certificates than the system's. Without TLS it changes nothing.
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Endpoint {
         self.trust = self.trust.map(|_| trust);
         self
     }
 
-    /// The same address for somebody with this token, such as the operators' key: it goes with the handshake as
-    /// `Authorization: Bearer`, to whoever is at the address.
+    /// The same address, used with this token, such as the operators' key: it is sent in the handshake as
+    /// `Authorization: Bearer`, to any server at the address.
     ///
     /// # Errors
-    /// It is empty, or could not stand there.
+    /// It is empty, or has characters that this field cannot have.
     pub fn with_token(mut self, token: &str) -> Result<Endpoint, ClientError> {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ClientError::BadToken);
@@ -65,7 +65,7 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// Whether what is sent there can be read by others: on the way to another machine without TLS.
+    /// Whether others can read what is sent there: it goes to another machine without TLS.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         let host = self.host().trim_matches(['[', ']']);
@@ -129,7 +129,7 @@ impl FromStr for Endpoint {
             "wss" | "https" => Some(Trust::System),
             _ => return Err(bad(text)),
         };
-        // A fragment is for whoever shows the page, as the operator key in the address that the server prints.
+        // A fragment is for a browser's page, such as the operator key in the address that the server prints.
         let rest = rest.split('#').next().unwrap_or_default();
         let split = rest.find(['/', '?']).unwrap_or(rest.len());
         let authority: Authority = rest[..split].parse().map_err(|_| bad(text))?;
@@ -139,12 +139,12 @@ impl FromStr for Endpoint {
         }
         let path = if rest[split..].is_empty() || &rest[split..] == "/" { "/ws" } else { &rest[split..] };
         if let Some(other) = another_resource(path) {
-            // What stands before it is where a proxy has the server.
+            // The part before it is the path under which a proxy serves the server.
             let prefix = path.find("/channels").map_or("", |at| &path[..at]);
-            let apart = if other == A_CHANNEL { "; the channel's name is given apart from it" } else { "" };
+            let apart = if other == A_CHANNEL { "; the channel's name is an argument of its own" } else { "" };
             let scheme = if trust.is_some() { "wss" } else { "ws" };
             return Err(ClientError::BadUrl(format!(
-                "{text:?} is {other}, and what is needed is the server itself: {scheme}://{authority}{prefix}/ws{apart}"
+                "{text:?} is {other}; give the address of the server itself: {scheme}://{authority}{prefix}/ws{apart}"
             )));
         }
         let endpoint = Endpoint { authority, path: path.to_owned(), trust, token: None };
@@ -162,22 +162,22 @@ impl fmt::Display for Endpoint {
 
 const A_CHANNEL: &str = "the address of a channel";
 
-/// What else than its socket a path of the server names. A socket at a channel's own path is subscribed to it already, so
-/// that its pushes and answers would come among those that were asked for. Other paths may be a proxy's names for the socket.
+/// What a path of the server names, if it is not its socket. A socket at a channel's own path is subscribed already, so that
+/// its pushes and answers would mix with those of the requests. Other paths may be a proxy's names for the socket.
 fn another_resource(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
     if path.contains("/channels/") || path.ends_with("/channels") {
         return Some(A_CHANNEL);
     }
     match path {
-        "/echo" => Some("a socket that only sends back what it is sent"),
+        "/echo" => Some("a socket that only sends every message back"),
         "/livez" | "/readyz" | "/metrics" | "/limits" => Some("a page about the server"),
         _ => None,
     }
 }
 
 fn bad(text: &str) -> ClientError {
-    ClientError::BadUrl(format!("{text:?} is no address of a server; it looks like ws://127.0.0.1:8080/ws"))
+    ClientError::BadUrl(format!("{text:?} is not the address of a server; one looks like ws://127.0.0.1:8080/ws"))
 }
 
 #[cfg(test)]
@@ -241,11 +241,11 @@ mod tests {
         {
             let error = text.parse::<Endpoint>().expect_err(text).to_string();
             assert!(error.contains("the address of a channel") && error.contains("ws://h"), "{error}");
-            assert!(error.contains("/ws; the channel's name is given apart"), "{error}");
+            assert!(error.contains("/ws; the channel's name is an argument"), "{error}");
             assert_eq!(error.contains("ws://h/push/ws;"), text.contains("push"), "{error}");
         }
         let error = "http://h/echo".parse::<Endpoint>().expect_err("echo").to_string();
-        assert!(error.contains("sends back") && error.ends_with("ws://h/ws"), "{error}");
+        assert!(error.contains("sends every message back") && error.ends_with("ws://h/ws"), "{error}");
         let error = "https://h/channels/x".parse::<Endpoint>().expect_err("a channel").to_string();
         assert!(error.contains("wss://h/ws;"), "{error}");
     }

@@ -6,29 +6,29 @@ use tungstenite::protocol::CloseFrame;
 /// Why the client could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address cannot be understood, or is of a kind that is not spoken.
+    /// The address cannot be read, or its scheme is not supported.
     #[error("{0}")]
     BadUrl(String),
-    /// A token that could not stand in a field. It is not repeated: it may be a secret.
+    /// A token with characters that a field cannot have. The error does not repeat it: it may be a secret.
     #[error("a token consists of visible ASCII characters, without spaces")]
     BadToken,
-    /// Nobody answers there.
+    /// No server answers there.
     #[error("no server answers at {address}: {source}")]
     Unreachable {
         /// Host and port.
         address: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Its certificate is not believed, or there is nothing to check it with.
-    #[error("the certificate of {address} is not believed: {problem}")]
+    /// Its certificate is not trusted, or there is nothing to check it against.
+    #[error("the certificate of {address} is not trusted: {problem}")]
     Untrusted {
         /// Host and port.
         address: String,
-        /// What is wrong with it, or with what it is checked with.
+        /// What is wrong with it, or with the certificates that it is checked against.
         problem: String,
     },
-    /// TLS was asked for and cannot be spoken there.
+    /// TLS was requested, but the server does not speak it.
     #[error("no TLS with {address}: {problem}")]
     NoTls {
         /// Host and port.
@@ -58,13 +58,13 @@ pub enum ClientError {
     /// No answer in time.
     #[error("no answer in time")]
     TimedOut,
-    /// The server sent something that is not of the protocol.
+    /// The server sent something that the protocol does not have.
     #[error("not an answer of Tidings: {0}")]
     Unexpected(String),
 }
 
 impl ClientError {
-    /// Whether the same may work later: everything but a refusal of the request itself, and a wrong address.
+    /// Whether a retry may succeed: after all errors but a refusal of the request itself and a wrong address.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -129,7 +129,7 @@ fn passes(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
 
-/// What a socket with a read timeout says at its end, which differs between systems.
+/// The error of a read timeout, which differs between systems.
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

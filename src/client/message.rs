@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-/// A request without its id, which the client gives.
+/// A request without its id, which the client assigns.
 #[derive(Debug, Clone)]
 pub struct Request {
     members: String,
@@ -20,7 +20,7 @@ impl Request {
         Request::to("GET", &format!("/channels/{}", percent_encoded(channel)))
     }
 
-    /// POST to a channel. `json` is sent as it is, so it must be JSON.
+    /// POST to a channel. `json` is sent unchanged, so it must be JSON.
     #[must_use]
     pub fn post(channel: &str, json: &str) -> Request {
         let mut request = Request::to("POST", &format!("/channels/{}", percent_encoded(channel)));

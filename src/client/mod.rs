@@ -1,6 +1,6 @@
 //! A small blocking client of one connection: connect, ask, wait for the next push.
 //!
-//! It serves the command line and tests; it holds no thread and reconnects only when its caller does.
+//! It serves the command line and tests; it has no thread and reconnects only when its caller does.
 
 mod backoff;
 mod endpoint;
@@ -21,7 +21,7 @@ use stream::Stream;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{ClientRequestBuilder, HandshakeError, Message, WebSocket};
 
-/// The largest message taken from a server, so that a wrong address cannot fill the memory.
+/// The largest message accepted from a server, so that a wrong address cannot fill the memory.
 const MESSAGE_BYTES: usize = 64 << 20;
 /// The read buffer: pushes are small, and a client has one connection.
 const READ_BUFFER_BYTES: usize = 16 << 10;
@@ -38,7 +38,7 @@ impl Client {
     /// Connects and shakes hands, with TLS first where the address says so, each within `wait`.
     ///
     /// # Errors
-    /// Nobody listens there, its certificate is not believed, the server refuses, or no answer comes in time.
+    /// No server listens there, its certificate is not trusted, the server refuses, or no answer comes in time.
     pub fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Client, ClientError> {
         let stream = Stream::connect(endpoint, wait)?;
         let mut request = ClientRequestBuilder::new(endpoint.uri()).with_sub_protocol("tidings.v1");
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// How large a message [`Client::ask`] makes of a request, to be compared with what the server takes.
+    /// The size of the message that [`Client::ask`] makes of a request, in bytes, to compare with the server's limit.
     #[must_use]
     pub fn message_bytes(&self, request: &Request) -> usize {
         request.text(self.next_id).len()
@@ -80,7 +80,7 @@ impl Client {
                 Some(status) if members.raw("id").is_none() && members.is_refusal() => {
                     return members.or_refusal(status);
                 }
-                // Nobody asked for it, as for what a socket at a channel's own path begins with.
+                // Not an answer to this request, such as the first message of a socket at a channel's own path.
                 Some(_) => {}
             }
         }
@@ -103,9 +103,9 @@ impl Client {
         Ok(None)
     }
 
-    /// Says goodbye, without waiting for the answer.
+    /// Closes the connection, without waiting for the answer.
     pub fn close(mut self) {
-        // Whether the goodbye arrives changes nothing for anybody.
+        // An error changes nothing: the connection ends with or without a Close.
         let _ = self.socket.close(None).and_then(|()| self.socket.flush());
         let _ = self.socket.get_mut().end();
     }

@@ -7,17 +7,17 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// A connection that blocks, each time for as long as its socket is told to.
+/// A connection that blocks, each time for at most its socket's timeout.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// As it is.
+    /// Not encrypted.
     Plain(TcpStream),
     /// Encrypted.
     Tls(Box<Session>),
 }
 
 impl Stream {
-    /// Connects to where the endpoint is, and begins TLS if that is what it speaks.
+    /// Connects to the endpoint, and begins TLS if its address says so.
     pub(super) fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Stream, ClientError> {
         let socket = endpoint.connect(wait)?;
         prepare(&socket, wait).map_err(|error| ClientError::Lost(error.to_string()))?;
@@ -36,7 +36,7 @@ impl Stream {
         socket.set_read_timeout(Some(wait))
     }
 
-    /// Says that nothing follows, so that the other side can tell the end from a cut.
+    /// Announces the end, so that the other side can tell it from a broken connection.
     pub(super) fn end(&mut self) -> io::Result<()> {
         if let Stream::Tls(session) = self {
             session.conn.send_close_notify();

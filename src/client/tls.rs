@@ -1,4 +1,4 @@
-//! TLS between the client and a server: whose certificates are believed, and the handshake.
+//! TLS between the client and a server: which certificates are trusted, and the handshake.
 
 use super::error::{ClientError, is_timeout};
 use rustls::crypto::aws_lc_rs;
@@ -10,10 +10,10 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Whose word for a server's name is believed.
+/// Who is trusted to certify a server's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// Those whom this system trusts.
+    /// The authorities that this system trusts.
     #[default]
     System,
     /// The certificates in a file (PEM), and no others.
@@ -27,7 +27,7 @@ pub(super) type Session = StreamOwned<ClientConnection, TcpStream>;
 pub(super) fn shake(host: &str, address: &str, trust: &Trust, tcp: TcpStream) -> Result<Session, ClientError> {
     let untrusted = |problem| ClientError::Untrusted { address: address.to_owned(), problem };
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
-    let name = name.map_err(|_| untrusted(format!("{host:?} is no name that a certificate can have")))?;
+    let name = name.map_err(|_| untrusted(format!("a certificate cannot have the name {host:?}")))?;
     let config = config(trust).map_err(untrusted)?;
     let session = ClientConnection::new(Arc::new(config), name);
     let mut stream = StreamOwned::new(session.map_err(|error| untrusted(error.to_string()))?, tcp);
@@ -37,7 +37,7 @@ pub(super) fn shake(host: &str, address: &str, trust: &Trust, tcp: TcpStream) ->
     Ok(stream)
 }
 
-/// The provider is always named: a default of the process would be decided by whatever else is linked into it.
+/// The provider is always named: the default of a process depends on what else is linked into it.
 fn config(trust: &Trust) -> Result<ClientConfig, String> {
     let versions = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -58,7 +58,7 @@ fn roots(trust: &Trust) -> Result<RootCertStore, String> {
             added
         }
     };
-    if store.is_empty() { Err("there is no certificate to check its own with".to_owned()) } else { Ok(store) }
+    if store.is_empty() { Err("there is no certificate to check it against".to_owned()) } else { Ok(store) }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -75,15 +75,18 @@ fn problem(error: &io::Error, address: &str) -> ClientError {
         return ClientError::TimedOut;
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        // The second: by another key of the same name, as when somebody made their own authority anew.
+        // The second error: signed by another key of a known name, as when a private authority was made again.
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
-            ClientError::Untrusted { address, problem: "it is signed by nobody that is trusted here".to_owned() }
+            ClientError::Untrusted {
+                address,
+                problem: "none of the authorities that are trusted here signed it".to_owned(),
+            }
         }
         Some(rustls::Error::InvalidCertificate(error)) => {
             ClientError::Untrusted { address, problem: error.to_string() }
         }
         Some(rustls::Error::InvalidMessage(_)) => {
-            ClientError::NoTls { address, problem: "what it answers is not TLS".to_owned() }
+            ClientError::NoTls { address, problem: "its answer is not TLS".to_owned() }
         }
         Some(error) => ClientError::NoTls { address, problem: error.to_string() },
         None => ClientError::Lost(format!("{error}, while TLS was begun")),

@@ -1,17 +1,17 @@
-//! How often something may be said: a rate with a burst, and once a minute for each key. The time is an argument.
+//! How often something may be logged: a rate with a burst, and once a minute for each key. The time is an argument.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How often one thing is said again, in milliseconds.
+/// How long the same key is not logged again, in milliseconds.
 const AGAIN_AFTER_MS: u64 = 60_000;
-/// Things that are remembered. One that falls into the place of another only makes that be said again.
+/// How many keys are remembered. A key that replaces another only makes that one be logged again.
 const PLACES: usize = 256;
 
-/// A rate: so many at once, and then one in a time.
+/// A rate: a burst, and then one event per interval.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    /// How many may come at once. At least 1.
+    /// How many events may come at once. At least 1.
     pub burst: u64,
     /// The time after which one more may come, in milliseconds.
     pub every_ms: u64,
@@ -20,13 +20,13 @@ pub struct Rate {
 /// The account of one kind. All threads share it, without a lock.
 #[derive(Debug, Default)]
 pub struct Limit {
-    /// When all of the burst is free again: the one number of a token bucket.
+    /// When the whole burst is available again: the only number that a token bucket needs.
     free_at_ms: AtomicU64,
     left_out: AtomicU64,
 }
 
 impl Limit {
-    /// Lets one through, with the number of those that were left out before it, or counts it as left out.
+    /// Admits one event, with the number of those left out before it, or counts it as left out.
     pub fn admit(&self, rate: Rate, now_ms: u64) -> Option<u64> {
         let next = |free_at: u64| {
             let from = free_at.max(now_ms);
@@ -45,18 +45,18 @@ impl Limit {
         self.left_out.fetch_add(events, Relaxed);
     }
 
-    /// How many were left out since this was last asked.
+    /// How many were left out since the last call.
     pub fn take_left_out(&self) -> u64 {
         if self.left_out.load(Relaxed) == 0 { 0 } else { self.left_out.swap(0, Relaxed) }
     }
 }
 
-/// What was said in the last minute, in memory of a fixed size.
+/// The keys that were logged in the last minute, in memory of a fixed size.
 #[derive(Debug)]
 pub struct Recent {
-    /// In each place half of a key's hash, and the second after the start at which it was said, plus one.
+    /// In each place half of a key's hash, and the second after the start at which it was logged, plus one.
     places: [AtomicU64; PLACES],
-    /// Seeded, so that nobody can choose a key that hides another.
+    /// Seeded, so that no client can choose a key that hides another.
     hasher: RandomState,
 }
 
@@ -67,7 +67,7 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Whether this key was not seen in the last minute. From now on it was.
+    /// Whether this key was not seen in the last minute. Marks it as seen.
     pub fn is_news(&self, key: impl Hash, now_ms: u64) -> bool {
         let hash = self.hasher.hash_one(key);
         let place = &self.places[hash as usize % PLACES];

@@ -10,7 +10,7 @@ const VALUE_BYTES: usize = 512;
 /// Bytes of a whole line.
 pub(super) const LINE_BYTES: usize = 8 * 1024;
 
-/// How lines look.
+/// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `2026-11-29T08:46:10.123Z WARN slow_reader "a sentence" peer=203.0.113.7:50000 reason=slow_consumer`
@@ -121,8 +121,8 @@ impl fmt::Write for Escaped<'_> {
     }
 }
 
-/// Control characters (a terminal acts on them), and what ends a line or turns the direction of text somewhere. All of
-/// them are below U+10000.
+/// Control characters (a terminal obeys them), and characters that some programs take for the end of a line or that turn
+/// the direction of text. All of them are below U+10000.
 fn is_misleading(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -143,7 +143,7 @@ fn level(level: Level, format: Format) -> &'static str {
     }
 }
 
-/// A moment as RFC 3339 has it, in UTC with milliseconds.
+/// A time in the format of RFC 3339, in UTC with milliseconds.
 fn stamp(wall: SystemTime) -> String {
     let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = ((since.as_secs() / 86_400) as i64, since.as_secs() % 86_400);
@@ -157,7 +157,7 @@ fn stamp(wall: SystemTime) -> String {
     )
 }
 
-/// The date of a day that is so many after 1970-01-01. Years are counted from March, so that a leap day ends one; 400 of
+/// The date of the day `days` days after 1970-01-01. Years are counted from March, so that a leap day ends one; 400 of
 /// them have 146,097 days.
 fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-/// Lines that wait to be written. What comes when they are this many is lost, and counted.
+/// Lines that wait to be written. Lines beyond this number are lost, and counted.
 const QUEUE_LINES: usize = 1024;
 
 /// Where lines end.
@@ -26,7 +26,7 @@ pub trait Sink: Send {
     fn wait(&mut self) {}
 }
 
-/// Standard error, blocking or not: others may have set it to either.
+/// Standard error, blocking or not: another process that shares it may have set it to either.
 struct StandardError;
 
 impl Sink for StandardError {
@@ -44,11 +44,11 @@ impl Sink for StandardError {
 
 enum Item {
     Text(String),
-    /// Everything before it was written: says so.
+    /// Reports that everything before it was written.
     Written(Sender<()>),
 }
 
-/// See the module. Clones speak to the same thread.
+/// See the module. Clones send to the same thread.
 #[derive(Clone)]
 pub struct Logger {
     queue: Sender<Item>,
@@ -82,7 +82,7 @@ impl Logger {
         Ok(Logger { queue, lost, format, level })
     }
 
-    /// Writes text for people as it is, by the same way: it never blocks either.
+    /// Writes text for people unchanged, through the same queue: it never blocks either.
     pub fn say(&self, text: String) {
         match self.queue.try_send(Item::Text(text)) {
             Ok(()) => {}
@@ -101,7 +101,7 @@ impl Logger {
 }
 
 impl Log for Logger {
-    /// Libraries speak below warnings of what interests only their authors.
+    /// Below warnings, libraries log what interests only their authors.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let ours = metadata.target().starts_with(TARGET);
         metadata.level() <= if ours { self.level } else { self.level.min(LevelFilter::Warn) }
@@ -137,7 +137,7 @@ impl Writer {
                         self.say_what_was_lost();
                     }
                 }
-                // Nobody waits for it any more.
+                // The waiting thread may have given up in the meantime.
                 Item::Written(done) => drop(done.send(())),
             }
         }
@@ -155,7 +155,7 @@ impl Writer {
                 .level(log::Level::Warn)
                 .target(TARGET)
                 .key_values(&fields)
-                .args(format_args!("lines of this log were lost, since standard error did not take them"))
+                .args(format_args!("lines of this log were lost, because standard error did not accept them"))
                 .build(),
             SystemTime::now(),
         );

@@ -1,7 +1,7 @@
-//! What the server says about itself: events with a level, a peer and a reason, at most so many of a kind in a time.
+//! What the server logs about itself: events with a level, a peer and a reason, each kind with a rate limit.
 //!
 //! Nothing here blocks: an event goes to the `log` facade, and the logger that `tidings serve` [installs](install) hands
-//! each line to a thread of its own by a bounded queue. A line never holds a payload or a secret, and nothing that came
+//! each line to a thread of its own through a bounded queue. A line never contains a payload or a secret, and nothing that came
 //! from a network can begin a line or forge a field ([`mod@line`]).
 //!
 //! ```
@@ -38,27 +38,27 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The target of every record of this crate.
 pub const TARGET: &str = "tidings";
-/// How often what was left out is said of kinds that have gone quiet, in milliseconds.
+/// How often the number of events left out is logged for kinds that have gone quiet, in milliseconds.
 const REPORT_EVERY_MS: u64 = 60_000;
 
-/// Kinds of events. Each has a level and a rate of its own, so that a flood of one hides no other.
+/// Kinds of events. Each has a level and a rate of its own, so that a flood of one does not hide others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A request, a handshake or a frame was refused.
     Refused,
-    /// An origin, a host or a right was not allowed: what the operator may want to allow.
+    /// An origin, a host or an action was not allowed: the operator may want to allow it.
     PolicyRefused,
-    /// A connection was closed since its peer broke the protocol or a limit.
+    /// A connection was closed because its peer broke the protocol or a limit.
     FaultyClose,
-    /// A connection was closed since its peer reads too slowly, or since slow readers hold all memory for them.
+    /// A connection was closed because its peer reads too slowly, or because slow readers use all memory for them.
     SlowReader,
-    /// A peer went without a word, or answered no more.
+    /// A peer disconnected without a Close, or stopped answering.
     Lost,
-    /// The work of a connection panicked; it was contained.
+    /// The work of a connection panicked; the server goes on.
     Panicked,
     /// No descriptor or no memory for another connection.
     Exhausted,
-    /// As many connections as `server.connections` allows.
+    /// The maximum number of connections (`server.connections`) is open.
     Full,
     /// A thread did not run for a long time.
     Stalled,
@@ -94,7 +94,7 @@ impl Kind {
         }
     }
 
-    /// How much it matters. What any stranger can cause is info at most; what an operator should act on is a warning.
+    /// How important it is. What any client can cause is info at most; what an operator should act on is a warning.
     #[must_use]
     pub const fn level(self) -> Level {
         match self {
@@ -119,14 +119,14 @@ pub struct Event<'a> {
     pub peer: Option<&'a dyn Display>,
     /// The label of the reason, from the table in [`close`](crate::close).
     pub reason: &'a str,
-    /// What else a machine may want to read: names as in a metric's label. Values may come from the network; they are
-    /// escaped and cut. Never payloads or secrets.
+    /// Further fields for programs: names as in a metric's label. Values may come from the network; they are escaped and
+    /// truncated. Never payloads or secrets.
     pub fields: &'a [(&'static str, &'a dyn Display)],
     /// A sentence for people.
     pub message: Arguments<'a>,
 }
 
-/// Decides what is said and what is left out. One for all threads of a server; lock-free.
+/// Decides which events are logged and which are left out. One for all threads of a server; lock-free.
 #[derive(Debug, Default)]
 pub struct Journal {
     limits: [Limit; Kind::ALL.len()],
@@ -135,13 +135,13 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Whether an event of this kind would be written at all: to be asked before work is done for one.
+    /// Whether an event of this kind would be logged at all: checked before work is done for one.
     #[must_use]
     pub fn wants(&self, kind: Kind) -> bool {
         kind.level() <= log::max_level()
     }
 
-    /// Logs an event, unless there were too many of its kind. It says how many of its kind were left out before it.
+    /// Logs an event, unless there were too many of its kind, with how many of its kind were left out before it.
     /// `now_ms` is the time since the start of the server.
     pub fn tell(&self, kind: Kind, now_ms: u64, event: &Event<'_>) {
         if let Some(left_out) = self.admit(kind, now_ms) {
@@ -149,7 +149,7 @@ impl Journal {
         }
     }
 
-    /// Whether an event may be written now: then how many of its kind were left out before it.
+    /// If an event may be logged now: how many of its kind were left out before it.
     fn admit(&self, kind: Kind, now_ms: u64) -> Option<u64> {
         if self.wants(kind) { self.limits[kind as usize].admit(kind.rate(), now_ms) } else { None }
     }
@@ -166,7 +166,7 @@ impl Journal {
         self.limits[kind as usize].leave_out(events);
     }
 
-    /// Says once a minute what was left out: for kinds of which no further event came. Called now and then.
+    /// Logs once a minute how many events were left out, for kinds of which no further event came. Called regularly.
     pub fn report(&self, now_ms: u64) {
         let due = |last: u64| (now_ms >= last + REPORT_EVERY_MS).then_some(now_ms);
         if self.reported_ms.fetch_update(Relaxed, Relaxed, due).is_ok() {
@@ -174,7 +174,7 @@ impl Journal {
         }
     }
 
-    /// The same at once: at the end of a server.
+    /// The same immediately: at the end of a server.
     pub fn report_all(&self) {
         for kind in Kind::ALL {
             match self.limits[kind as usize].take_left_out() {

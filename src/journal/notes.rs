@@ -1,4 +1,4 @@
-//! Events that connections note without knowing their peer: the thread that owns the socket adds it and has them written.
+//! Events that connections note without knowing their peer: the thread that owns the socket adds it and logs them.
 
 use super::{Event, Journal, Kind};
 use std::cell::{Cell, RefCell};
@@ -6,10 +6,10 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// Notes that wait at most: one turn of one connection makes hardly more.
+/// How many notes may wait: one turn of one connection hardly makes more.
 const NOTES_MAX: usize = 16;
 
-/// The notes of one thread. What is over its rate is never put into words.
+/// The notes of one thread. An event over its rate is never formatted.
 #[derive(Debug, Default)]
 pub struct Notes {
     journal: Arc<Journal>,
@@ -17,7 +17,7 @@ pub struct Notes {
     any: Cell<bool>,
 }
 
-/// What an event says but for its peer.
+/// An event without its peer.
 #[derive(Debug)]
 pub struct Words {
     /// See [`Event::reason`].
@@ -62,7 +62,7 @@ impl Notes {
         &self.journal
     }
 
-    /// Notes an event, in words that are only made if it will be written.
+    /// Notes an event, whose words are only made if it will be logged.
     pub fn note(&self, kind: Kind, now_ms: u64, words: impl FnOnce() -> Words) {
         if let Some(left_out) = self.journal.admit(kind, now_ms) {
             self.keep(kind, left_out, words);
@@ -93,7 +93,7 @@ impl Notes {
         !self.any.get()
     }
 
-    /// Has everything that was noted written as events of this peer.
+    /// Logs everything that was noted as events of this peer.
     #[cold]
     pub fn write(&self, peer: Option<&dyn Display>) {
         self.any.set(false);

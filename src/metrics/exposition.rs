@@ -22,7 +22,7 @@ macro_rules! put {
 }
 
 impl Page {
-    /// Begins a family. Its samples follow at once.
+    /// Begins a family. Its samples must follow directly.
     pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
         let help = help.trim();
         put!(self, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -92,7 +92,7 @@ fn write_shared(page: &mut Page, shared: &Shared) {
         (
             "tidings_publications_not_kept_total",
             "counter",
-            "Publications that were delivered and found no room in the history.",
+            "Publications that were delivered, but for which the history had no room.",
             shared.not_kept,
         ),
         ("tidings_channels", "gauge", "Channels that exist.", shared.channels),
@@ -153,7 +153,7 @@ fn write_lag(page: &mut Page, threads: &[Arc<Counters>]) {
     page.histogram("tidings_loop_lag_seconds", help, &sum);
 }
 
-/// Under the names that every Prometheus client library gives them; what the system does not tell is left out.
+/// Under the names that every Prometheus client library gives them; what the system does not report is left out.
 fn write_process(page: &mut Page, process: &Process) {
     let numbers = [
         ("process_cpu_seconds_total", "counter", "Processor time used, user and system.", process.cpu_s),

@@ -10,7 +10,7 @@ const BOUNDS: usize = 18;
 /// How long something took, of one thread.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// One for each bound, and one for what is above them all.
+    /// One for each bound, and one for values above all of them.
     buckets: [Counter; BOUNDS + 1],
     sum_us: Counter,
 }

@@ -1,4 +1,4 @@
-//! Counters that every thread keeps for itself, and their merge into Prometheus text on scrape.
+//! Counters of which each thread has its own, and their sums as Prometheus text on a scrape.
 
 mod exposition;
 pub mod histogram;
@@ -23,7 +23,7 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
-    /// Takes `n` off a gauge. Only the thread that owns the counter may call it.
+    /// Subtracts `n` from a gauge. Only the thread that owns the counter may call it.
     pub fn sub(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
     }
@@ -150,20 +150,20 @@ counters! {
     outbox_bytes: "gauge" "outbox_bytes";
     /// Subscriptions held by connections.
     subscriptions: "gauge" "subscriptions";
-    /// Letters to connections that were gone.
+    /// Mailbox items for connections that no longer existed.
     stale_ids: "counter" "stale_ids_total";
-    /// Panics that were contained.
+    /// Panics in the work of a connection.
     panics: "counter" "panics_total";
     /// Reactor ticks.
     ticks: "counter" "ticks_total";
 }
 
-/// Numbers that belong to no thread, gathered by whoever scrapes.
+/// Numbers that belong to no thread, gathered for a scrape.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shared {
     /// Publications that were given an offset.
     pub publications: u64,
-    /// Those of them that found no room in the history.
+    /// Publications for which the history had no room.
     pub not_kept: u64,
     /// Channels that exist.
     pub channels: u64,
@@ -185,15 +185,15 @@ pub struct Shared {
     pub phase: Phase,
 }
 
-/// Where a server is in its life.
+/// The phase of a server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
     /// It serves.
     #[default]
     Serving,
-    /// It serves, but was told to stop: `/readyz` is 503.
+    /// It serves, but is about to stop: `/readyz` is 503.
     Leaving,
-    /// It takes no new connections, and tells those that are open to go.
+    /// It accepts no new connections, and closes those that are open.
     Draining,
 }
 
@@ -212,17 +212,17 @@ impl Phase {
     }
 }
 
-/// The phase of a server, for all its threads. It only moves on.
+/// The phase of a server, for all its threads. It only moves forward.
 #[derive(Debug, Default)]
 pub struct CurrentPhase(AtomicU8);
 
 impl CurrentPhase {
-    /// Moves on to `phase`, unless it is there or further.
+    /// Moves forward to `phase`, unless it is there or further.
     pub fn reach(&self, phase: Phase) {
         self.0.fetch_max(phase as u8, Relaxed);
     }
 
-    /// Where it is.
+    /// The current phase.
     #[must_use]
     pub fn get(&self) -> Phase {
         Phase::ALL[usize::from(self.0.load(Relaxed)).min(Phase::ALL.len() - 1)]

@@ -1,12 +1,12 @@
-//! What the system knows of this process: memory, descriptors, processor time. None of it is asked on a reactor.
+//! What the system reports about this process: memory, descriptors, processor time. It reads files, so never on a reactor.
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use std::fs;
 
-/// Ticks in a second, in which procfs tells when a process began: the same on every Linux.
+/// The unit in which procfs states when a process began, in ticks per second: the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What could be read.
+/// The numbers that could be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Process {
     /// Processor time used, user and system, in seconds.
@@ -24,7 +24,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Asks the system.
+    /// Reads them from the system.
     #[must_use]
     pub fn now() -> Process {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -51,17 +51,17 @@ fn cpu_s() -> Option<f64> {
 
 fn start_s() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in parentheses, which may hold anything; this is the 22nd.
+    // The second field is the program's name in parentheses, which may contain anything; this is the 22nd.
     let ticks: f64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
     let system = fs::read_to_string("/proc/stat").ok()?;
     let boot: f64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(boot + ticks / TICKS_PER_SECOND)
 }
 
-/// Newer kernels tell the number as the size of the folder; others have to list it.
+/// Newer kernels state the number as the size of the folder; with others the folder has to be listed.
 fn descriptors() -> Option<u64> {
-    let told = fs::metadata("/proc/self/fd").ok()?.len();
-    if told > 0 { Some(told) } else { Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64) }
+    let stated = fs::metadata("/proc/self/fd").ok()?.len();
+    if stated > 0 { Some(stated) } else { Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64) }
 }
 
 #[cfg(test)]

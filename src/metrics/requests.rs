@@ -2,7 +2,7 @@
 
 use super::Counter;
 
-/// The methods that are told apart.
+/// The methods that are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodLabel {
     /// GET.
@@ -44,7 +44,7 @@ impl Requests {
         self.0[method as usize][class].add(1);
     }
 
-    /// Every method and class with its number in several threads, those that have not occurred left out.
+    /// Every method and class with its number in several threads, without those that have not occurred.
     pub fn sum(threads: &[&Requests]) -> Vec<(&'static str, &'static str, u64)> {
         let mut all = Vec::new();
         for (method, name) in MethodLabel::ALL {

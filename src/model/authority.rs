@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The longest name DNS knows.
+/// The longest name in DNS, in bytes.
 const HOST_BYTES: usize = 255;
 
 /// `host[:port]`, valid.
@@ -10,7 +10,7 @@ const HOST_BYTES: usize = 255;
 pub struct Authority<'a> {
     host: &'a str,
     address: Option<IpAddr>,
-    /// The port that was named.
+    /// The port, if there is one.
     pub port: Option<u16>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Authority<'a> {
         (address.is_some() || named).then_some(Authority { host, address, port })
     }
 
-    /// Whether both name the same host; letter case, a dot at the end and the spelling of an address do not count.
+    /// Whether both name the same host; letter case, a final dot and the spelling of an address do not matter.
     #[must_use]
     pub fn same_host(&self, other: &Authority<'_>) -> bool {
         match (self.address, other.address) {
@@ -45,7 +45,7 @@ impl<'a> Authority<'a> {
         self.address.is_some()
     }
 
-    /// Whether the host is a name below that of `other`, like `a.b` below `b`.
+    /// Whether the host is a subdomain of `other`, as `a.b` is of `b`.
     #[must_use]
     pub fn is_below(&self, other: &Authority<'_>) -> bool {
         self.address.is_none() && other.address.is_none() && is_below(self.name(), other.name())
@@ -94,7 +94,7 @@ fn parse_port(text: &str) -> Option<Option<u16>> {
 
 fn parse_literal(host: &str) -> Option<IpAddr> {
     let inner = host.strip_prefix('[')?.strip_suffix(']')?;
-    // An IPv4 address in the clothes of IPv6 is the same address.
+    // An IPv4-mapped IPv6 address is the same address.
     inner.parse::<Ipv6Addr>().ok().map(|address| address.to_canonical())
 }
 

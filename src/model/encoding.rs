@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One way to write a publication: a row of the table of encoders, and whether the row's frame is compressed. All
-/// connections with the same encoding are sent the same bytes.
+/// connections with the same encoding receive the same bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Encoding(u8);
 

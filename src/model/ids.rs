@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MailboxId(pub u32);
 
-/// The number of this process among its nodes: a server runs alone so far.
+/// The number of this process among the nodes: so far every server is the only one.
 const THIS_NODE: u16 = 0;
 
 /// A connection, named so that a stale name never reaches another one (law 8). Clients know it by another name:
@@ -15,9 +15,9 @@ pub struct ConnId {
     pub node: u16,
     /// The reactor (or library subscriber) that owns it.
     pub mailbox: MailboxId,
-    /// Its place in that reactor's slab.
+    /// Its slot in that reactor's slab.
     pub slot: u32,
-    /// How often the place had been used before.
+    /// How often the slot was used before.
     pub generation: u32,
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
-    /// Checks a decoded name and keeps it.
+    /// A name from a decoded text, which is checked.
     ///
     /// # Errors
     /// The rule that was broken, as [`check`] says.
@@ -39,7 +39,7 @@ impl Deref for ChannelName {
     }
 }
 
-/// Maps with names as keys are asked by text: hashed and compared alike.
+/// So that maps with names as keys can be searched by text: both are hashed and compared alike.
 impl Borrow<str> for ChannelName {
     fn borrow(&self) -> &str {
         &self.0
@@ -52,7 +52,7 @@ impl fmt::Display for ChannelName {
     }
 }
 
-/// The longest channel name, in bytes after decoding.
+/// The maximum length of a channel's name, in bytes after decoding.
 pub const NAME_BYTES_MAX: usize = 255;
 
 /// Which rule a name breaks.
@@ -60,13 +60,13 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub enum NameFault {
     /// It is empty.
     Empty,
-    /// It has so many bytes.
+    /// It has this many bytes, which is too many.
     TooLong(usize),
     /// A part of it between slashes is empty.
     EmptyPart,
     /// It, or a part of it between slashes, is `.` or `..`.
     Dots,
-    /// It has a character that no name has.
+    /// It has a character that names cannot have.
     Character(char),
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for NameFault {
             NameFault::Dots => f.write_str(
                 "\".\" and \"..\" are neither channel names nor parts of one, since clients resolve them as paths",
             ),
-            NameFault::Character('*') => f.write_str("a channel's name has no \"*\": it is kept for patterns"),
+            NameFault::Character('*') => f.write_str("a channel's name has no \"*\": it is reserved for patterns"),
             NameFault::Character(c @ ('\\' | '?')) => {
                 write!(f, "a channel's name has no \"{c}\", percent-encoded or not: use \":\", \".\" or \"/\"")
             }

@@ -3,15 +3,15 @@
 use std::fmt;
 use subtle::ConstantTimeEq as _;
 
-/// Bytes of a key. Fewer could be guessed; more are no key but a mistake, such as the name of the wrong file.
+/// Bytes of a key. Fewer could be guessed; more are a mistake, such as a wrong file.
 pub const KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
 
-/// Why a text is no operator key. The text itself is not repeated: it may be a secret.
+/// Why a text is not an operator key. The text itself is not repeated: it may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadKey {
     /// Its length.
     Length(usize),
-    /// A byte that cannot stand in `Authorization: Bearer`.
+    /// A byte that `Authorization: Bearer` cannot have.
     Character,
 }
 
@@ -35,27 +35,27 @@ impl std::error::Error for BadKey {}
 pub struct OperatorKey(Box<str>);
 
 impl OperatorKey {
-    /// Reads a key; white space around it, such as a file's last line end, is no part of it.
+    /// Reads a key; white space around it, such as a file's last line end, is not part of it.
     ///
     /// # Errors
-    /// It is too short, too long, or could not stand in `Authorization: Bearer`.
+    /// It is too short, too long, or has bytes that `Authorization: Bearer` cannot have.
     pub fn parse(text: &str) -> Result<OperatorKey, BadKey> {
         let text = text.trim();
         if !KEY_BYTES.contains(&text.len()) {
             return Err(BadKey::Length(text.len()));
         }
-        // RFC 6750 section 2.1 (token68), which is also what a fragment of a URL may hold.
+        // RFC 6750 section 2.1 (token68); a fragment of a URL may have all of these, too.
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if text.bytes().all(fits) { Ok(OperatorKey(text.into())) } else { Err(BadKey::Character) }
     }
 
-    /// Whether what somebody presents is this key. How long it takes tells at most the key's length.
+    /// Whether `presented` is this key. The time it takes reveals at most the key's length.
     #[must_use]
     pub fn is(&self, presented: &str) -> bool {
         self.0.as_bytes().ct_eq(presented.as_bytes()).into()
     }
 
-    /// The key itself, for the file it is left in and the address that is printed.
+    /// The key itself, for the file that it is written to and the address that is printed.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

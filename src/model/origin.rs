@@ -4,11 +4,11 @@ use super::authority::Authority;
 
 /// The origin of pages that were opened as files, as some browsers send it.
 const FILE: &str = "file://";
-/// The origin of pages that have none to show: files, sandboxed frames, data URLs.
+/// The origin of pages that have no other: files, sandboxed frames, data URLs.
 const NULL: &str = "null";
-/// The setting that allows every page there is.
+/// The setting that allows every page.
 const ANY: &str = "*";
-/// What stands before the name whose subdomains are allowed.
+/// The prefix of a name whose subdomains are allowed.
 const SUBDOMAINS: &str = "*.";
 
 /// `scheme://host[:port]` (RFC 6454 section 6.1), valid.
@@ -38,8 +38,8 @@ impl<'a> Origin<'a> {
         self.scheme.eq_ignore_ascii_case(other.scheme) && port(self) == port(other)
     }
 
-    /// Whether a page of this origin asked the very server that `host` names. A Host without a port stands for the
-    /// default port of the origin's scheme: behind a proxy that ends TLS only the origin knows the scheme.
+    /// Whether this is the origin of the server that `host` names. A Host without a port stands for the
+    /// default port of the origin's scheme: after a proxy that ends TLS only the origin has the scheme.
     #[must_use]
     pub fn same_as_host(&self, host: &Authority<'_>) -> bool {
         let Some(default) = self.default_port() else { return false };
@@ -68,18 +68,18 @@ fn split(text: &str) -> Option<(&str, &str)> {
     (letter && clean).then_some((scheme, authority))
 }
 
-/// What a setting allows, or an Origin field says.
+/// What a setting allows, or an Origin field contains.
 enum Pattern<'a> {
     Any,
     Null,
     File,
     One(Origin<'a>),
-    /// Every name that ends with a dot and this one.
+    /// Every subdomain of this name.
     Below(Origin<'a>),
 }
 
 impl<'a> Pattern<'a> {
-    /// What browsers send: no more than this can be asked for.
+    /// What browsers send: nothing else can be the origin of a request.
     fn sent(text: &'a str) -> Option<Pattern<'a>> {
         match text {
             NULL => Some(Pattern::Null),
@@ -88,7 +88,7 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// What a setting may say: all of that, with a slash at its end as people copy it, and patterns.
+    /// What a setting may contain: all of that, also with the final slash that people copy with it, and patterns.
     fn set(text: &'a str) -> Option<Pattern<'a>> {
         if text == ANY {
             return Some(Pattern::Any);
@@ -107,7 +107,7 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// Whether a text is something that browsers send as Origin; whatever is can be allowed by a setting of the same text.
+/// Whether a text is something that browsers send as Origin; a setting of the same text can allow it.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     Pattern::sent(text).is_some()
@@ -119,7 +119,7 @@ pub fn is_setting(text: &str) -> bool {
     Pattern::set(text).is_some()
 }
 
-/// Whether a setting allows pages that anybody can make: `*`, and those that show no origin of their own.
+/// Whether a setting allows pages that anyone can make: `*`, and pages that have no origin of their own.
 #[must_use]
 pub fn is_anybodys(setting: &str) -> bool {
     matches!(Pattern::set(setting), Some(Pattern::Any | Pattern::Null | Pattern::File))

@@ -6,7 +6,7 @@ use std::fmt;
 /// The random id of a channel's continuity: 8 to 16 characters of `[A-Za-z0-9_-]`. It changes only when continuity is lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch {
-    /// What is shorter ends with zeros: a length beside it would cost each position eight bytes.
+    /// A shorter epoch ends with zeros: a separate length would cost each position eight bytes.
     text: [u8; 16],
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Epoch {
 /// A place in a channel: `epoch:offset` on every transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// The continuity that `offset` counts in.
+    /// The epoch that `offset` counts in.
     pub epoch: Epoch,
     /// The last publication seen; 0 before the first.
     pub offset: u64,
@@ -82,7 +82,7 @@ impl fmt::Display for Position {
 pub enum Data {
     /// One valid JSON value exactly as it was sent (surrounding white space removed).
     Json(Bytes),
-    /// Anything else.
+    /// Anything else, with its media type.
     Binary {
         /// The bytes.
         bytes: Bytes,
@@ -92,7 +92,7 @@ pub enum Data {
 }
 
 impl Default for Data {
-    /// What is left where data was taken: no bytes, which are no valid JSON. Costs no memory.
+    /// A placeholder where data was moved out: no bytes, which are not valid JSON. Costs no memory.
     fn default() -> Self {
         Data::Json(Bytes::new())
     }

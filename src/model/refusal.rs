@@ -1,4 +1,4 @@
-//! The answer to a request that cannot be served: a stable code, and a message that says what to do.
+//! The answer to a request that is refused: a stable code, and a message that says what to do.
 
 use super::code::Code;
 use std::borrow::Cow;
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 /// The refusal of one request, the same on every transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Names status, close code and label.
+    /// Determines status, close code and label.
     pub code: Code,
-    /// A sentence for people: what was wrong, what was expected, how to mend it.
+    /// A sentence for people: what was wrong, what was expected, how to correct it.
     pub message: Cow<'static, str>,
 }
 
@@ -32,7 +32,7 @@ impl Refusal {
 }
 
 impl From<Code> for Refusal {
-    /// With the code's own sentence.
+    /// A refusal with the code's own sentence.
     fn from(code: Code) -> Self {
         Refusal::new(code, code.message())
     }

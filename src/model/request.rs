@@ -1,10 +1,10 @@
-//! What a client can ask for, whatever it speaks: the one request type that every transport is parsed into.
+//! What a client can request, over whatever protocol: the one request type that every transport is parsed into.
 
 use super::name::ChannelName;
 use super::publication::{Data, Position};
 use super::refusal::Refusal;
 
-/// The id a client gave its request: echoed in the answer.
+/// The id that a client gave its request: repeated in the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestId {
     /// An integer below 2^53.
@@ -16,20 +16,20 @@ pub enum RequestId {
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Echoed in the answer; without one a POST or DELETE that succeeds is silent on the socket.
+    /// Repeated in the answer; without one a POST or DELETE that succeeds is silent on the socket.
     pub id: Option<RequestId>,
-    /// What is asked.
+    /// What is requested.
     pub verb: Verb,
 }
 
-/// What is asked.
+/// What is requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// GET `/channels/{name}`.
     Get {
         /// The channel.
         channel: ChannelName,
-        /// How much of it.
+        /// Which part of it.
         options: GetOptions,
     },
     /// POST `/channels/{name}`.
@@ -60,19 +60,19 @@ pub enum Verb {
     Limits,
 }
 
-/// Where a reader wants to go on.
+/// Where a reader wants to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// Behind this position.
+    /// After this position.
     Position(Position),
-    /// What was given names no position: the answer says `recovered: false`.
+    /// The text that was sent is not a position: the answer has `recovered: false`.
     Unreadable,
 }
 
 /// Options of a GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GetOptions {
-    /// Replay everything behind this position.
+    /// Replay everything after this position.
     pub since: Option<Since>,
     /// Replay the newest `last`.
     pub last: Option<u32>,
@@ -97,10 +97,10 @@ pub struct PostOptions {
     pub exclude: Option<Box<str>>,
 }
 
-/// One item of a frame: a request, or why it is none (with the id, when that much could be read).
+/// One item of a frame: a request, or why it is refused (with the id, if that could be read).
 pub type Item = Result<Request, RefusedItem>;
 
-/// An item that is no request.
+/// An item that is not a valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedItem {
     /// The id, when it could be read.

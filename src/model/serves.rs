@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The words for what a listener serves, each with its bit.
+/// The words for what a listener serves, each with its bits.
 const WORDS: [(&str, Serves); 4] = [
     ("clients", Serves::CLIENTS),
     ("operators", Serves::OPERATORS),
@@ -16,16 +16,16 @@ const WORDS: [(&str, Serves); 4] = [
 pub struct Serves(u8);
 
 impl Serves {
-    /// Everything there is, the pages of operators for those that have their key.
+    /// Everything, the pages of operators for clients that have their key.
     pub const CLIENTS: Serves = Serves(1);
-    /// The pages of operators; whoever reaches the listener is one.
+    /// The pages of operators; everyone who reaches the listener is one.
     pub const OPERATORS: Serves = Serves(2);
     /// The metrics, without a key.
     pub const METRICS: Serves = Serves(4);
     /// Health checks.
     pub const HEALTH: Serves = Serves(8);
 
-    /// What a word stands for.
+    /// The meaning of a word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Serves> {
         WORDS.iter().find(|(known, _)| *known == word).map(|(_, serves)| *serves)

@@ -1,4 +1,4 @@
-//! Tokens: what names of methods, fields and subprotocols consist of.
+//! Tokens: the grammar of the names of methods, fields and subprotocols.
 
 /// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
 #[must_use]

@@ -1,4 +1,4 @@
-//! The files a browser is served, embedded in the binary: the console, its demos, the tutorial page and the browser client.
+//! The files that browsers are served, embedded in the binary: the console, its demos, the tutorial page and the browser client.
 
 /// One embedded file; `build.rs` makes the table of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,24 +20,24 @@ pub struct Asset {
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 impl Asset {
-    /// Whether it belongs to the browser client, which applications load, and not to the console.
+    /// Whether it belongs to the browser client, which applications load, rather than to the console.
     #[must_use]
     pub fn is_client(&self) -> bool {
         self.path.starts_with("/tidings.")
     }
 }
 
-/// The file that a path asks for.
+/// The file at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// The file.
     pub asset: &'static Asset,
-    /// The path holds the version of this build: what it answers never changes.
+    /// The path contains the version of this build: its content never changes.
     pub immutable: bool,
 }
 
-/// The file at `path` (without its query), if there is one: `/console.js`, or `/v/VERSION/console.js`. A version of another
-/// build, which a page may ask for that was loaded before an update, is answered with the file of this one.
+/// The file at `path` (without its query), if there is one: `/console.js`, or `/v/VERSION/console.js`. For the version of
+/// another build, which a page asks for that was loaded before an update, it is the file of this build.
 #[must_use]
 pub fn find(path: &str) -> Option<Found> {
     let (version, path) = match path.strip_prefix("/v/").and_then(|rest| rest.split_at_checked(VERSION.len())) {

@@ -130,7 +130,7 @@ fn the_command_line_says_what_is_wrong() {
             vec!["publish", "x", "--url", &url, "-"],
             &large,
             1,
-            "the server takes 65536",
+            "the server accepts 65536",
         ),
         (
             "a bad line is not named",
@@ -144,7 +144,7 @@ fn the_command_line_says_what_is_wrong() {
             vec!["publish", "x", "--url", &format!("https://{url}"), "1"],
             "",
             1,
-            "what it answers is not TLS",
+            "its answer is not TLS",
         ),
         (
             "nobody there is a stack trace",
@@ -276,7 +276,10 @@ fn the_command_line_speaks_no_tls() {
 
     let output = run(&["publish", &channel, "1", "--url", &url], "");
     let said = errors(&output);
-    assert!(!output.status.success() && said.contains("signed by nobody that is trusted here"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("none of the authorities that are trusted here signed it"),
+        "{said}"
+    );
     assert!(said.contains("--ca FILE"), "{said}");
     std::fs::remove_dir_all(&folder).expect("it was written");
 }

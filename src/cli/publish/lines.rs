@@ -1,4 +1,4 @@
-//! `tidings publish CHANNEL -`: a publication for each line of standard input, or one that goes over several lines.
+//! `tidings publish CHANNEL -`: a publication for each line of standard input, or one that spans several lines.
 
 use super::super::args::PublishArgs;
 use super::super::{Outcome, note};
@@ -10,9 +10,9 @@ use std::process::ExitCode;
 /// The longest line, so that an input without line ends cannot fill the memory.
 const LINE_BYTES: usize = 16 << 20;
 
-/// Publishes each line that is JSON, in order, and says where each is. A line that is not JSON, or that the server does not
-/// take, is named and left out, since the lines after it are publications of their own; the exit code tells of it. What is
-/// wrong with the server or the connection ends it.
+/// Publishes each line that is JSON, in order, and prints the position of each. A line that is not JSON, or that the server
+/// does not accept, is named and left out, since the lines after it are publications of their own; the exit code shows it.
+/// An error of the server or the connection ends it.
 pub(super) fn run(args: &PublishArgs, input: impl BufRead, out: &mut impl Write) -> Outcome {
     let mut lines = Lines { input, number: 0 };
     let Some(first) = lines.next()? else { return Err("there is nothing on standard input".into()) };
@@ -51,7 +51,7 @@ fn so_far(published: u64, left_out: u64) -> String {
 
 fn publish(publisher: &mut Publisher<'_>, line: &str, number: u64, out: &mut impl Write) -> Result<(), Failure> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(line) {
-        // The parser counts lines too, and knows of one.
+        // The parser counts lines, too, but sees only this one.
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or_default();
         return Err(Failure::Publication(format!("this is not JSON: {what} at column {}", error.column())));
@@ -61,7 +61,7 @@ fn publish(publisher: &mut Publisher<'_>, line: &str, number: u64, out: &mut imp
     publisher.publish(line.trim(), key.as_deref(), out)
 }
 
-/// Whether a line is the beginning of JSON and not the whole of it.
+/// Whether a line is an incomplete JSON text.
 fn goes_on(line: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
@@ -88,7 +88,7 @@ fn too_long(number: u64) -> String {
     format!("line {number} has more than {LINE_BYTES} bytes")
 }
 
-/// Lines that hold something, and the number of the last one.
+/// Lines that are not empty, and the number of the last one.
 struct Lines<R> {
     input: R,
     number: u64,
@@ -107,7 +107,7 @@ impl<R: BufRead> Lines<R> {
                 return Err(too_long(self.number).into());
             }
             let text = String::from_utf8(line).map_err(|_| format!("line {} is not UTF-8", self.number))?;
-            // A byte order mark is what some editors begin a file with, not a part of it.
+            // Some editors begin a file with a byte order mark, which is not part of its text.
             let text = if self.number == 1 { text.trim_start_matches('\u{feff}') } else { &text };
             if !text.trim().is_empty() {
                 return Ok(Some(text.to_owned()));

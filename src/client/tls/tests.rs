@@ -126,7 +126,7 @@ fn certificates_of_strangers_of_others_and_of_the_past_are_not_believed() {
     for (file, stranger) in [("other", named_issuer("Others")), ("namesake", issuer())] {
         let strange = Pem::with(file, &stranger.pem());
         let error = refused(&one, "127.0.0.1", &strange, |_| {}).to_string();
-        assert!(error.contains("it is signed by nobody that is trusted here"), "{error}");
+        assert!(error.contains("none of the authorities that are trusted here signed it"), "{error}");
     }
     let error = refused(&one, "elsewhere.example", &trust, |_| {}).to_string();
     assert!(error.contains("not valid for name"), "{error}");
@@ -148,7 +148,7 @@ fn a_server_without_tls_and_a_file_without_certificates_are_told_apart() {
     let trust = Pem::with("plain", &issuer().pem());
     let error = Client::connect(&endpoint(address, &trust), WAIT).expect_err("no TLS");
     assert!(matches!(error, ClientError::NoTls { .. }) && !error.is_temporary(), "{error}");
-    assert_eq!(error.to_string(), format!("no TLS with {address}: what it answers is not TLS"));
+    assert_eq!(error.to_string(), format!("no TLS with {address}: its answer is not TLS"));
     plain.join().expect("the script");
 
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
