@@ -198,9 +198,8 @@ impl Core {
         if !entry.connection.outbox.is_empty() || entry.closed.is_some() {
             return;
         }
-        if entry.reading.has_ended() {
-            self.close_now(slot, entry, reason);
-        } else if entry.writing.end() && entry.stream.end_output().is_err() {
+        let is_over = entry.reading.has_ended() || entry.writing.end() && entry.stream.end_output().is_err();
+        if is_over {
             self.close_now(slot, entry, reason);
         }
     }
