@@ -212,14 +212,19 @@ impl Core {
     #[inline]
     fn after_push<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         if entry.writing.is_blocked() {
-            // It will not be flushed before its socket takes more, so it is judged here.
-            self.charge(entry);
-            self.judge_by_budget(slot, entry);
-            if entry.connection.ending().is_some() {
-                self.update(slot, entry);
-            }
+            self.after_blocked_push(slot, entry);
         } else if !entry.connection.outbox.is_empty() && entry.writing.mark_dirty() {
             self.dirty.push(slot);
+        }
+    }
+
+    /// What waits for a full socket is not flushed before the socket takes more, so it is counted and judged here.
+    #[cold]
+    fn after_blocked_push<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        self.charge(entry);
+        self.judge_by_budget(slot, entry);
+        if entry.connection.ending().is_some() {
+            self.update(slot, entry);
         }
     }
 

@@ -107,6 +107,8 @@ impl Core {
     }
 
     /// Takes in the outcome of a write. `waited` when earlier writes had left bytes.
+    // Inlined into the ordinary flush, which most bytes take: as a call it was a tenth of a delivery.
+    #[inline(always)]
     pub(super) fn note_written<S: Socket>(
         &mut self,
         slot: u32,
@@ -133,11 +135,16 @@ impl Core {
     }
 
     /// Brings the global budget up to date with what waits in an outbox.
+    #[inline]
     pub(super) fn charge<S: Socket>(&mut self, entry: &mut Entry<S>) {
-        let left = u32::try_from(entry.connection.outbox.len()).unwrap_or(u32::MAX);
-        if left == entry.charged {
-            return;
+        // Most outboxes are empty after a flush, as before.
+        if entry.connection.outbox.len() != entry.charged as usize {
+            self.charge_anew(entry);
         }
+    }
+
+    fn charge_anew<S: Socket>(&mut self, entry: &mut Entry<S>) {
+        let left = u32::try_from(entry.connection.outbox.len()).unwrap_or(u32::MAX);
         let boxes = &self.setup.postman.mailboxes;
         if left > entry.charged {
             let more = left - entry.charged;
