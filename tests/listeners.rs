@@ -278,13 +278,13 @@ fn a_socket_that_a_killed_server_left_is_replaced_and_a_live_one_is_not() {
     first.wait();
     assert!(UnixStream::connect(&place.0).is_ok());
     drop(other);
-    // And what is no socket is nobody's to take away.
+    // And a file that is not a socket stays.
     std::fs::remove_file(&place.0).expect("a file");
     std::fs::write(&place.0, "notes").expect("a file");
     let third =
         Command::new(env!("CARGO_BIN_EXE_tidings")).args(["--config", &config]).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&third.stderr).into_owned();
-    assert!(!third.status.success() && said.contains("there is a file that is no socket"), "{said}");
+    assert!(!third.status.success() && said.contains("there is a file that is not a socket"), "{said}");
     assert_eq!(std::fs::read_to_string(&place.0).expect("a file"), "notes");
     std::fs::remove_file(file).expect("it was written");
 }

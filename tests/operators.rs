@@ -220,7 +220,7 @@ fn a_program_sets_a_key_or_asks_for_the_one_that_was_made() {
     let mut client = HttpClient::connect(made.address());
     assert_eq!(client.request("GET", "/metrics", &[("Authorization", &field)], b"").status, 200);
     let refused = client.request("GET", "/metrics", &[], b"");
-    assert!(refused.text().contains("left nowhere"), "{}", refused.text());
+    assert!(refused.text().contains("is in no file"), "{}", refused.text());
     let left = TestServer::start(|config| {
         config.server.operator_key = None;
         config.server.operator_key_folder = folder.path("keys");

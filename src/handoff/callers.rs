@@ -1,36 +1,36 @@
-//! Threads that wait for room without a mailbox of their own: those of whoever uses the server as a library.
+//! Threads that wait for room and have no mailbox: those of a program that uses the server as a library.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-/// See the module. When nobody waits, saying that room came free costs one load.
+/// See the module. While no thread waits, announcing that room came free costs one load.
 #[derive(Debug, Default)]
 pub struct Callers {
     waiting: AtomicUsize,
-    /// How often room came free while somebody waited.
+    /// How often room came free while a thread waited.
     turn: Mutex<u64>,
     came_free: Condvar,
 }
 
-/// One that waits. Whatever comes free from here on is said to it.
+/// A thread that waits. It is woken by all room that comes free from here on.
 #[derive(Debug)]
 pub struct Waiting<'c>(&'c Callers);
 
 impl Callers {
-    /// Begins to wait: after it, room must be asked for once more, since it may have come free in between.
+    /// Begins to wait. The caller must then ask for room once more, since some may have come free in between.
     #[must_use]
     pub fn begin(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Waiting(self)
     }
 
-    /// Whether anybody waits.
+    /// Whether a thread waits.
     pub(super) fn any(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// Says that room came free somewhere.
+    /// Announces that room came free somewhere.
     pub(super) fn wake(&self) {
         if self.any() {
             *self.turn.lock().unwrap_or_else(PoisonError::into_inner) += 1;
@@ -40,7 +40,7 @@ impl Callers {
 }
 
 impl Waiting<'_> {
-    /// To be taken before room is asked for.
+    /// What to give to [`Waiting::wait`]; take it before asking for room.
     #[must_use]
     pub fn turn(&self) -> u64 {
         *self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -50,7 +50,7 @@ impl Waiting<'_> {
     pub fn wait(&self, turn: u64, until: Instant) {
         let time = until.saturating_duration_since(Instant::now());
         let now = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whether it came free or the time is over is seen by asking again.
+        // The result is dropped: the caller asks for room again, and so learns whether it came free or the time is over.
         drop(self.0.came_free.wait_timeout_while(now, time, |now| *now == turn));
     }
 }

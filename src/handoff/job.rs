@@ -1,4 +1,4 @@
-//! Jobs for the worker pool: a payload to parse and execute, with the name of the connection that waits for it.
+//! Jobs for the worker pool: a payload to parse and execute, with the id of the connection that waits for it.
 
 use crate::model::ids::ConnId;
 use crate::protocol::task::RawWork;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// One payload on its way to a worker. Its buffer travels back with [`super::mailbox::Returned`].
 #[derive(Debug)]
 pub struct Job {
-    /// Whose it is.
+    /// The connection that sent it.
     pub to: ConnId,
     /// The payload and how to read it.
     pub raw: RawWork<Vec<u8>>,
@@ -23,11 +23,11 @@ pub struct JobQueues {
     room: Arc<JobRoom>,
 }
 
-/// The accounts of the queues, which the workers share.
+/// The bytes in each queue, which the workers share.
 pub struct JobRoom {
     bytes: Vec<AtomicUsize>,
     bytes_max: usize,
-    refused_somebody: AtomicBool,
+    has_refused: AtomicBool,
 }
 
 impl JobQueues {
@@ -40,11 +40,11 @@ impl JobQueues {
     ) -> (Arc<JobQueues>, Arc<JobRoom>, Vec<Receiver<Job>>) {
         let (senders, receivers) = (0..workers).map(|_| crossbeam_channel::bounded(jobs_max)).unzip();
         let bytes = (0..workers).map(|_| AtomicUsize::new(0)).collect();
-        let room = Arc::new(JobRoom { bytes, bytes_max, refused_somebody: AtomicBool::new(false) });
+        let room = Arc::new(JobRoom { bytes, bytes_max, has_refused: AtomicBool::new(false) });
         (Arc::new(JobQueues { senders, room: Arc::clone(&room) }), room, receivers)
     }
 
-    /// Hands a job to the worker of its connection. When there is no room the job comes back, and whoever frees room
+    /// Hands a job to the worker of its connection. Without room the job comes back, and the next worker that frees room
     /// wakes the reactors that wait.
     ///
     /// # Errors
@@ -52,7 +52,8 @@ impl JobQueues {
     pub fn submit(&self, job: Job) -> Result<(), Job> {
         let worker = (job.to.slot as usize ^ job.to.mailbox.0 as usize) % self.senders.len();
         let Err(job) = self.try_submit(worker, job) else { return Ok(()) };
-        self.room.refused_somebody.store(true, Ordering::SeqCst);
+        // Noted before the second try: room that comes free in between is either found by it or announced.
+        self.room.has_refused.store(true, Ordering::SeqCst);
         self.try_submit(worker, job)
     }
 
@@ -79,10 +80,10 @@ impl JobRoom {
         self.bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
     }
 
-    /// A worker took a job of `bytes`: true when somebody had been refused and should be woken.
+    /// A worker took a job of `bytes`: true when a job had been refused and the reactors that wait should be woken.
     #[must_use]
     pub fn took(&self, worker: usize, bytes: usize) -> bool {
         self.bytes[worker].fetch_sub(bytes, Ordering::AcqRel);
-        self.refused_somebody.load(Ordering::SeqCst) && self.refused_somebody.swap(false, Ordering::SeqCst)
+        self.has_refused.load(Ordering::SeqCst) && self.has_refused.swap(false, Ordering::SeqCst)
     }
 }

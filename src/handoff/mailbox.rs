@@ -2,7 +2,7 @@
 //!
 //! A mailbox is a first-in first-out channel with a reservation count in front of it. A publication reserves its room
 //! before it is given an offset (law 1), so what is posted always fits. Replies are bounded by the requests in flight.
-//! Whoever frees room in a mailbox that refused somebody wakes the reactors that wait for room.
+//! The thread that frees room in a mailbox that refused a publication wakes the reactors that wait for room.
 
 use super::callers::Callers;
 use super::order::Order;
@@ -52,7 +52,7 @@ pub enum Outcome {
 
 /// Wakes the thread that owns a mailbox.
 pub trait Wake: Send + Sync {
-    /// Makes the owner look into its mailbox soon.
+    /// Makes the owner read its mailbox soon.
     fn wake(&self);
 }
 
@@ -71,9 +71,9 @@ struct Mailbox {
     limits: MailboxLimits,
     entries: AtomicUsize,
     bytes: AtomicUsize,
-    /// Set by a refusal, cleared by whoever frees room and then wakes those who wait.
-    refused_somebody: AtomicBool,
-    /// Set by the first wake, cleared by the owner before it looks: further wakes are free.
+    /// Set by a refusal, cleared by the thread that frees room and then wakes those that wait.
+    has_refused: AtomicBool,
+    /// Set by the first wake, cleared by the owner before it reads: further wakes cost one swap.
     wake_pending: AtomicBool,
     /// Whether this reactor waits for room somewhere.
     waits_for_room: AtomicBool,
@@ -82,7 +82,7 @@ struct Mailbox {
 
 impl Mailbox {
     fn try_reserve(&self, bytes: usize) -> bool {
-        // Never counted before it fits: what one thread only tries must not refuse another, for nobody would wake that.
+        // Never counted before it fits: a try that fails must not make another thread's fail, which nothing would wake.
         let one_more = |entries: usize| (entries < self.limits.entries).then_some(entries + 1);
         if self.entries.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_err() {
             return false;
@@ -118,9 +118,9 @@ pub struct Mailboxes {
     /// Bytes in mailboxes and outboxes.
     outbound: AtomicUsize,
     outbound_limit: usize,
-    /// Reserved room was given back under a lock while somebody waited for it.
+    /// Reserved room was given back under a lock while a thread waited for it.
     owes_wakes: AtomicBool,
-    /// Those that wait for room and are no reactor.
+    /// The threads that wait for room and are not reactors.
     pub(crate) callers: Callers,
 }
 
@@ -166,17 +166,17 @@ impl Mailboxes {
         let closed = self.library.write().unwrap_or_else(PoisonError::into_inner).remove(&id.0);
         if let Some(mailbox) = closed {
             self.outbound.fetch_sub(mailbox.bytes.load(Ordering::Acquire), Ordering::AcqRel);
-            self.wake_those_who_wait(&mailbox);
+            self.wake_after_refusal(&mailbox);
         }
         self.callers.wake();
     }
 
-    /// Gives room back after publications were delivered, and wakes those who wait for it.
+    /// Gives room back after publications were delivered, and wakes the threads that wait for it.
     pub fn free(&self, mailbox: MailboxId, entries: usize, bytes: usize) {
         self.with(mailbox, |owner| {
             owner.give_back(entries, bytes);
             self.outbound.fetch_sub(bytes, Ordering::AcqRel);
-            self.wake_those_who_wait(owner);
+            self.wake_after_refusal(owner);
         });
         self.callers.wake();
     }
@@ -197,7 +197,7 @@ impl Mailboxes {
         self.outbound.fetch_sub(bytes, Ordering::AcqRel);
         // A budget that was full may have refused publications anywhere.
         for reactor in &self.reactors {
-            self.wake_those_who_wait(reactor);
+            self.wake_after_refusal(reactor);
         }
         self.callers.wake();
     }
@@ -220,13 +220,13 @@ impl Mailboxes {
         self.with(mailbox, |owner| owner.bytes.load(Ordering::Relaxed))
     }
 
-    /// Says that a reactor waits for room, or no longer does. After saying so it must try once more, for room may have
-    /// come free in between.
+    /// Notes that a reactor waits for room, or no longer does. A reactor that begins to wait must then try once more, since
+    /// room may have come free in between.
     pub fn set_waiting(&self, mailbox: MailboxId, waits: bool) {
         self.with(mailbox, |owner| owner.waits_for_room.store(waits, Ordering::SeqCst));
     }
 
-    /// The owner is about to look into its mailbox: wakes from here on count again.
+    /// The owner is about to read its mailbox: wakes from here on take effect again.
     pub fn begin_drain(&self, mailbox: MailboxId) {
         self.with(mailbox, |owner| owner.wake_pending.swap(false, Ordering::AcqRel));
     }
@@ -247,8 +247,8 @@ impl Mailboxes {
         }
     }
 
-    /// Wakes those who wait for room that an execution reserved and gave back. Called after every execution, when no lock
-    /// is held.
+    /// Wakes the threads that wait for room that an execution reserved and gave back. Called after every execution, when no
+    /// lock is held.
     pub fn pay_wakes(&self) {
         if self.owes_wakes.load(Ordering::SeqCst) && self.owes_wakes.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
@@ -259,16 +259,18 @@ impl Mailboxes {
     /// Gives an order to every reactor, and wakes it.
     pub fn order_all(&self, order: Order) {
         for reactor in &self.reactors {
-            // A reactor that has ended has nothing left to do.
+            // Fails only for a reactor that has ended, which has nothing left to do.
             drop(reactor.letters.send(Letter::Order(order)));
             reactor.wake();
         }
     }
 
-    /// Room for one publication of so many bytes, unless there is none; then those who make room will say so.
+    /// Reserves room for one publication of `bytes`; false without room, and then the next thread that frees some wakes
+    /// those that wait.
     pub(super) fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool {
         self.with(mailbox, |owner| {
             let reserved = || {
+                // Over the budget too, an empty mailbox takes one: else a full budget could stop a channel for good.
                 let alone = owner.entries.load(Ordering::SeqCst) == 0;
                 let fitting = |held: usize| (alone || held + bytes <= self.outbound_limit).then_some(held + bytes);
                 if self.outbound.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_err() {
@@ -280,21 +282,21 @@ impl Mailboxes {
                 }
                 reserved
             };
-            // Said before the second try, so that room which comes free in between is either seen or announced.
+            // Noted before the second try: room that comes free in between is either found by it or announced.
             reserved() || {
-                owner.refused_somebody.store(true, Ordering::SeqCst);
+                owner.has_refused.store(true, Ordering::SeqCst);
                 reserved()
             }
         }) || !self.exists(mailbox)
     }
 
-    /// Gives reserved room back. A lock is held: whoever was refused in between is woken by `pay_wakes`, after the unlock.
+    /// Gives reserved room back. A lock is held, so a thread that was refused in between is woken by `pay_wakes`, after the
+    /// unlock.
     pub(super) fn release(&self, mailbox: MailboxId, bytes: usize) {
         self.with(mailbox, |owner| {
             owner.give_back(1, bytes);
             self.outbound.fetch_sub(bytes, Ordering::AcqRel);
-            let refused =
-                owner.refused_somebody.load(Ordering::SeqCst) && owner.refused_somebody.swap(false, Ordering::SeqCst);
+            let refused = owner.has_refused.load(Ordering::SeqCst) && owner.has_refused.swap(false, Ordering::SeqCst);
             if refused || self.callers.any() {
                 self.owes_wakes.store(true, Ordering::SeqCst);
             }
@@ -306,20 +308,21 @@ impl Mailboxes {
         self.with(mailbox, Mailbox::wake);
     }
 
-    /// A publication for a mailbox that was closed a moment ago is nobody's: it must not block the publisher.
+    /// A mailbox that was closed a moment ago must not block the publisher: it counts as having room, and what is posted
+    /// to it is dropped.
     fn exists(&self, mailbox: MailboxId) -> bool {
         (mailbox.0 as usize) < self.reactors.len()
             || self.library.read().unwrap_or_else(PoisonError::into_inner).contains_key(&mailbox.0)
     }
 
-    fn wake_those_who_wait(&self, freed: &Mailbox) {
-        if freed.refused_somebody.load(Ordering::SeqCst) && freed.refused_somebody.swap(false, Ordering::SeqCst) {
+    fn wake_after_refusal(&self, freed: &Mailbox) {
+        if freed.has_refused.load(Ordering::SeqCst) && freed.has_refused.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
         }
     }
 
     pub(super) fn send(&self, mailbox: MailboxId, letter: Letter) {
-        // A closed mailbox is one whose owner is gone: its letters have no reader.
+        // Fails only for a mailbox whose owner is gone: no one would read the letter.
         self.with(mailbox, |owner| drop(owner.letters.send(letter)));
     }
 
@@ -339,7 +342,7 @@ impl Mailbox {
             limits,
             entries: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            refused_somebody: AtomicBool::new(false),
+            has_refused: AtomicBool::new(false),
             wake_pending: AtomicBool::new(false),
             waits_for_room: AtomicBool::new(false),
             waker,
@@ -347,7 +350,7 @@ impl Mailbox {
     }
 }
 
-/// The reading side of one mailbox; its owner has the only one.
+/// The reading side of one mailbox. There is one, and the owner holds it.
 pub struct Inbox {
     /// Which mailbox.
     pub id: MailboxId,

@@ -1,14 +1,14 @@
-//! Orders: what the server tells its reactors to do, as letters, in the order in which it was said.
+//! Orders: what the server tells its reactors to do, as letters, in the order in which they were given.
 
 use std::time::{Duration, Instant};
 
-/// The longest that a drain may be asked to take: a moment beyond what the clock can name must not be made.
+/// The longest that a drain may be asked to take: adding more to an `Instant` could overflow.
 const DRAIN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What a reactor is to do, besides serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// To end, once its connections have been told. A later one replaces an earlier one.
+    /// End, after saying goodbye to every connection. A later order replaces an earlier one.
     Drain(Farewell),
 }
 
@@ -17,13 +17,13 @@ pub enum Order {
 pub struct Drain {
     /// From now on the server is not ready; until this much later it goes on as before.
     pub delay: Duration,
-    /// Then its connections are told to go, evenly over this time.
+    /// Then it says goodbye to its connections, evenly over this time.
     pub spread: Duration,
     /// This long after the delay those that are left are cut off.
     pub timeout: Duration,
 }
 
-/// The same with moments.
+/// The same in points of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Farewell {
     /// When goodbyes begin.
@@ -35,7 +35,7 @@ pub struct Farewell {
 }
 
 impl Drain {
-    /// One that waits for nobody.
+    /// A drain that waits for no connection.
     pub const AT_ONCE: Drain = Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout: Duration::ZERO };
 
     /// The order that is given at `now`.

@@ -8,13 +8,14 @@ use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// See the module. It never wakes the thread that it belongs to: that looks into its mailbox anyway.
+/// See the module. It never wakes the thread that it belongs to, which reads its mailbox in any case.
 pub struct Postman {
     /// All mailboxes.
     pub mailboxes: Arc<Mailboxes>,
     /// The mailbox that this thread drains itself, if any.
     pub own: Option<MailboxId>,
-    /// Whom a reactor will wake: once for all that a connection's turn posts, so that they find all of it in one tick.
+    /// Mailboxes that a reactor will wake: once for all that a connection's turn posts, so that their owners find all of it
+    /// in one tick.
     owed: RefCell<SmallVec<[MailboxId; 4]>>,
 }
 
@@ -25,8 +26,8 @@ impl Postman {
         Postman { mailboxes, own, owed: RefCell::default() }
     }
 
-    /// Wakes who got something since the last time, and who waits for room that was given back. Called when no lock is held,
-    /// after every turn of a connection.
+    /// Wakes the owners of mailboxes that were posted to since the last time, and the threads that wait for room that was
+    /// given back. Called when no lock is held, after every turn of a connection.
     pub fn pay_wakes(&self) {
         self.owed.borrow_mut().drain(..).for_each(|mailbox| self.mailboxes.wake(mailbox));
         self.mailboxes.pay_wakes();

@@ -1,4 +1,4 @@
-//! One channel: its place in time, its history, who listens, and which idempotency keys it has seen.
+//! One channel: its position, its history, its interest, and the idempotency keys that it has seen.
 
 use super::history::{History, Plan};
 use super::interest::Interest;
@@ -51,7 +51,7 @@ impl Cost<'_> {
 }
 
 impl Channel {
-    /// A channel without history or listeners.
+    /// A channel without history or subscribers.
     pub(super) fn new(id: ChannelId, name: ChannelName, position: Position, now: Instant) -> Self {
         let (history, interest) = (History::default(), Interest::default());
         Channel { id, name, position, history, interest, keys: None, last_used: now }
@@ -137,14 +137,14 @@ impl Channel {
         (history, keys, bytes)
     }
 
-    /// Whether nobody would miss anything but its position.
+    /// Whether nothing but its position would be lost with it.
     pub(super) fn is_idle(&self, now: Instant, limits: &HubLimits) -> bool {
         let unused = self.interest.is_empty() && self.history.is_empty() && self.keys.is_none();
         unused && now.saturating_duration_since(self.last_used) >= limits.idle_after
     }
 }
 
-/// Puts a publication into the memory of an old one, if nobody else holds that: a full history costs no allocation.
+/// Puts a publication into the memory of an old one that nothing else holds: a full history allocates nothing.
 fn renewed(old: Option<Arc<Publication>>, new: Publication) -> Arc<Publication> {
     if let Some(mut old) = old
         && let Some(place) = Arc::get_mut(&mut old)

@@ -74,7 +74,7 @@ impl History {
         Plan { dropped, freed, added: weight }
     }
 
-    /// Takes out what has to go for one more, as planned; gives the last of it, whose memory may serve again.
+    /// Takes out what makes room for one more, as planned; returns the last of it, whose memory can be used again.
     pub(super) fn make_room(&mut self, plan: Plan) -> Option<Arc<Publication>> {
         let others = plan.dropped.checked_sub(1)?;
         self.drop_oldest(others);

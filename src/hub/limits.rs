@@ -13,7 +13,7 @@ pub struct HubLimits {
     pub history_bytes: usize,
     /// How long a publication is kept.
     pub history_age: Duration,
-    /// Channels alive at a time. A request that needs one more is refused; idle ones make room after `idle_after`.
+    /// Channels at a time. A request that needs one more is refused; idle ones make room after `idle_after`.
     pub channels_total: usize,
     /// Bytes of all histories and idempotency keys. A publication that needs more takes the place of its channel's own
     /// oldest, or is delivered and not kept.
@@ -36,7 +36,7 @@ pub struct HubLimits {
     pub snapshot_default: usize,
     /// Whether publications carry the time at which they were accepted.
     pub stamp_time: bool,
-    /// How to become an operator, for those who are refused.
+    /// How to become an operator: what a request that is refused for it reads.
     pub operator_advice: Box<str>,
     /// Parts the channels are spread over, each with a lock of its own: rounded up to a power of two, at most 64.
     pub shards: usize,

@@ -1,4 +1,4 @@
-//! The hub: channels with their histories and listeners, spread over locked shards.
+//! The hub: channels with their histories and subscribers, spread over locked shards.
 //!
 //! Nothing here blocks, reads a clock or knows a socket. What leaves goes through [`post::Post`].
 
@@ -47,7 +47,7 @@ const SWEEP_STEPS: usize = 256;
 #[derive(Debug)]
 pub struct Hub {
     shards: Box<[Mutex<Shard>]>,
-    /// Keyed at random, so that nobody can choose names that meet in one shard.
+    /// Keyed at random, so that no client can choose names that fall into one shard.
     hasher: RandomState,
     limits: HubLimits,
     totals: Totals,

@@ -1,9 +1,9 @@
-//! The public names of connections: made of a secret and what they stand for, so that nothing is stored and nobody guesses.
+//! The public names of connections: computed from a secret and what they stand for, so that none is stored or guessed.
 //!
-//! A name is the keyed hash (SipHash-2-4) of a connection, 64 bits that nobody can tell from random ones without the
-//! secret, followed by the connection itself under a mask that is drawn from those bits and another key. Whoever reads a
-//! name with the secret takes the mask off and hashes again: what was made up fails in all but one case of 2^64. A name
-//! says nothing about which reactor, place or how many connections there are.
+//! A name is the keyed hash (SipHash-2-4) of a connection, 64 bits that cannot be told from random ones without the
+//! secret, followed by the connection itself under a mask that is derived from those bits and another key. To read a name,
+//! the server takes the mask off and hashes again: an invented name passes in one case of 2^64. A name reveals neither the
+//! reactor, nor the place, nor how many connections there are.
 
 use super::random::RandomSource;
 use crate::model::ids::{ConnId, MailboxId};
@@ -17,7 +17,7 @@ const NAME_BYTES: usize = 8 + ID_BYTES;
 /// Characters of a name as it is written.
 const NAME_CHARS: usize = 27;
 
-/// What a publisher may name that is no connection's name at all.
+/// The text does not have the form of a connection's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoName;
 
@@ -54,7 +54,7 @@ impl Names {
         Names { hashing: key(), masking: key() }
     }
 
-    /// The name a client is told (`"connection"` in the answer to a GET) and can give to `?exclude=`.
+    /// The name that a client receives (`"connection"` in the answer to a GET) and can give to `?exclude=`.
     #[must_use]
     pub fn name(&self, id: ConnId) -> PublicName {
         let bytes = bytes_of(id);
@@ -67,11 +67,11 @@ impl Names {
         PublicName(written)
     }
 
-    /// The connection that a name stands for; `None` for a name that this server never gave, as one of a server that ran
-    /// before it: whoever keeps such a name has nobody left to exclude.
+    /// The connection that a name stands for; `None` for a name that this server never gave, such as one of a server that
+    /// ran before it: that connection is gone, so there is none to exclude.
     ///
     /// # Errors
-    /// When it has not the form of a name.
+    /// When it does not have the form of a name.
     pub fn find(&self, name: &str) -> Result<Option<ConnId>, NoName> {
         let name = BASE64URL_NOPAD.decode(name.as_bytes()).map_err(|_| NoName)?;
         let name: [u8; NAME_BYTES] = name.try_into().map_err(|_| NoName)?;
@@ -99,7 +99,7 @@ impl fmt::Debug for Names {
 
 fn bytes_of(id: ConnId) -> [u8; ID_BYTES] {
     let mut bytes = [0; ID_BYTES];
-    // Only connections of reactors have names, whose mailboxes come first: the last number that fits is nobody's.
+    // Only connections of reactors have names, whose mailboxes come first: the last number that fits belongs to none.
     let mailbox = u16::try_from(id.mailbox.0).unwrap_or(u16::MAX);
     let home = u32::from(id.node) << 16 | u32::from(mailbox);
     for (place, part) in bytes.chunks_exact_mut(4).zip([home, id.slot, id.generation]) {

@@ -4,8 +4,8 @@ use super::post::{Delivery, Post};
 use crate::model::ids::MailboxId;
 use smallvec::SmallVec;
 
-/// Posts, and remembers whom to wake. Make it before taking a lock: it wakes when it is dropped, after the unlock and
-/// after a panic too.
+/// Posts, and remembers which mailboxes to wake. Make it before taking a lock: it wakes when it is dropped, which is after
+/// the unlock, and after a panic too.
 pub(crate) struct Outgoing<'p, P: Post> {
     pub(crate) post: &'p P,
     wakes: SmallVec<[MailboxId; 8]>,

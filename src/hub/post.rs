@@ -32,7 +32,7 @@ pub enum Delivery {
     },
 }
 
-/// What a reset is accounted with in a mailbox: its name and epoch, generously.
+/// Bytes that a reset counts for in a mailbox: an upper bound of its name and epoch.
 pub const RESET_WEIGHT: usize = 320;
 
 impl Delivery {
@@ -51,7 +51,7 @@ impl Delivery {
 /// `reserve` and `post` are called under a shard lock and never block. What was reserved and not used is released.
 pub trait Post {
     /// Reserves room for one publication of `bytes`; false when the mailbox (or the global budget) has none.
-    /// After a refusal the mailbox's owner wakes those who were refused as soon as there is room.
+    /// After a refusal the mailbox's owner wakes the threads that wait as soon as there is room.
     fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool;
     /// Gives a reservation back.
     fn release(&self, mailbox: MailboxId, bytes: usize);

@@ -1,4 +1,4 @@
-//! A publication: immutable, shared by everybody it is delivered to, and encoded at most once per encoding.
+//! A publication: immutable, shared by all subscribers that receive it, and encoded at most once per encoding.
 
 use crate::model::encoding::Encoding;
 use crate::model::ids::ChannelId;
@@ -30,7 +30,7 @@ impl Draft {
         Draft { data: std::mem::take(&mut post.data), event: post.event.take(), time }
     }
 
-    /// Gives back what was taken: nothing came of it yet.
+    /// Gives back what was taken: it was not published yet.
     pub fn give_back(self, post: &mut PostOptions) {
         post.data = self.data;
         post.event = self.event;
@@ -56,7 +56,7 @@ pub struct Publication {
     draft: Draft,
     /// The encoding that most readers take: that of place 0.
     first: OnceLock<SharedFrame>,
-    /// Those that most publications are never asked for.
+    /// Encodings that most publications never need.
     others: OnceLock<Box<Other>>,
 }
 
@@ -111,7 +111,7 @@ impl Publication {
         &self.draft.data
     }
 
-    /// Whether subscribers that read binary frames get it as one: JSON stays text for everybody.
+    /// Whether subscribers that read binary frames receive it as one: JSON stays text for all.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         matches!(self.draft.data, Data::Binary { .. })
@@ -135,8 +135,8 @@ impl Publication {
         self.draft.weight()
     }
 
-    /// Itself in an encoding, which `make` makes unless somebody else did before. Two threads may both make it: nobody
-    /// waits for an encoding, and one result is dropped.
+    /// Itself in an encoding, which `make` makes unless it was made before. Two threads may both make it, and one result is
+    /// dropped: neither waits for the other.
     #[inline]
     pub fn encoded(&self, encoding: Encoding, make: impl FnOnce(&Publication) -> SharedFrame) -> SharedFrame {
         if encoding.place() > 0 {

@@ -29,7 +29,7 @@ pub(crate) struct Incoming<'a> {
 pub(crate) enum Stop {
     /// A mailbox had no room; here is what was to be published.
     Blocked(Box<Draft>),
-    /// It cannot be.
+    /// It is refused.
     Refused(Refusal),
 }
 
@@ -171,7 +171,7 @@ impl Hub {
         self.expire(channel, now);
         let admitted = self.admit(channel, Incoming { draft, key: None, exclude: None }, &mut out, now);
         shard.count(admitted.as_ref().ok());
-        // Nothing else stops it: what finds no room in the history is delivered all the same.
+        // Without a key nothing but a full mailbox stops it: what finds no room in the history is delivered all the same.
         admitted.map(drop).map_err(|_| AppendRefused::Blocked)
     }
 

@@ -1,4 +1,4 @@
-//! Where a hub's random numbers come from: whoever makes the hub says so, since a simulation wants the same ones again.
+//! Where a hub's random numbers come from. It is given to the hub, since a simulation needs the same numbers again.
 
 use crate::model::publication::Epoch;
 use rand::rngs::StdRng;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct RandomSource(Arc<dyn Fn() -> u64 + Send + Sync>);
 
 impl RandomSource {
-    /// Numbers that nobody can know beforehand: what a server needs, since the names of its connections are secret.
+    /// Numbers that no client can predict: what a server needs, since the names of its connections rest on a secret.
     #[must_use]
     pub fn secret() -> RandomSource {
         RandomSource(Arc::new(rand::random))

@@ -93,6 +93,7 @@ impl Hub {
     pub fn delete_history(&self, name: &str, now: Instant) -> Option<Position> {
         let mut shard = self.shard_for(name);
         let Some(slot) = shard.find(name) else {
+            // A forgotten channel has no history, so this is all there is to answer.
             return shard.positions.find(name, now);
         };
         let channel = shard.channel(slot);
@@ -105,8 +106,8 @@ impl Hub {
         Some(position)
     }
 
-    /// Ends a channel's continuity: a new epoch from offset 0, without history and keys, and every subscriber is told.
-    /// `None` for a channel that is not known; a position it left behind is forgotten.
+    /// Ends a channel's continuity: a new epoch from offset 0, without history and keys, and every subscriber receives a
+    /// reset. `None` for a channel that is not known; a position that was remembered of it is forgotten.
     ///
     /// # Errors
     /// When a mailbox has no room.
@@ -114,6 +115,7 @@ impl Hub {
         let mut out = Outgoing::new(post);
         let mut shard = self.shard_for(name);
         let Some(slot) = shard.find(name) else {
+            // Else the channel would come back in the old epoch.
             shard.positions.remove(name);
             return Ok(None);
         };

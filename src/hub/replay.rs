@@ -1,4 +1,4 @@
-//! What a GET is answered with: which publications, from which position, and whether they join the reader's last one.
+//! What a GET replays: which publications, from which position, and whether they follow the reader's `since` directly.
 
 use super::history::History;
 use super::limits::HubLimits;
@@ -22,8 +22,8 @@ pub(super) struct Replay {
 struct Room {
     count: usize,
     bytes: usize,
-    /// Nothing was used yet: then a first publication is given whatever it weighs, so that no page is stuck before a
-    /// large one and no snapshot hides it.
+    /// None of the budget is used yet. Then the first publication is given whatever it weighs: otherwise paging would stop
+    /// for good before a large one, and a snapshot would omit it.
     whole: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn replay(
     resumed.unwrap_or_else(|| newest(history, current, Some(false), last, room))
 }
 
-/// Everything behind `from` (a page of it, with `once`); `None` when that would leave a hole.
+/// Everything after `from` (a page of it, with `once`); `None` when that would leave a hole.
 fn resume(history: &History, current: Position, from: Position, once: bool, room: Room) -> Option<Replay> {
     if from.epoch != current.epoch || from.offset > current.offset {
         return None;
@@ -59,13 +59,14 @@ fn resume(history: &History, current: Position, from: Position, once: bool, room
     if from.offset == current.offset {
         return Some(Replay { position: current, recovered: Some(true), publications: Vec::new(), bytes: 0 });
     }
-    let behind = history.since(from.offset)?;
-    let needed = behind.len();
+    let after = history.since(from.offset)?;
+    let needed = after.len();
     let room = Room { whole: room.whole && once, ..room };
+    // A subscription goes on with what is new, so a part of the replay would leave a hole after it.
     if !once && needed > room.count {
         return None;
     }
-    let (publications, bytes) = fitting(behind, room);
+    let (publications, bytes) = fitting(after, room);
     let complete = publications.len() == needed;
     let position = Position { offset: from.offset + publications.len() as u64, ..current };
     (once || complete).then_some(Replay { position, recovered: Some(true), publications, bytes })

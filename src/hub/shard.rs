@@ -91,7 +91,7 @@ impl Shard {
         }
     }
 
-    /// Counts what was published.
+    /// Counts a publication, if there was one.
     pub(super) fn count(&mut self, published: Option<&Published>) {
         self.published += u64::from(published.is_some());
         self.not_kept += u64::from(published.is_some_and(|published| !published.kept));

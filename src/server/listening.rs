@@ -1,4 +1,4 @@
-//! Binds every listener of a configuration, and takes the files of unix sockets away in the end.
+//! Binds every listener of a configuration, and removes the files of unix sockets in the end.
 
 use super::StartError;
 use crate::config::{Config, ListenAt, ListenerConfig};
@@ -51,11 +51,11 @@ fn bind(
     reactors: usize,
     deferring: bool,
 ) -> Result<Vec<std::net::TcpListener>> {
-    // Alone, an IPv6 wildcard takes IPv4 too, as Linux has it; beside an IPv4 address with its port it must not.
+    // Linux lets an IPv6 wildcard take IPv4 too. Next to an IPv4 listener on the same port that would be a conflict.
     let beside = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && address.port() != 0;
     let only_v6 = all.iter().any(beside);
     if address.port() != 0 {
-        // Shared ports would let a second server take half of the first one's connections: ask without sharing.
+        // With SO_REUSEPORT a second server would share the first one's connections: bind once without it to find out.
         probe(address, only_v6)?;
     }
     let first = listen(address, deferring, only_v6)?;
@@ -67,7 +67,7 @@ fn bind(
     Ok(sockets)
 }
 
-/// Binds a unix socket, in the place of one that nobody listens on any more.
+/// Binds a unix socket, in place of one that no process listens on any more.
 fn bind_path(path: &Path, mode: u32) -> Result<(Listening, HeldSocket)> {
     make_room(path)?;
     let socket = listen_unix(path, mode)?;
@@ -76,25 +76,25 @@ fn bind_path(path: &Path, mode: u32) -> Result<(Listening, HeldSocket)> {
     Ok((Listening::Unix(socket), held))
 }
 
-/// Takes away what a server that was killed has left. What somebody listens on, and what is no socket, stays.
+/// Removes the socket that a killed server has left. A socket that a process listens on, and any other file, stays.
 fn make_room(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "there is a file that is not a socket"));
         }
         Ok(_) => {}
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
         Ok(_) => Err(Error::new(ErrorKind::AddrInUse, "another process listens there")),
-        // Whether somebody listens is not known, such as when its queue is full.
+        // It is not known whether a process listens, for example because its queue is full: the socket stays.
         Err(error) => Err(error),
     }
 }
 
-/// The file of a unix socket, which goes when this does.
+/// The file of a unix socket, which is removed when this is dropped.
 pub(super) struct HeldSocket {
     path: PathBuf,
     device: u64,
@@ -102,11 +102,11 @@ pub(super) struct HeldSocket {
 }
 
 impl HeldSocket {
-    /// Takes the file away. Another server that took the path since has put its own socket there, which stays.
+    /// Removes the file. If another server has put its own socket there since, that stays.
     pub(super) fn remove(&self) {
         let ours = |file: fs::Metadata| (file.dev(), file.ino()) == (self.device, self.inode);
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
-            // Nobody can be told, and the next server takes it away.
+            // A failure is ignored: the next server removes the file.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,5 +1,5 @@
-//! Panics on purpose in every place where a connection's work is done: each is contained and counted, its connection is told,
-//! and nobody else notices.
+//! Panics on purpose in every place where a connection's work is done: each is contained and counted, its connection is
+//! closed with a reason, and no other is affected.
 
 use super::Server;
 use crate::config::Config;

@@ -98,7 +98,7 @@ pub enum StartError {
 pub struct Server {
     addresses: Vec<SocketAddr>,
     listeners: Vec<ListenerConfig>,
-    /// Held to be taken away in the end.
+    /// Held so that their files are removed in the end.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "dropping them is all that is done with them"))]
     socket_files: Vec<HeldSocket>,
     inside: Inside,
@@ -113,7 +113,7 @@ pub struct Server {
     operator_key: HeldKey,
 }
 
-/// What a reactor thread says when it ends: what became of its connections, or what went wrong.
+/// How a reactor thread ended: what became of its connections, or what went wrong.
 type Ended = Result<Drained, String>;
 
 impl Server {
@@ -126,7 +126,7 @@ impl Server {
         Server::start_with(config, Hooks::default())
     }
 
-    /// Starts a server that asks this program before something happens.
+    /// Starts a server that asks the program's hooks before it lets a client connect, read or write.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -219,8 +219,8 @@ impl Server {
     }
 
     /// Stops accepting after the configuration's `drain_delay`, says goodbye to everybody over its `drain_spread`, and
-    /// returns when all have left, ignore their goodbye, or `drain_timeout` is over. How many were cut off before they had
-    /// everything.
+    /// returns when all have left or ignore their goodbye, or when `drain_timeout` is over. Returns how many were cut off
+    /// before they had received everything.
     ///
     /// # Panics
     /// Never; a thread that panicked is logged and counts as ended.
@@ -289,7 +289,7 @@ fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::
             Ok(Err(error)) => Err(format!("reactor {index} cannot wait for events: {error}")),
             Err(_) => Err(format!("reactor {index} panicked outside a connection's work")),
         };
-        // Nobody listens any more when the server was dropped.
+        // Fails only when the server was dropped: no one waits for it then.
         drop(ending.send(ended));
     })
 }

@@ -14,23 +14,23 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Random bytes of a key that is made: too many to be guessed.
+/// Random bytes of a generated key: too many to be guessed.
 const RANDOM_BYTES: usize = 32;
 /// Bits of a mode that let anybody but the owner in.
 const OTHERS: u32 = 0o077;
 
-/// The key with the files it was left in, which go when this does.
+/// The key with the files that hold it, which are removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct HeldKey {
     pub(super) key: OperatorKey,
-    /// Where people find it: the end of a sentence that begins with "the key".
+    /// Where operators find it: the end of a sentence that begins with "the key".
     pub(super) place: String,
     files: Vec<PathBuf>,
 }
 
 impl HeldKey {
-    /// Takes the key that the settings give, or makes one; what was made is left in the settings' folder, if they name one,
-    /// in a file for each port.
+    /// Takes the key that the configuration gives, or makes one; a key that was made is left in the configuration's folder,
+    /// if it names one, in a file for each port.
     ///
     /// # Errors
     /// The key file cannot be read or holds no key, or the system gives no random bytes.
@@ -55,20 +55,21 @@ impl HeldKey {
         Operators::new(self.key.clone(), self.place.clone())
     }
 
-    /// A server that cannot leave its key serves all the same, and says so: its operators choose a key themselves.
+    /// A server that cannot leave its key serves all the same, and logs it: its operators can choose a key themselves.
     fn leave(&mut self, folder: &str, addresses: &[SocketAddr]) {
         const CHOOSE: &str =
             "start the server with --operator-key-file, TIDINGS_OPERATOR_KEY or a program's operator_key";
         if folder.is_empty() {
-            self.place = format!("of this server was left nowhere: {CHOOSE} to choose one");
+            self.place = format!("of this server is in no file: {CHOOSE} to choose one");
             return;
         }
         if addresses.is_empty() {
-            self.place = format!("of this server was left nowhere, since it has no port: {CHOOSE} to choose one");
+            self.place = format!("of this server is in no file, since the server has no port: {CHOOSE} to choose one");
             return;
         }
         for address in addresses {
             let file = Path::new(folder).join(format!("operator-{}", address.port()));
+            // Two addresses with the same port share a file.
             if self.files.contains(&file) {
                 continue;
             }
@@ -83,11 +84,11 @@ impl HeldKey {
         self.place = format!("is in the file {}", names.join(" and in "));
     }
 
-    /// Takes the files away. Another server that took the same port since has put its own key there, which stays.
+    /// Removes the files. If another server took the same port since and put its own key there, that stays.
     pub(super) fn remove(&mut self) {
         for file in self.files.drain(..) {
             if fs::read_to_string(&file).is_ok_and(|text| self.key.is(text.trim())) {
-                // Nobody can be told, and a key without its server opens nothing.
+                // A failure is ignored: a key without its server opens nothing.
                 let _ = fs::remove_file(&file);
             }
         }
@@ -111,7 +112,7 @@ fn made() -> io::Result<OperatorKey> {
     OperatorKey::parse(&BASE64URL_NOPAD.encode(&bytes)).map_err(io::Error::other)
 }
 
-/// Makes the folder, or takes one that is ours alone: in a folder that others may write to, a name proves nothing.
+/// Makes the folder, or takes one that only we can write to: elsewhere another user could put a key of their own.
 fn private_folder(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {}
@@ -121,18 +122,18 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(folder)?;
     let own = fs::metadata("/proc/self").map(|process| process.uid())?;
     let problem = if !found.is_dir() {
-        "is no folder"
+        "is not a folder"
     } else if found.uid() != own {
-        "belongs to somebody else"
+        "belongs to another user"
     } else if found.mode() & OTHERS != 0 {
-        "is open to others: chmod 700 it"
+        "is accessible to other users: chmod 700 it"
     } else {
         return Ok(());
     };
     Err(io::Error::other(format!("{} {problem}", folder.display())))
 }
 
-/// What a server that was killed left there is of no use: the port is ours now.
+/// Writes the key file. The file of a killed server is replaced: the port is ours now.
 fn write(file: &Path, key: &OperatorKey) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

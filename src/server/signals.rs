@@ -9,17 +9,17 @@ use signal_hook::consts::{
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
-/// Signals that would end the process at once and without a drain, though whoever sends them means something else: a
-/// terminal that closed, a reload, reopened logs, a timer, a log that met the limit of file sizes. Those that tell of a
-/// broken process (SIGQUIT, SIGABRT, SIGSEGV and their like) keep their meaning, which is a core dump.
+/// Signals whose default action would end the process at once, without a drain, although they mean something else: a
+/// terminal that closed, a reload, reopened logs, a timer, a log that met the limit of file sizes. Signals of a broken
+/// process (SIGQUIT, SIGABRT, SIGSEGV and the like) keep their meaning, which is a core dump.
 const HARMLESS: [i32; 9] = [SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
 /// How a server that ran until a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everybody had what it was owed before the drain's time was over.
+    /// Every connection had received everything before the drain's time was over.
     Drained,
-    /// That many connections were cut off at the end of the drain before they had everything.
+    /// This many connections were cut off at the end of the drain before they had received everything.
     CutOff(usize),
     /// A second signal asked to end at once.
     Forced,
@@ -52,7 +52,7 @@ impl Server {
         let listening = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 if HARMLESS.contains(&signal) {
-                    say_ignored(signal);
+                    log_ignored(signal);
                 } else if sender.send(signal).is_err() {
                     return;
                 }
@@ -64,7 +64,7 @@ impl Server {
             log::error!(event = "thread_panicked"; "the signal thread panicked");
         }
         if outcome == Outcome::Forced {
-            // Its threads end with the process: nobody waits for them, as was asked.
+            // Its threads end with the process. To drop the server would wait for them, which a second signal forbids.
             self.operator_key.remove();
             self.socket_files.iter().for_each(|file| file.remove());
             std::mem::forget(self);
@@ -118,8 +118,8 @@ impl Server {
     }
 }
 
-/// Says that a signal did nothing. Not of a pipe that was closed or a file that is full: the write's own error says it.
-fn say_ignored(signal: i32) {
+/// Logs that a signal did nothing; not for a closed pipe or a full file, which the write's own error reports.
+fn log_ignored(signal: i32) {
     if signal != SIGPIPE && signal != SIGXFSZ {
         let name = signal_name(signal).unwrap_or("a signal");
         log::info!(event = "signal_ignored", signal = name; "{name} does nothing here; SIGTERM drains and ends");

@@ -1,4 +1,4 @@
-//! Reading: who is told `recovered`, what is replayed, how pages and budgets end.
+//! Reading: who receives `recovered`, what is replayed, how pages and budgets end.
 
 use super::{Bench, GetOptions, Read, Since, conn, get, once, post, post_options, read, reply, since, small};
 use crate::hub::HubLimits;

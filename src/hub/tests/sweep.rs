@@ -1,4 +1,4 @@
-//! What is too old goes, what is idle leaves its position behind, and no hold of a lock is long.
+//! What is too old goes, of what is idle the position is remembered, and no hold of a lock is long.
 
 use super::super::SWEEP_STEPS;
 use super::{Answer, Bench, GetOptions, PostOptions, conn, delete, get, once, post, post_options, reply, since, small};
@@ -18,7 +18,7 @@ fn short() -> HubLimits {
 }
 
 #[test]
-fn an_idle_channel_leaves_its_position_behind_until_that_expires_too() {
+fn an_idle_channels_position_is_remembered_until_that_expires_too() {
     let mut bench = Bench::new(short(), 8);
     let at = bench.publish("a", "1");
     bench.now += 30 * SECOND;

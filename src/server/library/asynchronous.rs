@@ -46,8 +46,8 @@ impl Server {
 
 impl AsyncServer {
     /// As [`Server::publish`]. While subscribers' mailboxes are full it waits on a thread of tokio's blocking pool, for at
-    /// most `server.publish_wait`; otherwise it is done at once. What has begun to wait is published even if this future
-    /// is dropped.
+    /// most `server.publish_wait`; otherwise it returns at once. A publication that has begun to wait is published even if
+    /// this future is dropped.
     ///
     /// # Errors
     /// As [`Server::publish`].
@@ -80,7 +80,7 @@ impl AsyncServer {
         self.0.hub.subscribers(channel)
     }
 
-    /// The publications of a channel from here on. Needs no runtime of its own.
+    /// The publications of a channel from here on. Needs no tokio runtime.
     ///
     /// # Errors
     /// A bad name, or a limit.
@@ -88,7 +88,7 @@ impl AsyncServer {
         self.subscribe_after(channel, Replay::standard())
     }
 
-    /// The same after a replay: both join without a hole and without a duplicate.
+    /// The same after a replay: no publication is missing or repeated between the two.
     ///
     /// # Errors
     /// As [`AsyncServer::subscribe`].
@@ -126,7 +126,7 @@ impl Stream for Publications {
         if let Some(publication) = self.replayed.pop_front() {
             return Poll::Ready(Some(publication));
         }
-        // Both before the mailbox is looked into: a letter that comes after the look wakes this task.
+        // Both before the mailbox is read: a letter that comes after the last read wakes this task.
         self.waker.set(context.waker());
         self.seat.begin_drain();
         while let Some(letter) = self.seat.inbox.next() {

@@ -1,4 +1,4 @@
-//! Why the server refused what its own program asked.
+//! Why the server refused a call of its own program.
 
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;

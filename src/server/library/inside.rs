@@ -1,4 +1,4 @@
-//! What everything needs that acts on the server from its own program: the hub, the mailboxes, and one way to ask.
+//! What the library's calls share: the hub, the mailboxes, and one way to execute a request.
 
 use super::error::Error;
 use super::publication::{History, Publication, Replay};
@@ -31,7 +31,7 @@ pub(crate) struct Inside {
     pub(crate) mailboxes: Arc<Mailboxes>,
     /// How long a publication waits for room.
     pub(crate) publish_wait: Duration,
-    /// Of the mailbox of each subscription.
+    /// The limits of each subscription's mailbox.
     pub(crate) mailbox_limits: MailboxLimits,
 }
 
@@ -74,8 +74,8 @@ impl Inside {
         }
     }
 
-    /// Tries until it comes to something, or `publish_wait` is over: then `None`. Between two tries it waits until room
-    /// comes free.
+    /// Tries until `attempt` returns something, or `None` after `publish_wait`. Between two tries it waits until room comes
+    /// free.
     pub(super) fn when_there_is_room<T>(&self, mut attempt: impl FnMut(Instant) -> Option<T>) -> Option<T> {
         let until = Instant::now() + self.publish_wait;
         let mut waiting: Option<Waiting<'_>> = None;
@@ -89,6 +89,7 @@ impl Inside {
             }
             match (&waiting, turn) {
                 (Some(waiting), Some(turn)) => waiting.wait(turn, until),
+                // The first failure does not wait: room may have come free before this thread was known to wait.
                 _ => waiting = Some(self.mailboxes.callers.begin()),
             }
         }
@@ -103,7 +104,7 @@ impl Inside {
         }
     }
 
-    /// Gives up what waited for room long enough.
+    /// Refuses what has waited for room long enough.
     fn refuse(&self, work: &mut Work) -> Option<Answer> {
         let caller = self.caller();
         give_up(work, &self.hub, &caller, Instant::now(), wall_ms(SystemTime::now()));
@@ -119,7 +120,7 @@ fn work(verb: Verb, mailbox: MailboxId) -> Work {
     Work::one(subscriber(mailbox), Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true)
 }
 
-/// The one owner of a mailbox of the library.
+/// The only subscriber of a library mailbox, as a connection.
 fn subscriber(mailbox: MailboxId) -> ConnId {
     ConnId::here(mailbox, 0, 0)
 }
@@ -135,7 +136,7 @@ fn position_of(answer: Answer) -> Result<Position, Error> {
     }
 }
 
-/// A subscription's place: its mailbox, and its interest in a channel.
+/// A subscription's mailbox and its interest in a channel.
 pub(super) struct Seat {
     pub(super) inbox: Inbox,
     hub: Arc<Hub>,
@@ -171,7 +172,7 @@ impl Seat {
         self.mailboxes.begin_drain(self.inbox.id);
     }
 
-    /// Ends the interest and closes the mailbox. Idempotent.
+    /// Ends the interest and closes the mailbox. Idempotent: the hub knows no interest of this mailbox the second time.
     pub(super) fn leave(&self) {
         self.hub.leave(self.channel, subscriber(self.inbox.id));
         self.mailboxes.close_library(self.inbox.id);
@@ -211,7 +212,7 @@ impl Respond for Caller {
 fn unexpected(answer: Answer) -> Error {
     match answer {
         Answer::Refused(refusal) => refusal.into(),
-        other => Error::new(Code::InternalError, format!("an answer of another kind came: {other:?}")),
+        other => Error::new(Code::InternalError, format!("unexpected answer: {other:?}")),
     }
 }
 

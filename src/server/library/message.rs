@@ -22,7 +22,7 @@ use serde::Serialize;
 #[derive(Debug, Clone)]
 pub struct Message {
     data: Data,
-    /// JSON that somebody else wrote is validated when it is published.
+    /// Whether the data is known to be valid; JSON given as text is validated when it is published.
     is_checked: bool,
     event: Option<Box<str>>,
     key: Option<Box<str>>,
@@ -42,7 +42,7 @@ impl Message {
     /// A value of this program, as JSON.
     ///
     /// # Errors
-    /// 400 `bad_json` for what JSON cannot say, such as a map whose keys are no texts.
+    /// 400 `bad_json` for what JSON cannot express, such as a map whose keys are not strings.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Message, Error> {
         let json = serde_json::to_vec(value).map_err(|error| Error::new(Code::BadJson, error.to_string()))?;
         Ok(Message::new(Data::Json(json.into()), true))
@@ -60,15 +60,15 @@ impl Message {
         Message { event: Some(name.into()), ..self }
     }
 
-    /// Gives it an idempotency key of 1 to 200 bytes: published again under the same key, it is not published, and the
-    /// position of the first time is returned; other data under it is refused. Keys are remembered per channel for
+    /// Gives it an idempotency key of 1 to 200 bytes: a second publication under the same key is not published, and the
+    /// position of the first is returned; other data under it is refused. Keys are remembered per channel for
     /// `history.idempotency_ttl`.
     #[must_use]
     pub fn key(self, key: &str) -> Message {
         Message { key: Some(key.into()), ..self }
     }
 
-    /// The same as a POST of a client would say it.
+    /// The options of a POST that a client would send for it.
     pub(super) fn checked(self) -> Result<PostOptions, Error> {
         let data = match self.data {
             Data::Json(text) if !self.is_checked => {

@@ -39,13 +39,13 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// A bad name, no JSON, a key that was used for something else, a limit, or 503 `busy` after the wait.
+    /// A bad name, data that is not JSON, a key that was used for other data, a limit, or 503 `busy` after the wait.
     pub fn publish(&self, channel: &str, message: impl Into<Message>) -> Result<Position, Error> {
         let post = message.into().checked()?;
         self.inside.publish(Inside::posting(channel, post)?)
     }
 
-    /// Reads a channel's history. Blocks for no longer than the hub's lock is held.
+    /// Reads a channel's history. Blocks only while it waits for the lock of the channel's shard.
     ///
     /// ```
     /// # use tidings::{Config, Server, Replay};
@@ -86,7 +86,7 @@ impl Server {
         self.subscribe_after(channel, Replay::standard(), callback)
     }
 
-    /// The same after a replay: what was published before and what follows join without a hole and without a duplicate.
+    /// The same after a replay: no publication is missing or repeated between the replay and what follows.
     ///
     /// # Errors
     /// As [`Server::subscribe`].

@@ -8,7 +8,7 @@ use crate::model::request::{GetOptions, Since};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// One publication of one channel. It is shared with everybody that it is delivered to, so a clone is cheap.
+/// One publication of one channel. It is shared with all subscribers that receive it, so a clone is cheap.
 #[derive(Debug, Clone)]
 pub struct Publication(Arc<publication::Publication>);
 
@@ -35,8 +35,8 @@ impl Publication {
         self.0.offset()
     }
 
-    /// The continuity that its offset counts in. Another one than that of the publication before says that something
-    /// between the two may be missing.
+    /// The continuity that its offset counts in. If it differs from that of the publication before, something between the
+    /// two may be missing.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.0.epoch()
@@ -83,7 +83,7 @@ impl Publication {
     }
 }
 
-/// How much of a channel's history is read, or replayed before a subscription goes on with what is new.
+/// How much of a channel's history is read, or replayed before a subscription continues with new publications.
 ///
 /// ```
 /// use tidings::Replay;
@@ -95,8 +95,8 @@ impl Publication {
 pub struct Replay(GetOptions);
 
 impl Replay {
-    /// What a client gets that asks for nothing else: the newest `history.snapshot_count` when history is read, nothing
-    /// when a subscription begins.
+    /// What a client receives by default: the newest `history.snapshot_count` when history is read, nothing when a
+    /// subscription begins.
     #[must_use]
     pub fn standard() -> Replay {
         Replay::default()

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A subscription with a callback. Dropping it ends it: a callback that is running is waited for, and none follows.
+/// A subscription with a callback. Dropping it ends it: a callback in progress is waited for, and none follows.
 pub struct Subscription {
     /// Where the channel was when the subscription began: what is delivered after the replay begins after it.
     pub position: Position,
     /// With [`Replay::since`]: whether the replay joins that position without a hole.
     pub recovered: Option<bool>,
-    /// Taken when it ends.
+    /// Left when it ends.
     seat: Arc<Seat>,
-    /// Set when it ends: what is still in the mailbox is not delivered any more.
+    /// Set when it ends: what is still in the mailbox is no longer delivered.
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,7 +36,7 @@ impl Subscription {
         let over = Arc::new(AtomicBool::new(false));
         let (own, stop) = (Arc::clone(&seat), Arc::clone(&over));
         let deliver = move || {
-            // A callback that panics must leave no mailbox that nobody empties: publishers would wait for it.
+            // Also when a callback panics: publishers would wait for a mailbox that no thread empties.
             let _leaving = Leaving(&own);
             let is_over = || stop.load(Ordering::Acquire);
             history.publications.iter().take_while(|_| !is_over()).for_each(&mut callback);
@@ -59,7 +59,7 @@ impl Subscription {
     }
 }
 
-/// Leaves a seat when it goes.
+/// Leaves a seat when it is dropped.
 struct Leaving<'s>(&'s Seat);
 
 impl Drop for Leaving<'_> {
@@ -72,6 +72,7 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
         self.seat.leave();
+        // A callback may drop its own subscription, and a thread cannot wait for itself.
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()

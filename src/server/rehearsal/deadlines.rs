@@ -1,4 +1,4 @@
-//! Deadlines by a clock that is told what time it is: what ends when, and what wins more time.
+//! Deadlines by a clock that the test moves: what ends when, and what wins more time.
 
 use super::{Client, Rehearsal};
 use crate::config::Config;

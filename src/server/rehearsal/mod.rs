@@ -38,7 +38,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 /// The request that opens a socket at `path`, as small clients send it.
 const UPGRADE: &str = "HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// A server of one reactor whose clients are in the same thread, and whose time passes when it is told to.
+/// A server of one reactor whose clients are in the same thread, and whose clock the caller moves.
 ///
 /// Everything between an event and a write is the server's own: heads, frames, requests, the hub, mailboxes, outboxes and
 /// deadlines. There is no worker: what is sent is parsed in place.
@@ -71,17 +71,17 @@ type Spares = Rc<RefCell<Vec<Box<Vec<u8>>>>>;
 
 /// A socket that takes everything at once.
 struct Memory {
-    /// What the client sent and the server has not read. No memory when there is nothing, and one word in the meantime.
+    /// What the client sent and the server has not read. Boxed, so that it costs one word while there is nothing.
     #[expect(clippy::box_collection, reason = "a million sockets have nothing to be read")]
     input: Option<Box<Vec<u8>>>,
-    /// Where memory for input goes when it was read.
+    /// Where memory for input goes after it was read.
     spares: Spares,
     /// Bytes that the server wrote.
     written: u64,
     /// Each piece of them.
     #[cfg(test)]
     writes: Vec<Vec<u8>>,
-    /// It takes nothing for now.
+    /// Whether it takes nothing for now.
     #[cfg(test)]
     is_full: bool,
 }
@@ -136,7 +136,7 @@ impl Socket for Memory {
     }
 }
 
-/// Nobody sleeps here.
+/// Wakes nothing: the only reactor runs in the caller's thread.
 struct Awake;
 
 impl Wake for Awake {
@@ -144,7 +144,7 @@ impl Wake for Awake {
 }
 
 impl Rehearsal {
-    /// A server with nobody in it. Its epochs are the same each time: two servers write the same bytes.
+    /// A server without clients. Its epochs are the same each time: two servers write the same bytes.
     #[must_use]
     pub fn new(config: &Config) -> Rehearsal {
         let began = Instant::now();
@@ -227,12 +227,12 @@ impl Rehearsal {
         self.now += span;
     }
 
-    /// Bytes that the server wrote to a client; `None` when it is gone.
+    /// Bytes that the server wrote to a client; `None` after its connection was freed.
     pub fn written(&mut self, client: Client) -> Option<u64> {
         Some(self.engine.entries.get_exact(client.slot, client.generation)?.stream.written)
     }
 
-    /// What was written to a client since this was asked the last time, write by write.
+    /// What was written to a client since the last call, write by write.
     #[cfg(test)]
     fn take_writes(&mut self, client: Client) -> Vec<Vec<u8>> {
         let entry = self.engine.entries.get_exact(client.slot, client.generation).expect("it is there");

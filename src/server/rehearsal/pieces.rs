@@ -108,7 +108,7 @@ impl Rehearsal {
     }
 }
 
-/// A publisher's message with so many bytes of data that become smaller by compression.
+/// A publisher's message with `bytes` of data that compresses.
 fn post(bytes: usize) -> Vec<u8> {
     masked(format!(r#"{{"method":"POST","path":"/channels/x","data":"{}"}}"#, "price ".repeat(bytes / 6)).as_bytes())
 }

@@ -44,7 +44,7 @@ fn after_a_stall_everything_is_read_before_anybody_is_late() {
     server.engine.has_more_events = false;
     tick_after(&mut server, Duration::ZERO, Duration::from_millis(1));
     for (client, written) in &clients {
-        assert_eq!(server.written(*client), Some(*written), "nobody is told anything");
+        assert_eq!(server.written(*client), Some(*written), "no client receives anything");
     }
 }
 

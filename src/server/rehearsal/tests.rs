@@ -69,7 +69,7 @@ fn framed(message: &str) -> Vec<u8> {
     frame
 }
 
-/// Bytes written to each reader of `x` and to one who sends these messages: at once, or with a turn behind each.
+/// Bytes written to each reader of `x` and to one who sends these messages: at once, or with a turn after each.
 fn written_to_all(messages: &[&str], at_once: bool) -> Vec<u64> {
     let mut server = Rehearsal::new(&Config::default());
     let clients = ["/ws", "/ws", "/channels/x", "/channels/x"].map(|path| server.open(path));
@@ -88,7 +88,7 @@ fn written_to_all(messages: &[&str], at_once: bool) -> Vec<u64> {
     clients.iter().map(|client| server.written(*client).expect("it is there")).collect()
 }
 
-/// What is published behind each other leaves in one piece, which nobody can tell from the pieces.
+/// Publications in a row leave in one piece, whose bytes are those of the single pieces.
 #[test]
 fn a_run_of_publications_is_what_they_are_one_by_one() {
     const ONE: &str = r#"{"method":"POST","path":"/channels/x","data":1}"#;
@@ -140,7 +140,7 @@ fn a_run_ends_where_somebody_else_is_excluded() {
     assert_eq!(written(true), [first, second, third]);
 }
 
-/// A library subscriber that keeps what it is told of a history.
+/// A library subscriber that keeps the history that it receives.
 #[derive(Default)]
 struct Catcher(RefCell<Vec<Arc<Publication>>>);
 
