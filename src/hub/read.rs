@@ -52,6 +52,7 @@ pub struct ChannelInfo {
 }
 
 /// What a GET asks of a channel.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a ChannelName,
     pub(crate) options: &'a GetOptions,
