@@ -6,7 +6,9 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nowhere::Nowhere;
 use std::io::IoSlice;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
+use tidings::access::{Identities, Identity};
 use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::outbox::{Outbox, SLICES_MAX};
 use tidings::hub::limits::HubLimits;
@@ -30,9 +32,12 @@ fn data() -> Data {
     Data::Json(Bytes::from(format!("\"{}\"", "x".repeat(126))))
 }
 
+/// Somebody who may publish.
+static PUBLISHER: LazyLock<Arc<Identity>> = LazyLock::new(|| Identities::default().publisher);
+
 fn work(verb: Verb, mailbox: u32) -> Work {
     let to = ConnId::here(MailboxId(mailbox), 0, 0);
-    Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)
+    Work::one(to, Arc::clone(&PUBLISHER), Ticket::default(), Ok(Request { id: None, verb }))
 }
 
 fn publish(c: &mut Criterion) {

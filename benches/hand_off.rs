@@ -1,10 +1,11 @@
 //! What a hop through the worker pool costs beside parsing in place: the break-even gives `server.inline_parse_bytes`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::{Thread, current, park};
 use std::time::Instant;
 use tidings::Config;
+use tidings::access::{Identities, Identity};
 use tidings::connection::env::Limits;
 use tidings::handoff::job::{Job, JobQueues};
 use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Wake};
@@ -15,7 +16,7 @@ use tidings::model::ids::{ConnId, MailboxId};
 use tidings::node::execute::execute;
 use tidings::protocol::Session;
 use tidings::protocol::scope::Settings;
-use tidings::protocol::task::{RawWork, Reading, Rights, Task};
+use tidings::protocol::task::{RawWork, Reading, Task};
 use tidings::protocol::tidings::parse::Dialect;
 use tidings::wire::frame::Kind;
 use tidings::wire::json::JsonScratch;
@@ -32,9 +33,15 @@ impl Wake for Unpark {
 
 const TO: ConnId = ConnId::here(MailboxId(0), 0, 0);
 
+/// Somebody who may publish.
+static PUBLISHER: LazyLock<Arc<Identity>> = LazyLock::new(|| Identities::default().publisher);
+
 fn raw(payload: Vec<u8>) -> RawWork<Vec<u8>> {
-    let rights = Rights { publish: true, administer: false };
-    RawWork { task: Task::Message(Session::Tidings(Dialect::Strict), Kind::Text), payload, rights }
+    RawWork {
+        task: Task::Message(Session::Tidings(Dialect::Strict), Kind::Text),
+        payload,
+        identity: Arc::clone(&PUBLISHER),
+    }
 }
 
 /// A POST of an array of about `bytes`.

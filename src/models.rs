@@ -6,6 +6,7 @@
 //! A wake that is lost, or room that nobody is told of, leaves a thread waiting for ever, which the checker calls a
 //! deadlock; it prints the schedule with which a failure runs again.
 
+use crate::access::Identities;
 use crate::handoff::mailbox::{Inbox, Letter, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
 use crate::hub::post::Delivery;
@@ -74,14 +75,14 @@ fn name(mailbox: u32, slot: u32) -> ConnId {
 
 fn get(to: ConnId) -> Work {
     let verb = Verb::Get { channel: "c".try_into().expect("a name"), options: GetOptions::default() };
-    Work::one(to, Ticket::default(), Ok(Request { id: None, verb }))
+    Work::one(to, Identities::default().reader, Ticket::default(), Ok(Request { id: None, verb }))
 }
 
 fn post(to: ConnId) -> Work {
     let data = Data::Json(Bytes::from_static(b"1"));
     let options = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
     let verb = Verb::Post { channel: "c".try_into().expect("a name"), post: options };
-    Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)
+    Work::one(to, Identities::default().publisher, Ticket::default(), Ok(Request { id: None, verb }))
 }
 
 fn hub() -> Arc<Hub> {

@@ -8,8 +8,10 @@ mod nowhere;
 
 use bytes::Bytes;
 use nowhere::Nowhere;
+use std::sync::Arc;
 use std::time::Instant;
 use tidings::Config;
+use tidings::access::Identities;
 use tidings::hub::limits::HubLimits;
 use tidings::hub::{Hub, RandomSource};
 use tidings::model::ids::{ConnId, MailboxId};
@@ -104,9 +106,10 @@ fn parse(times: u64) -> u64 {
 
 fn publish(times: u64) -> u64 {
     let (hub, now) = (Hub::new(HubLimits::default(), RandomSource::seeded(1)), Instant::now());
+    let publisher = Identities::default().publisher;
     let work = |verb| {
         let to = ConnId::here(MailboxId(0), 0, 0);
-        Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, false)
+        Work::one(to, Arc::clone(&publisher), Ticket::default(), Ok(Request { id: None, verb }))
     };
     let channel = ChannelName::new("stocks").expect("a valid name");
     let get = Verb::Get { channel: channel.clone(), options: Default::default() };

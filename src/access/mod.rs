@@ -2,11 +2,15 @@
 //! the embedding program says.
 
 mod cors;
+mod grants;
 mod hooks;
+mod identity;
 mod operators;
 
 pub use cors::{cors_fields, preflight_fields};
+pub use grants::{Action, Grants};
 pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
+pub use identity::{App, Identities, Identity, Who};
 pub use operators::{Operators, Standing};
 
 use crate::close::Reason;
@@ -40,6 +44,8 @@ pub struct AccessPolicy {
     pub port: u16,
     /// Who is an operator.
     pub operators: Arc<Operators>,
+    /// What those are that come in here.
+    pub identities: Identities,
 }
 
 /// What is known about a request.
@@ -68,11 +74,11 @@ pub struct AccessFacts<'a> {
 /// What an acceptable request may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Publish.
-    pub may_publish: bool,
+    /// Who asks, and what that allows.
+    pub identity: Arc<Identity>,
     /// It comes directly from this machine, to a listener of this machine.
     pub direct: bool,
-    /// Who asks: operators see metrics and the list of channels, and empty histories.
+    /// What it presented to be taken for an operator.
     pub standing: Standing,
     /// The origin that [`cors_fields`] names; none when the request has none.
     pub cors_origin: Option<Box<str>>,
@@ -104,8 +110,13 @@ pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, H
         }
     }
     let direct = (policy.listener_is_loopback || policy.is_unix) && comes_directly(facts, host.as_ref());
-    let may_publish = policy.anonymous_publish || standing == Standing::Operator || direct;
-    Ok(Access { may_publish, direct, standing, cors_origin: cors_origin.map(Box::from) })
+    let identities = &policy.identities;
+    let identity = match standing {
+        Standing::Operator => &identities.operator,
+        _ if policy.anonymous_publish || direct => &identities.publisher,
+        _ => &identities.reader,
+    };
+    Ok(Access { identity: Arc::clone(identity), direct, standing, cors_origin: cors_origin.map(Box::from) })
 }
 
 /// On a listener that makes operators of all who reach it a page of another origin stays what it is, even one that is let in:
@@ -207,7 +218,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccessFacts, AccessPolicy, Operators, Standing, judge};
+    use super::{AccessFacts, AccessPolicy, Action, Operators, Standing, judge};
     use crate::model::operator_key::OperatorKey;
     use crate::wire::http::head::Method;
     use std::sync::Arc;
@@ -421,13 +432,25 @@ mod tests {
                     continue;
                 };
                 let expected = flag || (listener_is_loopback && may_publish);
-                assert_eq!((access.may_publish, access.standing), (expected, Standing::Anonymous), "{what} {policy:?}");
+                assert_eq!(
+                    (access.identity.grants.include(Action::Write), access.standing),
+                    (expected, Standing::Anonymous),
+                    "{what} {policy:?}"
+                );
                 let facts = AccessFacts { authorization: Some("Bearer 0123456789abcdef"), ..facts };
                 let access = judge(&facts, &policy).expect("judged the same");
-                assert_eq!((access.may_publish, access.standing), (true, Standing::Operator), "{what}");
+                assert_eq!(
+                    (access.identity.grants.include(Action::Write), access.standing),
+                    (true, Standing::Operator),
+                    "{what}"
+                );
                 let facts = AccessFacts { authorization: Some("Bearer something-else-entirely"), ..facts };
                 let access = judge(&facts, &policy).expect("judged the same");
-                assert_eq!((access.may_publish, access.standing), (expected, Standing::Unknown), "{what}");
+                assert_eq!(
+                    (access.identity.grants.include(Action::Write), access.standing),
+                    (expected, Standing::Unknown),
+                    "{what}"
+                );
             }
         }
     }

@@ -4,31 +4,33 @@ use super::answering::Asked;
 use super::decision::{Decided, Decision, Peer};
 use super::env::Env;
 use super::handshake;
-use crate::access::{AccessFacts, judge};
+use crate::access::{AccessFacts, Identity, judge};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::protocol::files;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::Plan;
 use crate::protocol::routes::Call;
-use crate::protocol::task::Rights;
 use crate::wire::http::head::{BodyLength, Head, Method, Version};
 use crate::wire::http::upgrade::wants_upgrade;
+use std::sync::Arc;
 
 /// Decides what is done about a head of `used` bytes.
 pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Decided {
     let mut asked = Asked::of(head, env);
-    let mut rights = Rights { publish: false, administer: false };
-    let plan = plan(head, peer, &mut asked, &mut rights, env);
+    let mut identity = None;
+    let plan = plan(head, peer, &mut asked, &mut identity, env);
     let decision = match plan {
         Plan::Upgrade(opening) => handshake::open(head, opening, env),
         Plan::Refuse(refused) => handshake::refuse(head, refused, env),
         plan => Decision::Plan(plan),
     };
-    Decided { asked, decision, rights, body: head.body, expects_continue: head.expect_continue, used }
+    // What is refused is refused to somebody who may do next to nothing.
+    let identity = identity.unwrap_or_else(|| Arc::clone(&env.policy.identities.reader));
+    Decided { asked, decision, identity, body: head.body, expects_continue: head.expect_continue, used }
 }
 
-fn plan(head: &Head<'_>, peer: Peer, asked: &mut Asked, rights: &mut Rights, env: &Env) -> Plan {
+fn plan(head: &Head<'_>, peer: Peer, asked: &mut Asked, identity: &mut Option<Arc<Identity>>, env: &Env) -> Plan {
     let upgrade = wants_upgrade(head);
     let access = match judge(&facts(head, peer, upgrade), env.policy) {
         Ok(access) => access,
@@ -53,7 +55,7 @@ fn plan(head: &Head<'_>, peer: Peer, asked: &mut Asked, rights: &mut Rights, env
     }
     asked.keep_alive &= !peer.turned_away;
     asked.cors_origin.clone_from(&access.cors_origin);
-    *rights = Rights::of(&access);
+    *identity = Some(Arc::clone(&access.identity));
     if asked.stream && env.draining {
         return draining();
     }

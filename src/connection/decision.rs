@@ -2,12 +2,13 @@
 
 use super::answering::Asked;
 use super::compression::Share;
+use crate::access::Identity;
 use crate::model::refusal::Refusal;
 use crate::protocol::Session;
 use crate::protocol::plan::{Asking, Plan, Refused};
-use crate::protocol::task::Rights;
 use crate::wire::http::head::BodyLength;
 use crate::wire::http::upgrade::Upgrade;
+use std::sync::Arc;
 
 /// What is known of a client before its request is read.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,7 @@ pub(super) enum Decision {
 pub(super) struct Decided {
     pub(super) asked: Asked,
     pub(super) decision: Decision,
-    pub(super) rights: Rights,
+    pub(super) identity: Arc<Identity>,
     /// How the end of the body is known.
     pub(super) body: BodyLength,
     /// Whether the client waits for a word before it sends the body.

@@ -1,11 +1,13 @@
 //! One request over HTTP and its answer, and the requests that are executed before it is answered.
 
 use super::answering::Asked;
+use crate::access::Identity;
 use crate::metrics::requests::MethodLabel;
 use crate::protocol::Memory;
-use crate::protocol::task::{Rights, Task};
+use crate::protocol::task::Task;
 use crate::wire::http::body::ChunkDecoder;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// One request and its answer, and the requests that were executed after it before it was answered.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub(super) struct Gathering {
     pub(super) bytes: Vec<u8>,
     pub(super) rest: Rest,
     pub(super) task: Option<Task>,
-    pub(super) rights: Rights,
+    pub(super) identity: Arc<Identity>,
 }
 
 #[derive(Debug)]

@@ -6,16 +6,18 @@ use super::decision::{Decision, Switch, TurnedAway};
 use super::env::Env;
 use super::socket::Socket;
 use super::{Connection, Payload, State};
+use crate::access::Identity;
 use crate::metrics::requests::MethodLabel;
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::{Asking, Opening, Refused};
-use crate::protocol::task::{RawWork, Rights, Task};
+use crate::protocol::task::{RawWork, Task};
 use crate::wire::deflate::Extension;
 use crate::wire::frame::close_frame;
 use crate::wire::http::head::Head;
 use crate::wire::http::upgrade::{check_upgrade, wants_upgrade, write_switching};
+use std::sync::Arc;
 
 /// Checks the handshake of a socket that may be opened.
 pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
@@ -57,7 +59,7 @@ impl Connection {
     pub(super) fn become_socket(
         &mut self,
         switch: Switch,
-        rights: Rights,
+        identity: Arc<Identity>,
         env: &mut Env,
     ) -> Option<RawWork<Payload<'static>>> {
         let Switch { upgrade, share, session, first } = switch;
@@ -66,7 +68,7 @@ impl Connection {
         self.outbox.pin(env.spares);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| Windows::new(agreed, share, env.codec));
-        self.state = State::Socket(Socket::new(session, rights, agreement, windows));
+        self.state = State::Socket(Socket::new(session, Arc::clone(&identity), agreement, windows));
         self.since = env.now;
         if env.draining || self.turned_away {
             let reason = if env.draining { Code::ServerShutdown } else { Code::TooManyConnections };
@@ -74,7 +76,7 @@ impl Connection {
             return None;
         }
         let Asking { ticket, item, .. } = *first?;
-        Some(RawWork { task: Task::Request(Box::new((ticket, item))), payload: Payload::Borrowed(&[]), rights })
+        Some(RawWork { task: Task::Request(Box::new((ticket, item))), payload: Payload::Borrowed(&[]), identity })
     }
 
     /// Opens a socket only to say why it is refused. What the peer sends is dropped unread.

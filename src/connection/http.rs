@@ -7,16 +7,18 @@ use super::env::{Env, Limits, Ticks};
 use super::exchange::{Exchange, Gathering, Rest};
 use super::outbox::Outbox;
 use super::{Connection, Expired, Hold, Payload, State, Step};
+use crate::access::Identity;
 use crate::close::Reason;
 use crate::model::refusal::Refusal;
 use crate::model::ticket::Ticket;
 use crate::protocol::Memory;
 use crate::protocol::plan::{Asking, Plan};
-use crate::protocol::task::{RawWork, Rights, Task};
+use crate::protocol::task::{RawWork, Task};
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
 use crate::wire::http::gather::{Gathered, HeadGathering};
 use crate::wire::http::head::{BodyLength, HeadError, Version, parse_head};
+use std::sync::Arc;
 
 /// A connection that speaks HTTP.
 #[derive(Debug, Default)]
@@ -95,7 +97,7 @@ impl Http {
 /// A body that is to be read.
 struct ToRead {
     task: Task,
-    rights: Rights,
+    identity: Arc<Identity>,
     length: BodyLength,
     /// Whether the client waits for a word before it sends the body.
     expects_continue: bool,
@@ -168,18 +170,18 @@ impl Connection {
 
     /// Acts on a head: answers it, hands its work out, or begins to gather its body.
     fn begin<'b>(&'b mut self, decided: Decided, input: &'b mut [u8], env: &mut Env) -> (usize, Step<'b>) {
-        let Decided { mut asked, decision, rights, body, expects_continue, used } = decided;
+        let Decided { mut asked, decision, identity, body, expects_continue, used } = decided;
         self.since = env.now;
         let State::Http(http) = &mut self.state else { return (input.len(), Step::NeedMore) };
         let has_body = !matches!(body, BodyLength::None | BodyLength::Length(0));
         let plan = match decision {
             Decision::Plan(Plan::Collect(task)) => {
-                let to_read = ToRead { task, rights, length: body, expects_continue };
+                let to_read = ToRead { task, identity, length: body, expects_continue };
                 let (taken, step) = self.collect(asked, to_read, &mut input[used..], env);
                 return (used + taken, step);
             }
             Decision::Switch(switch) => {
-                let work = self.become_socket(*switch, rights, env);
+                let work = self.become_socket(*switch, identity, env);
                 return (used, work.map_or(Step::Continue, Step::Work));
             }
             Decision::TurnAway(refused) => {
@@ -203,7 +205,7 @@ impl Connection {
             }
         };
         http.ask(asked);
-        (used, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), rights }))
+        (used, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), identity }))
     }
 
     /// Answers what needs nothing but its head.
@@ -228,7 +230,7 @@ impl Connection {
         input: &'b mut [u8],
         env: &mut Env,
     ) -> (usize, Step<'b>) {
-        let ToRead { task, rights, length, expects_continue } = to_read;
+        let ToRead { task, identity, length, expects_continue } = to_read;
         let announced = match length {
             BodyLength::None | BodyLength::Chunked => 0,
             BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
@@ -242,11 +244,14 @@ impl Connection {
         if waits && task.is_parsed() {
             // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
             http.ask(Asked { keep_alive: false, ..asked });
-            return (0, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), rights }));
+            return (0, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), identity }));
         }
         if length != BodyLength::Chunked && announced <= input.len() {
             http.ask(asked);
-            return (announced, Step::Work(RawWork { task, payload: Payload::Borrowed(&input[..announced]), rights }));
+            return (
+                announced,
+                Step::Work(RawWork { task, payload: Payload::Borrowed(&input[..announced]), identity }),
+            );
         }
         if waits {
             self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
@@ -255,7 +260,7 @@ impl Connection {
             BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
             BodyLength::None | BodyLength::Length(_) => Rest::Length(announced),
         };
-        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), rights });
+        let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), identity });
         http.exchange = Some(Box::new(Exchange::new(asked, body)));
         (0, Step::Continue)
     }
@@ -275,10 +280,10 @@ impl Connection {
         match outcome {
             Ok((taken, false)) => (taken, Step::NeedMore),
             Ok((taken, true)) => {
-                let Some(Gathering { bytes, task: Some(task), rights, .. }) = exchange.body.take() else {
+                let Some(Gathering { bytes, task: Some(task), identity, .. }) = exchange.body.take() else {
                     return (taken, Step::NeedMore);
                 };
-                (taken, Step::Work(RawWork { task, payload: Payload::Owned(bytes), rights }))
+                (taken, Step::Work(RawWork { task, payload: Payload::Owned(bytes), identity }))
             }
             Err(error) => {
                 let mut asked = exchange.asked.clone();

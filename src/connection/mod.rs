@@ -354,8 +354,8 @@ mod tests {
     use crate::model::peer_address::PeerAddress;
     use crate::protocol::Session;
     use crate::protocol::routes::Routes;
-    use crate::protocol::task::Rights;
     use crate::protocol::tidings::parse::Dialect;
+    use std::sync::Arc;
 
     /// Replies wait in the reactor's mailbox: a sender that is faster than they are taken out must be held back.
     #[test]
@@ -379,8 +379,8 @@ mod tests {
             leaving: false,
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
-        let rights = Rights { publish: true, administer: false };
-        connection.state = State::Socket(Socket::new(Session::Tidings(Dialect::Open), rights, None, None));
+        let identity = Arc::clone(&policy.identities.publisher);
+        connection.state = State::Socket(Socket::new(Session::Tidings(Dialect::Open), identity, None, None));
         for _ in 0..IN_FLIGHT_MAX {
             assert!(connection.wants_input(&env));
             connection.submitted(1, Hold::No);
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert_eq!((size_of::<Connection>(), size_of::<State>()), (80, 32));
-        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (24, 32, 1));
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (88, 40));
+        assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (24, 40, 1));
     }
 }

@@ -10,9 +10,9 @@ use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
 use crate::node::answer::{Answer, Reply};
 use crate::protocol::response::Responded;
-use crate::protocol::task::Rights;
 use crate::protocol::{Event, Next, Outlet, blocks, respond};
 use crate::wire::frame::{Opcode, SharedFrame, header};
+use std::sync::Arc;
 
 impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
@@ -57,7 +57,7 @@ impl Connection {
         let State::Socket(socket) = &mut self.state else { return };
         if let Answer::SignIn { token } = &reply.answer {
             if env.policy.operators.admits(token) {
-                socket.rights = Rights { publish: true, administer: true };
+                socket.identity = Arc::clone(&env.policy.identities.operator);
             } else {
                 let refusal = env.policy.operators.sign_in_refused();
                 count_refusal(&refusal, env);

@@ -5,12 +5,13 @@ use super::env::{Env, Limits, Ticks};
 use super::goodbye::LastWord;
 use super::outbox::Outbox;
 use super::{Connection, Expired, Payload, State, Step};
+use crate::access::Identity;
 use crate::close::Reason;
 use crate::hub::publication::Publication;
 use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
 use crate::protocol::encoders::encoded;
-use crate::protocol::task::{RawWork, Rights, Task};
+use crate::protocol::task::{RawWork, Task};
 use crate::protocol::{Heard, Memory, Session};
 use crate::wire::deflate::{Agreement, WINDOW_BITS_MAX};
 use crate::wire::frame::{
@@ -18,6 +19,7 @@ use crate::wire::frame::{
     write_deflated, write_frame,
 };
 use std::num::NonZeroU8;
+use std::sync::Arc;
 
 /// A live WebSocket.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(super) struct Socket {
     pub(super) decoder: Decoder,
     /// What is spoken on it.
     pub(super) session: Session,
-    pub(super) rights: Rights,
+    pub(super) identity: Arc<Identity>,
     /// Its messages may be compressed with a window of so many bits.
     window_bits: Option<NonZeroU8>,
     /// When the message or frame under way began; [`Ticks::MAX`] while there is none.
@@ -51,7 +53,7 @@ const PROGRESS_BYTES: usize = 64 * 1024;
 impl Socket {
     pub(super) fn new(
         session: Session,
-        rights: Rights,
+        identity: Arc<Identity>,
         agreement: Option<&Agreement>,
         windows: Option<Windows>,
     ) -> Socket {
@@ -59,7 +61,7 @@ impl Socket {
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
         let rare = windows.map(|windows| Box::new(Rare { windows: Some(windows), ..Rare::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
-        Socket { decoder, session, rights, window_bits, begun: Ticks::MAX, rare }
+        Socket { decoder, session, identity, window_bits, begun: Ticks::MAX, rare }
     }
 
     /// Whether it ends as soon as everything is answered.
@@ -335,7 +337,7 @@ impl Connection {
         match socket.session.heard(kind, &env.scope()) {
             Heard::Ask => {
                 let task = Task::Message(socket.session, kind);
-                let work = RawWork { task, payload: payload.into(), rights: socket.rights };
+                let work = RawWork { task, payload: payload.into(), identity: Arc::clone(&socket.identity) };
                 return (consumed, Step::Work(work));
             }
             Heard::SendBack => self.echo(kind.opcode(), payload, env),

@@ -1,7 +1,7 @@
 //! The one way to the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
 use super::answer::{Answer, Reply, Respond};
-use super::gate::operator_needed;
+use super::gate::judge;
 use super::work::{Work, id_of};
 use crate::hub::Hub;
 use crate::hub::names::NoName;
@@ -94,10 +94,13 @@ impl<P: Respond> Turn<'_, P> {
             Ok(request) => request,
             Err(refused) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
         };
+        if let Err(refusal) = judge(&work.identity, &request.verb, &self.hub.limits().operator_advice) {
+            return refused(refusal);
+        }
         match &mut request.verb {
             Verb::Get { channel, options } => self.get(work, request.id.as_ref(), channel, options),
             Verb::Post { channel, post } => self.post(work, channel, post),
-            Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(work, channel)),
+            Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(channel)),
             Verb::Unsubscribe { channel } => {
                 let id = self.hub.id_of(channel);
                 Served::Answer(Answer::Unsubscribe { channel: ChannelName::clone(channel), id })
@@ -129,9 +132,6 @@ impl<P: Respond> Turn<'_, P> {
     }
 
     fn post(&mut self, work: &Work, channel: &ChannelName, post: &mut PostOptions) -> Served {
-        if !work.may_publish {
-            return refused(Code::PublishingNotAllowed.into());
-        }
         let Ok(exclude) = self.excluded(work.to, post) else {
             return refused(Code::BadExclude.into());
         };
@@ -145,10 +145,7 @@ impl<P: Respond> Turn<'_, P> {
         served(published.map(answer), |draft| draft.give_back(post))
     }
 
-    fn delete_history(&self, work: &Work, channel: &ChannelName) -> Answer {
-        if !work.may_administer {
-            return Answer::Refused(operator_needed(&self.hub.limits().operator_advice));
-        }
+    fn delete_history(&self, channel: &ChannelName) -> Answer {
         match self.hub.delete_history(channel, self.now) {
             Some(position) => Answer::HistoryDeleted { channel: ChannelName::clone(channel), position },
             None => Answer::Refused(Code::UnknownChannel.into()),

@@ -1,10 +1,12 @@
 //! What one frame or body asks of the hub, and how far it has come.
 
+use crate::access::Identity;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, RefusedItem, Request, RequestId, Verb};
 use crate::model::ticket::Ticket;
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The requests of one frame or body, executed in order; each leads to exactly one reply.
@@ -14,10 +16,8 @@ pub struct Work {
     pub to: ConnId,
     /// Goes back with each reply.
     pub ticket: Ticket,
-    /// Whether it may publish; false unless said.
-    pub may_publish: bool,
-    /// Whether it may delete; false unless said.
-    pub may_administer: bool,
+    /// Who that is, and what it may do.
+    pub identity: Arc<Identity>,
     /// Since when its next item waits for room in a mailbox.
     pub blocked_since: Option<Instant>,
     /// Whether the items are a batch: one answer, so one replay budget.
@@ -31,20 +31,14 @@ pub struct Work {
 impl Work {
     /// One request.
     #[must_use]
-    pub fn one(to: ConnId, ticket: Ticket, item: Item) -> Work {
-        Work::new(to, ticket, false, smallvec![Some(item)])
+    pub fn one(to: ConnId, identity: Arc<Identity>, ticket: Ticket, item: Item) -> Work {
+        Work::new(to, identity, ticket, smallvec![Some(item)])
     }
 
     /// A batch; its answer is one array.
     #[must_use]
-    pub fn batch(to: ConnId, ticket: Ticket, items: Vec<Item>) -> Work {
-        Work::new(to, ticket, true, items.into_iter().map(Some).collect())
-    }
-
-    /// The same, for a client that may publish or administer.
-    #[must_use]
-    pub fn allowing(self, may_publish: bool, may_administer: bool) -> Work {
-        Work { may_publish, may_administer, ..self }
+    pub fn batch(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: Vec<Item>) -> Work {
+        Work { batch: true, ..Work::new(to, identity, ticket, items.into_iter().map(Some).collect()) }
     }
 
     /// Refuses each request that `judge` has a refusal for.
@@ -79,9 +73,8 @@ impl Work {
         self.items.len() - self.next
     }
 
-    fn new(to: ConnId, ticket: Ticket, batch: bool, items: SmallVec<[Option<Item>; 1]>) -> Work {
-        let (may_publish, may_administer, blocked_since, replay_left) = (false, false, None, None);
-        Work { to, ticket, may_publish, may_administer, blocked_since, batch, items, next: 0, replay_left }
+    fn new(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: SmallVec<[Option<Item>; 1]>) -> Work {
+        Work { to, ticket, identity, blocked_since: None, batch: false, items, next: 0, replay_left: None }
     }
 
     /// Takes the next request; it counts as done unless it is put back.

@@ -3,7 +3,6 @@
 use super::Session;
 use super::plan::{Opening, Plan};
 use super::routes::{Call, Path, Route, Takes, nowhere};
-use crate::access::Standing;
 use crate::config::EchoFor;
 use crate::model::code::Code;
 use crate::wire::http::head::Method;
@@ -21,7 +20,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
 
 fn is_open(call: &Call<'_, '_>) -> bool {
     match call.scope.settings.echo {
-        EchoFor::Auto => call.access.direct || call.access.standing == Standing::Operator,
+        EchoFor::Auto => call.access.direct || call.access.identity.is_operator(),
         EchoFor::On => true,
         EchoFor::Off => false,
     }

@@ -4,7 +4,6 @@ use super::plan::Plan;
 use super::response::Response;
 use super::routes::{Call, Path, Route, Takes};
 use super::task::Page;
-use crate::access::Standing;
 use crate::model::code::Code;
 use crate::model::serves::Serves;
 use crate::wire::http::head::Method;
@@ -52,9 +51,8 @@ pub fn draining() -> Plan {
 }
 
 fn for_operators(call: &Call<'_, '_>, page: Page, is_open: bool) -> Plan {
-    let standing = call.access.standing;
-    if standing == Standing::Operator || is_open {
+    if call.access.identity.is_operator() || is_open {
         return Plan::Page(page);
     }
-    Plan::Refuse(call.scope.policy.operators.refusal(standing, call.head.path).into())
+    Plan::Refuse(call.scope.policy.operators.refusal(call.access.standing, call.head.path).into())
 }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::scope::Settings;
-use crate::access::{Access, Standing};
+use crate::access::Identity;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
@@ -13,15 +13,7 @@ use crate::wire::frame::Kind;
 use crate::wire::json::JsonScratch;
 use std::fmt::Debug;
 use std::slice::from_mut;
-
-/// What a connection may do (law 10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rights {
-    /// POST to channels.
-    pub publish: bool,
-    /// DELETE a history.
-    pub administer: bool,
-}
+use std::sync::Arc;
 
 /// How to read a payload.
 #[derive(Debug)]
@@ -75,16 +67,8 @@ pub struct RawWork<P> {
     pub task: Task,
     /// The payload.
     pub payload: P,
-    /// Whose rights count.
-    pub rights: Rights,
-}
-
-impl Rights {
-    /// Those that access gives.
-    #[must_use]
-    pub fn of(access: &Access) -> Rights {
-        Rights { publish: access.may_publish, administer: access.standing == Standing::Operator }
-    }
+    /// Who asks.
+    pub identity: Arc<Identity>,
 }
 
 impl Task {
@@ -123,7 +107,7 @@ impl Requests {
 impl<P: AsRef<[u8]>> RawWork<P> {
     /// Reads the payload. Never fails: what is wrong becomes the answer.
     pub fn prepare(self, to: ConnId, reading: &mut Reading<'_>) -> Work {
-        let RawWork { task, payload, rights } = self;
+        let RawWork { task, payload, identity } = self;
         let payload = payload.as_ref();
         #[cfg(test)]
         crate::hub::mines::step_on("parse", payload);
@@ -137,10 +121,9 @@ impl<P: AsRef<[u8]>> RawWork<P> {
                 Requests::One(ticket, Err(RefusedItem { id: None, refusal }))
             }
         };
-        let work = match requests {
-            Requests::One(ticket, item) => Work::one(to, ticket, item),
-            Requests::Batch(ticket, items) => Work::batch(to, ticket, items),
-        };
-        work.allowing(rights.publish, rights.administer)
+        match requests {
+            Requests::One(ticket, item) => Work::one(to, identity, ticket, item),
+            Requests::Batch(ticket, items) => Work::batch(to, identity, ticket, items),
+        }
     }
 }

@@ -201,7 +201,7 @@ impl Core {
     }
 
     fn submit_to_pool(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
-        let RawWork { task, payload, rights } = raw;
+        let RawWork { task, payload, identity } = raw;
         let payload = match payload {
             Payload::Owned(bytes) => bytes,
             Payload::Borrowed(bytes) => {
@@ -211,7 +211,7 @@ impl Core {
             }
         };
         // A full pool delays the work and drops nothing: it was read, and is answered (law 2).
-        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { task, payload, rights } }) {
+        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { task, payload, identity } }) {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
         }

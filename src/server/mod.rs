@@ -17,7 +17,7 @@ pub use operator_key::operator_key_folder;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
 
-use crate::access::Hooks;
+use crate::access::{Hooks, Identities};
 use crate::config::{Config, ConfigError, ListenerConfig};
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
@@ -171,7 +171,13 @@ impl Server {
             addresses,
             listeners,
             socket_files,
-            inside: Inside { hub, mailboxes, publish_wait: config.server.publish_wait, mailbox_limits },
+            inside: Inside {
+                identity: Identities::default().operator,
+                hub,
+                mailboxes,
+                publish_wait: config.server.publish_wait,
+                mailbox_limits,
+            },
             phase,
             drain: Drain {
                 delay: config.server.drain_delay,

@@ -1,6 +1,6 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
-use crate::access::{AccessPolicy, Hooks, Operators};
+use crate::access::{AccessPolicy, Hooks, Identities, Operators};
 use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::job::{Job, JobQueues, JobRoom};
@@ -135,5 +135,6 @@ pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<
         allow_credentials: config.http.allow_credentials,
         port: address.map_or(0, |address| address.port()),
         operators,
+        identities: Identities::default(),
     }
 }

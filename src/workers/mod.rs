@@ -54,7 +54,7 @@ impl Worker {
             self.mailboxes.wake_waiting_reactors();
         }
         let Job { to, raw } = job;
-        let RawWork { task, payload, rights } = raw;
+        let RawWork { task, payload, identity } = raw;
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             if let Task::Page(ticket, page) = task {
@@ -63,7 +63,7 @@ impl Worker {
                 return Outcome::Done;
             }
             self.counters.parsed_pool.add(1);
-            let lent = RawWork { task, payload: &payload[..], rights };
+            let lent = RawWork { task, payload: &payload[..], identity };
             let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.pages.limits.protocol });
             ask_hooks(&mut work, &self.pages.limits.hooks);
             self.work(work, postman, now, wall_ms)

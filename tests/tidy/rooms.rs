@@ -12,7 +12,7 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("main", "cli"),
     ("cli", "server client journal config model"),
     // Models of the threads, built with --cfg shuttle alone.
-    ("models", "handoff node hub model"),
+    ("models", "handoff node hub model access"),
     // Test code only: it stands where the server does, around everything.
     ("simulation", "server reactor workers handoff connection protocol node hub wire model metrics config close"),
     ("server", "reactor workers handoff connection protocol node hub access wire model metrics journal config"),

@@ -1,6 +1,7 @@
 //! Reading: who receives `recovered`, what is replayed, how pages and budgets end.
 
 use super::{Bench, GetOptions, Read, Since, conn, get, once, post, post_options, read, reply, since, small};
+use crate::access::Identities;
 use crate::hub::HubLimits;
 use crate::hub::publication::{Draft, Publication};
 use crate::model::encoding::Encoding;
@@ -107,7 +108,7 @@ fn a_batch_shares_one_budget_of_bytes() {
         get("c", GetOptions { once: true, ..since(starts[2]) }),
         get("a", GetOptions { once: true, ..since(starts[0]) }),
     ];
-    bench.run(&mut Work::batch(conn(1), Ticket::default(), items));
+    bench.run(&mut Work::batch(conn(1), Identities::default().reader, Ticket::default(), items));
     let reads: Vec<Read> = bench.post.drain(1).into_iter().map(|one| read(reply(one).answer)).collect();
     assert_eq!(reads[0], told(starts[0], 2, Some(true), [1, 2]));
     assert_eq!(reads[1], told(starts[1], 2, Some(false), []), "does not fit any more, and says so");

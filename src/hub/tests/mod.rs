@@ -8,6 +8,7 @@ mod sweep;
 use super::limits::HubLimits;
 use super::post::{Delivery, Post};
 use super::{Hub, HubStats, RandomSource};
+use crate::access::Identities;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
@@ -154,7 +155,7 @@ pub(super) fn delete(channel: &str) -> Item {
 }
 
 pub(super) fn one(mailbox: u32, item: Item) -> Work {
-    Work::one(conn(mailbox), Ticket::default(), item).allowing(true, true)
+    Work::one(conn(mailbox), Identities::default().operator, Ticket::default(), item)
 }
 
 pub(super) fn since(position: Position) -> GetOptions {

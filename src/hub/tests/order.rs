@@ -4,6 +4,7 @@ use super::super::post::Delivery;
 use super::{
     Bench, GetOptions, Hub, MailboxId, Post, Posted, VecPost, conn, get, one, post, post_options, since, small,
 };
+use crate::access::Identities;
 use crate::hub::publication::Draft;
 use crate::hub::{HubLimits, Placed, RandomSource};
 use crate::model::publication::Position;
@@ -127,7 +128,8 @@ fn a_panic_under_the_lock_neither_poisons_nor_keeps_room() {
     }
     bench.post.broken = Some(MailboxId(2));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut work = Work::one(conn(1), Ticket::default(), post("a", post_options("1"))).allowing(true, true);
+        let mut work =
+            Work::one(conn(1), Identities::default().operator, Ticket::default(), post("a", post_options("1")));
         bench.run(&mut work)
     }));
     assert!(panicked.is_err());
@@ -189,7 +191,7 @@ fn activations_and_deliveries_are_posted_under_the_lock_and_wakes_after_it() {
     let hub = Hub::new(small(), RandomSource::seeded(1));
     let (probe, now) = (Probe { hub: &hub, inner: VecPost::new(8) }, Instant::now());
     let items = vec![get("a", GetOptions::default()), post("a", post_options("1")), get("a", super::once())];
-    let mut work = Work::batch(conn(1), Ticket::default(), items).allowing(true, false);
+    let mut work = Work::batch(conn(1), Identities::default().publisher, Ticket::default(), items);
     assert_eq!(execute(&mut work, &hub, &probe, now, 0), Progress::Done);
     hub.reset("a", &probe, now).expect("room");
     let draft = Draft { data: super::json("1"), event: None, time: None };

@@ -7,6 +7,7 @@ use super::{
     Bench, GetOptions, PostOptions, Posted, code, conn, delete, get, json, name, offset_of, once, one, post,
     post_options, published, reply, since, small,
 };
+use crate::access::Identities;
 use crate::hub::HubLimits;
 use crate::model::code::Code;
 use crate::model::publication::{Epoch, Position};
@@ -60,7 +61,7 @@ fn giving_up_answers_the_blocked_item_and_whatever_else_blocks_with_busy() {
         post("full", post_options("4")),
         livez,
     ];
-    let mut work = Work::batch(conn(5), Ticket::new(7, 8, 5), items).allowing(true, false);
+    let mut work = Work::batch(conn(5), Identities::default().publisher, Ticket::new(7, 8, 5), items);
     assert_eq!((bench.run(&mut work), work.remaining()), (Progress::Blocked, 4));
     give_up(&mut work, &bench.hub, &bench.post, bench.now, 0);
     let replies = replies(&bench, 5);
@@ -179,7 +180,7 @@ fn publishing_and_deleting_need_permission() {
         (delete("a"), (401, "operator_needed")),
         (Err(RefusedItem { id: None, refusal: Refusal::new(Code::BadJson, "?") }), (400, "bad_json")),
     ] {
-        bench.run(&mut Work::one(conn(1), Ticket::default(), item));
+        bench.run(&mut Work::one(conn(1), Identities::default().reader, Ticket::default(), item));
         assert_eq!(code(&replies(&bench, 1)[0].answer), expected);
     }
     assert_eq!(bench.stats().channels, 0);

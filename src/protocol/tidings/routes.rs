@@ -7,7 +7,7 @@ use super::path::parse_name_in_url;
 use super::read::{HttpPublish, PlainBody};
 use super::reply::{SendLimits, body_limits};
 use super::ticket::Form;
-use crate::access::Standing;
+use crate::access::{Action, Standing};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
@@ -110,7 +110,7 @@ fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
 
 /// What can be refused while the client still holds its body back.
 fn check_before_body(call: &Call<'_, '_>) -> Result<(), Refusal> {
-    if call.access.may_publish {
+    if call.access.identity.grants.include(Action::Write) {
         check_media_type(call.head.content_type)
     } else {
         Err(Code::PublishingNotAllowed.into())

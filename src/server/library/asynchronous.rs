@@ -55,7 +55,7 @@ impl AsyncServer {
     /// # Panics
     /// Outside a tokio runtime, when it has to wait.
     pub async fn publish(&self, channel: &str, message: impl Into<Message>) -> Result<Position, Error> {
-        let work = Inside::posting(channel, message.into().checked()?)?;
+        let work = self.0.posting(channel, message.into().checked()?)?;
         match self.0.try_publish(work) {
             Ok(published) => published,
             Err(work) => {

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::publication::{History, Publication, Replay};
+use crate::access::Identity;
 use crate::handoff::callers::Waiting;
 use crate::handoff::mailbox::{Inbox, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
@@ -27,6 +28,8 @@ const CALLER: MailboxId = MailboxId(u32::MAX);
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Inside {
+    /// What the program may do.
+    pub(crate) identity: Arc<Identity>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) mailboxes: Arc<Mailboxes>,
     /// How long a publication waits for room.
@@ -37,8 +40,8 @@ pub(crate) struct Inside {
 
 impl Inside {
     /// A POST that is ready to be executed.
-    pub(super) fn posting(channel: &str, post: PostOptions) -> Result<Work, Error> {
-        Ok(work(Verb::Post { channel: name(channel)?, post }, CALLER))
+    pub(super) fn posting(&self, channel: &str, post: PostOptions) -> Result<Work, Error> {
+        Ok(self.work(Verb::Post { channel: name(channel)?, post }, CALLER))
     }
 
     /// Executes a POST on this thread; waits for room for at most `publish_wait`.
@@ -61,8 +64,14 @@ impl Inside {
         Ok(self.read(verb, CALLER)?.0)
     }
 
+    /// A request of the program's own, which may do everything.
+    fn work(&self, verb: Verb, mailbox: MailboxId) -> Work {
+        let identity = Arc::clone(&self.identity);
+        Work::one(subscriber(mailbox), identity, Ticket::default(), Ok(Request { id: None, verb }))
+    }
+
     fn read(&self, verb: Verb, mailbox: MailboxId) -> Result<(History, ChannelId), Error> {
-        let mut work = work(verb, mailbox);
+        let mut work = self.work(verb, mailbox);
         // A GET needs no room: its answer is handed over here.
         match self.attempt(&mut work, Instant::now()) {
             Some(Answer::Channel { id, position, recovered, publications, .. }) => {
@@ -114,10 +123,6 @@ impl Inside {
     fn caller(&self) -> Caller {
         Caller { postman: Postman::new(Arc::clone(&self.mailboxes), None), answer: RefCell::new(None) }
     }
-}
-
-fn work(verb: Verb, mailbox: MailboxId) -> Work {
-    Work::one(subscriber(mailbox), Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true)
 }
 
 /// The only subscriber of a library mailbox, as a connection.

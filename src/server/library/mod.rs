@@ -42,7 +42,7 @@ impl Server {
     /// A bad name, data that is not JSON, a key that was used for other data, a limit, or 503 `busy` after the wait.
     pub fn publish(&self, channel: &str, message: impl Into<Message>) -> Result<Position, Error> {
         let post = message.into().checked()?;
-        self.inside.publish(Inside::posting(channel, post)?)
+        self.inside.publish(self.inside.posting(channel, post)?)
     }
 
     /// Reads a channel's history. Blocks only while it waits for the lock of the channel's shard.

@@ -1,6 +1,7 @@
 //! What the rehearsal shows that a kernel would hide: bytes and turns, exactly.
 
 use super::{Client, Rehearsal, masked};
+use crate::access::Identities;
 use crate::config::Config;
 use crate::hub::post::{Delivery, Post};
 use crate::hub::publication::Publication;
@@ -187,7 +188,7 @@ fn only_the_encodings_that_somebody_reads_are_made() {
         let options = GetOptions { once: true, last: Some(10), ..GetOptions::default() };
         let verb = Verb::Get { channel: "x".try_into().expect("a name"), options };
         let to = ConnId::here(MailboxId(9), 0, 0);
-        let mut work = Work::one(to, Ticket::default(), Ok(Request { id: None, verb })).allowing(true, true);
+        let mut work = Work::one(to, Identities::default().operator, Ticket::default(), Ok(Request { id: None, verb }));
         execute(&mut work, server.hub(), &catcher, server.now, 0);
         let kept = catcher.0.into_inner();
         let made: Vec<_> =

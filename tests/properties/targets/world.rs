@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use tidings::access::AccessPolicy;
+use tidings::access::{AccessPolicy, Identities};
 use tidings::close::Reason;
 use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
@@ -325,7 +325,7 @@ impl World {
     /// Somebody elsewhere asks something of the hub.
     pub(crate) fn ask_elsewhere(&mut self, item: Item) {
         let to = ConnId::here(ELSEWHERE, 0, 0);
-        let mut work = Work::one(to, Ticket::default(), item).allowing(true, true);
+        let mut work = Work::one(to, Identities::default().operator, Ticket::default(), item);
         if execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) == Progress::Blocked {
             self.happened.parked = true;
             give_up(&mut work, &self.hub, &self.boxes, self.instant(), 0);
@@ -725,8 +725,8 @@ impl World {
 }
 
 fn owned(raw: RawWork<Payload<'_>>) -> RawWork<Vec<u8>> {
-    let RawWork { task, payload, rights } = raw;
-    RawWork { task, payload: payload.as_ref().to_vec(), rights }
+    let RawWork { task, payload, identity } = raw;
+    RawWork { task, payload: payload.as_ref().to_vec(), identity }
 }
 
 /// An id as an answer has it: text as serde_json writes it too.
