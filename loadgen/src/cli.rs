@@ -30,9 +30,9 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Messages that come back: latency and throughput of one connection's way there and back.
+    /// Messages that come back: latency and throughput of a connection's round trips.
     Echo(RunArgs),
-    /// Publications to many: latency at every receiver, first, median and last; lost, duplicated, reordered.
+    /// Publications to many receivers: latency at every receiver, first, median and last; lost, duplicated, reordered.
     Fanout(RunArgs),
     /// Connections opened and ended one after the other: handshakes per second and how long one takes.
     Storm(RunArgs),
@@ -40,30 +40,30 @@ pub enum Verb {
     Idle(RunArgs),
     /// Connections that live for a while and are replaced, with publications meanwhile.
     Churn(RunArgs),
-    /// A share of the receivers reads slowly or not at all; what do the others notice?
+    /// A share of the receivers reads slowly or not at all: how does that affect the other ones?
     Slow(RunArgs),
-    /// All receivers are cut at once and come back; how long until they are there again, and what did they miss?
+    /// All receivers are cut off at once and reconnect: how long does it take, and what did they miss?
     Reconnect(RunArgs),
-    /// Groups of connections out of a TOML file.
+    /// Groups of connections from a TOML file.
     Mixed(RunArgs),
-    /// Publications for a long time: does memory, do descriptors, does latency grow?
+    /// Publications for a long time: do memory, descriptors or latency grow?
     Soak(RunArgs),
-    /// Malformed handshakes and frames at a rate, while healthy echoes are watched.
+    /// Malformed handshakes and frames at a rate, while well-behaved echoes are measured.
     Hostile(RunArgs),
-    /// The highest rate, or the most connections, that keeps to an objective.
+    /// The highest rate, or the largest number of connections, that meets an objective.
     Find(FindArgs),
     /// Two results side by side: what changed more than by chance?
     Compare(CompareArgs),
     /// Results as one HTML page.
     Report(ReportArgs),
-    /// What this machine can measure, and what stands in the way.
+    /// What this machine can measure, and what limits it.
     Doctor,
 }
 
 /// Options of a run.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Where to: ws://, wss://, http:// or https://, host, port, and perhaps a path.
+    /// The server: ws://, wss://, http:// or https://, host, port, and an optional path.
     pub url: String,
     /// The dialect: see `--adapter-option help`.
     #[arg(long, default_value = "tidings")]
@@ -72,7 +72,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     pub adapter_option: Vec<String>,
 
-    /// Connections; where there are publishers, too, those of the receivers.
+    /// Connections; in scenarios with publishers, those of the receivers.
     #[arg(short, long, default_value = "100", help_heading = "Load")]
     pub connections: String,
     /// Messages (echo) or publications per second, or a ramp. Without it and without --closed: 100.
@@ -87,7 +87,7 @@ pub struct RunArgs {
     /// How long to measure.
     #[arg(short, long, default_value = "10s", help_heading = "Load")]
     pub duration: String,
-    /// The most messages or publications.
+    /// The maximum number of messages or publications.
     #[arg(short = 'n', long, help_heading = "Load")]
     pub count: Option<String>,
     /// How long messages are sent before measuring begins.
@@ -99,10 +99,10 @@ pub struct RunArgs {
     /// Bytes per message: 128, 128..1KiB, or 128:90%,16KiB:10%.
     #[arg(short, long, help_heading = "Load")]
     pub size: Option<String>,
-    /// A text with {stamp} in it instead of filling; several are taken in turn.
+    /// A text with {stamp} in it as the message; several are used in turn.
     #[arg(long, conflicts_with = "size", help_heading = "Load")]
     pub template: Vec<String>,
-    /// The same out of files.
+    /// The same from files.
     #[arg(long, value_name = "FILE", conflicts_with = "size", help_heading = "Load")]
     pub payload_file: Vec<PathBuf>,
     /// The seed of everything random.
@@ -115,7 +115,7 @@ pub struct RunArgs {
     /// Channels that each receiver reads.
     #[arg(long, default_value = "1", help_heading = "Publications")]
     pub subs_per_conn: u32,
-    /// What the names of channels begin with.
+    /// The prefix of the channels' names.
     #[arg(long, default_value = "load-", help_heading = "Publications")]
     pub channel_prefix: String,
     /// Connections that publish.
@@ -134,13 +134,13 @@ pub struct RunArgs {
     /// How many connections there are over time, such as 0:10k/30s: sets -c and --connect-rate.
     #[arg(long, conflicts_with = "connect_rate", help_heading = "Connections")]
     pub ramp: Option<String>,
-    /// The most connections being opened at a time.
+    /// The maximum number of connections being opened at a time.
     #[arg(long, default_value = "256", help_heading = "Connections")]
     pub most_pending: String,
     /// How long opening one may take.
     #[arg(long, default_value = "10s", help_heading = "Connections")]
     pub connect_timeout: String,
-    /// How long a connection lives in the mean (churn).
+    /// How long a connection lives on average (churn).
     #[arg(long, default_value = "5s", help_heading = "Connections")]
     pub lifetime: String,
     /// The share of the receivers that read slowly (slow).
@@ -149,16 +149,16 @@ pub struct RunArgs {
     /// What a slow receiver reads per second; 0: nothing.
     #[arg(long, default_value = "0", help_heading = "Connections")]
     pub read_rate: String,
-    /// When all are cut, since traffic began (reconnect).
+    /// When all are cut off, from the beginning of traffic (reconnect).
     #[arg(long, default_value = "3s", help_heading = "Connections")]
     pub cut_after: String,
-    /// They come back after a random part of this (reconnect).
+    /// They reconnect after a random part of this (reconnect).
     #[arg(long, default_value = "1s", help_heading = "Connections")]
     pub jitter: String,
     /// Malformed handshakes and frames per second (hostile).
     #[arg(long, default_value = "1k", help_heading = "Connections")]
     pub attack_rate: String,
-    /// Addresses to come from: 10.0.0.0/24, or a list. On loopback many are used by themselves.
+    /// Source addresses: 10.0.0.0/24, or a list. On loopback many are used automatically.
     #[arg(long, value_name = "CIDR", help_heading = "Connections")]
     pub source_ip: Vec<String>,
     /// How connections are ended: a Close frame, or a reset.
@@ -167,7 +167,7 @@ pub struct RunArgs {
     /// A header field of every request, instead of this program's own of that name; with no value, neither is sent.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", help_heading = "Connections")]
     pub header: Vec<String>,
-    /// A file with a token per line, for connections in turn.
+    /// A file with a token per line, used by connections in turn.
     #[arg(long, value_name = "FILE", help_heading = "Connections")]
     pub token_file: Option<PathBuf>,
     /// Offer permessage-deflate, and compress what is sent where that is agreed to: on every connection, or on those that
@@ -188,17 +188,17 @@ pub struct RunArgs {
     /// A page of Prometheus metrics, read before and after.
     #[arg(long, value_name = "URL", help_heading = "Measuring")]
     pub metrics_url: Option<String>,
-    /// The file with the key that opens the server's metrics. Without it TIDINGS_OPERATOR_KEY, or what a Tidings on this
+    /// The file with the key for the server's metrics. Without it TIDINGS_OPERATOR_KEY, or the key that a Tidings on this
     /// machine has left.
     #[arg(long, value_name = "FILE", requires = "metrics_url", help_heading = "Measuring")]
     pub operator_key_file: Option<PathBuf>,
-    /// Put the server on these CPUs.
+    /// Pin the server to these CPUs.
     #[arg(long, value_name = "CPUS", value_delimiter = ',', requires = "pid", help_heading = "Measuring")]
     pub pin_server: Vec<usize>,
-    /// Put this program's threads on these CPUs, in turn.
+    /// Pin this program's threads to these CPUs, in turn.
     #[arg(long, value_name = "CPUS", value_delimiter = ',', help_heading = "Measuring")]
     pub pin_self: Vec<usize>,
-    /// Ask for events again and again instead of sleeping, so that the server does not pay for waking this program: needs CPUs of its own.
+    /// Poll for events instead of sleeping, so that the server does not pay for waking this program: needs CPUs of its own.
     #[arg(long, help_heading = "Measuring")]
     pub busy_poll: bool,
     /// Threads of each process; without it, one per CPU of --pin-self or of the machine.
@@ -210,7 +210,7 @@ pub struct RunArgs {
     /// One of this many connections is read by tungstenite's client instead of our decoder; 0: none.
     #[arg(long, default_value = "100", help_heading = "Measuring")]
     pub check_every: u64,
-    /// What must hold: delivery.p99<50ms, lost==0, cpu_us_per_msg<6 … Several, or with commas.
+    /// What must hold: delivery.p99<50ms, lost==0, cpu_us_per_msg<6 … May be repeated, or with commas.
     #[arg(long, value_name = "METRIC<VALUE", help_heading = "Measuring")]
     pub threshold: Vec<String>,
     /// Exit with 0 although the measurement is INVALID.
@@ -230,7 +230,7 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// What to call this run.
+    /// A name for this run.
     #[arg(long)]
     pub label: Option<String>,
     /// The whole result.
@@ -253,7 +253,7 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-/// How publications get to the server.
+/// How publications reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Publish {
     /// Over a socket.
@@ -295,7 +295,7 @@ pub struct FindArgs {
     /// What to raise, and between which numbers: rate:1k..100k or connections:100..19k.
     #[arg(long, default_value = "rate:10..100k")]
     pub max: String,
-    /// How close to come, in percent.
+    /// The precision, in percent.
     #[arg(long, default_value = "5")]
     pub precision: f64,
 }
@@ -310,7 +310,7 @@ pub struct CompareArgs {
     /// Exit with 99 when one of these grew by more: p99>5%.
     #[arg(long, value_name = "MEASURE>PERCENT")]
     pub fail_if: Vec<String>,
-    /// As a table in Markdown.
+    /// Print a table in Markdown.
     #[arg(long)]
     pub markdown: bool,
 }

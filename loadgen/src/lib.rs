@@ -1,4 +1,4 @@
-//! A load generator for WebSocket servers that tells how far its own figures can be trusted.
+//! A load generator for WebSocket servers that states how far its own figures can be trusted.
 
 pub mod adapters;
 pub mod cli;

@@ -1,6 +1,6 @@
 //! Numbers for people: three digits and a unit.
 
-/// What stands for a value that was not measured.
+/// Shown for a value that was not measured.
 const NOTHING: &str = "–";
 
 /// Units of time below a minute or two, in seconds.
@@ -101,7 +101,7 @@ fn rounded(number: f64) -> f64 {
     (number * scale).round() / scale
 }
 
-/// The digits after the point that make three significant ones, at most six.
+/// How many digits after the point make three significant ones, at most six.
 fn digits(number: f64) -> usize {
     match number.abs() {
         size if size >= 99.95 => 0,

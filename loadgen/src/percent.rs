@@ -1,11 +1,11 @@
 //! Percent-encoding (RFC 3986 section 2.1): what a user types into a URL, and names inside paths.
 
-/// What stands in a path and query unchanged, besides letters, digits and what is already encoded.
+/// What is not encoded in a path and query, besides letters, digits and what is encoded already.
 const OF_PATHS: &[u8] = b"-._~!$&'()*+,;=:@/?";
-/// What stands in one segment of a path unchanged.
+/// What is not encoded in one segment of a path, besides letters and digits.
 const OF_SEGMENTS: &[u8] = b"-._~!$&'()*+,;=:@";
 
-/// A path with its query, such as a user types it: what may not stand in one is encoded, and what is encoded stays.
+/// A path with its query, as a user types it: what a URL cannot contain is encoded, and what is encoded already stays.
 #[must_use]
 pub fn path(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -32,7 +32,7 @@ fn encoded(bytes: &[u8], stays: impl Fn(usize, u8) -> bool) -> String {
     text
 }
 
-/// The bytes that a text stands for; a `%` that encodes nothing is one.
+/// The bytes that a text encodes; a `%` that begins no escape stays.
 #[must_use]
 pub fn decoded(text: &str) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));

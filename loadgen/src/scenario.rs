@@ -62,7 +62,7 @@ impl Kind {
         }
     }
 
-    /// What its result claims, the most important first.
+    /// What its result claims, in the order of importance.
     #[must_use]
     pub fn claims(self, closed: bool, watched: bool, groups: &[Group]) -> Vec<Claim> {
         let mut claims = match self {

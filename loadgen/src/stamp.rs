@@ -83,7 +83,7 @@ impl PublicationStamp {
         out
     }
 
-    /// The first stamp in a message, wherever it stands.
+    /// The first stamp in a message, at any place.
     #[must_use]
     pub fn find(message: &[u8]) -> Option<PublicationStamp> {
         let mut from = 0;

@@ -110,7 +110,7 @@ impl Centrifugo {
         }
         let result = &reply["subscribe"];
         let missed = result["publications"].as_array().map_or(&[][..], Vec::as_slice);
-        // A reply that recovers tells the offset that was asked for: where the channel is, its publications say.
+        // A reply that recovers has the offset that was requested: the channel's own is that of its last publication.
         let offset = missed.last().and_then(|last| last["offset"].as_u64()).or_else(|| result["offset"].as_u64());
         if let (Some(epoch), Some(offset), Some(place)) = (result["epoch"].as_str(), offset, place(id)) {
             keep(memory, place, epoch, offset);
@@ -254,7 +254,7 @@ mod tests {
         Peer { number: 0, job: Job::Subscribe, naming, token: None }
     }
 
-    /// A reply that recovers tells the offset that was asked for, and the publications after it.
+    /// A reply that recovers has the offset that was requested, and the publications after it.
     #[test]
     fn what_was_recovered_is_not_asked_for_again() {
         let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };

@@ -194,7 +194,7 @@ impl Payload<'_> {
 pub enum Event<'a> {
     /// The connection is of use from now on: greeted, and all its subscriptions confirmed. Said once.
     Ready,
-    /// Something published, or an echo: text in which a stamp may stand.
+    /// A publication, or an echo: text that may contain a stamp.
     Message(&'a [u8]),
     /// The server has taken one publication of this connection.
     Ack,

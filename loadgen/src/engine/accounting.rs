@@ -29,7 +29,7 @@ pub(super) enum Traffic {
     Over,
 }
 
-/// What one read told about its connection.
+/// What one read showed about its connection.
 #[derive(Debug, Default)]
 pub(super) struct Notice {
     /// It is of use from now on.

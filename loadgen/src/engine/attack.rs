@@ -1,5 +1,5 @@
 //! What no client should send: handshakes and frames that break a rule, each in one piece. A server has to refuse or close
-//! each of them, and to go on serving the others.
+//! each of them, and to go on serving well-behaved clients.
 
 use super::request;
 use crate::adapters::Opening;

@@ -5,7 +5,7 @@ use tungstenite::handshake::derive_accept_key;
 
 /// The longest head of an answer, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
-/// The most fields of an answer.
+/// The maximum number of fields of a response.
 const FIELDS: usize = 100;
 
 /// What an answer's head says.

@@ -1,7 +1,7 @@
 //! The engine: one thread, its connections, and what they do, on epoll and one timer.
 //!
-//! A thread owns its connections for life, reads them all into one buffer, and stamps what it sends. It tells what it
-//! found once a second and shares nothing with other threads but a count of deliveries.
+//! A thread owns its connections for life, reads them all into one buffer, and stamps what it sends. It reports its
+//! figures once a second and shares nothing with other threads but a count of deliveries.
 
 mod accounting;
 mod attack;
@@ -33,7 +33,7 @@ use std::sync::{Arc, OnceLock};
 /// What is noted of a bad client for which there was no room.
 pub const NOT_BEGUN: &str = "not begun";
 
-/// What the threads of a process know of each other: how many deliveries there were, so that a closed flow of
+/// What the threads of a process share: how many deliveries there were, so that a closed flow of
 /// publications goes on when the last receiver has one.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -44,7 +44,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Says which thread publishes.
+    /// Sets which thread publishes.
     pub fn set_publisher(&self, wake: Wake) {
         // There is one publishing thread in a closed flow, and it is named once.
         let _ = self.publisher.set(wake);
@@ -97,7 +97,7 @@ impl Reports {
     }
 
     fn send(&self, report: Report) {
-        // Whoever collects has ended: then nobody wants to know.
+        // The collector may have ended, and then reports are not needed any more.
         let _ = self.sender.send((self.index, report));
     }
 }

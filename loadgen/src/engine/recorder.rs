@@ -4,7 +4,7 @@ use crate::clock::{self, Nanos, SECOND};
 use crate::message::{Counts, Distribution, Phase, Series, WindowReport};
 use std::collections::BTreeMap;
 
-/// The most different error texts that are kept apart; the rest is counted together.
+/// How many different error texts are counted separately; the rest is counted together.
 const ERROR_TEXTS: usize = 50;
 
 /// Counts and times of one thread.

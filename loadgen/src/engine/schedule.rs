@@ -9,7 +9,7 @@ pub(super) struct Schedule {
     ramp: Ramp,
     begin: Nanos,
     end: Nanos,
-    /// The most events over all threads.
+    /// The maximum number of events over all threads.
     count: u64,
     /// Which events are this thread's, by their number over all threads.
     deal: Deal,

@@ -4,7 +4,7 @@ use crate::clock::{Nanos, SECOND};
 use crate::message::{OFFSET_UNIT, SpreadReport};
 use std::collections::{HashMap, VecDeque};
 
-/// After so long a publication is handed over with whoever has got it.
+/// After this time a publication is reported with the receivers that have it by then.
 const PATIENCE: Nanos = 10 * SECOND;
 
 /// The publications of all sequences that are not yet with all receivers.

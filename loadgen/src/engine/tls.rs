@@ -46,7 +46,7 @@ fn roots(path: &str) -> Result<RootCertStore, TrustError> {
     if store.is_empty() { Err(TrustError::Empty(path.to_owned())) } else { Ok(store) }
 }
 
-/// Believes everybody who can sign for the certificate that they show: `--insecure`.
+/// Trusts every server that can sign for the certificate that it presents: `--insecure`.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

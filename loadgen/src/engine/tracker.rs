@@ -1,6 +1,6 @@
 //! One receiver's place in one sequence: what is missing, what came twice, what came late.
 
-/// How far back a late message can be told from one that came twice.
+/// How far back a late message can be distinguished from a duplicate.
 const WINDOW: u64 = 64;
 
 /// What a message was to its receiver.
@@ -11,9 +11,9 @@ pub enum Arrival {
         /// How many were skipped.
         skipped: u64,
     },
-    /// One that was skipped before.
+    /// A late one, which was skipped before.
     Late,
-    /// One that was here before.
+    /// A duplicate.
     Again,
 }
 
@@ -31,13 +31,13 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// A receiver that must hear everything from number `first` on.
+    /// A receiver that must receive everything from number `first` on.
     #[must_use]
     pub fn from(first: u64) -> Tracker {
         Tracker { next: first, seen: u64::MAX, ..Tracker::default() }
     }
 
-    /// A receiver that came in the middle: the first that it hears is its first.
+    /// A receiver that joined later: the first message that it receives is its first.
     #[must_use]
     pub fn from_anywhere() -> Tracker {
         Tracker::default()
@@ -58,7 +58,7 @@ impl Tracker {
             return Arrival::Next { skipped };
         }
         let back = self.next - 1 - seq;
-        // What is older than the window is believed to be late as long as anything is missing.
+        // A message older than the window is counted as late while anything is missing: which numbers are is not known there.
         let is_late = if back < WINDOW { self.seen & (1 << back) == 0 } else { self.missing > 0 };
         if !is_late {
             return Arrival::Again;
@@ -71,8 +71,8 @@ impl Tracker {
         Arrival::Late
     }
 
-    /// How many have not come, when numbers up to `last` were sent. A receiver that came in the middle and heard nothing
-    /// misses nothing.
+    /// How many have not come, when numbers up to `last` were sent. A receiver that joined later and received nothing misses
+    /// nothing.
     #[must_use]
     pub fn missing(&self, last: u64) -> u64 {
         if self.next == 0 { 0 } else { self.missing + (last + 1).saturating_sub(self.next) }

@@ -96,7 +96,7 @@ impl Drop for Child {
     }
 }
 
-/// What a child does: reads its plan from standard input, runs, and tells everything on standard output.
+/// What a child does: reads its plan from standard input, runs, and writes its reports to standard output.
 ///
 /// # Errors
 /// What it receives is no plan, or it cannot begin.
@@ -126,7 +126,7 @@ pub fn serve() -> Result<(), ServeError> {
             threads.order(&order);
         }
     }
-    // Nobody is there to be told any more: the parent is gone.
+    // A failed write means that the parent is gone, so there is nowhere to report it.
     drop(writer);
     Ok(())
 }

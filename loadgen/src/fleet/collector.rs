@@ -160,7 +160,7 @@ impl Collector {
         self.collected.connections.values().sum()
     }
 
-    /// Ends: publications that did not reach everybody are counted with those whom they reached.
+    /// Ends: publications that did not reach all receivers are counted with those that they reached.
     #[must_use]
     pub fn finish(mut self) -> Collected {
         for (_, spread) in std::mem::take(&mut self.spreads) {

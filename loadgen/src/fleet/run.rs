@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Between the order to begin and the first message: all threads have read the order by then.
 const LEAD: Nanos = SECOND / 20;
-/// How often whoever watches is asked to look.
+/// How often the watcher is called.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Who watches a run.
@@ -113,7 +113,7 @@ impl Conductor<'_> {
         self.wait_until(sample, done, None)
     }
 
-    /// Takes reports until it is done, or somebody wants to stop and this is a part that can be cut short.
+    /// Takes reports until it is done, or a stop is requested and this part can be cut short.
     fn wait_until(
         &mut self,
         sample: Sample,

@@ -28,7 +28,7 @@ pub struct BadText {
     pub text: String,
     /// The bytes of it that are wrong.
     pub place: Range<usize>,
-    /// What should stand there.
+    /// What was expected there.
     pub expected: String,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for BadText {
 
 impl std::error::Error for BadText {}
 
-/// A part of a text that knows where it stands.
+/// A part of a text, with its place in it.
 #[derive(Debug, Clone, Copy)]
 struct Part<'a> {
     whole: &'a str,
@@ -91,7 +91,7 @@ impl<'a> Part<'a> {
         parts
     }
 
-    /// What stands before and after the first separator.
+    /// The parts before and after the first separator.
     fn split_once(self, separator: &str) -> Option<(Part<'a>, Part<'a>)> {
         let at = self.text().find(separator)?;
         let (before, after) = self.cut(at);

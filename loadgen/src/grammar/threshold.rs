@@ -20,7 +20,7 @@ pub const METRICS: &[(&str, Unit, &str)] = &[
     ("refused", Unit::Count, "connections that could not be opened"),
     ("dropped", Unit::Count, "connections that the server ended"),
     ("gaps", Unit::Count, "resumed subscriptions that missed something"),
-    ("connections", Unit::Count, "connections open while it counted"),
+    ("connections", Unit::Count, "connections open while it measured"),
     ("listen_drops", Unit::Count, "handshakes that the kernel dropped"),
     ("cpu_us_per_msg", Unit::Count, "the server's CPU microseconds per message (--pid)"),
     ("server_busy", Unit::Share, "the server's busiest thread, or its share of its CPUs (--pid)"),
@@ -77,7 +77,7 @@ pub enum Stat {
     Percentile(f64),
 }
 
-/// How the measured value is to stand to the limit.
+/// How the measured value must compare with the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// `<`

@@ -1,4 +1,4 @@
-//! The numbers that a server tells of itself at `--metrics-url`, in Prometheus' text format.
+//! The numbers that a server publishes at `--metrics-url`, in Prometheus' text format.
 
 use super::operator::Key;
 use crate::plan::Target;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The most of an answer that is read, in bytes.
+/// How much of a response is read at most, in bytes.
 const MOST: u64 = 16 << 20;
 
 /// A page of metrics, and what opens it.
@@ -48,7 +48,7 @@ pub enum ScrapeError {
 }
 
 impl Page {
-    /// The page at a URL, for whoever has this key.
+    /// The page at a URL, requested with this key.
     ///
     /// # Errors
     /// The URL is none of `http://`.

@@ -74,7 +74,7 @@ fn read(path: &Path) -> std::io::Result<Option<String>> {
     Ok(clean(&text))
 }
 
-/// A key without the space around it; nothing where it could not stand in a header field.
+/// A key without the space around it; nothing if a header field cannot contain it.
 fn clean(text: &str) -> Option<String> {
     let key = text.trim();
     (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())).then(|| key.to_owned())

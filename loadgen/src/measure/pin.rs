@@ -16,7 +16,7 @@ pub fn this_thread(cpus: &[usize], index: u64) {
 /// Puts every thread of a process on these CPUs.
 ///
 /// # Errors
-/// The process is gone, is somebody else's, or a CPU does not exist.
+/// The process is gone or another user's, or a CPU does not exist.
 pub fn process(pid: u32, cpus: &[usize]) -> Result<(), String> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|error| format!("process {pid}: {error}"))?;
     for task in tasks.flatten() {

@@ -13,7 +13,7 @@ pub struct Usage {
     pub cpu_system: f64,
     /// Resident memory, bytes.
     pub rss: u64,
-    /// Proportional memory, bytes, where the kernel tells: memory that is shared is counted in parts.
+    /// Proportional memory, bytes, where the kernel states it: shared memory is counted in parts.
     pub pss: Option<u64>,
     /// Switches that its threads asked for.
     pub switches_voluntary: u64,

@@ -13,11 +13,11 @@ pub struct Counts {
     pub received: u64,
     /// Of these, what came for the first time.
     pub answered: u64,
-    /// Connections that became of use.
+    /// Connections that became usable.
     pub opened: u64,
     /// Connections that could not be opened.
     pub refused: u64,
-    /// Connections that ended though nobody here ended them.
+    /// Connections that the other side ended.
     pub dropped: u64,
     /// Everything that went wrong.
     pub errors: u64,

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
-/// What a histogram tells apart at the least, in nanoseconds.
+/// The smallest difference that a histogram resolves, in nanoseconds.
 const LEAST: u64 = 100;
 /// Longer latencies are recorded as this: an hour.
 const MOST: u64 = 3_600_000_000_000;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 gathered! {
-/// What became of all messages of a thread.
+/// The accounts of all messages of a thread.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// What should have come to the receivers of this thread.
@@ -26,9 +26,9 @@ pub struct Ledger {
     pub unsent_due: u64,
     /// Subscriptions that were resumed.
     pub resumed: u64,
-    /// Resumed subscriptions that were told that something is missing.
+    /// Resumed subscriptions whose answer said that something is missing.
     pub gaps: u64,
-    /// Connections that were cut from here, to come back.
+    /// Connections that were cut off from here, to reconnect.
     pub cut: u64,
     /// Slow readers that the server has cut off.
     pub slow_cut: u64,

@@ -17,7 +17,7 @@ pub const SCHEMA: u32 = 3;
 /// and `server_busy` is a share of all CPUs.
 pub const OLDEST: u32 = 1;
 
-/// Everything that one run found out.
+/// All findings of one run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// See [`SCHEMA`].
@@ -61,7 +61,7 @@ pub struct Outcome {
     pub metrics: BTreeMap<String, f64>,
     /// Further numbers by the names that thresholds use: `cpu_us_per_msg`, `bytes_per_connection`, `recovered_in` …
     pub scalars: BTreeMap<String, f64>,
-    /// How far each claim can be trusted, the most important first.
+    /// How far each claim can be trusted, in the order of importance.
     pub verdicts: Vec<ClaimVerdict>,
     /// The thresholds that were asked for.
     pub thresholds: Vec<ThresholdResult>,
@@ -79,7 +79,7 @@ pub struct Outcome {
 pub struct Totals {
     /// Messages or publications sent.
     pub sent: u64,
-    /// Messages that were due and not sent: nobody was connected to send them, or there was no time.
+    /// Messages that were due and not sent: no sender was connected, or there was no time.
     #[serde(default)]
     pub unsent: u64,
     /// Messages received.
@@ -98,7 +98,7 @@ pub struct Totals {
     pub opened: u64,
     /// Connections that could not be opened.
     pub refused: u64,
-    /// Connections that ended though nobody asked them to.
+    /// Connections that the server ended unasked.
     pub dropped: u64,
     /// Everything that went wrong.
     pub errors: u64,
@@ -191,7 +191,7 @@ pub struct ServerCost {
     pub rss_before: u64,
     /// The same with all connections open.
     pub rss_after: u64,
-    /// Proportional memory (PSS) before the first connection, bytes, where the kernel tells.
+    /// Proportional memory (PSS) before the first connection, bytes, where the kernel states it.
     pub pss_before: Option<u64>,
     /// The same with all connections open.
     pub pss_after: Option<u64>,
@@ -283,7 +283,7 @@ impl std::fmt::Display for Level {
     }
 }
 
-/// What became of a threshold.
+/// The outcome of a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdResult {
     /// As the user wrote it.

@@ -34,7 +34,7 @@ pub struct Plan {
     pub streams: u32,
     /// The connections.
     pub groups: Vec<Group>,
-    /// 18 bits that tell this run's messages from others'.
+    /// 18 bits that distinguish this run's messages from those of other runs.
     pub run: u32,
     /// Where randomness begins.
     pub seed: u64,
@@ -42,7 +42,7 @@ pub struct Plan {
     pub warmup: Duration,
     /// How long it counts.
     pub duration: Duration,
-    /// The most messages or publications to send, over all threads.
+    /// The maximum number of messages or publications to send, over all threads.
     pub count: Option<u64>,
     /// How long is waited for what is in progress at the end.
     pub drain: Duration,
@@ -64,7 +64,7 @@ pub struct Plan {
     pub pin: Vec<usize>,
     /// Whether threads ask for events again and again instead of sleeping.
     pub busy_poll: bool,
-    /// Files of certificates to trust, PEM; or none and whoever answers is believed.
+    /// Files of certificates to trust, PEM; or none, and every server is trusted.
     pub trust: Trust,
 }
 
@@ -82,7 +82,7 @@ pub enum Trust {
 /// How connections are opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Opening {
-    /// The most that are on their way at a time, over all threads.
+    /// The maximum number in progress at a time, over all threads.
     pub most_pending: u64,
     /// How long one may take.
     pub timeout: Duration,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the stamp goes in a text of the user's.
 const PLACE: &str = "{stamp}";
-/// What an object around a stamp takes at least: `{"t":"…"}`.
+/// The minimum size of an object around a stamp, in bytes: `{"t":"…"}`.
 const BARE_OBJECT_BYTES: usize = 8 + PUBLICATION_BYTES;
 /// The same with something to fill it up: `{"t":"…","p":"…"}`.
 const FILLED_OBJECT_BYTES: usize = 7 + BARE_OBJECT_BYTES;
@@ -24,7 +24,7 @@ pub enum Payloads {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPayload {
     /// There is no room for the stamp.
-    #[error("messages of {0} bytes have no room for their stamp: the least is {1}")]
+    #[error("messages of {0} bytes have no room for their stamp: the minimum is {1}")]
     TooSmall(usize, usize),
     /// A template without a place for the stamp.
     #[error("the template `{0}` has no {PLACE}: it is where the time and the number of each message go")]

@@ -20,7 +20,7 @@ pub struct Target {
     pub path: Option<String>,
     /// The value of the field Authorization, when the URL has a name and perhaps a password.
     pub authorization: Option<String>,
-    /// Where it is: the first at which somebody listens is taken.
+    /// Its addresses: the first at which a server listens is used.
     pub addresses: Vec<SocketAddr>,
 }
 

@@ -31,7 +31,7 @@ pub(super) fn options(kind: Kind, args: &RunArgs, target: &mut Target) -> Result
             }
         }
     }
-    // What is typed may not all stand in a request; the place of a channel's name stays.
+    // A path may have characters that a request cannot; the placeholder of the channel's name is left unchanged.
     for (_, path) in options.iter_mut().filter(|(name, _)| name.ends_with("path")) {
         *path = percent::path(path).replace("%7Bchannel%7D", "{channel}");
     }

@@ -7,7 +7,7 @@ use crate::plan::{Group, Route, Task};
 use crate::scenario::Kind;
 use std::time::Duration;
 
-/// The most bad clients at a time.
+/// The maximum number of attacking clients at a time.
 const ATTACKS_AT_ONCE: u64 = 256;
 
 /// The connections of a scenario.
@@ -36,7 +36,7 @@ pub(super) fn groups(kind: Kind, args: &RunArgs) -> Result<Vec<Group>, String> {
             let after = values::option("--cut-after", grammar::duration(&args.cut_after))?;
             main.outage = Some((after, values::option("--jitter", grammar::duration(&args.jitter))?));
         }
-        // An idle connection that reads a channel is what a push server has most of.
+        // A push server has mostly idle connections that read a channel.
         Kind::Idle if args.adapter != "raw" => main.task = Task::Subscribe,
         _ => {}
     }

@@ -109,10 +109,10 @@ fn naming(args: &RunArgs) -> Result<Naming, String> {
         args.channel_prefix.chars().find(|c| c.is_control() || c.is_whitespace() || matches!(c, '"' | '\\'))
     {
         return Err(format!(
-            "--channel-prefix: {wrong:?} may not stand in it: no space, quotation mark, backslash or control character"
+            "--channel-prefix: it may not contain {wrong:?}: no space, quotation mark, backslash or control character"
         ));
     }
-    // Names differ from seed to seed, so that a run does not hear what is left of another.
+    // Names differ from seed to seed, so that a run does not receive what is left of another.
     Ok(Naming { prefix: args.channel_prefix.clone(), channels, per_connection: args.subs_per_conn })
 }
 

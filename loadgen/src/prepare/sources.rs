@@ -26,8 +26,11 @@ pub(crate) fn sources(args: &RunArgs, target: &Target) -> Result<Vec<IpAddr>, St
 
 /// The addresses of a range such as 10.0.0.0/24; at most 65,536 of them.
 fn range(text: &str) -> Result<Vec<IpAddr>, String> {
-    let wrong =
-        || format!("--source-ip: `{text}` is no address and no range such as 10.0.0.0/24 (at most 65,536 addresses)");
+    let wrong = || {
+        format!(
+            "--source-ip: `{text}` is neither an address nor a range such as 10.0.0.0/24 (at most 65,536 addresses)"
+        )
+    };
     let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let width = if address.is_ipv4() { 32 } else { 128 };

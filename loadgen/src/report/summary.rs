@@ -6,7 +6,7 @@ use crate::numbers::{bytes, count, duration, share, whole};
 use crate::outcome::{Latency, Level, Outcome, ServerCost};
 use std::fmt::Write;
 
-/// The most error texts that are shown.
+/// How many error texts are shown at most.
 const ERRORS: usize = 5;
 /// The percentiles of the table.
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];

@@ -1,6 +1,6 @@
 //! Texts of others in lines that fit a terminal.
 
-/// The most characters of a line.
+/// The maximum number of characters of a line.
 const WIDTH: usize = 80;
 
 /// Breaks a text that begins after an indent at its spaces, and words that are longer than a line anywhere. Control

@@ -1,4 +1,4 @@
-//! The plan of a run in words, so that two results can be told to be of the same plan.
+//! The plan of a run in words, so that two results can be recognised as of the same plan.
 
 use super::draft::Draft;
 use crate::numbers::{bytes, share};

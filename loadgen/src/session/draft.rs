@@ -22,7 +22,7 @@ impl Draft<'_> {
         &self.prepared.plan
     }
 
-    /// What was counted while it counted.
+    /// What was counted while it measured.
     pub(super) fn counted(&self) -> Counts {
         self.collected.counts.get(&Phase::Measure).copied().unwrap_or_default()
     }
@@ -46,13 +46,13 @@ impl Draft<'_> {
         })
     }
 
-    /// What arrived while it counted, each message once; of a storm, the connections.
+    /// What arrived while it measured, each message once; of a storm, the connections.
     pub(super) fn answered(&self) -> u64 {
         let counted = self.counted();
         if self.prepared.kind == Kind::Storm { counted.opened } else { counted.answered }
     }
 
-    /// What the server did while it counted: messages delivered or echoed, or else connections opened.
+    /// What the server did while it measured: messages delivered or echoed, or else connections opened.
     pub(super) fn work(&self, counted: &Counts) -> u64 {
         if self.prepared.kind == Kind::Storm { counted.opened } else { counted.received }
     }

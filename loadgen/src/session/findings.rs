@@ -1,4 +1,4 @@
-//! What a result comes to: the numbers that thresholds know, and what became of the thresholds.
+//! The findings of a result: the numbers that thresholds may name, and whether the thresholds hold.
 
 use super::draft::Draft;
 use crate::grammar::{Metric, Stat, Threshold};
@@ -15,7 +15,7 @@ const BACK: f64 = 0.99;
 pub(super) const SLOPE_SECONDS: f64 = 300.0;
 
 impl Draft<'_> {
-    /// Numbers by name. What nothing was measured for has none: a threshold over nothing does not hold.
+    /// Numbers by name. What was not measured has none: a threshold for it does not hold.
     pub(super) fn scalars(&self, outcome: &Outcome, counted: &Counts) -> BTreeMap<String, f64> {
         let totals = &outcome.totals;
         let seconds = outcome.measured_seconds.max(1e-9);
@@ -44,7 +44,7 @@ impl Draft<'_> {
         scalars.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// What was answered while it counted, or delivered, of what the schedule meant to; nothing in closed flows. What comes
+    /// What was answered while it measured, or delivered, of what the schedule meant to; nothing in closed flows. What comes
     /// after the end, later and later, was not answered in time.
     fn achieved(&self, counted: &Counts) -> Option<f64> {
         let plan = self.plan_of();
@@ -69,7 +69,7 @@ impl Draft<'_> {
         (answers >= 1.0).then(|| (counted.answered as f64 / answers).min(1.0))
     }
 
-    /// How many messages the schedule of a group meant to leave while it counted.
+    /// How many messages the schedule of a group meant to leave while it measured.
     fn due(&self, group: &Group) -> f64 {
         let plan = self.plan_of();
         match group.flow() {
@@ -137,7 +137,7 @@ fn growth(outcome: &Outcome) -> [(&'static str, Option<f64>); 3] {
     let of_server = |value: fn(&WindowServer) -> f64| {
         counted().filter_map(|window| Some((window.at, value(window.server.as_ref()?)))).collect()
     };
-    // A process that lives has some: none are those of somebody else's process, which may not be read.
+    // A live process has some: none means that the process is another user's, whose descriptors cannot be read.
     let of_window = |window: &Window| {
         window
             .server
@@ -154,7 +154,7 @@ fn growth(outcome: &Outcome) -> [(&'static str, Option<f64>); 3] {
     ]
 }
 
-/// What became of a threshold.
+/// Whether a threshold holds.
 pub(crate) fn result(threshold: &Threshold, outcome: &Outcome) -> ThresholdResult {
     let value = match &threshold.metric {
         Metric::Scalar(name) => outcome.scalars.get(*name).copied(),

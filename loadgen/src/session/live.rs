@@ -1,4 +1,4 @@
-//! What is shown on a terminal while a run goes on: one line, at most four times a second, and nothing where nobody looks.
+//! What is shown on a terminal while a run goes on: one line, at most four times a second, and nothing where standard error is not a terminal.
 
 use crate::clock::{self, Nanos};
 use crate::fleet::{Collector, Sample};

@@ -1,4 +1,4 @@
-//! Which of a name's addresses is measured: the first at which somebody listens.
+//! Which of a name's addresses is measured: the first at which a server listens.
 
 use crate::cli::RunArgs;
 use crate::prepare::{Prepared, sources};
@@ -33,10 +33,10 @@ pub(super) fn choose(prepared: &Prepared, args: &RunArgs) -> Result<Prepared, St
         Some(address) => {
             target.addresses = vec![address];
             if !failed.is_empty() {
-                chosen.warnings.push(format!("{} is measured at {address}; nobody listens at {all}", target.host));
+                chosen.warnings.push(format!("{} is measured at {address}; no server listens at {all}", target.host));
             }
         }
-        None => chosen.warnings.push(format!("nobody listens at any address of {}: {all}", target.host)),
+        None => chosen.warnings.push(format!("no server listens at any address of {}: {all}", target.host)),
     }
     chosen.plan.sources = sources(args, &chosen.plan.target)?;
     Ok(chosen)

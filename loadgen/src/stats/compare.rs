@@ -4,7 +4,7 @@ use super::bootstrap::{Interval, ratio};
 use super::median;
 use std::fmt;
 
-/// The least seconds of a series that is compared.
+/// The minimum number of seconds of a series to compare.
 const LEAST: usize = 5;
 /// How sure an interval is.
 const LEVEL: f64 = 0.95;
@@ -24,7 +24,7 @@ pub struct Comparison {
 
 /// Too few seconds to compare.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: a run of {seconds} seconds is too short to compare; the least is {LEAST}")]
+#[error("{name}: a run of {seconds} seconds is too short to compare; the minimum is {LEAST}")]
 pub struct TooShort {
     /// The measure.
     pub name: String,

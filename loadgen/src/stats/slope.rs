@@ -5,7 +5,7 @@ use super::bootstrap::Interval;
 use super::{median, quantile};
 use crate::random::Random;
 
-/// The most points that are looked at; of more, some are left out evenly. All pairs of these are 80,000.
+/// The maximum number of points; of more, some are left out evenly. This many have 80,000 pairs.
 const MOST_POINTS: usize = 400;
 /// How often the points are drawn anew for the interval.
 const RESAMPLES: usize = 200;

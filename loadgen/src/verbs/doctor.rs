@@ -1,4 +1,4 @@
-//! `doctor`: what this machine can measure, and what stands in the way.
+//! `doctor`: what this machine can measure, and what limits it.
 
 use super::ending::Failure;
 use super::output::Voice;
@@ -30,7 +30,7 @@ pub(super) fn doctor(voice: &mut Voice) -> Result<u8, Failure> {
     line(format!("backlog      somaxconn {}", environment.somaxconn));
     let most = environment.memory / (KERNEL_BYTES + OWN_BYTES);
     line(format!(
-        "\nWith both ends on this machine its memory has room for about {} connections, less what the server takes.",
+        "\nWith both ends on this machine its memory has room for about {} connections, less what the server itself needs.",
         whole(most)
     ));
     line(format!(
@@ -39,7 +39,7 @@ pub(super) fn doctor(voice: &mut Voice) -> Result<u8, Failure> {
     ));
     let advice = advice(&environment);
     if advice.is_empty() {
-        line("\nNothing stands in the way.".to_owned());
+        line("\nNothing limits it.".to_owned());
     }
     for text in advice {
         line(format!("\nadvice: {text}"));
@@ -57,7 +57,7 @@ fn advice(environment: &crate::outcome::Environment) -> Vec<String> {
     when(environment.somaxconn < 4096, "raise the backlog for storms: sysctl -w net.core.somaxconn=4096");
     when(
         pin::allowed().len() < 2,
-        "there is one CPU: server and generator disturb each other, and CPU per message is all that can be trusted",
+        "there is one CPU: server and generator disturb each other, and only CPU per message can be trusted",
     );
     when(
         environment.governor.as_deref().is_some_and(|governor| governor != "performance"),

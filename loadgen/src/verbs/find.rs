@@ -1,4 +1,4 @@
-//! `find`: the highest rate, or the most connections, that keeps to an objective.
+//! `find`: the highest rate, or the largest number of connections, that meets an objective.
 
 use super::ending::{Failure, INTERRUPTED, interrupt};
 use super::output::{Files, Voice};
@@ -39,7 +39,7 @@ pub(super) fn find(args: &FindArgs, voice: &mut Voice) -> Result<u8, Failure> {
     let Some((value, _)) = found.best else { return Err(Failure::Run(nothing(&found, knob, args, least))) };
     let at = held.iter().rposition(|(known, _)| *known == value);
     let written = at.map_or(Ok(()), |at| files.write(&held.swap_remove(at).1));
-    voice.say(&format!("found: {} {} keep to {}{}\n", shown(value), knob.unit(), args.slo, limit(&found, knob, most)));
+    voice.say(&format!("found: {} {} meet {}{}\n", shown(value), knob.unit(), args.slo, limit(&found, knob, most)));
     written.map_err(Failure::Run)?;
     Ok(if found.limit == Limit::Stopped { INTERRUPTED } else { 0 })
 }
@@ -64,22 +64,22 @@ fn shown(value: f64) -> String {
 }
 
 fn nothing(found: &Found, knob: Knob, args: &FindArgs, least: f64) -> String {
-    let even = format!("even {} {} do not keep to {}", shown(least), knob.unit(), args.slo);
+    let even = format!("even {} {} do not meet {}", shown(least), knob.unit(), args.slo);
     match &found.limit {
         Limit::Missed(_, why) => format!("{even}: {why}"),
-        _ => "it was stopped before anything was found".to_owned(),
+        _ => "it was stopped before a value was found".to_owned(),
     }
 }
 
-/// What keeps it from being more, and whether it held as often as it should.
+/// What the limit was, and whether the value held often enough.
 fn limit(found: &Found, knob: Knob, most: f64) -> String {
     let times = found.best.map_or(0, |(_, times)| times);
     let unsure = if found.is_confirmed() { String::new() } else { format!(" ({times} times, which is not confirmed)") };
     let limit = match &found.limit {
         Limit::Missed(value, why) => format!("the limit: {} {} {why}", shown(*value), knob.unit()),
-        Limit::Range => format!("the limit is that of --max, {}: it may be more", shown(most)),
-        Limit::Runs => "the runs of a search are over: it may be more".to_owned(),
-        Limit::Stopped => "it was stopped: it may be more".to_owned(),
+        Limit::Range => format!("the limit is that of --max, {}: the server may be capable of more", shown(most)),
+        Limit::Runs => "the maximum number of runs was used: the server may be capable of more".to_owned(),
+        Limit::Stopped => "it was stopped: the server may be capable of more".to_owned(),
     };
     format!("{unsure}; {limit}")
 }
@@ -93,7 +93,7 @@ impl Knob {
     }
 }
 
-/// Runs at one value after the other.
+/// Runs at one value after another.
 struct Trial<'a> {
     kind: Kind,
     run: &'a RunArgs,
@@ -132,7 +132,7 @@ impl Trial<'_> {
         Ok(why.map_or(Answer::Holds, Answer::Misses))
     }
 
-    /// Why a result does not keep to the objective, if it does not.
+    /// Why a result does not meet the objective, if it does not.
     fn missed(&self, outcome: &Outcome) -> Option<String> {
         let first = outcome.verdicts.first();
         if let Some(verdict) = first.filter(|verdict| verdict.level == Level::Invalid && !self.run.force) {
@@ -185,7 +185,10 @@ mod tests {
         let told = |times, kind| limit(&Found { best: Some((1900.0, times)), limit: kind }, Knob::Rate, 1e5);
         let missed = Limit::Missed(1950.0, "misses p99<50ms (61.2 ms)".to_owned());
         assert_eq!(told(3, missed), "; the limit: 1,950 messages/s misses p99<50ms (61.2 ms)");
-        assert_eq!(told(3, Limit::Range), "; the limit is that of --max, 100,000: it may be more");
-        assert_eq!(told(1, Limit::Stopped), " (1 times, which is not confirmed); it was stopped: it may be more");
+        assert_eq!(told(3, Limit::Range), "; the limit is that of --max, 100,000: the server may be capable of more");
+        assert_eq!(
+            told(1, Limit::Stopped),
+            " (1 times, which is not confirmed); it was stopped: the server may be capable of more"
+        );
     }
 }

@@ -47,7 +47,7 @@ impl Files {
         Ok(files)
     }
 
-    /// Writes a result into each of them, whatever becomes of the others.
+    /// Writes a result into each of them, even if another one fails.
     pub(super) fn write(mut self, outcome: &Outcome) -> Result<(), String> {
         let mut failed = Vec::new();
         for open in &mut self.0 {
@@ -64,7 +64,7 @@ impl Files {
 impl Drop for Files {
     fn drop(&mut self) {
         for open in self.0.iter().filter(|open| open.is_new) {
-            // Somebody else may have taken it away.
+            // Another process may have removed it.
             let _ = std::fs::remove_file(&open.path);
         }
     }
@@ -101,14 +101,14 @@ pub(super) fn save(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Standard output. Nobody may be there to read it any more, or it may be full: nothing else is lost by that.
+/// Standard output. It may be closed, or full: then only its text is lost.
 #[derive(Debug, Default)]
 pub(super) struct Voice {
     failed: Option<io::Error>,
 }
 
 impl Voice {
-    /// Says a text, as it stands.
+    /// Writes a text, unchanged.
     pub(super) fn say(&mut self, text: &str) {
         if self.failed.is_none() {
             let mut out = io::stdout().lock();
@@ -116,14 +116,14 @@ impl Voice {
         }
     }
 
-    /// What could not be said, unless the reader has gone away, as `head` does when it has enough.
+    /// What could not be written, unless the reader has closed it, as `head` does when it has enough.
     pub(super) fn complaint(&self) -> Option<String> {
         let error = self.failed.as_ref().filter(|error| error.kind() != ErrorKind::BrokenPipe)?;
         Some(format!("standard output: {error}"))
     }
 }
 
-/// Says what went wrong on standard error, which may be closed as well.
+/// Reports what went wrong on standard error, which may be closed as well.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "tidings-loadgen: {text}");
 }

@@ -1,6 +1,6 @@
 //! The search for the highest value that holds: what to try next, and what was the limit.
 
-/// The most runs of one search.
+/// The maximum number of runs of one search.
 const RUNS: u32 = 40;
 /// So many runs at the value that is reported must hold.
 const TIMES: u32 = 3;
@@ -99,7 +99,7 @@ impl Known {
     /// What to try next; nothing when all is known.
     fn next(&self, range: Range) -> Option<f64> {
         let Some((top, times)) = self.top() else {
-            // Nothing holds: the least is tried, once.
+            // Nothing holds so far: the minimum is tried, once.
             return self.missed.as_ref().is_none_or(|(missed, _)| *missed > range.least).then_some(range.least);
         };
         let middle = match &self.missed {

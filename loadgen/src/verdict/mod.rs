@@ -83,7 +83,7 @@ pub struct Facts {
     pub refused_share: f64,
     /// Connections that the server ended, of those that were opened.
     pub dropped_share: f64,
-    /// What arrived while it counted: messages, or connections where these are what it is about.
+    /// What arrived while it measured: messages, or connections where these are what it is about.
     pub arrived: u64,
     /// What should have arrived in the whole run, of all that was due, and what did.
     pub due: u64,

@@ -4,24 +4,24 @@ use super::{Claim, Facts};
 use crate::numbers::share;
 use crate::outcome::{ClaimVerdict, Level};
 
-/// Above this share a thread of the generator may have been what was measured (k6's guide for its users says 80 %).
+/// Above this share of a CPU, a thread of the generator may have been what was measured (k6's guide for users says 80 %).
 const BUSY: f64 = 0.80;
 /// Above this share it was.
 const SATURATED: f64 = 0.95;
 /// Messages that left late make a latency suspect when their lag is a tenth of it, and invalid when it is half.
 const LAG_SHARE: (f64, f64) = (0.10, 0.50);
-/// Less than this share of the asked rate is suspect, and less than the other is another run than the one asked for.
+/// Less than the first share of the requested rate is suspect; less than the second is another run than the requested one.
 const ACHIEVED: (f64, f64) = (0.99, 0.90);
-/// A hypervisor that takes more than this share of the time changes figures, and with more than the other makes them.
+/// A hypervisor that takes more than the first share of the time changes figures; with more than the second they mean nothing.
 const STEAL: (f64, f64) = (0.02, 0.10);
 /// A server that is less busy than this waits for something else, and spends CPU time on waiting.
 const SERVER_BUSY: f64 = 0.80;
-/// Fewer seconds are no series.
+/// The minimum number of seconds of a series.
 const SECONDS: u64 = 5;
-/// Fewer connections do not tell what one costs.
+/// The minimum number of connections to find out what one costs.
 const CONNECTIONS: u64 = 100;
 /// More refused or dropped connections, or messages that were due and not sent, than the first share may have changed the
-/// run, and with more than the second it is another one than was asked for.
+/// run, and with more than the second it is another run than the requested one.
 const MISSED: (f64, f64) = (0.01, 0.10);
 /// Where something could arrive at any time, a second without anything is suspect, and more than a tenth of them is no run.
 const SILENT: (f64, f64) = (0.0, 0.10);
@@ -62,7 +62,7 @@ pub fn judge(facts: &Facts, claims: &[Claim]) -> Vec<ClaimVerdict> {
     claims.iter().map(|claim| judge_one(facts, *claim)).collect()
 }
 
-/// 3 when the first claim, which is what the run is about, is invalid and nobody insists; else 0.
+/// 3 when the first claim, which is what the run is about, is invalid, unless `force`; else 0.
 #[must_use]
 pub fn exit_code(verdicts: &[ClaimVerdict], force: bool) -> u8 {
     let invalid = verdicts.first().is_some_and(|verdict| verdict.level == Level::Invalid);
@@ -72,7 +72,7 @@ pub fn exit_code(verdicts: &[ClaimVerdict], force: bool) -> u8 {
 fn judge_one(facts: &Facts, claim: Claim) -> ClaimVerdict {
     let mut bench = Bench::new(claim);
     if !facts.unopened.is_empty() {
-        // There was no run, so nothing else is worth saying of it.
+        // There was no run: every other reason would only follow from this one.
         facts.unopened.iter().for_each(|reason| bench.when(true, Level::Invalid, || reason.clone()));
         limits(&mut bench, facts);
         return bench.verdict;
@@ -110,11 +110,11 @@ fn general(bench: &mut Bench, facts: &Facts) {
         format!("the server ended {} of the connections: see the errors", share(facts.dropped_share))
     });
     bench.grades(facts.silent_share, SILENT, || {
-        format!("nothing arrived in {} of the seconds: the server stood still, or was gone", share(facts.silent_share))
+        format!("nothing arrived in {} of the seconds: the server hung, or was gone", share(facts.silent_share))
     });
     bench.when(facts.objections > 0, Level::Invalid, || {
         format!(
-            "tungstenite's client objected {} times to what our own took: one of the two is wrong",
+            "tungstenite's client objected {} times to what our own accepted: one of the two is wrong",
             facts.objections
         )
     });
@@ -127,7 +127,7 @@ fn general(bench: &mut Bench, facts: &Facts) {
 fn headroom(bench: &mut Bench, facts: &Facts) {
     bench.grades(facts.generator_busy, (BUSY, SATURATED), || {
         let busy = 100.0 * facts.generator_busy;
-        format!("a thread of the generator was {busy:.0} % busy, and perhaps that is what was measured: use more threads (-t), processes (--processes), or less load (-R, -c)")
+        format!("a thread of the generator was {busy:.0} % busy, and that may be what was measured: use more threads (-t), processes (--processes), or less load (-R, -c)")
     });
     bench.grades(facts.steal, STEAL, || {
         format!("the hypervisor took {} of the time: use a machine of its own", share(facts.steal))
@@ -135,7 +135,7 @@ fn headroom(bench: &mut Bench, facts: &Facts) {
     let (suspect, invalid) = ACHIEVED;
     let achieved = facts.achieved.unwrap_or(1.0);
     bench.when(achieved < suspect, if achieved < invalid { Level::Invalid } else { Level::Suspect }, || {
-        format!("{} of the rate that was asked for was answered in time: ask for less (-R)", share(achieved))
+        format!("{} of the requested rate was answered in time: request less (-R)", share(achieved))
     });
     bench.when(facts.kernel_drops > 0, Level::Suspect, || {
         format!(
@@ -147,27 +147,26 @@ fn headroom(bench: &mut Bench, facts: &Facts) {
 
 fn throughput(bench: &mut Bench, facts: &Facts) {
     limits(bench, facts);
-    bench.when(facts.arrived == 0, Level::Invalid, || "no message arrived while it counted".to_owned());
+    bench.when(facts.arrived == 0, Level::Invalid, || "no message arrived while it measured".to_owned());
     let idle = facts.saturation.then_some(facts.server_busy).flatten().filter(|busy| *busy < SERVER_BUSY);
     bench.when(idle.is_some(), Level::Suspect, || {
         let busy = 100.0 * idle.unwrap_or(0.0);
-        format!("the server was {busy:.0} % busy: this is the most that the generator or the latency allowed, and not the most that the server can do: use more -c, --depth or -t")
+        format!("the server was {busy:.0} % busy: the limit was the generator or the latency, not the server: use more -c, --depth or -t")
     });
     bench.note(facts.saturation && facts.server_busy.is_none(), || {
-        "whether the server was at its limit is not known: watch it with --pid".to_owned()
+        "whether the server was at its limit is unknown: watch it with --pid".to_owned()
     });
 }
 
 fn latency(bench: &mut Bench, facts: &Facts) {
     bench.when(facts.latency_p99.is_none(), Level::Invalid, || {
-        "nothing that counted arrived, so no latency was measured".to_owned()
+        "no message arrived while it measured, so there is no latency".to_owned()
     });
     // By a schedule the rate that was reached says it.
     let lost = facts.due.saturating_sub(facts.came) as f64 / facts.due.max(1) as f64;
     let unknown = if facts.achieved.is_none() && facts.due > 0 { lost } else { 0.0 };
-    bench.grades(unknown, MISSED, || {
-        format!("{} of the messages never came, and nobody knows their latency", share(lost))
-    });
+    bench
+        .grades(unknown, MISSED, || format!("{} of the messages never came, so their latency is unknown", share(lost)));
     bench.when(facts.corrupted > 0, Level::Suspect, || format!("{} messages came with other bytes", facts.corrupted));
     if let (Some(lag), Some(latency)) = (facts.lag_p99, facts.latency_p99.filter(|latency| *latency > 0.0)) {
         bench.grades(lag / latency, LAG_SHARE, || {
@@ -219,7 +218,10 @@ fn memory(bench: &mut Bench, facts: &Facts) {
         "the server's memory did not grow with the connections: is --pid the process that holds them?".to_owned()
     });
     bench.when(facts.connections < CONNECTIONS, Level::Suspect, || {
-        format!("{} connections are too few to tell what one costs: use -c {CONNECTIONS} or more", facts.connections)
+        format!(
+            "{} connections are too few to find out what one costs: use -c {CONNECTIONS} or more",
+            facts.connections
+        )
     });
 }
 
@@ -228,13 +230,11 @@ fn delivery(bench: &mut Bench, facts: &Facts) {
     bench
         .when(facts.due == 0, Level::Invalid, || "no message was due, so none could be lost: use -R and -d".to_owned());
     bench.when(facts.due > 0 && facts.came == 0, Level::Invalid, || {
-        format!("nothing came of {} messages that were due: does the server publish there? See --adapter", facts.due)
+        format!("none of {} messages that were due came: does the server publish there? See --adapter", facts.due)
     });
     bench.grades(facts.unsent_share, MISSED, || {
         let unsent = share(facts.unsent_share);
-        format!(
-            "{unsent} of the messages that were due were not sent: nobody was connected to send them, or -R is too much"
-        )
+        format!("{unsent} of the messages that were due were not sent: no sender was connected, or -R is too high")
     });
     let lost = facts.due.saturating_sub(facts.came) as f64 / facts.due.max(1) as f64;
     bench.note(facts.came > 0 && facts.came < facts.due, || format!("{} of what was due never came", share(lost)));

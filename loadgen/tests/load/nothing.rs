@@ -118,7 +118,7 @@ fn a_rate_that_was_sent_and_not_answered_in_time_was_not_reached() {
     assert!(run.scalar("rate") < 0.7, "{}", run.out);
     for verdict in &run.outcome().verdicts[..2] {
         assert_eq!(verdict.level, Level::Invalid, "{}", run.out);
-        let told = verdict.reasons.iter().any(|reason| reason.contains("of the rate that was asked for was answered"));
+        let told = verdict.reasons.iter().any(|reason| reason.contains("of the requested rate was answered"));
         assert!(told, "{verdict:?}");
     }
     assert_eq!(run.code, 3);

@@ -113,7 +113,7 @@ fn a_soak_watches_the_server_and_reads_its_metrics() {
     for name in ["cpu_us_per_msg", "server_busy"] {
         assert!(run.scalar(name).is_finite(), "{name}");
     }
-    // What the server says that it published is what was sent while it counted.
+    // What the server says that it published is what was sent while it measured.
     let published: f64 = run
         .outcome()
         .metrics

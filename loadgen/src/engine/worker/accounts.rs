@@ -56,7 +56,7 @@ impl Worker {
         None
     }
 
-    /// A connection is of use again in a place where one was cut: what was published meanwhile was nobody's.
+    /// A connection is usable again in a slot where one was cut off: what was published meanwhile had no receiver there.
     pub(super) fn forgive(&mut self, place: Place) {
         if let Some(estate) = self.estates.remove(&place) {
             self.count_received(&estate.trackers);

@@ -172,7 +172,7 @@ impl Worker {
         let slots: Vec<usize> =
             self.clients.iter().filter(|(_, client)| client.stage == Stage::Open).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.begin_flow(slot));
-        // Lives begin with the traffic, or everybody who was there before would end too early to be seen.
+        // Lifetimes begin with the traffic, or connections that were open before would end too early to be measured.
         self.end = end;
     }
 

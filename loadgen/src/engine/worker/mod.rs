@@ -41,7 +41,7 @@ use tidings::wire::deflate::{Codec, Tuning};
 /// The token of the waker and of the alarm; connections have the generation above the slot.
 const WAKE: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
-/// What one read takes at most, in bytes.
+/// The maximum of one read, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -55,7 +55,7 @@ const TUNING: Tuning = Tuning { level: 1, least_bytes: 64, most_bytes: 16 << 20 
 /// Where a thread is in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Course {
-    /// Connections open; nobody sends.
+    /// Connections open; nothing is sent yet.
     Opening { told: bool },
     /// Messages are sent.
     Running,
@@ -194,7 +194,7 @@ impl Worker {
             if sleep {
                 self.alarm.set(self.next_deadline())?;
             }
-            // In time of the CPU: somebody else may have had it for a while.
+            // In CPU time: another process may have had the CPU for a while.
             let asking = (wait && !sleep).then(clock::thread_cpu);
             match self.poll.poll(&mut events, (!sleep).then_some(std::time::Duration::ZERO)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -20,7 +20,7 @@ use mio::{Interest, Token};
 use std::io;
 use tidings::wire::deflate::parse_extensions;
 
-/// What a slow reader's socket holds at most: its slowness is to reach the server soon.
+/// The maximum size of a slow reader's receive buffer, in bytes: a small one makes the server notice soon.
 const SLOW_RECEIVE_BYTES: usize = 16 * 1024;
 /// How long a place stays empty after its connection failed, where it is taken again.
 const RETRY: Nanos = SECOND / 10;

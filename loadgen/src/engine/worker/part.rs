@@ -4,7 +4,7 @@ use super::super::schedule::{Deal, Schedule};
 use crate::clock::Nanos;
 use crate::plan::{Flow, Group, Plan, Ramp, Share, Task};
 
-/// A place that nobody has taken.
+/// A free place.
 pub(super) const NOBODY: u32 = u32::MAX;
 
 /// A thread's part of a group.

@@ -12,7 +12,7 @@ const LEFT: f64 = 68.0;
 const RIGHT: f64 = 28.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
-/// The most points of a line that tell their value.
+/// Up to how many points of a line show their value.
 const TOLD: usize = 80;
 
 /// An axis.
@@ -63,7 +63,7 @@ pub(super) fn chart(title: &str, x: Axis, y: Axis, lines: &[Line]) -> String {
     );
     plane.axes(&mut svg);
     lines.iter().for_each(|line| plane.draw(&mut svg, line));
-    // Behind the lines, so that no line hides what another one tells.
+    // Drawn after all lines, so that no line covers the values of another one.
     lines.iter().for_each(|line| plane.tell(&mut svg, line));
     svg.push_str("</svg>");
     legend(&mut svg, lines);

@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// What a reader looks for.
 struct Figure {
     name: String,
-    /// The claim that tells how far it can be trusted.
+    /// The claim that shows how far it can be trusted.
     claim: &'static str,
     /// Where it was measured.
     value: Option<f64>,
