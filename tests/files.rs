@@ -118,6 +118,11 @@ fn a_console_that_is_switched_off_is_gone_and_the_client_stays() {
             assert_eq!(get(server.address(), target).status, 200, "{target}");
         }
         let nothing = get(server.address(), "/nothing");
-        assert_eq!((nothing.status, nothing.text().contains("there are /, ")), (404, console), "{}", nothing.text());
+        assert_eq!(
+            (nothing.status, nothing.text().contains("the paths are /, ")),
+            (404, console),
+            "{}",
+            nothing.text()
+        );
     }
 }

@@ -229,8 +229,8 @@ fn a_page_on_a_bad_channel_or_path_is_told_by_a_close() {
         ("/channels/a%5Cb", 1008, "bad_channel: "),
         ("/channels/a/b", 1008, "bad_channel: in a URL a \"/\" inside a channel's name is written %2F"),
         ("/channels/x?last=0", 1008, "bad_request: "),
-        ("/nowhere", 4404, "not_found: no WebSocket is at \"/nowhere\": connect to /ws, or "),
-        ("/tidings.js", 4404, "not_found: no WebSocket is at \"/tidings.js\": connect to /ws, or "),
+        ("/nowhere", 4404, "not_found: there is no WebSocket at \"/nowhere\": connect to /ws, or "),
+        ("/tidings.js", 4404, "not_found: there is no WebSocket at \"/tidings.js\": connect to /ws, or "),
     ] {
         let (mut socket, _) = RawSocket::open_with(server.address(), path, &[("Origin", "http://localhost")]);
         let (told, reason) = socket.read_close();

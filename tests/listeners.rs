@@ -135,7 +135,7 @@ fn connections_to_an_operators_socket_are_operators() {
     }
     for request in ["GET /channels/news", "POST /channels/news", "GET /", "GET /ws", "GET /limits", "OPTIONS *"] {
         let answer = ask(&operators.0, request, JSON, "1");
-        let there = "which serves operators: DELETE /channels/{name}, /livez, /readyz, /metrics and /channels; ask one";
+        let there = "which serves operators: DELETE /channels/{name}, /livez, /readyz, /metrics and /channels; use one";
         assert!(status(&answer) == 404 && answer.contains(there), "{answer}");
     }
     assert_eq!(status(&ask(&all.0, "POST /channels/news", &format!("{JSON}X-Forwarded-For: 10.0.0.1\r\n"), "3")), 200);
@@ -175,7 +175,7 @@ fn an_operators_port_takes_no_key_and_no_strangers() {
             assert_eq!(get(&server, "/metrics", &fields).status, expected, "{address} {fields:?}");
         }
         let refused = get(&server, "/channels/a", &[]);
-        assert!(refused.status == 404 && refused.text().contains("ask one that serves clients"), "{}", refused.text());
+        assert!(refused.status == 404 && refused.text().contains("use one that serves clients"), "{}", refused.text());
     }
 }
 
@@ -209,7 +209,7 @@ fn a_page_reads_from_its_socket_why_a_listener_has_none() {
     let (mut socket, _) = crate::support::frames::RawSocket::open_with(address, "/ws", &origin);
     let (code, reason) = socket.read_close();
     assert_eq!(code, Some(4404));
-    assert!(reason.contains("is not for this listener"), "{reason}");
+    assert!(reason.contains("is not available on this listener"), "{reason}");
 }
 
 fn config_with(place: &Place, more: &str) -> (PathBuf, String) {

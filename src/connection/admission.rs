@@ -79,7 +79,7 @@ fn facts<'h>(head: &Head<'h>, peer: Peer, upgrade: bool) -> AccessFacts<'h> {
 fn one_too_many() -> Plan {
     Plan::refuse(
         Code::TooManyConnections,
-        "this server holds as many connections as it may (server.connections); try again later",
+        "this server has reached its maximum number of connections (server.connections); try again later",
     )
 }
 

@@ -52,7 +52,7 @@ impl Connection {
         let asked = http.asked().cloned();
         let refusal = Refusal::new(
             Reason::InternalError,
-            "the server failed at this request or at one that was sent with it, which may have been carried out or not; nothing else was touched",
+            "the server failed while it handled this request or one that was sent with it, which may or may not have been carried out; nothing else is affected",
         );
         match asked {
             Some(asked) => self.answer_refusal(&Asked { keep_alive: false, ..asked }, refusal, env),

@@ -124,7 +124,7 @@ fn count_refusal(refusal: &Refusal, env: &Env) {
     match code.allowed_by() {
         "" => env.refuse(code, format_args!("a request was refused: {}", code.label())),
         allowed_by => {
-            env.refuse(code, format_args!("a request was refused: {}; it takes {allowed_by}", code.label()));
+            env.refuse(code, format_args!("a request was refused: {}; allowed by: {allowed_by}", code.label()));
         }
     }
 }

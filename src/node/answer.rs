@@ -35,7 +35,7 @@ pub enum Answer {
         channel: ChannelName,
         /// Its place.
         position: Position,
-        /// False when there was no room for it in the history: it was delivered to whoever listened.
+        /// False when the history had no room for it: it was delivered to the subscribers alone.
         kept: bool,
     },
     /// The history is empty now.

@@ -8,7 +8,7 @@ use crate::wire::frame::{Opcode, SharedFrame, payload_of, write_deflated};
 
 /// A push as a text frame: what most readers take, so that a publication has a place of its own for it.
 pub const TEXT: Encoding = Encoding::of_row(0);
-/// A push as a binary frame, for readers who asked in one. JSON stays text for everybody.
+/// A push as a binary frame, for readers that subscribed in one. JSON stays text for all readers.
 pub const BINARY: Encoding = Encoding::of_row(1);
 /// A push as an event-stream block in one HTTP chunk.
 pub const EVENT_STREAM: Encoding = Encoding::of_row(2);
@@ -58,7 +58,7 @@ fn encoded_otherwise(publication: &Publication, encoding: Encoding, codec: &mut 
     publication.encoded(encoding, |_| deflated(&frame, opcode, codec))
 }
 
-/// A frame, compressed for everybody who agreed to that; itself when that would not make it smaller.
+/// A frame, compressed for all readers that agreed to that; unchanged when it would not become smaller.
 fn deflated(plain: &SharedFrame, opcode: Opcode, codec: &mut Codec) -> SharedFrame {
     match codec.deflate(WINDOW_BITS_MAX, payload_of(plain)) {
         None => plain.clone(),

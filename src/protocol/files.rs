@@ -1,4 +1,4 @@
-//! The embedded files over HTTP: which there are, who may read them (everybody), and how they are cached and compressed.
+//! The embedded files over HTTP: which there are, who may read them (everyone), and how they are cached and compressed.
 
 use super::plan::Plan;
 use super::response::Response;
@@ -14,7 +14,7 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// Plans the answer to a request for an embedded file; none when there is no such file here.
 ///
-/// Files hold no secrets and are the same for everybody, so that pages of any origin may load them.
+/// Files contain no secrets and are the same for all clients, so that pages of any origin may load them.
 pub fn plan(head: &Head<'_>, settings: &Settings) -> Option<Plan> {
     let found = find(head.path).filter(|found| settings.console || found.asset.is_client())?;
     Some(match head.method {

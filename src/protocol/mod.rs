@@ -72,7 +72,7 @@ pub enum Next {
     Close(Refusal),
 }
 
-/// What subscribers are told of a channel besides its publications.
+/// What subscribers receive about a channel besides its publications.
 pub enum Event<'a> {
     /// Its continuity was lost: it begins again from offset 0.
     Reset {
@@ -108,7 +108,7 @@ impl Session {
         match self {
             Session::Echo => Heard::SendBack,
             Session::Tidings(_) if kind == Kind::Binary && !scope.settings.binary => {
-                Heard::Close(Code::UnsupportedData, "binary messages are not taken here (websocket.binary)")
+                Heard::Close(Code::UnsupportedData, "binary messages are not accepted here (websocket.binary)")
             }
             Session::Tidings(_) => Heard::Ask,
         }

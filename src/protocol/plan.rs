@@ -64,7 +64,7 @@ impl Plan {
     /// Refuses a method; `allow` names those that are taken.
     #[must_use]
     pub fn not_allowed(head: &Head<'_>, allow: String) -> Plan {
-        let message = format!("{} is not for {}; it takes {allow}", head.method_name, head.path);
+        let message = format!("{} does not take {}; it takes {allow}", head.path, head.method_name);
         Plan::Refuse(Refused { refusal: Refusal::new(Code::MethodNotAllowed, message), allow: Some(allow) })
     }
 

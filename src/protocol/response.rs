@@ -1,4 +1,4 @@
-//! What is answered over HTTP, whoever answers it.
+//! A response over HTTP, from whatever protocol.
 
 use super::tidings::reply::body_refused;
 use crate::model::refusal::Refusal;
@@ -19,7 +19,7 @@ pub struct Response {
     pub content_type: Option<&'static str>,
     /// The body.
     pub body: Vec<u8>,
-    /// Of a file that everybody may read: its Cache-Control.
+    /// Of a file that everyone may read: its Cache-Control.
     pub public: Option<&'static str>,
     /// Fields of this response alone.
     pub extra: SmallVec<[(&'static str, String); 2]>,

@@ -37,7 +37,7 @@ pub enum Path {
     Under {
         /// The beginning, with its last slash.
         prefix: &'static str,
-        /// The whole as it is shown to people.
+        /// The whole path, for messages.
         shown: &'static str,
     },
 }
@@ -126,7 +126,7 @@ impl Routes {
             && self.find(head).is_some_and(|(row, _)| row.route.streams)
     }
 
-    /// Whether an answer is for whoever watches over the server: a probe, or its figures.
+    /// Whether an answer is for monitoring: a probe, or the server's metrics.
     #[must_use]
     pub fn is_for_operations(&self, head: &Head<'_>) -> bool {
         self.find(head).is_some_and(|(row, _)| !(row.route.elsewhere)(Serves::METRICS).is_empty())
@@ -191,7 +191,7 @@ impl Routes {
             let (first, last) = files::shown(settings);
             let known: Vec<&str> =
                 first.iter().copied().chain(rows.map(|row| row.route.path.shown())).chain(last).collect();
-            Plan::refuse(Code::NotFound, format!("nothing is at {shown:?}; there are {}", known.join(", ")))
+            Plan::refuse(Code::NotFound, format!("there is nothing at {shown:?}; the paths are {}", known.join(", ")))
         })
     }
 
@@ -199,7 +199,7 @@ impl Routes {
     fn not_here(&self, head: &Head<'_>) -> Plan {
         let there: Vec<String> = self.rows.iter().map(Row::shown).collect();
         let message = format!(
-            "{} {:?} is not for this listener, which serves {}: {}; ask one that serves clients",
+            "{} {:?} is not available on this listener, which serves {}: {}; use one that serves clients",
             head.method_name,
             start_of(head.path, 40),
             self.serves,
@@ -249,7 +249,8 @@ fn options(call: &Call<'_, '_>, allow: &str) -> Plan {
 
 fn no_socket_at(path: &str) -> Plan {
     let shown = start_of(path, 40);
-    let message = format!("no WebSocket is at {shown:?}: connect to /ws, or to /channels/{{name}} to be subscribed");
+    let message =
+        format!("there is no WebSocket at {shown:?}: connect to /ws, or to /channels/{{name}} to be subscribed");
     Plan::refuse(Code::NotFound, message)
 }
 

@@ -14,7 +14,7 @@ pub struct Settings {
     pub body_bytes: usize,
     /// Whether binary messages are taken there.
     pub binary: bool,
-    /// To whom `/echo` is open.
+    /// Who may use `/echo`.
     pub echo: EchoFor,
     /// Answer to the text `GET`.
     pub plain_get_text: String,

@@ -1,4 +1,5 @@
-//! A batch on its way: its answers are gathered into one array, and pushes on channels it subscribed wait behind it.
+//! A batch in progress: its answers are gathered into one array, and pushes on channels that it subscribed to wait until
+//! that is complete.
 
 use crate::wire::frame::SharedFrame;
 

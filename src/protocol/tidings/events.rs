@@ -110,7 +110,7 @@ fn id_line(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
     out.push(b'\n');
 }
 
-/// Each line of `json` behind a `data:` of its own; a line ends with CR LF, LF or CR (all white space in JSON).
+/// Each line of `json` after a `data:` of its own; a line ends with CR LF, LF or CR (all white space in JSON).
 fn data_lines(out: &mut Vec<u8>, json: &[u8]) {
     let mut rest = json;
     loop {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The most fields that one form may have: kept apart in memory, a field of two bytes takes a hundred.
+/// The maximum number of fields in a form: in memory, a field of two bytes takes a hundred.
 const FORM_FIELDS_MAX: usize = 1000;
 
 /// What kind of data a media type stands for.
@@ -46,7 +46,7 @@ pub fn body_to_data(content_type: Option<&str>, body: &[u8], scratch: &mut JsonS
     }
 }
 
-/// Whether a body of this type could be published: what can be told before it has come.
+/// Whether a body of this type could be published: what can be decided before it has arrived.
 ///
 /// # Errors
 /// As [`body_to_data`], for multipart.
@@ -57,8 +57,8 @@ pub fn check_media_type(content_type: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a body may be read: one that was compressed for its way would be published compressed, under the type of what
-/// it was.
+/// Whether a body may be read: a compressed one would be published compressed, under the type of its
+/// uncompressed form.
 ///
 /// # Errors
 /// 415 `unsupported_encoding` for a body with a Content-Encoding.
@@ -148,8 +148,8 @@ fn charset(content_type: &str) -> Option<&str> {
     })
 }
 
-/// A form: JSON when the whole body is JSON (`curl -d`), otherwise an object of strings. What begins as JSON does was meant
-/// to be JSON: as a form, a slip of the pen would be published as the name of a field.
+/// A form: JSON when the whole body is JSON (`curl -d`), otherwise an object of strings. What begins as JSON was meant to
+/// be JSON: as a form, a typing mistake would be published as the name of a field.
 fn form(body: &[u8], scratch: &mut JsonScratch) -> Result<Data, Refusal> {
     let value = trim(body);
     match validate(body, scratch) {

@@ -41,7 +41,7 @@ pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
 }
 
 /// Says which options of the query an event stream ignores; `None` when it understands all of them. Names that could be
-/// anything but a name are counted and not repeated, since the text goes out to whoever opens the URL.
+/// anything but a name are counted and not repeated, since the text is sent to everyone who opens the URL.
 pub(super) fn ignored(head: &Head<'_>) -> Option<Box<str>> {
     let (mut named, mut others): (Vec<Box<str>>, usize) = (Vec::new(), 0);
     for (name, value) in query_pairs(head.query?) {
@@ -70,7 +70,7 @@ enum Given {
     ComesBack(Option<Since>),
     Last(u32),
     Limit(u32),
-    /// Taken as it is: over HTTP the transport says whether an answer is all that is wanted.
+    /// Accepted and ignored: over HTTP the transport decides whether only an answer is wanted.
     Once,
 }
 

@@ -6,7 +6,7 @@ use crate::model::refusal::Refusal;
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-/// The paths a socket knows, for messages.
+/// The paths of requests on a socket, for messages.
 pub const KNOWN_PATHS: &str = "/channels/{name}, /subscriptions/{name}, /livez and /limits";
 
 /// What a path on the socket names.
@@ -96,7 +96,7 @@ pub fn parse_path(path: &str) -> Result<Route, Refusal> {
 
 fn not_found(path: &str) -> Refusal {
     let shown: String = path.chars().take(60).collect();
-    Refusal::new(Code::NotFound, format!("nothing is at {shown:?}: the paths here are {KNOWN_PATHS}"))
+    Refusal::new(Code::NotFound, format!("there is nothing at {shown:?}: the paths on a socket are {KNOWN_PATHS}"))
 }
 
 fn bad_channel(message: impl Into<Cow<'static, str>>) -> Refusal {

@@ -1,4 +1,4 @@
-//! Everything a client is told in JSON: pushes, answers on the socket, and the bodies of HTTP answers.
+//! Everything a client receives in JSON: pushes, answers on the socket, and the bodies of HTTP answers.
 //!
 //! Each function appends to `out` and writes no white space and no control character, so that a line of it stays a line.
 
@@ -17,7 +17,7 @@ pub struct ReadAnswer<'a> {
     pub channel: &'a str,
     /// Where the channel is.
     pub position: Position,
-    /// Whether everything behind the client's position is here; `None` when it named none.
+    /// Whether everything after the client's position is here; `None` when it named none.
     pub recovered: Option<bool>,
     /// The public name of the connection that asks; `None` leaves it out.
     pub connection: Option<&'a str>,
@@ -34,7 +34,7 @@ pub fn push_json(out: &mut Vec<u8>, view: &PublicationView<'_>) {
 
 /// A push as a binary frame: `{"channel","offset"[,"event"][,"time"],"content_type"}`, a line feed, the bytes.
 ///
-/// For binary publications only; a JSON publication stays text for everybody, so it is written as [`push_json`] does.
+/// For binary publications only; a JSON publication stays text for all readers, so it is written as [`push_json`] does.
 pub fn push_binary(out: &mut Vec<u8>, view: &PublicationView<'_>) {
     let Data::Binary { bytes, content_type } = view.data else {
         return push_json(out, view);

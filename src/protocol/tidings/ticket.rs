@@ -14,7 +14,7 @@ pub enum Form {
     Text,
     /// A text frame; the request came in a binary frame, so pushes of binary publications come as binary frames.
     Binary,
-    /// One item of the array that answers a batch of so many requests.
+    /// One item of the array that answers a batch, with the number of its requests.
     Batch(u8),
     /// The fixed text that answers a plain frame.
     Plain,

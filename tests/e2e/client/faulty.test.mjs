@@ -24,7 +24,7 @@ const CHANNEL = (request, name) => request.path === `/channels/${name}`;
 
 const CLOSES = [
   [1002, 'protocol_error', 'protocol_error', 400],
-  [1003, 'binary messages are not taken here', 'unsupported_data', 400],
+  [1003, 'binary messages are not accepted here', 'unsupported_data', 400],
   [1007, '', 'invalid_utf8', 400],
   [1009, 'message_too_big: 70 bytes are more than 64', 'message_too_big', 413],
   [1008, 'too_many_fragments: a message in more fragments than the limit', 'too_many_fragments', 400],
