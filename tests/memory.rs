@@ -12,8 +12,12 @@ const CONNECTIONS: usize = 10_000;
 const COMPRESSING: usize = 3_000;
 /// Descriptors that the test binary needs besides.
 const OTHER_DESCRIPTORS: usize = 2_000;
-/// No connection may cost more than this, in bytes of the server's own memory.
+/// No idle socket may cost more than this, in bytes of the server's own memory, however few there are and however it was built.
 const BYTES_MAX: usize = 4 * 1024;
+/// What an idle subscribed socket may cost in a release build, when [`CONNECTIONS`] share what is made once.
+const SOCKET_BYTES_MAX: usize = 208;
+/// How often that is measured before it is too much: the kernel counts what else the process did meanwhile as well.
+const TRIES: usize = 3;
 
 /// Channels, and how many are made by one request.
 const CHANNELS: usize = 100_000;
@@ -22,13 +26,20 @@ const BATCH: usize = 50;
 const CHANNEL_BYTES_MAX: usize = 300;
 
 #[test]
-fn an_idle_subscribed_socket_costs_less_than_a_page() {
+fn an_idle_subscribed_socket_costs_208_bytes_at_most() {
     let room = descriptors_allowed().saturating_sub(OTHER_DESCRIPTORS + COMPRESSING);
     let count = CONNECTIONS.min(room);
     assert!(count >= 500, "raise the limit of open files");
-    let each = bytes_of_each(count, false);
+    let max = if count == CONNECTIONS && !cfg!(debug_assertions) { SOCKET_BYTES_MAX } else { BYTES_MAX };
+    let mut each = usize::MAX;
+    for _ in 0..TRIES {
+        each = each.min(bytes_of_each(count, false));
+        if each <= max {
+            break;
+        }
+    }
     println!("{count} idle subscribed sockets: {each} bytes of PSS each");
-    assert!(each < BYTES_MAX, "{each} bytes for each of {count} idle subscribed sockets");
+    assert!(each <= max, "{each} bytes of at most {max} for each of {count} idle subscribed sockets");
 }
 
 /// An inflater alone takes 48 KiB: none of it stays with a connection.

@@ -192,7 +192,7 @@ mod tests {
     fn an_entry_is_small() {
         assert_eq!(
             (size_of::<Entry<std::net::TcpStream>>(), size_of::<Memberships>(), size_of::<Member>()),
-            (152, 24, 12)
+            (144, 24, 12)
         );
     }
 }

@@ -9,10 +9,16 @@ pub(crate) enum Left {
     Pending,
 }
 
-/// See the module. An idle connection has none. The reason follows the last byte: that keeps it from contradicting the
-/// bytes, and a word out of each connection.
+/// See the module. One word, since most connections have none most of the time; the few that have one pay for a second
+/// allocation.
 #[derive(Debug, Default)]
-pub(crate) struct Rest(Option<Box<[u8]>>);
+pub(crate) struct Rest(Option<Box<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    bytes: Box<[u8]>,
+    left: Left,
+}
 
 impl Rest {
     /// Whether nothing is left.
@@ -24,39 +30,29 @@ impl Rest {
     /// Whether something is left that needs no more bytes to go on.
     #[inline]
     pub(crate) fn is_pending(&self) -> bool {
-        self.0.as_deref().is_some_and(|kept| reason_of(kept) == Left::Pending)
+        self.0.as_ref().is_some_and(|kept| kept.left == Left::Pending)
     }
 
     /// Keeps `bytes`, if there are any.
     #[inline]
     pub(crate) fn keep(&mut self, bytes: &[u8], left: Left) {
-        if bytes.is_empty() {
-            return;
+        if !bytes.is_empty() {
+            self.0 = Some(Box::new(Kept { bytes: bytes.into(), left }));
         }
-        let mut kept = Vec::with_capacity(bytes.len() + 1);
-        kept.extend_from_slice(bytes);
-        kept.push(left as u8);
-        self.0 = Some(kept.into_boxed_slice());
     }
 
     /// Moves what is left to the front of `scratch`: how many bytes, and whether they need no more to go on.
     #[inline]
     pub(crate) fn take(&mut self, scratch: &mut [u8]) -> (usize, bool) {
         let Some(kept) = self.0.take() else { return (0, false) };
-        let bytes = &kept[..kept.len() - 1];
-        scratch[..bytes.len()].copy_from_slice(bytes);
-        (bytes.len(), reason_of(&kept) == Left::Pending)
+        scratch[..kept.bytes.len()].copy_from_slice(&kept.bytes);
+        (kept.bytes.len(), kept.left == Left::Pending)
     }
 
     /// Forgets what is left.
     pub(crate) fn clear(&mut self) {
         self.0 = None;
     }
-}
-
-/// The reason that follows the bytes that were kept.
-fn reason_of(kept: &[u8]) -> Left {
-    if kept.last() == Some(&(Left::Pending as u8)) { Left::Pending } else { Left::Incomplete }
 }
 
 #[cfg(test)]
