@@ -1,8 +1,8 @@
-//! What may be done with channels, and by whom it is granted.
+//! What a client may do with channels.
 
 use crate::model::name::ChannelName;
 
-/// What somebody wants to do with a channel.
+/// What a client wants to do with a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Receive what is published, and read the history.
@@ -13,7 +13,7 @@ pub enum Action {
     Manage,
 }
 
-/// The actions that somebody may do, with every channel of the application.
+/// The actions that a client may take, with every channel of its application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grants(u8);
 
@@ -32,8 +32,8 @@ impl Grants {
         Grants(bits)
     }
 
-    /// Whether an action is granted. The channel is part of the question, so that whoever asks has it at hand; what is
-    /// granted here is granted for all of them.
+    /// Whether an action on a channel is granted. So far what is granted is granted for all channels; callers name the
+    /// channel all the same, since a grant for some of them needs it.
     #[must_use]
     #[inline]
     pub const fn allow(self, action: Action, _channel: &ChannelName) -> bool {

@@ -30,7 +30,7 @@ impl Denied {
     }
 }
 
-/// A WebSocket or an event stream that somebody wants to open, as its request says.
+/// A WebSocket or an event stream that a client wants to open, as its request says.
 #[derive(Debug, Clone, Copy)]
 pub struct Connecting<'r> {
     path: &'r str,

@@ -43,9 +43,9 @@ impl Identity {
 /// references in the same place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identities {
-    /// Somebody who may only read.
+    /// A client that may only read.
     pub reader: Arc<Identity>,
-    /// Somebody who may publish as well.
+    /// A client that may publish as well.
     pub publisher: Arc<Identity>,
     /// An operator.
     pub operator: Arc<Identity>,

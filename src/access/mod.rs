@@ -32,11 +32,11 @@ pub struct AccessPolicy {
     pub allowed_origins: Vec<String>,
     /// Hosts beside the loopback names; without a port, any port. Named ones hold on every listener.
     pub allowed_hosts: Vec<String>,
-    /// Whether everybody may publish who reaches the listener, whatever they come through.
+    /// Whether every client that reaches the listener may publish, through a proxy as well.
     pub anonymous_publish: bool,
     /// Whether pages of allowed origins may send cookies and the like, and read what comes of it.
     pub allow_credentials: bool,
-    /// Whether the listener is a unix socket. Whoever reaches one is on this machine, but never a browser.
+    /// Whether the listener is a unix socket: its clients are on this machine, and never browsers.
     pub is_unix: bool,
     /// What the listener serves.
     pub serves: Serves,
@@ -55,7 +55,7 @@ pub struct AccessFacts<'a> {
     pub method: Method,
     /// Whether it asks for a WebSocket.
     pub upgrade: bool,
-    /// Whether it speaks HTTP/1.1, as proxies do only when they are told to.
+    /// Whether it speaks HTTP/1.1, as proxies do only when configured to.
     pub http11: bool,
     /// Whether it asks whether the server lives: anybody may know, under any name.
     pub health: bool,
@@ -119,8 +119,8 @@ pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, H
     Ok(Access { identity: Arc::clone(identity), direct, standing, cors_origin: cors_origin.map(Box::from) })
 }
 
-/// On a listener that makes operators of all who reach it a page of another origin stays what it is, even one that is let in:
-/// it acts for whoever looks at it, not for an operator.
+/// A listener that serves operators makes one of every client that reaches it, but not of a page of another origin, even an
+/// allowed one: it acts for the person who looks at it, not for an operator.
 fn is_no_strangers_page(facts: &AccessFacts<'_>) -> bool {
     let host = facts.host.and_then(Authority::parse);
     let same =
@@ -147,7 +147,7 @@ fn is_article(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>) -> bool {
 /// A name that an attacker's DNS points to this machine must open neither a loopback listener nor one whose names are
 /// known to the attacker's page.
 fn check_host(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), HeadError> {
-    // Where nobody needs a key, a name that somebody's DNS points here would make its page an operator; an address is no name.
+    // Where no key is needed, a name whose DNS points here would make its page an operator; an address is no name.
     let makes_operators = policy.serves.operators() && !policy.is_unix;
     if !policy.listener_is_loopback && !makes_operators && policy.allowed_hosts.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Operators: who has their key, and what everybody else is told.
+//! Operators: what makes a client one, and the refusal for every other client.
 
 use crate::model::code::Code;
 use crate::model::operator_key::OperatorKey;
@@ -7,7 +7,7 @@ use crate::model::refusal::Refusal;
 /// Who asks, as far as operators are concerned. An address says nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Standing {
-    /// Nobody said who it is.
+    /// It presented nothing.
     #[default]
     Anonymous,
     /// It presented something that is not the operators' key.
@@ -19,14 +19,14 @@ pub enum Standing {
 /// The operators' key of a server, and where people find it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Operators {
-    /// Nobody is an operator without one.
+    /// Without one no client is an operator.
     key: Option<OperatorKey>,
     /// Where the key is: the end of a sentence.
     place: String,
 }
 
 impl Operators {
-    /// Those who have `key`; `place` ends a sentence that begins with "the key".
+    /// Clients that present `key`; `place` ends a sentence that begins with "the key".
     #[must_use]
     pub fn new(key: OperatorKey, place: impl Into<String>) -> Operators {
         Operators { key: Some(key), place: place.into() }
@@ -59,8 +59,8 @@ impl Operators {
         )
     }
 
-    /// Why `what` is not for somebody of this standing: 401 `operator_needed` for those who presented nothing, 403
-    /// `admin_only` for those who presented something else than the key.
+    /// Why a client of this standing may not have `what`: 401 `operator_needed` when it presented nothing, 403 `admin_only`
+    /// when it presented something other than the key.
     #[must_use]
     pub fn refusal(&self, standing: Standing, what: &str) -> Refusal {
         let advice = self.advice();
@@ -73,7 +73,7 @@ impl Operators {
         }
     }
 
-    /// What a socket is told whose AUTH presented something else.
+    /// The answer to an AUTH that presented something other than the key.
     #[must_use]
     pub fn sign_in_refused(&self) -> Refusal {
         Refusal::new(Code::OperatorNeeded, format!("this token is not the operators' key. {}", self.advice()))

@@ -1,9 +1,9 @@
 //! Whether a request is let in, and what is planned for it: law 10 is judged before anything else.
 
-use super::answering::Asked;
 use super::decision::{Decided, Decision, Peer};
 use super::env::Env;
 use super::handshake;
+use super::responding::RequestContext;
 use crate::access::{AccessFacts, Identity, judge};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Decides what is done about a head of `used` bytes.
 pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Decided {
-    let mut asked = Asked::of(head, env);
+    let mut asked = RequestContext::of(head, env);
     let mut identity = None;
     let plan = plan(head, peer, &mut asked, &mut identity, env);
     let decision = match plan {
@@ -25,12 +25,18 @@ pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Dec
         Plan::Refuse(refused) => handshake::refuse(head, refused, env),
         plan => Decision::Plan(plan),
     };
-    // What is refused is refused to somebody who may do next to nothing.
+    // Refused before anything was granted.
     let identity = identity.unwrap_or_else(|| Arc::clone(&env.policy.identities.reader));
     Decided { asked, decision, identity, body: head.body, expects_continue: head.expect_continue, used }
 }
 
-fn plan(head: &Head<'_>, peer: Peer, asked: &mut Asked, identity: &mut Option<Arc<Identity>>, env: &Env) -> Plan {
+fn plan(
+    head: &Head<'_>,
+    peer: Peer,
+    asked: &mut RequestContext,
+    identity: &mut Option<Arc<Identity>>,
+    env: &Env,
+) -> Plan {
     let upgrade = wants_upgrade(head);
     let access = match judge(&facts(head, peer, upgrade), env.policy) {
         Ok(access) => access,

@@ -19,21 +19,21 @@ pub struct Deflating {
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicUsize,
-    most: usize,
+    max: usize,
 }
 
 /// A part of the budget, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct MemoryPermit {
     budget: Arc<Budget>,
     bytes: usize,
 }
 
 impl Budget {
-    /// A budget of `most` bytes.
+    /// A budget of `max` bytes.
     #[must_use]
-    pub fn new(most: usize) -> Budget {
-        Budget { used: AtomicUsize::new(0), most }
+    pub fn new(max: usize) -> Budget {
+        Budget { used: AtomicUsize::new(0), max }
     }
 
     /// Bytes taken.
@@ -42,14 +42,14 @@ impl Budget {
         self.used.load(Relaxed)
     }
 
-    fn take(budget: &Arc<Budget>, bytes: usize) -> Option<Share> {
-        let take = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget.most);
+    fn take(budget: &Arc<Budget>, bytes: usize) -> Option<MemoryPermit> {
+        let take = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
         budget.used.fetch_update(Relaxed, Relaxed, take).ok()?;
-        Some(Share { budget: Arc::clone(budget), bytes })
+        Some(MemoryPermit { budget: Arc::clone(budget), bytes })
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryPermit {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Relaxed);
     }
@@ -58,7 +58,7 @@ impl Drop for Share {
 impl Deflating {
     /// The first offer that can be honoured, and the memory that it takes. A connection for whose windows there is no
     /// memory left gets an agreement that needs none.
-    pub(super) fn agree(&self, offers: &[Extension<'_>]) -> Option<(Agreement, Option<Share>)> {
+    pub(super) fn agree(&self, offers: &[Extension<'_>]) -> Option<(Agreement, Option<MemoryPermit>)> {
         let agreement = negotiate(offers, &self.policy)?;
         let deflate = agreement.server_takeover.then(|| agreement.window_bits());
         match context_bytes(deflate, agreement.client_takeover) {
@@ -73,16 +73,16 @@ impl Deflating {
 
 /// The windows that one socket keeps, with the memory they were given.
 #[derive(Debug)]
-pub(super) struct Windows {
+pub(super) struct DeflateContexts {
     pub(super) contexts: Contexts,
     /// Given back with them.
-    _share: Share,
+    _share: MemoryPermit,
 }
 
-impl Windows {
-    pub(super) fn new(agreement: &Agreement, share: Share, codec: &Codec) -> Windows {
+impl DeflateContexts {
+    pub(super) fn new(agreement: &Agreement, share: MemoryPermit, codec: &Codec) -> DeflateContexts {
         let deflate = agreement.server_takeover.then(|| agreement.window_bits());
-        Windows { contexts: Contexts::new(deflate, agreement.client_takeover, codec.tuning()), _share: share }
+        DeflateContexts { contexts: Contexts::new(deflate, agreement.client_takeover, codec.tuning()), _share: share }
     }
 }
 
@@ -92,11 +92,11 @@ mod tests {
     use crate::wire::deflate::{Policy, Tuning, context_bytes, parse_extensions};
     use std::sync::Arc;
 
-    fn deflating(most: usize) -> Deflating {
+    fn deflating(max: usize) -> Deflating {
         Deflating {
             policy: Policy { takeover: true, least_window_bits: 9 },
             tuning: Tuning { level: 1, least_bytes: 256, most_bytes: 1 << 20 },
-            budget: Arc::new(Budget::new(most)),
+            budget: Arc::new(Budget::new(max)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a connection does about a request's head.
 
-use super::answering::Asked;
-use super::compression::Share;
+use super::compression::MemoryPermit;
+use super::responding::RequestContext;
 use crate::access::Identity;
 use crate::model::refusal::Refusal;
 use crate::protocol::Session;
@@ -30,7 +30,7 @@ pub(super) enum Decision {
 
 /// A decision, with what its answer needs to know.
 pub(super) struct Decided {
-    pub(super) asked: Asked,
+    pub(super) asked: RequestContext,
     pub(super) decision: Decision,
     pub(super) identity: Arc<Identity>,
     /// How the end of the body is known.
@@ -45,7 +45,7 @@ pub(super) struct Decided {
 pub(super) struct Switch {
     pub(super) upgrade: Upgrade,
     /// Memory for the windows that were agreed to.
-    pub(super) share: Option<Share>,
+    pub(super) share: Option<MemoryPermit>,
     pub(super) session: Session,
     /// What the path asks for at once.
     pub(super) first: Option<Box<Asking>>,

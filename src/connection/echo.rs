@@ -43,7 +43,7 @@ impl Connection {
         if consumed == 0 {
             return 0;
         }
-        // Whole messages are behind us; if part of one follows, its time begins with the next look at it.
+        // Only whole messages were consumed; if part of another follows, its time begins when it is looked at.
         socket.begun = Ticks::MAX;
         env.counters.frames_in.add(messages);
         env.counters.frames_out.add(messages);

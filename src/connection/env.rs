@@ -70,7 +70,7 @@ pub struct Limits {
     pub refused_sockets: u64,
     /// Silence before a comment on an event stream.
     pub comment_idle: Ticks,
-    /// What an event stream's reader is told to wait before it comes back, in milliseconds.
+    /// How long the reader of an event stream is asked to wait before it reconnects (`retry:`), in milliseconds.
     pub retry_ms: u64,
     /// What the embedding program is asked.
     pub hooks: Hooks,
@@ -188,7 +188,7 @@ impl<'a> Env<'a> {
         &self.limits.protocol
     }
 
-    /// `span` with up to a half of it more or less: those who were all told at once should not all come back at once.
+    /// `span` plus or minus up to half of it, at random: clients that were all disconnected at once must not reconnect at once.
     pub fn around(&mut self, span: u64) -> u64 {
         span / 2 + (self.draw)() % span.saturating_add(1)
     }
@@ -199,7 +199,7 @@ impl<'a> Env<'a> {
         u64::from(self.now) * TICK_MS
     }
 
-    /// Counts a refusal, and has it logged with what the peer was told.
+    /// Counts a refusal, and has it logged with the message that the peer receives.
     pub fn refuse(&self, reason: Reason, message: impl Display) {
         self.counters.refused.count(reason);
         let words = |message| Words::new(reason.label(), message);
@@ -214,7 +214,7 @@ impl<'a> Env<'a> {
         self.notes.note(kind, self.now_ms(), || words(message.to_string()));
     }
 
-    /// Counts a fault for which a connection is closed, and has it logged with what the peer was told.
+    /// Counts a fault for which a connection is closed, and has it logged with the reason that the peer receives.
     pub fn fault(&self, reason: Reason, detail: &str) {
         self.counters.refused.count(reason);
         let detail = if detail.is_empty() { reason.label() } else { detail };

@@ -1,6 +1,6 @@
 //! One request over HTTP and its answer, and the requests that are executed before it is answered.
 
-use super::answering::Asked;
+use super::responding::RequestContext;
 use crate::access::Identity;
 use crate::metrics::requests::MethodLabel;
 use crate::protocol::Memory;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 /// One request and its answer, and the requests that were executed after it before it was answered.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) asked: Asked,
+    pub(super) asked: RequestContext,
     pub(super) body: Option<Gathering>,
     /// What its protocol remembers of it.
     pub(super) memory: Memory,
     /// Executed already; their answers follow in this order (RFC 9112 section 9.3.2).
-    later: VecDeque<Asked>,
+    later: VecDeque<RequestContext>,
 }
 
 /// A body that arrives in pieces.
@@ -36,12 +36,12 @@ pub(super) enum Rest {
 }
 
 impl Exchange {
-    pub(super) fn new(asked: Asked, body: Option<Gathering>) -> Exchange {
+    pub(super) fn new(asked: RequestContext, body: Option<Gathering>) -> Exchange {
         Exchange { asked, body, memory: Memory::default(), later: VecDeque::new() }
     }
 
     /// Another request was executed before this one is answered.
-    pub(super) fn follow(&mut self, asked: Asked) {
+    pub(super) fn follow(&mut self, asked: RequestContext) {
         self.later.push_back(asked);
     }
 
@@ -56,7 +56,7 @@ impl Exchange {
     }
 
     /// What was asked last.
-    pub(super) fn last_asked(&mut self) -> &mut Asked {
+    pub(super) fn last_asked(&mut self) -> &mut RequestContext {
         self.later.back_mut().unwrap_or(&mut self.asked)
     }
 

@@ -1,7 +1,7 @@
 //! How a connection ends: after what it is owed when it may be, at once when its peer does not read.
 
-use super::answering::Asked;
 use super::env::Env;
+use super::responding::RequestContext;
 use super::{Connection, Hold, State};
 use crate::close::Reason;
 use crate::model::refusal::Refusal;
@@ -45,8 +45,8 @@ impl Connection {
         }
     }
 
-    /// The work of this connection panicked: it is told, if that can still be said where it would be understood. Something
-    /// of what is queued may have been written, so that what follows would land in its midst.
+    /// The work of this connection panicked. Its client gets a 500 where a response can still begin; elsewhere part of a
+    /// frame may have been written, and whatever followed would be read as the rest of it.
     pub fn after_panic(&mut self, env: &mut Env) {
         let State::Http(http) = &self.state else { return self.cut_off(Reason::InternalError, env) };
         let asked = http.asked().cloned();
@@ -55,7 +55,7 @@ impl Connection {
             "the server failed while it handled this request or one that was sent with it, which may or may not have been carried out; nothing else is affected",
         );
         match asked {
-            Some(asked) => self.answer_refusal(&Asked { keep_alive: false, ..asked }, refusal, env),
+            Some(asked) => self.answer_refusal(&RequestContext { keep_alive: false, ..asked }, refusal, env),
             None => self.refuse_unread(refusal, env),
         }
     }
@@ -63,7 +63,7 @@ impl Connection {
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
         match &self.state {
-            // Its messages may lie in two pieces, so no boundary is known behind which a Close could stand.
+            // A message may lie in two pieces, so nobody knows where one ends and a Close could begin.
             State::Socket(socket) if socket.is_echo() => {
                 self.outbox.clear(env.spares);
                 self.end(reason, env);

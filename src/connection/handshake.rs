@@ -1,7 +1,7 @@
 //! From HTTP to a WebSocket: the handshake, and sockets that are opened only to say why they are refused, since a
 //! browser's page cannot read why a handshake failed (law 9).
 
-use super::compression::Windows;
+use super::compression::DeflateContexts;
 use super::decision::{Decision, Switch, TurnedAway};
 use super::env::Env;
 use super::socket::Socket;
@@ -28,8 +28,8 @@ pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
         Some(agreement)
     };
     match check_upgrade(head, &env.limits.subprotocols, agree) {
-        // A program cannot read why a handshake failed, and a browser's cannot even see that it did: it is told by a
-        // Close (law 9). Everybody else is told by the status.
+        // A page cannot read the status of a failed handshake, so it gets its socket and a Close (law 9); every other
+        // client can read the status.
         Ok(_) if env.draining && head.origin.is_none() => draining().into(),
         Ok(upgrade) => {
             let session = (opening.session)(upgrade.protocol.as_deref());
@@ -39,8 +39,8 @@ pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
     }
 }
 
-/// Refuses: by a Close for a page that asks for a socket in the right way, by a status for everybody else, and for
-/// pages too when as many sockets as may are being told already.
+/// Refuses: with a Close for a page whose handshake is well-formed, with a status for every other client, and for pages too
+/// once `websocket.refused_sockets` are open.
 pub(super) fn refuse(head: &Head<'_>, refused: Refused, env: &Env) -> Decision {
     if !wants_upgrade(head) || head.origin.is_none() {
         return refused.into();
@@ -67,7 +67,7 @@ impl Connection {
         self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
         self.outbox.pin(env.spares);
         let agreement = upgrade.deflate.as_ref();
-        let windows = agreement.zip(share).map(|(agreed, share)| Windows::new(agreed, share, env.codec));
+        let windows = agreement.zip(share).map(|(agreed, share)| DeflateContexts::new(agreed, share, env.codec));
         self.state = State::Socket(Socket::new(session, Arc::clone(&identity), agreement, windows));
         self.since = env.now;
         if env.draining || self.turned_away {

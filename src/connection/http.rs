@@ -1,11 +1,11 @@
 //! HTTP: heads and bodies in, answers out in the order of their requests.
 
 use super::admission::{decide, is_whole_post};
-use super::answering::Asked;
 use super::decision::{Decided, Decision, Peer};
 use super::env::{Env, Limits, Ticks};
 use super::exchange::{Exchange, Gathering, Rest};
 use super::outbox::Outbox;
+use super::responding::RequestContext;
 use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::access::Identity;
 use crate::close::Reason;
@@ -63,7 +63,7 @@ impl Http {
     }
 
     /// Its answer comes from the hub, after the answers to all that were asked before.
-    fn ask(&mut self, asked: Asked) {
+    fn ask(&mut self, asked: RequestContext) {
         match &mut self.exchange {
             Some(exchange) => exchange.follow(asked),
             None => self.exchange = Some(Box::new(Exchange::new(asked, None))),
@@ -83,12 +83,12 @@ impl Http {
         self.exchange.as_ref().is_none_or(|exchange| exchange.may_be_followed())
     }
 
-    pub(super) fn asked(&self) -> Option<&Asked> {
+    pub(super) fn asked(&self) -> Option<&RequestContext> {
         self.exchange.as_ref().map(|exchange| &exchange.asked)
     }
 
     /// What is being answered, and what its protocol remembers of it.
-    pub(super) fn asked_and_memory(&mut self) -> Option<(&Asked, &mut Memory)> {
+    pub(super) fn asked_and_memory(&mut self) -> Option<(&RequestContext, &mut Memory)> {
         let exchange = self.exchange.as_mut()?;
         Some((&exchange.asked, &mut exchange.memory))
     }
@@ -198,7 +198,7 @@ impl Connection {
             }
             Plan::Page(page) if !has_body => Task::Page(Ticket::default(), page),
             plan => {
-                // A body that nobody asked for is not read: the next request could not be found after it.
+                // A body that this method does not take is not read, so the next request could not be found after it.
                 asked.keep_alive &= !has_body;
                 self.answer_at_once(&asked, plan, env);
                 return (used, Step::Continue);
@@ -209,7 +209,7 @@ impl Connection {
     }
 
     /// Answers what needs nothing but its head.
-    fn answer_at_once(&mut self, asked: &Asked, plan: Plan, env: &mut Env) {
+    fn answer_at_once(&mut self, asked: &RequestContext, plan: Plan, env: &mut Env) {
         match plan {
             Plan::Answer(response) => self.answer(asked, &response, env),
             Plan::StreamHead => self.answer_stream_head(asked, env),
@@ -225,7 +225,7 @@ impl Connection {
     /// Begins to read a body: hands its work out at once when it is here whole.
     fn collect<'b>(
         &'b mut self,
-        asked: Asked,
+        asked: RequestContext,
         to_read: ToRead,
         input: &'b mut [u8],
         env: &mut Env,
@@ -242,8 +242,8 @@ impl Connection {
         let waits = expects_continue && asked.version == Version::Http11 && input.is_empty();
         let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
         if waits && task.is_parsed() {
-            // Its head was refused, so it is not told to go on. Whether the body comes all the same nobody knows.
-            http.ask(Asked { keep_alive: false, ..asked });
+            // Refused by its head, so no 100 is sent. Its body may still come: only the end of the connection is sure to end it.
+            http.ask(RequestContext { keep_alive: false, ..asked });
             return (0, Step::Work(RawWork { task, payload: Payload::Borrowed(&[]), identity }));
         }
         if length != BodyLength::Chunked && announced <= input.len() {

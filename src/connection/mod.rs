@@ -10,7 +10,6 @@
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
 
 mod admission;
-mod answering;
 pub mod buffer_pool;
 pub mod compression;
 mod decision;
@@ -24,6 +23,7 @@ pub mod outbox;
 mod push;
 mod queue;
 mod reply;
+mod responding;
 mod socket;
 mod stream;
 
@@ -60,7 +60,7 @@ enum State {
     Socket(Socket),
     Stream(Stream),
     /// Said its last word; the reactor flushes, shuts down and waits for the peer's end. With the bytes that came since,
-    /// when an upload was refused: a peer that sends all of it before it reads is reset if nobody takes it.
+    /// when an upload was refused: a peer that sends all of it before it reads would be reset if it were not taken.
     Ending(Reason, Option<u32>),
 }
 
@@ -79,7 +79,7 @@ pub enum Transport {
     WebSocket,
     /// An event stream.
     EventStream,
-    /// None any more: it was turned away and is told why.
+    /// None: it was refused, and waits for its Close to be read.
     TurnedAway,
 }
 

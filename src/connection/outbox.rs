@@ -165,7 +165,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets everything: nobody will read it.
+    /// Drops everything: the peer is gone or is cut off.
     pub fn clear(&mut self, pool: &mut BufferPool) {
         if let Held::Queue(Some(queue)) = std::mem::replace(&mut self.0, Held::Queue(None)) {
             pool.put(queue);

@@ -21,7 +21,7 @@ impl Connection {
         }
     }
 
-    /// Whether bytes in its encoding, put into the outbox as they are, are all that a push to it takes.
+    /// Whether a push to it takes nothing but the bytes in its encoding, put unchanged into the outbox.
     #[must_use]
     #[inline]
     pub fn takes_shared(&self, encoding: Encoding) -> bool {

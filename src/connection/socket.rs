@@ -1,6 +1,6 @@
 //! A WebSocket: frames in, pongs and closes out, pushes by reference.
 
-use super::compression::Windows;
+use super::compression::DeflateContexts;
 use super::env::{Env, Limits, Ticks};
 use super::goodbye::LastWord;
 use super::outbox::Outbox;
@@ -28,21 +28,21 @@ pub(super) struct Socket {
     /// What is spoken on it.
     pub(super) session: Session,
     pub(super) identity: Arc<Identity>,
-    /// Its messages may be compressed with a window of so many bits.
+    /// The window, in bits, with which its messages may be compressed; none when they may not.
     window_bits: Option<NonZeroU8>,
-    /// When the message or frame under way began; [`Ticks::MAX`] while there is none.
+    /// When the message or frame in progress began; [`Ticks::MAX`] while there is none.
     pub(super) begun: Ticks,
     /// What most sockets do not have most of the time.
-    rare: Option<Box<Rare>>,
+    extras: Option<Box<Extras>>,
 }
 
-/// See [`Socket::rare`].
+/// See [`Socket::extras`].
 #[derive(Debug, Default)]
-struct Rare {
+struct Extras {
     /// What its session remembers.
     memory: Memory,
     /// The windows that are kept from message to message.
-    windows: Option<Windows>,
+    windows: Option<DeflateContexts>,
     /// How it will end once everything is answered that came before.
     last_word: Option<LastWord>,
 }
@@ -55,35 +55,35 @@ impl Socket {
         session: Session,
         identity: Arc<Identity>,
         agreement: Option<&Agreement>,
-        windows: Option<Windows>,
+        windows: Option<DeflateContexts>,
     ) -> Socket {
         let decoder =
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
-        let rare = windows.map(|windows| Box::new(Rare { windows: Some(windows), ..Rare::default() }));
+        let extras = windows.map(|windows| Box::new(Extras { windows: Some(windows), ..Extras::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
-        Socket { decoder, session, identity, window_bits, begun: Ticks::MAX, rare }
+        Socket { decoder, session, identity, window_bits, begun: Ticks::MAX, extras }
     }
 
     /// Whether it ends as soon as everything is answered.
     #[inline]
     pub(super) fn has_last_word(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.last_word.is_some())
+        self.extras.as_ref().is_some_and(|extras| extras.last_word.is_some())
     }
 
     /// Keeps how it will end; the first last word is the one that counts.
     pub(super) fn keep_last_word(&mut self, last_word: LastWord) {
-        self.rare.get_or_insert_default().last_word.get_or_insert(last_word);
+        self.extras.get_or_insert_default().last_word.get_or_insert(last_word);
     }
 
     pub(super) fn take_last_word(&mut self) -> Option<LastWord> {
-        self.rare.as_mut().and_then(|rare| rare.last_word.take())
+        self.extras.as_mut().and_then(|extras| extras.last_word.take())
     }
 
     pub(super) fn is_echo(&self) -> bool {
         self.session.is_echo()
     }
 
-    /// When what is under way must have come as a whole: the more of it is here, the later, up to an end.
+    /// When the message in progress must be complete: later the more of it has arrived, up to a limit.
     #[inline]
     pub(super) fn message_deadline(&self, limits: &Limits) -> Ticks {
         if self.begun == Ticks::MAX {
@@ -113,17 +113,17 @@ impl Socket {
     /// Whether nothing is compressed, and no batch is in progress.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        self.rare.is_none() && self.window_bits.is_none()
+        self.extras.is_none() && self.window_bits.is_none()
     }
 
     /// Whether a publication's frame in its encoding is all that a push to it takes: nothing to compress for it alone, no
     /// window of its own, no batch in progress.
     #[inline]
     pub(super) fn takes_shared(&self, encoding: Encoding) -> bool {
-        self.rare.is_none() && self.window_bits.is_some() == encoding.is_deflated()
+        self.extras.is_none() && self.window_bits.is_some() == encoding.is_deflated()
     }
 
-    /// Queues a publication: a frame that all who read it in the same encoding share.
+    /// Queues a publication: the frame that all readers of its encoding share.
     pub(super) fn push(&mut self, publication: &Publication, encoding: Encoding, outbox: &mut Outbox, env: &mut Env) {
         let made = env.codec.compressions();
         let frame = encoded(publication, encoding, env.codec);
@@ -133,8 +133,8 @@ impl Socket {
 
     /// Queues a frame that belongs to a channel: after the answer to what subscribed it, if that is still to come.
     pub(super) fn push_frame(&mut self, channel: u64, frame: SharedFrame, outbox: &mut Outbox, env: &mut Env) {
-        let frame = match &mut self.rare {
-            Some(rare) => rare.memory.hold(channel, frame),
+        let frame = match &mut self.extras {
+            Some(extras) => extras.memory.hold(channel, frame),
             None => Some(frame),
         };
         if let Some(frame) = frame {
@@ -169,11 +169,11 @@ impl Socket {
     /// Whether the compressed frames of publications that others share are right for it.
     fn shares_compressed(&self) -> bool {
         let is_large = self.window_bits.is_some_and(|bits| bits.get() == WINDOW_BITS_MAX);
-        let own = self.rare.as_ref().and_then(|rare| rare.windows.as_ref());
+        let own = self.extras.as_ref().and_then(|extras| extras.windows.as_ref());
         is_large && !own.is_some_and(|own| own.contexts.keep_deflate())
     }
 
-    /// Queues a message compressed; false when it should go out as it is.
+    /// Queues a message compressed; false when it should be sent plain.
     pub(super) fn send_packed(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) -> bool {
         let Some(bits) = self.window_bits else { return false };
         let made = env.codec.compressions();
@@ -214,26 +214,26 @@ impl Socket {
         })
     }
 
-    fn windows(&mut self) -> Option<&mut Windows> {
-        self.rare.as_mut().and_then(|rare| rare.windows.as_mut())
+    fn windows(&mut self) -> Option<&mut DeflateContexts> {
+        self.extras.as_mut().and_then(|extras| extras.windows.as_mut())
     }
 
     /// Bytes of pushes that wait for an answer.
     pub(super) fn held_bytes(&self) -> usize {
-        self.rare.as_ref().map_or(0, |rare| rare.memory.held_bytes())
+        self.extras.as_ref().map_or(0, |extras| extras.memory.held_bytes())
     }
 
     /// Takes out what its session remembers, while that acts.
     pub(super) fn take_memory(&mut self) -> Memory {
-        self.rare.as_mut().map(|rare| std::mem::take(&mut rare.memory)).unwrap_or_default()
+        self.extras.as_mut().map(|extras| std::mem::take(&mut extras.memory)).unwrap_or_default()
     }
 
     /// Puts it back.
     pub(super) fn keep_memory(&mut self, memory: Memory) {
         if !memory.is_empty() {
-            self.rare.get_or_insert_default().memory = memory;
-        } else if self.rare.as_ref().is_some_and(|rare| rare.windows.is_none() && rare.last_word.is_none()) {
-            self.rare = None;
+            self.extras.get_or_insert_default().memory = memory;
+        } else if self.extras.as_ref().is_some_and(|extras| extras.windows.is_none() && extras.last_word.is_none()) {
+            self.extras = None;
         }
     }
 }
@@ -363,7 +363,7 @@ impl Connection {
             return Expired::Continue;
         }
         if self.waits_for_us() {
-            // Its pong may be waiting in the kernel, where nobody looks before its requests are answered.
+            // Its pong may be waiting in the kernel, which is not read before its requests are answered.
             self.since = env.now;
             return Expired::Continue;
         }

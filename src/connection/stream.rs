@@ -1,8 +1,8 @@
 //! An event stream: the transport of `EventSource`.
 
-use super::answering::Asked;
 use super::env::Env;
 use super::outbox::Outbox;
+use super::responding::RequestContext;
 use super::{Connection, State};
 use crate::access::cors_fields;
 use crate::close::Reason;
@@ -60,7 +60,7 @@ impl Stream {
 }
 
 impl Connection {
-    pub(super) fn begin_stream(&mut self, asked: &Asked, answer: &Answer, env: &mut Env) {
+    pub(super) fn begin_stream(&mut self, asked: &RequestContext, answer: &Answer, env: &mut Env) {
         let Answer::Channel { position, recovered, publications, .. } = answer else { return };
         let stream = self.open_stream(asked, env);
         // The position that the reader has before the replay: each block of the replay moves it on.
@@ -83,8 +83,8 @@ impl Connection {
     }
 
     /// Says inside of a stream that there is none for now, and ends it: the browser comes back after a while.
-    pub(super) fn refuse_stream(&mut self, asked: &Asked, refusal: &Refusal, env: &mut Env) {
-        let asked = Asked { keep_alive: false, ..asked.clone() };
+    pub(super) fn refuse_stream(&mut self, asked: &RequestContext, refusal: &Refusal, env: &mut Env) {
+        let asked = RequestContext { keep_alive: false, ..asked.clone() };
         let stream = self.open_stream(&asked, env);
         let retry_ms = env.around(env.limits.retry_ms);
         stream.append(&mut self.outbox, env, |out| blocks::refused_block(out, retry_ms, refusal));
@@ -93,7 +93,7 @@ impl Connection {
     }
 
     /// Answers a HEAD as the GET of a stream would begin.
-    pub(super) fn answer_stream_head(&mut self, asked: &Asked, env: &mut Env) {
+    pub(super) fn answer_stream_head(&mut self, asked: &RequestContext, env: &mut Env) {
         self.write_stream_head(asked, env);
         self.since = env.now;
         match &mut self.state {
@@ -102,13 +102,13 @@ impl Connection {
         }
     }
 
-    fn open_stream(&mut self, asked: &Asked, env: &mut Env) -> Stream {
+    fn open_stream(&mut self, asked: &RequestContext, env: &mut Env) -> Stream {
         self.write_stream_head(asked, env);
         self.outbox.pin(env.spares);
         Stream::new(asked.version == Version::Http11)
     }
 
-    fn write_stream_head(&mut self, asked: &Asked, env: &mut Env) {
+    fn write_stream_head(&mut self, asked: &RequestContext, env: &mut Env) {
         env.counters.requests.count(asked.method, 200);
         // A proxy that compresses holds back what it compresses, the head included; RFC 9111 section 5.2.2.6 forbids it.
         let caching = ("Cache-Control", "no-store, no-transform");

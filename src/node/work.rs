@@ -58,7 +58,7 @@ impl Work {
     pub fn holds_back(&self) -> bool {
         self.batch
             || self.items.iter().flatten().any(|item| match item {
-                // Nothing that follows it is looked at before it is known who asks.
+                // What follows is judged by the identity that this one gives.
                 Ok(Request { verb: Verb::Auth { .. }, .. }) => true,
                 Ok(Request { verb: Verb::Get { options, .. }, .. }) => {
                     options.once || options.since.is_some() || options.last.is_some()

@@ -33,7 +33,7 @@ use tidings::batch::Batch;
 pub use tidings::events as blocks;
 use tidings::parse::Dialect;
 
-/// Where each protocol is. The first that matches counts, so that what is asked most comes first.
+/// The routes of each protocol. The first that matches counts: what is requested most often comes first.
 const ROUTES: &[&[Route]] = &[tidings::ROUTES, echo::ROUTES, pages::ROUTES];
 
 /// What is spoken on a socket. Small, so that a socket is: what a session remembers for a while is in its [`Memory`].

@@ -1,4 +1,4 @@
-//! The table of what is where on a listener: which paths there are, which methods they take, and who plans the answer.
+//! The table of routes of a listener: its paths, the methods each takes, and the protocol that plans the response.
 //!
 //! OPTIONS, the Allow field, 405 and what a 404 says are there follow from it.
 
@@ -195,7 +195,7 @@ impl Routes {
         })
     }
 
-    /// A listener that serves no clients says what it has, and who has the rest.
+    /// A listener that serves no clients names what it has, and which kind of listener has the rest.
     fn not_here(&self, head: &Head<'_>) -> Plan {
         let there: Vec<String> = self.rows.iter().map(Row::shown).collect();
         let message = format!(

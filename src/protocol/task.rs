@@ -115,7 +115,7 @@ impl<P: AsRef<[u8]>> RawWork<P> {
             Task::Message(session, kind) => session.read(kind, payload, reading),
             Task::Body(body) => body.read(payload, reading),
             Task::Request(request) => Requests::One(request.0, request.1),
-            // Whoever is asked and is no worker has no pages.
+            // Only a worker makes pages, and it does so before it comes here.
             Task::Page(ticket, _) => {
                 let refusal = Refusal::new(Code::Busy, "this page is made elsewhere");
                 Requests::One(ticket, Err(RefusedItem { id: None, refusal }))

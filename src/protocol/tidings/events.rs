@@ -32,7 +32,7 @@ pub fn first_block(
     });
 }
 
-/// Tells the reader, and people who look at the stream, why there is none; without an id, so that the reader keeps its own.
+/// Says, for the reader and for people who look at the stream, why there is none. It has no id, so that the reader keeps its own.
 pub fn refused_block(out: &mut Vec<u8>, retry_ms: u64, refusal: &Refusal) {
     retry_line(out, retry_ms);
     comment_line(out, &format!("{} {}: {}", refusal.status(), refusal.label(), refusal.message));

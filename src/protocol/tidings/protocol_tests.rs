@@ -66,7 +66,7 @@ fn the_bodies_of_the_examples_are_understood_as_they_are_answered() {
     let mut scratch = JsonScratch::new();
     for (_, lines) in blocks().into_iter().filter(|(info, _)| *info == "text,http") {
         for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == "> POST /ws") {
-            let body = lines[at + 2].strip_prefix("> ").expect("a body behind the empty line");
+            let body = lines[at + 2].strip_prefix("> ").expect("a body after the empty line");
             let status = lines[at + 3].strip_prefix("< ").expect("a status");
             let refused = refusals(parse_json_body(body.as_bytes(), &mut scratch, Dialect::Open));
             assert_eq!(refused.first().map_or(200, |refusal| refusal.status()).to_string(), status, "{body}");

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 /// What an answer needs to know of its request.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct RequestContext {
     pub(super) method: MethodLabel,
     pub(super) version: Version,
     pub(super) keep_alive: bool,
@@ -29,9 +29,9 @@ pub(super) struct Asked {
     pub(super) cors_origin: Option<Box<str>>,
 }
 
-impl Asked {
-    pub(super) fn of(head: &Head<'_>, env: &Env) -> Asked {
-        Asked {
+impl RequestContext {
+    pub(super) fn of(head: &Head<'_>, env: &Env) -> RequestContext {
+        RequestContext {
             method: label(head.method),
             version: head.version,
             keep_alive: head.keep_alive && !env.draining,
@@ -56,7 +56,7 @@ fn label(method: Method) -> MethodLabel {
 
 impl Connection {
     /// Writes the answer to the current request, and ends the connection if that was its last.
-    pub(super) fn answer(&mut self, asked: &Asked, response: &Response, env: &mut Env) {
+    pub(super) fn answer(&mut self, asked: &RequestContext, response: &Response, env: &mut Env) {
         env.counters.requests.count(asked.method, response.status);
         let seconds;
         let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
@@ -101,11 +101,11 @@ impl Connection {
         }
     }
 
-    pub(super) fn answer_refusal(&mut self, asked: &Asked, refusal: Refusal, env: &mut Env) {
+    pub(super) fn answer_refusal(&mut self, asked: &RequestContext, refusal: Refusal, env: &mut Env) {
         self.answer_refused(asked, refusal.into(), env);
     }
 
-    pub(super) fn answer_refused(&mut self, asked: &Asked, refused: Refused, env: &mut Env) {
+    pub(super) fn answer_refused(&mut self, asked: &RequestContext, refused: Refused, env: &mut Env) {
         let Refused { refusal, allow } = refused;
         env.refuse(refusal.code, &refusal.message);
         let status = refusal.status();
@@ -125,16 +125,16 @@ impl Connection {
             response.extra.extend(UPGRADE_REQUIRED_FIELDS.map(|(name, value)| (name, value.to_owned())));
         }
         let closes = matches!(response.status, 413) || !asked.keep_alive;
-        let asked = Asked { keep_alive: !closes, ..asked.clone() };
+        let asked = RequestContext { keep_alive: !closes, ..asked.clone() };
         self.answer(&asked, &response, env);
         if !asked.keep_alive && self.ending().is_some() {
             self.end_refused(refusal.code, env);
         }
     }
 
-    /// Refuses what could not be read as a request. Nobody knows where the next one begins, so the connection ends.
+    /// Refuses what could not be read as a request. Where the next one begins is unknown, so the connection ends.
     pub(super) fn refuse_unread(&mut self, refusal: Refusal, env: &mut Env) {
-        let asked = Asked {
+        let asked = RequestContext {
             method: MethodLabel::Other,
             version: Version::Http11,
             keep_alive: false,
