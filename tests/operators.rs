@@ -193,7 +193,7 @@ fn a_key_that_is_none_stops_the_start_and_is_not_repeated() {
         (
             "only-15-bytes--",
             vec![],
-            "TIDINGS_OPERATOR_KEY: \"server.operator_key\" is no key: an operator key has 16 to 256 bytes",
+            "TIDINGS_OPERATOR_KEY: \"server.operator_key\" is not a key: an operator key has 16 to 256 bytes",
         ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tidings"))

@@ -23,7 +23,7 @@ impl Kind<Option<OperatorKey>> for Key {
         }
     }
 
-    /// A key of digits alone is no number.
+    /// A key of digits alone is a text, not a number.
     fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
         DeValue::String(texts.last().map_or("", String::as_str).into())
     }
@@ -36,7 +36,7 @@ impl Kind<Option<OperatorKey>> for Key {
     fn read_checked(&self, value: &DeValue<'_>) -> Result<Option<OperatorKey>, String> {
         match value.as_str() {
             Some("") => Ok(None),
-            Some(text) => OperatorKey::parse(text).map(Some).map_err(|error| format!("is no key: {error}")),
+            Some(text) => OperatorKey::parse(text).map(Some).map_err(|error| format!("is not a key: {error}")),
             None => Err(format!("must be {}", self.expected())),
         }
     }

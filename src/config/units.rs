@@ -31,7 +31,7 @@ const SIZES_READ: [(&str, u64); 10] = [
 ];
 
 /// `10MB`, `64 KiB`, `1.5GiB` or `65536`: a number, perhaps a space, and a unit in any case. A fraction must come to whole
-/// bytes. A bare `k` or `M` is no unit, since it means 1000 to some and 1024 to others.
+/// bytes. A bare `k` or `M` is not a unit, since it means 1000 to some people and 1024 to others.
 pub(super) fn size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -16,7 +16,7 @@ pub const EVENT_STREAM: Encoding = Encoding::of_row(2);
 /// A way to write a publication.
 struct Row {
     write: fn(&Publication) -> SharedFrame,
-    /// What kind of frame that is; `None` for what is no frame and is never compressed.
+    /// What kind of frame that is; `None` for what is not a frame and is never compressed.
     frame: Option<Opcode>,
     /// Where JSON is written as by another row.
     json_as: Option<Encoding>,

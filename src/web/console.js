@@ -23,7 +23,7 @@ const PANELS = [
   ['monitor', 'Monitor', monitor],
 ];
 
-const SETTLED = 400; // a server that restarted answers all subscriptions within so many milliseconds
+const SETTLED = 400; // a server that restarted answers all subscriptions within this time, in milliseconds
 
 takeKey();
 const tidings = new Tidings();

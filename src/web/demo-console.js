@@ -133,7 +133,7 @@ function curlCard() {
   return el('section', { class: 'card' }, el('h2', {}, 'From a terminal'),
     line(`curl -d '{"hello":"world"}' ${location.origin}/channels/news`),
     line(`curl -N -H 'Accept: text/event-stream' ${location.origin}/channels/news`),
-    el('p', { class: 'hint' }, 'The first one publishes to everybody who is subscribed, this page too. The second one streams.'));
+    el('p', { class: 'hint' }, 'The first one publishes to all subscribers, this page included. The second one streams.'));
 }
 
 // ---- the log ----

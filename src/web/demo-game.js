@@ -1,4 +1,4 @@
-// A shared board: everybody moves a brush and paints; whoever owns most squares leads.
+// A shared board: every player moves a brush and paints; the player with the most squares leads.
 
 import { el, hueOf, randomId, remembered } from './kit.js';
 
@@ -158,7 +158,7 @@ function score(list, board, players, me) {
   list.replaceChildren(...best.map(([id, count]) => {
     const dot = el('i', {});
     dot.style.background = `hsl(${hueOfPlayer(id, players, me)} 62% 54%)`;
-    const name = id === me.id ? `${me.name} (you)` : players.get(id)?.name || 'somebody';
+    const name = id === me.id ? `${me.name} (you)` : players.get(id)?.name || 'a player';
     return el('li', { 'data-player': id }, dot, el('span', {}, name), el('b', {}, String(count)));
   }));
 }

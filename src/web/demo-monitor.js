@@ -173,7 +173,7 @@ function buildTile(card) {
     element: el('article', { class: 'tile' }, el('h3', {}, card.title), now, line.element),
     take(value) {
       if (value === undefined) return;
-      now.textContent = value === null ? 'not told' : card.write(value);
+      now.textContent = value === null ? 'not available' : card.write(value);
       if (value === null) return;
       values.push(value);
       if (values.length > KEPT) values.shift();

@@ -1,4 +1,4 @@
-// A remote control: whoever holds it drives the robot and its lamp on every page. Each publication is the whole state.
+// A remote control: the page that holds it drives the robot and its lamp on every page. Each publication is the whole state.
 
 import { el, svg } from './kit.js';
 

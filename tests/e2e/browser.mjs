@@ -152,7 +152,7 @@ await check('the monitor draws the server', async () => {
   const page = await open(`${server.url}/#operator=${KEY}`);
   await page.click('#tab-monitor');
   await until(() => page.$$eval('.panel-monitor .spark-line', (lines) => lines.some((line) => line.hasAttribute('d'))), 'a line');
-  await until(async () => !(await texts(page, '.panel-monitor .now')).slice(0, 3).some((text) => ['–', 'not told'].includes(text)), 'connections, publications and deliveries');
+  await until(async () => !(await texts(page, '.panel-monitor .now')).slice(0, 3).some((text) => ['–', 'not available'].includes(text)), 'connections, publications and deliveries');
   await page.close();
 });
 

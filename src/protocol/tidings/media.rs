@@ -215,7 +215,7 @@ fn write_array(out: &mut Vec<u8>, values: &[String]) {
     out.push(b']');
 }
 
-/// A name or a value: `+` is a space, `%XX` a byte, and a `%` that is no escape stays (as browsers read forms).
+/// A name or a value: `+` is a space, `%XX` a byte, and a `%` that begins no escape stays (as browsers read forms).
 ///
 /// `form_urlencoded` reads them alike, but turns what is not UTF-8 into U+FFFD, and what is published is never altered.
 fn form_text(raw: &[u8]) -> Result<String, Refusal> {

@@ -92,7 +92,7 @@ class Channel {
     if (this.live && epoch === this.epoch && offset === this.offset + 1) this.offset = offset;
   }
 
-  /** Moves on to `offset`; false if that was reached before. What lies between was not told by anybody, so this tells it. */
+  /** Moves on to `offset`; false if that was reached before. Nothing has reported what lies between, so this does. */
   advance(offset, reached = offset - 1) {
     if (offset <= this.offset) return false;
     if (reached > this.offset) this.owner.gap(this, { epoch: this.epoch, offset: reached });

@@ -54,7 +54,7 @@ class Connection {
     this.#state = this.#told = 'closed';
   }
 
-  /** Tells the state once. Whoever hears of one thing may already have caused the next, which is then told instead. */
+  /** Reports the state once. A listener may have caused the next state already, which is then reported instead. */
   #tell() {
     if (this.#told !== this.#state) this.#owner.changed({ state: (this.#told = this.#state) });
   }
@@ -91,7 +91,7 @@ class Connection {
     if (socket.readyState < 2) socket.close();
   }
 
-  /** The connection ended: plans the next one first, since whoever hears of the end may close the client or retry. */
+  /** The connection ended: plans the next one first, since a listener that learns of the end may close the client or retry. */
   #drop(code, reason) {
     this.#release();
     const close = closeOf(code, reason);

@@ -45,14 +45,14 @@ function frameOf(request, data, body) {
 function checkFrame(frame, limits) {
   const binary = typeof frame !== 'string';
   if (binary && !limits.binary) {
-    throw new TidingsError(400, 'unsupported_data', 'this server takes no binary frames (websocket.binary = false): publish JSON');
+    throw new TidingsError(400, 'unsupported_data', 'this server accepts no binary frames (websocket.binary = false): publish JSON');
   }
   const most = limits.message_bytes;
   if (!binary && frame.length * 3 <= most) return; // no character needs more than three bytes for each of its units
   const size = sizeOf(frame);
   if (size <= most) return;
-  const source = limits === LIMITS ? 'the limit until the server has told its own' : 'its limit (websocket.message_bytes)';
-  throw new TidingsError(413, 'message_too_big', `the request has ${size} bytes and the server takes ${most}, ${source}`);
+  const source = limits === LIMITS ? 'the limit until the server has sent its own' : 'its limit (websocket.message_bytes)';
+  throw new TidingsError(413, 'message_too_big', `the request has ${size} bytes and the server accepts ${most}, ${source}`);
 }
 
 const sizeOf = (frame) => (typeof frame === 'string' ? encoder.encode(frame).length : frame.byteLength);
@@ -101,9 +101,9 @@ const PASSING = new Set([408, 425, 429]);
 const isFinal = (status) => (status >= 400 && status < 500 && !PASSING.has(status)) || status === 501;
 
 /**
- * What a Close says. Its reason is `label`, `label: sentence` or a sentence. `fault` is what the oldest unanswered request
- * is rejected with, since the server has answered all that it read before; `refusal` is why the server wants none of this
- * connection; neither, and `silent`, is an end that nobody explained.
+ * The meaning of a Close. Its reason is `label`, `label: sentence` or a sentence. `fault` is what the oldest unanswered request
+ * is rejected with, since the server has answered all that it read before; `refusal` is why the server refuses this
+ * connection; neither, and `silent`, is an end without an explanation.
  */
 function closeOf(code, reason) {
   const label = /^[a-z][a-z0-9_]*(?=:|$)/.exec(reason)?.[0] ?? '';

@@ -20,7 +20,7 @@ class Messages {
     if (this.#queue.length) return Promise.resolve({ value: this.#queue.shift(), done: false });
     if (!this.#end) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
     const { error } = this.#end;
-    this.#end = {}; // an error is told once
+    this.#end = {}; // an error is reported once
     return error ? Promise.reject(error) : Promise.resolve({ value: undefined, done: true });
   }
 

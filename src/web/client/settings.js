@@ -30,7 +30,7 @@ const DEFAULTS = {
   WebSocket: undefined, // another implementation than the global one, for Node before 22
 };
 
-/** What a client may send until the server has told its own limits: the server's defaults. */
+/** What a client may send until the server has sent its own limits: the server's defaults. */
 const LIMITS = Object.freeze({ message_bytes: 65_536, body_bytes: 1_048_576, binary: true, batch: 100 });
 
 const isLimit = (value, usual) => typeof value === typeof usual && (typeof value === 'boolean' || value > 0);

@@ -14,14 +14,14 @@ const now = (() => {
   };
 })();
 
-/** Hears of the network and the page where these tell; returns a function that ends it. */
+/** Listens to events of the network and the page, where there are any; returns a function that stops it. */
 function listen(handlers) {
   if (!globalThis.addEventListener) return () => {};
   for (const [name, fn] of Object.entries(handlers)) globalThis.addEventListener(name, fn);
   return () => Object.entries(handlers).forEach(([name, fn]) => globalThis.removeEventListener(name, fn));
 }
 
-/** An error of somebody else's code: shown in the console, without harming what called it. */
+/** An error of the application's code: shown in the console, without affecting its caller. */
 const report = (error) => void setTimeout(() => { throw error; });
 
 const Target = globalThis.EventTarget ?? class {
@@ -48,7 +48,7 @@ function eventOf(name, detail) {
   return globalThis.CustomEvent ? new CustomEvent(name, { detail }) : Object.assign(new Event(name), { detail });
 }
 
-/** A key that nobody else makes up: without a source of true randomness, out of the time and many small pieces of chance. */
+/** A unique key: without a secure source of random numbers, from the time and `Math.random`. */
 function randomKey() {
   const bytes = new Uint8Array(16);
   if (globalThis.crypto?.getRandomValues) crypto.getRandomValues(bytes);
@@ -57,7 +57,7 @@ function randomKey() {
   return time + Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Calls `fn(reason)` when the signal aborts, or has aborted; returns a function that forgets it. */
+/** Calls `fn(reason)` when the signal aborts, or has aborted; returns a function that stops listening. */
 function onAbort(signal, fn) {
   if (!signal) return () => {};
   const abort = () => fn(signal.reason ?? new TidingsError(0, 'aborted', 'it was aborted'));
@@ -67,8 +67,8 @@ function onAbort(signal, fn) {
 }
 
 /**
- * The full address of `url`. What is not full is taken as the page's, or the worker's; where these have none that could be
- * meant (a page opened as a file, Deno), as that of the server which this script came from.
+ * The full address of `url`. A relative one is resolved against the page or the worker; where these have no usable address
+ * (a page opened as a file, Deno), against the server that this script came from.
  */
 function addressOf(url) {
   const base = [globalThis.location?.href, globalThis.origin, SCRIPT].find((each) => /^https?:/.test(each));
@@ -76,16 +76,16 @@ function addressOf(url) {
   try {
     full = new URL(url, base);
   } catch {
-    throw new TypeError(`“${url}” is no full address, and there is no page of a server here to complete it: write new Tidings('ws://127.0.0.1:8080/ws')`);
+    throw new TypeError(`“${url}” is not a full address, and there is no page of a server here to complete it: write new Tidings('ws://127.0.0.1:8080/ws')`);
   }
   full.protocol = full.protocol.replace(/^http/, 'ws');
   full.hash = '';
-  if (!/^wss?:$/.test(full.protocol)) throw new TypeError(`“${url}” is no address of a server: it begins with ws:, wss:, http: or https:`);
+  if (!/^wss?:$/.test(full.protocol)) throw new TypeError(`“${url}” is not the address of a server: one begins with ws:, wss:, http: or https:`);
   return full.href;
 }
 
 function webSocketOf(options) {
   const found = options.WebSocket ?? globalThis.WebSocket;
   if (typeof found === 'function') return found;
-  throw new TypeError('there is no WebSocket here: use Node 22 or later, or give one, such as that of the npm package ws: new Tidings(url, { WebSocket })');
+  throw new TypeError('there is no WebSocket here: use Node 22 or later, or pass one, such as that of the npm package ws: new Tidings(url, { WebSocket })');
 }

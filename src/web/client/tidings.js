@@ -7,7 +7,7 @@
  * - `waiting` {at, wait}: when the next attempt is, as performance.now() counts, and in how many milliseconds from now;
  * - `gap` {channel, position}: publications before `position` were lost;
  * - `error` {channel, error, final}: a subscription was refused (final: and is not asked for again), or, without a channel, the
- *   whole connection. If nobody listens to these, nor to a subscription's `ready`, they are written to the console;
+ *   whole connection. If nothing listens to these, nor to a subscription's `ready`, they are written to the console;
  * - `frame` {dir: 'in'|'out', data: string|Uint8Array, size, time}: each frame, for showing.
  */
 class Tidings extends Target {
@@ -20,7 +20,7 @@ class Tidings extends Target {
     super();
     this.#options = { ...DEFAULTS, ...options, WebSocket: webSocketOf(options) };
     this.url = addressOf(url);
-    this.connection = undefined; // the server's public name for this connection, once it has told it
+    this.connection = undefined; // the server's public name for this connection, once it has sent it
     this.#connection = new Connection(this.url, this.#options, this.#hooks());
     try {
       this.#connection.connect();
@@ -32,7 +32,7 @@ class Tidings extends Target {
 
   get state() { return this.#connection.state; }
 
-  /** What one message may be: { message_bytes, body_bytes, binary, batch }; the defaults until the server has told its own. */
+  /** What one message may be: { message_bytes, body_bytes, binary, batch }; the defaults until the server has sent its own. */
   get limits() { return this.#limits; }
 
   /** Calls `fn(detail)` at each event of that name; returns a function that ends it. */
@@ -193,7 +193,7 @@ class Tidings extends Target {
 
   #learn(answer) {
     const told = Object.entries(LIMITS).map(([name, usual]) => [name, isLimit(answer[name], usual) ? answer[name] : usual]);
-    this.#limits = answer.status < 400 ? Object.freeze(Object.fromEntries(told)) : LIMITS; // some servers do not tell
+    this.#limits = answer.status < 400 ? Object.freeze(Object.fromEntries(told)) : LIMITS; // some servers do not state theirs
     if (answer.close) this.#suspectsLimits = true; // so the next connection begins without the question
   }
 
@@ -231,7 +231,7 @@ class Tidings extends Target {
     this.#fail({ error, final });
   }
 
-  /** An error event, or, since nobody listens, a line in the console. */
+  /** An error event, or, if nothing listens, a line in the console. */
   #fail(detail, heeded = false) {
     if (!this.#counts.error && !heeded) globalThis.console?.error(`tidings: ${detail.channel === undefined ? this.url : `channel ${detail.channel}`}: ${detail.error.message}`);
     this.#emit('error', detail);
@@ -346,7 +346,7 @@ class Tidings extends Target {
     this.#tell(entry, error, final);
   }
 
-  /** Tells everybody who waits for a subscription that it was refused. */
+  /** Rejects everything that waits for a subscription that was refused. */
   #tell(entry, error, final) {
     const listeners = [...entry.listeners];
     for (const listener of listeners) {
