@@ -139,7 +139,7 @@ pub struct HttpRequest {
     pub method: &'static str,
     /// Path and query.
     pub path: String,
-    /// Fields besides Host, Content-Length and what the user asked for.
+    /// Fields besides Host, Content-Length and those that the user gave.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -192,7 +192,7 @@ impl Payload<'_> {
 /// What a message meant.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The connection is of use from now on: greeted, and all its subscriptions confirmed. Said once.
+    /// The connection is usable from now on: greeted, and all its subscriptions confirmed. Said once.
     Ready,
     /// A publication, or an echo: text that may contain a stamp.
     Message(&'a [u8]),

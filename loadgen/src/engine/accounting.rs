@@ -32,7 +32,7 @@ pub(super) enum Traffic {
 /// What one read showed about its connection.
 #[derive(Debug, Default)]
 pub(super) struct Notice {
-    /// It is of use from now on.
+    /// It is usable from now on.
     pub(super) ready: bool,
     /// The server said goodbye, with this code and reason.
     pub(super) closed: Option<Option<(u16, String)>>,

@@ -19,7 +19,7 @@ pub(super) enum Stage {
     Greeting,
     /// The dialect's own handshake runs.
     Joining,
-    /// It is of use.
+    /// It is usable.
     Open,
     /// It was ended from here, and the server's end is awaited.
     Leaving,

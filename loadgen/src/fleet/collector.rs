@@ -18,7 +18,7 @@ pub struct Collected {
     pub windows: BTreeMap<i64, SeriesWindow>,
     /// What became of all messages.
     pub ledger: Ledger,
-    /// Connections of use, by thread.
+    /// Usable connections, by thread.
     pub connections: BTreeMap<u64, u64>,
     /// CPU time and length of what was measured, by thread.
     pub busy: BTreeMap<u64, (Nanos, Nanos)>,
@@ -37,7 +37,7 @@ pub struct SeriesWindow {
     pub phase: Option<Phase>,
     /// Its length.
     pub length: Nanos,
-    /// Connections of use at its end, by thread.
+    /// Usable connections at its end, by thread.
     pub connections: BTreeMap<u64, u64>,
     /// What was counted.
     pub counts: Counts,
@@ -154,7 +154,7 @@ impl Collector {
         self.done >= self.threads
     }
 
-    /// Connections of use.
+    /// Usable connections.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.collected.connections.values().sum()

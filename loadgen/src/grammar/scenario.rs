@@ -63,7 +63,7 @@ pub struct GroupSpec {
     pub opening: Option<Spanned<Value>>,
     /// When the group begins, since the run did.
     pub start: Option<Spanned<String>>,
-    /// How long connections live in the mean.
+    /// How long connections live on average.
     pub lifetime: Option<Spanned<String>>,
     /// The share of slow readers.
     pub slow: Option<f64>,

@@ -15,7 +15,7 @@ pub struct Usage {
     pub rss: u64,
     /// Proportional memory, bytes, where the kernel states it: shared memory is counted in parts.
     pub pss: Option<u64>,
-    /// Switches that its threads asked for.
+    /// Voluntary context switches of its threads.
     pub switches_voluntary: u64,
     /// Switches that they did not.
     pub switches_involuntary: u64,

@@ -55,7 +55,7 @@ pub struct WindowReport {
     pub begin: Nanos,
     /// The same at its end.
     pub end: Nanos,
-    /// Connections of use at its end.
+    /// Usable connections at its end.
     pub connections: u64,
     /// What was counted.
     pub counts: Counts,

@@ -32,9 +32,9 @@ pub enum Series {
     Median,
     /// The same to the last receiver.
     Last,
-    /// From when a connection was meant to be opened to when it was of use.
+    /// From when a connection was meant to be opened to when it was usable.
     Open,
-    /// From when a connection was cut to when it was of use again.
+    /// From when a connection was cut to when it was usable again.
     Recovery,
 }
 

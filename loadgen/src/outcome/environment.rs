@@ -31,7 +31,7 @@ pub struct Environment {
     pub somaxconn: u64,
     /// CPUs the generator was pinned to.
     pub pinned_self: Vec<usize>,
-    /// Whether the generator asked for events again and again instead of sleeping. Older outcomes do not say: they slept.
+    /// Whether the generator polled for events instead of sleeping. Older outcomes do not say: they slept.
     #[serde(default)]
     pub busy_poll: bool,
     /// CPUs the server was pinned to.

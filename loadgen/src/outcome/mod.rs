@@ -30,7 +30,7 @@ pub struct Outcome {
     pub target: String,
     /// The dialect that was spoken.
     pub adapter: String,
-    /// What was asked for, as name and value, in the order to show it.
+    /// What was requested, as name and value, in the order to show it.
     pub plan: Vec<(String, String)>,
     /// Where it ran.
     pub environment: Environment,
@@ -63,7 +63,7 @@ pub struct Outcome {
     pub scalars: BTreeMap<String, f64>,
     /// How far each claim can be trusted, in the order of importance.
     pub verdicts: Vec<ClaimVerdict>,
-    /// The thresholds that were asked for.
+    /// The requested thresholds.
     pub thresholds: Vec<ThresholdResult>,
     /// What a reader should know.
     pub notes: Vec<String>,
@@ -183,9 +183,9 @@ pub struct ServerCost {
     pub busiest_thread: f64,
     /// CPU microseconds per message that was delivered or echoed.
     pub cpu_us_per_msg: Option<f64>,
-    /// Context switches it asked for.
+    /// Voluntary context switches.
     pub switches_voluntary: u64,
-    /// Context switches it did not.
+    /// Involuntary context switches.
     pub switches_involuntary: u64,
     /// Resident memory before the first connection, bytes.
     pub rss_before: u64,

@@ -108,7 +108,7 @@ impl Group {
         }
     }
 
-    /// How many connections it has that should be of use: bad clients should not.
+    /// How many connections it has that should be usable: bad clients should not.
     #[must_use]
     pub fn wanted(&self) -> u64 {
         if matches!(self.task, Task::Attack { .. }) { 0 } else { self.connections }

@@ -56,7 +56,7 @@ impl Ramp {
         Ramp { legs, rest }
     }
 
-    /// The value after so long.
+    /// The value after this time.
     #[must_use]
     pub fn at(&self, elapsed: Duration) -> f64 {
         let mut left = elapsed.as_secs_f64();
@@ -69,7 +69,7 @@ impl Ramp {
         self.rest
     }
 
-    /// The integral: how many events are due after so long, when this is their rate per second.
+    /// The integral: how many events are due after this time, when this is their rate per second.
     #[must_use]
     pub fn cumulative(&self, elapsed: Duration) -> f64 {
         let (mut left, mut sum) = (elapsed.as_secs_f64(), 0.0);

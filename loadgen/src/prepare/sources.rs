@@ -7,7 +7,7 @@ use std::net::IpAddr;
 /// How many addresses of 127.0.0.0/8 connections come from on loopback: each has ports of its own.
 const LOOPBACK_SOURCES: u8 = 200;
 
-/// The addresses that connections come from: those that were asked for, and on loopback many, each with ports of its own.
+/// The addresses that connections come from: those that were requested, and on loopback many, each with ports of its own.
 pub(crate) fn sources(args: &RunArgs, target: &Target) -> Result<Vec<IpAddr>, String> {
     if args.source_ip.is_empty() {
         let is_loopback = target.addresses.iter().all(|address| address.ip().is_loopback() && address.is_ipv4());

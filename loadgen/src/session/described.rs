@@ -14,7 +14,7 @@ impl Draft<'_> {
     }
 }
 
-/// What was asked for, as name and value.
+/// What was requested, as name and value.
 fn rows(plan: &Plan) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));

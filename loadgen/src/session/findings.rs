@@ -82,7 +82,7 @@ impl Draft<'_> {
         }
     }
 
-    /// How many receivers a publication has that read what comes, in the mean over the channels.
+    /// How many receivers a publication has that read what comes, on average over the channels.
     fn healthy_receivers(&self) -> f64 {
         let plan = self.plan_of();
         let slow: u64 =

@@ -112,7 +112,7 @@ impl Watch {
     }
 }
 
-/// The page of metrics that was asked for, with the key that opens it.
+/// The requested page of metrics, with the key that opens it.
 fn page(args: &RunArgs) -> Result<Option<metrics::Page>, String> {
     let Some(url) = &args.metrics_url else { return Ok(None) };
     let target = Target::parse(url).map_err(|error| format!("--metrics-url: {error}"))?;

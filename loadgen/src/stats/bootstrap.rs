@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 
-/// How often a sample is drawn anew.
+/// How often a sample is drawn again.
 const RESAMPLES: usize = 4000;
 
 /// A value and where it probably lies.
@@ -70,7 +70,7 @@ pub(super) mod tests {
         (-2.0 * random.share().max(1e-12).ln()).sqrt() * (std::f64::consts::TAU * random.share()).cos()
     }
 
-    /// How often the interval has the true value in it, over series that are made anew.
+    /// How often the interval has the true value in it, over series that are made again.
     fn coverage(draw: impl Fn(&mut Random) -> f64, statistic: impl Fn(&[f64]) -> f64 + Copy, truth: f64) -> f64 {
         let hits = (0..200).filter(|seed| {
             let mut random = Random::new(*seed);

@@ -5,7 +5,7 @@ use super::median;
 use std::fmt;
 
 /// The minimum number of seconds of a series to compare.
-const LEAST: usize = 5;
+const SECONDS_MIN: usize = 5;
 /// How sure an interval is.
 const LEVEL: f64 = 0.95;
 
@@ -24,7 +24,7 @@ pub struct Comparison {
 
 /// Too few seconds to compare.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: a run of {seconds} seconds is too short to compare; the minimum is {LEAST}")]
+#[error("{name}: a run of {seconds} seconds is too short to compare; the minimum is {SECONDS_MIN}")]
 pub struct TooShort {
     /// The measure.
     pub name: String,
@@ -57,7 +57,7 @@ impl fmt::Display for Comparison {
 /// A run is too short.
 pub fn compare(name: &str, a: &[f64], b: &[f64], seed: u64) -> Result<Comparison, TooShort> {
     let shortest = a.len().min(b.len());
-    if shortest < LEAST {
+    if shortest < SECONDS_MIN {
         return Err(TooShort { name: name.to_owned(), seconds: shortest });
     }
     let ratio = ratio(a, b, median, LEVEL, seed);

@@ -6,8 +6,8 @@ use super::{median, quantile};
 use crate::random::Random;
 
 /// The maximum number of points; of more, some are left out evenly. This many have 80,000 pairs.
-const MOST_POINTS: usize = 400;
-/// How often the points are drawn anew for the interval.
+const POINTS_MAX: usize = 400;
+/// How often the points are drawn again for the interval.
 const RESAMPLES: usize = 200;
 
 /// Growth per unit of `x`.
@@ -20,7 +20,7 @@ pub struct Slope {
 /// The slope of points; `None` when there are fewer than three, or all at the same `x`.
 #[must_use]
 pub fn slope(points: &[(f64, f64)], seed: u64) -> Option<Slope> {
-    let step = points.len().div_ceil(MOST_POINTS).max(1);
+    let step = points.len().div_ceil(POINTS_MAX).max(1);
     let points: Vec<(f64, f64)> = points.iter().copied().step_by(step).collect();
     let point = theil_sen(&points)?;
     let mut random = Random::new(seed);

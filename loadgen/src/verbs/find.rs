@@ -30,16 +30,16 @@ pub(super) fn find(args: &FindArgs, voice: &mut Voice) -> Result<u8, Failure> {
         _ => Kind::Idle,
     };
     let slo = option("--slo", grammar::thresholds(&args.slo)).map_err(Failure::Usage)?;
-    let (knob, least, most) = range(&args.max).map_err(Failure::Usage)?;
+    let (knob, min, max) = range(&args.max).map_err(Failure::Usage)?;
     check(kind, knob, &args.run).map_err(Failure::Usage)?;
     let files = Files::open(&args.run.output).map_err(Failure::Run)?;
     let mut trial = Trial { kind, run: &args.run, knob, slo, interrupt: interrupt(), held: Vec::new(), voice };
-    let found = search(Range { least, most, precision: args.precision }, |value| trial.at(value))?;
+    let found = search(Range { min, max, precision: args.precision }, |value| trial.at(value))?;
     let Trial { mut held, voice, .. } = trial;
-    let Some((value, _)) = found.best else { return Err(Failure::Run(nothing(&found, knob, args, least))) };
+    let Some((value, _)) = found.best else { return Err(Failure::Run(nothing(&found, knob, args, min))) };
     let at = held.iter().rposition(|(known, _)| *known == value);
     let written = at.map_or(Ok(()), |at| files.write(&held.swap_remove(at).1));
-    voice.say(&format!("found: {} {} meet {}{}\n", shown(value), knob.unit(), args.slo, limit(&found, knob, most)));
+    voice.say(&format!("found: {} {} meet {}{}\n", shown(value), knob.unit(), args.slo, limit(&found, knob, max)));
     written.map_err(Failure::Run)?;
     Ok(if found.limit == Limit::Stopped { INTERRUPTED } else { 0 })
 }
@@ -63,8 +63,8 @@ fn shown(value: f64) -> String {
     if value.fract() == 0.0 { whole(value as u64) } else { value.to_string() }
 }
 
-fn nothing(found: &Found, knob: Knob, args: &FindArgs, least: f64) -> String {
-    let even = format!("even {} {} do not meet {}", shown(least), knob.unit(), args.slo);
+fn nothing(found: &Found, knob: Knob, args: &FindArgs, min: f64) -> String {
+    let even = format!("even {} {} do not meet {}", shown(min), knob.unit(), args.slo);
     match &found.limit {
         Limit::Missed(_, why) => format!("{even}: {why}"),
         _ => "it was stopped before a value was found".to_owned(),
@@ -72,12 +72,12 @@ fn nothing(found: &Found, knob: Knob, args: &FindArgs, least: f64) -> String {
 }
 
 /// What the limit was, and whether the value held often enough.
-fn limit(found: &Found, knob: Knob, most: f64) -> String {
+fn limit(found: &Found, knob: Knob, max: f64) -> String {
     let times = found.best.map_or(0, |(_, times)| times);
     let unsure = if found.is_confirmed() { String::new() } else { format!(" ({times} times, which is not confirmed)") };
     let limit = match &found.limit {
         Limit::Missed(value, why) => format!("the limit: {} {} {why}", shown(*value), knob.unit()),
-        Limit::Range => format!("the limit is that of --max, {}: the server may be capable of more", shown(most)),
+        Limit::Range => format!("the limit is that of --max, {}: the server may be capable of more", shown(max)),
         Limit::Runs => "the maximum number of runs was used: the server may be capable of more".to_owned(),
         Limit::Stopped => "it was stopped: the server may be capable of more".to_owned(),
     };
@@ -161,10 +161,10 @@ fn range(text: &str) -> Result<(Knob, f64, f64), String> {
         "connections" => Knob::Connections,
         _ => return Err(wrong()),
     };
-    let (least, most) = range.split_once("..").ok_or_else(wrong)?;
-    let least = option("--max", grammar::count(least))? as f64;
-    let most = option("--max", grammar::count(most))? as f64;
-    if least >= 1.0 && least <= most { Ok((knob, least, most)) } else { Err(wrong()) }
+    let (min, max) = range.split_once("..").ok_or_else(wrong)?;
+    let min = option("--max", grammar::count(min))? as f64;
+    let max = option("--max", grammar::count(max))? as f64;
+    if min >= 1.0 && min <= max { Ok((knob, min, max)) } else { Err(wrong()) }
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ pub(super) enum Limit {
 /// Between which values, and how close to come in percent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Range {
-    pub(super) least: f64,
-    pub(super) most: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
     pub(super) precision: f64,
 }
 
@@ -100,10 +100,10 @@ impl Known {
     fn next(&self, range: Range) -> Option<f64> {
         let Some((top, times)) = self.top() else {
             // Nothing holds so far: the minimum is tried, once.
-            return self.missed.as_ref().is_none_or(|(missed, _)| *missed > range.least).then_some(range.least);
+            return self.missed.as_ref().is_none_or(|(missed, _)| *missed > range.min).then_some(range.min);
         };
         let middle = match &self.missed {
-            None => Some((2.0 * top).min(range.most)).filter(|value| *value > top),
+            None => Some((2.0 * top).min(range.max)).filter(|value| *value > top),
             Some((missed, _)) => {
                 let is_far = missed / top > 1.0 + range.precision / 100.0;
                 Some((top * missed).sqrt().round().max(top + 1.0)).filter(|value| is_far && value < missed)
@@ -123,7 +123,7 @@ mod tests {
     use super::{Answer, Found, Limit, RUNS, Range, search};
     use std::convert::Infallible;
 
-    const RANGE: Range = Range { least: 10.0, most: 100_000.0, precision: 5.0 };
+    const RANGE: Range = Range { min: 10.0, max: 100_000.0, precision: 5.0 };
 
     fn found(range: Range, mut holds: impl FnMut(f64, u32) -> bool) -> (Found, u32) {
         let mut runs = 0;
@@ -137,12 +137,12 @@ mod tests {
 
     #[test]
     fn the_highest_value_is_found_within_the_precision_and_the_limit_is_told() {
-        for most in [10.0, 11.0, 77.0, 1234.0, 99_999.0] {
-            let (found, runs) = found(RANGE, |value, _| value <= most);
+        for max in [10.0, 11.0, 77.0, 1234.0, 99_999.0] {
+            let (found, runs) = found(RANGE, |value, _| value <= max);
             let (value, times) = found.best.expect("something holds");
-            assert!(value <= most && value * 1.05 + 1.0 >= most && times >= 3 && runs < RUNS, "{most}: {found:?}");
+            assert!(value <= max && value * 1.05 + 1.0 >= max && times >= 3 && runs < RUNS, "{max}: {found:?}");
             let Limit::Missed(missed, why) = &found.limit else { panic!("{found:?}") };
-            assert!(*missed > most && why.contains("too much"), "{found:?}");
+            assert!(*missed > max && why.contains("too much"), "{found:?}");
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!((stopped.best, stopped.is_confirmed(), stopped.limit), (Some((80.0, 1)), false, Limit::Stopped));
         // Close to hopeless: every second run misses.
         let (unsteady, runs) =
-            found(Range { precision: 0.0001, most: 1e9, ..RANGE }, |value, run| value < 1e8 && run % 7 != 6);
+            found(Range { precision: 0.0001, max: 1e9, ..RANGE }, |value, run| value < 1e8 && run % 7 != 6);
         assert!(runs <= RUNS && unsteady.best.is_some(), "{unsteady:?}");
     }
 }

@@ -48,7 +48,7 @@ pub struct Facts {
     pub lag_p99: Option<f64>,
     /// The 99th percentile of the latency that is reported.
     pub latency_p99: Option<f64>,
-    /// What was answered in time, or delivered, of what the schedule asked for; `None` in closed flows.
+    /// What was answered in time, or delivered, of what the schedule required; `None` in closed flows.
     pub achieved: Option<f64>,
     /// Whether this is to find out the most that goes: a closed flow.
     pub saturation: bool,

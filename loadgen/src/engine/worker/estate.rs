@@ -17,6 +17,6 @@ pub(super) enum Gone {
     Left,
     /// It was cut from here, and comes back.
     Cut,
-    /// The server ended it, or it never became of use.
+    /// The server ended it, or it never became usable.
     Dropped,
 }

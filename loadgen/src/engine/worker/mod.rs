@@ -77,7 +77,7 @@ pub struct Worker {
     parts: Vec<GroupPart>,
     dirty: Vec<usize>,
     timers: BinaryHeap<Timer>,
-    /// When each connection that is on its way has to be of use, in order.
+    /// When each connection that is being opened has to be usable, in order.
     deadlines: VecDeque<(Nanos, Token)>,
     tls: TlsConfig,
     course: Course,

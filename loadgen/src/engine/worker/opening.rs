@@ -160,7 +160,7 @@ impl Worker {
         self.refused(index, local, cut, &format!("a connection cannot be begun: {error}"));
     }
 
-    /// A connection did not become of use.
+    /// A connection did not become usable.
     pub(super) fn refused(&mut self, index: usize, local: u32, cut: Nanos, text: &str) {
         self.accounting.recorder.counts.refused += 1;
         self.accounting.recorder.error(text);
@@ -168,7 +168,7 @@ impl Worker {
         self.vacate(index, local, cut, true);
     }
 
-    /// The first connection in a place is decided: it is of use, or it failed.
+    /// The first connection in a place is decided: it is usable, or it failed.
     fn decide(&mut self, index: usize, local: u32) {
         if let Some(first) = self.undecided.get_mut(index).and_then(|places| places.get_mut(local as usize))
             && *first
@@ -251,7 +251,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A connection is of use.
+    /// A connection is usable.
     pub(super) fn ready(&mut self, slot: usize, now: Nanos) {
         let client = &mut self.clients[slot];
         if client.stage == Stage::Open || client.stage == Stage::Leaving {

@@ -14,9 +14,9 @@ pub(super) struct GroupPart {
     pub(super) places: Vec<u32>,
     /// How many places were given out so far.
     pub(super) begun: u64,
-    /// How many of these are decided: of use, or failed.
+    /// How many of these are decided: usable, or failed.
     pub(super) decided: u64,
-    /// How many are of use.
+    /// How many are usable.
     pub(super) open: u64,
     /// When it begins to open connections; `None` while that is not known.
     pub(super) begins: Option<Nanos>,

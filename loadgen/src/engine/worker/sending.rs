@@ -134,7 +134,7 @@ impl Worker {
         self.accounting.progress.wake_at((complete + 1) * each);
     }
 
-    /// A connection is of use and traffic runs: in a closed flow its first messages leave.
+    /// A connection is usable and traffic runs: in a closed flow its first messages leave.
     pub(super) fn begin_flow(&mut self, slot: usize) {
         let index = usize::from(self.clients[slot].group);
         if let Task::Echo { flow: Flow::Closed { depth }, .. } = self.accounting.plan.groups[index].task {

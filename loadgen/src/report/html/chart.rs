@@ -139,7 +139,7 @@ impl Plane {
     }
 }
 
-/// A number of an axis without zeros that say nothing: `10.0 ms` is `10 ms`.
+/// A number of an axis without needless zeros: `10.0 ms` is `10 ms`.
 fn short(text: &str) -> String {
     let (number, unit) = text.split_once(' ').map_or((text, ""), |(number, _)| (number, &text[number.len()..]));
     let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };

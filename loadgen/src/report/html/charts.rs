@@ -13,7 +13,7 @@ type Part = (&'static str, fn(&Window, &Outcome) -> f64);
 const COLOURS: usize = 6;
 /// Latencies that have a chart of their own, or are about something else.
 const APART: [&str; 4] = ["first", "median", "last", "open"];
-/// A window that is shorter than these seconds says nothing about a rate.
+/// A window shorter than these seconds is too short for a rate.
 const SHORT: f64 = 0.2;
 
 const PERCENTILE: Axis = Axis { name: "percentile", scale: Scale::Rarity, show: percentile };

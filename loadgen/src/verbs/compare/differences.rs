@@ -1,4 +1,4 @@
-//! What else differs between two results than what is compared: what was asked for, where, and how far it can be trusted.
+//! What else differs between two results than what is compared: what was requested, where, and how far it can be trusted.
 
 use crate::outcome::{Environment, Level, Outcome};
 
@@ -22,7 +22,7 @@ pub(super) fn differences(before: &Outcome, after: &Outcome) -> Vec<String> {
     notes
 }
 
-/// What was asked for, row by row.
+/// What was requested, row by row.
 fn plans(before: &Outcome, after: &Outcome) -> Vec<String> {
     let value = |outcome: &Outcome, name: &str| {
         outcome.plan.iter().find(|(known, _)| known == name).map_or("nothing", |(_, value)| value.as_str()).to_owned()
