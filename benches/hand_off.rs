@@ -7,6 +7,7 @@ use std::time::Instant;
 use tidings::Config;
 use tidings::access::{Identities, Identity};
 use tidings::connection::env::Limits;
+use tidings::handoff::errand::Errands;
 use tidings::handoff::job::{Job, JobQueues};
 use tidings::handoff::mailbox::{Letter, MailboxLimits, Mailboxes, Outcome, Wake};
 use tidings::handoff::postman::Postman;
@@ -20,7 +21,7 @@ use tidings::protocol::task::{RawWork, Reading, Task};
 use tidings::protocol::tidings::parse::Dialect;
 use tidings::wire::frame::Kind;
 use tidings::wire::json::JsonScratch;
-use tidings::workers::{Pages, Worker};
+use tidings::workers::Worker;
 
 /// Wakes the benchmark's thread as a waker wakes a reactor.
 struct Unpark(Thread);
@@ -65,14 +66,8 @@ fn hand_off(c: &mut Criterion) {
         hub: Arc::clone(&hub),
         mailboxes: Arc::clone(&mailboxes),
         counters: Arc::default(),
-        pages: Arc::new(Pages {
-            hub: Arc::clone(&hub),
-            mailboxes: Arc::clone(&mailboxes),
-            threads: Arc::default(),
-            limits: Arc::new(Limits::new(&Config::default())),
-            phase: Arc::default(),
-            started: Instant::now(),
-        }),
+        limits: Arc::new(Limits::new(&Config::default())),
+        errands: Errands::new(1).0,
     };
     let thread = std::thread::spawn(move || worker.run());
     let postman = Postman::new(Arc::clone(&mailboxes), Some(MailboxId(0)));

@@ -20,13 +20,16 @@
 //!              mio Poll, slab of connections,                  simd-json, execute, touch the hub
 //!              subscriptions, outboxes, deadlines                   │
 //!                    ▲        mailboxes (one per reactor, wake coalesced)
-//!                    └──────────────────────────────────────────────┘
+//!                    ├──────────────────────────────────────────────┘
+//!                    └── insight: pages about the server ◄── errands (bounded) of reactors and workers
 //!  control thread: sweeps the hub.  main thread: signals, drain.  hub: sharded, locked, no I/O under a lock
 //! ```
 //! A socket belongs to one reactor for life; only that reactor reads, writes or frees it. Small payloads are parsed where
 //! they are read; those of `server.inline_parse_bytes` and more go to a worker, which runs the same function. A connection
 //! has one job in the pool at a time and is not read meanwhile, so its requests are executed in the order it sent them.
-//! Nothing blocks a reactor, a reactor never waits for a worker, and a worker never waits for a mailbox.
+//! Nothing blocks a reactor, a reactor never waits for a worker, and a worker never waits for a mailbox. A request whose
+//! answer takes long or has to wait for something goes away as an errand, to a thread of [`services`], with the rest of the
+//! work that it came in; it comes back answered, and its reactor executes the rest.
 //!
 //! # The river
 //! There is one way from a publisher to a subscriber, whatever they speak:
@@ -66,9 +69,10 @@
 //!
 //! # Rooms
 //! Dependencies point down only, which a test checks:
-//! `main → server → {reactor, workers} → handoff → connection → protocol → node → {hub, access} →
-//! wire → model`. [`model`] holds the words of all rooms, [`node`] is what requests act on. [`wire`], [`access`], [`protocol`] and [`connection`] know no socket,
-//! no thread and no clock; the reactor and the workers do not know each other; locks are in the hub and where threads meet.
+//! `main → server → {reactor, workers, services} → handoff → connection → protocol → node → {hub, access} → wire →
+//! model`. [`model`] holds the words of all rooms, and [`node`] is what requests act on: it executes them, and says whether
+//! they may be. [`wire`], [`access`], [`node`], [`protocol`] and [`connection`] know no socket, no thread and no clock; the
+//! reactor, the workers and the services do not know each other; locks are in the hub and where threads meet.
 //!
 //! The protocol itself is in [`protocol::tidings`]. The parts are shown to the command, the load generator and the tests, and hidden
 //! from everybody else: they may change with any version, and what is listed below may not.
@@ -105,6 +109,8 @@ pub mod protocol;
 pub mod reactor;
 #[doc(hidden)]
 pub mod server;
+#[doc(hidden)]
+pub mod services;
 #[cfg(test)]
 mod simulation;
 mod sync;

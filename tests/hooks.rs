@@ -3,17 +3,21 @@
 use crate::support::http::{self, HttpClient};
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{OPERATOR_KEY, TestServer};
-use std::sync::{Arc, Mutex};
+use crate::support::{OPERATOR, OPERATOR_KEY, TestServer};
+use std::sync::{Arc, Mutex, mpsc};
 use tidings::{Config, Denied, Hooks, OperatorKey, Server};
 use tungstenite::Message;
 
-fn start(hooks: Hooks, inline_parse_bytes: usize) -> TestServer {
+fn config(inline_parse_bytes: usize) -> Config {
     let mut config = Config::default();
     config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
     config.server.operator_key = OperatorKey::parse(OPERATOR_KEY).ok();
     config.server.inline_parse_bytes = inline_parse_bytes;
-    TestServer::of(Server::start_with(config, hooks).expect("the server starts"))
+    config
+}
+
+fn start(hooks: Hooks, inline_parse_bytes: usize) -> TestServer {
+    TestServer::of(Server::start_with(config(inline_parse_bytes), hooks).expect("the server starts"))
 }
 
 /// Bytes of a payload from which on workers parse: all inline, and all in the pool.
@@ -53,6 +57,39 @@ fn a_connection_is_refused_by_a_status_and_a_page_by_a_close_that_says_why() {
     WsClient::connect_to(server.address(), "/channels/a", &[("Authorization", "Bearer let-me-in")]);
     assert_eq!(http::get(server.address(), "/channels/a").status, 200);
     assert_eq!(http::post(server.address(), "/channels/a", "1").status, 200);
+}
+
+/// Pages about the server are most wanted when it is busy.
+#[test]
+fn pages_are_made_while_all_workers_wait_for_the_program() {
+    let (gate, is_open) = mpsc::channel::<()>();
+    let (asked, is_asked) = mpsc::channel();
+    let is_open = Mutex::new(is_open);
+    let hooks = Hooks::default().on_write(move |_| {
+        asked.send(()).expect("the test waits");
+        // Until the test opens the gate, by dropping it.
+        let _ = is_open.lock().expect("no panic").recv();
+        Ok(())
+    });
+    let mut config = config(WHERE[1]);
+    config.server.workers = 2;
+    let server = TestServer::of(Server::start_with(config, hooks).expect("the server starts"));
+    let mut publishers: Vec<WsClient> = (0..8).map(|_| WsClient::connect(server.address())).collect();
+    for publisher in &mut publishers {
+        publisher.send_text(r#"{"id":1,"method":"POST","path":"/channels/x","data":1}"#);
+    }
+    // Both ask, and all other jobs wait for theirs.
+    for _ in 0..2 {
+        is_asked.recv().expect("a worker asks");
+    }
+    for (target, expected) in [("/metrics", "\ntidings_publications_total 0\n"), ("/channels", "\"channels\":[]")] {
+        let page = HttpClient::connect(server.address()).request("GET", target, &[OPERATOR], b"");
+        assert!(page.status == 200 && page.text().contains(expected), "{}", page.text());
+    }
+    drop(gate);
+    for publisher in &mut publishers {
+        assert_eq!(publisher.next_json()["status"], 200);
+    }
 }
 
 #[test]

@@ -190,6 +190,9 @@ knobs! {
         worker_queue_jobs: usize = 256, count("messages", 1, 1 << 20);
         /// Bytes of the messages that wait for one worker. When full, the connections that sent them are not read.
         worker_queue_bytes: usize = 16 * MIB, bytes(4 * KIB, TIB);
+        /// Requests that wait for a page about the server, which one thread makes. When full, the connections that sent
+        /// them wait for room as publications do. Half a second's work where there are many channels.
+        service_queue: usize = 256, count("requests", 1, 1 << 20);
     }
 
     /// How bytes reach sockets.

@@ -10,7 +10,6 @@ use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::access::Identity;
 use crate::close::Reason;
 use crate::model::refusal::Refusal;
-use crate::model::ticket::Ticket;
 use crate::protocol::Memory;
 use crate::protocol::plan::{Asking, Plan};
 use crate::protocol::task::{RawWork, Task};
@@ -196,7 +195,6 @@ impl Connection {
                 asked.note = note;
                 Task::Request(Box::new((ticket, item)))
             }
-            Plan::Page(page) if !has_body => Task::Page(Ticket::default(), page),
             plan => {
                 // A body that this method does not take is not read, so the next request could not be found after it.
                 asked.keep_alive &= !has_body;
@@ -215,7 +213,7 @@ impl Connection {
             Plan::StreamHead => self.answer_stream_head(asked, env),
             Plan::Refuse(refused) => self.answer_refused(asked, refused, env),
             // Only those with a body come here, which none of them takes.
-            Plan::Ask(_) | Plan::Page(_) | Plan::Collect(_) | Plan::Upgrade(_) => {
+            Plan::Ask(_) | Plan::Collect(_) | Plan::Upgrade(_) => {
                 let message = "this request has a body, but its method takes none; leave Content-Length and Transfer-Encoding out";
                 self.answer_refusal(asked, Refusal::new(Reason::BadRequest, message), env);
             }

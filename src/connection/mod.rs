@@ -119,7 +119,7 @@ pub enum Hold {
     No,
     /// All answers in flight: a long replay or a batch is among them, and one at a time bounds the outbox.
     Answers,
-    /// Its work is with a worker or waits for room: [`Connection::returned`] ends it.
+    /// Its work is with a worker or a service, or waits for room: [`Connection::returned`] ends it.
     Elsewhere,
 }
 
@@ -239,7 +239,12 @@ impl Connection {
         }
     }
 
-    /// Work came back from a worker, or from waiting for room: all its answers were posted before.
+    /// Work came back whose next `answers` come from this thread: all that it was answered before are here.
+    pub fn awaits(&mut self, answers: usize) {
+        self.in_flight = answers as u16;
+    }
+
+    /// Work came back from a worker or a service, or from waiting for room: all its answers were posted before.
     pub fn returned(&mut self, env: &mut Env) {
         self.hold = if self.in_flight > 0 { Hold::Answers } else { Hold::No };
         self.end_if_answered(env);

@@ -22,30 +22,32 @@ pub enum Letter {
     Delivery(Delivery),
     /// An answer. It is larger than a publication, but a box for each would cost more than the room.
     Reply(Reply),
-    /// From a worker: a job is finished, or could not be.
+    /// From a worker or a service: a job is finished, an errand done, or could not be.
     Returned(Box<Returned>),
     /// From the server.
     Order(Order),
 }
 
-/// A job that comes back to the reactor that sent it.
+/// A job or an errand that comes back to its reactor.
 #[derive(Debug)]
 pub struct Returned {
     /// The connection it was for.
     pub to: ConnId,
-    /// Its buffer, to be used again.
+    /// The job's buffer, to be used again; an errand that was none has an empty one.
     pub buffer: Vec<u8>,
     /// What came of it.
     pub outcome: Outcome,
 }
 
-/// What came of a job.
+/// What came of a job or an errand.
 #[derive(Debug)]
 pub enum Outcome {
     /// Executed; the answers were posted before this.
     Done,
-    /// Its next item met a full mailbox: the reactor tries again.
+    /// Its next item met a full mailbox, or a full queue of errands: the reactor tries again.
     Blocked(Box<Work>),
+    /// Its next item was answered elsewhere: the reactor executes what is left.
+    Answered(Box<Work>),
     /// It panicked; the panic was contained.
     Panicked,
 }
@@ -231,14 +233,15 @@ impl Mailboxes {
         self.with(mailbox, |owner| owner.wake_pending.swap(false, Ordering::AcqRel));
     }
 
-    /// Posts a job's return and wakes its reactor.
+    /// Posts the return of a job or an errand, and wakes its reactor.
     pub fn post_returned(&self, returned: Box<Returned>) {
         let mailbox = returned.to.mailbox;
         self.send(mailbox, Letter::Returned(returned));
         self.wake(mailbox);
     }
 
-    /// Wakes every reactor that waits for room: room came free somewhere that has no mailbox (a worker's queue).
+    /// Wakes every reactor that waits for room: room came free somewhere that has no mailbox (the queue of
+    /// a worker or a service).
     pub fn wake_waiting_reactors(&self) {
         for reactor in &self.reactors {
             if reactor.waits_for_room.load(Ordering::SeqCst) {

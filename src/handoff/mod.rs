@@ -1,6 +1,8 @@
-//! The only types that cross threads: letters in mailboxes (orders among them), and jobs for the workers.
+//! The only types that cross threads: letters in mailboxes (orders among them), and jobs for the workers, and
+//! errands to services.
 
 pub mod callers;
+pub mod errand;
 pub mod job;
 pub mod mailbox;
 pub mod order;

@@ -58,6 +58,17 @@ pub enum Verb {
     Livez,
     /// GET `/limits`.
     Limits,
+    /// A page about the server.
+    Inspect(Page),
+}
+
+/// A page about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// GET `/metrics`.
+    Metrics,
+    /// GET `/channels`.
+    Channels,
 }
 
 /// Where a reader wants to continue.

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Reply, Respond};
 use super::gate::judge;
-use super::work::{Work, id_of};
+use super::work::Work;
 use crate::hub::Hub;
 use crate::hub::names::NoName;
 use crate::hub::outgoing::Outgoing;
@@ -24,6 +24,9 @@ pub enum Progress {
     /// The next item is a publication that found a mailbox full; nothing of it has happened. Call [`execute`] again when
     /// there is room, or [`give_up`] when it has waited long enough.
     Blocked,
+    /// The answer to the next item is made elsewhere. Send the work on that errand; when it comes back with the item
+    /// answered, call [`execute`] again. An errand that finds no room is as [`Progress::Blocked`].
+    Away,
 }
 
 /// Executes what is left of `work`, in order, and posts one reply per item to `work.to.mailbox`: after the deliveries it
@@ -33,8 +36,8 @@ pub fn execute<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, w
 }
 
 /// Refuses the item that `work` is blocked on with 503 `busy` and executes the rest; each further one that finds a
-/// mailbox full is refused at once.
-pub fn give_up<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) {
+/// mailbox full is refused at once, so it comes back done, or away.
+pub fn give_up<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
     let mut turn = Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: false };
     if work.blocked_since.is_some()
         && let Some(item) = work.take()
@@ -42,7 +45,7 @@ pub fn give_up<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, w
         turn.reply(work, &item, Answer::Refused(Code::Busy.into()));
         work.advance();
     }
-    turn.run(work);
+    turn.run(work)
 }
 
 /// A wall clock's time as publications carry it: milliseconds since 1970. A clock that is set before that gives 0.
@@ -69,6 +72,8 @@ enum Served {
     Posted,
     /// Nothing happened: a mailbox is full.
     Blocked,
+    /// Nothing happened: it is answered elsewhere.
+    Away,
 }
 
 impl<P: Respond> Turn<'_, P> {
@@ -81,6 +86,10 @@ impl<P: Respond> Turn<'_, P> {
                     work.put_back(item);
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
+                }
+                Served::Away => {
+                    work.put_back(item);
+                    return Progress::Away;
                 }
                 Served::Blocked => self.reply(work, &item, Answer::Refused(Code::Busy.into())),
             }
@@ -107,6 +116,8 @@ impl<P: Respond> Turn<'_, P> {
             }
             Verb::Livez => Served::Answer(Answer::Alive),
             Verb::Limits => Served::Answer(Answer::Limits),
+            // Who may see it was judged where it was asked: a listener may show its metrics to everybody.
+            Verb::Inspect(_) => Served::Away,
             // What a connection may do is kept there, so it says whether the token lets it in.
             Verb::Auth { token } => Served::Answer(Answer::SignIn { token: std::mem::take(token) }),
         }
@@ -153,7 +164,7 @@ impl<P: Respond> Turn<'_, P> {
     }
 
     fn reply(&mut self, work: &Work, item: &Item, answer: Answer) {
-        respond(&mut self.out, Reply { to: work.to, ticket: work.ticket, id: id_of(item).cloned(), answer });
+        respond(&mut self.out, work.reply(item, answer));
     }
 
     /// Whom a POST does not want to reach; an error when what it gives cannot be a connection's name.

@@ -1,9 +1,10 @@
 //! What one frame or body asks of the hub, and how far it has come.
 
+use super::answer::{Answer, Reply};
 use crate::access::Identity;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, RefusedItem, Request, RequestId, Verb};
+use crate::model::request::{Item, Page, RefusedItem, Request, RequestId, Verb};
 use crate::model::ticket::Ticket;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
@@ -73,6 +74,23 @@ impl Work {
         self.items.len() - self.next
     }
 
+    /// The page about the server that its next item asks for: it is made elsewhere, so the work goes on an errand.
+    #[must_use]
+    pub fn page(&self) -> Option<Page> {
+        match self.items.get(self.next)? {
+            Some(Ok(Request { verb: Verb::Inspect(page), .. })) => Some(*page),
+            _ => None,
+        }
+    }
+
+    /// Answers its next item with what was made elsewhere; `None` when there is none.
+    #[must_use]
+    pub fn answer(&mut self, answer: Answer) -> Option<Reply> {
+        let item = self.take()?;
+        self.advance();
+        Some(self.reply(&item, answer))
+    }
+
     fn new(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: SmallVec<[Option<Item>; 1]>) -> Work {
         Work { to, ticket, identity, blocked_since: None, batch: false, items, next: 0, replay_left: None }
     }
@@ -87,6 +105,11 @@ impl Work {
         self.items[self.next] = Some(item);
     }
 
+    /// The reply to an item of it.
+    pub(super) fn reply(&self, item: &Item, answer: Answer) -> Reply {
+        Reply { to: self.to, ticket: self.ticket, id: id_of(item).cloned(), answer }
+    }
+
     /// The item that was taken is done.
     pub(super) fn advance(&mut self) {
         self.next += 1;
@@ -95,7 +118,7 @@ impl Work {
 }
 
 /// The id of a request, or of what was refused.
-pub(super) fn id_of(item: &Item) -> Option<&RequestId> {
+fn id_of(item: &Item) -> Option<&RequestId> {
     match item {
         Ok(request) => request.id.as_ref(),
         Err(refused) => refused.id.as_ref(),

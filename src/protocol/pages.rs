@@ -3,8 +3,9 @@
 use super::plan::Plan;
 use super::response::Response;
 use super::routes::{Call, Path, Route, Takes};
-use super::task::Page;
+use super::tidings::ticket::Form;
 use crate::model::code::Code;
+use crate::model::request::{Page, Request, Verb};
 use crate::model::serves::Serves;
 use crate::wire::http::head::Method;
 
@@ -52,7 +53,7 @@ pub fn draining() -> Plan {
 
 fn for_operators(call: &Call<'_, '_>, page: Page, is_open: bool) -> Plan {
     if call.access.identity.is_operator() || is_open {
-        return Plan::Page(page);
+        return Plan::ask(Form::Http.ticket(), Ok(Request { id: None, verb: Verb::Inspect(page) }));
     }
     Plan::Refuse(call.scope.policy.operators.refusal(call.access.standing, call.head.path).into())
 }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::response::Response;
-use super::task::{Page, Task};
+use super::task::Task;
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::model::request::Item;
@@ -22,8 +22,6 @@ pub enum Plan {
     Ask(Box<Asking>),
     /// A request for the hub whose payload is the body; it is read to its end even if the task ignores it.
     Collect(Task),
-    /// A page about the server, which is made elsewhere and comes back.
-    Page(Page),
     /// Become a WebSocket.
     Upgrade(Opening),
 }

@@ -3,10 +3,8 @@
 use super::Session;
 use super::scope::Settings;
 use crate::access::Identity;
-use crate::model::code::Code;
 use crate::model::ids::ConnId;
-use crate::model::refusal::Refusal;
-use crate::model::request::{Item, RefusedItem};
+use crate::model::request::{Item, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::work::Work;
 use crate::wire::frame::Kind;
@@ -24,17 +22,6 @@ pub enum Task {
     Body(Box<dyn Body>),
     /// No payload, or one that is ignored: the request is known already, and how its answer is wanted.
     Request(Box<(Ticket, Item)>),
-    /// No payload: a page about the server, which a worker makes; and how it is wanted.
-    Page(Ticket, Page),
-}
-
-/// A page about the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
-    /// `/metrics`.
-    Metrics,
-    /// `/channels`.
-    Channels,
 }
 
 /// What a head says of the body that follows it, and how that is read.
@@ -75,14 +62,14 @@ impl Task {
     /// Whether there is nothing to parse.
     #[must_use]
     pub fn is_parsed(&self) -> bool {
-        matches!(self, Task::Request(_) | Task::Page(..))
+        matches!(self, Task::Request(_))
     }
 
-    /// Whether only a worker can do it.
+    /// Whether a page about the server is asked for.
     #[must_use]
     #[inline]
     pub fn is_page(&self) -> bool {
-        matches!(self, Task::Page(..))
+        matches!(self, Task::Request(request) if matches!(request.1, Ok(Request { verb: Verb::Inspect(_), .. })))
     }
 }
 
@@ -115,11 +102,6 @@ impl<P: AsRef<[u8]>> RawWork<P> {
             Task::Message(session, kind) => session.read(kind, payload, reading),
             Task::Body(body) => body.read(payload, reading),
             Task::Request(request) => Requests::One(request.0, request.1),
-            // Only a worker makes pages, and it does so before it comes here.
-            Task::Page(ticket, _) => {
-                let refusal = Refusal::new(Code::Busy, "this page is made elsewhere");
-                Requests::One(ticket, Err(RefusedItem { id: None, refusal }))
-            }
         };
         match requests {
             Requests::One(ticket, item) => Work::one(to, identity, ticket, item),

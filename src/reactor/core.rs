@@ -14,6 +14,7 @@ use crate::connection::buffer_pool::BufferPool;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
 use crate::connection::outbox::Outbox;
 use crate::connection::{Hold, Payload, Transport};
+use crate::handoff::errand::Errands;
 use crate::handoff::job::{Job, JobQueues};
 use crate::handoff::order::Farewell;
 use crate::handoff::postman::Postman;
@@ -45,6 +46,8 @@ pub struct Setup {
     pub postman: Postman,
     /// The way to the workers.
     pub jobs: Arc<JobQueues>,
+    /// The way to services.
+    pub errands: Errands,
     /// Payloads of at least this many bytes go to the workers.
     pub inline_parse_bytes: usize,
     /// How long a publication may wait for room.
@@ -175,26 +178,38 @@ impl Core {
     /// connection waits for before it is read on.
     pub(super) fn submit(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
         let is_long = raw.payload.as_ref().len() >= self.setup.inline_parse_bytes && !raw.task.is_parsed();
-        // Parsing a long payload, or writing a page, would keep all other connections waiting.
-        if is_long || raw.task.is_page() {
+        // Parsing a long payload would keep all other connections waiting.
+        if is_long {
             return self.submit_to_pool(to, raw);
         }
-        self.setup.counters.parsed_inline.add(1);
+        // Whoever watches the count must not move it.
+        if !raw.task.is_page() {
+            self.setup.counters.parsed_inline.add(1);
+        }
         let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
         ask_hooks(&mut work, &self.setup.limits.hooks);
+        self.submit_work(work)
+    }
+
+    /// The same for what is parsed.
+    #[inline]
+    pub(super) fn submit_work(&mut self, work: Work) -> (usize, Hold) {
         let answers = work.remaining();
         let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
         (answers, if self.run(work) { Hold::Elsewhere } else { hold })
     }
 
-    /// Executes parsed work; true when it has to wait for room and was parked.
+    /// Executes parsed work; true when it goes on later: it has to wait for room and was parked, or went on an errand.
     pub(super) fn run(&mut self, mut work: Work) -> bool {
         let progress = execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms);
         match progress {
             Progress::Done => false,
             Progress::Blocked => {
-                self.setup.counters.publish_waits.add(1);
                 self.park_work(Box::new(work));
+                true
+            }
+            Progress::Away => {
+                self.send_away(Box::new(work));
                 true
             }
         }
@@ -220,7 +235,9 @@ impl Core {
 
     /// Keeps a job's buffer for the next one.
     pub(super) fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
-        if self.job_buffers.len() < JOB_BUFFERS_MAX && buffer.capacity() <= JOB_BUFFER_BYTES_MAX {
+        // An errand that was no job has none.
+        let is_worth_it = (1..=JOB_BUFFER_BYTES_MAX).contains(&buffer.capacity());
+        if is_worth_it && self.job_buffers.len() < JOB_BUFFERS_MAX {
             buffer.clear();
             self.job_buffers.push(buffer);
         }

@@ -4,7 +4,6 @@ use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
 use super::run::{GATHER_BYTES_MAX, Pieces, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
-use crate::connection::Hold;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::handoff::order::Order;
 use crate::hub::post::Delivery;
@@ -14,6 +13,7 @@ use crate::model::ids::{ChannelId, ConnId};
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
 use crate::node::answer::{Answer, Reply};
+use crate::node::work::Work;
 use crate::wire::frame::SharedFrame;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,6 +34,16 @@ struct Push<'a> {
     half_full: usize,
     /// An outbox should be flushed before more is delivered.
     stop: bool,
+}
+
+/// What is to be done about a connection whose work came back, and how many answers to it come from this thread.
+enum Back {
+    /// It goes on.
+    Done(usize),
+    /// It waits on: the work is parked, or on its next errand.
+    Elsewhere(usize),
+    /// It ends.
+    Panicked,
 }
 
 impl Core {
@@ -299,28 +309,44 @@ impl Core {
     fn take_back<S: Socket>(&mut self, returned: Returned, entries: &mut Entries<S>) {
         let Returned { to, buffer, outcome } = returned;
         self.keep_buffer(buffer);
-        let (mut blocked, mut panicked) = (None, false);
-        match outcome {
-            Outcome::Done => {}
-            Outcome::Panicked => panicked = true,
+        let back = match outcome {
+            Outcome::Done => Back::Done(0),
+            Outcome::Panicked => Back::Panicked,
             Outcome::Blocked(work) => {
-                self.setup.counters.publish_waits.add(1);
-                blocked = Some(work.remaining());
+                let answers = work.remaining();
                 self.park_work(work);
+                Back::Elsewhere(answers)
             }
-        }
+            Outcome::Answered(work) => self.go_on(work),
+        };
         let Some(entry) = entries.get_exact(to.slot, to.generation) else {
             self.setup.counters.stale_ids.add(1);
             return;
         };
-        if panicked {
-            entry.connection.after_panic(&mut self.env(entry.listener));
-        } else if let Some(answers) = blocked {
-            // What is left of it is answered from this thread.
-            entry.connection.submitted(answers, Hold::Elsewhere);
-        } else {
-            entry.connection.returned(&mut self.env(entry.listener));
+        let mut env = self.env(entry.listener);
+        match back {
+            Back::Done(answers) => {
+                entry.connection.awaits(answers);
+                entry.connection.returned(&mut env);
+            }
+            Back::Elsewhere(answers) => entry.connection.awaits(answers),
+            Back::Panicked => entry.connection.after_panic(&mut env),
         }
         self.update(to.slot, entry);
+    }
+
+    /// Executes what is left of a work whose item was answered elsewhere.
+    fn go_on(&mut self, work: Box<Work>) -> Back {
+        let answers = work.remaining();
+        let is_elsewhere = catch_unwind(AssertUnwindSafe(|| answers > 0 && self.run(*work)));
+        self.setup.postman.pay_wakes();
+        match is_elsewhere {
+            Ok(true) => Back::Elsewhere(answers),
+            Ok(false) => Back::Done(answers),
+            Err(_) => {
+                self.setup.counters.panics.add(1);
+                Back::Panicked
+            }
+        }
     }
 }

@@ -126,6 +126,23 @@ impl<S: Socket> Engine<S> {
         (self.core.codec.worked_bytes(), self.core.setup.counters.deflated_in.get())
     }
 
+    /// Executes work as if its connection had just sent it.
+    #[cfg(test)]
+    pub(crate) fn submit(&mut self, work: crate::node::work::Work) {
+        let to = work.to;
+        let (answers, hold) = self.core.submit_work(work);
+        let entry = self.entries.get_exact(to.slot, to.generation).expect("it is there");
+        entry.connection.submitted(answers, hold);
+        self.core.update(to.slot, entry);
+    }
+
+    /// The peer is gone.
+    #[cfg(test)]
+    pub(crate) fn lose(&mut self, slot: u32) {
+        let entry = self.entries.get(slot).expect("it is there");
+        self.core.close_now(slot, entry, Reason::PeerVanished);
+    }
+
     /// Its counters.
     #[cfg(test)]
     pub(crate) fn counters(&self) -> &crate::metrics::Counters {

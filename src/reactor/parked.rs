@@ -28,12 +28,11 @@ pub(super) enum Stuck {
 }
 
 impl Stuck {
-    /// Whose hold ends when it went through. A job's does when it comes back from its worker, and not before: what its
-    /// connection sends next must not overtake it (law 2).
-    pub(super) fn holder(&self) -> Option<ConnId> {
+    /// The connection that waits for it.
+    pub(super) fn holder(&self) -> ConnId {
         match self {
-            Stuck::Work(work) => Some(work.to),
-            Stuck::Job(_) => None,
+            Stuck::Work(work) => work.to,
+            Stuck::Job(job) => job.to,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Parks work that met no room, and tries it again when there may be some.
 
-use super::core::Core;
+use super::core::{Core, Setup};
 use super::entry::{Entries, Socket};
 use super::parked::{Stuck, Waiting};
+use crate::handoff::errand::Errand;
 use crate::handoff::job::Job;
 use crate::model::ids::ConnId;
 use crate::node::execute::{Progress, execute, give_up};
 use crate::node::work::Work;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// How often a job that no worker had room for is tried again, even if nobody announces room.
@@ -14,9 +16,32 @@ const JOB_RETRY: Duration = Duration::from_millis(100);
 /// Retries in one tick.
 const RETRIES_PER_TICK: usize = 1024;
 
+/// What became of what was tried again.
+enum Retried {
+    /// It went through, or was given up and answered.
+    Done,
+    /// A worker or a service has it now. The hold of its connection ends when it comes back from there, and not before:
+    /// what the connection sends next must not overtake it (law 2).
+    Away,
+    /// There is still no room.
+    Stuck(Stuck),
+}
+
 impl Core {
-    pub(super) fn park_work(&mut self, work: Box<Work>) {
+    /// Lets a work wait whose next item met no room: that of a publication in a mailbox, or that of an errand.
+    pub(super) fn park_work(&mut self, mut work: Box<Work>) {
+        if work.page().is_none() {
+            self.setup.counters.publish_waits.add(1);
+        }
+        work.blocked_since.get_or_insert(self.now);
         self.park(Stuck::Work(work), self.now + self.setup.publish_wait);
+    }
+
+    /// Sends a work on the errand that its next item needs.
+    pub(super) fn send_away(&mut self, work: Box<Work>) {
+        if let Err(errand) = self.setup.errands.send(Errand { work, buffer: Vec::new() }) {
+            self.park_work(errand.work);
+        }
     }
 
     pub(super) fn park_job(&mut self, job: Job) {
@@ -47,13 +72,17 @@ impl Core {
             let Some(waiting) = self.parked.waiting.pop_front() else { break };
             let holder = waiting.what.holder();
             let until = waiting.until;
-            match self.retry(waiting) {
-                Some(what) => {
+            // A panic ends the one connection whose work it was (law 9).
+            let retried = catch_unwind(AssertUnwindSafe(|| self.retry(waiting)));
+            match retried {
+                Ok(Retried::Stuck(what)) => {
                     // A time that passed must not keep the reactor awake.
                     let until = if until > self.now { until } else { self.now + JOB_RETRY };
                     self.parked.waiting.push_back(Waiting { what, until });
                 }
-                None => self.resume(holder, entries),
+                Ok(Retried::Done) => self.resume(holder, entries),
+                Ok(Retried::Away) => {}
+                Err(_) => self.end_panicked(holder, entries),
             }
         }
         self.setup.postman.pay_wakes();
@@ -63,29 +92,52 @@ impl Core {
         }
     }
 
-    /// What is still stuck, or `None` when it went through (or was given up and answered).
-    fn retry(&mut self, waiting: Waiting) -> Option<Stuck> {
+    fn retry(&mut self, waiting: Waiting) -> Retried {
         match waiting.what {
-            Stuck::Job(job) => self.setup.jobs.submit(job).err().map(Stuck::Job),
-            Stuck::Work(mut work) => {
-                let (hub, postman) = (&self.setup.hub, &self.setup.postman);
-                match execute(&mut work, hub, postman, self.now, self.wall_ms) {
-                    Progress::Done => None,
-                    Progress::Blocked if self.now < waiting.until => Some(Stuck::Work(work)),
-                    Progress::Blocked => {
-                        self.setup.counters.publish_busy.add(1);
-                        give_up(&mut work, hub, postman, self.now, self.wall_ms);
-                        None
-                    }
-                }
-            }
+            Stuck::Job(job) => match self.setup.jobs.submit(job) {
+                Ok(()) => Retried::Away,
+                Err(job) => Retried::Stuck(Stuck::Job(job)),
+            },
+            Stuck::Work(work) => self.retry_work(work, waiting.until),
         }
     }
 
-    fn resume<S: Socket>(&mut self, holder: Option<ConnId>, entries: &mut Entries<S>) {
-        if let Some(holder) = holder
-            && let Some(entry) = entries.get_exact(holder.slot, holder.generation)
-        {
+    /// Tries it again; what still meets no room after `until` is given up and answered.
+    fn retry_work(&mut self, mut work: Box<Work>, until: Instant) -> Retried {
+        let Setup { hub, postman, errands, counters, .. } = &self.setup;
+        let mut progress = execute(&mut work, hub, postman, self.now, self.wall_ms);
+        loop {
+            match progress {
+                Progress::Done => return Retried::Done,
+                Progress::Blocked => {}
+                Progress::Away => match errands.send(Errand { work, buffer: Vec::new() }) {
+                    Ok(()) => return Retried::Away,
+                    Err(errand) => {
+                        work = errand.work;
+                        work.blocked_since.get_or_insert(self.now);
+                    }
+                },
+            }
+            if self.now < until {
+                return Retried::Stuck(Stuck::Work(work));
+            }
+            if progress == Progress::Blocked {
+                counters.publish_busy.add(1);
+            }
+            progress = give_up(&mut work, hub, postman, self.now, self.wall_ms);
+        }
+    }
+
+    #[cold]
+    fn end_panicked<S: Socket>(&mut self, holder: ConnId, entries: &mut Entries<S>) {
+        match entries.get_exact(holder.slot, holder.generation) {
+            Some(entry) => self.after_panic(holder.slot, entry),
+            None => self.setup.counters.panics.add(1),
+        }
+    }
+
+    fn resume<S: Socket>(&mut self, holder: ConnId, entries: &mut Entries<S>) {
+        if let Some(entry) = entries.get_exact(holder.slot, holder.generation) {
             entry.connection.returned(&mut self.env(entry.listener));
             self.update(holder.slot, entry);
         }

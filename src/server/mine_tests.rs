@@ -87,6 +87,17 @@ fn a_panic_over_http_answers_500_and_touches_nobody_else() {
     }
 }
 
+/// The thread that makes pages goes on too.
+#[test]
+fn a_panic_in_a_page_answers_500_and_the_next_page_is_made() {
+    let server = start(usize::MAX);
+    exchange(&mut connect(&server), &post("/channels/mine%3Apage", "1"), b"\"offset\":");
+    let request = format!("GET /channels HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n");
+    let answer = String::from_utf8(exchange(&mut connect(&server), request.as_bytes(), b"")).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("\"internal_error\""), "{answer}");
+    assert_eq!(panics(&server), 1);
+}
+
 #[test]
 fn a_panic_of_a_socket_closes_it_with_1011_and_touches_nobody_else() {
     for inline_parse_bytes in [0, usize::MAX] {

@@ -19,6 +19,7 @@ pub use signals::{Interrupts, Outcome};
 
 use crate::access::{Hooks, Identities};
 use crate::config::{Config, ConfigError, ListenerConfig};
+use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::order::Drain;
@@ -108,6 +109,7 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     /// Held only to be dropped: closes the workers' queues.
     jobs: Option<Arc<JobQueues>>,
+    insight: Option<JoinHandle<()>>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
     operator_key: HeldKey,
@@ -148,7 +150,10 @@ impl Server {
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let operators = operator_key.operators();
-        let shared = SharedParts::new(config, hooks, operators, mailboxes, reactor_count + worker_count, started);
+        let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
+        // One for each reactor and worker, and one for insight.
+        let threads = reactor_count + worker_count + 1;
+        let shared = SharedParts::new(config, hooks, operators, mailboxes, errands, threads, started);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut reactors = Vec::new();
@@ -159,12 +164,13 @@ impl Server {
             reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
         drop(sockets);
-        let pages = Arc::new(shared.pages());
         let mut workers = Vec::new();
         for (index, queue) in queues.into_iter().enumerate() {
-            let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count, &pages);
+            let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count);
             workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
         }
+        let insight = shared.insight(errand_queue);
+        let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
         let SharedParts { hub, mailboxes, phase, .. } = shared;
         Ok(Server {
@@ -187,6 +193,7 @@ impl Server {
             reactors,
             workers,
             jobs: Some(jobs),
+            insight,
             ended,
             control,
             operator_key,
@@ -256,6 +263,12 @@ impl Server {
             if thread.join().is_err() {
                 log::error!(event = "thread_panicked"; "a worker thread panicked");
             }
+        }
+        // And with reactors and workers the other ends of its queue.
+        if let Some(thread) = self.insight.take()
+            && thread.join().is_err()
+        {
+            log::error!(event = "thread_panicked"; "the insight thread panicked");
         }
         if let Some((stop, thread)) = self.control.take() {
             drop(stop);

@@ -3,6 +3,7 @@
 use crate::access::{AccessPolicy, Hooks, Identities, Operators};
 use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
+use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::job::{Job, JobQueues, JobRoom};
 use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::postman::Postman;
@@ -13,7 +14,9 @@ use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
 use crate::protocol::routes::Routes;
 use crate::reactor::{Listener, Listening, Setup};
-use crate::workers::{Pages, Worker};
+use crate::services::Pages;
+use crate::services::insight::Insight;
+use crate::workers::Worker;
 use crossbeam_channel::Receiver;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +28,7 @@ pub(super) struct SharedParts {
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) threads: Arc<Vec<Arc<Counters>>>,
     pub(super) limits: Arc<Limits>,
+    pub(super) errands: Errands,
     pub(super) journal: Arc<Journal>,
     pub(super) phase: Arc<CurrentPhase>,
     pub(super) started: Instant,
@@ -36,6 +40,7 @@ impl SharedParts {
         hooks: Hooks,
         operators: Operators,
         mailboxes: Arc<Mailboxes>,
+        errands: Errands,
         threads: usize,
         started: Instant,
     ) -> SharedParts {
@@ -46,6 +51,7 @@ impl SharedParts {
             mailboxes,
             threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),
             limits: Arc::new(Limits { hooks, ..Limits::new(config) }),
+            errands,
             journal: Arc::default(),
             phase: Arc::default(),
             started,
@@ -73,6 +79,7 @@ impl SharedParts {
             hub: Arc::clone(&self.hub),
             postman: Postman::new(Arc::clone(&self.mailboxes), Some(MailboxId(index as u32))),
             jobs,
+            errands: self.errands.clone(),
             inline_parse_bytes: config.server.inline_parse_bytes,
             publish_wait: config.server.publish_wait,
             subscriptions_max: config.channels.per_connection,
@@ -88,25 +95,21 @@ impl SharedParts {
         }
     }
 
-    pub(super) fn pages(&self) -> Pages {
-        Pages {
+    /// The thread for pages about the server. It counts with the last of all counters.
+    pub(super) fn insight(&self, errands: ErrandQueue) -> Insight {
+        let pages = Pages {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
             threads: Arc::clone(&self.threads),
             limits: Arc::clone(&self.limits),
             phase: Arc::clone(&self.phase),
             started: self.started,
-        }
+        };
+        let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
+        Insight::new(errands, pages, counters)
     }
 
-    pub(super) fn worker(
-        &self,
-        index: usize,
-        jobs: Receiver<Job>,
-        room: Arc<JobRoom>,
-        reactor_count: usize,
-        pages: &Arc<Pages>,
-    ) -> Worker {
+    pub(super) fn worker(&self, index: usize, jobs: Receiver<Job>, room: Arc<JobRoom>, reactor_count: usize) -> Worker {
         Worker {
             index,
             jobs,
@@ -114,7 +117,8 @@ impl SharedParts {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
             counters: Arc::clone(&self.threads[reactor_count + index]),
-            pages: Arc::clone(pages),
+            limits: Arc::clone(&self.limits),
+            errands: self.errands.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 enum Asked {
     Post { channel: String, number: u64 },
     Get { channel: String },
+    Page,
     Other,
 }
 
@@ -54,7 +55,8 @@ impl AskingClient {
                 let head = "Host: localhost\r\nContent-Type: application/json\r\n";
                 (format!("POST /channels/{channel} HTTP/1.1\r\n{head}{body}"), Asked::Post { channel, number })
             }
-            6..9 => (format!("GET /channels/{channel} HTTP/1.1\r\nHost: localhost\r\n\r\n"), Asked::Get { channel }),
+            6 => ("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), Asked::Page),
+            7..9 => (format!("GET /channels/{channel} HTTP/1.1\r\nHost: localhost\r\n\r\n"), Asked::Get { channel }),
             _ => ("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), Asked::Other),
         };
         self.asked.push_back(asked);
@@ -99,7 +101,8 @@ impl AskingClient {
                     ledger.saw(&channel, epoch, offset, &publication["data"]);
                 }
             }
-            Some(Asked::Get { .. }) => assert!(matches!(status, 408 | 503), "{status}: {body}"),
+            Some(Asked::Page) if status == 200 => ledger.happened.pages += 1,
+            Some(Asked::Page | Asked::Get { .. }) => assert!(matches!(status, 408 | 503), "{status}: {body}"),
             Some(Asked::Other) => assert!(matches!(status, 404 | 408 | 503), "{status}: {body}"),
             // It waited too long, or the server is going.
             None => assert!(matches!(status, 408 | 503), "an answer to nothing: {status}"),

@@ -56,6 +56,8 @@ happened! {
     blocks,
     /// Publications accepted.
     published,
+    /// Pages about the server.
+    pages,
     /// Publications refused because room stayed full.
     refused_busy,
     /// Publications that had to wait.

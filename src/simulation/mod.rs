@@ -19,6 +19,7 @@
 
 mod audit;
 mod client;
+mod home;
 mod http_client;
 mod ledger;
 mod pipe;

@@ -1,6 +1,7 @@
 //! How a world is set up: limits small enough that all of them are met.
 
-use crate::config::Config;
+use crate::config::{Config, ListenAt, ListenerConfig};
+use crate::model::serves::Serves;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;
@@ -31,7 +32,10 @@ pub(super) const MESSAGE_BYTES: usize = 4096;
 /// Draws a configuration and a plan.
 pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {
     let mut config = Config::default();
-    config.server.listen = vec!["127.0.0.1:8080".parse().expect("an address")];
+    // Metrics are open, so that there are errands.
+    let at = ListenAt::Address("127.0.0.1:8080".parse().expect("an address"));
+    config.listeners = vec![ListenerConfig { at, serves: Serves::CLIENTS.and(Serves::METRICS) }];
+    config.server.listen.clear();
     config.http.head_bytes = 2048;
     config.http.target_bytes = 1024;
     config.http.body_bytes = MESSAGE_BYTES;
@@ -47,6 +51,7 @@ pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {
     config.delivery.mailbox_entries = pick(random, [2, 5, 200]);
     config.delivery.mailbox_bytes = pick(random, [MESSAGE_BYTES, 1 << 20]);
     config.delivery.worker_queue_jobs = pick(random, [1, 3, 100]);
+    config.delivery.service_queue = pick(random, [1, 100]);
     config.delivery.worker_queue_bytes = pick(random, [MESSAGE_BYTES, 1 << 20]);
     let total = config.delivery.outbox_bytes.max(config.delivery.mailbox_bytes);
     config.delivery.outbound_total_bytes = total * pick(random, [1, 2, 1000]);

@@ -2,12 +2,14 @@
 //! moves when it is told to.
 
 use super::client::{Client, Role};
+use super::home::{Home, wakers};
 use super::ledger::Ledger;
 use super::pipe::SimulatedSocket;
 use super::settings::{Plan, settings};
 use crate::connection::env::{Limits, TICK_MS};
+use crate::handoff::errand::Errands;
 use crate::handoff::job::{JobQueues, JobRoom};
-use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
+use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::postman::Postman;
 use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::metrics::Counters;
@@ -19,34 +21,15 @@ use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Interest, parts};
 use crate::reactor::{Listener, Setup};
 use crate::server::policy;
+use crate::services::Pages;
+use crate::services::insight::Insight;
 use crate::wire::json::JsonScratch;
-use crate::workers::{Pages, Worker};
+use crate::workers::Worker;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// A reactor that sleeps until this is set.
-struct Flag(Arc<AtomicBool>);
-
-impl Wake for Flag {
-    fn wake(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-/// One reactor with what its kernel knows.
-pub(super) struct Home {
-    pub(super) engine: Engine<SimulatedSocket>,
-    woken: Arc<AtomicBool>,
-    /// What its next wait will return.
-    events: Vec<(u32, u32, Readiness)>,
-    /// When it last went to sleep there was something to do: it did not sleep. What came since must wake it.
-    stays_up: bool,
-    /// When it looks again by itself.
-    due: Option<Instant>,
-}
 
 /// See the module.
 pub(super) struct World {
@@ -57,6 +40,7 @@ pub(super) struct World {
     pub(super) homes: Vec<Home>,
     pub(super) limits: Arc<Limits>,
     workers: Vec<(Worker, JsonScratch)>,
+    insight: Insight,
     pub(super) room: Arc<JobRoom>,
     pub(super) threads: Arc<Vec<Arc<Counters>>>,
     pub(super) connections: AtomicUsize,
@@ -72,27 +56,21 @@ fn draws(seed: u64) -> Box<dyn FnMut() -> u64 + Send> {
     Box::new(move || random.random())
 }
 
-fn wakers(reactors: usize) -> (Vec<Arc<AtomicBool>>, Vec<Box<dyn Wake>>) {
-    let flags: Vec<Arc<AtomicBool>> = (0..reactors).map(|_| Arc::default()).collect();
-    let wakers = flags.iter().map(|flag| Box::new(Flag(Arc::clone(flag))) as Box<dyn Wake>).collect();
-    (flags, wakers)
-}
-
 fn pages(
     hub: &Arc<Hub>,
     mailboxes: &Arc<Mailboxes>,
     threads: &Arc<Vec<Arc<Counters>>>,
     limits: &Arc<Limits>,
     started: Instant,
-) -> Arc<Pages> {
-    Arc::new(Pages {
+) -> Pages {
+    Pages {
         hub: Arc::clone(hub),
         mailboxes: Arc::clone(mailboxes),
         threads: Arc::clone(threads),
         limits: Arc::clone(limits),
         phase: Arc::default(),
         started,
-    })
+    }
 }
 
 impl World {
@@ -106,6 +84,7 @@ impl World {
         let (mailboxes, inboxes) = Mailboxes::new(wakers, boxes, config.delivery.outbound_total_bytes);
         let (jobs, room, queues) =
             JobQueues::new(plan.workers, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
+        let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         let (hub, limits) =
             (Arc::new(Hub::new(HubLimits::new(&config), RandomSource::seeded(seed))), Arc::new(Limits::new(&config)));
         let threads: Arc<Vec<Arc<Counters>>> =
@@ -117,6 +96,7 @@ impl World {
                 hub: Arc::clone(&hub),
                 postman: Postman::new(Arc::clone(&mailboxes), Some(MailboxId(index as u32))),
                 jobs: Arc::clone(&jobs),
+                errands: errands.clone(),
                 inline_parse_bytes: config.server.inline_parse_bytes,
                 publish_wait: config.server.publish_wait,
                 subscriptions_max: config.channels.per_connection,
@@ -130,15 +110,8 @@ impl World {
                 started: began,
                 draw: draws(seed ^ index as u64),
             };
-            homes.push(Home {
-                engine: Engine::new(inbox, setup),
-                woken,
-                events: Vec::new(),
-                stays_up: true,
-                due: None,
-            });
+            homes.push(Home::new(Engine::new(inbox, setup), woken));
         }
-        let pages = pages(&hub, &mailboxes, &threads, &limits, began);
         let worker = |(index, jobs)| Worker {
             index,
             jobs,
@@ -146,9 +119,12 @@ impl World {
             hub: Arc::clone(&hub),
             mailboxes: Arc::clone(&mailboxes),
             counters: Arc::clone(&threads[plan.reactors + index]),
-            pages: Arc::clone(&pages),
+            limits: Arc::clone(&limits),
+            errands: errands.clone(),
         };
         let workers = queues.into_iter().enumerate().map(|queue| (worker(queue), JsonScratch::default())).collect();
+        let pages = pages(&hub, &mailboxes, &threads, &limits, began);
+        let insight = Insight::new(errand_queue, pages, Arc::default());
         World {
             random,
             plan,
@@ -157,6 +133,7 @@ impl World {
             homes,
             limits,
             workers,
+            insight,
             room,
             threads,
             connections: AtomicUsize::new(0),
@@ -272,9 +249,14 @@ impl World {
         self.audit();
     }
 
+    /// A worker's job, or an errand.
     fn some_job(&mut self) {
-        let index = self.random.random_range(0..self.workers.len());
-        self.job(index);
+        let index = self.random.random_range(0..=self.workers.len());
+        if index == self.workers.len() {
+            self.insight.step(self.now);
+        } else {
+            self.job(index);
+        }
     }
 
     fn job(&mut self, index: usize) -> bool {
@@ -310,7 +292,7 @@ impl World {
     /// Lets everybody read and everything run until nothing happens by itself any more.
     pub(super) fn settle(&mut self) {
         loop {
-            let mut moved = false;
+            let mut moved = self.insight.step(self.now);
             for index in 0..self.workers.len() {
                 moved |= self.job(index);
             }

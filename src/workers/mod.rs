@@ -1,19 +1,18 @@
 //! The pool that parses and executes what is too large for a reactor: one thread per queue, no state between jobs.
 
-mod pages;
+#[cfg(test)]
+mod tests;
 
-pub use pages::Pages;
-
+use crate::connection::env::Limits;
+use crate::handoff::errand::{Errand, Errands};
 use crate::handoff::job::{Job, JobRoom};
 use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::Counters;
-use crate::node::answer::{Reply, Respond as _};
 use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
-use crate::node::work::Work;
-use crate::protocol::task::{RawWork, Reading, Task};
+use crate::protocol::task::{RawWork, Reading};
 use crate::wire::json::JsonScratch;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,8 +33,10 @@ pub struct Worker {
     pub mailboxes: Arc<Mailboxes>,
     /// What it counts.
     pub counters: Arc<Counters>,
-    /// What pages about the server are made from.
-    pub pages: Arc<Pages>,
+    /// The hooks, and the plain channel's name.
+    pub limits: Arc<Limits>,
+    /// The way to services.
+    pub errands: Errands,
 }
 
 impl Worker {
@@ -56,32 +57,29 @@ impl Worker {
         let Job { to, raw } = job;
         let RawWork { task, payload, identity } = raw;
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            if let Task::Page(ticket, page) = task {
-                let reply = Reply { to, ticket, id: None, answer: self.pages.make(page, now) };
-                postman.respond(reply);
-                return Outcome::Done;
-            }
+        let executed = catch_unwind(AssertUnwindSafe(|| {
             self.counters.parsed_pool.add(1);
             let lent = RawWork { task, payload: &payload[..], identity };
-            let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.pages.limits.protocol });
-            ask_hooks(&mut work, &self.pages.limits.hooks);
-            self.work(work, postman, now, wall_ms)
+            let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.limits.protocol });
+            ask_hooks(&mut work, &self.limits.hooks);
+            let progress = execute(&mut work, &self.hub, postman, now, wall_ms);
+            self.mailboxes.pay_wakes();
+            (progress, work)
         }));
-        let outcome = outcome.unwrap_or_else(|_| {
-            self.counters.panics.add(1);
-            *scratch = JsonScratch::default();
-            Outcome::Panicked
-        });
-        self.mailboxes.post_returned(Box::new(Returned { to, buffer: payload, outcome }));
-    }
-
-    fn work(&self, mut work: Work, postman: &Postman, now: Instant, wall_ms: u64) -> Outcome {
-        let progress = execute(&mut work, &self.hub, postman, now, wall_ms);
-        self.mailboxes.pay_wakes();
-        match progress {
-            Progress::Done => Outcome::Done,
-            Progress::Blocked => Outcome::Blocked(Box::new(work)),
-        }
+        let (buffer, outcome) = match executed {
+            Ok((Progress::Done, _)) => (payload, Outcome::Done),
+            Ok((Progress::Blocked, work)) => (payload, Outcome::Blocked(Box::new(work))),
+            Ok((Progress::Away, work)) => match self.errands.send(Errand { work: Box::new(work), buffer: payload }) {
+                // It comes back from there.
+                Ok(()) => return,
+                Err(Errand { work, buffer }) => (buffer, Outcome::Blocked(work)),
+            },
+            Err(_) => {
+                self.counters.panics.add(1);
+                *scratch = JsonScratch::default();
+                (payload, Outcome::Panicked)
+            }
+        };
+        self.mailboxes.post_returned(Box::new(Returned { to, buffer, outcome }));
     }
 }

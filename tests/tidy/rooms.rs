@@ -14,10 +14,17 @@ const DIRECTIONS: &[(&str, &str)] = &[
     // Models of the threads, built with --cfg shuttle alone.
     ("models", "handoff node hub model access"),
     // Test code only: it stands where the server does, around everything.
-    ("simulation", "server reactor workers handoff connection protocol node hub wire model metrics config close"),
-    ("server", "reactor workers handoff connection protocol node hub access wire model metrics journal config"),
+    (
+        "simulation",
+        "server reactor workers services handoff connection protocol node hub wire model metrics config close",
+    ),
+    (
+        "server",
+        "reactor workers services handoff connection protocol node hub access wire model metrics journal config",
+    ),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config close"),
     ("workers", "handoff connection protocol node hub wire metrics"),
+    ("services", "handoff connection protocol node hub model metrics"),
     ("handoff", "protocol node hub model sync"),
     ("connection", "protocol node hub access wire model metrics journal config close"),
     ("protocol", "node hub access wire model web config"),
@@ -48,7 +55,7 @@ const WORLD: &[(&str, &[&str], &str)] = &[
     (
         "a clock",
         &["Instant::now", "SystemTime::now", ".elapsed()"],
-        "cli client reactor server workers handoff journal models simulation",
+        "cli client reactor server workers services handoff journal models simulation",
     ),
 ];
 

@@ -109,7 +109,8 @@ impl Inside {
         let caller = self.caller();
         match execute(work, &self.hub, &caller, now, wall_ms(SystemTime::now())) {
             Progress::Done => caller.answer.into_inner(),
-            Progress::Blocked => None,
+            // Nobody asks for a page here.
+            Progress::Blocked | Progress::Away => None,
         }
     }
 

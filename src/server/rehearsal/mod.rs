@@ -6,6 +6,8 @@ mod bombs;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod errands;
+#[cfg(test)]
 mod pieces;
 #[cfg(test)]
 mod pipelined;
@@ -19,6 +21,7 @@ mod tests;
 use super::parts::{SharedParts, policy};
 use crate::config::Config;
 use crate::connection::env::Limits;
+use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::{Hub, HubLimits, RandomSource};
@@ -27,6 +30,7 @@ use crate::protocol::routes::Routes;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
 use crate::reactor::{Listener, Setup};
+use crate::services::insight::Insight;
 use crate::wire::frame::{Opcode, write_masked};
 use std::cell::RefCell;
 use std::io::{ErrorKind, IoSlice, Read, Result, Write};
@@ -46,6 +50,7 @@ pub struct Rehearsal {
     engine: Engine<Memory>,
     connections: AtomicUsize,
     hub: Arc<Hub>,
+    insight: Insight,
     spares: Spares,
     began: Instant,
     now: Instant,
@@ -151,6 +156,7 @@ impl Rehearsal {
         let limits = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
         let (mailboxes, inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, config.delivery.outbound_total_bytes);
         let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
+        let (errands, queue) = Errands::new(config.delivery.service_queue);
         let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
@@ -158,6 +164,7 @@ impl Rehearsal {
             mailboxes,
             threads: Arc::new(vec![Arc::default()]),
             limits: Arc::new(Limits::new(config)),
+            errands,
             journal: Arc::default(),
             phase: Arc::default(),
             started: began,
@@ -175,7 +182,15 @@ impl Rehearsal {
         };
         let inbox = inboxes.into_iter().next().expect("one waker was given, so there is one inbox");
         let (engine, connections) = (Engine::new(inbox, setup), AtomicUsize::new(0));
-        Rehearsal { engine, connections, hub, spares: Spares::default(), began, now: began }
+        Rehearsal {
+            engine,
+            connections,
+            hub,
+            insight: shared.insight(queue),
+            spares: Spares::default(),
+            began,
+            now: began,
+        }
     }
 
     /// Connects a client, which becomes a WebSocket at `path` (as `/echo` or `/channels/x`), and turns.
@@ -220,6 +235,11 @@ impl Rehearsal {
                 return;
             }
         }
+    }
+
+    /// Makes the next page that is asked for, if there is one. Its answer is there at the next turn.
+    pub fn run_errand(&mut self) -> bool {
+        self.insight.step(self.now)
     }
 
     /// Lets time pass. Nothing happens before the next turn.

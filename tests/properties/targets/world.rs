@@ -326,9 +326,21 @@ impl World {
     pub(crate) fn ask_elsewhere(&mut self, item: Item) {
         let to = ConnId::here(ELSEWHERE, 0, 0);
         let mut work = Work::one(to, Identities::default().operator, Ticket::default(), item);
-        if execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) == Progress::Blocked {
+        if self.execute(&mut work) == Progress::Blocked {
             self.happened.parked = true;
             give_up(&mut work, &self.hub, &self.boxes, self.instant(), 0);
+        }
+    }
+
+    /// Executes work; pages about the server are made on the spot.
+    fn execute(&self, work: &mut Work) -> Progress {
+        loop {
+            let progress = execute(work, &self.hub, &self.boxes, self.instant(), 0);
+            if progress != Progress::Away {
+                return progress;
+            }
+            let page = Answer::Page { content_type: "text/plain", body: b"a page".to_vec() };
+            self.boxes.respond(work.answer(page).expect("what goes away has an item"));
         }
     }
 
@@ -418,7 +430,7 @@ impl World {
             Task::Message(Session::Tidings(dialect), Kind::Text) => parse_text(&work.payload, &mut self.json, *dialect),
             Task::Message(_, Kind::Binary) => parse_binary(&work.payload, &mut self.json),
             Task::Body(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
-            Task::Message(..) | Task::Request(_) | Task::Page(..) => return,
+            Task::Message(..) | Task::Request(_) => return,
         };
         let items: Vec<&Item> = match &parsed {
             Parsed::One(item) => vec![item],
@@ -457,9 +469,9 @@ impl World {
             let mut work = Box::new(raw.prepare(to, &mut reading));
             let answers = work.remaining();
             let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
-            match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
+            match self.execute(&mut work) {
                 Progress::Done => (answers, hold),
-                Progress::Blocked => {
+                Progress::Blocked | Progress::Away => {
                     self.park(work);
                     (answers, Hold::Elsewhere)
                 }
@@ -478,9 +490,9 @@ impl World {
         let Some((to, raw)) = self.pool.pop_front() else { return };
         let mut reading = Reading { scratch: &mut JsonScratch::new(), settings: &self.settings.limits.protocol };
         let mut work = Box::new(raw.prepare(to, &mut reading));
-        match execute(&mut work, &self.hub, &self.boxes, self.instant(), 0) {
+        match self.execute(&mut work) {
             Progress::Done => self.boxes.letters.borrow_mut().push_back(Letter::Returned(to)),
-            Progress::Blocked => {
+            Progress::Blocked | Progress::Away => {
                 if let Some(slot) = self.find(to) {
                     self.clients[slot].connection.submitted(work.remaining(), Hold::Elsewhere);
                 }
@@ -493,7 +505,7 @@ impl World {
     pub(crate) fn retry(&mut self, patient: bool) {
         let Some(mut work) = self.parked.pop_front() else { return };
         let now = self.instant();
-        if execute(&mut work, &self.hub, &self.boxes, now, 0) == Progress::Blocked {
+        if self.execute(&mut work) == Progress::Blocked {
             if patient {
                 self.parked.push_back(work);
                 return;

@@ -1,12 +1,12 @@
-//! The pages about the server, which take too long for a reactor: metrics, with what the system tells, and the channels.
+//! What pages about the server say: metrics, with what the system tells, and the channels.
 
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
+use crate::model::request::Page;
 use crate::node::answer::Answer;
-use crate::protocol::task::Page;
 use crate::protocol::tidings::reply::{Listed, body_channels};
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,6 +62,8 @@ impl Pages {
 
     fn channels(&self) -> Vec<u8> {
         let channels = self.hub.channels(LISTED_MAX);
+        #[cfg(test)]
+        channels.iter().for_each(|channel| crate::hub::mines::step_on("page", channel.name.as_bytes()));
         let listed = channels.iter().map(|channel| Listed {
             channel: &channel.name,
             position: channel.position,

@@ -1,0 +1,62 @@
+//! Insight: the thread that makes the pages about the server. However busy reactors and workers are, there is one.
+
+use super::pages::Pages;
+use crate::handoff::errand::{Errand, ErrandQueue};
+use crate::handoff::mailbox::{Outcome, Returned};
+use crate::handoff::postman::Postman;
+use crate::metrics::Counters;
+use crate::node::answer::Respond as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// See the module. It ends when its queue is closed.
+pub struct Insight {
+    errands: ErrandQueue,
+    pages: Pages,
+    postman: Postman,
+    counters: Arc<Counters>,
+}
+
+impl Insight {
+    /// Takes its errands from a queue, and counts in `counters`.
+    #[must_use]
+    pub fn new(errands: ErrandQueue, pages: Pages, counters: Arc<Counters>) -> Insight {
+        let postman = Postman::new(Arc::clone(&pages.mailboxes), None);
+        Insight { errands, pages, postman, counters }
+    }
+
+    /// Works until the queue is closed.
+    pub fn run(self) {
+        while let Some(errand) = self.errands.wait() {
+            self.perform(errand, Instant::now());
+        }
+    }
+
+    /// Does the next errand, if there is one, at a time that is given.
+    pub(crate) fn step(&self, now: Instant) -> bool {
+        self.errands.next().map(|errand| self.perform(errand, now)).is_some()
+    }
+
+    fn perform(&self, errand: Errand, now: Instant) {
+        let mailboxes = &self.postman.mailboxes;
+        if self.errands.made_room() {
+            mailboxes.wake_waiting_reactors();
+        }
+        let Errand { mut work, buffer } = errand;
+        let to = work.to;
+        // A panic ends this connection's request, never the thread (law 9).
+        let answered = catch_unwind(AssertUnwindSafe(move || {
+            let page = work.page().map(|page| self.pages.make(page, now));
+            if let Some(reply) = page.and_then(|page| work.answer(page)) {
+                self.postman.respond(reply);
+            }
+            work
+        }));
+        if answered.is_err() {
+            self.counters.panics.add(1);
+        }
+        let outcome = answered.map_or(Outcome::Panicked, Outcome::Answered);
+        mailboxes.post_returned(Box::new(Returned { to, buffer, outcome }));
+    }
+}
