@@ -62,7 +62,7 @@
 //!    with the reason `slow_consumer` and may resume. All outbound memory together has a budget.
 //! 8. **Ids cannot lie.** What crosses a thread names a connection by reactor, slot and generation.
 //! 9. **Network input never panics**; a panic in one connection's work would close that connection, be counted, and
-//!    poison no lock. Every refusal has a name in [`close`].
+//!    poison no lock. Every refusal and every end has one name, in [`model::code`].
 //! 10. **Closed by default.** Loopback, same-origin pages, publishing by direct clients of this machine alone unless more is
 //!     asked for, and operators by their key: no address makes one ([`access`]).
 //! 11. **Time is an argument** in protocol code, and monotonic.
@@ -83,8 +83,6 @@ pub mod access;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod client;
-#[doc(hidden)]
-pub mod close;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]

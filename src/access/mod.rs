@@ -13,11 +13,12 @@ pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
 pub use identity::{App, Identities, Identity, Who};
 pub use operators::{Operators, Standing};
 
-use crate::close::Reason;
 use crate::model::authority::Authority;
+use crate::model::code::Code;
 use crate::model::origin::{self, Origin};
+use crate::model::refusal::Refusal;
 use crate::model::serves::Serves;
-use crate::wire::http::head::{HeadError, Method};
+use crate::wire::http::head::Method;
 use std::sync::Arc;
 
 /// How much of a client's own words a message repeats, in characters.
@@ -94,7 +95,7 @@ struct AskedHost<'a> {
 ///
 /// # Errors
 /// 421 when the Host is none of this listener's, 403 when the Origin is not allowed. The message says what would allow it.
-pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, HeadError> {
+pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, Refusal> {
     let standing = match policy.operators.standing(facts.authorization) {
         Standing::Anonymous if policy.serves.operators() && is_no_strangers_page(facts) => Standing::Operator,
         standing => standing,
@@ -146,7 +147,7 @@ fn is_article(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>) -> bool {
 
 /// A name that an attacker's DNS points to this machine must open neither a loopback listener nor one whose names are
 /// known to the attacker's page.
-fn check_host(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), HeadError> {
+fn check_host(facts: &AccessFacts<'_>, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), Refusal> {
     // Where no key is needed, a name whose DNS points here would make its page an operator; an address is no name.
     let makes_operators = policy.serves.operators() && !policy.is_unix;
     if !policy.listener_is_loopback && !makes_operators && policy.allowed_hosts.is_empty() {
@@ -171,7 +172,7 @@ fn host_is_allowed(host: &AskedHost<'_>, policy: &AccessPolicy) -> bool {
             .any(|allowed| allowed.same_host(&host.name) && (allowed.port.is_none() || allowed.port == host.name.port))
 }
 
-fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> HeadError {
+fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> Refusal {
     let port = policy.port;
     let message = match host {
         Some(host) => {
@@ -182,10 +183,10 @@ fn misdirected(host: Option<&str>, policy: &AccessPolicy) -> HeadError {
         }
         None => format!("a request with an Origin needs a Host; ask http://localhost:{port}/"),
     };
-    HeadError::new(Reason::MisdirectedRequest, message)
+    Refusal::new(Code::MisdirectedRequest, message)
 }
 
-fn check_origin(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), HeadError> {
+fn check_origin(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> Result<(), Refusal> {
     if origin_is_allowed(text, host, policy) {
         return Ok(());
     }
@@ -199,7 +200,7 @@ fn check_origin(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy)
     } else {
         format!("start the server with --allow-origin {origin} to let in pages of this origin")
     };
-    Err(HeadError::new(Reason::OriginNotAllowed, message))
+    Err(Refusal::new(Code::OriginNotAllowed, message))
 }
 
 fn origin_is_allowed(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> bool {
@@ -394,7 +395,7 @@ mod tests {
     fn host_and_origin_are_judged_by_the_listener() {
         for (on, method, host, origin, status) in ROWS {
             let verdict = judge(&facts(method, host, origin), &policy(*on));
-            let got = verdict.as_ref().map_or_else(|error| error.reason.http_status(), |_| 200);
+            let got = verdict.as_ref().map_or_else(|error| error.code.http_status(), |_| 200);
             assert_eq!(got, *status, "{on:?} {method} Host {host} Origin {origin}");
             if let Ok(access) = verdict {
                 assert_eq!(access.cors_origin.as_deref(), (*origin != "-").then_some(*origin));

@@ -6,7 +6,6 @@ use super::handshake;
 use super::responding::RequestContext;
 use crate::access::{AccessFacts, Identity, judge};
 use crate::model::code::Code;
-use crate::model::refusal::Refusal;
 use crate::protocol::files;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::Plan;
@@ -41,11 +40,11 @@ fn plan(
     let access = match judge(&facts(head, peer, upgrade), env.policy) {
         Ok(access) => access,
         // Files are public: their answers are the same for pages of every origin.
-        Err(error) => {
-            let is_public = error.reason == Code::OriginNotAllowed && env.policy.serves.clients();
+        Err(refusal) => {
+            let is_public = refusal.code == Code::OriginNotAllowed && env.policy.serves.clients();
             let file =
                 if is_public && !upgrade && !peer.turned_away { files::plan(head, env.settings()) } else { None };
-            return file.unwrap_or_else(|| Plan::Refuse(Refusal::from(error).into()));
+            return file.unwrap_or_else(|| Plan::Refuse(refusal.into()));
         }
     };
     // A browser's socket is upgraded first and then told why (law 9). An orchestrator that gets no answer restarts a

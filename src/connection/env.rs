@@ -3,11 +3,11 @@
 use super::buffer_pool::BufferPool;
 use super::compression::{Budget, Deflating};
 use crate::access::{AccessPolicy, Hooks};
-use crate::close::Reason;
 use crate::config::Config;
 use crate::hub::names::Names;
 use crate::journal::{Kind, Notes, Words};
 use crate::metrics::Counters;
+use crate::model::code::Code;
 use crate::protocol::routes::Routes;
 use crate::protocol::scope::{Scope, Settings};
 use crate::protocol::tidings::routes::STRICT_SUBPROTOCOL;
@@ -200,7 +200,7 @@ impl<'a> Env<'a> {
     }
 
     /// Counts a refusal, and has it logged with the message that the peer receives.
-    pub fn refuse(&self, reason: Reason, message: impl Display) {
+    pub fn refuse(&self, reason: Code, message: impl Display) {
         self.counters.refused.count(reason);
         let words = |message| Words::new(reason.label(), message);
         // What a page of a wrong origin, or a proxy, repeats for ever: once a minute for each origin or host, which the
@@ -210,12 +210,12 @@ impl<'a> Env<'a> {
             let key = (reason.label(), message.clone());
             return self.notes.note_once_a_minute(Kind::PolicyRefused, key, self.now_ms(), || words(message));
         }
-        let kind = if reason == Reason::TooManyConnections { Kind::Full } else { Kind::Refused };
+        let kind = if reason == Code::TooManyConnections { Kind::Full } else { Kind::Refused };
         self.notes.note(kind, self.now_ms(), || words(message.to_string()));
     }
 
     /// Counts a fault for which a connection is closed, and has it logged with the reason that the peer receives.
-    pub fn fault(&self, reason: Reason, detail: &str) {
+    pub fn fault(&self, reason: Code, detail: &str) {
         self.counters.refused.count(reason);
         let detail = if detail.is_empty() { reason.label() } else { detail };
         self.notes.note(Kind::FaultyClose, self.now_ms(), || Words::new(reason.label(), detail));

@@ -3,34 +3,34 @@
 use super::env::Env;
 use super::responding::RequestContext;
 use super::{Connection, Hold, State};
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::wire::frame::close_frame_of;
 
 /// A Close that is ready, and why it is sent.
 #[derive(Debug)]
 pub(super) struct LastWord {
-    reason: Reason,
+    reason: Code,
     frame: Vec<u8>,
 }
 
 impl LastWord {
     /// Programs act on the label, people read the sentence after it: a page must know `too_many_fragments` from
     /// `slow_consumer`, which share a code.
-    fn new(reason: Reason, sentence: &str) -> LastWord {
+    fn new(reason: Code, sentence: &str) -> LastWord {
         let between = if sentence.is_empty() { "" } else { ": " };
         LastWord { reason, frame: close_frame_of(reason.websocket_code(), [reason.label(), between, sentence]) }
     }
 
     /// What answers the peer's own Close.
     pub(super) fn answering(frame: Vec<u8>) -> LastWord {
-        LastWord { reason: Reason::PeerClosed, frame }
+        LastWord { reason: Code::PeerClosed, frame }
     }
 }
 
 impl Connection {
     /// Says goodbye for `reason` in the transport's own way, after what is queued. Idempotent.
-    pub fn close(&mut self, reason: Reason, env: &mut Env) {
+    pub fn close(&mut self, reason: Code, env: &mut Env) {
         match &self.state {
             State::Http(http) => {
                 if !http.is_idle() || self.in_flight > 0 {
@@ -48,10 +48,10 @@ impl Connection {
     /// The work of this connection panicked. Its client gets a 500 where a response can still begin; elsewhere part of a
     /// frame may have been written, and whatever followed would be read as the rest of it.
     pub fn after_panic(&mut self, env: &mut Env) {
-        let State::Http(http) = &self.state else { return self.cut_off(Reason::InternalError, env) };
+        let State::Http(http) = &self.state else { return self.cut_off(Code::InternalError, env) };
         let asked = http.asked().cloned();
         let refusal = Refusal::new(
-            Reason::InternalError,
+            Code::InternalError,
             "the server failed while it handled this request or one that was sent with it, which may or may not have been carried out; nothing else is affected",
         );
         match asked {
@@ -61,7 +61,7 @@ impl Connection {
     }
 
     /// Drops what is queued for a peer that does not read, and says only why.
-    pub fn cut_off(&mut self, reason: Reason, env: &mut Env) {
+    pub fn cut_off(&mut self, reason: Code, env: &mut Env) {
         match &self.state {
             // A message may lie in two pieces, so nobody knows where one ends and a Close could begin.
             State::Socket(socket) if socket.is_echo() => {
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// Says goodbye to a socket, after the answers that are still on their way.
-    pub(super) fn close_socket(&mut self, reason: Reason, sentence: &str, env: &mut Env) {
+    pub(super) fn close_socket(&mut self, reason: Code, sentence: &str, env: &mut Env) {
         self.end_after_answers(LastWord::new(reason, sentence), env);
     }
 

@@ -8,7 +8,7 @@ use super::outbox::Outbox;
 use super::responding::RequestContext;
 use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::access::Identity;
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::protocol::Memory;
 use crate::protocol::plan::{Asking, Plan};
@@ -16,7 +16,7 @@ use crate::protocol::task::{RawWork, Task};
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
 use crate::wire::http::gather::{Gathered, HeadGathering};
-use crate::wire::http::head::{BodyLength, HeadError, Version, parse_head};
+use crate::wire::http::head::{BodyLength, Version, parse_head};
 use std::sync::Arc;
 
 /// A connection that speaks HTTP.
@@ -143,7 +143,7 @@ impl Connection {
         input: &[u8],
         is_owed: bool,
         env: &Env,
-    ) -> Result<Option<Decided>, HeadError> {
+    ) -> Result<Option<Decided>, Refusal> {
         let limits = &env.limits.head;
         let peer = Peer { is_loopback: self.peer.is_loopback(), turned_away: self.turned_away };
         if gathering.is_none()
@@ -215,7 +215,7 @@ impl Connection {
             // Only those with a body come here, which none of them takes.
             Plan::Ask(_) | Plan::Collect(_) | Plan::Upgrade(_) => {
                 let message = "this request has a body, but its method takes none; leave Content-Length and Transfer-Encoding out";
-                self.answer_refusal(asked, Refusal::new(Reason::BadRequest, message), env);
+                self.answer_refusal(asked, Refusal::new(Code::BadRequest, message), env);
             }
         }
     }
@@ -296,18 +296,18 @@ impl Connection {
     pub(super) fn expire_http(&mut self, env: &mut Env) -> Expired {
         let State::Http(http) = &self.state else { return Expired::Continue };
         if !self.outbox.is_empty() {
-            return Expired::Drop(Reason::IdleTimeout);
+            return Expired::Drop(Code::IdleTimeout);
         }
         let error = match &http.exchange {
             Some(_) => Refusal::new(
-                Reason::BodyTimeout,
+                Code::BodyTimeout,
                 "the body did not arrive in time; send all the bytes that Content-Length announces without a pause",
             ),
             None if http.is_in_head() => Refusal::new(
-                Reason::HeadTimeout,
+                Code::HeadTimeout,
                 "the request's head did not arrive in time; send it at once and end it with an empty line",
             ),
-            None => return Expired::Drop(if http.served { Reason::IdleTimeout } else { Reason::HeadTimeout }),
+            None => return Expired::Drop(if http.served { Code::IdleTimeout } else { Code::HeadTimeout }),
         };
         self.refuse_unread(error, env);
         Expired::Continue
@@ -331,7 +331,7 @@ impl Connection {
 
 fn too_large(limit: usize) -> Refusal {
     Refusal::new(
-        Reason::BodyTooLarge,
+        Code::BodyTooLarge,
         format!("the body is larger than {limit} bytes (http.body_bytes); send it in parts, as binary publications"),
     )
 }

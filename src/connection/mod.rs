@@ -27,7 +27,7 @@ mod responding;
 mod socket;
 mod stream;
 
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
 use crate::protocol::task::RawWork;
 use env::{Env, TICK_MS, Ticks};
@@ -61,7 +61,7 @@ enum State {
     Stream(Stream),
     /// Said its last word; the reactor flushes, shuts down and waits for the peer's end. With the bytes that came since,
     /// when an upload was refused: a peer that sends all of it before it reads would be reset if it were not taken.
-    Ending(Reason, Option<u32>),
+    Ending(Code, Option<u32>),
 }
 
 /// Answers of one connection that may be on their way before it is read again: what bounds the replies in a mailbox.
@@ -129,7 +129,7 @@ pub enum Expired {
     /// Something was queued, or nothing was due: look at the new deadline.
     Continue,
     /// Drop the connection now.
-    Drop(Reason),
+    Drop(Code),
 }
 
 impl Connection {
@@ -196,7 +196,7 @@ impl Connection {
 
     /// Why it is ending, if it is.
     #[must_use]
-    pub fn ending(&self) -> Option<Reason> {
+    pub fn ending(&self) -> Option<Code> {
         match self.state {
             State::Ending(reason, _) => Some(reason),
             _ => None,
@@ -259,15 +259,15 @@ impl Connection {
     }
 
     /// The peer's stream ended. Returns the reason when nothing is left to do for it.
-    pub fn end_of_input(&mut self, rest_is_empty: bool) -> Option<Reason> {
+    pub fn end_of_input(&mut self, rest_is_empty: bool) -> Option<Code> {
         match &self.state {
             State::Http(http) if self.in_flight > 0 || http.is_answering() => None,
             State::Http(http) if !self.outbox.is_empty() && http.is_idle() => None,
-            State::Http(http) if http.is_idle() && rest_is_empty => Some(Reason::HttpDone),
+            State::Http(http) if http.is_idle() && rest_is_empty => Some(Code::HttpDone),
             // It may read to the end what it asked for; a peer that is gone resets the connection.
             State::Socket(_) if !self.is_answered() || !self.outbox.is_empty() => None,
-            State::Http(_) | State::Socket(_) => Some(Reason::PeerVanished),
-            State::Stream(_) => Some(Reason::PeerClosed),
+            State::Http(_) | State::Socket(_) => Some(Code::PeerVanished),
+            State::Stream(_) => Some(Code::PeerClosed),
             State::Ending(reason, _) => Some(*reason),
         }
     }
@@ -317,7 +317,7 @@ impl Connection {
                 self.comment(env);
                 Expired::Continue
             }
-            State::Ending(Reason::PeerClosed, _) => Expired::Drop(Reason::CloseTimeout),
+            State::Ending(Code::PeerClosed, _) => Expired::Drop(Code::CloseTimeout),
             State::Ending(reason, _) => Expired::Drop(reason),
         }
     }
@@ -331,14 +331,14 @@ impl Connection {
         }
     }
 
-    fn end(&mut self, reason: Reason, env: &Env) {
+    fn end(&mut self, reason: Code, env: &Env) {
         self.state = State::Ending(reason, None);
         self.since = env.now;
         self.hold = Hold::No;
     }
 
     /// Ends what was refused over HTTP, and goes on to take what its peer still sends.
-    fn end_refused(&mut self, reason: Reason, env: &Env) {
+    fn end_refused(&mut self, reason: Code, env: &Env) {
         self.end(reason, env);
         self.state = State::Ending(reason, Some(0));
     }

@@ -3,8 +3,8 @@
 use super::buffer_pool::BufferPool;
 use super::env::{Env, Ticks};
 use super::{Connection, State};
-use crate::close::Reason;
 use crate::hub::publication::Publication;
+use crate::model::code::Code;
 use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
 use crate::protocol::encoders::EVENT_STREAM;
@@ -57,7 +57,7 @@ impl Connection {
             State::Socket(socket) => {
                 socket.push(publication, encoding, &mut self.outbox, env);
                 if socket.held_bytes() > env.limits.outbox_bytes {
-                    self.cut_off(Reason::SlowConsumer, env);
+                    self.cut_off(Code::SlowConsumer, env);
                 }
             }
             State::Stream(stream) => {

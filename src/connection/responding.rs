@@ -3,8 +3,8 @@
 use super::env::Env;
 use super::{Connection, State};
 use crate::access::cors_fields;
-use crate::close::Reason;
 use crate::metrics::requests::MethodLabel;
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::protocol::plan::Refused;
 use crate::protocol::response::{JSON, Response, is_for_now, refusal_body};
@@ -90,7 +90,7 @@ impl Connection {
         self.outbox.append(env.spares, |out| write_answer(out, &head, &response.body, asked.send_body, env.date));
         self.since = env.now;
         if !asked.keep_alive {
-            let reason = if env.draining { Reason::ServerShutdown } else { Reason::HttpDone };
+            let reason = if env.draining { Code::ServerShutdown } else { Code::HttpDone };
             if response.status >= 400 {
                 self.end_refused(reason, env);
             } else {

@@ -6,8 +6,8 @@ use super::goodbye::LastWord;
 use super::outbox::Outbox;
 use super::{Connection, Expired, Payload, State, Step};
 use crate::access::Identity;
-use crate::close::Reason;
 use crate::hub::publication::Publication;
+use crate::model::code::Code;
 use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
 use crate::protocol::encoders::encoded;
@@ -354,8 +354,8 @@ impl Connection {
         let State::Socket(socket) = &mut self.state else { return Expired::Continue };
         if socket.message_deadline(env.limits) <= env.now {
             if is_read {
-                env.fault(Reason::MessageTimeout, "");
-                self.close_socket(Reason::MessageTimeout, "", env);
+                env.fault(Code::MessageTimeout, "");
+                self.close_socket(Code::MessageTimeout, "", env);
             } else {
                 // The rest may be waiting in the kernel: it has its time again.
                 socket.begun = env.now;
@@ -368,7 +368,7 @@ impl Connection {
             return Expired::Continue;
         }
         if self.ping_sent {
-            self.close_socket(Reason::PingTimeout, "", env);
+            self.close_socket(Code::PingTimeout, "", env);
             return Expired::Continue;
         }
         self.ping_sent = true;

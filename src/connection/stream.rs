@@ -5,8 +5,8 @@ use super::outbox::Outbox;
 use super::responding::RequestContext;
 use super::{Connection, State};
 use crate::access::cors_fields;
-use crate::close::Reason;
 use crate::hub::publication::Publication;
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::node::answer::Answer;
 use crate::protocol::blocks;
@@ -78,7 +78,7 @@ impl Connection {
             self.push(publication, EVENT_STREAM, env);
         }
         if env.draining {
-            self.end_stream(Reason::ServerShutdown, env);
+            self.end_stream(Code::ServerShutdown, env);
         }
     }
 
@@ -98,7 +98,7 @@ impl Connection {
         self.since = env.now;
         match &mut self.state {
             State::Http(http) if asked.keep_alive && asked.version == Version::Http11 => http.answered(),
-            _ => self.end(Reason::HttpDone, env),
+            _ => self.end(Code::HttpDone, env),
         }
     }
 
@@ -132,7 +132,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn end_stream(&mut self, reason: Reason, env: &mut Env) {
+    pub(super) fn end_stream(&mut self, reason: Code, env: &mut Env) {
         if let State::Stream(Stream { chunked: true }) = self.state {
             self.outbox.append(env.spares, |out| out.extend_from_slice(sse::LAST_CHUNK));
         }

@@ -4,7 +4,7 @@ use super::histogram::{Histogram, Sum};
 use super::process::Process;
 use super::requests::Requests;
 use super::{Counters, LAG_BUCKETS_US, Phase, Shared};
-use crate::close::Reason;
+use crate::model::code::Code;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 
@@ -69,11 +69,11 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
     write_shared(&mut page, shared);
     write_requests(&mut page, threads);
     let closed = "Connections ended, by reason.";
-    write_by_reason(&mut page, threads, "tidings_connections_closed_total", closed, Reason::ends, |own, reason| {
+    write_by_reason(&mut page, threads, "tidings_connections_closed_total", closed, Code::ends, |own, reason| {
         own.closed.get(reason)
     });
     let refused = "Requests and frames refused, by reason.";
-    write_by_reason(&mut page, threads, "tidings_refused_total", refused, Reason::refuses, |own, reason| {
+    write_by_reason(&mut page, threads, "tidings_refused_total", refused, Code::refuses, |own, reason| {
         own.refused.get(reason)
     });
     write_lag(&mut page, threads);
@@ -132,11 +132,11 @@ fn write_by_reason(
     threads: &[Arc<Counters>],
     name: &str,
     help: &str,
-    can_be: fn(Reason) -> bool,
-    pick: fn(&Counters, Reason) -> u64,
+    can_be: fn(Code) -> bool,
+    pick: fn(&Counters, Code) -> u64,
 ) {
     page.family(name, "counter", help);
-    for reason in Reason::ALL.into_iter().filter(|reason| can_be(*reason)) {
+    for reason in Code::ALL.into_iter().filter(|reason| can_be(*reason)) {
         let sum: u64 = threads.iter().map(|own| pick(own, reason)).sum();
         page.sample(name, &format!("reason=\"{}\"", reason.label()), sum);
     }

@@ -7,7 +7,7 @@ pub mod requests;
 
 pub use exposition::exposition;
 
-use crate::close::Reason;
+use crate::model::code::Code;
 use histogram::Histogram;
 use requests::Requests;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ macro_rules! counters {
 
 /// A counter for each reason.
 #[derive(Debug)]
-pub struct ByReason([Counter; Reason::ALL.len()]);
+pub struct ByReason([Counter; Code::ALL.len()]);
 
 impl Default for ByReason {
     fn default() -> Self {
@@ -88,13 +88,13 @@ impl Default for ByReason {
 
 impl ByReason {
     /// Counts one. Only the thread that owns the counters may call it.
-    pub fn count(&self, reason: Reason) {
+    pub fn count(&self, reason: Code) {
         self.0[reason.index()].add(1);
     }
 
     /// How many there were.
     #[must_use]
-    pub fn get(&self, reason: Reason) -> u64 {
+    pub fn get(&self, reason: Code) -> u64 {
         self.0[reason.index()].get()
     }
 }

@@ -3,7 +3,7 @@
 use super::process::Process;
 use super::requests::MethodLabel;
 use super::{Counters, CurrentPhase, Phase, Shared, exposition};
-use crate::close::Reason;
+use crate::model::code::Code;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -102,8 +102,8 @@ fn the_page_is_valid_and_threads_are_added_up() {
     let threads = [Arc::new(Counters::default()), Arc::new(Counters::default())];
     threads[0].opened.add(3);
     threads[1].opened.add(4);
-    threads[1].closed.count(Reason::PingTimeout);
-    threads[1].closed.count(Reason::PingTimeout);
+    threads[1].closed.count(Code::PingTimeout);
+    threads[1].closed.count(Code::PingTimeout);
     threads[0].requests.count(MethodLabel::Get, 200);
     threads[1].requests.count(MethodLabel::Get, 204);
     threads[0].count_tick(75);

@@ -8,7 +8,6 @@ use super::parked::Parked;
 use super::run::Run;
 use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
-use crate::close::Reason;
 use crate::config::FlushPath;
 use crate::connection::buffer_pool::BufferPool;
 use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
@@ -21,6 +20,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::journal::{Journal, Kind, Notes, Words};
 use crate::metrics::{Counters, CurrentPhase};
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
@@ -261,7 +261,7 @@ impl Core {
     pub(super) fn after_panic<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         self.setup.counters.panics.add(1);
         self.notes.note(Kind::Panicked, self.now_ms(), || {
-            Words::new(Reason::InternalError.label(), "a connection's work panicked; the connection ends, nothing else")
+            Words::new(Code::InternalError.label(), "a connection's work panicked; the connection ends, nothing else")
         });
         // The panic may have left each of these half changed.
         self.json = JsonScratch::default();
@@ -274,7 +274,7 @@ impl Core {
         if is_between_answers {
             entry.connection.after_panic(&mut self.env(entry.listener));
         } else {
-            entry.connection.cut_off(Reason::InternalError, &mut self.env(entry.listener));
+            entry.connection.cut_off(Code::InternalError, &mut self.env(entry.listener));
         }
         self.update(slot, entry);
     }
@@ -339,11 +339,11 @@ impl Core {
     }
 
     /// Puts a connection on the list of those to free, once.
-    pub(super) fn close_now<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
+    pub(super) fn close_now<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Code) {
         if entry.closed.is_none() {
             // The reason that the peer was given is the one that is counted, however its socket ends. After the peer's own
             // Close that is not known yet: it may end its side in time or not.
-            let said = entry.connection.ending().filter(|said| *said != Reason::PeerClosed);
+            let said = entry.connection.ending().filter(|said| *said != Code::PeerClosed);
             entry.closed = Some(said.unwrap_or(reason));
             self.closed.push(slot);
         }

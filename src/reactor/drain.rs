@@ -4,7 +4,7 @@
 use super::engine::Engine;
 use super::entry::{Entry, Socket};
 use super::goodbyes::Goodbyes;
-use crate::close::Reason;
+use crate::model::code::Code;
 use std::time::{Duration, Instant};
 
 /// Rounds of delivery before goodbyes: a full mailbox at the default size takes a few.
@@ -38,7 +38,7 @@ impl<S: Socket> Engine<S> {
             self.deliver_what_was_posted();
             for &(slot, generation) in &goodbyes.slots[goodbyes.told..due] {
                 let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
-                entry.connection.close(Reason::ServerShutdown, &mut self.core.env(entry.listener));
+                entry.connection.close(Code::ServerShutdown, &mut self.core.env(entry.listener));
                 self.core.update(slot, entry);
             }
             goodbyes.told = due;

@@ -9,10 +9,10 @@ use super::read::READ_BYTES_PER_TICK;
 use super::subscriptions::Subscriptions;
 use super::together::Together;
 use super::wheel::{self, Filed};
-use crate::close::Reason;
 use crate::connection::env::{TICK_MS, Ticks};
 use crate::connection::{Connection, Expired};
 use crate::handoff::mailbox::Inbox;
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::peer_address::PeerAddress;
 use mio::Token;
@@ -227,7 +227,7 @@ impl<S: Socket> Engine<S> {
                 Ok(()) => entry.interest = change.to,
                 Err(error) => {
                     log::debug!(event = "registration"; "a connection is ended since no events would tell of it: {error}");
-                    self.core.close_now(slot, entry, Reason::PeerVanished);
+                    self.core.close_now(slot, entry, Code::PeerVanished);
                 }
             }
         }
@@ -252,7 +252,7 @@ impl<S: Socket> Engine<S> {
     /// Takes a connection out of every count and table.
     fn forget(&mut self, slot: u32, entry: &mut Entry<S>) {
         let who = ConnId::here(self.inbox.id, slot, entry.generation);
-        let reason = entry.closed.unwrap_or(Reason::PeerVanished);
+        let reason = entry.closed.unwrap_or(Code::PeerVanished);
         self.core.setup.counters.closed.count(reason);
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
@@ -268,7 +268,7 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn cut_off_all(&mut self) {
         for slot in self.entries.slots() {
             if let Some(entry) = self.entries.get(slot) {
-                self.core.close_now(slot, entry, Reason::ServerShutdown);
+                self.core.close_now(slot, entry, Code::ServerShutdown);
             }
         }
     }

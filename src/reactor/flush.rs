@@ -4,9 +4,9 @@ use super::core::Core;
 use super::entry::{Entries, Entry, Interest, Socket, Writing};
 use super::run::GATHER_BYTES_MAX;
 use super::together::CONNECTIONS_MIN;
-use crate::close::Reason;
 use crate::connection::Transport;
 use crate::connection::outbox::SLICES_MAX;
+use crate::model::code::Code;
 use std::io::{ErrorKind, IoSlice, Result};
 
 /// Bytes written to one connection in one tick, after which the others get their turns; what is left waits for the next tick.
@@ -130,7 +130,7 @@ impl Core {
                     self.interest_changed.push(slot);
                 }
             }
-            Err(_) => self.close_now(slot, entry, Reason::PeerVanished),
+            Err(_) => self.close_now(slot, entry, Code::PeerVanished),
         }
     }
 
@@ -166,7 +166,7 @@ impl Core {
         let slow = entry.writing.is_blocked()
             && entry.connection.outbox.len() > entry.connection.outbox_limit(&self.env(entry.listener));
         if slow {
-            self.cut_off(slot, entry, Reason::SlowConsumer);
+            self.cut_off(slot, entry, Code::SlowConsumer);
         }
         slow
     }
@@ -175,18 +175,18 @@ impl Core {
     pub(super) fn judge_by_budget<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let left = entry.writing.is_blocked() && !entry.connection.outbox.is_empty();
         if left && self.setup.postman.mailboxes.is_overdrawn() {
-            self.cut_off(slot, entry, Reason::OutboundBudget);
+            self.cut_off(slot, entry, Code::OutboundBudget);
         }
     }
 
-    fn cut_off<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Reason) {
+    fn cut_off<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, reason: Code) {
         if entry.closed.is_some() {
             return;
         }
         match entry.connection.ending() {
             None => {}
             // It was cut off before, so its outbox holds the rest of a frame and a goodbye; its deadline ends it.
-            Some(Reason::SlowConsumer | Reason::OutboundBudget) => return,
+            Some(Code::SlowConsumer | Code::OutboundBudget) => return,
             // It is ending for another reason, and does not read what it was owed before its end.
             Some(_) => {
                 self.close_now(slot, entry, reason);

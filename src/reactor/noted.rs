@@ -2,8 +2,8 @@
 
 use super::core::Core;
 use super::entry::{Entry, Socket};
-use crate::close::Reason;
 use crate::journal::{Kind, Words};
+use crate::model::code::Code;
 use std::fmt::Display;
 use std::time::Instant;
 
@@ -20,13 +20,11 @@ impl Core {
     }
 
     /// Notes that a reader is cut off, while the bytes that wait for it can still be counted.
-    pub(super) fn note_slow<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
+    pub(super) fn note_slow<S: Socket>(&self, reason: Code, entry: &Entry<S>) {
         let waiting = entry.connection.outbox.len();
         self.notes.note(Kind::SlowReader, self.now_ms(), || {
             let message = match reason {
-                Reason::OutboundBudget => {
-                    "a reader was cut off: slow readers hold all of delivery.outbound_total_bytes"
-                }
+                Code::OutboundBudget => "a reader was cut off: slow readers hold all of delivery.outbound_total_bytes",
                 _ => "a reader was cut off: more than delivery.outbox_bytes waits for it",
             };
             Words::new(reason.label(), message).with("waiting_bytes", waiting)
@@ -34,12 +32,12 @@ impl Core {
     }
 
     /// Notes why a connection is gone, unless that was noted when it was decided, or is no fault.
-    pub(super) fn note_end<S: Socket>(&self, reason: Reason, entry: &Entry<S>) {
+    pub(super) fn note_end<S: Socket>(&self, reason: Code, entry: &Entry<S>) {
         let message = match reason {
-            Reason::PeerVanished => "a peer went in the middle of something",
-            Reason::PingTimeout => "a peer did not answer a ping within websocket.pong_wait",
-            Reason::CloseTimeout => "a peer did not end its side within websocket.close_wait",
-            Reason::HeadTimeout => "a peer sent no request within http.head_timeout",
+            Code::PeerVanished => "a peer went in the middle of something",
+            Code::PingTimeout => "a peer did not answer a ping within websocket.pong_wait",
+            Code::CloseTimeout => "a peer did not end its side within websocket.close_wait",
+            Code::HeadTimeout => "a peer sent no request within http.head_timeout",
             _ => return,
         };
         self.notes.note(Kind::Lost, self.now_ms(), || Words::new(reason.label(), message));

@@ -3,8 +3,8 @@
 use super::core::Core;
 use super::entry::{Entries, Entry, Left, Socket};
 use super::heavy::HEAVY_CODEC_BYTES;
-use crate::close::Reason;
 use crate::connection::Step;
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use std::io::{ErrorKind, IoSliceMut};
 
@@ -212,7 +212,7 @@ impl Core {
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {
                 entry.reading.note_empty();
-                self.close_now(slot, entry, Reason::PeerVanished);
+                self.close_now(slot, entry, Code::PeerVanished);
                 0
             }
         }
@@ -221,7 +221,7 @@ impl Core {
     fn end_of_input<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         // A peer that only ended its side reads what it is owed first; `update` closes it after that.
         if let Some(reason) = entry.connection.end_of_input(entry.rest.is_empty())
-            && (reason == Reason::PeerVanished || entry.connection.outbox.is_empty())
+            && (reason == Code::PeerVanished || entry.connection.outbox.is_empty())
         {
             self.close_now(slot, entry, reason);
         }

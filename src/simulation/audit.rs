@@ -2,7 +2,7 @@
 
 use super::client::Role;
 use super::world::World;
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::reactor::RUN_BYTES;
 use std::collections::HashMap;
 
@@ -97,9 +97,9 @@ impl World {
             happened.pooled += counters.parsed_pool.get();
             happened.pool_full += counters.pool_full.get();
             happened.stale_letters += counters.stale_ids.get();
-            happened.slow_consumers += counters.closed.get(Reason::SlowConsumer);
-            happened.over_budget += counters.closed.get(Reason::OutboundBudget);
-            happened.ping_timeouts += counters.closed.get(Reason::PingTimeout);
+            happened.slow_consumers += counters.closed.get(Code::SlowConsumer);
+            happened.over_budget += counters.closed.get(Code::OutboundBudget);
+            happened.ping_timeouts += counters.closed.get(Code::PingTimeout);
         }
     }
 }

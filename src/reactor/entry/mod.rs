@@ -14,9 +14,9 @@ pub(crate) use writing::Writing;
 
 use super::subscriptions::{Lists, Memberships};
 use super::wheel::NEVER;
-use crate::close::Reason;
 use crate::connection::env::Ticks;
 use crate::connection::{Connection, Transport};
+use crate::model::code::Code;
 use crate::model::ids::{ConnId, MailboxId};
 use mio::Token;
 use slab::Slab;
@@ -84,7 +84,7 @@ pub(crate) struct Entry<S> {
     /// Which events of its socket are reported.
     pub(crate) interest: Interest,
     /// It is in the list of those to free, for this reason.
-    pub(crate) closed: Option<Reason>,
+    pub(crate) closed: Option<Code>,
     /// Its transport as counted in the gauges.
     pub(crate) counted_as: Option<Transport>,
 }

@@ -1,7 +1,7 @@
 //! A frame's header (RFC 6455 section 5.2), refused as soon as one of its bytes breaks a rule.
 
 use super::{FrameError, FrameLimits, Role};
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::wire::deflate::wire_limit;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -18,11 +18,11 @@ pub(super) const MASKED: FrameError = FrameError::protocol("a frame from a serve
 pub(super) const LONG_WINDED: FrameError = FrameError::protocol("a length encoded in more bytes than it needs");
 pub(super) const TOP_BIT: FrameError = FrameError::protocol("a length with its top bit set");
 pub(super) const TOO_BIG: FrameError = FrameError {
-    reason: Reason::MessageTooBig,
+    reason: Code::MessageTooBig,
     detail: "a message larger than the limit, which GET /limits shows (websocket.message_bytes)",
 };
 pub(super) const TOO_MANY_FRAGMENTS: FrameError = FrameError {
-    reason: Reason::TooManyFragments,
+    reason: Code::TooManyFragments,
     detail: "a message in more fragments than the limit (websocket.fragments)",
 };
 

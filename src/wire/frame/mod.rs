@@ -42,7 +42,7 @@ pub use event::{Decoded, Event, Kind, Payload};
 pub use mask::unmask;
 pub use utf8::check as check_text;
 
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::wire::deflate::InflateFault;
 use std::sync::Arc;
 
@@ -52,9 +52,9 @@ pub type SharedFrame = Arc<[u8]>;
 /// How much one message may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameLimits {
-    /// The largest message, in payload bytes over all its fragments; more is [`Reason::MessageTooBig`].
+    /// The largest message, in payload bytes over all its fragments; more is [`Code::MessageTooBig`].
     pub message_bytes: usize,
-    /// The most frames one message may be split into; more is [`Reason::TooManyFragments`]. Empty fragments count,
+    /// The most frames one message may be split into; more is [`Code::TooManyFragments`]. Empty fragments count,
     /// so a message that never ends costs its sender a connection even when it carries nothing.
     pub fragments: u32,
 }
@@ -80,7 +80,7 @@ pub enum Role {
 #[error("{detail}")]
 pub struct FrameError {
     /// What the peer receives and what is counted.
-    pub reason: Reason,
+    pub reason: Code,
     /// The rule that was broken, for the log.
     pub detail: &'static str,
 }
@@ -89,7 +89,7 @@ impl From<InflateFault> for FrameError {
     fn from(fault: InflateFault) -> Self {
         match fault {
             InflateFault::Broken => {
-                FrameError { reason: Reason::InvalidDeflate, detail: "a compressed message that is not DEFLATE data" }
+                FrameError { reason: Code::InvalidDeflate, detail: "a compressed message that is not DEFLATE data" }
             }
             InflateFault::TooBig => header::TOO_BIG,
         }
@@ -98,10 +98,10 @@ impl From<InflateFault> for FrameError {
 
 impl FrameError {
     const fn protocol(detail: &'static str) -> Self {
-        FrameError { reason: Reason::ProtocolError, detail }
+        FrameError { reason: Code::ProtocolError, detail }
     }
 
     const fn utf8(detail: &'static str) -> Self {
-        FrameError { reason: Reason::InvalidUtf8, detail }
+        FrameError { reason: Code::InvalidUtf8, detail }
     }
 }

@@ -158,7 +158,7 @@ impl DateCache {
 #[cfg(test)]
 mod tests {
     use super::{AnswerHead, CONTINUE, DateCache, reason_phrase, write_answer, write_stream_head};
-    use crate::close::Reason;
+    use crate::model::code::Code;
     use crate::wire::http::head::Version;
 
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_phrase() {
-        for reason in Reason::ALL {
+        for reason in Code::ALL {
             assert!(!reason_phrase(reason.http_status()).is_empty(), "{reason:?}");
         }
     }

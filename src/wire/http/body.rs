@@ -1,7 +1,7 @@
 //! Chunked bodies (RFC 9112 section 7.1): a small decoder that takes its input in any pieces and refuses what the grammar does not allow.
 
 use super::scan::is_value_byte;
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::model::token::is_token_byte;
 
 /// Hexadecimal digits of a chunk size: as many as 64 bits need.
@@ -15,14 +15,14 @@ const TRAILER_BYTES: u16 = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BodyError {
-    /// [`Reason::BodyTooLarge`] or [`Reason::BadRequest`].
-    pub reason: Reason,
+    /// [`Code::BodyTooLarge`] or [`Code::BadRequest`].
+    pub reason: Code,
     /// What was wrong and what was expected.
     pub message: &'static str,
 }
 
 fn bad<T>(message: &'static str) -> Result<T, BodyError> {
-    Err(BodyError { reason: Reason::BadRequest, message })
+    Err(BodyError { reason: Code::BadRequest, message })
 }
 
 /// What the next byte belongs to.
@@ -79,8 +79,8 @@ impl ChunkDecoder {
     /// the body is finished; bytes after its end are left. Unless the body is finished, all bytes were taken.
     ///
     /// # Errors
-    /// [`Reason::BodyTooLarge`] as soon as a chunk announces more than would keep `out` within `limit` bytes, and
-    /// [`Reason::BadRequest`] for what RFC 9112 forbids. After an error the decoder must not be used again.
+    /// [`Code::BodyTooLarge`] as soon as a chunk announces more than would keep `out` within `limit` bytes, and
+    /// [`Code::BadRequest`] for what RFC 9112 forbids. After an error the decoder must not be used again.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(usize, bool), BodyError> {
         let mut taken = 0;
         while taken < input.len() && self.at != At::Done {
@@ -178,10 +178,7 @@ impl ChunkDecoder {
             return Ok(At::TrailerStart);
         }
         if self.left > room as u64 {
-            return Err(BodyError {
-                reason: Reason::BodyTooLarge,
-                message: "the body is larger than this server takes",
-            });
+            return Err(BodyError { reason: Code::BodyTooLarge, message: "the body is larger than this server takes" });
         }
         Ok(At::Data)
     }
@@ -211,7 +208,7 @@ impl ChunkDecoder {
 #[cfg(test)]
 mod tests {
     use super::{BodyError, ChunkDecoder};
-    use crate::close::Reason;
+    use crate::model::code::Code;
     use proptest::prelude::*;
 
     const LIMIT: usize = 64;
@@ -337,7 +334,7 @@ mod tests {
             &many_trailers,
         ] {
             let error = on_every_split(body.as_bytes()).expect_err(body);
-            assert_eq!(error.reason, Reason::BadRequest, "{body:?}");
+            assert_eq!(error.reason, Code::BadRequest, "{body:?}");
         }
     }
 
@@ -349,7 +346,7 @@ mod tests {
             "40\r\n0123456789012345678901234567890123456789012345678901234567890123\r\n1\r\n",
         ] {
             let error = on_every_split(body.as_bytes()).expect_err(body);
-            assert_eq!(error.reason, Reason::BodyTooLarge, "{body:?}");
+            assert_eq!(error.reason, Code::BodyTooLarge, "{body:?}");
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::caching::CacheFields;
 use super::scan::FieldSection;
-use super::terms::{BodyLength, HeadError, UNREADABLE_ID, UpgradeFields, Version, split_unquoted};
-use crate::close::Reason;
+use super::terms::{BodyLength, UNREADABLE_ID, UpgradeFields, Version, bad, split_unquoted};
 use crate::model::authority::Authority;
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 use smallvec::{SmallVec, smallvec};
 
 /// The known fields of one head.
@@ -104,11 +105,11 @@ fn known(name: &str) -> Option<(&'static str, Known)> {
 }
 
 /// Reads all field lines of a section that has been walked already.
-pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, HeadError> {
+pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, Refusal> {
     let mut lines: SmallVec<[httparse::Header<'b>; 32]> = smallvec![httparse::EMPTY_HEADER; section.count];
     let status = httparse::parse_headers(section.bytes, &mut lines);
     if !matches!(status, Ok(httparse::Status::Complete((length, _))) if length == section.bytes.len()) {
-        return Err(HeadError::bad("the header fields cannot be read"));
+        return Err(bad("the header fields cannot be read"));
     }
     let mut fields = Fields::default();
     for line in lines {
@@ -120,7 +121,7 @@ pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, 
 }
 
 impl<'b> Fields<'b> {
-    fn take(&mut self, name: &'static str, known: Known, value: &'b [u8]) -> Result<(), HeadError> {
+    fn take(&mut self, name: &'static str, known: Known, value: &'b [u8]) -> Result<(), Refusal> {
         match known {
             Known::Forwarded => {
                 self.forwarded = true;
@@ -192,27 +193,25 @@ impl<'b> Fields<'b> {
     }
 
     /// Where the body ends (RFC 9112 section 6). What is ambiguous is refused: another parser on the way could see another end.
-    pub(super) fn body_length(&self, version: Version) -> Result<BodyLength, HeadError> {
+    pub(super) fn body_length(&self, version: Version) -> Result<BodyLength, Refusal> {
         match (self.transfer_encoding, self.content_length) {
-            (Some(_), Some(_)) => {
-                Err(HeadError::bad("Content-Length and Transfer-Encoding exclude each other; send one of them"))
-            }
+            (Some(_), Some(_)) => Err(bad("Content-Length and Transfer-Encoding exclude each other; send one of them")),
             (Some(_), None) if version == Version::Http10 => {
-                Err(HeadError::bad("HTTP/1.0 has no Transfer-Encoding; send Content-Length"))
+                Err(bad("HTTP/1.0 has no Transfer-Encoding; send Content-Length"))
             }
             (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(BodyLength::Chunked),
-            (Some(_), None) => Err(HeadError::bad("the only Transfer-Encoding this server reads is one \"chunked\"")),
+            (Some(_), None) => Err(bad("the only Transfer-Encoding this server reads is one \"chunked\"")),
             (None, Some(length)) => read_length(length).map(BodyLength::Length),
             (None, None) => Ok(BodyLength::None),
         }
     }
 
     /// The host that the request is for: the authority of an absolute target wins (RFC 9112 section 3.2.2), but Host is checked first.
-    pub(super) fn host(&self, version: Version, authority: Option<&'b str>) -> Result<Option<&'b str>, HeadError> {
+    pub(super) fn host(&self, version: Version, authority: Option<&'b str>) -> Result<Option<&'b str>, Refusal> {
         match self.host {
-            None if version == Version::Http11 => Err(HeadError::bad("an HTTP/1.1 request has a Host field")),
+            None if version == Version::Http11 => Err(bad("an HTTP/1.1 request has a Host field")),
             Some(host) if Authority::parse(host).is_none() => {
-                Err(HeadError::bad("Host is one name or address with at most a port, like example.com:8080"))
+                Err(bad("Host is one name or address with at most a port, like example.com:8080"))
             }
             host => Ok(authority.or(host)),
         }
@@ -224,15 +223,15 @@ impl<'b> Fields<'b> {
     }
 }
 
-fn once<'b>(slot: &mut Option<&'b str>, name: &'static str, value: &'b str) -> Result<(), HeadError> {
+fn once<'b>(slot: &mut Option<&'b str>, name: &'static str, value: &'b str) -> Result<(), Refusal> {
     if slot.replace(value).is_some() {
-        return Err(HeadError::bad(format!("{name} is sent more than once")));
+        return Err(bad(format!("{name} is sent more than once")));
     }
     Ok(())
 }
 
-fn text<'b>(name: &'static str, value: &'b [u8]) -> Result<&'b str, HeadError> {
-    std::str::from_utf8(trim(value)).map_err(|_| HeadError::bad(format!("{name} is not UTF-8")))
+fn text<'b>(name: &'static str, value: &'b [u8]) -> Result<&'b str, Refusal> {
+    std::str::from_utf8(trim(value)).map_err(|_| bad(format!("{name} is not UTF-8")))
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {
@@ -245,13 +244,13 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-fn read_length(value: &str) -> Result<u64, HeadError> {
+fn read_length(value: &str) -> Result<u64, Refusal> {
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(HeadError::bad("Content-Length is one number of decimal digits"));
+        return Err(bad("Content-Length is one number of decimal digits"));
     }
     value
         .parse()
-        .map_err(|_| HeadError::new(Reason::BodyTooLarge, "Content-Length is larger than any body this server takes"))
+        .map_err(|_| Refusal::new(Code::BodyTooLarge, "Content-Length is larger than any body this server takes"))
 }
 
 /// The members of a comma-separated list, without empty ones (RFC 9110 section 5.6.1).

@@ -1,7 +1,8 @@
 //! A head that arrives in pieces: each of its bytes is read a bounded number of times, however small the pieces.
 
-use super::head::{Head, HeadError, HeadLimits, parse_head};
+use super::head::{Head, HeadLimits, parse_head};
 use super::scan::{Stop, Walk};
+use crate::model::refusal::Refusal;
 
 /// The head in progress.
 ///
@@ -34,7 +35,7 @@ impl HeadGathering {
     ///
     /// # Errors
     /// As those of [`parse_head`], which knows of some only when the head is complete.
-    pub fn take(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Gathered, HeadError> {
+    pub fn take(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Gathered, Refusal> {
         let before = self.bytes.len();
         // A head beyond the limit is refused at the limit: more of it need not be kept.
         let room = limits.head_bytes.saturating_add(1).saturating_sub(before);
@@ -54,7 +55,7 @@ impl HeadGathering {
     ///
     /// # Errors
     /// As those of [`parse_head`].
-    pub fn parse(&self, limits: &HeadLimits) -> Result<Option<(Head<'_>, usize)>, HeadError> {
+    pub fn parse(&self, limits: &HeadLimits) -> Result<Option<(Head<'_>, usize)>, Refusal> {
         parse_head(&self.bytes, limits)
     }
 
@@ -72,7 +73,7 @@ impl HeadGathering {
     }
 
     /// Walks the lines that have become complete; whether the head has.
-    fn walk(&mut self, limits: &HeadLimits) -> Result<bool, HeadError> {
+    fn walk(&mut self, limits: &HeadLimits) -> Result<bool, Refusal> {
         loop {
             let mut walk = Walk::from(&self.bytes, self.line, limits);
             let step = match self.fields {
@@ -109,12 +110,13 @@ impl HeadGathering {
 #[cfg(test)]
 mod tests {
     use super::{Gathered, HeadGathering};
-    use crate::wire::http::head::{HeadError, HeadLimits, parse_head};
+    use crate::model::refusal::Refusal;
+    use crate::wire::http::head::{HeadLimits, parse_head};
 
     const LIMITS: HeadLimits = HeadLimits { head_bytes: 1 << 20, headers: 1000, target_bytes: 1 << 19 };
 
     /// Gives `input` in pieces of `size` bytes: where the head ended, and what it cost.
-    fn gather(input: &[u8], size: usize, limits: &HeadLimits) -> Result<Option<(usize, usize)>, HeadError> {
+    fn gather(input: &[u8], size: usize, limits: &HeadLimits) -> Result<Option<(usize, usize)>, Refusal> {
         let mut head = HeadGathering::default();
         let mut taken = 0;
         for piece in input.chunks(size) {

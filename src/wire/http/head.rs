@@ -4,8 +4,9 @@ use super::caching::CacheFields;
 use super::fields::{Fields, read_fields};
 use super::scan::{Stop, Walk};
 use super::target::{Target, read_target};
-pub use super::terms::{BodyLength, HeadError, HeadLimits, Method, UNREADABLE_ID, UpgradeFields, Version};
-use crate::close::Reason;
+pub use super::terms::{BodyLength, HeadLimits, Method, UNREADABLE_ID, UpgradeFields, Version};
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 
 /// A request head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Head<'_> {
 /// As soon as no further byte can make this an acceptable head, whether it is complete or not: 400 for what RFC 9112
 /// forbids or two parsers could read differently, 413 for a Content-Length beyond 64 bits, 414 and 431 for the limits,
 /// 505 for another major version.
-pub fn parse_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<Option<(Head<'b>, usize)>, HeadError> {
+pub fn parse_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<Option<(Head<'b>, usize)>, Refusal> {
     match walk_head(bytes, limits) {
         Ok(found) => Ok(Some(found)),
         Err(Stop::More) => Ok(None),
@@ -92,7 +93,7 @@ fn walk_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<(Head<'b>, usiz
     let method = Method::of(line.method);
     if line.method == "CONNECT" {
         let message = "this server is no proxy, so it takes no CONNECT; a WebSocket is opened by a GET with Upgrade";
-        return Err(Stop::Fail(HeadError::new(Reason::MethodNotAllowed, message)));
+        return Err(Stop::Fail(Refusal::new(Code::MethodNotAllowed, message)));
     }
     let target = read_target(method, line.target)?;
     let section = walk.field_section()?;

@@ -1,7 +1,8 @@
 //! Tests of the head parser: a table of heads, each read whole and on every prefix, and the limits at their edges.
 
-use super::head::{BodyLength, Head, HeadError, HeadLimits, Method, UNREADABLE_ID, Version, parse_head};
-use crate::close::Reason;
+use super::head::{BodyLength, Head, HeadLimits, Method, UNREADABLE_ID, Version, parse_head};
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 use proptest::prelude::*;
 
 const OK: u16 = 200;
@@ -159,16 +160,16 @@ const CASES: &[(&str, u16)] = &[
     ("GET / HTTP/1.1\r\n{H}\r", MORE),
 ];
 
-fn status(outcome: &Result<Option<(Head<'_>, usize)>, HeadError>) -> u16 {
+fn status(outcome: &Result<Option<(Head<'_>, usize)>, Refusal>) -> u16 {
     match outcome {
         Ok(Some(_)) => OK,
         Ok(None) => MORE,
-        Err(error) => error.reason.http_status(),
+        Err(error) => error.code.http_status(),
     }
 }
 
 /// Reads `bytes` whole; every prefix must say "more" or what the whole says.
-fn on_every_prefix<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<Option<(Head<'b>, usize)>, HeadError> {
+fn on_every_prefix<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<Option<(Head<'b>, usize)>, Refusal> {
     let whole = parse_head(bytes, limits);
     for cut in 0..bytes.len() {
         match (parse_head(&bytes[..cut], limits), &whole) {
@@ -217,7 +218,7 @@ fn a_long_target_is_refused_before_the_head_is_complete() {
     let target = format!("GET /{}", "x".repeat(LIMITS.target_bytes - 1));
     assert_eq!(status(&parse_head(target.as_bytes(), &LIMITS)), MORE);
     let error = parse_head(format!("{target}x").as_bytes(), &LIMITS).expect_err("too long");
-    assert_eq!(error.reason, Reason::UriTooLong);
+    assert_eq!(error.code, Code::UriTooLong);
 }
 
 fn parse(text: &str) -> Head<'_> {

@@ -2,8 +2,9 @@
 //!
 //! Because every error belongs to one byte, a prefix of a head gives "more" or the same error as the whole head.
 
-use super::terms::{HeadError, HeadLimits, Version};
-use crate::close::Reason;
+use super::terms::{HeadLimits, Version};
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 use crate::model::token::is_token_byte;
 
 /// No registered method is nearly as long, in bytes; what is longer is not HTTP.
@@ -15,17 +16,17 @@ pub(super) enum Stop {
     /// The bytes so far are a head's beginning.
     More,
     /// No further byte can make this a head.
-    Fail(HeadError),
+    Fail(Refusal),
 }
 
-impl From<HeadError> for Stop {
-    fn from(error: HeadError) -> Self {
+impl From<Refusal> for Stop {
+    fn from(error: Refusal) -> Self {
         Stop::Fail(error)
     }
 }
 
 fn bad<T>(message: &'static str) -> Result<T, Stop> {
-    Err(Stop::Fail(HeadError::bad(message)))
+    Err(Stop::Fail(super::terms::bad(message)))
 }
 
 /// The parts of a request line.
@@ -102,7 +103,7 @@ impl<'b> Walk<'b> {
         }
         if count == self.limits.headers {
             return Err(
-                HeadError::new(Reason::HeadTooLarge, "the request has too many header fields (http.headers)").into()
+                Refusal::new(Code::HeadTooLarge, "the request has too many header fields (http.headers)").into()
             );
         }
         self.field_line()?;
@@ -111,8 +112,8 @@ impl<'b> Walk<'b> {
 
     fn peek(&self) -> Result<u8, Stop> {
         if self.at >= self.limits.head_bytes {
-            return Err(HeadError::new(
-                Reason::HeadTooLarge,
+            return Err(Refusal::new(
+                Code::HeadTooLarge,
                 "the request's head is larger than this server reads (http.head_bytes)",
             )
             .into());
@@ -161,8 +162,8 @@ impl<'b> Walk<'b> {
                 b'\r' | b'\n' => return bad("the request line has no version; it ends with HTTP/1.1"),
                 b'#' => return bad("a request target has no fragment; write # as %23"),
                 b'!'..=b'~' if self.at - start == self.limits.target_bytes => {
-                    return Err(HeadError::new(
-                        Reason::UriTooLong,
+                    return Err(Refusal::new(
+                        Code::UriTooLong,
                         "the request target is longer than this server reads (http.target_bytes)",
                     )
                     .into());
@@ -184,7 +185,7 @@ impl<'b> Walk<'b> {
         }
         let major = self.digit(EXPECTED)?;
         if major != b'1' {
-            return Err(HeadError::new(Reason::VersionNotSupported, "this server speaks HTTP/1.1").into());
+            return Err(Refusal::new(Code::VersionNotSupported, "this server speaks HTTP/1.1").into());
         }
         self.byte(b'.', EXPECTED)?;
         let minor = self.digit(EXPECTED)?;

@@ -1,7 +1,8 @@
 //! Request targets: the four forms of RFC 9112 section 3.2, and the pairs of a query.
 
-use super::terms::{HeadError, Method};
+use super::terms::{Method, bad};
 use crate::model::authority::Authority;
+use crate::model::refusal::Refusal;
 use std::borrow::Cow;
 
 /// A request target taken apart.
@@ -16,7 +17,7 @@ pub(super) struct Target<'b> {
 }
 
 /// Reads `/path?query`, `http://host/path?query`, or `*` with OPTIONS.
-pub(super) fn read_target(method: Method, target: &str) -> Result<Target<'_>, HeadError> {
+pub(super) fn read_target(method: Method, target: &str) -> Result<Target<'_>, Refusal> {
     if target.starts_with('/') {
         return Ok(split_query(target, None));
     }
@@ -27,15 +28,13 @@ pub(super) fn read_target(method: Method, target: &str) -> Result<Target<'_>, He
     if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http://")) {
         return read_absolute(&target[7..]);
     }
-    Err(HeadError::bad("the request target begins with / or http://"))
+    Err(bad("the request target begins with / or http://"))
 }
 
-fn read_absolute(rest: &str) -> Result<Target<'_>, HeadError> {
+fn read_absolute(rest: &str) -> Result<Target<'_>, Refusal> {
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if Authority::parse(authority).is_none() {
-        return Err(HeadError::bad(
-            "the request target names no valid host; it looks like http://example.com:8080/path",
-        ));
+        return Err(bad("the request target names no valid host; it looks like http://example.com:8080/path"));
     }
     Ok(split_query(path, Some(authority)))
 }

@@ -1,6 +1,6 @@
 //! The words that all readers of a head share: methods, versions, limits, and why one is refused.
 
-use crate::close::Reason;
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -113,41 +113,6 @@ pub struct UpgradeFields<'b> {
 /// Replaces a Last-Event-ID that cannot be read: it must be answered with `recovered: false`, never with 400.
 pub const UNREADABLE_ID: &str = "?";
 
-/// Why a head (or what it asks for) is refused. The connection cannot be used for another request afterwards when
-/// [`parse_head`](super::head::parse_head) said so, since it is unknown where the next one begins.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct HeadError {
-    /// Names status, close code and metric label.
-    pub reason: Reason,
-    /// What was wrong and what was expected.
-    pub message: Cow<'static, str>,
-}
-
-impl From<HeadError> for Refusal {
-    fn from(error: HeadError) -> Refusal {
-        Refusal::new(error.reason, error.message)
-    }
-}
-
-impl From<Refusal> for HeadError {
-    fn from(refusal: Refusal) -> HeadError {
-        HeadError::new(refusal.code, refusal.message)
-    }
-}
-
-impl HeadError {
-    /// An error with its reason and a sentence for people.
-    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        HeadError { reason, message: message.into() }
-    }
-
-    /// A [`Reason::BadRequest`].
-    pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> Self {
-        HeadError::new(Reason::BadRequest, message)
-    }
-}
-
 /// Splits at `separator` outside quoted strings.
 pub(super) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
@@ -159,4 +124,9 @@ pub(super) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = 
         escaped = backslash;
         !quoted && c == char::from(separator)
     })
+}
+
+/// A 400 that says what was wrong and what was expected.
+pub(super) fn bad(message: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(Code::BadRequest, message)
 }

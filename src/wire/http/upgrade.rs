@@ -2,8 +2,9 @@
 
 use super::answer::push_field;
 use super::fields::list;
-use super::head::{BodyLength, Head, HeadError, Method, Version};
-use crate::close::Reason;
+use super::head::{BodyLength, Head, Method, Version};
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 use crate::model::token::is_token;
 use crate::wire::deflate::{Agreement, BadExtensions, Extension, parse_extensions};
 use smallvec::SmallVec;
@@ -54,19 +55,19 @@ pub enum UpgradeError {
 impl UpgradeError {
     /// Names status, close code and metric label.
     #[must_use]
-    pub const fn reason(self) -> Reason {
+    pub const fn code(self) -> Code {
         match self {
             UpgradeError::NotWebSocket | UpgradeError::OldVersion | UpgradeError::WebSocketVersion => {
-                Reason::UpgradeRequired
+                Code::UpgradeRequired
             }
-            _ => Reason::BadRequest,
+            _ => Code::BadRequest,
         }
     }
 }
 
-impl From<UpgradeError> for HeadError {
+impl From<UpgradeError> for Refusal {
     fn from(error: UpgradeError) -> Self {
-        HeadError::new(error.reason(), error.to_string())
+        Refusal::new(error.code(), error.to_string())
     }
 }
 
@@ -97,7 +98,7 @@ pub fn check_upgrade(
     head: &Head<'_>,
     spoken: &[String],
     agree: impl FnOnce(&[Extension<'_>]) -> Option<Agreement>,
-) -> Result<Upgrade, HeadError> {
+) -> Result<Upgrade, Refusal> {
     check_request(head)?;
     let key = head.upgrade.key.ok_or(UpgradeError::NoKey)?;
     if !is_key(key) {
@@ -166,22 +167,23 @@ pub fn write_switching(out: &mut Vec<u8>, upgrade: &Upgrade, date: &str) {
 #[cfg(test)]
 mod tests {
     use super::{Upgrade, check_upgrade, wants_upgrade, write_switching};
-    use crate::close::Reason;
+    use crate::model::code::Code;
+    use crate::model::refusal::Refusal;
     use crate::wire::deflate::{Agreement, Policy, negotiate};
-    use crate::wire::http::head::{HeadError, HeadLimits, parse_head};
+    use crate::wire::http::head::{HeadLimits, parse_head};
 
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     const REST: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
 
     /// Line and fields, each with CR LF, without Host and the empty line.
-    fn check(line: &str, fields: &str) -> Result<Upgrade, HeadError> {
+    fn check(line: &str, fields: &str) -> Result<Upgrade, Refusal> {
         let text = format!("{line}\r\nHost: a\r\n{fields}\r\n");
         let (head, _) = parse_head(text.as_bytes(), &HeadLimits::default()).expect("valid").expect("complete");
         let policy = Policy { takeover: false, least_window_bits: 15 };
         check_upgrade(&head, &["tidings.v1".to_owned(), "other".to_owned()], |offers| negotiate(offers, &policy))
     }
 
-    fn get(fields: &str) -> Result<Upgrade, HeadError> {
+    fn get(fields: &str) -> Result<Upgrade, Refusal> {
         check("GET /ws HTTP/1.1", fields)
     }
 
@@ -210,7 +212,7 @@ mod tests {
             &longer,
         ] {
             let error = get(&format!("{REST}Sec-WebSocket-Key: {bad}\r\n")).expect_err(bad);
-            assert_eq!(error.reason, Reason::BadRequest, "{bad}");
+            assert_eq!(error.code, Code::BadRequest, "{bad}");
         }
     }
 
@@ -218,22 +220,22 @@ mod tests {
     fn a_handshake_that_misses_something_is_told_what() {
         let all = format!("{REST}{KEY}");
         for (line, fields, reason, word) in [
-            ("POST /ws HTTP/1.1", all.clone(), Reason::BadRequest, "GET"),
-            ("HEAD /ws HTTP/1.1", all.clone(), Reason::BadRequest, "GET"),
-            ("GET /ws HTTP/1.0", all.clone(), Reason::UpgradeRequired, "HTTP/1.1"),
-            ("GET /ws HTTP/1.1", String::new(), Reason::UpgradeRequired, "Upgrade: websocket"),
-            ("GET /ws HTTP/1.1", all.replace("websocket\r", "h2c\r"), Reason::UpgradeRequired, "Upgrade: websocket"),
-            ("GET /ws HTTP/1.1", all.replace("Connection: Upgrade\r\n", ""), Reason::BadRequest, "Connection"),
-            ("GET /ws HTTP/1.1", all.replace("n: Upgrade", "n: keep-alive"), Reason::BadRequest, "Connection"),
-            ("GET /ws HTTP/1.1", all.replace("13", "8"), Reason::UpgradeRequired, "13"),
-            ("GET /ws HTTP/1.1", all.replace("13", "13, 8"), Reason::UpgradeRequired, "13"),
-            ("GET /ws HTTP/1.1", all.replace("Sec-WebSocket-Version: 13\r\n", ""), Reason::UpgradeRequired, "13"),
-            ("GET /ws HTTP/1.1", REST.to_owned(), Reason::BadRequest, "Sec-WebSocket-Key"),
-            ("GET /ws HTTP/1.1", format!("{all}Content-Length: 1\r\n"), Reason::BadRequest, "body"),
-            ("GET /ws HTTP/1.1", format!("{all}Transfer-Encoding: chunked\r\n"), Reason::BadRequest, "body"),
+            ("POST /ws HTTP/1.1", all.clone(), Code::BadRequest, "GET"),
+            ("HEAD /ws HTTP/1.1", all.clone(), Code::BadRequest, "GET"),
+            ("GET /ws HTTP/1.0", all.clone(), Code::UpgradeRequired, "HTTP/1.1"),
+            ("GET /ws HTTP/1.1", String::new(), Code::UpgradeRequired, "Upgrade: websocket"),
+            ("GET /ws HTTP/1.1", all.replace("websocket\r", "h2c\r"), Code::UpgradeRequired, "Upgrade: websocket"),
+            ("GET /ws HTTP/1.1", all.replace("Connection: Upgrade\r\n", ""), Code::BadRequest, "Connection"),
+            ("GET /ws HTTP/1.1", all.replace("n: Upgrade", "n: keep-alive"), Code::BadRequest, "Connection"),
+            ("GET /ws HTTP/1.1", all.replace("13", "8"), Code::UpgradeRequired, "13"),
+            ("GET /ws HTTP/1.1", all.replace("13", "13, 8"), Code::UpgradeRequired, "13"),
+            ("GET /ws HTTP/1.1", all.replace("Sec-WebSocket-Version: 13\r\n", ""), Code::UpgradeRequired, "13"),
+            ("GET /ws HTTP/1.1", REST.to_owned(), Code::BadRequest, "Sec-WebSocket-Key"),
+            ("GET /ws HTTP/1.1", format!("{all}Content-Length: 1\r\n"), Code::BadRequest, "body"),
+            ("GET /ws HTTP/1.1", format!("{all}Transfer-Encoding: chunked\r\n"), Code::BadRequest, "body"),
         ] {
             let error = check(line, &fields).expect_err(&fields);
-            assert_eq!(error.reason, reason, "{line} {fields}");
+            assert_eq!(error.code, reason, "{line} {fields}");
             assert!(error.message.contains(word), "{}", error.message);
         }
         assert!(get(&format!("{all}Content-Length: 0\r\n")).is_ok());
@@ -260,7 +262,7 @@ mod tests {
             ("Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: other\r\n", Ok(Some("other"))),
         ] {
             let agreed = get(&format!("{REST}{KEY}{fields}")).map(|upgrade| upgrade.protocol);
-            let agreed = agreed.map_err(|error| assert_eq!(error.reason, Reason::BadRequest));
+            let agreed = agreed.map_err(|error| assert_eq!(error.code, Code::BadRequest));
             assert_eq!(agreed, expected.map(|name| name.map(str::to_owned)), "{fields}");
         }
     }
@@ -281,7 +283,7 @@ mod tests {
             let answer = get(&format!("{REST}{KEY}{fields}")).map(|upgrade| upgrade.deflate.is_some());
             assert_eq!(answer.as_ref().ok().copied(), agreed, "{fields}");
             if let Err(error) = answer {
-                assert_eq!(error.reason, Reason::BadRequest);
+                assert_eq!(error.code, Code::BadRequest);
                 assert!(error.message.contains("permessage-deflate; client_max_window_bits"), "{}", error.message);
             }
         }

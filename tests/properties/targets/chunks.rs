@@ -4,7 +4,7 @@
 
 use super::Target;
 use httparse::Status;
-use tidings::close::Reason;
+use tidings::model::code::Code;
 use tidings::wire::http::body::{BodyError, ChunkDecoder};
 
 const SAME: &str = "same body";
@@ -130,7 +130,7 @@ fn read(body: &[u8]) -> Result<Option<Theirs<'_>>, ()> {
 /// The reason for which we refuse what the oracle takes.
 fn listed(error: &BodyError, theirs: &Theirs<'_>) -> &'static str {
     let says = |text: &str| error.message.contains(text);
-    if error.reason == Reason::BodyTooLarge {
+    if error.reason == Code::BodyTooLarge {
         assert!(theirs.data.len() > LIMIT, "{} bytes are within the limit", theirs.data.len());
         return TOO_LARGE;
     }

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
 use std::sync::Arc;
 use std::time::Duration;
-use tidings::close::Reason;
 use tidings::config::Config;
 use tidings::connection::compression::Budget;
 use tidings::connection::env::Limits;
 use tidings::hub::HubLimits;
+use tidings::model::code::Code;
 use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
 use tidings::model::request::{PostOptions, Request, Verb};
@@ -185,7 +185,7 @@ fn obey(world: &mut World, slot: usize, letter: u8, rest: &[u8], deflate: bool) 
         b'.' => world.wait(1 << digit.min(12)),
         b'E' => world.end(slot),
         b'o' => world.overdraw(slot),
-        b'c' => world.close(slot, Reason::ServerShutdown),
+        b'c' => world.close(slot, Code::ServerShutdown),
         b'D' => world.drain(),
         b'n' => world.replace(slot),
         b'a' => world.turn_away(slot),

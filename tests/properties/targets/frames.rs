@@ -6,7 +6,7 @@
 use super::Target;
 use super::input::Input;
 use std::io::{ErrorKind, Read, Result as IoResult, Write};
-use tidings::close::Reason;
+use tidings::model::code::Code;
 use tidings::wire::frame::{Decoded, Decoder, Event, FrameError, FrameLimits, Role, unmask};
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
@@ -304,10 +304,10 @@ fn is_bad_gateway(seen: &[Seen], theirs: &[Seen]) -> bool {
 }
 
 /// Text and size are judged last here, so they must be what tungstenite saw too; a frame may break several other rules.
-fn same_reason(reason: Reason, verdict: Verdict) -> bool {
+fn same_reason(reason: Code, verdict: Verdict) -> bool {
     match reason {
-        Reason::InvalidUtf8 => verdict == Verdict::BadText,
-        Reason::MessageTooBig => verdict == Verdict::TooBig,
+        Code::InvalidUtf8 => verdict == Verdict::BadText,
+        Code::MessageTooBig => verdict == Verdict::TooBig,
         _ => true,
     }
 }

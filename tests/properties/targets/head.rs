@@ -4,8 +4,9 @@
 
 use super::Target;
 use super::head_rules::{self, Theirs};
+use tidings::model::refusal::Refusal;
 use tidings::wire::http::gather::{Gathered, HeadGathering};
-use tidings::wire::http::head::{BodyLength, Head, HeadError, HeadLimits, UNREADABLE_ID, Version, parse_head};
+use tidings::wire::http::head::{BodyLength, Head, HeadLimits, UNREADABLE_ID, Version, parse_head};
 
 const SAME: &str = "same head";
 const HIGHER: &str = "differs: a minor version above 1 counts as 1";
@@ -48,7 +49,7 @@ pub(crate) const TARGET: Target = Target {
 pub(crate) const LIMITS: HeadLimits = HeadLimits { head_bytes: 700, headers: 12, target_bytes: 60 };
 
 /// What the parser says.
-type Parsed<'a> = Result<Option<(Head<'a>, usize)>, HeadError>;
+type Parsed<'a> = Result<Option<(Head<'a>, usize)>, Refusal>;
 
 fn check(data: &[u8]) -> &'static str {
     let ours = parse_head(data, &LIMITS);

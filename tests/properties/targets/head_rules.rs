@@ -2,7 +2,7 @@
 
 use super::head::LIMITS;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use tidings::wire::http::head::HeadError;
+use tidings::model::refusal::Refusal;
 
 /// A head as httparse reads it.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// The beginning of what we say, and when we may say it of a head (its bytes are the third argument's).
-type Rule = (&'static str, fn(&HeadError, &Theirs<'_>, &[u8]) -> bool);
+type Rule = (&'static str, fn(&Refusal, &Theirs<'_>, &[u8]) -> bool);
 
 const RULES: &[Rule] = &[
     ("this is not HTTP", |_, theirs, bytes| {
@@ -166,7 +166,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// Whether the table has a reason to refuse what httparse takes.
-pub(crate) fn justified(error: &HeadError, theirs: &Theirs<'_>, bytes: &[u8]) -> bool {
+pub(crate) fn justified(error: &Refusal, theirs: &Theirs<'_>, bytes: &[u8]) -> bool {
     let named = |end: &str| error.message.strip_suffix(end).map(str::to_lowercase);
     if let Some(name) = named(" is sent more than once") {
         return theirs.values(&name).count() > 1;

@@ -8,7 +8,6 @@ use std::io::IoSlice;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tidings::access::{AccessPolicy, Identities};
-use tidings::close::Reason;
 use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
 use tidings::connection::outbox::SLICES_MAX;
@@ -301,7 +300,7 @@ impl World {
         self.clients[slot].connection.turn_away();
     }
 
-    pub(crate) fn close(&mut self, slot: usize, reason: Reason) {
+    pub(crate) fn close(&mut self, slot: usize, reason: Code) {
         let client = &mut self.clients[slot];
         if !client.dead {
             client.connection.close(reason, &mut env!(self));
@@ -312,14 +311,14 @@ impl World {
     /// All memory for what leaves is spent.
     pub(crate) fn overdraw(&mut self, slot: usize) {
         if self.clients[slot].write_blocked {
-            self.cut_off(slot, Reason::OutboundBudget);
+            self.cut_off(slot, Code::OutboundBudget);
             self.settle(slot);
         }
     }
 
     pub(crate) fn drain(&mut self) {
         self.draining = true;
-        (0..self.clients.len()).for_each(|slot| self.close(slot, Reason::ServerShutdown));
+        (0..self.clients.len()).for_each(|slot| self.close(slot, Code::ServerShutdown));
     }
 
     /// Somebody elsewhere asks something of the hub.
@@ -612,13 +611,13 @@ impl World {
         let limit = client.connection.outbox_limit(&env!(self));
         let slow = client.write_blocked && client.connection.outbox.len() > limit;
         if slow {
-            self.cut_off(slot, Reason::SlowConsumer);
+            self.cut_off(slot, Code::SlowConsumer);
             self.settle(slot);
         }
         slow
     }
 
-    fn cut_off(&mut self, slot: usize, reason: Reason) {
+    fn cut_off(&mut self, slot: usize, reason: Code) {
         let client = &mut self.clients[slot];
         match client.connection.ending() {
             None => {
@@ -626,7 +625,7 @@ impl World {
                 client.connection.cut_off(reason, &mut env!(self));
                 self.happened.cut_off = true;
             }
-            Some(Reason::SlowConsumer | Reason::OutboundBudget) => {}
+            Some(Code::SlowConsumer | Code::OutboundBudget) => {}
             Some(_) => self.kill(slot),
         }
     }
@@ -654,7 +653,7 @@ impl World {
         if client.ended && !client.rest_pending {
             let reason = client.connection.end_of_input(client.rest.is_empty());
             let empty = client.connection.outbox.is_empty();
-            if reason.is_some_and(|reason| reason == Reason::PeerVanished || empty) {
+            if reason.is_some_and(|reason| reason == Code::PeerVanished || empty) {
                 self.kill(slot);
             }
         }

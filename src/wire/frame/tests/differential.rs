@@ -4,7 +4,7 @@ use super::super::{Decoder, Role, close, header};
 use super::generator::Case;
 use super::oracle::{self, Verdict};
 use super::{End, Seen, feed, serve, serve_bytes};
-use crate::close::Reason;
+use crate::model::code::Code;
 use std::collections::BTreeMap;
 
 const CASES: u64 = 100_000;
@@ -55,10 +55,10 @@ fn differs_in_bad_gateway(seen: &[Seen], their_seen: &[Seen]) -> bool {
 }
 
 /// Text and size are judged last here, so they must be what tungstenite saw too; a frame may break several other rules.
-fn same_reason(reason: Reason, verdict: Verdict) -> bool {
+fn same_reason(reason: Code, verdict: Verdict) -> bool {
     match reason {
-        Reason::InvalidUtf8 => verdict == Verdict::BadText,
-        Reason::MessageTooBig => verdict == Verdict::TooBig,
+        Code::InvalidUtf8 => verdict == Verdict::BadText,
+        Code::MessageTooBig => verdict == Verdict::TooBig,
         _ => true,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{Decoded, Decoder, Event, FrameLimits, Opcode, Payload, Role, header};
 use super::{End, Seen, feed, masked, serve, serve_bytes, stream};
-use crate::close::Reason;
+use crate::model::code::Code;
 
 fn limits(message_bytes: usize, fragments: u32) -> FrameLimits {
     FrameLimits { message_bytes, fragments }
@@ -26,7 +26,7 @@ fn a_message_of_exactly_the_limit_passes() {
             }
         }
     }
-    assert_eq!(header::TOO_BIG.reason, Reason::MessageTooBig);
+    assert_eq!(header::TOO_BIG.reason, Code::MessageTooBig);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn fragments_have_a_number() {
         let refused = (Vec::new(), End::Refused(header::TOO_MANY_FRAGMENTS));
         assert_eq!(serve(&frames(most as usize + 1), &limits(10, most)), refused);
     }
-    assert_eq!(header::TOO_MANY_FRAGMENTS.reason, Reason::TooManyFragments);
+    assert_eq!(header::TOO_MANY_FRAGMENTS.reason, Code::TooManyFragments);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_is_read_into_a_message_is_unmasked_and_checked_in_place() {
         match (fault, said) {
             (None, Ok(Decoded::Event(Event::Text(message)))) => assert!(*message == *payload),
             (Some(_), Err(error)) => {
-                assert_eq!(error.reason, crate::close::Reason::InvalidUtf8);
+                assert_eq!(error.reason, crate::model::code::Code::InvalidUtf8);
                 assert_eq!((decoder.held_bytes(), decoder.room()), (0, None), "its memory is freed");
             }
             other => panic!("{other:?}"),

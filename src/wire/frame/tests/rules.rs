@@ -2,7 +2,7 @@
 
 use super::super::{Decoder, FrameError, FrameLimits, Opcode, Role, close, decoder, header, utf8};
 use super::{End, Seen, both, feed, masked, stream};
-use crate::close::Reason;
+use crate::model::code::Code;
 
 /// The stream is refused after `seen`, with `error`, split or not.
 fn refused(input: &[u8], seen: &[Seen], error: FrameError) {
@@ -116,7 +116,7 @@ fn text_is_utf8_whole_or_in_fragments() {
     refused(&input, &[], utf8::UNFINISHED);
     let input = stream(&[(Opcode::Text, false, b"\xe6"), (Opcode::Continue, true, b"")]);
     refused(&input, &[], utf8::UNFINISHED);
-    assert_eq!(utf8::INVALID.reason, Reason::InvalidUtf8);
+    assert_eq!(utf8::INVALID.reason, Code::InvalidUtf8);
     let binary = b"\xff\xfe".to_vec();
     assert_eq!(both(&masked(Opcode::Binary, true, &binary)), (vec![Seen::Binary(binary)], End::Open));
 }
@@ -128,7 +128,7 @@ fn a_close_says_nothing_or_something_sensible() {
         refused(&masked(Opcode::Close, true, &code.to_be_bytes()), &[], close::FORBIDDEN_CODE);
     }
     refused(&masked(Opcode::Close, true, b"\x03\xe8\xff"), &[], close::BAD_REASON);
-    assert_eq!(close::BAD_REASON.reason, Reason::InvalidUtf8);
+    assert_eq!(close::BAD_REASON.reason, Code::InvalidUtf8);
 }
 
 #[test]
