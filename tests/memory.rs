@@ -15,7 +15,7 @@ const OTHER_DESCRIPTORS: usize = 2_000;
 /// No idle socket may cost more than this, in bytes of the server's own memory, however few there are and however it was built.
 const BYTES_MAX: usize = 4 * 1024;
 /// What an idle subscribed socket may cost in a release build, when [`CONNECTIONS`] share what is made once.
-const SOCKET_BYTES_MAX: usize = 208;
+const SOCKET_BYTES_MAX: usize = 200;
 /// How often that is measured before it is too much: the kernel counts what else the process did meanwhile as well.
 const TRIES: usize = 3;
 

@@ -68,7 +68,8 @@ impl Connection {
         self.outbox.pin(env.spares);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| DeflateContexts::new(agreed, share, env.codec));
-        self.state = State::Socket(Socket::new(session, Arc::clone(&identity), agreement, windows));
+        let haste = (env.draw)() as u8;
+        self.state = State::Socket(Socket::new(session, Arc::clone(&identity), agreement, windows, haste));
         self.since = env.now;
         if env.draining || self.turned_away {
             let reason = if env.draining { Code::ServerShutdown } else { Code::TooManyConnections };

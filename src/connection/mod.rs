@@ -49,10 +49,6 @@ pub struct Connection {
     peer: PeerAddress,
     /// It is one connection too many, whose first request is refused, or a socket that policy refused.
     turned_away: bool,
-    /// A socket was silent and asked whether it is there.
-    ping_sent: bool,
-    /// How much earlier than it must a socket is pinged, in 1024ths: those that came together are not pinged together.
-    haste: u8,
 }
 
 enum State {
@@ -144,14 +140,7 @@ impl Connection {
             hold: Hold::No,
             peer,
             turned_away: false,
-            ping_sent: false,
-            haste: 0,
         }
-    }
-
-    /// Draws from a number when its pings come: up to a quarter of their time earlier than they must.
-    pub fn spread_pings(&mut self, number: u32) {
-        self.haste = (number.wrapping_mul(0x9E37_79B1) >> 24) as u8;
     }
 
     /// Which transport it speaks; an ending one speaks none.
@@ -285,10 +274,8 @@ impl Connection {
         let mut wait = match &self.state {
             State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
             State::Socket(socket) => {
-                let idle = env.limits.ping_idle;
-                let early = (u64::from(idle) * u64::from(self.haste) / 1024) as Ticks;
-                let wait = if self.ping_sent { env.limits.pong_wait } else { idle - early };
-                return self.since.saturating_add(wait).min(socket.message_deadline(env.limits));
+                let silence = socket.silence(env.limits);
+                return self.since.saturating_add(silence).min(socket.message_deadline(env.limits));
             }
             State::Stream(_) => env.limits.comment_idle,
             State::Ending(_, None) => env.limits.close_wait,
@@ -385,7 +372,7 @@ mod tests {
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let identity = Arc::clone(&policy.identities.publisher);
-        connection.state = State::Socket(Socket::new(Session::Tidings(Dialect::Open), identity, None, None));
+        connection.state = State::Socket(Socket::new(Session::Tidings(Dialect::Open), identity, None, None, 0));
         for _ in 0..IN_FLIGHT_MAX {
             assert!(connection.wants_input(&env));
             connection.submitted(1, Hold::No);
@@ -397,7 +384,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert_eq!((size_of::<Connection>(), size_of::<State>()), (88, 40));
+        assert_eq!((size_of::<Connection>(), size_of::<State>()), (80, 40));
         assert_eq!((size_of::<Http>(), size_of::<Socket>(), size_of::<Hold>()), (24, 40, 1));
     }
 }

@@ -32,6 +32,11 @@ pub(super) struct Socket {
     window_bits: Option<NonZeroU8>,
     /// When the message or frame in progress began; [`Ticks::MAX`] while there is none.
     pub(super) begun: Ticks,
+    /// It was silent and was sent a ping.
+    pub(super) ping_sent: bool,
+    /// How much earlier than it must be a silent socket is pinged, in 1024ths: sockets that came together are not pinged
+    /// together.
+    haste: u8,
     /// What most sockets do not have most of the time.
     extras: Option<Box<Extras>>,
 }
@@ -56,12 +61,23 @@ impl Socket {
         identity: Arc<Identity>,
         agreement: Option<&Agreement>,
         windows: Option<DeflateContexts>,
+        haste: u8,
     ) -> Socket {
         let decoder =
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
         let extras = windows.map(|windows| Box::new(Extras { windows: Some(windows), ..Extras::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
-        Socket { decoder, session, identity, window_bits, begun: Ticks::MAX, extras }
+        Socket { decoder, session, identity, window_bits, begun: Ticks::MAX, ping_sent: false, haste, extras }
+    }
+
+    /// For how long it may be silent before it is pinged, or before it is closed once it was.
+    #[inline]
+    pub(super) fn silence(&self, limits: &Limits) -> Ticks {
+        if self.ping_sent {
+            return limits.pong_wait;
+        }
+        let early = (u64::from(limits.ping_idle) * u64::from(self.haste) / 1024) as Ticks;
+        limits.ping_idle - early
     }
 
     /// Whether it ends as soon as everything is answered.
@@ -244,7 +260,9 @@ impl Connection {
             return (0, Step::NeedMore);
         }
         self.since = env.now;
-        self.ping_sent = false;
+        if let State::Socket(socket) = &mut self.state {
+            socket.ping_sent = false;
+        }
         let echoed = self.echo_plain(input, env);
         if echoed > 0 {
             return (echoed, Step::Continue);
@@ -272,7 +290,7 @@ impl Connection {
     pub fn filled(&mut self, count: usize, env: &mut Env) -> Step<'static> {
         let State::Socket(socket) = &mut self.state else { return Step::Continue };
         self.since = env.now;
-        self.ping_sent = false;
+        socket.ping_sent = false;
         let decoded = socket.decoder.filled(count);
         self.heard((0, 0), decoded, env).1
     }
@@ -350,7 +368,7 @@ impl Connection {
     }
 
     pub(super) fn expire_socket(&mut self, env: &mut Env) -> Expired {
-        let is_read = self.wants_input(env);
+        let (is_read, waits_for_us) = (self.wants_input(env), self.waits_for_us());
         let State::Socket(socket) = &mut self.state else { return Expired::Continue };
         if socket.message_deadline(env.limits) <= env.now {
             if is_read {
@@ -362,16 +380,16 @@ impl Connection {
             }
             return Expired::Continue;
         }
-        if self.waits_for_us() {
+        if waits_for_us {
             // Its pong may be waiting in the kernel, which is not read before its requests are answered.
             self.since = env.now;
             return Expired::Continue;
         }
-        if self.ping_sent {
+        if socket.ping_sent {
             self.close_socket(Code::PingTimeout, "", env);
             return Expired::Continue;
         }
-        self.ping_sent = true;
+        socket.ping_sent = true;
         self.since = env.now;
         self.outbox.append(env.spares, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue

@@ -113,7 +113,6 @@ impl<S: Socket> Engine<S> {
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.interest_changed.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
-        entry.connection.spread_pings(slot);
         if too_many || crowded {
             entry.connection.turn_away();
         }
