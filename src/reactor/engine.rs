@@ -139,7 +139,7 @@ impl<S: Socket> Engine<S> {
     #[cfg(test)]
     pub(crate) fn lose(&mut self, slot: u32) {
         let entry = self.entries.get(slot).expect("it is there");
-        self.core.close_now(slot, entry, Reason::PeerVanished);
+        self.core.close_now(slot, entry, Code::PeerVanished);
     }
 
     /// Its counters.

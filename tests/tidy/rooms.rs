@@ -14,10 +14,7 @@ const DIRECTIONS: &[(&str, &str)] = &[
     // Models of the threads, built with --cfg shuttle alone.
     ("models", "handoff node hub model access"),
     // Test code only: it stands where the server does, around everything.
-    (
-        "simulation",
-        "server reactor workers services handoff connection protocol node hub wire model metrics config",
-    ),
+    ("simulation", "server reactor workers services handoff connection protocol node hub wire model metrics config"),
     (
         "server",
         "reactor workers services handoff connection protocol node hub access wire model metrics journal config",
