@@ -67,18 +67,18 @@ fn fan_out(c: &mut Criterion) {
     let publication = Publication::new(name(), ChannelId(1), position, draft);
     for subscribers in [100, 1_000, 10_000] {
         let mut outboxes: Vec<Outbox> = (0..subscribers).map(|_| Outbox::default()).collect();
-        let mut spares = BufferPool::default();
+        let mut buffers = BufferPool::default();
         let mut codec = Codec::new(Tuning { level: 1, least_bytes: 256, most_bytes: 1 << 20 });
         group.throughput(Throughput::Elements(subscribers as u64));
         group.bench_function(format!("push and take, {subscribers} outboxes"), |b| {
             b.iter(|| {
                 let frame = encoded(&publication, TEXT, &mut codec);
                 for outbox in &mut outboxes {
-                    outbox.push_shared(frame.clone(), &mut spares);
+                    outbox.push_shared(frame.clone(), &mut buffers);
                     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                     let filled = outbox.slices(&mut slices);
                     let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
-                    outbox.advance(bytes, &mut spares);
+                    outbox.advance(bytes, &mut buffers);
                 }
             });
         });

@@ -34,8 +34,9 @@
 //! # The river
 //! There is one way from a publisher to a subscriber, whatever they speak:
 //! ```text
-//! socket → reactor::read → connection::Connection::step → wire::frame::Decoder or wire::http (in the scratch buffer)
-//!        → protocol::task::RawWork::prepare → node::execute → hub::publication::Publication (offset given, history kept)
+//! socket → reactor::read → connection (a transport: wire::http or wire::frame over a scratch buffer)
+//!        → protocol (routes plan a head; a Session hears a message) → protocol::task (payload → requests → node::work::Work)
+//!        → node::execute (gate: may it?) → hub::publication::Publication (offset given, history kept)
 //!        → handoff::mailbox → reactor::deliver → connection::outbox::Outbox (a shared frame, by reference)
 //!        → reactor::flush → one write per connection and tick → socket
 //! ```
@@ -60,7 +61,7 @@
 //! 6. **One way out.** Bytes leave a connection only through its [`connection::outbox::Outbox`].
 //! 7. **Slow consumers** are those with bytes left *after* a write attempt: over `delivery.outbox_bytes` they are closed
 //!    with the reason `slow_consumer` and may resume. All outbound memory together has a budget.
-//! 8. **Ids cannot lie.** What crosses a thread names a connection by reactor, slot and generation.
+//! 8. **Ids cannot lie.** What crosses a thread names a connection by node, mailbox, slot and generation.
 //! 9. **Network input never panics**; a panic in one connection's work would close that connection, be counted, and
 //!    poison no lock. Every refusal and every end has one name, in [`model::code`].
 //! 10. **Closed by default.** Loopback, same-origin pages, publishing by direct clients of this machine alone unless more is
@@ -69,13 +70,29 @@
 //!
 //! # Rooms
 //! Dependencies point down only, which a test checks:
-//! `main → server → {reactor, workers, services} → handoff → connection → protocol → node → {hub, access} → wire →
-//! model`. [`model`] holds the words of all rooms, and [`node`] is what requests act on: it executes them, and says whether
-//! they may be. [`wire`], [`access`], [`node`], [`protocol`] and [`connection`] know no socket, no thread and no clock; the
-//! reactor, the workers and the services do not know each other; locks are in the hub and where threads meet.
+//! ```text
+//! server ─► reactor  workers  services     services   threads that may block: pages about the server
+//!              └────► handoff ◄──┘         handoff    what crosses threads: letters, jobs, errands, orders
+//!          connection    │                 connection transports only: HTTP, WebSocket, event stream; outbox
+//!             └──► protocol                protocol   what clients speak: sessions, routes, encoders, responses
+//!                     │
+//!                   node                   node       what requests act on: work, gate, execution, answers
+//!                  /    \
+//!               hub    access              hub        state only: channels, histories, interest
+//!                  \    /                  access     origins, identities, grants, operators, hooks
+//!                   wire                   wire       formats only: HTTP, frames, compression, JSON
+//!                     │
+//!                   model                  model      the words of all rooms
+//! ```
+//! [`wire`], [`access`], [`node`], [`protocol`] and [`connection`] know no socket, no thread and no clock; the reactor and the
+//! workers do not know each other; locks are in the hub and where threads meet. Config, metrics, journal, web, client and
+//! cli stand beside them.
 //!
-//! The protocol itself is in [`protocol::tidings`]. The parts are shown to the command, the load generator and the tests, and hidden
-//! from everybody else: they may change with any version, and what is listed below may not.
+//! A client protocol is a folder of [`protocol`], with a variant of [`protocol::Session`] if it is spoken on sockets, its
+//! routes, and its rows in [`protocol::encoders`]. This server's own, with the normative text, is [`protocol::tidings`].
+//!
+//! The parts are shown to the command, the load generator and the tests, and hidden from everybody else: they may change
+//! with any version, and what is listed below may not.
 
 // Hidden: what the command, the load generator, tests and benchmarks need of the parts. It changes with any version.
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use crate::wire::frame::{Event, FrameError, Opcode, Payload, header, write_frame
 
 /// From this size on an echo is written into memory of its own, which is used again, in bytes: what is gathered with others
 /// would outgrow theirs.
-const LARGE_BYTES_LEAST: usize = 64 * 1024;
+const LARGE_BYTES_MIN: usize = 64 * 1024;
 /// The longest header of a frame that a server sends, in bytes.
 const HEADER_BYTES: usize = 10;
 
@@ -22,7 +22,7 @@ impl Connection {
             return 0;
         }
         let (mut consumed, mut messages, mut fault) = (0, 0, None);
-        self.outbox.append(env.spares, |out| {
+        self.outbox.append(env.buffers, |out| {
             while messages < ECHOES_PER_STEP
                 && let Some((size, event)) = socket.decoder.take_plain(&mut input[consumed..], &env.limits.echo_frames)
             {
@@ -59,20 +59,20 @@ impl Connection {
         let State::Socket(socket) = &mut self.state else { return };
         let outbox = &mut self.outbox;
         match payload {
-            Payload::Borrowed(bytes) if bytes.len() < LARGE_BYTES_LEAST => socket.send(opcode, bytes, outbox, env),
+            Payload::Borrowed(bytes) if bytes.len() < LARGE_BYTES_MIN => socket.send(opcode, bytes, outbox, env),
             payload if socket.send_packed(opcode, &payload, outbox, env) => {}
             Payload::Borrowed(bytes) => {
                 env.counters.frames_out.add(1);
-                let mut frame = env.spares.take_large(bytes.len() + HEADER_BYTES).unwrap_or_default();
+                let mut frame = env.buffers.take_large(bytes.len() + HEADER_BYTES).unwrap_or_default();
                 frame.clear();
                 write_frame(&mut frame, opcode, bytes);
-                outbox.push_own(frame, env.spares);
+                outbox.push_own(frame, env.buffers);
             }
             Payload::Owned(bytes) => {
                 env.counters.frames_out.add(1);
                 let (head, size) = header(opcode, bytes.len());
-                outbox.append(env.spares, |out| out.extend_from_slice(&head[..size]));
-                outbox.push_own(bytes, env.spares);
+                outbox.append(env.buffers, |out| out.extend_from_slice(&head[..size]));
+                outbox.push_own(bytes, env.buffers);
             }
         }
     }

@@ -152,7 +152,7 @@ pub struct Env<'a> {
     /// Limits and texts.
     pub limits: &'a Limits,
     /// Spare queues for outboxes.
-    pub spares: &'a mut BufferPool,
+    pub buffers: &'a mut BufferPool,
     /// The thread's compression.
     pub codec: &'a mut Codec,
     /// This reactor's counters.

@@ -65,16 +65,16 @@ impl Connection {
         match &self.state {
             // A message may lie in two pieces, so nobody knows where one ends and a Close could begin.
             State::Socket(socket) if socket.is_echo() => {
-                self.outbox.clear(env.spares);
+                self.outbox.clear(env.buffers);
                 self.end(reason, env);
                 return;
             }
             State::Socket(_) => {
-                self.outbox.cut(env.spares);
+                self.outbox.cut(env.buffers);
                 self.end_socket(&LastWord::new(reason, ""), env);
                 return;
             }
-            State::Stream(_) => self.outbox.cut(env.spares),
+            State::Stream(_) => self.outbox.cut(env.buffers),
             State::Http(_) | State::Ending(..) => {}
         }
         self.close(reason, env);
@@ -116,7 +116,7 @@ impl Connection {
     }
 
     fn end_socket(&mut self, last_word: &LastWord, env: &mut Env) {
-        self.outbox.append(env.spares, |out| out.extend_from_slice(&last_word.frame));
+        self.outbox.append(env.buffers, |out| out.extend_from_slice(&last_word.frame));
         self.end(last_word.reason, env);
     }
 }

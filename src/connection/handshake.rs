@@ -64,8 +64,8 @@ impl Connection {
     ) -> Option<RawWork<Payload<'static>>> {
         let Switch { upgrade, share, session, first } = switch;
         env.counters.requests.count(MethodLabel::Get, 101);
-        self.outbox.append(env.spares, |out| write_switching(out, &upgrade, env.date));
-        self.outbox.pin(env.spares);
+        self.outbox.append(env.buffers, |out| write_switching(out, &upgrade, env.date));
+        self.outbox.pin(env.buffers);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| DeflateContexts::new(agreed, share, env.codec));
         let haste = (env.draw)() as u8;
@@ -87,7 +87,7 @@ impl Connection {
         let text = format!("{}: {}", refusal.label(), refusal.message);
         let close = close_frame(refusal.code.websocket_code(), &text);
         env.counters.requests.count(MethodLabel::Get, 101);
-        self.outbox.append(env.spares, |out| {
+        self.outbox.append(env.buffers, |out| {
             write_switching(out, upgrade, env.date);
             out.extend_from_slice(&close);
         });

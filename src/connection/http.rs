@@ -252,7 +252,7 @@ impl Connection {
             );
         }
         if waits {
-            self.outbox.append(env.spares, |out| out.extend_from_slice(CONTINUE));
+            self.outbox.append(env.buffers, |out| out.extend_from_slice(CONTINUE));
         }
         let rest = match length {
             BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),

@@ -358,7 +358,7 @@ mod tests {
         let env = Env {
             now: 0,
             limits: &limits,
-            spares: &mut BufferPool::default(),
+            buffers: &mut BufferPool::default(),
             codec: &mut limits.codec(),
             counters: &counters,
             date: "",

@@ -67,7 +67,7 @@ impl Connection {
         let session = socket.session;
         let mut memory = socket.take_memory();
         let scope = env.scope();
-        let next = session.reply(reply, &mut memory, &scope, &mut Sender { socket, outbox: &mut self.outbox, env });
+        let next = session.reply(&reply, &mut memory, &scope, &mut Sender { socket, outbox: &mut self.outbox, env });
         socket.keep_memory(memory);
         if let Next::Close(refusal) = next {
             self.close_socket(refusal.code, &refusal.message, env);
@@ -102,7 +102,7 @@ impl Outlet for Sender<'_, '_> {
             return self.socket.send(Opcode::Text, &text, self.outbox, self.env);
         }
         self.env.counters.frames_out.add(1);
-        self.outbox.append(self.env.spares, |out| {
+        self.outbox.append(self.env.buffers, |out| {
             let start = out.len();
             write(out);
             let (bytes, size) = header(Opcode::Text, out.len() - start);

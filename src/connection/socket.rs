@@ -168,14 +168,14 @@ impl Socket {
         }
         env.counters.frames_out.add(1);
         env.counters.deflated_out.add(u64::from(frame::is_deflated(&frame)));
-        outbox.push_shared(frame, env.spares);
+        outbox.push_shared(frame, env.buffers);
     }
 
     /// Queues a message of this socket alone.
     pub(super) fn send(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox, env: &mut Env) {
         if !self.send_packed(opcode, payload, outbox, env) {
             env.counters.frames_out.add(1);
-            outbox.append(env.spares, |out| write_frame(out, opcode, payload));
+            outbox.append(env.buffers, |out| write_frame(out, opcode, payload));
         }
     }
 
@@ -216,7 +216,7 @@ impl Connection {
         let given = input.len();
         let (consumed, decoded) = if socket.is_echo() {
             // Echoes alone give it back: what goes to a worker does not return here.
-            socket.decoder.decode_lent(input, &env.limits.echo_frames, |least| env.spares.take_large(least))
+            socket.decoder.decode_lent(input, &env.limits.echo_frames, |least| env.buffers.take_large(least))
         } else {
             socket.decoder.decode(input, &env.limits.frames)
         };
@@ -265,7 +265,7 @@ impl Connection {
                     Event::Text(payload) => return self.message(Kind::Text, payload, consumed, env),
                     Event::Binary(payload) => return self.message(Kind::Binary, payload, consumed, env),
                     Event::Ping(payload) => {
-                        self.outbox.append(env.spares, |out| write_frame(out, Opcode::Pong, payload));
+                        self.outbox.append(env.buffers, |out| write_frame(out, Opcode::Pong, payload));
                     }
                     Event::Pong(_) | Event::Deflated(..) => {}
                     Event::Close(said) => {
@@ -336,7 +336,7 @@ impl Connection {
         }
         socket.ping_sent = true;
         self.since = env.now;
-        self.outbox.append(env.spares, |out| write_frame(out, Opcode::Ping, b""));
+        self.outbox.append(env.buffers, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue
     }
 }

@@ -38,10 +38,10 @@ impl Stream {
         #[cfg(test)]
         crate::hub::mines::step_on("push", &block);
         if self.chunked {
-            outbox.push_shared(block, env.spares);
+            outbox.push_shared(block, env.buffers);
         } else {
             // HTTP/1.0 is too rare to be worth an encoding of its own.
-            outbox.append(env.spares, |out| out.extend_from_slice(without_chunk(&block)));
+            outbox.append(env.buffers, |out| out.extend_from_slice(without_chunk(&block)));
         }
     }
 
@@ -49,7 +49,7 @@ impl Stream {
     pub(super) fn append(&self, outbox: &mut Outbox, env: &mut Env, write: impl FnOnce(&mut Vec<u8>)) {
         let mut block = Vec::new();
         write(&mut block);
-        outbox.append(env.spares, |out| {
+        outbox.append(env.buffers, |out| {
             if self.chunked {
                 sse::write_chunk(out, &block);
             } else {
@@ -104,7 +104,7 @@ impl Connection {
 
     fn open_stream(&mut self, asked: &RequestContext, env: &mut Env) -> Stream {
         self.write_stream_head(asked, env);
-        self.outbox.pin(env.spares);
+        self.outbox.pin(env.buffers);
         Stream::new(asked.version == Version::Http11)
     }
 
@@ -123,7 +123,7 @@ impl Connection {
             version: asked.version,
             extra: &extra,
         };
-        self.outbox.append(env.spares, |out| write_stream_head(out, &head, asked.send_body, env.date));
+        self.outbox.append(env.buffers, |out| write_stream_head(out, &head, asked.send_body, env.date));
     }
 
     pub(super) fn comment(&mut self, env: &mut Env) {
@@ -134,7 +134,7 @@ impl Connection {
 
     pub(super) fn end_stream(&mut self, reason: Code, env: &mut Env) {
         if let State::Stream(Stream { chunked: true }) = self.state {
-            self.outbox.append(env.spares, |out| out.extend_from_slice(sse::LAST_CHUNK));
+            self.outbox.append(env.buffers, |out| out.extend_from_slice(sse::LAST_CHUNK));
         }
         self.end(reason, env);
     }

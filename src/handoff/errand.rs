@@ -30,10 +30,10 @@ pub struct ErrandQueue {
 }
 
 impl Errands {
-    /// A queue for `most` errands, and its other end.
+    /// A queue for `max` errands, and its other end.
     #[must_use]
-    pub fn new(most: usize) -> (Errands, ErrandQueue) {
-        let (sender, receiver) = bounded(most);
+    pub fn new(max: usize) -> (Errands, ErrandQueue) {
+        let (sender, receiver) = bounded(max);
         let refused_somebody = Arc::new(AtomicBool::new(false));
         (
             Errands { sender, refused_somebody: Arc::clone(&refused_somebody) },

@@ -117,7 +117,7 @@ impl Kind {
 pub struct Event<'a> {
     /// Where the peer is, if it is known.
     pub peer: Option<&'a dyn Display>,
-    /// The label of the reason, from the table in [`close`](crate::close).
+    /// The label of the reason, from the table in [`code`](crate::model::code).
     pub reason: &'a str,
     /// Further fields for programs: names as in a metric's label. Values may come from the network; they are escaped and
     /// truncated. Never payloads or secrets.

@@ -1,7 +1,7 @@
 //! What clients speak. A protocol is a folder of its own: it reads what a client sends, writes what it is sent, and knows no
 //! socket, no thread and no clock.
 //!
-//! A new one has a folder, a variant of [`Session`] if it is spoken on sockets, its rows in [`ROUTES`] and in
+//! A new one has a folder, a variant of [`Session`] if it is spoken on sockets, its rows in `ROUTES` and in
 //! [`encoders`]; nothing outside of this room changes.
 
 mod echo;
@@ -125,7 +125,8 @@ impl Session {
     }
 
     /// Sends the answer to a request.
-    pub fn reply(self, reply: Reply, memory: &mut Memory, scope: &Scope<'_>, out: &mut impl Outlet) -> Next {
+    #[inline]
+    pub fn reply(self, reply: &Reply, memory: &mut Memory, scope: &Scope<'_>, out: &mut impl Outlet) -> Next {
         match self {
             Session::Tidings(_) => tidings::answer::on_socket(reply, memory, scope, out),
             Session::Echo => Next::Continue,

@@ -89,7 +89,7 @@ pub(super) struct Core {
     pub(super) farewell: Option<Farewell>,
     /// A drain was ordered: this server is no longer ready, whether it still takes connections or not.
     pub(super) leaving: bool,
-    pub(super) spares: BufferPool,
+    pub(super) buffers: BufferPool,
     pub(super) json: JsonScratch,
     pub(super) codec: Codec,
     pub(super) wheel: Wheel,
@@ -123,7 +123,7 @@ impl Core {
             draining: false,
             farewell: None,
             leaving: false,
-            spares: BufferPool::default(),
+            buffers: BufferPool::default(),
             json: JsonScratch::default(),
             codec: setup.limits.codec(),
             wheel: Wheel::new(0),
@@ -160,7 +160,7 @@ impl Core {
         Env {
             now: self.ticks,
             limits: &self.setup.limits,
-            spares: &mut self.spares,
+            buffers: &mut self.buffers,
             codec: &mut self.codec,
             counters: &self.setup.counters,
             date: self.date.as_str(),
@@ -266,7 +266,7 @@ impl Core {
         // The panic may have left each of these half changed.
         self.json = JsonScratch::default();
         self.codec = self.setup.limits.codec();
-        self.spares = BufferPool::default();
+        self.buffers = BufferPool::default();
         entry.rest.clear();
         // Part of what was queued may have been written, so that an answer would land in the middle of another.
         let is_between_answers = entry.connection.outbox.is_empty();

@@ -148,7 +148,7 @@ impl Core {
                     && entry.connection.takes_shared_frame(member.encoding)
                     && entry.connection.outbox.is_empty() =>
             {
-                entry.connection.outbox.push_shared(SharedFrame::clone(bytes), &mut self.spares);
+                entry.connection.outbox.push_shared(SharedFrame::clone(bytes), &mut self.buffers);
                 first.readers += 1;
                 push.stop |= entry.connection.outbox.len() >= push.half_full;
             }
@@ -166,7 +166,7 @@ impl Core {
         if entry.connection.takes_shared(member.encoding) && entry.connection.outbox.is_empty() {
             let piece = push.pieces.of(member.encoding, &mut self.codec, &self.setup.counters);
             if let Some(bytes) = &piece.bytes {
-                entry.connection.push_shared(SharedFrame::clone(bytes), self.ticks, &mut self.spares);
+                entry.connection.push_shared(SharedFrame::clone(bytes), self.ticks, &mut self.buffers);
                 piece.readers += 1;
                 push.stop |= entry.connection.outbox.len() >= push.half_full;
                 return true;

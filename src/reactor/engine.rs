@@ -255,7 +255,7 @@ impl<S: Socket> Engine<S> {
         self.core.setup.counters.closed.count(reason);
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
-        entry.connection.outbox.clear(&mut self.core.spares);
+        entry.connection.outbox.clear(&mut self.core.buffers);
         self.core.charge(entry);
         while let Some(channel) = self.subscriptions.pop(&mut entry.memberships, &mut self.entries) {
             self.core.setup.counters.subscriptions.sub(1);

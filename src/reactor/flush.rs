@@ -119,7 +119,7 @@ impl Core {
         match written {
             Ok(written) => {
                 self.setup.counters.bytes_out.add(written as u64);
-                entry.connection.outbox.advance(written, &mut self.spares);
+                entry.connection.outbox.advance(written, &mut self.buffers);
                 entry.connection.wrote(waited, self.ticks);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

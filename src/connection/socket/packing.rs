@@ -38,7 +38,7 @@ impl Socket {
         if let Some(packed) = packed {
             env.counters.frames_out.add(1);
             env.counters.deflated_out.add(1);
-            outbox.append(env.spares, |out| write_deflated(out, opcode, packed));
+            outbox.append(env.buffers, |out| write_deflated(out, opcode, packed));
         }
         env.counters.compressions.add(env.codec.compressions() - made);
         is_packed

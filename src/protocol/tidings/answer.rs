@@ -14,16 +14,16 @@ use crate::wire::frame::{Opcode, SharedFrame, write_frame};
 
 /// Sends the answer to a request of a socket.
 pub(in crate::protocol) fn on_socket(
-    reply: Reply,
+    reply: &Reply,
     memory: &mut Memory,
     scope: &Scope<'_>,
     out: &mut impl Outlet,
 ) -> Next {
     let Reply { to, ticket, id, answer } = reply;
-    let writer = Writer { to, id: id.as_ref(), scope, over_http: false };
-    match (Form::of(ticket), answer) {
-        (Form::Batch(of), answer) => {
-            if let Some(batch) = add_to_batch(memory, of, &answer, &writer) {
+    let writer = Writer { to: *to, id: id.as_ref(), scope, over_http: false };
+    match (Form::of(*ticket), answer) {
+        (Form::Batch(of), _) => {
+            if let Some(batch) = add_to_batch(memory, of, answer, &writer) {
                 let (array, held) = batch.finish();
                 out.text(|out| out.extend_from_slice(&array));
                 held.for_each(|frame| out.frame(frame));
@@ -34,13 +34,13 @@ pub(in crate::protocol) fn on_socket(
             out.text(|out| out.extend_from_slice(scope.settings.plain_post_text.as_bytes()));
         }
         // Nobody reads the status of a handshake that succeeded.
-        (Form::Upgrade, Answer::Refused(refusal)) => return Next::Close(refusal),
+        (Form::Upgrade, Answer::Refused(refusal)) => return Next::Close(refusal.clone()),
         // Without an id, what succeeds is silent.
         (
             Form::Text | Form::Binary,
             Answer::Published { .. } | Answer::HistoryDeleted { .. } | Answer::Unsubscribe { .. },
         ) if id.is_none() => {}
-        (_, answer) => out.text(|out| writer.write(out, &answer)),
+        _ => out.text(|out| writer.write(out, answer)),
     }
     Next::Continue
 }

@@ -18,7 +18,7 @@ const NAMED_BYTES_MAX: usize = 40;
 /// GET of a channel, whatever its transport: `?since=`, `?last=`, `?limit=` and `Last-Event-ID`.
 ///
 /// A browser gives up for good on a stream that is answered by 400, and what is wrong with a URL is often not the page's
-/// doing (polyfills and proxies add to it): there a bad option is as good as none, and [`ignored`] names it.
+/// doing (polyfills and proxies add to it): there a bad option is as good as none, and `ignored` names it.
 pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
     let lenient = head.accepts_event_stream() && !once && !wants_upgrade(head);
     let mut options = GetOptions { once, ..GetOptions::default() };

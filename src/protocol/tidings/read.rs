@@ -78,12 +78,17 @@ fn read_once(item: &mut Item) {
 }
 
 /// What was read, as requests whose answers have their form.
+#[inline]
 fn requests(form: Form, parsed: Parsed, reading: &Reading<'_>) -> Requests {
     match parsed {
-        Parsed::One(item) => Requests::One(form.ticket(), may_sign_in(item, form)),
-        Parsed::Batch(items) => {
+        Parsed::One(mut item) => {
+            check_sign_in(&mut item, form);
+            Requests::One(form.ticket(), item)
+        }
+        Parsed::Batch(mut items) => {
             let form = Form::Batch(u8::try_from(items.len()).unwrap_or(u8::MAX));
-            Requests::Batch(form.ticket(), items.into_iter().map(|item| may_sign_in(item, form)).collect())
+            items.iter_mut().for_each(|item| check_sign_in(item, form));
+            Requests::Batch(form.ticket(), items)
         }
         Parsed::Refused(refusal) => Requests::One(form.ticket(), refused(refusal)),
         Parsed::PlainGet => plain(form, Verb::Livez),
@@ -98,19 +103,24 @@ fn plain(form: Form, verb: Verb) -> Requests {
     Requests::One(form.of_plain().ticket(), Ok(Request { id: None, verb }))
 }
 
-/// A request unchanged, but for AUTH where it could not count: what follows it in a batch would be judged before it is, and
-/// over HTTP nothing follows.
-fn may_sign_in(item: Item, form: Form) -> Item {
-    if !matches!(item, Ok(Request { verb: Verb::Auth { .. }, .. })) {
-        return item;
+/// Refuses AUTH where it could not count: what follows it in a batch would be judged before it is, and over HTTP nothing
+/// follows.
+#[inline]
+fn check_sign_in(item: &mut Item, form: Form) {
+    if let Ok(Request { verb: Verb::Auth { .. }, .. }) = item {
+        refuse_sign_in(item, form);
     }
+}
+
+#[cold]
+fn refuse_sign_in(item: &mut Item, form: Form) {
     let message = match form {
         Form::Batch(_) => "send AUTH in a frame of its own, not in a batch",
         Form::HttpAsSocket => "AUTH is for sockets; over HTTP send \"Authorization: Bearer KEY\"",
-        _ => return item,
+        _ => return,
     };
-    let id = item.ok().and_then(|request| request.id);
-    Err(RefusedItem { id, refusal: Refusal::new(Code::BadRequest, message) })
+    let id = item.as_mut().ok().and_then(|request| request.id.take());
+    *item = Err(RefusedItem { id, refusal: Refusal::new(Code::BadRequest, message) });
 }
 
 #[cfg(test)]

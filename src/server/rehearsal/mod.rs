@@ -51,7 +51,7 @@ pub struct Rehearsal {
     connections: AtomicUsize,
     hub: Arc<Hub>,
     insight: Insight,
-    spares: Spares,
+    buffers: Spares,
     began: Instant,
     now: Instant,
 }
@@ -80,7 +80,7 @@ struct Memory {
     #[expect(clippy::box_collection, reason = "a million sockets have nothing to be read")]
     input: Option<Box<Vec<u8>>>,
     /// Where memory for input goes after it was read.
-    spares: Spares,
+    buffers: Spares,
     /// Bytes that the server wrote.
     written: u64,
     /// Each piece of them.
@@ -98,7 +98,7 @@ impl Read for Memory {
         buffer[..count].copy_from_slice(&input[..count]);
         if count == input.len() {
             input.clear();
-            self.spares.borrow_mut().extend(self.input.take());
+            self.buffers.borrow_mut().extend(self.input.take());
         } else {
             input.drain(..count);
         }
@@ -187,7 +187,7 @@ impl Rehearsal {
             connections,
             hub,
             insight: shared.insight(queue),
-            spares: Spares::default(),
+            buffers: Spares::default(),
             began,
             now: began,
         }
@@ -205,7 +205,7 @@ impl Rehearsal {
         let (slot, generation) = parts(self.engine.entries.next_token());
         let stream = Memory {
             input: None,
-            spares: Rc::clone(&self.spares),
+            buffers: Rc::clone(&self.buffers),
             written: 0,
             #[cfg(test)]
             writes: Vec::new(),
@@ -220,7 +220,7 @@ impl Rehearsal {
     pub fn send(&mut self, client: Client, bytes: &[u8]) {
         let Some(entry) = self.engine.entries.get_exact(client.slot, client.generation) else { return };
         let input = &mut entry.stream.input;
-        input.get_or_insert_with(|| self.spares.borrow_mut().pop().unwrap_or_default()).extend_from_slice(bytes);
+        input.get_or_insert_with(|| self.buffers.borrow_mut().pop().unwrap_or_default()).extend_from_slice(bytes);
         self.engine.take_event(client.slot, client.generation, Readiness { readable: true, ..Readiness::default() });
     }
 

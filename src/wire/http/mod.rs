@@ -1,7 +1,7 @@
 //! HTTP/1.x as bytes and values: heads, bodies, targets, answers, and the WebSocket handshake.
 //!
 //! RFC 9112 is applied strictly: what two parsers could read differently is refused, and every refusal is a
-//! [`Refusal`](head::Refusal) with its [`Code`](crate::model::code::Code) and a sentence that says what was expected.
+//! [`Refusal`](crate::model::refusal::Refusal) with its code and a sentence that says what was expected.
 
 pub mod answer;
 pub mod body;

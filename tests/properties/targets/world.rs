@@ -152,7 +152,7 @@ pub(crate) struct World {
     boxes: Boxes,
     counters: Counters,
     notes: Notes,
-    spares: BufferPool,
+    buffers: BufferPool,
     codec: Codec,
     json: JsonScratch,
     clients: Vec<Client>,
@@ -174,7 +174,7 @@ macro_rules! env {
         Env {
             now: $world.now,
             limits: &$world.settings.limits,
-            spares: &mut $world.spares,
+            buffers: &mut $world.buffers,
             codec: &mut $world.codec,
             counters: &$world.counters,
             date: "Thu, 01 Jan 1970 00:00:00 GMT",
@@ -201,7 +201,7 @@ impl World {
             boxes: Boxes { letters: RefCell::default(), room: RefCell::new(room) },
             counters: Counters::default(),
             notes: Notes::default(),
-            spares: BufferPool::default(),
+            buffers: BufferPool::default(),
             codec: settings.limits.codec(),
             json: JsonScratch::new(),
             clients: Vec::new(),
@@ -534,7 +534,7 @@ impl World {
                             self.clients[slot].connection.push_excluded(&publication, &mut env!(self));
                         } else if connection.takes_shared(encoding) && connection.outbox.is_empty() {
                             let bytes = encoded(&publication, encoding, &mut self.codec);
-                            self.clients[slot].connection.push_shared(bytes, self.now, &mut self.spares);
+                            self.clients[slot].connection.push_shared(bytes, self.now, &mut self.buffers);
                         } else {
                             self.clients[slot].connection.push(&publication, encoding, &mut env!(self));
                         }
@@ -673,7 +673,7 @@ impl World {
             assert!(!bytes.is_empty(), "an outbox that is not empty has bytes");
             bytes.truncate(client.window);
             client.window = if client.window == usize::MAX { usize::MAX } else { client.window - bytes.len() };
-            client.connection.outbox.advance(bytes.len(), &mut self.spares);
+            client.connection.outbox.advance(bytes.len(), &mut self.buffers);
             client.connection.wrote(waited, self.now);
             client.peer.exact = self.exact;
             client.peer.receive(&bytes);
