@@ -9,7 +9,6 @@ use super::{Connection, Payload, State};
 use crate::access::Identity;
 use crate::metrics::requests::MethodLabel;
 use crate::model::code::Code;
-use crate::model::refusal::Refusal;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::{Asking, Opening, Refused};
 use crate::protocol::task::{RawWork, Task};
@@ -35,7 +34,7 @@ pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
             let session = (opening.session)(upgrade.protocol.as_deref());
             Decision::Switch(Box::new(Switch { upgrade, share, session, first: opening.first }))
         }
-        Err(error) => Refused::from(Refusal::from(error)).into(),
+        Err(error) => Refused::from(error).into(),
     }
 }
 
@@ -50,7 +49,7 @@ pub(super) fn refuse(head: &Head<'_>, refused: Refused, env: &Env) -> Decision {
             Decision::TurnAway(Box::new(TurnedAway { upgrade, refusal: refused.refusal }))
         }
         Ok(_) => refused.into(),
-        Err(malformed) => Refused::from(Refusal::from(malformed)).into(),
+        Err(malformed) => Refused::from(malformed).into(),
     }
 }
 

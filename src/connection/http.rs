@@ -129,7 +129,7 @@ impl Connection {
             }
             Ok(_) => (input.len(), Step::NeedMore),
             Err(error) => {
-                self.refuse_unread(error.into(), env);
+                self.refuse_unread(error, env);
                 (input.len(), Step::Continue)
             }
         }

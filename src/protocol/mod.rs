@@ -116,6 +116,7 @@ impl Session {
 
     /// Reads a message. Never fails: what is wrong becomes a request that is refused.
     #[must_use]
+    #[inline(always)]
     pub fn read(self, kind: Kind, payload: &[u8], reading: &mut Reading<'_>) -> Requests {
         match self {
             Session::Tidings(dialect) => tidings::read::message(kind, dialect, payload, reading),

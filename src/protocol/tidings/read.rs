@@ -13,6 +13,8 @@ use crate::protocol::task::{Body, Reading, Requests};
 use crate::wire::frame::Kind;
 
 /// Reads a message of a socket.
+// Requests are large, and each function that is not inlined copies them.
+#[inline(always)]
 pub(in crate::protocol) fn message(
     kind: Kind,
     dialect: Dialect,
@@ -78,7 +80,7 @@ fn read_once(item: &mut Item) {
 }
 
 /// What was read, as requests whose answers have their form.
-#[inline]
+#[inline(always)]
 fn requests(form: Form, parsed: Parsed, reading: &Reading<'_>) -> Requests {
     match parsed {
         Parsed::One(mut item) => {
