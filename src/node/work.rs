@@ -32,6 +32,7 @@ pub struct Work {
 impl Work {
     /// One request.
     #[must_use]
+    #[inline]
     pub fn one(to: ConnId, identity: Arc<Identity>, ticket: Ticket, item: Item) -> Work {
         Work::new(to, identity, ticket, smallvec![Some(item)])
     }
@@ -91,6 +92,7 @@ impl Work {
         Some(self.reply(&item, answer))
     }
 
+    #[inline]
     fn new(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: SmallVec<[Option<Item>; 1]>) -> Work {
         Work { to, ticket, identity, blocked_since: None, batch: false, items, next: 0, replay_left: None }
     }

@@ -93,6 +93,7 @@ impl Requests {
 
 impl<P: AsRef<[u8]>> RawWork<P> {
     /// Reads the payload. Never fails: what is wrong becomes the answer.
+    #[inline]
     pub fn prepare(self, to: ConnId, reading: &mut Reading<'_>) -> Work {
         let RawWork { task, payload, identity } = self;
         let payload = payload.as_ref();

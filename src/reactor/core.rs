@@ -192,26 +192,38 @@ impl Core {
     }
 
     /// The same for what is parsed.
-    #[inline]
-    pub(super) fn submit_work(&mut self, work: Work) -> (usize, Hold) {
+    #[inline(always)]
+    pub(super) fn submit_work(&mut self, mut work: Work) -> (usize, Hold) {
         let answers = work.remaining();
         let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
-        (answers, if self.run(work) { Hold::Elsewhere } else { hold })
+        // Almost all work is done at once: it is not moved before it is known to go on later.
+        match self.execute(&mut work) {
+            Progress::Done => (answers, hold),
+            progress => {
+                self.go_on_later(Box::new(work), progress);
+                (answers, Hold::Elsewhere)
+            }
+        }
     }
 
-    /// Executes parsed work; true when it goes on later: it has to wait for room and was parked, or went on an errand.
-    pub(super) fn run(&mut self, mut work: Work) -> bool {
-        let progress = execute(&mut work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms);
+    /// Executes what is left of parsed work; true when it goes on later.
+    pub(super) fn run(&mut self, mut work: Box<Work>) -> bool {
+        let progress = self.execute(&mut work);
+        self.go_on_later(work, progress);
+        progress != Progress::Done
+    }
+
+    fn execute(&mut self, work: &mut Work) -> Progress {
+        execute(work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms)
+    }
+
+    /// Parks work that has to wait for room, and sends away what is answered elsewhere.
+    #[cold]
+    fn go_on_later(&mut self, work: Box<Work>, progress: Progress) {
         match progress {
-            Progress::Done => false,
-            Progress::Blocked => {
-                self.park_work(Box::new(work));
-                true
-            }
-            Progress::Away => {
-                self.send_away(Box::new(work));
-                true
-            }
+            Progress::Done => {}
+            Progress::Blocked => self.park_work(work),
+            Progress::Away => self.send_away(work),
         }
     }
 

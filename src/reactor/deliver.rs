@@ -338,7 +338,7 @@ impl Core {
     /// Executes what is left of a work whose item was answered elsewhere.
     fn go_on(&mut self, work: Box<Work>) -> Back {
         let answers = work.remaining();
-        let is_elsewhere = catch_unwind(AssertUnwindSafe(|| answers > 0 && self.run(*work)));
+        let is_elsewhere = catch_unwind(AssertUnwindSafe(|| answers > 0 && self.run(work)));
         self.setup.postman.pay_wakes();
         match is_elsewhere {
             Ok(true) => Back::Elsewhere(answers),
