@@ -1,4 +1,4 @@
-//! What requests come to, and how answers reach the mailboxes of those that asked.
+//! Answers to requests, and the way by which they reach the mailbox of the connection that asked.
 
 use crate::hub::post::Post;
 use crate::hub::publication::Publication;
@@ -10,7 +10,7 @@ use crate::model::request::RequestId;
 use crate::model::ticket::Ticket;
 use std::sync::Arc;
 
-/// What a request came to.
+/// The answer to a request.
 #[derive(Debug)]
 pub enum Answer {
     /// A channel's position and some of its publications.
@@ -55,9 +55,9 @@ pub enum Answer {
     },
     /// The process is alive.
     Alive,
-    /// What a client may send: the connection knows.
+    /// What a client may send: the protocol writes it from its settings.
     Limits,
-    /// Whether the token lets it in is for the connection to say, which keeps what it may do.
+    /// The client signs in. The connection keeps its identity, so the connection decides whether the token is good.
     SignIn {
         /// What the client presented.
         token: Box<str>,
@@ -76,19 +76,19 @@ pub enum Answer {
 /// An answer on its way to its connection.
 #[derive(Debug)]
 pub struct Reply {
-    /// Whose.
+    /// The connection.
     pub to: ConnId,
     /// As it came with the request.
     pub ticket: Ticket,
     /// The request's id, echoed.
     pub id: Option<RequestId>,
-    /// What it came to.
+    /// The answer.
     pub answer: Answer,
 }
 
 /// Mailboxes that take answers too.
 pub trait Respond: Post {
-    /// Puts an answer into its asker's mailbox, where replies have a reserve of their own. Never fails, may be called under
+    /// Puts an answer into the mailbox of the connection that asked, where replies have a reserve of their own. Never fails, may be called under
     /// a shard's lock; the wake is left to [`Post::wake`].
     fn respond(&self, reply: Reply);
 }

@@ -64,7 +64,7 @@ struct Turn<'a, P: Respond> {
     patient: bool,
 }
 
-/// What became of an item.
+/// The outcome of an item.
 enum Served {
     /// To be answered.
     Answer(Answer),
@@ -116,9 +116,9 @@ impl<P: Respond> Turn<'_, P> {
             }
             Verb::Livez => Served::Answer(Answer::Alive),
             Verb::Limits => Served::Answer(Answer::Limits),
-            // Who may see it was judged where it was asked: a listener may show its metrics to everybody.
+            // Judged by the route: a listener may show its metrics to every client.
             Verb::Inspect(_) => Served::Away,
-            // What a connection may do is kept there, so it says whether the token lets it in.
+            // The connection keeps its identity, so the connection decides whether the token is good.
             Verb::Auth { token } => Served::Answer(Answer::SignIn { token: std::mem::take(token) }),
         }
     }
@@ -167,7 +167,7 @@ impl<P: Respond> Turn<'_, P> {
         respond(&mut self.out, work.reply(item, answer));
     }
 
-    /// Whom a POST does not want to reach; an error when what it gives cannot be a connection's name.
+    /// The connection that a POST excludes; an error when what it gives cannot be a connection's name.
     fn excluded(&self, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
         match &post.exclude {
             Some(name) => self.hub.names().find(name),
@@ -186,7 +186,7 @@ fn respond<P: Respond>(out: &mut Outgoing<'_, P>, reply: Reply) {
     out.owe_wake(mailbox);
 }
 
-/// What became of a publication. `give_back` takes what could not be published yet.
+/// The outcome of a publication. `give_back` takes what could not be published yet.
 fn served(published: Result<Answer, Stop>, give_back: impl FnOnce(Draft)) -> Served {
     match published {
         Ok(answer) => Served::Answer(answer),

@@ -1,4 +1,4 @@
-//! May it? What the program that embeds the server refuses, and what is for operators alone.
+//! May this client do this? Judged by its identity, and by the hooks of the program that embeds the server.
 
 use super::work::Work;
 use crate::access::{Action, Hooks, Identity};
@@ -20,7 +20,7 @@ fn ask_each(work: &mut Work, hooks: &Hooks) {
     let identity = Arc::clone(&work.identity);
     work.refuse_where(|verb| match verb {
         Verb::Get { channel, options } => hooks.may_read(channel, !options.once),
-        // What is refused anyway is not asked about.
+        // A hook is not asked about what is refused anyway.
         Verb::Post { channel, post } if identity.grants.allow(Action::Write, channel) => {
             hooks.may_write(channel, post.event.as_deref(), &post.data)
         }
@@ -31,13 +31,13 @@ fn ask_each(work: &mut Work, hooks: &Hooks) {
 /// Whether a client may do what it asks. `advice` says how to become an operator.
 ///
 /// # Errors
-/// What it lacks, and what would allow it.
+/// The permission it lacks, and what would grant it.
 pub(super) fn judge(identity: &Identity, verb: &Verb, advice: &str) -> Result<(), Refusal> {
     let (action, channel) = match verb {
         Verb::Get { channel, .. } => (Action::Read, channel),
         Verb::Post { channel, .. } => (Action::Write, channel),
         Verb::DeleteHistory { channel } => (Action::Manage, channel),
-        // What is no channel's, or ends what was allowed before.
+        // Nothing of a channel is asked for, or only an end to what was allowed.
         _ => return Ok(()),
     };
     if identity.grants.allow(action, channel) { Ok(()) } else { Err(refusal(action, advice)) }

@@ -1,4 +1,4 @@
-//! What requests act on: the hub, and whether they may.
+//! What requests act on: work and its execution, the gate that judges it, and its answers.
 
 pub mod answer;
 pub mod execute;

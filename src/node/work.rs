@@ -1,4 +1,4 @@
-//! What one frame or body asks of the hub, and how far it has come.
+//! The requests of one frame or body, and how far their execution has come.
 
 use super::answer::{Answer, Reply};
 use crate::access::Identity;
@@ -17,7 +17,7 @@ pub struct Work {
     pub to: ConnId,
     /// Goes back with each reply.
     pub ticket: Ticket,
-    /// Who that is, and what it may do.
+    /// The client it belongs to, and what that may do.
     pub identity: Arc<Identity>,
     /// Since when its next item waits for room in a mailbox.
     pub blocked_since: Option<Instant>,

@@ -26,11 +26,11 @@ const PUSHES_PER_TICK: usize = 200_000;
 /// A run of publications on its way to the subscribers of one reactor.
 struct Push<'a> {
     publications: &'a [Arc<Publication>],
-    /// All of it as one piece, for those that can take it so.
+    /// All of it as one piece for each encoding, for connections that can take it so.
     pieces: Pieces<'a>,
-    /// Slot and generation of the one that does not want it.
+    /// Slot and generation of the connection that is excluded.
     exclude: Option<(u32, u32)>,
-    /// Bytes in an outbox from which on it should be flushed first.
+    /// An outbox with this many bytes should be flushed first.
     half_full: usize,
     /// An outbox should be flushed before more is delivered.
     stop: bool,
@@ -113,7 +113,8 @@ impl Core {
         };
         let mut next = 0;
         while next < members.len() {
-            // One net under all of them: after a panic the one it came from is ended, and the others are told.
+            // Caught once for the whole loop, since catching costs as much as a push: after a panic the loop goes on with the next
+            // connection.
             let pushed = catch_unwind(AssertUnwindSafe(|| {
                 while let Some(member) = members.get(next) {
                     next += 1;
@@ -161,7 +162,7 @@ impl Core {
         self.after_push(member.slot, entry);
     }
 
-    /// Pushes to a reader that is not like the first; false when it was cut off.
+    /// Pushes to a reader of another encoding than the first, or with more to do; false when it was cut off.
     fn push_otherwise<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) -> bool {
         if entry.connection.takes_shared(member.encoding) && entry.connection.outbox.is_empty() {
             let piece = push.pieces.of(member.encoding, &mut self.codec, &self.setup.counters);
@@ -175,7 +176,7 @@ impl Core {
         self.push_each(member, push, entry)
     }
 
-    /// Pushes one after the other; false when the reader was cut off.
+    /// Pushes the publications one by one; false when the reader was cut off.
     fn push_each<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) -> bool {
         for publication in push.publications {
             if self.judge_by_limit(member.slot, entry) {
@@ -188,7 +189,7 @@ impl Core {
         true
     }
 
-    /// Tells the one that does not want a run where it is.
+    /// Sends the excluded connection the positions of a run, without its data.
     #[cold]
     fn tell_excluded<S: Socket>(&mut self, member: Member, push: &mut Push<'_>, entry: &mut Entry<S>) {
         for publication in push.publications {
@@ -260,7 +261,7 @@ impl Core {
         self.update(to.slot, entry);
     }
 
-    /// Does for the table what the answer says; the refusal to give instead, if it cannot be done.
+    /// Changes the table of subscriptions as the answer says; the refusal that replaces the answer, if it cannot.
     fn subscribe_or_not<S: Socket>(
         &mut self,
         reply: &Reply,

@@ -1,6 +1,6 @@
 //! Work that waits for room: publications that met a full mailbox, and jobs that met a full pool.
 //!
-//! A parked connection is not read. Work is tried again when somebody frees room (which wakes this reactor), and after
+//! A parked connection is not read. Work is tried again when room comes free (which wakes this reactor), and after
 //! `publish_wait` the publication is answered 503.
 
 use crate::handoff::job::Job;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[derive(Default)]
 pub(super) struct Parked {
     pub(super) waiting: VecDeque<Waiting>,
-    /// Something was parked since the last retry: room may have come free before anybody knew that we wait.
+    /// Something was parked since the last retry: room may have come free before this reactor was known to wait.
     pub(super) fresh: bool,
 }
 
@@ -38,7 +38,7 @@ impl Stuck {
 }
 
 impl Parked {
-    /// How long the reactor may sleep for the sake of what is parked.
+    /// How long the reactor may sleep before parked work must be looked at.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         if self.fresh {
             return Some(Duration::ZERO);

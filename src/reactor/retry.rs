@@ -11,7 +11,7 @@ use crate::node::work::Work;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// How often a job that no worker had room for is tried again, even if nobody announces room.
+/// How often a job that no worker had room for is tried again, even if no room is announced.
 const JOB_RETRY: Duration = Duration::from_millis(100);
 /// Retries in one tick.
 const RETRIES_PER_TICK: usize = 1024;
@@ -45,7 +45,7 @@ impl Core {
     }
 
     pub(super) fn park_job(&mut self, job: Job) {
-        // A job waits until a worker takes it, however long: nothing is dropped. The time is only when to look again.
+        // A job waits until a worker takes it, however long: nothing is dropped. The time says only when to try again.
         self.park(Stuck::Job(job), self.now + JOB_RETRY);
     }
 
@@ -76,7 +76,7 @@ impl Core {
             let retried = catch_unwind(AssertUnwindSafe(|| self.retry(waiting)));
             match retried {
                 Ok(Retried::Stuck(what)) => {
-                    // A time that passed must not keep the reactor awake.
+                    // A time in the past would keep the reactor from sleeping.
                     let until = if until > self.now { until } else { self.now + JOB_RETRY };
                     self.parked.waiting.push_back(Waiting { what, until });
                 }

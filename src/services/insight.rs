@@ -1,4 +1,4 @@
-//! Insight: the thread that makes the pages about the server. However busy reactors and workers are, there is one.
+//! Insight: the thread that makes the pages about the server, so that they are answered however busy reactors and workers are.
 
 use super::pages::Pages;
 use crate::handoff::errand::{Errand, ErrandQueue};

@@ -1,4 +1,4 @@
-//! Threads that may block: each makes one kind of answers that would hold up a reactor or a worker.
+//! Threads that may block: each makes one kind of answer that would delay a reactor or a worker.
 
 pub mod insight;
 mod pages;

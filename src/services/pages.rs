@@ -1,4 +1,4 @@
-//! What pages about the server say: metrics, with what the system tells, and the channels.
+//! Pages about the server: its metrics, with figures of the operating system, and its channels.
 
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
@@ -14,7 +14,7 @@ use std::time::Instant;
 /// Channels listed at most.
 const LISTED_MAX: usize = 1000;
 
-/// What they are made from.
+/// What pages are made from.
 pub struct Pages {
     /// The channels.
     pub hub: Arc<Hub>,
@@ -22,7 +22,7 @@ pub struct Pages {
     pub mailboxes: Arc<Mailboxes>,
     /// All threads' counters.
     pub threads: Arc<Vec<Arc<Counters>>>,
-    /// Of connections: theirs is the memory for windows.
+    /// The limits of connections, for the memory that compression windows take.
     pub limits: Arc<Limits>,
     /// Whether the server is draining.
     pub phase: Arc<CurrentPhase>,

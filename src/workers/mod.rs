@@ -1,4 +1,4 @@
-//! The pool that parses and executes what is too large for a reactor: one thread per queue, no state between jobs.
+//! The pool that parses and executes payloads too large for a reactor: one thread per queue, no state between jobs.
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ pub struct Worker {
     pub mailboxes: Arc<Mailboxes>,
     /// What it counts.
     pub counters: Arc<Counters>,
-    /// The hooks, and the plain channel's name.
+    /// The hooks of the embedding program, and the settings of protocols.
     pub limits: Arc<Limits>,
     /// The way to services.
     pub errands: Errands,
@@ -70,7 +70,7 @@ impl Worker {
             Ok((Progress::Done, _)) => (payload, Outcome::Done),
             Ok((Progress::Blocked, work)) => (payload, Outcome::Blocked(Box::new(work))),
             Ok((Progress::Away, work)) => match self.errands.send(Errand { work: Box::new(work), buffer: payload }) {
-                // It comes back from there.
+                // The service sends it back, buffer and all.
                 Ok(()) => return,
                 Err(Errand { work, buffer }) => (buffer, Outcome::Blocked(work)),
             },

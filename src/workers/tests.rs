@@ -40,7 +40,7 @@ fn worker(errands: Errands) -> (Worker, Inbox) {
     (worker, inboxes.remove(0))
 }
 
-/// A job that asks for a page, in a buffer of so many bytes.
+/// A job that asks for a page, in a buffer of a given size.
 fn perform(worker: &Worker, slot: u32, payload: usize) {
     let item = Ok(Request { id: None, verb: Verb::Inspect(Page::Metrics) });
     let raw = RawWork {
