@@ -1,55 +1,52 @@
 //! Percent-encoding (RFC 3986 section 2.1): what a user types into a URL, and names inside paths.
 
-/// What is not encoded in a path and query, besides letters, digits and what is encoded already.
-const OF_PATHS: &[u8] = b"-._~!$&'()*+,;=:@/?";
-/// What is not encoded in one segment of a path, besides letters and digits.
-const OF_SEGMENTS: &[u8] = b"-._~!$&'()*+,;=:@";
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What is encoded in one segment of a path: all but letters, digits and the signs that may stand there.
+const OF_SEGMENTS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+/// What is encoded in a path and its query. The sign `%` stays: see [`path`].
+const OF_PATHS: &AsciiSet = &OF_SEGMENTS.remove(b'/').remove(b'?').remove(b'%');
 
 /// A path with its query, as a user types it: what a URL cannot contain is encoded, and what is encoded already stays.
 #[must_use]
 pub fn path(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let is_encoded =
-        |at: usize| bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-    encoded(bytes, |at, byte| OF_PATHS.contains(&byte) || byte == b'%' && is_encoded(at))
+    let mut parts = text.split('%');
+    let mut typed = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_escape = part.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        typed.push_str(if is_escape { "%" } else { "%25" });
+        typed.push_str(part);
+    }
+    utf8_percent_encode(&typed, OF_PATHS).to_string()
 }
 
 /// A name as one segment of a path: decoded once it is the name again.
 #[must_use]
 pub fn segment(name: &str) -> String {
-    encoded(name.as_bytes(), |_, byte| OF_SEGMENTS.contains(&byte))
-}
-
-fn encoded(bytes: &[u8], stays: impl Fn(usize, u8) -> bool) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for (at, byte) in bytes.iter().enumerate() {
-        if byte.is_ascii_alphanumeric() || stays(at, *byte) {
-            text.push(char::from(*byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+    utf8_percent_encode(name, OF_SEGMENTS).to_string()
 }
 
 /// The bytes that a text encodes; a `%` that begins no escape stays.
 #[must_use]
 pub fn decoded(text: &str) -> Vec<u8> {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    out
+    percent_decode_str(text).collect()
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ const CRATES: &[(&str, &str)] = &[
     ("indicatif", "session"),
     ("md5", "adapters"),
     ("mio", "engine"),
+    ("percent_encoding", "percent"),
     ("rustix", "clock engine measure"),
     ("rustls", "engine"),
     ("serde", "adapters fleet grammar message outcome plan"),
