@@ -44,6 +44,8 @@ impl Budget {
 
     fn take(budget: &Arc<Budget>, bytes: usize) -> Option<MemoryPermit> {
         let take = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
+        // Compared and taken in one step: two handshakes at once must not both take the last of it. Relaxed, since the
+        // number guards no other memory.
         budget.used.fetch_update(Relaxed, Relaxed, take).ok()?;
         Some(MemoryPermit { budget: Arc::clone(budget), bytes })
     }

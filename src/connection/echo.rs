@@ -31,6 +31,7 @@ impl Connection {
                 match event {
                     Ok(Event::Text(payload)) => write_frame(out, Opcode::Text, &payload),
                     Ok(Event::Binary(payload)) => write_frame(out, Opcode::Binary, &payload),
+                    // A plain frame is text or binary.
                     Ok(_) => {}
                     Err(error) => {
                         fault = Some(error);

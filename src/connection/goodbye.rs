@@ -94,6 +94,7 @@ impl Connection {
         }
         let State::Socket(socket) = &mut self.state else { return };
         socket.keep_last_word(last_word);
+        // `Hold::Elsewhere` stays: `returned` ends it, while `Answers` would end with the last answer in flight.
         if self.hold == Hold::No {
             self.hold = Hold::Answers;
         }

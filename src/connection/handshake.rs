@@ -70,6 +70,7 @@ impl Connection {
         let haste = (env.draw)() as u8;
         self.state = State::Socket(Socket::new(session, Arc::clone(&identity), agreement, windows, haste));
         self.since = env.now;
+        // Only a page comes this far: it can read a Close and no status. All others were refused by their handshake.
         if env.draining || self.turned_away {
             let reason = if env.draining { Code::ServerShutdown } else { Code::TooManyConnections };
             self.close_socket(reason, "", env);
@@ -90,6 +91,7 @@ impl Connection {
             write_switching(out, upgrade, env.date);
             out.extend_from_slice(&close);
         });
+        // It has a second for each thing it does, and counts among `websocket.refused_sockets`.
         self.turned_away = true;
         self.end(refusal.code, env);
     }

@@ -112,6 +112,8 @@ impl Connection {
         if input.is_empty() {
             return (0, Step::NeedMore);
         }
+        // The time of a first head counts from the accept, that of others from their first byte. Empty lines begin no
+        // request (RFC 9112 section 2.2), so they win a silent peer no time.
         let begins = !http.is_in_head() && !input.iter().all(|byte| b"\r\n".contains(byte));
         let head = http.head.take();
         if begins && http.served {
@@ -233,10 +235,12 @@ impl Connection {
             BodyLength::None | BodyLength::Chunked => 0,
             BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
         };
+        // Before a 100, so that a client that waits for it need not send the body at all.
         if announced > env.limits.body_bytes {
             self.answer_refusal(&asked, too_large(env.limits.body_bytes), env);
             return (0, Step::Continue);
         }
+        // HTTP/1.0 knows no 100, and a body that has begun to come needs none (RFC 9110 section 10.1.1).
         let waits = expects_continue && asked.version == Version::Http11 && input.is_empty();
         let State::Http(http) = &mut self.state else { return (0, Step::NeedMore) };
         if waits && task.is_parsed() {
@@ -258,6 +262,7 @@ impl Connection {
             BodyLength::Chunked => Rest::Chunks(ChunkDecoder::new()),
             BodyLength::None | BodyLength::Length(_) => Rest::Length(announced),
         };
+        // Without capacity: memory follows bytes received, never bytes announced (law 5).
         let body = Some(Gathering { bytes: Vec::new(), rest, task: Some(task), identity });
         http.exchange = Some(Box::new(Exchange::new(asked, body)));
         (0, Step::Continue)
@@ -296,6 +301,7 @@ impl Connection {
     pub(super) fn expire_http(&mut self, env: &mut Env) -> Expired {
         let State::Http(http) = &self.state else { return Expired::Continue };
         if !self.outbox.is_empty() {
+            // It does not read what it has been sent, so it would not read a refusal either.
             return Expired::Drop(Code::IdleTimeout);
         }
         let error = match &http.exchange {
@@ -307,6 +313,7 @@ impl Connection {
                 Code::HeadTimeout,
                 "the request's head did not arrive in time; send it at once and end it with an empty line",
             ),
+            // Nothing was asked: a 408 could be taken for the answer to a request that crosses it.
             None => return Expired::Drop(if http.served { Code::IdleTimeout } else { Code::HeadTimeout }),
         };
         self.refuse_unread(error, env);

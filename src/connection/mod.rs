@@ -161,6 +161,7 @@ impl Connection {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
             State::Http(_) | State::Socket(_) => !self.waits_for_us() && has_room,
+            // What these send is dropped, but only a read finds the end of it.
             State::Stream(_) | State::Ending(..) => true,
         }
     }
@@ -293,6 +294,7 @@ impl Connection {
 
     /// A deadline may have passed.
     pub fn expire(&mut self, env: &mut Env) -> Expired {
+        // The wheel holds where a deadline was: one that moved later since is noticed only here.
         if self.deadline(env) > env.now {
             return Expired::Continue;
         }
@@ -304,6 +306,7 @@ impl Connection {
                 self.comment(env);
                 Expired::Continue
             }
+            // It sent its Close and then left its side open, which is no clean end.
             State::Ending(Code::PeerClosed, _) => Expired::Drop(Code::CloseTimeout),
             State::Ending(reason, _) => Expired::Drop(reason),
         }
@@ -312,6 +315,7 @@ impl Connection {
     /// The socket took bytes: a peer that reads slowly is still a peer that reads. `after_waiting` when it had refused some
     /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
     pub fn wrote(&mut self, after_waiting: bool, now: Ticks) {
+        // Its place is one of a few, so a peer that was turned away gains no time by reading slowly.
         let ends_soon = self.turned_away && matches!(self.state, State::Ending(..));
         if !ends_soon && (after_waiting || matches!(self.state, State::Http(_) | State::Ending(..))) {
             self.since = now;

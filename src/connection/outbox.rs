@@ -79,6 +79,7 @@ impl Outbox {
         if queue.tail.len() > TAIL_BYTES_MAX {
             queue.seal_tail();
         }
+        // Nothing was written: an outbox with a queue, even an empty one, would not count as empty.
         if queue.bytes == 0 {
             self.clear(pool);
         }
@@ -138,6 +139,7 @@ impl Outbox {
         let segments = queue.into_iter().flat_map(|queue| queue.segments.iter().map(|segment| &segment[..]));
         let tail = queue.map(|queue| &queue.tail[..]);
         let all = frame.into_iter().chain(segments).chain(tail);
+        // Only the first part can have been begun, so it takes the whole skip.
         all.map(move |part| &part[std::mem::take(&mut skip).min(part.len())..]).filter(|part| !part.is_empty())
     }
 
@@ -145,6 +147,7 @@ impl Outbox {
     #[inline]
     pub fn advance(&mut self, written: usize, pool: &mut BufferPool) {
         match &mut self.0 {
+            // A frame that was taken in part becomes a queue below, which alone can keep how much of it.
             Held::One(frame) if written >= frame.len() => self.0 = Held::Queue(None),
             Held::Queue(None) => {}
             _ => {

@@ -56,6 +56,7 @@ impl Connection {
         match &mut self.state {
             State::Socket(socket) => {
                 socket.push(publication, encoding, &mut self.outbox, env);
+                // What waits for the answer to a batch is in no outbox, so no judgement on the outbox would see it.
                 if socket.held_bytes() > env.limits.outbox_bytes {
                     self.cut_off(Code::SlowConsumer, env);
                 }

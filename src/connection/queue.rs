@@ -54,6 +54,7 @@ impl Queue {
         debug_assert!(written <= self.bytes, "more was written than there was");
         self.bytes -= written.min(self.bytes);
         self.pinned = self.pinned.saturating_sub(written);
+        // The segments stay: the pool takes the whole queue, and their memory with it.
         if self.bytes == 0 {
             return true;
         }
@@ -62,6 +63,7 @@ impl Queue {
             if self.taken < first.len() {
                 break;
             }
+            // With no segment left, what remains was taken of the tail.
             self.taken -= first.len();
             if let Some(Segment::Own(bytes)) = self.segments.pop_front() {
                 emptied(bytes);
@@ -72,7 +74,9 @@ impl Queue {
 
     /// Drops what is neither begun nor pinned.
     pub(super) fn cut(&mut self) {
+        // Where the frames in a tail end is unknown: like a segment, all of it stays or goes.
         self.seal_tail();
+        // At least one byte more than was taken: that keeps the segment in progress.
         let wanted = self.taken + self.pinned.max(1);
         let (mut kept, mut bytes) = (0, 0);
         while bytes < wanted && kept < self.segments.len() {

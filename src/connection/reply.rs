@@ -17,6 +17,7 @@ use std::sync::Arc;
 impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
     pub fn reply(&mut self, answer: Reply, env: &mut Env) {
+        // First: `end_if_answered` must find the last answer counted.
         self.answered();
         if let Answer::Refused(refusal) = &answer.answer {
             count_refusal(refusal, env);
@@ -97,6 +98,7 @@ struct Sender<'a, 'e> {
 impl Outlet for Sender<'_, '_> {
     fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.socket.may_pack() {
+            // A text is compressed as a whole, so it cannot be written where it will lie.
             let mut text = Vec::new();
             write(&mut text);
             return self.socket.send(Opcode::Text, &text, self.outbox, self.env);
@@ -106,6 +108,7 @@ impl Outlet for Sender<'_, '_> {
             let start = out.len();
             write(out);
             let (bytes, size) = header(Opcode::Text, out.len() - start);
+            // The header's length depends on the payload's, which is known when it is written.
             out.splice(start..start, bytes[..size].iter().copied());
         });
     }

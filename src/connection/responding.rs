@@ -71,12 +71,15 @@ impl Connection {
         }
         extra.extend(response.extra.iter().map(|(name, value)| (*name, value.as_str())));
         if response.status == 401 {
+            // A 401 must carry a challenge (RFC 9110 section 15.5.2).
             extra.push(("WWW-Authenticate", "Bearer"));
         }
         if matches!(response.status, 429 | 503) {
+            // Whole seconds (RFC 9110 section 10.2.3), and never 0, which would have all of them come back at once.
             seconds = env.around(env.limits.retry_ms).div_ceil(1000).max(1).to_string();
             extra.push(("Retry-After", &seconds));
         }
+        // A public answer allows every origin above, and browsers refuse a field with two values.
         if let (Some(origin), None) = (&asked.cors_origin, response.public) {
             extra.extend(cors_fields(origin, env.policy));
         }
@@ -109,6 +112,7 @@ impl Connection {
         let Refused { refusal, allow } = refused;
         env.refuse(refusal.code, &refusal.message);
         let status = refusal.status();
+        // An `EventSource` gives up for ever after a status other than 200; after the end of a stream it comes back.
         if asked.stream && is_for_now(status) {
             return self.refuse_stream(asked, &refusal, env);
         }
@@ -124,9 +128,11 @@ impl Connection {
         if response.status == 426 {
             response.extra.extend(UPGRADE_REQUIRED_FIELDS.map(|(name, value)| (name, value.to_owned())));
         }
+        // A body that is too large is not read, so the next request could not be found after it.
         let closes = matches!(response.status, 413) || !asked.keep_alive;
         let asked = RequestContext { keep_alive: !closes, ..asked.clone() };
         self.answer(&asked, &response, env);
+        // `answer` knows no refusal: what is counted, and lets an upload be taken to its end, is this reason.
         if !asked.keep_alive && self.ending().is_some() {
             self.end_refused(refusal.code, env);
         }

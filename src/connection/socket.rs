@@ -78,6 +78,7 @@ impl Socket {
         if self.ping_sent {
             return limits.pong_wait;
         }
+        // In 64 bits: a long span times 255 is more than 32 bits hold.
         let early = (u64::from(limits.ping_idle) * u64::from(self.haste) / 1024) as Ticks;
         limits.ping_idle - early
     }
@@ -117,6 +118,7 @@ impl Socket {
         if !incomplete && !self.decoder.is_mid_message() {
             self.begun = Ticks::MAX;
         } else if self.begun == Ticks::MAX {
+            // Set once for each message: if every byte renewed it, a dripping peer would hold it open for ever.
             self.begun = env.now;
         }
     }
@@ -162,6 +164,7 @@ impl Socket {
 
     /// Queues a frame that is ready, compressed first if that has to be done for this socket alone.
     pub(super) fn send_shared(&mut self, frame: SharedFrame, outbox: &mut Outbox, env: &mut Env) {
+        // A frame of a publication is text or binary; one that is compressed anew needs the opcode again.
         let opcode = if frame.first().is_some_and(|first| first & 0x0F == 1) { Opcode::Text } else { Opcode::Binary };
         if !self.shares_compressed() && self.send_packed(opcode, payload_of(&frame), outbox, env) {
             return;
@@ -204,6 +207,7 @@ impl Connection {
         if input.is_empty() {
             return (0, Step::NeedMore);
         }
+        // Only bytes come this far: a turn that read nothing is no sign of life.
         self.since = env.now;
         if let State::Socket(socket) = &mut self.state {
             socket.ping_sent = false;
@@ -265,8 +269,10 @@ impl Connection {
                     Event::Text(payload) => return self.message(Kind::Text, payload, consumed, env),
                     Event::Binary(payload) => return self.message(Kind::Binary, payload, consumed, env),
                     Event::Ping(payload) => {
+                        // Pings in any number: nothing is read while a quarter of the outbox's limit waits.
                         self.outbox.append(env.buffers, |out| write_frame(out, Opcode::Pong, payload));
                     }
+                    // A compressed message was inflated above, so none comes here.
                     Event::Pong(_) | Event::Deflated(..) => {}
                     Event::Close(said) => {
                         let frame = match said {
@@ -325,6 +331,7 @@ impl Connection {
             }
             return Expired::Continue;
         }
+        // A full outbox alone does not count: there the peer is the one that does not read.
         if waits_for_us {
             // Its pong may be waiting in the kernel, which is not read before its requests are answered.
             self.since = env.now;

@@ -72,6 +72,7 @@ impl Connection {
         stream.append(&mut self.outbox, env, |out| {
             blocks::first_block(out, retry_ms, asked.note.as_deref(), &before, *recovered);
         });
+        // Before the replay: `push` writes a block only to a stream.
         self.state = State::Stream(stream);
         self.since = env.now;
         for publication in publications {
@@ -97,6 +98,7 @@ impl Connection {
         self.write_stream_head(asked, env);
         self.since = env.now;
         match &mut self.state {
+            // To HTTP/1.0 the head said `Connection: close`: a stream without chunks ends with its connection.
             State::Http(http) if asked.keep_alive && asked.version == Version::Http11 => http.answered(),
             _ => self.end(Code::HttpDone, env),
         }
@@ -112,6 +114,7 @@ impl Connection {
         env.counters.requests.count(asked.method, 200);
         // A proxy that compresses holds back what it compresses, the head included; RFC 9111 section 5.2.2.6 forbids it.
         let caching = ("Cache-Control", "no-store, no-transform");
+        // nginx gathers what it passes on, unless X-Accel-Buffering forbids it.
         let mut extra = vec![("Vary", "Accept, Origin"), caching, ("X-Accel-Buffering", "no")];
         if let Some(origin) = &asked.cors_origin {
             extra.extend(cors_fields(origin, env.policy));

@@ -17,6 +17,8 @@ impl Socket {
     pub(super) fn shares_compressed(&self) -> bool {
         let is_large = self.window_bits.is_some_and(|bits| bits.get() == WINDOW_BITS_MAX);
         let own = self.extras.as_ref().and_then(|extras| extras.windows.as_ref());
+        // A peer with a smaller window cannot inflate what was compressed for the largest. And one that keeps its window
+        // would take frames into it that our own compressor never saw (RFC 7692 section 7.2.3.2).
         is_large && !own.is_some_and(|own| own.contexts.keep_deflate())
     }
 
@@ -40,6 +42,7 @@ impl Socket {
             env.counters.deflated_out.add(1);
             outbox.append(env.buffers, |out| write_deflated(out, opcode, packed));
         }
+        // Also what was compressed and is sent plain, since it became no smaller: it cost the same.
         env.counters.compressions.add(env.codec.compressions() - made);
         is_packed
     }
@@ -60,6 +63,7 @@ impl Socket {
         env.counters.deflated_in.add(1);
         Ok(match kind {
             Kind::Text => {
+                // The decoder saw compressed bytes: only here can a text be checked for UTF-8 (RFC 6455 section 8.1).
                 frame::check_text(&message)?;
                 Event::Text(message)
             }
