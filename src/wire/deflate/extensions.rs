@@ -63,6 +63,7 @@ fn extension<'b>(rest: &mut Rest<'b>) -> Result<Extension<'b>, BadExtensions> {
         }
         rest.skip_spaces();
         let name = rest.token()?;
+        // RFC 6455 section 9.1 uses the grammar of RFC 2616, where white space may stand between any two tokens.
         rest.skip_spaces();
         let value = if rest.take(b'=') { Some(rest.value()?) } else { None };
         params.push(Param { name, value });

@@ -80,8 +80,10 @@ impl Offer {
                 "client_no_context_takeover" if value.is_none() => {
                     std::mem::replace(&mut offer.client_no_context_takeover, true)
                 }
+                // It must have a value (RFC 7692 section 7.1.2.1), unlike the client's.
                 "server_max_window_bits" => offer.server_max_window_bits.replace(window_bits(value?)?).is_some(),
                 "client_max_window_bits" => {
+                    // Only its validity matters: the client's window is not limited, see `Agreement::field`.
                     value.map_or(Some(WINDOW_BITS_MAX), window_bits)?;
                     std::mem::replace(&mut offer.client_max_window_bits, true)
                 }
@@ -95,11 +97,14 @@ impl Offer {
     }
 
     fn accept(self, policy: &Policy) -> Option<Agreement> {
+        // The answer may name a smaller window than was asked for but no larger one (section 7.1.2.1), so the offer is
+        // declined.
         if self.server_max_window_bits.is_some_and(|bits| bits < policy.least_window_bits) {
             return None;
         }
         Some(Agreement {
             server_takeover: policy.takeover && !self.server_no_context_takeover,
+            // A hint only (section 7.1.1.2), but one that saves this server an inflater for the connection.
             client_takeover: policy.takeover && !self.client_no_context_takeover,
             server_window_bits: self.server_max_window_bits,
         })

@@ -68,6 +68,7 @@ impl Assembly {
         self.fragments = self.fragments.saturating_add(1);
         self.is_final = header.is_final;
         self.mask = header.mask;
+        // Each frame has a mask of its own, which begins anew with it (RFC 6455 section 5.3).
         self.phase = 0;
         self.remaining = header.length;
     }
@@ -80,6 +81,8 @@ impl Assembly {
             mask::unmask(piece, key, self.phase);
         }
         self.make_room(count, lender);
+        // Lent memory still has its earlier user's bytes, which are overwritten; where there are too few, the piece is
+        // appended.
         match self.message.get_mut(self.filled..self.filled + count) {
             Some(room) => room.copy_from_slice(piece),
             None => {
@@ -103,6 +106,7 @@ impl Assembly {
 
     /// The same after `count` bytes were read there.
     pub(super) fn fill(&mut self, count: usize) -> Result<(), FrameError> {
+        // No more than `room` gave out, whatever the caller says.
         let count = count.min(self.remaining).min(self.message.len() - self.filled);
         if let Some(key) = self.mask {
             mask::unmask(&mut self.message[self.filled..self.filled + count], key, self.phase);
@@ -128,6 +132,7 @@ impl Assembly {
         if needed >= LENT_BYTES_MIN
             && let Some(mut memory) = lender(self.filled + self.remaining)
         {
+            // May be shorter than `before`: a lender answers for the capacity, and leaves the length of earlier use.
             let before = &self.message[..self.filled];
             match memory.get_mut(..before.len()) {
                 Some(start) => start.copy_from_slice(before),
@@ -137,9 +142,12 @@ impl Assembly {
             return;
         }
         let mut target = needed.max(self.message.capacity().saturating_mul(2));
+        // The end is known only in the last frame: another fragment may follow the end of any other.
         if self.is_final {
             target = target.min(self.filled + self.remaining);
         }
+        // Stale bytes would be copied along, and `reserve_exact` counts from the length. Exact: the doubling is done
+        // above.
         self.message.truncate(self.filled);
         self.message.reserve_exact(target - self.filled);
     }
@@ -174,6 +182,7 @@ impl Assembly {
 
     /// Drops the message.
     pub(super) fn into_message(mut self) -> (Kind, bool, Vec<u8>) {
+        // Lent memory may be longer than the message, with another message's bytes at its end.
         self.message.truncate(self.filled);
         (self.kind, self.deflated, self.message)
     }

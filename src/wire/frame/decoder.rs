@@ -50,11 +50,14 @@ impl Plain {
             length @ 0x80..=0xFD => (usize::from(length & 0x7F), 6),
             0xFE => {
                 let length = usize::from(u16::from_be_bytes(*input.get(2..)?.first_chunk()?));
+                // A length in more bytes than it needs is an error (section 5.2), which `header::read` names.
                 (if length < 126 { return None } else { length }, 8)
             }
             _ => return None,
         };
+        // `start` is within the input once the mask is, so the subtraction below cannot wrap.
         let mask = *input.get(start - 4..)?.first_chunk()?;
+        // What does not fit is left to `decode_any`: too large is refused there, incomplete is assembled.
         let fits = length <= limits.message_bytes && input.len() - start >= length;
         fits.then_some(Plain { kind, mask, place: start..start + length })
     }
@@ -135,8 +138,10 @@ impl Decoder {
     pub fn filled(&mut self, count: usize) -> Result<Decoded<'static>, FrameError> {
         let Some(mut assembly) = self.assembly.take() else { return Ok(Decoded::NeedMore) };
         let filled = assembly.fill(count);
+        // On an error the assembly, taken out above, is dropped: a connection that is about to close holds no message.
         self.ended = filled.is_err();
         filled?;
+        // No input is needed: what was filled is a message in memory of its own, never a range.
         present(self.go_on(assembly).unwrap_or(Found::Nothing), &mut [])
     }
 
@@ -157,6 +162,7 @@ impl Decoder {
 
     #[inline]
     fn plain_at(&self, input: &[u8], limits: &FrameLimits) -> Option<Plain> {
+        // In a message in progress another text or binary frame is an error; frames from a server have no mask.
         let may_be = self.assembly.is_none() && !self.ended && self.role == Role::Server;
         if may_be { Plain::at(input, limits) } else { None }
     }
@@ -184,6 +190,7 @@ impl Decoder {
         let decoded = self.search(input, &mut consumed, limits, lender).and_then(|found| present(found, input));
         if matches!(decoded, Err(_) | Ok(Decoded::Event(Event::Close(_)))) {
             self.ended = true;
+            // Nothing is read after an error or a Close (section 5.5.1): a message that it interrupts never completes.
             self.assembly = None;
         }
         (consumed, decoded)
@@ -221,6 +228,8 @@ impl Decoder {
                     return Ok(Found::Nothing);
                 };
                 if !self.must_stream(&header, input.len() - *at) {
+                    // The header is not consumed before its frame: a control frame whose rest is missing is read again
+                    // from its start.
                     return whole_frame(&header, input, at);
                 }
                 *at += header.size;
@@ -245,19 +254,23 @@ impl Decoder {
     /// Whether the frame is part of a message that has to be assembled: one of several, or not all there.
     fn must_stream(&self, header: &Header, available: usize) -> bool {
         match header.opcode {
+            // It may come between fragments (section 5.4) and must leave their message alone.
             OpCode::Control(_) => false,
+            // Even when all of it is there: the fragments before it are in memory of their own.
             OpCode::Data(Data::Continue) => true,
             OpCode::Data(_) => !header.is_final || available - header.size < header.length,
         }
     }
 
     fn begin_frame(&mut self, header: &Header) {
+        // Counts only for a first frame: a continuation's opcode names no kind, and finds its message here.
         let kind = kind(header.opcode);
         self.assembly.get_or_insert_with(|| Box::new(Assembly::new(kind, header.deflated))).begin_frame(header);
     }
 
     /// Moves payload into the message in progress; `None` when a frame ended and the next one may follow.
     fn absorb(&mut self, input: &mut [u8], at: &mut usize, lender: Lender<'_>) -> Result<Option<Found>, FrameError> {
+        // Taken out, so that an error frees it.
         let Some(mut assembly) = self.assembly.take() else { return Ok(None) };
         *at += assembly.absorb(&mut input[*at..], lender)?;
         Ok(self.go_on(assembly))
@@ -301,6 +314,7 @@ fn whole_frame(header: &Header, input: &mut [u8], at: &mut usize) -> Result<Foun
 fn present(found: Found, input: &mut [u8]) -> Result<Decoded<'_>, FrameError> {
     let event = match found {
         Found::Nothing => return Ok(Decoded::NeedMore),
+        // Before the texts: compressed bytes are not UTF-8, their message is checked once it is inflated.
         Found::Frame { kind, deflated: true, place } => Event::Deflated(kind, Payload::Borrowed(&mut input[place])),
         Found::Message { kind, deflated: true, message } => Event::Deflated(kind, Payload::Owned(message)),
         Found::Frame { kind: Kind::Text, place, .. } => {
@@ -309,11 +323,13 @@ fn present(found: Found, input: &mut [u8]) -> Result<Decoded<'_>, FrameError> {
             Event::Text(Payload::Borrowed(text))
         }
         Found::Frame { kind: Kind::Binary, place, .. } => Event::Binary(Payload::Borrowed(&mut input[place])),
+        // Its UTF-8 was checked piece by piece, so that a wrong byte is refused before the message is complete.
         Found::Message { kind: Kind::Text, message, .. } => Event::Text(Payload::Owned(message)),
         Found::Message { kind: Kind::Binary, message, .. } => Event::Binary(Payload::Owned(message)),
         Found::Control(Control::Close, place) => Event::Close(close::read(&input[place])?),
         Found::Control(Control::Ping, place) => Event::Ping(&input[place]),
         Found::Control(Control::Pong, place) => Event::Pong(&input[place]),
+        // `header::read` has refused these; an error and not a panic, since the bytes are the peer's.
         Found::Control(Control::Reserved(_), _) => return Err(header::RESERVED_OPCODE),
     };
     Ok(Decoded::Event(event))

@@ -93,6 +93,7 @@ pub fn write_deflated(out: &mut Vec<u8>, opcode: Opcode, packed: &[u8]) {
 pub fn payload_of(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
         Some(0..=125) => 2,
+        // No mask: what a server writes has none.
         Some(126) => 4,
         _ => 10,
     };
@@ -116,9 +117,11 @@ pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
 pub fn close_frame_of(code: u16, reason: [&str; 3]) -> Vec<u8> {
     let length = reason.iter().map(|part| part.len()).sum::<usize>().min(CLOSE_REASON_BYTES);
     let mut frame = Vec::with_capacity(4 + length);
+    // Room for the header, whose length is known once the parts have been cut.
     frame.extend_from_slice(&[0, 0]);
     frame.extend_from_slice(&code.to_be_bytes());
     for part in reason {
+        // Cut between characters: a reason that is not UTF-8 is an error to its reader (section 5.5.1).
         let room = 4 + CLOSE_REASON_BYTES - frame.len();
         frame.extend_from_slice(&part.as_bytes()[..part.floor_char_boundary(room)]);
     }

@@ -66,9 +66,11 @@ pub(super) struct Header {
 pub(super) fn read(input: &[u8], context: &Context<'_>) -> Result<Option<Header>, FrameError> {
     let Some(&first) = input.first() else { return Ok(None) };
     check_first(first, context)?;
+    // Each byte is judged before the next is waited for: a peer that sends nothing after a wrong one is still refused.
     let Some(&second) = input.get(1) else { return Ok(None) };
     check_second(first, second, context.role)?;
     let Some((length, mask, size)) = read_rest(input, second) else { return Ok(None) };
+    // Before the size: what is malformed is a protocol error (1002), even where it is also too large (1009).
     check_encoding(second, length)?;
     let (opcode, deflated) = (OpCode::from(first & 0x0F), first & 0x40 != 0);
     let length = check_size(opcode, deflated, length, context)?;
@@ -98,6 +100,7 @@ fn check_first(first: u8, context: &Context<'_>) -> Result<(), FrameError> {
     match (OpCode::from(first & 0x0F), context.message) {
         (OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)), _) => Err(RESERVED_OPCODE),
         (OpCode::Control(_), _) if first & 0x80 == 0 => Err(FRAGMENTED_CONTROL),
+        // Control frames may come inside a message (section 5.4), and are none of its fragments.
         (OpCode::Control(_), _) => Ok(()),
         (OpCode::Data(Data::Continue), None) => Err(NOTHING_TO_CONTINUE),
         (OpCode::Data(Data::Continue), Some(begun)) if begun.frames >= context.limits.fragments => {
@@ -127,6 +130,7 @@ fn check_second(first: u8, second: u8, role: Role) -> Result<(), FrameError> {
         (Role::Client, true) => return Err(MASKED),
         _ => {}
     }
+    // The opcode's high bit makes a control frame (section 5.5). 126 and 127 are too long whatever length follows.
     if first & 0x08 != 0 && second & 0x7F > 125 { Err(LONG_CONTROL) } else { Ok(()) }
 }
 
@@ -145,6 +149,7 @@ fn check_encoding(second: u8, length: u64) -> Result<(), FrameError> {
 fn check_size(opcode: OpCode, begins_deflated: bool, length: u64, context: &Context<'_>) -> Result<usize, FrameError> {
     let length = usize::try_from(length).map_err(|_| TOO_BIG)?;
     let so_far = context.message.map_or(0, |begun| begun.bytes);
+    // RSV1 is on the first frame alone (RFC 7692 section 6): its continuations inherit it.
     let deflated = context.message.map_or(begins_deflated, |begun| begun.deflated);
     let limit = context.limits.message_bytes;
     let limit = if deflated { wire_limit(limit) } else { limit };

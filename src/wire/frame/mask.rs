@@ -7,7 +7,9 @@
 pub fn unmask(payload: &mut [u8], mask: [u8; 4], phase: usize) {
     let mut key = mask;
     key.rotate_left(phase % 4);
+    // Native order here and below: bytes keep their places on every machine.
     let key = u32::from_ne_bytes(key);
+    // Four keys side by side: 16 is a multiple of 4, so each block and each word begins with the key's first byte.
     let wide = u128::from(key) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
     let (blocks, rest) = payload.as_chunks_mut::<16>();
     for block in blocks {

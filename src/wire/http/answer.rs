@@ -28,12 +28,15 @@ pub struct AnswerHead<'a> {
 /// 1xx, 204 and 304 have neither.
 pub fn write_answer(out: &mut Vec<u8>, head: &AnswerHead<'_>, body: &[u8], send_body: bool, date: &str) {
     start(out, head, date);
+    // RFC 9110 section 8.6 forbids Content-Length in 1xx and 204. In a 304 it would be the length of a body that is not
+    // at hand.
     let bodiless = matches!(head.status, 100..=199 | 204 | 304);
     if !bodiless {
         push_field(out, "Content-Length", &body.len().to_string());
     }
     match (head.keep_alive, head.version) {
         (false, _) => push_field(out, "Connection", "close"),
+        // Without it HTTP/1.0 closes after each answer (RFC 9112 section 9.3).
         (true, Version::Http10) => push_field(out, "Connection", "keep-alive"),
         (true, Version::Http11) => {}
     }
@@ -50,6 +53,7 @@ pub fn write_stream_head(out: &mut Vec<u8>, head: &AnswerHead<'_>, send_body: bo
     if head.version == Version::Http11 && send_body {
         push_field(out, "Transfer-Encoding", "chunked");
     }
+    // HTTP/1.0 knows no chunks: nothing but the connection's end could end the stream.
     if !head.keep_alive || head.version == Version::Http10 {
         push_field(out, "Connection", "close");
     }
@@ -57,8 +61,10 @@ pub fn write_stream_head(out: &mut Vec<u8>, head: &AnswerHead<'_>, send_body: bo
 }
 
 fn start(out: &mut Vec<u8>, head: &AnswerHead<'_>, date: &str) {
+    // To HTTP/1.0 too: the version is the highest that the server speaks, not the request's (RFC 9110 section 6.2).
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status.to_string().as_bytes());
+    // Belongs there even if no phrase follows (RFC 9112 section 4).
     out.push(b' ');
     out.extend_from_slice(reason_phrase(head.status).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -136,6 +142,7 @@ impl DateCache {
     /// the last one that the format has.
     #[inline]
     pub fn at_second(&mut self, second: u64) {
+        // A new cache stands at second 0 without having its text.
         if second != self.second || self.text.is_empty() {
             self.make(second);
         }
@@ -144,6 +151,7 @@ impl DateCache {
     #[cold]
     fn make(&mut self, second: u64) {
         self.second = second;
+        // `httpdate` panics beyond it, and a machine's clock may say anything.
         let named = Duration::from_secs(second.min(LAST_SECOND));
         self.text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + named);
     }

@@ -121,6 +121,7 @@ impl ChunkDecoder {
     }
 
     fn next_chunk(&mut self) -> At {
+        // With it the allowance of extensions: it is for each chunk.
         *self = ChunkDecoder::default();
         At::Size
     }
@@ -160,6 +161,7 @@ impl ChunkDecoder {
     }
 
     fn size_digit(&mut self, byte: u8) -> Result<At, BodyError> {
+        // Digits are counted and not the value: leading zeros would otherwise make a size that never ends.
         if self.digits == SIZE_DIGITS {
             return bad("a chunk size has at most 16 digits");
         }
@@ -174,9 +176,11 @@ impl ChunkDecoder {
             return bad("a CR without its LF follows a chunk size");
         }
         if self.left == 0 {
+            // The extensions of the last chunk do not count against the trailer fields.
             self.spent = 0;
             return Ok(At::TrailerStart);
         }
+        // At the announcement: the chunk's bytes need not be received to be refused.
         if self.left > room as u64 {
             return Err(BodyError { reason: Code::BodyTooLarge, message: "the body is larger than this server takes" });
         }

@@ -38,6 +38,7 @@ impl CacheFields<'_> {
     /// Whether the client holds the file with this entity tag, compared weakly.
     #[must_use]
     pub fn holds(&self, tag: &str) -> bool {
+        // The W is case-sensitive (RFC 9110 section 8.8.3).
         let opaque = |member: &str| member.strip_prefix("W/").unwrap_or(member) == tag;
         members(&self.if_none_match).any(|member| member == "*" || opaque(member))
     }
@@ -63,6 +64,7 @@ fn thousandths(text: &str) -> Option<u32> {
     if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
+    // Zeros on the right: 0.5 is 500 thousandths. No digits at all are allowed by the grammar: `1.` is 1.
     let part: u32 = format!("{part:0<3}").parse().ok()?;
     match (whole, part) {
         ("0", part) => Some(part),

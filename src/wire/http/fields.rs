@@ -108,6 +108,7 @@ fn known(name: &str) -> Option<(&'static str, Known)> {
 pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, Refusal> {
     let mut lines: SmallVec<[httparse::Header<'b>; 32]> = smallvec![httparse::EMPTY_HEADER; section.count];
     let status = httparse::parse_headers(section.bytes, &mut lines);
+    // The walk took these bytes: where another parser does not, or ends elsewhere, the head has two readings.
     if !matches!(status, Ok(httparse::Status::Complete((length, _))) if length == section.bytes.len()) {
         return Err(bad("the header fields cannot be read"));
     }
@@ -122,6 +123,7 @@ pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, 
 
 impl<'b> Fields<'b> {
     fn take(&mut self, name: &'static str, known: Known, value: &'b [u8]) -> Result<(), Refusal> {
+        // Before the value is read as text: what is wrong with these fields never refuses a request.
         match known {
             Known::Forwarded => {
                 self.forwarded = true;
@@ -199,6 +201,7 @@ impl<'b> Fields<'b> {
             (Some(_), None) if version == Version::Http10 => {
                 Err(bad("HTTP/1.0 has no Transfer-Encoding; send Content-Length"))
             }
+            // Alone: the data of "gzip, chunked" is compressed, and chunked twice is forbidden (RFC 9112 section 6.1).
             (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(BodyLength::Chunked),
             (Some(_), None) => Err(bad("the only Transfer-Encoding this server reads is one \"chunked\"")),
             (None, Some(length)) => read_length(length).map(BodyLength::Length),
@@ -224,6 +227,7 @@ impl<'b> Fields<'b> {
 }
 
 fn once<'b>(slot: &mut Option<&'b str>, name: &'static str, value: &'b str) -> Result<(), Refusal> {
+    // Also where both say the same, which RFC 9110 section 8.6 lets a server refuse for Content-Length.
     if slot.replace(value).is_some() {
         return Err(bad(format!("{name} is sent more than once")));
     }
@@ -245,11 +249,13 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 fn read_length(value: &str) -> Result<u64, Refusal> {
+    // `parse` alone would take "+5", which is no length to any other parser on the way.
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad("Content-Length is one number of decimal digits"));
     }
     value
         .parse()
+        // Nothing but digits came, so the only error is that they do not fit into 64 bits.
         .map_err(|_| Refusal::new(Code::BodyTooLarge, "Content-Length is larger than any body this server takes"))
 }
 

@@ -47,7 +47,9 @@ impl HeadGathering {
         if !is_due || !self.walk(limits)? {
             return Ok(Gathered::More);
         }
+        // What the piece had after the head belongs to the body.
         self.bytes.truncate(self.line);
+        // Not below zero: only a line end in this piece can have completed the head.
         Ok(Gathered::Complete(self.line - before))
     }
 
@@ -91,6 +93,7 @@ impl HeadGathering {
                         parse_head(&self.bytes[..walk.walked()], limits)?;
                     }
                     self.line = walk.walked();
+                    // The next line is looked at at once, whatever its length.
                     self.look_at = 0;
                     self.fields = fields;
                     if fields.is_none() {

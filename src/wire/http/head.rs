@@ -91,10 +91,12 @@ fn walk_head<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<(Head<'b>, usiz
     let mut walk = Walk::new(bytes, limits);
     let line = walk.request_line()?;
     let method = Method::of(line.method);
+    // Before the target, which is an authority here (RFC 9112 section 3.2.3) and would be refused as malformed.
     if line.method == "CONNECT" {
         let message = "this server is no proxy, so it takes no CONNECT; a WebSocket is opened by a GET with Upgrade";
         return Err(Stop::Fail(Refusal::new(Code::MethodNotAllowed, message)));
     }
+    // Before the fields: `HeadGathering` asks for this verdict when no more than the request line has come.
     let target = read_target(method, line.target)?;
     let section = walk.field_section()?;
     let fields = read_fields(&section)?;
@@ -121,6 +123,7 @@ fn assemble<'b>(
         origin: fields.origin,
         body,
         keep_alive: fields.keeps_alive(version),
+        // A server must ignore the expectation of an HTTP/1.0 client (RFC 9110 section 10.1.1).
         expect_continue: fields.expect_continue && version == Version::Http11,
         content_type: fields.content_type,
         encoded: fields.encoded,

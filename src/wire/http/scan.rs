@@ -101,6 +101,7 @@ impl<'b> Walk<'b> {
             self.line_end("a head ends with an empty line, CR LF")?;
             return Ok(false);
         }
+        // After the empty line was looked for: a head with exactly as many fields as allowed ends well.
         if count == self.limits.headers {
             return Err(
                 Refusal::new(Code::HeadTooLarge, "the request has too many header fields (http.headers)").into()
@@ -111,6 +112,7 @@ impl<'b> Walk<'b> {
     }
 
     fn peek(&self) -> Result<u8, Stop> {
+        // Before the byte is there: no head that is still incomplete at the limit can become acceptable.
         if self.at >= self.limits.head_bytes {
             return Err(Refusal::new(
                 Code::HeadTooLarge,
@@ -160,6 +162,7 @@ impl<'b> Walk<'b> {
             match self.peek()? {
                 b' ' if self.at > start => break,
                 b'\r' | b'\n' => return bad("the request line has no version; it ends with HTTP/1.1"),
+                // Before the range below, which contains it.
                 b'#' => return bad("a request target has no fragment; write # as %23"),
                 b'!'..=b'~' if self.at - start == self.limits.target_bytes => {
                     return Err(Refusal::new(
@@ -184,6 +187,8 @@ impl<'b> Walk<'b> {
             self.byte(expected, EXPECTED)?;
         }
         let major = self.digit(EXPECTED)?;
+        // Before the rest of the line, so that the preface of HTTP/2 receives 505 and not a complaint about its
+        // grammar.
         if major != b'1' {
             return Err(Refusal::new(Code::VersionNotSupported, "this server speaks HTTP/1.1").into());
         }
@@ -216,6 +221,8 @@ impl<'b> Walk<'b> {
         loop {
             match self.peek()? {
                 b':' if self.at > start => break,
+                // Neither is trimmed (RFC 9112 sections 5.1 and 5.2): a proxy that does may see another field than this
+                // server.
                 b' ' | b'\t' if self.at == start => {
                     return bad("a header line begins with white space; folded lines are no longer part of HTTP");
                 }

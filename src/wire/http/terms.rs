@@ -117,6 +117,7 @@ pub const UNREADABLE_ID: &str = "?";
 pub(super) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c: char| {
+        // A backslash escapes inside quotes only (RFC 9110 section 5.6.4), and not after another one.
         let backslash = quoted && c == '\\' && !escaped;
         if c == '"' && !escaped {
             quoted = !quoted;

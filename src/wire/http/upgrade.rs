@@ -107,12 +107,15 @@ pub fn check_upgrade(
     let offered = offered_protocols(&head.upgrade.protocols)?;
     let protocol = offered.into_iter().find(|name| spoken.iter().any(|known| known == name));
     let extensions = parse_extensions(&head.upgrade.extensions).map_err(UpgradeError::from)?;
+    // Last: agreeing may reserve memory of a budget that all connections share; what is refused needs none.
     let deflate = agree(&extensions);
     Ok(Upgrade { accept: derive_accept_key(key.as_bytes()), protocol: protocol.map(str::to_owned), deflate })
 }
 
 fn check_request(head: &Head<'_>) -> Result<(), UpgradeError> {
+    // "Content-Length: 0" announces no body, so it does not refuse a handshake.
     let has_body = !matches!(head.body, BodyLength::None | BodyLength::Length(0));
+    // The first broken rule is named: whoever opens the path without Upgrade learns that it is a WebSocket (426).
     let rules = [
         (head.method == Method::Get, UpgradeError::NotGet),
         (head.upgrade.websocket, UpgradeError::NotWebSocket),
@@ -140,6 +143,7 @@ fn offered_protocols<'b>(values: &[&'b str]) -> Result<SmallVec<[&'b str; 4]>, U
             return Err(UpgradeError::BadProtocol);
         }
         if offered.contains(&name) {
+            // RFC 6455 section 4.1, item 10: the names are unique.
             return Err(UpgradeError::RepeatedProtocol);
         }
         offered.push(name);

@@ -41,9 +41,11 @@ impl JsonScratch {
         self.padded.clear();
         self.padded.extend_from_slice(text);
         self.padded.resize(text.len() + INPUT_PADDING, 0);
+        // A tape borrows the text that fills it; an empty one has no lifetime of its own and keeps its memory.
         let mut tape: Tape<'_> = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let yes = simd_json::fill_tape_padded(&mut self.padded, text.len(), &mut self.buffers, &mut tape).is_ok();
         self.tape = tape.reset();
+        // By the text and not by the buffers: simd-json does not say how large its own have become.
         if text.len() > KEEP_BYTES {
             *self = JsonScratch::new();
         }
@@ -75,6 +77,8 @@ pub fn validate(text: &[u8], scratch: &mut JsonScratch) -> Result<(), Refusal> {
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| bad_json(format!("this is not UTF-8 (from byte {} on), so not JSON", error.valid_up_to())))?;
+    // `IgnoredAny` is walked without recursion, so that text of any depth is safe here and its depth can be asked for
+    // last.
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return Err(bad_json(format!("this is not JSON: {error}")));
     }

@@ -55,6 +55,7 @@ pub fn depth(text: &[u8]) -> usize {
                 now += 1;
                 deepest = deepest.max(now);
             }
+            // Text that was not validated may close what it never opened.
             b']' | b'}' => now = now.saturating_sub(1),
             _ => {}
         }
@@ -142,6 +143,7 @@ impl<'a> Cursor<'a> {
     /// Takes the array or object that begins here.
     fn container(&mut self) -> &'a [u8] {
         let start = *self;
+        // One count for both kinds of bracket: in valid JSON they match.
         let mut open = 0_usize;
         while let Some(&byte) = self.rest.first() {
             if byte == b'"' {
@@ -151,6 +153,7 @@ impl<'a> Cursor<'a> {
             self.rest = &self.rest[1..];
             match byte {
                 b'[' | b'{' => open += 1,
+                // Cannot wrap: the first byte opens, and the loop ends when the count is back at zero.
                 b']' | b'}' => open -= 1,
                 _ => {}
             }
@@ -165,8 +168,10 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> &'a [u8] {
         let mut at = 1;
         loop {
+            // `at` lies beyond the end where broken text ends in a backslash.
             at += plain_length(self.rest.get(at..).unwrap_or_default());
             match self.rest.get(at) {
+                // Enough for `\u` as well: its four digits cannot end a string.
                 Some(b'\\') => at += 2,
                 Some(_) => return self.take(at + 1),
                 None => return self.take(self.rest.len()),

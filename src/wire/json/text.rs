@@ -18,6 +18,7 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
+        // From 0x80 on bytes are parts of characters, which JSON takes unescaped.
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {
             continue;
         }
