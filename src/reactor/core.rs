@@ -263,6 +263,7 @@ impl Core {
         entry: &mut Entry<S>,
         act: impl FnOnce(&mut Core, &mut Entry<S>),
     ) {
+        // Unwind safe: `after_panic` replaces all that may be half changed.
         if catch_unwind(AssertUnwindSafe(|| act(self, entry))).is_err() {
             self.after_panic(slot, entry);
         }

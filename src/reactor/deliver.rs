@@ -65,6 +65,8 @@ impl Core {
                 break;
             };
             let memberships = |to: ConnId| entries.peek(to.slot).map(|entry| &entry.memberships);
+            // The run goes out before a letter that must not overtake it (laws 1 and 2). The letter has left the mailbox,
+            // so it is handled even if the tick stops after it.
             let can_wait = run.can_wait(&letter, subscriptions, memberships);
             let stop = !can_wait && self.fan_out(&mut run, entries, subscriptions);
             match letter {
@@ -91,6 +93,7 @@ impl Core {
         self.fan_out(&mut run, entries, subscriptions);
         self.run = run;
         if entries_freed > 0 {
+            // Once for all letters, since each call may wake the threads that wait for room.
             self.setup.postman.mailboxes.free(inbox.id, entries_freed, bytes_freed);
         }
         left_over
@@ -105,6 +108,7 @@ impl Core {
         let mut push = Push {
             publications: run.publications(),
             pieces: Pieces::new(run.publications(), half_full.min(GATHER_BYTES_MAX)),
+            // A connection of another reactor may have the slot and generation of one here.
             exclude: exclude
                 .filter(|name| own.is_some_and(|own| name.is_of(own)))
                 .map(|name| (name.slot, name.generation)),
@@ -143,6 +147,7 @@ impl Core {
             return self.tell_excluded(member, push, entry);
         }
         let first = &mut push.pieces.first;
+        // An empty outbox is over no limit, so its reader need not be judged before the push.
         match &first.bytes {
             Some(bytes)
                 if member.encoding == first.encoding
@@ -184,6 +189,7 @@ impl Core {
                 return false;
             }
             entry.connection.push(publication, member.encoding, &mut self.env(entry.listener));
+            // One that is blocked does not count: no flush would make room in it.
             push.stop |= !entry.writing.is_blocked() && entry.connection.outbox.len() >= push.half_full;
         }
         true
@@ -248,6 +254,7 @@ impl Core {
             if entries.get_exact(to.slot, to.generation).is_none() {
                 self.setup.counters.stale_ids.add(1);
             }
+            // The hub counted this reader under the channel's lock, before the answer came here.
             if let Answer::Channel { id, live: true, .. } = reply.answer {
                 self.setup.hub.leave(id, to);
             }
@@ -279,6 +286,7 @@ impl Core {
                         self.setup.counters.subscriptions.add(1);
                         None
                     }
+                    // Each GET was counted, and the connection is one reader.
                     Added::Already => {
                         self.setup.hub.leave(*id, to);
                         None
@@ -293,6 +301,7 @@ impl Core {
                 }
             }
             Answer::Unsubscribe { channel, id } => {
+                // Taken out, since removing one member changes the list of another connection.
                 let mut own = std::mem::take(&mut entries.get(to.slot)?.memberships);
                 let found = id.is_some_and(|id| subscriptions.remove(id, &mut own, entries));
                 entries.get(to.slot)?.memberships = own;
@@ -310,6 +319,7 @@ impl Core {
     fn take_back<S: Socket>(&mut self, returned: Returned, entries: &mut Entries<S>) {
         let Returned { to, buffer, outcome } = returned;
         self.keep_buffer(buffer);
+        // Before the connection is looked for: its requests were read, so they are executed even if it is gone.
         let back = match outcome {
             Outcome::Done => Back::Done(0),
             Outcome::Panicked => Back::Panicked,

@@ -110,6 +110,8 @@ impl<S: Socket> Engine<S> {
     ) {
         let connection = Connection::new(peer, self.core.ticks);
         let slot = self.entries.insert(stream, connection, listener);
+        // In one step, so that two reactors cannot both take the last place. One that is turned away counts too: it has
+        // a descriptor until it is reaped.
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.interest_changed.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
@@ -150,9 +152,12 @@ impl<S: Socket> Engine<S> {
 
     /// The phases from `read_ready` to `flush_dirty`.
     pub(crate) fn turn(&mut self) {
+        // First, since the answers to what is read are posted to this mailbox: they go out in the same tick.
         self.read_ready(READ_BYTES_PER_TICK);
+        // Before the first letter is taken: a letter that comes after the last look must wake this thread.
         self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
         self.drain_mailbox();
+        // After the mailbox, whose letters have just made room.
         self.core.retry_parked(&mut self.entries);
         self.expire_deadlines();
         self.core.flush_dirty(&mut self.entries);
@@ -195,11 +200,13 @@ impl<S: Socket> Engine<S> {
             if !Core::is_filed(entry, tick) || entry.closed.is_some() {
                 continue;
             }
+            // One that is ending is not spared, or a peer that goes on sending would never be dropped.
             if entry.turn.is_listed() && entry.connection.ending().is_none() {
                 // It sent something that was not read yet, which may be what the deadline waits for.
                 entry.filed = self.core.wheel.file(filed, self.core.ticks + 1);
                 continue;
             }
+            // So that `update` files its next deadline, wherever that is.
             entry.filed = wheel::NEVER;
             self.core.catch_panic(filed.slot, entry, |core, entry| {
                 if let Expired::Drop(reason) = entry.connection.expire(&mut core.env(entry.listener)) {
@@ -255,6 +262,7 @@ impl<S: Socket> Engine<S> {
         self.core.setup.counters.closed.count(reason);
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
+        // Emptied before the charge, which then gives back all that was counted for it.
         entry.connection.outbox.clear(&mut self.core.buffers);
         self.core.charge(entry);
         while let Some(channel) = self.subscriptions.pop(&mut entry.memberships, &mut self.entries) {
@@ -278,6 +286,7 @@ impl<S: Socket> Engine<S> {
             || !self.core.ready.is_empty()
             || self.core.heavy.due(self.core.now) > 0
             || !self.core.dirty.is_empty()
+            // This thread is not woken for what it posts to itself.
             || !self.inbox.receiver.is_empty()
     }
 

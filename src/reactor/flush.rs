@@ -42,6 +42,7 @@ fn is_at_rest<S>(entry: &Entry<S>) -> bool {
 impl Core {
     /// Flushes every dirty connection once.
     pub(super) fn flush_dirty<S: Socket>(&mut self, entries: &mut Entries<S>) {
+        // Taken, since what has more to write than a turn allows is put on the list of the next tick meanwhile.
         let dirty = std::mem::take(&mut self.dirty);
         self.flush_together(&dirty, entries);
         for &slot in &dirty {
@@ -76,6 +77,7 @@ impl Core {
             together.ring = None;
         }
         self.setup.counters.sent_together.add(together.results.len() as u64);
+        // Also after a failure: what had been sent by then must not be sent again.
         for (place, written) in together.results.drain(..) {
             let slot = together.slots[place];
             let Some(entry) = entries.get(slot) else { continue };
@@ -205,6 +207,7 @@ impl Core {
         if !entry.connection.outbox.is_empty() || entry.closed.is_some() {
             return;
         }
+        // `end` is true once, so our stream is ended once. If that fails, the peer is gone and its end never comes.
         let is_over = entry.reading.has_ended() || entry.writing.end() && entry.stream.end_output().is_err();
         if is_over {
             self.close_now(slot, entry, reason);

@@ -75,6 +75,8 @@ pub fn probe(address: SocketAddr, only_v6: bool) -> Result<()> {
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
     }
+    // Without SO_REUSEPORT, so that a socket that listens here makes the bind fail; with SO_REUSEADDR, so that
+    // connections which linger in TIME_WAIT do not.
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))
 }
@@ -194,6 +196,7 @@ impl Door {
                 reserve.turn_some_away(|| self.socket.accept().map(|(stream, _)| stream), leaving);
                 Accepted::Exhausted(error)
             }
+            // accept(2) also passes on errors of the connection itself.
             Err(_) => Accepted::Gone,
         }
     }

@@ -163,8 +163,10 @@ impl Reactor {
             }
             self.accept();
             self.engine.turn();
+            // Before the reaping, which frees those that the kernel did not register.
             self.apply_interest();
             self.reap_closed();
+            // Relaxed: a number that is a moment old costs one rest too many or too few.
             let alone = self.connections.load(Ordering::Relaxed) <= 1;
             self.engine.end_tick(began, Instant::now(), alone);
         }
@@ -194,6 +196,7 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
+        // Not the tick's own time, which is its beginning: what the tick took would be slept on top.
         let rest = self.engine.rest(now);
         let accept = self.accept_again.map(|at| at.saturating_duration_since(now));
         let drain = farewell.map(|farewell| if draining { farewell.until } else { farewell.begins });
@@ -238,6 +241,7 @@ impl Reactor {
         self.accept_again = None;
         let mut budget = ACCEPTS_PER_TICK;
         for index in 0..self.listeners.len() {
+            // Events are edge-triggered: a listener is ready until an accept finds nothing, in however many ticks.
             while self.listeners[index].ready && budget > 0 {
                 budget -= 1;
                 match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving) {
@@ -322,6 +326,7 @@ impl Reactor {
             self.engine.begin_goodbyes(farewell.spread);
         }
         self.engine.say_goodbyes();
+        // The walk over all connections comes last, when nothing cheaper ends the drain.
         self.engine.entries.len() == 0 || now >= farewell.until || self.engine.only_the_unresponsive_are_left()
     }
 
@@ -334,6 +339,8 @@ impl Reactor {
             self.accept();
         }
         for mut listener in std::mem::take(&mut self.listeners) {
+            // Closing is not enough: a unix socket is shared with the other reactors, and epoll goes on reporting it until
+            // the last of its descriptors is closed (epoll(7)).
             if listener.socket.deregister(self.poll.registry()).is_err() {
                 log::debug!(event = "registration"; "a listener was not registered when it was closed");
             }

@@ -52,6 +52,7 @@ impl Core {
             worked += self.read_one(slot, entries, scratch);
         }
         if place < ready.len() {
+            // Those that got no turn come before those that have had one and have more.
             ready.drain(..place);
             ready.append(&mut self.ready);
             self.ready = ready;
@@ -102,12 +103,15 @@ impl Core {
                 return;
             }
             let (kept, is_pending) = entry.rest.take(scratch);
+            // What is pending needs no more bytes: reading on would let the rest grow with each turn.
             let must_read = entry.reading.is_readable() && !is_pending;
             let read = if !must_read {
                 0
             } else if kept == 0 && entry.connection.is_mid_message() {
                 self.read_on(to, entry, scratch)
             } else {
+                // There is room: an incomplete rest is part of a header or of a control frame, at most 130 bytes. A read
+                // into no room would look like the peer's end.
                 let read = entry.stream.read(&mut scratch[kept..]);
                 self.note_read(to.slot, entry, read, scratch.len() - kept)
             };
@@ -152,6 +156,7 @@ impl Core {
                 match step {
                     Step::NeedMore => return (consumed, Left::Incomplete),
                     Step::Continue => *requests -= 1,
+                    // Out of the loop whose `env` borrows what executing it needs.
                     Step::Work(raw) => break raw,
                 }
             };

@@ -40,6 +40,7 @@ impl Reserve {
     /// state: health checks get theirs, others read that there is no room, and those that have sent nothing are reset instead
     /// of waiting for ever.
     pub(super) fn turn_some_away(&mut self, accept: impl Fn() -> Result<TcpStream>, leaving: bool) {
+        // Dropping the file frees its descriptor, and each connection is closed before the next is accepted on it.
         if self.last.take().is_some() {
             for _ in 0..TURNED_AWAY_AT_ONCE {
                 match accept() {

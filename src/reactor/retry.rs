@@ -67,6 +67,8 @@ impl Core {
             return;
         }
         self.parked.fresh = false;
+        // Counted before: what is put back is not tried again in this tick. A connection has at most one work here, since
+        // it is not read meanwhile, so putting back at the end changes no order of its own.
         let tries = self.parked.waiting.len().min(RETRIES_PER_TICK);
         for _ in 0..tries {
             let Some(waiting) = self.parked.waiting.pop_front() else { break };
@@ -114,6 +116,7 @@ impl Core {
                     Ok(()) => return Retried::Away,
                     Err(errand) => {
                         work = errand.work;
+                        // `give_up` refuses an item only if its work is marked so.
                         work.blocked_since.get_or_insert(self.now);
                     }
                 },

@@ -74,6 +74,7 @@ impl Run {
                     && memberships(reply.to)
                         .is_none_or(|list| list.len() <= MEMBERSHIPS_SEEN && !subscriptions.is_member(own, list))
             }
+            // A work that returns may end its connection with a Close, which no push may follow.
             Letter::Delivery(Delivery::Reset { .. }) | Letter::Returned(_) | Letter::Order(_) => false,
         }
     }
@@ -157,6 +158,7 @@ impl Piece {
             deflated: deflated as u64,
             bytes: match &parts[..] {
                 [only] => Some(SharedFrame::clone(only)),
+                // Kept as well, so that it is not measured again for each reader.
                 _ if bytes > bytes_max => None,
                 _ => Some(joined(&parts, bytes)),
             },

@@ -83,6 +83,7 @@ impl Subscriptions {
             self.channels[membership.channel as usize].members[membership.place as usize].encoding = encoding;
             return Added::Already;
         }
+        // After the look for a subscription: renewing one takes no place.
         if own.len() >= limit {
             return Added::Full;
         }
@@ -132,6 +133,7 @@ impl Subscriptions {
             self.by_id.remove(&channel.id);
             self.channels.remove(gone.channel as usize);
         } else if channel.members.capacity() > 4 * channel.members.len().max(8) {
+            // To half of what it may grow to again, so that a number that goes up and down does not allocate each time.
             channel.members.shrink_to(2 * channel.members.len());
         }
     }

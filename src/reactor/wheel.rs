@@ -40,6 +40,8 @@ impl Wheel {
     /// Files a connection for `deadline`. Returns the tick that it was filed for, which is earlier if that is too far away.
     pub(super) fn file(&mut self, filed: Filed, deadline: Ticks) -> Ticks {
         let horizon = self.next.saturating_add(PLACES as Ticks - 1);
+        // Never a tick that was looked at, whose place comes up a turn later. Within one turn, so that a place never
+        // holds two ticks, which `take_due` could not tell apart.
         let tick = deadline.clamp(self.next, horizon);
         self.places[tick as usize % PLACES].push(filed);
         self.earliest = if self.len == 0 { tick } else { self.earliest.min(tick) };
@@ -50,6 +52,7 @@ impl Wheel {
     /// Takes everything filed up to and including `now`, with the tick it was filed for.
     pub(super) fn take_due(&mut self, now: Ticks, due: &mut Vec<(Filed, Ticks)>) {
         if self.len == 0 {
+            // With nothing to find, a long sleep costs no step for each of its ticks.
             self.next = self.next.max(now.saturating_add(1));
             return;
         }

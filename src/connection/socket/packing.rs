@@ -17,8 +17,8 @@ impl Socket {
     pub(super) fn shares_compressed(&self) -> bool {
         let is_large = self.window_bits.is_some_and(|bits| bits.get() == WINDOW_BITS_MAX);
         let own = self.extras.as_ref().and_then(|extras| extras.windows.as_ref());
-        // A peer with a smaller window cannot inflate what was compressed for the largest. And one that keeps its window
-        // would take frames into it that our own compressor never saw (RFC 7692 section 7.2.3.2).
+        // A peer with a smaller window cannot inflate what was compressed for the largest. And one that keeps its
+        // window would take frames into it that our own compressor never saw (RFC 7692 section 7.2.3.2).
         is_large && !own.is_some_and(|own| own.contexts.keep_deflate())
     }
 
