@@ -38,6 +38,7 @@ pub fn is_frame(encoding: Encoding) -> bool {
 /// the plain frame. Compression has the largest window and begins anew with each publication.
 #[inline]
 pub fn encoded(publication: &Publication, encoding: Encoding, codec: &mut Codec) -> SharedFrame {
+    // What most readers take has a place of its own in a publication: no row and no list is looked through for it.
     if encoding == TEXT {
         return publication.encoded(TEXT, encode::text_frame);
     }
@@ -46,12 +47,14 @@ pub fn encoded(publication: &Publication, encoding: Encoding, codec: &mut Codec)
 
 fn encoded_otherwise(publication: &Publication, encoding: Encoding, codec: &mut Codec) -> SharedFrame {
     let row = &ROWS[encoding.row()];
+    // Before anything is made: for JSON the readers of binary frames share the text frame of the others.
     if let Some(other) = row.json_as.filter(|_| !publication.is_binary()) {
         return encoded(publication, if encoding.is_deflated() { other.deflated() } else { other }, codec);
     }
     let plain = |publication: &Publication| publication.encoded(encoding.plain(), row.write);
     let (true, Some(opcode)) = (encoding.is_deflated(), row.frame) else { return plain(publication) };
     let frame = plain(publication);
+    // Not kept as an encoding of its own, which would be one more allocation for the same bytes.
     if !codec.takes(payload_of(&frame).len()) {
         return frame;
     }
@@ -61,6 +64,7 @@ fn encoded_otherwise(publication: &Publication, encoding: Encoding, codec: &mut 
 /// A frame, compressed for all readers that agreed to that; unchanged when it would not become smaller.
 fn deflated(plain: &SharedFrame, opcode: Opcode, codec: &mut Codec) -> SharedFrame {
     match codec.deflate(WINDOW_BITS_MAX, payload_of(plain)) {
+        // Kept for this encoding all the same, so that the next reader does not try to compress it again.
         None => plain.clone(),
         Some(packed) => {
             let mut out = Vec::with_capacity(packed.len() + 10);

@@ -36,7 +36,9 @@ pub(super) fn shown(settings: &Settings) -> (Option<&'static str>, Option<&'stat
 
 fn answer(head: &Head<'_>, found: &Found) -> Response {
     let Found { asset, immutable } = *found;
+    // A file that is small, or compressed already, may only grow.
     let gzip = head.cached.prefers_gzip() && asset.gzip.len() < asset.body.len();
+    // One tag for each coding: the two bodies must not be taken for each other (RFC 9110 section 8.8.3.3).
     let tag = if gzip { format!("\"{}-gzip\"", asset.etag) } else { format!("\"{}\"", asset.etag) };
     let caching = Some(if immutable { FOR_EVER } else { ASK_FIRST });
     let unchanged = head.cached.holds(&tag);
@@ -45,6 +47,7 @@ fn answer(head: &Head<'_>, found: &Found) -> Response {
     if unchanged {
         return response;
     }
+    // After the 304, whose reader still has the fields that came with its copy (RFC 9110 section 15.4.5).
     response.extra.push(("Content-Security-Policy", asset.policy.to_owned()));
     if gzip {
         response.extra.push(("Content-Encoding", "gzip".to_owned()));

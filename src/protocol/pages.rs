@@ -12,6 +12,7 @@ use crate::wire::http::head::Method;
 const READS: &[Method] = &[Method::Get, Method::Head];
 
 pub(super) const ROUTES: &[Route] = &[
+    // Alive while it drains, too: a supervisor that restarted it then would cut off the clients that it still serves.
     page("/livez", Takes::Probes, |_| READS, |_, _| Plan::Answer(Response::text(200, "alive\n"))),
     page(
         "/readyz",

@@ -111,6 +111,7 @@ impl Routes {
     #[must_use]
     pub fn new(serves: Serves) -> Routes {
         let rows = super::ROUTES.iter().copied().flatten().map(|route| {
+            // A row without methods is left out below, so that a 404 does not name what this listener does not have.
             let methods = if serves.clients() { route.methods } else { (route.elsewhere)(serves) };
             Row { route, methods }
         });
@@ -122,6 +123,7 @@ impl Routes {
     pub fn is_stream(&self, head: &Head<'_>) -> bool {
         head.method == Method::Get
             && head.accepts_event_stream()
+            // A handshake may accept anything; it asks for a socket.
             && !wants_upgrade(head)
             && self.find(head).is_some_and(|(row, _)| row.route.streams)
     }
@@ -136,10 +138,12 @@ impl Routes {
     #[must_use]
     pub fn plan(&self, call: &Call<'_, '_>) -> Plan {
         let head = call.head;
+        // No row is at `*`; a listener without clients refuses it as it does any path that it lacks.
         if head.path == "*" && self.serves.clients() {
             return options(call, &self.all_methods());
         }
         let Some((row, rest)) = self.find(head) else { return self.nothing(call) };
+        // Before the method: a 200 to a handshake would be a failure without a reason to its client.
         if call.wants_upgrade() && row.route.takes == Takes::Requests {
             return no_socket_at(head.path);
         }
@@ -148,6 +152,7 @@ impl Routes {
         }
         match head.method {
             Method::Options => options(call, &allow(row.methods)),
+            // 405 would be untrue: the path does take this method, on a listener for clients.
             method if row.route.methods.contains(&method) => self.not_here(head),
             _ => Plan::not_allowed(head, allow(row.methods)),
         }
@@ -155,6 +160,7 @@ impl Routes {
 
     fn find<'p>(&self, head: &Head<'p>) -> Option<(&Row, &'p str)> {
         let upgrade = wants_upgrade(head);
+        // `/` is a socket to those who ask for one, and a page to all others: for them no row is there.
         let finds = |row: &&Row| row.route.takes != Takes::Sockets || upgrade;
         self.rows.iter().filter(finds).find_map(|row| row.route.path.rest(head.path).map(|rest| (row, rest)))
     }
@@ -163,6 +169,7 @@ impl Routes {
     #[must_use]
     pub fn all_methods(&self) -> String {
         let mut all = Vec::new();
+        // First, so that the methods are named in the order in which that route names them.
         let longest = self.rows.iter().map(|row| row.methods).max_by_key(|methods| methods.len()).unwrap_or_default();
         for method in longest.iter().chain(self.rows.iter().flat_map(|row| row.methods)) {
             if !all.contains(method) {
@@ -177,6 +184,7 @@ impl Routes {
         if !self.serves.clients() {
             return self.not_here(head);
         }
+        // Before the files: a file is no answer to a handshake.
         if call.wants_upgrade() {
             return no_socket_at(head.path);
         }
@@ -241,6 +249,7 @@ fn start_of(path: &str, characters: usize) -> String {
 fn options(call: &Call<'_, '_>, allow: &str) -> Plan {
     let mut response = Response { status: 204, ..Response::default() };
     response.extra.push(("Allow", allow.to_owned()));
+    // For the page of any other origin the absence of these fields is the refusal.
     if call.head.is_preflight() && call.access.cors_origin.is_some() {
         response.extra.extend(preflight_fields(call.head.preflight_headers));
     }

@@ -22,10 +22,12 @@ pub(in crate::protocol) fn on_socket(
     let Reply { to, ticket, id, answer } = reply;
     let writer = Writer { to: *to, id: id.as_ref(), scope, over_http: false };
     match (Form::of(*ticket), answer) {
+        // Before all others: in a batch each answer has its place, silent ones and refusals too.
         (Form::Batch(of), _) => {
             if let Some(batch) = add_to_batch(memory, of, answer, &writer) {
                 let (array, held) = batch.finish();
                 out.text(|out| out.extend_from_slice(&array));
+                // After the array, whose answers say at which position each channel was subscribed.
                 held.for_each(|frame| out.frame(frame));
             }
         }
@@ -61,6 +63,7 @@ pub(in crate::protocol) fn over_http(reply: Reply, memory: &mut Memory, scope: &
             Responded::Whole(Response::text(200, scope.settings.plain_post_text.as_bytes()))
         }
         (Form::Batch(of), answer) => match add_to_batch(memory, of, &answer, &writer) {
+            // No frames are held: over HTTP every GET of a batch is a `once`.
             Some(batch) => Responded::Whole(Response::json(200, batch.finish().0)),
             None => Responded::Partly,
         },
@@ -84,6 +87,7 @@ pub(in crate::protocol) fn event(event: &Event<'_>) -> SharedFrame {
 fn add_to_batch(memory: &mut Memory, of: u8, answer: &Answer, writer: &Writer<'_>) -> Option<Box<Batch>> {
     let batch = memory.batch.get_or_insert_with(|| Box::new(Batch::new(of)));
     let subscribed = match answer {
+        // A `once` subscribes nothing: pushes for a subscription that was there before need not wait for this batch.
         Answer::Channel { live: true, id, .. } => Some(id.0),
         _ => None,
     };
@@ -99,6 +103,7 @@ fn response(form: Form, answer: &Answer, writer: &Writer<'_>) -> Response {
     let mut response = Response::json(200, Vec::new());
     let body = &mut response.body;
     match answer {
+        // First: what came to `/ws` is answered with what a socket would get, whatever it is.
         answer if form == Form::HttpAsSocket => writer.write(body, answer),
         Answer::Channel { channel, position, recovered, publications, .. } => {
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
@@ -116,6 +121,7 @@ fn response(form: Form, answer: &Answer, writer: &Writer<'_>) -> Response {
             response.extra.push(("Accept-Encoding", "identity".to_owned()));
         }
     }
+    // For a terminal, where the prompt would otherwise follow the brace.
     response.body.push(b'\n');
     response
 }

@@ -28,6 +28,7 @@ impl Batch {
         }
         write(&mut self.array);
         self.subscribed.extend(subscribed);
+        // Cannot wrap: a batch has at most `BATCH_REQUESTS_MAX` (100) requests.
         self.received += 1;
         self.received >= self.of
     }

@@ -52,6 +52,7 @@ pub fn publication_block(out: &mut Vec<u8>, epoch: Epoch, view: &PublicationView
     id_line(out, epoch, view.offset);
     if let Some(event) = view.event {
         out.extend_from_slice(b"event: ");
+        // One line: `check_event` refused control characters.
         out.extend_from_slice(event.as_bytes());
         out.push(b'\n');
     }
@@ -69,6 +70,7 @@ pub fn publication_block(out: &mut Vec<u8>, epoch: Epoch, view: &PublicationView
 /// Tells that the channel's continuity was lost and that offsets count anew in `epoch`.
 fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
     out.extend_from_slice(b"event: reset\n");
+    // A reader that comes back after this block goes on from the beginning of the new epoch.
     id_line(out, epoch, 0);
     out.extend_from_slice(b"data: {\"epoch\":");
     write_string(out, epoch.as_str());
@@ -121,6 +123,7 @@ fn data_lines(out: &mut Vec<u8>, json: &[u8]) {
         out.push(b'\n');
         rest = match tail {
             [] => return,
+            // CR LF is one line end: taken for two it would become an empty line of data.
             [b'\r', b'\n', more @ ..] | [_, more @ ..] => more,
         };
     }

@@ -27,6 +27,7 @@ pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
     for (name, value) in query_pairs(head.query.unwrap_or_default()) {
         match read(&name, &value) {
             Ok(Given::Since(since)) => options.since = Some(since),
+            // An empty one says nothing, so it does not undo one that said where the reader is.
             Ok(Given::ComesBack(since)) => comes_back = since.or(comes_back),
             Ok(Given::Last(count)) => options.last = Some(count),
             Ok(Given::Limit(count)) => options.limit = Some(count),
@@ -35,7 +36,9 @@ pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
             Err(refusal) => return refused(refusal),
         }
     }
+    // Empty is what a stream's id is before its first event: no position.
     let field = head.last_event_id.filter(|id| !id.is_empty()).map(since);
+    // The field is the browser's own, the pair a polyfill's, and `since` is as old as the URL.
     options.since = field.or(comes_back).or(options.since);
     Ok(Request { id: None, verb: Verb::Get { channel, options } })
 }
@@ -49,6 +52,7 @@ pub(super) fn ignored(head: &Head<'_>) -> Option<Box<str>> {
         let is_name = (1..=NAMED_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
         match read(&name, &value) {
             Ok(_) => {}
+            // Named already: the same option twice is not one more of the others.
             Err(_) if is_name && named.iter().any(|known| **known == *name) => {}
             Err(_) if is_name && named.len() < NAMED_MAX => named.push(Box::from(&*name)),
             Err(_) => others += 1,
@@ -91,6 +95,7 @@ fn since(text: &str) -> Since {
 
 /// A number from 1; as on the socket, one that is too large to hold counts as the largest.
 fn count(name: &str, value: &str) -> Result<u32, Refusal> {
+    // `parse` alone would take "+5".
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| value.parse().unwrap_or(u32::MAX)).filter(|count| *count > 0).ok_or_else(|| {
         Refusal::new(

@@ -75,6 +75,7 @@ fn place_of(name: &str) -> usize {
 /// # Errors
 /// 400 `bad_request` for a path with a query, 400 `bad_channel` for a bad name, 404 `not_found` for any other path.
 pub fn parse_path(path: &str) -> Result<Route, Refusal> {
+    // First: options after the name would otherwise become a part of it.
     if path.contains('?') {
         return Err(Refusal::new(
             Code::BadRequest,

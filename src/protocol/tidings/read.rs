@@ -62,6 +62,7 @@ pub(super) struct PlainBody(pub(super) Option<Box<str>>);
 impl Body for PlainBody {
     fn read(self: Box<Self>, payload: &[u8], reading: &mut Reading<'_>) -> Requests {
         let parsed = match body_to_data(self.0.as_deref(), payload, reading.scratch) {
+            // Read again: its media type says whether it is JSON, and only JSON can be requests.
             Ok(Data::Json(json)) => parse_json_body(&json, reading.scratch, Dialect::Open),
             Ok(binary) => Parsed::PlainPost(binary),
             Err(refusal) => Parsed::Refused(refusal),
@@ -88,6 +89,7 @@ fn requests(form: Form, parsed: Parsed, reading: &Reading<'_>) -> Requests {
             Requests::One(form.ticket(), item)
         }
         Parsed::Batch(mut items) => {
+            // Fits: the parser refuses more than `BATCH_REQUESTS_MAX` (100).
             let form = Form::Batch(u8::try_from(items.len()).unwrap_or(u8::MAX));
             items.iter_mut().for_each(|item| check_sign_in(item, form));
             Requests::Batch(form.ticket(), items)

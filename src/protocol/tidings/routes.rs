@@ -59,12 +59,14 @@ fn channel(call: &Call<'_, '_>, name: &str) -> Plan {
     let channel = match parse_name_in_url(name) {
         Ok(channel) => channel,
         Err(refusal) if head.method == Method::Post => return refuse_after_body(Form::Http, refusal),
+        // A page cannot read the status of a failed handshake: it gets a socket, and the refusal in its Close.
         Err(refusal) if call.wants_upgrade() && head.origin.is_some() => return upgrade(Some(refused(refusal))),
         Err(refusal) => return Plan::ask(Form::Http.ticket(), refused(refusal)),
     };
     match head.method {
         Method::Post => publish(call, channel),
         Method::Delete => empty(call, channel),
+        // Before the event stream: what a handshake accepts does not matter.
         Method::Get if call.wants_upgrade() => upgrade(Some(read_item(head, channel, false))),
         Method::Get if head.accepts_event_stream() => stream(head, channel),
         Method::Head if head.accepts_event_stream() => Plan::StreamHead,
@@ -78,6 +80,7 @@ fn stream(head: &Head<'_>, channel: ChannelName) -> Plan {
 }
 
 fn empty(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
+    // Here, where the head is: the hub sees only an identity, and that of a wrong key is the same as that of none.
     let item = if call.access.standing == Standing::Unknown {
         let operators = &call.scope.policy.operators;
         refused(operators.refusal(call.access.standing, "Emptying a channel's history"))
@@ -100,6 +103,7 @@ fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
     let key: Option<Box<str>> = head.idempotency_key.map(Box::from);
     let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
     let checked = checked.and_then(|()| check_encoding(head.encoded));
+    // Only for a client that waits: the body of any other is coming already, and is judged when it is here.
     let checked = checked.and_then(|()| if head.expect_continue { check_before_body(call) } else { Ok(()) });
     if let Err(refusal) = checked {
         return refuse_after_body(Form::Http, refusal);

@@ -64,6 +64,7 @@ impl Form {
     /// What a ticket of this protocol says.
     #[must_use]
     pub fn of(ticket: Ticket) -> Form {
+        // A kind after those of the table can only be a batch, the one form with a number.
         PLAIN_KINDS.get(usize::from(ticket.kind())).copied().unwrap_or(Form::Batch(ticket.number()))
     }
 
@@ -76,6 +77,7 @@ impl Form {
 
 /// How publications are written for a socket that a request with this ticket has subscribed.
 pub(in crate::protocol) fn encoding(ticket: Ticket) -> Encoding {
+    // A batch, too, reads text: there is none in a binary frame.
     if Form::of(ticket) == Form::Binary { BINARY } else { TEXT }
 }
 

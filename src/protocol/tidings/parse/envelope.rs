@@ -46,6 +46,7 @@ pub(super) fn parse_fields(fields: &Fields<'_>, payload: Payload<'_>) -> Item {
 }
 
 fn read(fields: &Fields<'_>, id: Result<Option<RequestId>, Refusal>, payload: Payload<'_>) -> Result<Request, Refusal> {
+    // Before all values: of a member that came twice it is unknown which one was meant.
     fields.check_duplicates()?;
     let id = id?;
     let method = method(fields.get(Name::Method).unwrap_or_default())?;
@@ -96,6 +97,7 @@ fn auth(fields: &Fields<'_>, payload: Payload<'_>) -> Result<Verb, Refusal> {
 }
 
 fn verb(method: Method, route: Route, fields: &Fields<'_>, payload: Payload<'_>) -> Result<Verb, Refusal> {
+    // A body of no bytes is none: the line feed before it ends every binary frame's line.
     if let (Method::Get | Method::Delete, Payload::Raw([_, ..])) = (method, payload) {
         return Err(bad_request("only a POST has a body: end the binary frame with the line feed"));
     }
@@ -103,6 +105,7 @@ fn verb(method: Method, route: Route, fields: &Fields<'_>, payload: Payload<'_>)
         (Method::Get, Route::Channel(channel)) => Ok(Verb::Get { channel, options: get_options(fields)? }),
         (Method::Post, Route::Channel(channel)) => post(channel, fields, payload),
         (Method::Get, Route::Livez) => {
+            // The options of a GET were let through while the path was not known.
             fields.check_names(&[Name::COMMON], "GET /livez")?;
             Ok(Verb::Livez)
         }
@@ -159,6 +162,7 @@ fn post(channel: ChannelName, fields: &Fields<'_>, payload: Payload<'_>) -> Resu
 fn data(fields: &Fields<'_>, payload: Payload<'_>) -> Result<Data, Refusal> {
     match payload {
         Payload::InText => match fields.get(Name::Data) {
+            // Copied: the text lies in memory that is read into again, and the data may stay in a history.
             Some(value) => Ok(Data::Json(Bytes::copy_from_slice(value))),
             None => Err(bad_request("a POST needs \"data\": any JSON value, null too")),
         },

@@ -108,6 +108,7 @@ impl<'a> Fields<'a> {
     pub(super) fn read(object: &'a [u8]) -> Fields<'a> {
         let mut fields = Fields::empty();
         for member in members(object) {
+            // A key with half a surrogate pair is no text, and no known name: it has to be shown when it is refused.
             fields.add(unquote(member.key).unwrap_or_else(|| String::from_utf8_lossy(member.key)), member.value);
         }
         fields
@@ -129,6 +130,7 @@ impl<'a> Fields<'a> {
     fn put(&mut self, name: Name, value: &'a [u8]) {
         if self.values[name as usize].replace(value).is_some() {
             self.duplicate.get_or_insert(name);
+            // Apart from `duplicate`, which names the first member that came twice, and that may be another one.
             self.id_is_double |= name == Name::Id;
         }
     }

@@ -78,6 +78,7 @@ pub fn parse_json_body(payload: &[u8], scratch: &mut JsonScratch, dialect: Diale
             None => plain(text, dialect),
         };
     }
+    // Not `text`: line and column in the message count from where the client's own text begins.
     if let Err(refusal) = validate(payload, scratch) {
         return refused(text, refusal);
     }

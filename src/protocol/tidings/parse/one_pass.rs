@@ -23,6 +23,7 @@ pub(super) fn fields(text: &[u8]) -> Option<Fields<'_>> {
     let text = simdutf8::basic::from_utf8(text).ok()?;
     let mut source = serde_json::Deserializer::from_str(text);
     let fields = source.deserialize_map(Members).ok()?;
+    // The object ends before the text may: what follows it would pass unread.
     source.end().ok()?;
     Some(fields)
 }
@@ -31,6 +32,7 @@ pub(super) fn fields(text: &[u8]) -> Option<Fields<'_>> {
 fn brackets(text: &[u8]) -> usize {
     // Sums of bytes, which a compiler turns into vectors.
     let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte | 0x20 == b'{')).sum::<u8>();
+    // 255, so that a sum fits into its byte. Only `[` and `{` become `{` by the bit that is set above.
     text.chunks(255).map(|chunk| usize::from(count(chunk))).sum()
 }
 
@@ -76,6 +78,7 @@ impl<'de> Visitor<'de> for Key {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        // A key with escapes lies in serde_json's own memory, which the next key overwrites.
         Ok(Cow::Owned(text.to_owned()))
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn parse(payload: &[u8], scratch: &mut JsonScratch) -> Option<Item> {
 fn split_method(payload: &[u8]) -> Option<(Method, &[u8])> {
     let words: [(&[u8], Method); 3] = [(b"GET ", Method::Get), (b"POST ", Method::Post), (b"DELETE ", Method::Delete)];
     words.into_iter().find_map(|(word, method)| {
+        // Without the slash it is text like any other: not JSON, and refused with a list of what a frame may be.
         payload.strip_prefix(word).filter(|rest| rest.first() == Some(&b'/')).map(|rest| (method, rest))
     })
 }

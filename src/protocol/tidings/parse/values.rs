@@ -19,6 +19,7 @@ const LABEL_BYTES_MAX: usize = 200;
 /// An id: an integer from 0 to 2^53 - 1, or text.
 pub(super) fn id(raw: &[u8]) -> Result<RequestId, Refusal> {
     if let Some(number) = digits(raw) {
+        // Digits beyond 64 bits saturate, which is beyond this bound too.
         if number < ID_END {
             return Ok(RequestId::Number(number));
         }
@@ -143,6 +144,7 @@ fn wrong(name: &str, expected: &str, raw: &[u8]) -> Refusal {
     let found = match raw.first() {
         Some(b'{') => "an object".into(),
         Some(b'[') => "an array".into(),
+        // Cut before it is read as text: a value may be as long as its frame.
         _ => shown(&String::from_utf8_lossy(&raw[..raw.len().min(200)])),
     };
     let advice = if raw == b"null" { " (leave it out when there is none)" } else { "" };
