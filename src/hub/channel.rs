@@ -46,6 +46,8 @@ pub(super) struct Cost<'a> {
 impl Cost<'_> {
     /// Whether the publication is in the history afterwards, if there is one at all.
     pub(super) fn is_kept(&self, limits: &HubLimits) -> bool {
+        // Where no channel keeps anything, nothing is missing that a reader could expect: `kept: false` would be on
+        // every answer.
         self.plan.added > 0 || limits.history_count == 0
     }
 }
@@ -63,6 +65,7 @@ impl Channel {
         let Some(keys) = &mut self.keys else {
             return dropped;
         };
+        // With what the history left of `max`, since the sweep counts both as steps under one hold of the lock.
         let keys_dropped = keys.expire(now, limits.idempotency_ttl, max - dropped.count);
         if keys.is_empty() {
             // The box as well: a channel that saw one key long ago weighs no more than one that saw none.
@@ -91,8 +94,12 @@ impl Channel {
         free: usize,
     ) -> Cost<'k> {
         let of_key = self.whole_cost(self.history.plan_without(), key, limits);
+        // `freed` has the history's bytes in it, which `plan_within` counts itself. Saturating: the key that goes may
+        // be longer than the one that comes.
         let of_key = of_key.added.saturating_sub(of_key.freed - self.history.bytes());
         let plan = self.history.plan_within(weight + of_key, limits, free);
+        // The plan weighed publication and key together, so that there is room for both; the ring counts the
+        // publication alone.
         let added = if plan.added == 0 { 0 } else { weight };
         self.whole_cost(Plan { added, ..plan }, key, limits)
     }
@@ -124,6 +131,7 @@ impl Channel {
         let publication = renewed(self.history.make_room(cost.plan), publication);
         self.history.push(Arc::clone(&publication), now, cost.plan);
         if let Some(Key { text, fingerprint }) = cost.key {
+            // With whether it was kept, so that a client that tries again receives the same answer.
             let known = Known { fingerprint, offset: self.position.offset, kept: cost.is_kept(limits) };
             self.keys.get_or_insert_default().remember(text, known, now, limits.idempotency_keys);
         }

@@ -35,6 +35,7 @@ impl History {
     /// Plans for one more publication of `weight` bytes.
     #[must_use]
     pub(super) fn plan(&self, weight: usize, limits: &HubLimits) -> Plan {
+        // Asked first: `plan_until` would drop everything and then keep it all the same.
         if weight > limits.history_bytes || limits.history_count == 0 {
             return self.plan_without();
         }
@@ -49,6 +50,7 @@ impl History {
     #[must_use]
     pub(super) fn plan_within(&self, weight: usize, limits: &HubLimits, free: usize) -> Plan {
         let least = self.plan(weight, limits);
+        // The same: all of its own bytes and the free ones would not be enough, and `plan_until` does not notice.
         if least.added == 0 || self.bytes + free < weight {
             return self.plan_without();
         }
@@ -94,6 +96,8 @@ impl History {
     /// Drops at most `max` publications that are older than `age`.
     pub(super) fn expire(&mut self, now: Instant, age: Duration, max: usize) -> Dropped {
         let old = |kept: &&Kept| now.saturating_duration_since(kept.at) >= age;
+        // From the front only, since a history has no holes. Threads bring a `now` of their own, so one further in
+        // may be older by a tick, and waits.
         let count = self.ring.iter().take(max).take_while(old).count();
         let before = self.bytes;
         self.drop_oldest(count);

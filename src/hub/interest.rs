@@ -25,6 +25,8 @@ impl Interest {
         };
         self.counts[place].1 -= 1;
         if self.counts[place].1 == 0 {
+            // Not kept at zero: a publication reserves room in every mailbox that is named, and a channel with any is
+            // never idle.
             self.counts.swap_remove(place);
         }
         true

@@ -43,15 +43,18 @@ impl Keys {
     /// Bytes that remembering one more key would free: those of the oldest, when there are `max` already.
     #[must_use]
     pub(super) fn would_free(&self, max: usize) -> usize {
+        // The condition of `remember`: the total is changed by this number before the key is taken in.
         let oldest = self.order.front().filter(|_| self.order.len() >= max);
         oldest.map_or(0, |(_, key)| weight(key))
     }
 
     /// Remembers a key that is not known yet, forgetting the oldest when there are `max` already. `max` is above 0.
     pub(super) fn remember(&mut self, key: &str, known: Known, now: Instant, max: usize) {
+        // One is enough: the limit is the same for the life of the hub.
         if self.order.len() >= max {
             self.forget_oldest();
         }
+        // The map and the queue share the text, which `weight` counts once.
         let key: Arc<str> = key.into();
         self.bytes += weight(&key);
         self.order.push_back((now, Arc::clone(&key)));

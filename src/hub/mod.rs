@@ -76,7 +76,9 @@ impl Hub {
     /// A hub without channels. Epochs and the secret of the names are drawn from `random`.
     #[must_use]
     pub fn new(limits: HubLimits, random: RandomSource) -> Self {
+        // A power of two, since `shard_for` takes bits of a hash.
         let count = limits.shards.clamp(1, SHARDS_MAX).next_power_of_two();
+        // The first shards take what does not divide, so that all together remember exactly `positions`.
         let share = |index: usize| limits.positions / count + usize::from(index < limits.positions % count);
         let names = Names::new(&random);
         let positions = |index| Positions::new(share(index), limits.position_ttl);
@@ -146,6 +148,7 @@ impl Hub {
 
     /// Drops what is too old in a channel that is about to be used.
     fn expire(&self, channel: &mut Channel, now: Instant) {
+        // Without a bound, unlike the sweep: what is too old is not replayed, however much it is.
         self.totals.bytes.give(channel.expire(now, &self.limits, usize::MAX).bytes);
     }
 }

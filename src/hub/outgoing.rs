@@ -52,6 +52,7 @@ impl<'p, P: Post> Room<'p, P> {
         let mut room = Room { post, bytes, held: SmallVec::new() };
         for mailbox in mailboxes {
             if !post.reserve(mailbox, bytes) {
+                // `room` is dropped here, and so releases what was reserved before this mailbox refused.
                 return None;
             }
             room.held.push(mailbox);
@@ -61,8 +62,11 @@ impl<'p, P: Post> Room<'p, P> {
 
     /// Posts what `make` makes into every reserved place.
     pub(super) fn fill(mut self, out: &mut Outgoing<'p, P>, make: impl Fn() -> Delivery) {
+        // Taken out before it is posted: if that panics, what may have been posted is not released as well.
         while let Some(mailbox) = self.held.pop() {
             let delivery = make();
+            // Its owner frees what the delivery weighs. Another number would be lost from the room of the mailbox, or
+            // added to it.
             debug_assert_eq!(delivery.weight(), self.bytes, "what is posted weighs what was reserved");
             out.post(mailbox, delivery);
         }

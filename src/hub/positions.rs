@@ -27,6 +27,7 @@ impl Positions {
     pub(super) fn leave(&mut self, name: ChannelName, position: Position, now: Instant) {
         // Its older position would go on to hold a place in the order.
         self.remove(&name);
+        // Where none may be remembered (`max` is 0) it ends because there is none to forget.
         while self.by_name.len() >= self.max && self.forget_oldest() {}
         if self.max > 0 {
             self.serial += 1;
@@ -40,6 +41,7 @@ impl Positions {
     pub(super) fn find(&self, name: &str, now: Instant) -> Option<Position> {
         let (serial, position) = self.by_name.get(name)?;
         let (at, _) = self.order.get(serial)?;
+        // Asked here too, since the sweep may not have come to it yet.
         (now.saturating_duration_since(*at) < self.ttl).then_some(*position)
     }
 
@@ -48,6 +50,7 @@ impl Positions {
         let Some((serial, _)) = self.by_name.remove(name) else {
             return false;
         };
+        // From anywhere in the order, which is why that is a map by serial number and no queue.
         self.order.remove(&serial).is_some()
     }
 

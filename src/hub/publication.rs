@@ -27,6 +27,7 @@ impl Draft {
     /// Takes the draft that a POST asks for; `time` when publications are stamped.
     #[must_use]
     pub fn take_from(post: &mut PostOptions, time: Option<u64>) -> Draft {
+        // Moved and not copied: what has to wait is given back.
         Draft { data: std::mem::take(&mut post.data), event: post.event.take(), time }
     }
 
@@ -43,6 +44,7 @@ impl Draft {
             Data::Json(_) => 0,
             Data::Binary { content_type, .. } => content_type.len(),
         };
+        // Not what it is encoded to: that comes later, and what is freed must be what was reserved.
         OVERHEAD + self.data.len() + media_type + self.event.as_deref().map_or(0, str::len)
     }
 }
@@ -147,13 +149,16 @@ impl Publication {
         }
         let made = make(self);
         point();
+        // Not `get_or_init`, in which a reactor would sleep while another one encodes.
         match self.first.set(made.clone()) {
             Ok(()) => made,
+            // Another thread was first. Its bytes are taken, so that all readers share one allocation.
             Err(_) => self.first.get().cloned().unwrap_or(made),
         }
     }
 
     fn encoded_otherwise(&self, encoding: Encoding, make: impl FnOnce(&Publication) -> SharedFrame) -> SharedFrame {
+        // A list that only grows is walked without a lock: what was made stays where it is.
         let mut place = &self.others;
         while let Some(other) = place.get() {
             if other.encoding == encoding {

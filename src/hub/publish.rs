@@ -84,10 +84,12 @@ impl Hub {
             }
         };
         let channel = shard.channel(slot);
+        // First, so that a key whose time is over can be used again even if no sweep came by.
         self.expire(channel, now);
         // Before anything is refused for want of room: a client that tries again must learn where it was published.
         if let Some((key, known)) = incoming.key.and_then(|key| Some((key, channel.known(key.text)?))) {
             let same = key.fingerprint == known.fingerprint;
+            // In the channel's present epoch, since a reset takes the keys with it.
             let position = Position { offset: known.offset, ..channel.position };
             let before = Published { position, kept: known.kept };
             return if same { Ok(before) } else { Err(Stop::Refused(Code::KeyReused.into())) };
@@ -110,12 +112,14 @@ impl Hub {
         let Some(room) = Room::reserve(out.post, channel.interest.mailboxes(), weight) else {
             return Err(Stop::Blocked(Box::new(draft)));
         };
+        // After the room, which can be given back without a trace: history that `make_do` gives up is gone.
         let mut cost = channel.cost(weight, key, &self.limits);
         if !self.totals.bytes.exchange(cost.added, cost.freed) {
             cost = self.make_do(channel, weight, key);
         }
         let publication = channel.append(draft, cost, now, &self.limits);
         let id = channel.id;
+        // Under the lock in which it got its offset: no other publisher may come in between (law 1).
         room.fill(out, || Delivery::Publication {
             channel: id,
             publication: Arc::clone(&publication),
@@ -132,6 +136,7 @@ impl Hub {
     fn make_do<'k>(&self, channel: &Channel, weight: usize, key: Option<Key<'k>>) -> Cost<'k> {
         let bytes = &self.totals.bytes;
         let less = channel.cost_within(weight, key, &self.limits, bytes.free());
+        // What was free a moment ago may be taken: other shards use the same total without this lock.
         if bytes.exchange(less.added, less.freed) {
             return less;
         }
@@ -154,6 +159,7 @@ impl Hub {
         now: Instant,
     ) -> Result<(), AppendRefused> {
         let Placed { place, draft } = placed;
+        // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
         let mut out = Outgoing::new(post);
         let mut shard = self.shard_for(name);
         if place.offset == 0 || place.offset >= OFFSET_MAX {
@@ -181,6 +187,8 @@ impl Hub {
             Data::Json(json) => (None, json),
             Data::Binary { bytes, content_type } => (Some(content_type), bytes),
         };
+        // Without the time, since a client that tries again does so later. Keyed, so that no client finds two bodies
+        // with one hash.
         Key { text, fingerprint: self.hasher.hash_one((body, &draft.event)) }
     }
 }

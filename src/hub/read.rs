@@ -70,6 +70,8 @@ impl Hub {
         let mut shard = self.shard_for(name);
         let slot = match shard.find(name) {
             Some(slot) => slot,
+            // Also for a reader that does not stay: the epoch in its answer must still be the channel's when it comes
+            // back.
             None => shard.make(name, &self.totals, now).ok_or(Code::ChannelsFull)?,
         };
         let channel = shard.channel(slot);
@@ -83,6 +85,7 @@ impl Hub {
             recovered: replay.recovered,
             publications: replay.publications,
         });
+        // After `post`: if that panics, no interest is left that no connection would end.
         if !options.once {
             channel.interest.add(who.mailbox);
             shard.interest += 1;
@@ -113,6 +116,7 @@ impl Hub {
     /// # Errors
     /// When a mailbox has no room.
     pub fn reset<P: Post>(&self, name: &str, post: &P, now: Instant) -> Result<Option<Position>, Blocked> {
+        // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
         let mut out = Outgoing::new(post);
         let mut shard = self.shard_for(name);
         let Some(slot) = shard.find(name) else {
@@ -121,6 +125,7 @@ impl Hub {
             return Ok(None);
         };
         let channel = shard.channel(slot);
+        // Before anything is cleared: a reset that finds no room has changed nothing.
         let room = Room::reserve(post, channel.interest.mailboxes(), RESET_WEIGHT).ok_or(Blocked)?;
         let (history, keys, bytes) = channel.clear();
         self.totals.bytes.give(bytes);
@@ -129,6 +134,7 @@ impl Hub {
         let (id, name, position) = (channel.id, ChannelName::clone(&channel.name), channel.position);
         room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), epoch: position.epoch });
         drop(shard);
+        // After the unlock, since there may be many publications to free.
         drop((history, keys));
         Ok(Some(position))
     }

@@ -47,6 +47,7 @@ pub(super) fn replay(
         Since::Position(from) => resume(history, current, from, options.once, room),
         Since::Unreadable => None,
     };
+    // None unless they are asked for: a reader that has lost its place has to decide what to load.
     let last = options.last.unwrap_or(0) as usize;
     resumed.unwrap_or_else(|| newest(history, current, Some(false), last, room))
 }
@@ -56,11 +57,14 @@ fn resume(history: &History, current: Position, from: Position, once: bool, room
     if from.epoch != current.epoch || from.offset > current.offset {
         return None;
     }
+    // Before the history is asked, which may be empty: a reader that missed nothing resumes even then.
     if from.offset == current.offset {
         return Some(Replay { position: current, recovered: Some(true), publications: Vec::new(), bytes: 0 });
     }
     let after = history.since(from.offset)?;
     let needed = after.len();
+    // Only a page has to advance at any price. A subscription that cannot have it all receives `recovered: false`,
+    // and may page.
     let room = Room { whole: room.whole && once, ..room };
     // A subscription goes on with what is new, so a part of the replay would leave a hole after it.
     if !once && needed > room.count {
@@ -87,6 +91,7 @@ fn fitting<'a>(publications: impl Iterator<Item = &'a Arc<Publication>>, room: R
         let weight = publication.weight();
         let first = room.whole && taken.is_empty();
         if !first && bytes + weight > room.bytes {
+            // No smaller one after it is taken instead: what is replayed has no hole.
             break;
         }
         bytes += weight;

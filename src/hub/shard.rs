@@ -109,6 +109,7 @@ impl Shard {
 
     /// The channel with this id, if it is still alive.
     pub(super) fn by_id(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        // The slot may have been given to another channel since.
         self.channels.get_mut(slot_of(id)).filter(|channel| channel.id == id)
     }
 
@@ -129,9 +130,11 @@ impl Shard {
         now: Instant,
     ) -> Option<usize> {
         let slot = self.channels.vacant_key();
+        // The total is asked last: what it gave would have to be given back if another condition failed.
         if slot >= SLOTS_MAX || self.serial >= SERIALS_MAX || !totals.channels.take(1) {
             return None;
         }
+        // Not before the channel is certain: one that is refused keeps its position.
         self.positions.remove(name);
         let place = (self.serial << SLOT_BITS) | slot as u64;
         let id = ChannelId((place << SHARD_BITS) | self.index as u64);
@@ -145,6 +148,7 @@ impl Shard {
     pub(super) fn sweep(&mut self, sweep: Sweep<'_>, budget: usize) -> Swept {
         // Half of it at most, so that many old positions do not keep the channels from their turn.
         let mut swept = Swept { positions: self.positions.expire(sweep.now, budget / 2), ..Swept::default() };
+        // Not `len`, which counts occupied slots: they may lie anywhere.
         let end = self.channels.capacity();
         while swept.visited < end && swept.visited + swept.expired + swept.positions < budget {
             if self.cursor >= end {
@@ -172,6 +176,7 @@ impl Shard {
             // There may be more in it: the next sweep begins here.
             self.cursor = slot;
         } else if !channel.interest.is_empty() {
+            // Idle time begins when the last subscriber has left, and `leave` is not given the time.
             channel.last_used = now;
         } else if channel.is_idle(now, limits) {
             self.forget(slot, totals, now);

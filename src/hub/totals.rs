@@ -17,12 +17,16 @@ impl Bounded {
 
     /// Takes `amount`, or nothing and says false. Taking nothing always succeeds.
     pub(super) fn take(&self, amount: usize) -> bool {
+        // Relaxed, here and below: the counters guard no memory, since what they count changes under its shard's
+        // lock.
         let more = |used: usize| used.checked_add(amount).filter(|sum| *sum <= self.limit);
         amount == 0 || self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// Gives `amount` back.
     pub(super) fn give(&self, amount: usize) {
+        // A full history often frees just what it adds. Then nothing is given or taken, and a cache line that all shards
+        // share is not written.
         if amount > 0 {
             self.used.fetch_sub(amount, Ordering::Relaxed);
         }
@@ -30,6 +34,7 @@ impl Bounded {
 
     /// Replaces what is counted for one thing: takes the difference, or gives it back. False when it does not fit.
     pub(super) fn exchange(&self, added: usize, freed: usize) -> bool {
+        // At most one of the two is more than nothing, so a refusal has given nothing back.
         self.give(freed.saturating_sub(added));
         self.take(added.saturating_sub(freed))
     }
