@@ -21,6 +21,8 @@ impl Callers {
     /// Begins to wait. The caller must then ask for room once more, since some may have come free in between.
     #[must_use]
     pub fn begin(&self) -> Waiting<'_> {
+        // SeqCst, as in `any`: this thread announces itself and then looks for room, another frees room and then
+        // looks for those that wait. With less, each could miss the other.
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Waiting(self)
     }
@@ -33,7 +35,10 @@ impl Callers {
     /// Announces that room came free somewhere.
     pub(super) fn wake(&self) {
         if self.any() {
+            // Under the lock under which a thread compares its turn and falls asleep, so that none is missed in
+            // between.
             *self.turn.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            // All of them: nothing says for which of them the room is.
             self.came_free.notify_all();
         }
     }

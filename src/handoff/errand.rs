@@ -73,6 +73,7 @@ impl ErrandQueue {
     /// An errand was taken: true when somebody had been refused and should be woken.
     #[must_use]
     pub fn made_room(&self) -> bool {
+        // Loaded first, since a swap after each errand would cost a locked instruction for nothing.
         self.refused_somebody.load(Ordering::SeqCst) && self.refused_somebody.swap(false, Ordering::SeqCst)
     }
 }

@@ -50,6 +50,7 @@ impl JobQueues {
     /// # Errors
     /// The job itself, untouched.
     pub fn submit(&self, job: Job) -> Result<(), Job> {
+        // The same worker for a connection each time. With the mailbox, since every reactor numbers its slots from 0.
         let worker = (job.to.slot as usize ^ job.to.mailbox.0 as usize) % self.senders.len();
         let Err(job) = self.try_submit(worker, job) else { return Ok(()) };
         // Noted before the second try: room that comes free in between is either found by it or announced.
@@ -59,6 +60,8 @@ impl JobQueues {
 
     fn try_submit(&self, worker: usize, job: Job) -> Result<(), Job> {
         let (room, bytes) = (&self.room, job.raw.payload.len());
+        // Counted before it fits, so a job may be refused because of another that is refused as well: its reactor tries
+        // it again 100 ms later even if no worker announces room.
         let before = room.bytes[worker].fetch_add(bytes, Ordering::AcqRel);
         // One job always fits into an empty queue, whatever its size.
         let sent = if before > 0 && before + bytes > room.bytes_max {
@@ -83,6 +86,8 @@ impl JobRoom {
     /// A worker took a job of `bytes`: true when a job had been refused and the reactors that wait should be woken.
     #[must_use]
     pub fn took(&self, worker: usize, bytes: usize) -> bool {
+        // Before the flag is read. Of two changes of one counter the later sees the earlier, so either `submit` finds
+        // this room in its second try, or this thread finds its flag: AcqRel is enough.
         self.bytes[worker].fetch_sub(bytes, Ordering::AcqRel);
         self.has_refused.load(Ordering::SeqCst) && self.has_refused.swap(false, Ordering::SeqCst)
     }

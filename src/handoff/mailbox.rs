@@ -98,6 +98,7 @@ impl Mailbox {
     }
 
     fn give_back(&self, entries: usize, bytes: usize) {
+        // Bytes first: a mailbox that has no entries has no bytes then, and takes one publication of any size.
         self.bytes.fetch_sub(bytes, Ordering::SeqCst);
         self.entries.fetch_sub(entries, Ordering::SeqCst);
     }
@@ -167,6 +168,8 @@ impl Mailboxes {
     pub fn close_library(&self, id: MailboxId) {
         let closed = self.library.write().unwrap_or_else(PoisonError::into_inner).remove(&id.0);
         if let Some(mailbox) = closed {
+            // Also what is reserved and not yet posted: `release` and `free` do not find this mailbox again. The
+            // number is final, since the write lock has waited for those that used it.
             self.outbound.fetch_sub(mailbox.bytes.load(Ordering::Acquire), Ordering::AcqRel);
             self.wake_after_refusal(&mailbox);
         }
@@ -185,6 +188,7 @@ impl Mailboxes {
 
     /// Counts bytes that stay in outboxes after a write attempt.
     pub fn charge_outbox(&self, bytes: usize) {
+        // Never refused: the bytes exist. Whether they are too many is asked by `is_overdrawn`.
         self.outbound.fetch_add(bytes, Ordering::AcqRel);
     }
 
@@ -230,6 +234,8 @@ impl Mailboxes {
 
     /// The owner is about to read its mailbox: wakes from here on take effect again.
     pub fn begin_drain(&self, mailbox: MailboxId) {
+        // A swap and not a store: it reads what the last wake wrote, and so sees the letters that were posted before
+        // that.
         self.with(mailbox, |owner| owner.wake_pending.swap(false, Ordering::AcqRel));
     }
 
@@ -253,6 +259,7 @@ impl Mailboxes {
     /// Wakes the threads that wait for room that an execution reserved and gave back. Called after every execution, when no
     /// lock is held.
     pub fn pay_wakes(&self) {
+        // Loaded first, since it is asked after every execution, and a swap is a locked instruction.
         if self.owes_wakes.load(Ordering::SeqCst) && self.owes_wakes.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
             self.callers.wake();
@@ -319,6 +326,8 @@ impl Mailboxes {
     }
 
     fn wake_after_refusal(&self, freed: &Mailbox) {
+        // SeqCst: this thread gives room back and then reads the flag, `reserve` sets the flag and then looks for
+        // room. With less, both could miss the other, and a publisher would wait out its time.
         if freed.has_refused.load(Ordering::SeqCst) && freed.has_refused.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
         }
@@ -330,6 +339,7 @@ impl Mailboxes {
     }
 
     fn with<R: Default>(&self, mailbox: MailboxId, act: impl FnOnce(&Mailbox) -> R) -> R {
+        // Reactors' mailboxes never change, so that the usual way takes no lock.
         if let Some(reactor) = self.reactors.get(mailbox.0 as usize) {
             return act(reactor);
         }

@@ -48,6 +48,7 @@ impl Post for Postman {
     }
 
     fn wake(&self, mailbox: MailboxId) {
+        // Only a reactor has turns after which wakes are paid.
         if self.own.is_none() {
             self.mailboxes.wake(mailbox);
         } else if self.own != Some(mailbox) {

@@ -32,6 +32,7 @@ pub enum Progress {
 /// Executes what is left of `work`, in order, and posts one reply per item to `work.to.mailbox`: after the deliveries it
 /// caused, and a GET's under the lock that counts it. `wall_ms` is the time for stamps.
 pub fn execute<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
+    // One `Outgoing` for all items: what a batch posts to a mailbox wakes its owner once, after the last.
     Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: true }.run(work)
 }
 
@@ -39,6 +40,7 @@ pub fn execute<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, w
 /// mailbox full is refused at once, so it comes back done, or away.
 pub fn give_up<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
     let mut turn = Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: false };
+    // Otherwise the next item was not tried yet, and is executed like the rest.
     if work.blocked_since.is_some()
         && let Some(item) = work.take()
     {
@@ -84,6 +86,7 @@ impl<P: Respond> Turn<'_, P> {
                 Served::Posted => {}
                 Served::Blocked if self.patient => {
                     work.put_back(item);
+                    // Kept from the first try, however often it is tried again.
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
                 }
@@ -135,6 +138,7 @@ impl<P: Respond> Turn<'_, P> {
         let wanted = Wanted { name: channel, options, who: to, left };
         match self.hub.read(wanted, self.now, post) {
             Ok(bytes) => {
+                // Saturating, since the first publication of an answer is replayed whatever it weighs.
                 work.replay_left = Some(left.saturating_sub(bytes));
                 Served::Posted
             }
@@ -170,6 +174,7 @@ impl<P: Respond> Turn<'_, P> {
     /// The connection that a POST excludes; an error when what it gives cannot be a connection's name.
     fn excluded(&self, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
         match &post.exclude {
+            // A name that no connection has is no error: that connection is gone, and all others receive it.
             Some(name) => self.hub.names().find(name),
             None => Ok(post.exclude_self.then_some(publisher)),
         }

@@ -17,6 +17,7 @@ pub fn ask_hooks(work: &mut Work, hooks: &Hooks) {
 
 #[cold]
 fn ask_each(work: &mut Work, hooks: &Hooks) {
+    // Cloned, since the items of the work are changed while it is read.
     let identity = Arc::clone(&work.identity);
     work.refuse_where(|verb| match verb {
         Verb::Get { channel, options } => hooks.may_read(channel, !options.once),

@@ -115,6 +115,7 @@ impl Work {
     /// The item that was taken is done.
     pub(super) fn advance(&mut self) {
         self.next += 1;
+        // The next item may wait for as long itself.
         self.blocked_since = None;
     }
 }

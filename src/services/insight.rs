@@ -44,11 +44,13 @@ impl Insight {
             mailboxes.wake_waiting_reactors();
         }
         let Errand { mut work, buffer } = errand;
+        // Kept apart: a panic takes the work with it.
         let to = work.to;
         // A panic ends this connection's request, never the thread (law 9).
         let answered = catch_unwind(AssertUnwindSafe(move || {
             let page = work.page().map(|page| self.pages.make(page, now));
             if let Some(reply) = page.and_then(|page| work.answer(page)) {
+                // No wake here: the reactor is woken by what comes back after it.
                 self.postman.respond(reply);
             }
             work

@@ -51,6 +51,7 @@ impl Worker {
 
     /// Does one job, at a time that is given.
     pub(crate) fn perform(&self, job: Job, postman: &Postman, scratch: &mut JsonScratch, now: Instant, wall_ms: u64) {
+        // Before the work: what was taken out of the queue no longer waits in it, however long it takes.
         if self.room.took(self.index, job.raw.payload.len()) {
             self.mailboxes.wake_waiting_reactors();
         }
@@ -72,6 +73,8 @@ impl Worker {
             Ok((Progress::Away, work)) => match self.errands.send(Errand { work: Box::new(work), buffer: payload }) {
                 // The service sends it back, buffer and all.
                 Ok(()) => return,
+                // The reactor tries again. A worker that waited for the service would hold up all connections of its
+                // queue.
                 Err(Errand { work, buffer }) => (buffer, Outcome::Blocked(work)),
             },
             Err(_) => {
@@ -80,6 +83,7 @@ impl Worker {
                 (payload, Outcome::Panicked)
             }
         };
+        // After the answers, in the same mailbox: the reactor reads on from the connection when this comes (law 2).
         self.mailboxes.post_returned(Box::new(Returned { to, buffer, outcome }));
     }
 }
