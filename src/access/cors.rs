@@ -14,7 +14,9 @@ type Field<'a> = (&'static str, &'a str);
 #[must_use]
 pub fn cors_fields<'a>(origin: &'a str, policy: &AccessPolicy) -> SmallVec<[Field<'a>; 3]> {
     let mut fields = SmallVec::new();
+    // Never `*`: browsers refuse it with credentials, and the pages of all origins could read the answer.
     fields.push(("Access-Control-Allow-Origin", origin));
+    // Without it the Fetch standard hides this field from a page that is to wait as long as it says.
     fields.push(("Access-Control-Expose-Headers", "Retry-After"));
     if policy.allow_credentials {
         fields.push(("Access-Control-Allow-Credentials", "true"));
@@ -28,6 +30,7 @@ pub fn cors_fields<'a>(origin: &'a str, policy: &AccessPolicy) -> SmallVec<[Fiel
 pub fn preflight_fields(requested: Option<&str>) -> [(&'static str, String); 3] {
     [
         ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS".to_owned()),
+        // Names and not `*`, which does not cover Authorization and is no wildcard with credentials (Fetch standard).
         ("Access-Control-Allow-Headers", requested.and_then(listed).unwrap_or_else(|| USUAL_HEADERS.to_owned())),
         ("Access-Control-Max-Age", "600".to_owned()),
     ]

@@ -25,6 +25,7 @@ impl Grants {
     #[must_use]
     pub const fn of(actions: &[Action]) -> Grants {
         let (mut bits, mut next) = (0, 0);
+        // A constant function has no `for`.
         while next < actions.len() {
             bits |= 1 << actions[next] as u8;
             next += 1;

@@ -40,6 +40,8 @@ impl Operators {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && self.admits(token.trim()) => {
                 Standing::Operator
             }
+            // Another scheme, too: something was presented, so 403 says that it is not the key, where 401 would ask for
+            // one.
             _ => Standing::Unknown,
         }
     }
@@ -66,6 +68,7 @@ impl Operators {
         let advice = self.advice();
         match standing {
             Standing::Anonymous => Refusal::new(Code::OperatorNeeded, format!("{what} is for operators. {advice}")),
+            // An operator is not refused for being none, so any words will do for it.
             Standing::Unknown | Standing::Operator => Refusal::new(
                 Code::AdminOnly,
                 format!("{what} is for operators, and the key that was sent is not theirs. {advice}"),

@@ -32,6 +32,7 @@ impl Backoff {
     }
 
     fn ceiling(&self) -> Duration {
+        // The shift is bounded first, since it would overflow at 32; 16 is far beyond the cap.
         BASE.saturating_mul(1 << self.attempts.min(16)).min(CAP)
     }
 }

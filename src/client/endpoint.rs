@@ -36,6 +36,7 @@ impl Endpoint {
     #[must_use]
     pub fn address(&self) -> String {
         let default = if self.is_encrypted() { 443 } else { 80 };
+        // An IPv6 address keeps its brackets, which the system's resolution of `host:port` needs.
         format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(default))
     }
 
@@ -68,6 +69,7 @@ impl Endpoint {
     /// Whether others can read what is sent there: it goes to another machine without TLS.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
+        // The brackets of an IPv6 address belong to the URL; without them it is an address to `parse`.
         let host = self.host().trim_matches(['[', ']']);
         let here = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         !here && !self.is_encrypted()
@@ -93,6 +95,7 @@ impl Endpoint {
     #[must_use]
     pub fn channel_address(&self, channel: &str) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
+        // Before `/ws` is where a proxy has the server; any other path is the proxy's own name for the socket.
         let prefix = path.strip_suffix("/ws").unwrap_or_default();
         let scheme = if self.is_encrypted() { "https" } else { "http" };
         format!("{scheme}://{}{prefix}/channels/{}", self.authority, percent_encoded(channel))
@@ -109,6 +112,7 @@ impl Endpoint {
     pub(super) fn connect(&self, wait: Duration) -> Result<TcpStream, ClientError> {
         let unreachable = |source| ClientError::Unreachable { address: self.address(), source };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        // All of them: `localhost` may be `::1` first, and the server listen on 127.0.0.1 alone.
         for address in self.address().to_socket_addrs().map_err(unreachable)? {
             match TcpStream::connect_timeout(&address, wait) {
                 Ok(stream) => return Ok(stream),
@@ -133,6 +137,7 @@ impl FromStr for Endpoint {
         let rest = rest.split('#').next().unwrap_or_default();
         let split = rest.find(['/', '?']).unwrap_or(rest.len());
         let authority: Authority = rest[..split].parse().map_err(|_| bad(text))?;
+        // A port that is none (`a:99999999`) is not seen by `port_u16`, and shows only in what is left beside the host.
         let whole = authority.port_u16().is_some() || authority.as_str() == authority.host();
         if authority.host().is_empty() || !whole {
             return Err(bad(text));
@@ -149,6 +154,7 @@ impl FromStr for Endpoint {
         }
         let endpoint = Endpoint { authority, path: path.to_owned(), trust, token: None };
         let parts = Uri::builder().scheme("ws").authority(endpoint.authority.clone()).path_and_query(path);
+        // Built here for its errors alone, so that `uri` has none later.
         parts.build().map_err(|_| bad(text))?;
         Ok(endpoint)
     }

@@ -77,6 +77,7 @@ impl ClientError {
             ClientError::Closed { code, .. } => match code {
                 // 1008 says that a rule was broken, but a slow reader may come back: only the label tells them apart.
                 1008 => self.label() == Some("slow_consumer"),
+                // What was sent breaks a rule: sent again, it breaks it again.
                 1002 | 1003 | 1007 | 1009 => false,
                 // A refusal that a browser could not have read as an answer to its handshake: 4000 and the status.
                 4000..=4999 => passes(code - 4000),
@@ -111,6 +112,7 @@ impl From<tungstenite::Error> for ClientError {
                 let message = error_message(body).unwrap_or_else(fallback);
                 ClientError::Refused { status: status.as_u16(), message }
             }
+            // The socket has a timeout, so what the system calls an error here is only silence.
             tungstenite::Error::Io(error) if is_timeout(&error) => ClientError::TimedOut,
             tungstenite::Error::Io(error) => ClientError::Lost(error.to_string()),
             error => ClientError::Lost(error.to_string()),

@@ -52,6 +52,7 @@ impl Client {
         match tungstenite::client::client_with_config(request, stream, Some(config)) {
             Ok((socket, _)) => Ok(Client { socket, pushes: VecDeque::new(), next_id: 1 }),
             Err(HandshakeError::Failure(error)) => Err(error.into()),
+            // On a blocking socket nothing but its timeout interrupts a handshake.
             Err(HandshakeError::Interrupted(_)) => Err(ClientError::TimedOut),
         }
     }
@@ -69,6 +70,7 @@ impl Client {
     pub fn ask(&mut self, request: &Request, wait: Duration) -> Result<Members, ClientError> {
         let deadline = Instant::now() + wait;
         let id = self.next_id;
+        // Before anything can fail: an answer that comes too late must not have the id of the next request.
         self.next_id += 1;
         self.socket.send(Message::text(request.text(id)))?;
         loop {
@@ -92,10 +94,12 @@ impl Client {
     /// The connection ends.
     pub fn next_push(&mut self, wait: Duration) -> Result<Option<Members>, ClientError> {
         let deadline = Instant::now() + wait;
+        // First, whatever the time: these came before anything that is still to be read.
         if let Some(push) = self.pushes.pop_front() {
             return Ok(Some(push));
         }
         while let Some(members) = self.receive(deadline)? {
+            // An answer here belongs to a request that was given up.
             if members.number("status").is_none() {
                 return Ok(Some(members));
             }
@@ -114,6 +118,7 @@ impl Client {
     fn receive(&mut self, deadline: Instant) -> Result<Option<Members>, ClientError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
+            // Before the timeout is set: one of zero is an error to `set_read_timeout`.
             if left.is_zero() {
                 return Ok(None);
             }
@@ -122,6 +127,7 @@ impl Client {
                 Ok(Message::Text(text)) => return text.parse().map(Some),
                 Ok(Message::Close(frame)) => return Err(ClientError::closed(frame)),
                 Ok(_) => {}
+                // The deadline is looked at above. What has come of a message is kept by the socket for the next read.
                 Err(tungstenite::Error::Io(error)) if error::is_timeout(&error) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -20,6 +20,7 @@ impl Stream {
     /// Connects to the endpoint, and begins TLS if its address says so.
     pub(super) fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Stream, ClientError> {
         let socket = endpoint.connect(wait)?;
+        // Before TLS, whose handshake reads from and writes to this socket.
         prepare(&socket, wait).map_err(|error| ClientError::Lost(error.to_string()))?;
         Ok(match endpoint.trust() {
             None => Stream::Plain(socket),
@@ -46,6 +47,7 @@ impl Stream {
 }
 
 fn prepare(stream: &TcpStream, wait: Duration) -> io::Result<()> {
+    // Requests are small, and one that follows another would wait for an acknowledgement (Nagle's algorithm).
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(wait))?;
     stream.set_write_timeout(Some(wait))

@@ -31,6 +31,7 @@ pub(super) fn shake(host: &str, address: &str, trust: &Trust, tcp: TcpStream) ->
     let config = config(trust).map_err(untrusted)?;
     let session = ClientConnection::new(Arc::new(config), name);
     let mut stream = StreamOwned::new(session.map_err(|error| untrusted(error.to_string()))?, tcp);
+    // Here and not with the first write, so that a certificate that is not trusted gets an error of its own.
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).map_err(|error| problem(&error, address))?;
     }
@@ -52,6 +53,7 @@ fn roots(trust: &Trust) -> Result<RootCertStore, String> {
         Trust::System => {
             let found = rustls_native_certs::load_native_certs();
             let added = store.add_parsable_certificates(found.certs);
+            // Systems have certificates that cannot be read: it matters only where nothing is left.
             if let (true, Some(error)) = (store.is_empty(), found.errors.first()) {
                 return Err(format!("the certificates that this system trusts cannot be read: {error}"));
             }
