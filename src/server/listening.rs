@@ -35,6 +35,7 @@ pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<
             ListenAt::Path { path, mode } => {
                 let failed = |source| StartError::ListenAtPath { path: path.clone(), source };
                 let (socket, file) = bind_path(path, *mode).map_err(failed)?;
+                // A path cannot be bound twice, as a port can: all reactors accept from one socket.
                 let clones = (1..reactors).map(|_| socket.try_clone()).collect::<Result<Vec<_>>>().map_err(failed)?;
                 let sockets = std::iter::once(socket).chain(clones).collect();
                 Ok(Bound { listener: listener.clone(), sockets, file: Some(file) })
@@ -89,7 +90,7 @@ fn make_room(path: &Path) -> Result<()> {
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
         Ok(_) => Err(Error::new(ErrorKind::AddrInUse, "another process listens there")),
-        // It is not known whether a process listens, for example because its queue is full: the socket stays.
+        // It is not known whether a process listens, for example because the mode keeps us out: the socket stays.
         Err(error) => Err(error),
     }
 }
@@ -105,6 +106,7 @@ impl HeldSocket {
     /// Removes the file. If another server has put its own socket there since, that stays.
     pub(super) fn remove(&self) {
         let ours = |file: fs::Metadata| (file.dev(), file.ino()) == (self.device, self.inode);
+        // By device and inode, since the path alone does not say whose socket it is.
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
             // A failure is ignored: the next server removes the file.
             let _ = fs::remove_file(&self.path);

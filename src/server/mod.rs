@@ -140,6 +140,7 @@ impl Server {
         let reactor_count = config.server.reactor_count();
         let (listeners, sockets, socket_files) = unzipped(bind_all(config, reactor_count)?);
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
+        // After the ports are bound: whoever has the port may replace the key file that is named after it.
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -163,6 +164,8 @@ impl Server {
             let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&connections))?;
             reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
+        // The reactors have clones. An original that stayed open would go on listening after they have closed theirs,
+        // and collect connections that nothing accepts.
         drop(sockets);
         let mut workers = Vec::new();
         for (index, queue) in queues.into_iter().enumerate() {
@@ -172,6 +175,8 @@ impl Server {
         let insight = shared.insight(errand_queue);
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
+        // The rest ends with this function, and with it an end of the queue of insight, which would not end
+        // otherwise.
         let SharedParts { hub, mailboxes, phase, .. } = shared;
         Ok(Server {
             addresses,
@@ -282,6 +287,7 @@ impl Server {
 impl Drop for Server {
     /// A server that is dropped stops at once.
     fn drop(&mut self) {
+        // After `stop` and `run_until` the threads are joined already.
         if !self.reactors.is_empty() {
             self.begin_drain(Drain::AT_ONCE);
             self.join();
@@ -318,6 +324,7 @@ fn spawn_control(
     journal: Arc<Journal>,
     started: Instant,
 ) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+    // Nothing is sent on it: the wait ends early when the server drops its end.
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         while stopped.recv_timeout(SWEEP_EVERY) == Err(RecvTimeoutError::Timeout) {

@@ -119,6 +119,7 @@ fn private_folder(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", folder.display()))),
     }
+    // Of a link itself and not of its target: in /tmp another user may have put one in our way.
     let found = fs::symlink_metadata(folder)?;
     let own = fs::metadata("/proc/self").map(|process| process.uid())?;
     let problem = if !found.is_dir() {
@@ -135,11 +136,13 @@ fn private_folder(folder: &Path) -> io::Result<()> {
 
 /// Writes the key file. The file of a killed server is replaced: the port is ours now.
 fn write(file: &Path, key: &OperatorKey) -> io::Result<()> {
+    // Removed and not truncated: who has the old file open does not read the new key.
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut options = OpenOptions::new();
+    // The mode is given with the creation: set afterwards, the file could be opened before.
     options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     writeln!(options.open(file)?, "{}", key.reveal())
 }
@@ -148,6 +151,7 @@ fn write(file: &Path, key: &OperatorKey) -> io::Result<()> {
 #[must_use]
 pub fn operator_key_folder() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        // A relative path is to be ignored (XDG Base Directory Specification).
         Some(runtime) if runtime.is_absolute() => runtime.join("tidings"),
         _ => {
             let own = fs::metadata("/proc/self").map_or(0, |process| process.uid());

@@ -116,6 +116,7 @@ impl SharedParts {
             room,
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
+            // After those of the reactors: counters have one writer each.
             counters: Arc::clone(&self.threads[reactor_count + index]),
             limits: Arc::clone(&self.limits),
             errands: self.errands.clone(),
@@ -130,6 +131,7 @@ fn connections_max(total: usize) -> usize {
 pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<Operators>) -> AccessPolicy {
     let address = listener.at.address();
     AccessPolicy {
+        // Canonical, since `::ffff:127.0.0.1` is loopback too.
         listener_is_loopback: address.is_some_and(|address| address.ip().to_canonical().is_loopback()),
         is_unix: address.is_none(),
         serves: listener.serves,

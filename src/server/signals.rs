@@ -59,6 +59,7 @@ impl Server {
             }
         })?;
         let outcome = self.wait(&received);
+        // Ends `forever`, for which the join below waits.
         handle.close();
         if listening.join().is_err() {
             log::error!(event = "thread_panicked"; "the signal thread panicked");
@@ -80,6 +81,7 @@ impl Server {
         while running > 0 {
             crossbeam_channel::select! {
                 recv(signals) -> signal => {
+                    // An error means that the thread for signals is gone: no second one could end a drain.
                     if draining || signal.is_err() {
                         return Outcome::Forced;
                     }
@@ -101,6 +103,8 @@ impl Server {
                         }
                         Ok(Err(problem)) => {
                             log::error!(event = "reactor_failed"; "{problem}");
+                            // The others end too: the hub still counts the interest of this one's subscribers, and
+                            // publications would wait for room in a mailbox that is never emptied.
                             outcome = Outcome::Failed;
                             self.begin_drain(Drain::AT_ONCE);
                         }

@@ -126,11 +126,13 @@ impl Stream for Publications {
         if let Some(publication) = self.replayed.pop_front() {
             return Poll::Ready(Some(publication));
         }
-        // Both before the mailbox is read: a letter that comes after the last read wakes this task.
+        // Both before the mailbox is read: a letter that comes after the last read wakes this task. The waker first: a wake
+        // between the two would be the last, and find none or that of another task.
         self.waker.set(context.waker());
         self.seat.begin_drain();
         while let Some(letter) = self.seat.inbox.next() {
             let Letter::Delivery(delivery) = letter else { continue };
+            // Given back when it is taken out: what the program does with it delays no publisher.
             self.seat.free(delivery.weight());
             if let Delivery::Publication { publication, .. } = delivery {
                 return Poll::Ready(Some(Publication::new(publication)));
@@ -161,6 +163,7 @@ impl TaskWaker {
 
 impl Wake for Arc<TaskWaker> {
     fn wake(&self) {
+        // Taken out before it is woken: a waker may poll the task at once, and that locks this again.
         let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waker) = waker {
             waker.wake();

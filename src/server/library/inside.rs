@@ -92,7 +92,9 @@ impl Inside {
             let turn = waiting.as_ref().map(Waiting::turn);
             let now = Instant::now();
             let outcome = attempt(now);
+            // Also after a try that failed: it may have reserved room in some mailboxes and given it back.
             self.mailboxes.pay_wakes();
+            // Asked after a try, so that there is one even if `publish_wait` is 0, and one more after the last wait.
             if outcome.is_some() || now >= until {
                 return outcome;
             }
@@ -159,6 +161,7 @@ impl Seat {
         waker: Option<Box<dyn Wake>>,
     ) -> Result<(Seat, History), Error> {
         let name = name(channel)?;
+        // Before the interest is counted: from then on publications are posted to it.
         let inbox = inside.mailboxes.open_library(inside.mailbox_limits, waker);
         let verb = Verb::Get { channel: name, options: replay.options(false) };
         let read = inside.read(verb, inbox.id).inspect_err(|_| inside.mailboxes.close_library(inbox.id));
@@ -180,6 +183,7 @@ impl Seat {
 
     /// Ends the interest and closes the mailbox. Idempotent: the hub knows no interest of this mailbox the second time.
     pub(super) fn leave(&self) {
+        // The interest first, under the shard's lock: after it no publication looks for room in this mailbox.
         self.hub.leave(self.channel, subscriber(self.inbox.id));
         self.mailboxes.close_library(self.inbox.id);
     }

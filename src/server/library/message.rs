@@ -74,6 +74,7 @@ impl Message {
             Data::Json(text) if !self.is_checked => {
                 let json = without_mark(&text);
                 validate(json, &mut JsonScratch::default())?;
+                // A part of the same memory: nothing is copied for a mark or white space.
                 Data::Json(text.slice_ref(trim(json)))
             }
             data => data,

@@ -42,6 +42,7 @@ impl Subscription {
             history.publications.iter().take_while(|_| !is_over()).for_each(&mut callback);
             for letter in own.inbox.receiver.iter().take_while(|_| !is_over()) {
                 let Letter::Delivery(delivery) = letter else { continue };
+                // Read before the callback and given back after it: a slow callback makes its publishers wait.
                 let weight = delivery.weight();
                 if let Delivery::Publication { publication, .. } = delivery {
                     callback(&Publication::new(publication));
@@ -70,6 +71,7 @@ impl Drop for Leaving<'_> {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        // First, since a mailbox that is closed still gives out what is in it.
         self.over.store(true, Ordering::Release);
         self.seat.leave();
         // A callback may drop its own subscription, and a thread cannot wait for itself.
