@@ -88,6 +88,7 @@ impl<'a> Publisher<'a> {
             Some(limits) => limits,
             None => *self.limits.insert(limits(&mut self.client)?),
         };
+        // Measured again: the question took a number, so that of this request may be a digit longer.
         let bytes = self.client.message_bytes(request) as u64;
         match limits {
             Some((message, body)) if bytes > message => {
@@ -102,6 +103,7 @@ impl<'a> Publisher<'a> {
 fn limits(client: &mut Client) -> Result<Option<(u64, u64)>, Failure> {
     match client.ask(&Request::limits(), WAIT) {
         Ok(answer) => Ok(answer.number("message_bytes").zip(answer.number("body_bytes"))),
+        // A server that does not know the question takes publications all the same.
         Err(ClientError::Refused { .. }) => Ok(None),
         Err(error) => Err(failure(&error)),
     }
@@ -122,6 +124,7 @@ fn too_large(bytes: u64, message: u64, body: u64, args: &PublishArgs) -> String 
 
 fn failure(error: &ClientError) -> Failure {
     match error {
+        // These are about this publication alone: a value in it, its key, its size.
         ClientError::Refused { status: 400 | 409 | 413, .. } => Failure::Publication(error.to_string()),
         ClientError::Closed { code: 1009, .. } => {
             Failure::Server(format!("{error}\nThe publication is larger than this server accepts as one message."))

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     let settings = settings::gather(&args.settings)?;
     if args.print_config {
         settings.readable().map_err(|error| with_flags(&error))?;
+        // Before the check: a configuration with a mistake is printed too, and then the mistake is named.
         io::stdout().write_all(settings.config().describe().as_bytes())?;
     }
     settings.check().map_err(|error| with_flags(&error))?;

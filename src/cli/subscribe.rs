@@ -20,6 +20,7 @@ pub(crate) fn run(args: &SubscribeArgs) -> Outcome {
             Ended::Output(error) => return Err(error.into()),
             Ended::Connection(error) => error,
         };
+        // Not before the first answer: a mistake in the address would be tried again for ever.
         if !follower.has_begun() || !error.is_temporary() {
             return Err(explained(&error).into());
         }
@@ -65,6 +66,7 @@ fn follow(args: &SubscribeArgs, endpoint: &Endpoint, follower: &mut Follower, ba
         loop {
             match client.next_push(SILENCE)? {
                 Some(push) => follower.push(&push, &mut out)?,
+                // A connection that a proxy has dropped looks like a quiet channel until something is sent.
                 None => drop(client.ask(&Request::livez(), WAIT)?),
             }
         }
@@ -127,6 +129,7 @@ impl Follower {
             note(&format!("gap: the channel was reset; its epoch is now {}", self.epoch));
             return Ok(());
         }
+        // Frames that a client does not know are ignored (PROTOCOL.md), so that later servers may add some.
         let Some(offset) = push.number("offset") else { return Ok(()) };
         if push.flag("excluded") == Some(true) {
             note(&format!("{offset} is not shown: its publisher excluded this connection"));

@@ -29,6 +29,7 @@ impl Limit {
     /// Admits one event, with the number of those left out before it, or counts it as left out.
     pub fn admit(&self, rate: Rate, now_ms: u64) -> Option<u64> {
         let next = |free_at: u64| {
+            // Never before now: quiet time earns no more than the burst.
             let from = free_at.max(now_ms);
             (from - now_ms <= (rate.burst - 1) * rate.every_ms).then(|| from + rate.every_ms)
         };
@@ -47,6 +48,7 @@ impl Limit {
 
     /// How many were left out since the last call.
     pub fn take_left_out(&self) -> u64 {
+        // A load first: it leaves the cache line with all threads, where a swap would take it from them.
         if self.left_out.load(Relaxed) == 0 { 0 } else { self.left_out.swap(0, Relaxed) }
     }
 }
@@ -72,6 +74,7 @@ impl Recent {
         let hash = self.hasher.hash_one(key);
         let place = &self.places[hash as usize % PLACES];
         let next = |held: u64| {
+            // Stored plus one, so that an empty place is not taken for one of the first second.
             let said_ms = (held & u64::from(u32::MAX)).saturating_sub(1) * 1000;
             let is_held = held != 0 && held >> 32 == hash >> 32 && now_ms < said_ms + AGAIN_AFTER_MS;
             (!is_held).then(|| (hash >> 32) << 32 | ((now_ms / 1000 + 1) & u64::from(u32::MAX)))

@@ -49,9 +49,11 @@ struct Fields {
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
         if key.as_str() == "event" {
+            // It is written without quotation marks in both formats, so it may have nothing that needs them.
             self.event = Some(value.to_string().chars().filter(|c| is_bare(*c)).collect());
             return Ok(());
         }
+        // Half, since one more value and the message come on top.
         if self.rest.len() > LINE_BYTES / 2 {
             return Ok(());
         }
@@ -85,6 +87,7 @@ fn unquote_if_bare(out: &mut String, start: usize) {
 }
 
 fn is_bare(c: char) -> bool {
+    // No space, no `=` and no quotation mark: without these a value cannot look like the next field.
     c.is_ascii_alphanumeric() || "-._~:/@+%[],?&#!*();".contains(c)
 }
 

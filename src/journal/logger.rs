@@ -92,7 +92,8 @@ impl Logger {
         }
     }
 
-    /// Waits until everything was written, for at most `patience`: whether it was. For the end of a process.
+    /// Waits until everything was written: whether it was. At most `patience` for room in the queue, and as long for
+    /// the writing. For the end of a process.
     #[must_use]
     pub fn finish(&self, patience: Duration) -> bool {
         let (written, all) = crossbeam_channel::bounded(1);
@@ -134,6 +135,7 @@ impl Writer {
                     if self.write_whole(text.as_bytes()).is_err() {
                         self.lost.fetch_add(1, Relaxed);
                     } else {
+                        // After a line that could be written, since standard error takes lines again.
                         self.say_what_was_lost();
                     }
                 }
@@ -144,6 +146,7 @@ impl Writer {
     }
 
     fn say_what_was_lost(&mut self) {
+        // Relaxed: a number for people, which guards no other memory.
         let lost = self.lost.swap(0, Relaxed);
         if lost == 0 {
             return;
@@ -160,6 +163,7 @@ impl Writer {
             SystemTime::now(),
         );
         if self.write_whole(text.as_bytes()).is_err() {
+            // Added, not stored: further lines may have been lost meanwhile.
             self.lost.fetch_add(lost, Relaxed);
         }
     }
@@ -167,6 +171,7 @@ impl Writer {
     fn write_whole(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.sink.write(bytes) {
+                // Tried again it would be 0 again, and the thread would never leave this line.
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

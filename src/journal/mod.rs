@@ -155,6 +155,7 @@ impl Journal {
     }
 
     fn admit_once_a_minute(&self, kind: Kind, key: impl Hash, now_ms: u64) -> Option<u64> {
+        // What this level does not log costs no hash, and is counted nowhere.
         if self.wants(kind) && !self.recent.is_news(key, now_ms) {
             self.leave_out(kind, 1);
             return None;
@@ -169,6 +170,7 @@ impl Journal {
     /// Logs once a minute how many events were left out, for kinds of which no further event came. Called regularly.
     pub fn report(&self, now_ms: u64) {
         let due = |last: u64| (now_ms >= last + REPORT_EVERY_MS).then_some(now_ms);
+        // In one step, so that one thread of those that come together reports.
         if self.reported_ms.fetch_update(Relaxed, Relaxed, due).is_ok() {
             self.report_all();
         }

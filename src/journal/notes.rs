@@ -82,6 +82,7 @@ impl Notes {
             notes.push(Note { kind, words: words(), left_out });
             self.any.set(true);
         } else {
+            // The event itself, and those that it was to report as left out.
             self.journal.leave_out(kind, left_out + 1);
         }
     }

@@ -65,8 +65,8 @@ impl Core {
                 break;
             };
             let memberships = |to: ConnId| entries.peek(to.slot).map(|entry| &entry.memberships);
-            // The run goes out before a letter that must not overtake it (laws 1 and 2). The letter has left the mailbox,
-            // so it is handled even if the tick stops after it.
+            // The run goes out before a letter that must not overtake it (laws 1 and 2). The letter has left the
+            // mailbox by then, so it is handled even if the tick stops after it.
             let can_wait = run.can_wait(&letter, subscriptions, memberships);
             let stop = !can_wait && self.fan_out(&mut run, entries, subscriptions);
             match letter {

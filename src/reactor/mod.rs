@@ -339,8 +339,8 @@ impl Reactor {
             self.accept();
         }
         for mut listener in std::mem::take(&mut self.listeners) {
-            // Closing is not enough: a unix socket is shared with the other reactors, and epoll goes on reporting it until
-            // the last of its descriptors is closed (epoll(7)).
+            // Closing is not enough: a unix socket is shared with the other reactors, and epoll reports it until the
+            // last of its descriptors is closed (epoll(7)).
             if listener.socket.deregister(self.poll.registry()).is_err() {
                 log::debug!(event = "registration"; "a listener was not registered when it was closed");
             }

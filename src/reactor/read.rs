@@ -110,8 +110,8 @@ impl Core {
             } else if kept == 0 && entry.connection.is_mid_message() {
                 self.read_on(to, entry, scratch)
             } else {
-                // There is room: an incomplete rest is part of a header or of a control frame, at most 130 bytes. A read
-                // into no room would look like the peer's end.
+                // There is room: an incomplete rest is part of a header or of a control frame, at most 130 bytes. A
+                // read into no room would look like the peer's end.
                 let read = entry.stream.read(&mut scratch[kept..]);
                 self.note_read(to.slot, entry, read, scratch.len() - kept)
             };

@@ -67,8 +67,8 @@ impl Core {
             return;
         }
         self.parked.fresh = false;
-        // Counted before: what is put back is not tried again in this tick. A connection has at most one work here, since
-        // it is not read meanwhile, so putting back at the end changes no order of its own.
+        // Counted before: what is put back is not tried again in this tick. A connection has at most one work here,
+        // since it is not read meanwhile, so putting back at the end changes no order of its own.
         let tries = self.parked.waiting.len().min(RETRIES_PER_TICK);
         for _ in 0..tries {
             let Some(waiting) = self.parked.waiting.pop_front() else { break };

@@ -36,8 +36,8 @@ impl Ring {
     /// # Errors
     /// The kernel has no io_uring, has one without sends, or may not give it (a seccomp filter, `io_uring_disabled`).
     pub(super) fn open() -> Result<Ring> {
-        // Submit all: else the kernel stops at the first send that fails, and the others need another call. Don't fork: a
-        // child would share the queues.
+        // Submit all: else the kernel stops at the first send that fails, and the others need another call. Don't fork:
+        // a child would share the queues.
         let ring: IoUring = IoUring::builder().setup_submit_all().dontfork().build(ENTRIES)?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;

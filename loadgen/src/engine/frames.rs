@@ -115,6 +115,7 @@ fn read_ours(
             Decoded::Event(Event::Pong(_)) => {}
             Decoded::Event(Event::Close(close)) => {
                 sink(Incoming::Close(close));
+                // Nothing counts after a Close (RFC 6455 section 5.5.1), and the decoder would object to it.
                 return Ok(input.len());
             }
         }
@@ -146,6 +147,7 @@ impl Checked {
 impl Read for Feed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.input.is_empty() {
+            // An empty read would be the end of the connection to tungstenite, and an error.
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.input.read(buffer)
@@ -173,6 +175,7 @@ pub(super) fn write(out: &mut Vec<u8>, kind: Kind, payload: &[u8], mask: [u8; 4]
         Some(packed) => {
             let start = out.len();
             write_masked(out, opcode, true, packed, mask);
+            // The mask covers the payload alone (RFC 6455 section 5.3), so the header can be changed after it.
             out[start] |= RSV1;
         }
         None => write_masked(out, opcode, true, payload, mask),

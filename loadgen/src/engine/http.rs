@@ -88,6 +88,7 @@ fn take_field(answer: &mut Answer, name: &str, value: &str) -> Result<(), String
                 value.eq_ignore_ascii_case("close") || answer.closes && value.eq_ignore_ascii_case("upgrade")
         }
         "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => answer.body = Body::Chunks(Chunk::Size),
+        // Chunks win over a length, in whichever order they are named (RFC 9112 section 6.3).
         "content-length" if matches!(answer.body, Body::Rest) => {
             let length = value.parse().map_err(|_| format!("a Content-Length of `{value}`"))?;
             answer.body = Body::Length(length);

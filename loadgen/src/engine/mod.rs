@@ -55,6 +55,8 @@ impl Progress {
     }
 
     fn deliver(&self) {
+        // Sequentially consistent, as in `wake_at`: each side writes its own number and then reads the other's. With
+        // weaker orders both could read the old one, and the publisher would sleep.
         let delivered = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
         let wanted = self.wake_at.load(Ordering::SeqCst);
         if wanted != 0 && delivered >= wanted {
@@ -73,6 +75,7 @@ impl Progress {
 
     /// Wakes the publisher, once per wish.
     fn wake(&self) {
+        // Swapped, so that of the threads that see the wish one alone makes the system call.
         if self.wake_at.swap(0, Ordering::SeqCst) != 0
             && let Some(publisher) = self.publisher.get()
         {

@@ -40,6 +40,7 @@ impl Spreads {
     ) -> Option<SpreadReport> {
         let expected = self.receivers.get(&channel).copied().unwrap_or(1) as usize;
         let open = self.streams.entry(stream).or_default();
+        // From the oldest: publications arrive nearly in order, so it is found at once.
         let place = open.iter().position(|publication| publication.seq == seq).unwrap_or_else(|| {
             open.push_back(Open { seq, intended, offsets: Vec::with_capacity(expected) });
             open.len() - 1

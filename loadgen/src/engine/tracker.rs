@@ -34,6 +34,7 @@ impl Tracker {
     /// A receiver that must receive everything from number `first` on.
     #[must_use]
     pub fn from(first: u64) -> Tracker {
+        // All before the first count as seen: one that comes after all is a duplicate and not late.
         Tracker { next: first, seen: u64::MAX, ..Tracker::default() }
     }
 
@@ -51,6 +52,7 @@ impl Tracker {
         if seq >= self.next {
             let skipped = seq - self.next;
             let shift = skipped + 1;
+            // A shift by all 64 bits would overflow.
             self.seen = if shift >= WINDOW { 0 } else { self.seen << shift } | 1;
             self.next = seq + 1;
             self.missing += skipped;

@@ -107,6 +107,7 @@ impl Collector {
                 self.collected.ledger.gather(&ledger);
             }
             Report::Failed(text) if self.done < self.threads => self.collected.failures.push(text),
+            // When all are done, a process that ends is what is expected.
             Report::Failed(_) => {}
         }
     }
@@ -184,6 +185,7 @@ impl Collector {
             *time += length;
         }
         let Some((origin, _)) = self.counted.filter(|_| window.phase != Phase::Opening) else { return };
+        // Rounded down and not to zero: the second before counting began is -1, or second 0 would be two.
         let at = (window.begin as i64 - origin as i64).div_euclid(SECOND as i64);
         let second = collected.windows.entry(at).or_default();
         // A second in which counting ends belongs to what counts.

@@ -68,6 +68,7 @@ pub fn run(
     } else {
         let go = clock::now() + LEAD;
         let (begin, end) = plan.counted(go);
+        // Before the order: the first reports after it must find which seconds count.
         conductor.collector.count_between(begin, end);
         conductor.fleet.order(&Order::Go(go));
         conductor.count(begin, end)?;
@@ -122,6 +123,7 @@ impl Conductor<'_> {
     ) -> Result<(), RunError> {
         let mut looked = clock::now();
         while !done(self.collector) {
+            // Not while draining, which ends by itself: what was sent is still accounted for.
             if self.interrupt.load(Ordering::Relaxed) && sample != Sample::Draining {
                 self.stop();
                 return Ok(());

@@ -26,9 +26,11 @@ impl Alarm {
 
     /// Sets it to a time, which also clears what it rang for before.
     pub(super) fn set(&mut self, at: Option<Nanos>) -> io::Result<()> {
+        // A deadline that is where it was needs no system call.
         if self.set == at {
             return Ok(());
         }
+        // Zero disarms a timer (timerfd_settime(2)), which only `None` may.
         let at_least_one = at.map_or(0, |at| at.max(1));
         let time = |nanos: Nanos| Timespec {
             tv_sec: i64::try_from(nanos / SECOND).unwrap_or(i64::MAX),

@@ -209,6 +209,7 @@ impl Worker {
         if !matches!(self.course, Course::Opening { .. } | Course::Running) {
             return;
         }
+        // While traffic is on, since nothing is sent after it.
         self.send_last(now);
         self.accounting.traffic = Traffic::Over;
         self.course = Course::Stopped;

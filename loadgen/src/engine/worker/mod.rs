@@ -212,6 +212,7 @@ impl Worker {
                 }
             }
             self.obey();
+            // Read again: the events took their time, and what has become due in it should not wait for another turn.
             let now = clock::now();
             self.fire(now);
             self.open_due(now);

@@ -105,6 +105,7 @@ impl Worker {
         let reading = slow.map_or(Reading::Freely, |slow| {
             Reading::Paced(u32::try_from(slow.bytes_per_second.div_ceil(10)).unwrap_or(u32::MAX))
         });
+        // 31 bits, so that no token is that of the waker or of the alarm.
         self.generation = self.generation.wrapping_add(1) & 0x7FFF_FFFF;
         let key = self.clients.vacant_key();
         let token = Token((self.generation as usize) << 32 | key);
@@ -112,6 +113,7 @@ impl Worker {
         if let Err(error) = self.poll.registry().register(&mut transport, token, interest) {
             return self.not_opened(index, local, cut, &error);
         }
+        // One that joins while messages are sent cannot know where they began.
         let tracker = if cut > 0 || self.accounting.traffic != Traffic::Before {
             Tracker::from_anywhere()
         } else {
@@ -147,6 +149,7 @@ impl Worker {
 
     fn not_opened(&mut self, index: usize, local: u32, cut: Nanos, error: &io::Error) {
         let limit = match error.raw_os_error() {
+            // EMFILE, ENFILE, and EADDRINUSE or EADDRNOTAVAIL.
             Some(24) => Some("this process may have no more descriptors: raise `ulimit -n`, or use --processes"),
             Some(23) => Some("this machine may have no more descriptors: raise fs.file-max"),
             Some(98 | 99) => Some("no free port is left: use more addresses with --source-ip, or --close rst"),

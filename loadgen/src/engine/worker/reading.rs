@@ -51,6 +51,7 @@ impl Worker {
         }
         let (stage, reading) = (self.clients[slot].stage, self.clients[slot].reading);
         match reading {
+            // A slow reader reads by its timer alone. That its server gave it up is seen only here.
             Reading::Paced(_) if stage == Stage::Open => {
                 let is_over = event.is_read_closed() || event.is_error();
                 is_over.then(|| self.lost(slot, "the server has cut off a slow reader"));
@@ -120,6 +121,7 @@ impl Worker {
             let kept = fed.map(|used| scratch[used..have + count].to_vec());
             self.scratch = scratch;
             let kept = kept?;
+            // Also what keeps room in the buffer: a read into none would look like the server's end.
             if kept.len() > REST_BYTES {
                 return Err("the server sends something that does not end".to_owned());
             }
@@ -131,6 +133,7 @@ impl Worker {
             if self.clients[slot].stage == Stage::Leaving && matches!(self.clients[slot].codec, Codec::Head) {
                 return Ok(Step::End);
             }
+            // With TLS a short read says nothing: the session may hold more, of which no event would tell.
             if count < room && matches!(self.clients[slot].transport, super::super::transport::Transport::Plain(_)) {
                 return Ok(Step::Drained);
             }
