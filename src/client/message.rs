@@ -128,6 +128,7 @@ impl Members {
             return Ok(self);
         }
         let message = self.raw("error").and_then(message_of).unwrap_or_else(|| "no reason given".to_owned());
+        // What is no status counts as the server's fault, after which a retry may succeed.
         Err(ClientError::Refused { status: u16::try_from(status).unwrap_or(500), message })
     }
 }

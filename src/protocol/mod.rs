@@ -165,6 +165,7 @@ impl Memory {
     #[must_use]
     pub fn hold(&mut self, channel: u64, frame: SharedFrame) -> Option<SharedFrame> {
         match &mut self.batch {
+            // Other channels do not wait: no answer in the batch says where they are.
             Some(batch) if batch.holds(channel) => {
                 batch.hold(channel, frame);
                 None

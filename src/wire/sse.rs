@@ -23,6 +23,7 @@ pub fn write_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
 /// The block inside such a chunk, for readers of HTTP/1.0, which has no chunks.
 #[must_use]
 pub fn without_chunk(chunk: &[u8]) -> &[u8] {
+    // The size's line ends first: no digit is a line feed.
     let start = chunk.iter().position(|byte| *byte == b'\n').map_or(0, |end_of_size| end_of_size + 1);
     chunk.get(start..chunk.len().saturating_sub(2)).unwrap_or_default()
 }

@@ -28,6 +28,7 @@ pub(in crate::protocol) fn event_stream(publication: &Publication) -> SharedFram
     let view = publication.view();
     let mut block = Vec::with_capacity(view.data.len() + LABELS_BYTES);
     publication_block(&mut block, publication.epoch(), &view);
+    // The size in hexadecimal digits and two line ends.
     let mut chunk = Vec::with_capacity(block.len() + 16);
     write_chunk(&mut chunk, &block);
     chunk.into()

@@ -141,6 +141,8 @@ impl ChunkDecoder {
     /// another parser could see elsewhere is refused: that is how requests are smuggled.
     fn extension(&mut self, byte: u8) -> Result<At, BodyError> {
         let next = match (self.at, byte) {
+            // Not after white space, which RFC 9112 section 7.1.1 has before a semicolon and around an equals sign
+            // only.
             (At::ExtensionName | At::Value | At::QuoteEnd, b'\r') => return Ok(At::SizeLf),
             (At::Size | At::Gap | At::ExtensionName | At::NameGap | At::Value | At::QuoteEnd, b';') => {
                 At::ExtensionStart

@@ -222,6 +222,7 @@ impl<'b> Fields<'b> {
 
     /// Whether the connection stays open (RFC 9112 section 9.3).
     pub(super) fn keeps_alive(&self, version: Version) -> bool {
+        // `close` wins over `keep-alive` (RFC 9112 section 9.3).
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
 }
@@ -278,6 +279,7 @@ fn names_event_stream(accept: &str) -> bool {
 
 fn is_zero_weight(parameter: &str) -> bool {
     let Some((name, weight)) = parameter.split_once('=') else { return false };
+    // What cannot be read as zero takes nothing back: the type was named.
     name.eq_ignore_ascii_case("q") && weight.starts_with('0') && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
 }
 

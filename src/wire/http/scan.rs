@@ -76,6 +76,7 @@ impl<'b> Walk<'b> {
 
     /// An optional empty line (RFC 9112 section 2.2), then method, target and version.
     pub(super) fn request_line(&mut self) -> Result<RequestLine<'b>, Stop> {
+        // One, as some clients send after a body; a second one is refused.
         if self.peek()? == b'\r' {
             self.line_end("a request begins with its method")?;
         }

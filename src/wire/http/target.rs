@@ -21,6 +21,7 @@ pub(super) fn read_target(method: Method, target: &str) -> Result<Target<'_>, Re
     if target.starts_with('/') {
         return Ok(split_query(target, None));
     }
+    // It names the server and no path, which only OPTIONS can ask about (RFC 9112 section 3.2.4).
     if target == "*" && method == Method::Options {
         return Ok(Target { path: target, query: None, authority: None });
     }
@@ -32,6 +33,7 @@ pub(super) fn read_target(method: Method, target: &str) -> Result<Target<'_>, Re
 }
 
 fn read_absolute(rest: &str) -> Result<Target<'_>, Refusal> {
+    // A query may follow the authority at once: the path is empty then, which means `/` (RFC 9110 section 4.2.3).
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if Authority::parse(authority).is_none() {
         return Err(bad("the request target names no valid host; it looks like http://example.com:8080/path"));

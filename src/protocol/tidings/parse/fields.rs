@@ -171,10 +171,12 @@ impl<'a> Fields<'a> {
 
 fn misplaced_message(name: Name, what: &str, known: &[&str]) -> String {
     let why = match name {
+        // Only AUTH knows a token.
         Name::Path if known.contains(&"token") => "signing in has no path",
         Name::Id | Name::Method | Name::Path => "it belongs to a request that is a JSON object",
         Name::ContentType => "it belongs to a POST in a binary frame",
         Name::Token => "it belongs to AUTH",
+        // Only a POST in a binary frame knows a content type.
         Name::Data if known.contains(&"content_type") => "the bytes after the line feed are the data",
         _ if Name::GET.contains(&name) => "it belongs to GET /channels/{name}",
         _ => "it belongs to POST /channels/{name}",

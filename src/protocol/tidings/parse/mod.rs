@@ -97,6 +97,7 @@ pub fn parse_binary(payload: &[u8], scratch: &mut JsonScratch) -> Parsed {
             "a binary frame is one line with a request in JSON, a line feed, and the raw body: the line feed is missing",
         ));
     };
+    // The line's mark alone: the body is bytes, which are published unchanged.
     let (line, body) = (without_mark(&payload[..end]), &payload[end + 1..]);
     let text = trim(line);
     if let Err(refusal) = validate(line, scratch) {
