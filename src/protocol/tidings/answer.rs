@@ -152,9 +152,9 @@ impl Writer<'_> {
             Answer::HistoryDeleted { channel, position } => reply::answer_published(out, id, channel, position, true),
             Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
             Answer::Limits => reply::answer_limits(out, id, &SendLimits::of(self.scope.settings)),
-            // No socket asks for one.
+            // Requests of a socket have no verb for it: only a path over HTTP asks for a page.
             Answer::Page { body, .. } => out.extend_from_slice(body),
-            // What was let in is answered as what is alive.
+            // A sign-in that succeeded has nothing to say beyond its status: the answer of `/livez`.
             Answer::Alive | Answer::SignIn { .. } => reply::answer_alive(out, id),
             Answer::Refused(refusal) => reply::answer_error(out, id, refusal),
         }

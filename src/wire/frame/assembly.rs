@@ -180,7 +180,7 @@ impl Assembly {
         self.message.capacity()
     }
 
-    /// Drops the message.
+    /// Gives the message away: its kind, whether it is compressed, and its payload.
     pub(super) fn into_message(mut self) -> (Kind, bool, Vec<u8>) {
         // Lent memory may be longer than the message, with another message's bytes at its end.
         self.message.truncate(self.filled);
