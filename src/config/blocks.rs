@@ -48,6 +48,7 @@ impl<'b> Block<'b> {
     /// Takes a value of one type.
     fn take<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<Spanned<T>> {
         let value: &Spanned<DeValue<'_>> = self.table.get(key)?;
+        // Cloned, since the deserializer consumes what it reads.
         match Spanned::<T>::deserialize(ValueDeserializer::from(value.clone())) {
             Ok(read) => Some(read),
             Err(error) => {
@@ -105,6 +106,7 @@ impl Layer<'_> {
         let octal = |text: &String| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= MODE_MAX);
         let mode = block.take_as("mode", WRITTEN_MODE, octal, quote);
         let serves = block.serves();
+        // By its keys, whatever their values: one that could not be read has its own complaint already.
         let has = |key: &str| block.table.contains_key(key);
         let problem = match (has("address"), has("path")) {
             (true, true) => Some("a [[listener]] has an \"address\" or a \"path\", not both"),

@@ -110,6 +110,7 @@ impl Config {
 
     fn open_publishing(&self) -> Option<String> {
         let clients = self.all_listeners().into_iter().filter(|listener| listener.serves.clients());
+        // Unix sockets are not asked about: the mode of the file says who reaches them.
         let outside = clients.into_iter().find_map(|listener| listener.is_open_to_networks())?;
         (!self.server.allow_anonymous_publish).then(|| {
             format!(

@@ -51,6 +51,7 @@ impl Settings {
         for entry in &entries {
             let path = format!("{}.{}", entry.section, entry.key);
             let source = self.source(&path);
+            // A secret that is not set has nothing to hide: what is shown is its default.
             let hidden = if entry.is_secret && *source != Source::Default { ", not shown" } else { "" };
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{:<44} # {source}{hidden}", format!("{path} = {}", entry.value));

@@ -24,6 +24,7 @@ pub(super) trait Kind<T> {
         let text = texts.last().map_or("", String::as_str);
         match DeValue::parse(text).map(Spanned::into_inner) {
             Ok(value @ (DeValue::Integer(_) | DeValue::Boolean(_))) => value,
+            // Also `inf`, which is a float to TOML and a text to the kind that takes it.
             _ => DeValue::String(text.into()),
         }
     }

@@ -57,6 +57,7 @@ pub struct ListenerConfig {
 impl ListenerConfig {
     /// Whether it is bound to an address that other machines can reach.
     pub(super) fn is_open_to_networks(&self) -> Option<SocketAddr> {
+        // Canonical, since `::ffff:127.0.0.1` is loopback too.
         self.at.address().filter(|address| !address.ip().to_canonical().is_loopback())
     }
 
@@ -64,6 +65,7 @@ impl ListenerConfig {
     pub(super) fn problem(&self) -> Option<String> {
         let both = self.serves.clients() && self.serves.operators();
         match &self.at {
+            // A unix socket may serve both: the mode of its file says who reaches it.
             ListenAt::Address(address) if both => Some(format!(
                 "{address} serves clients and operators, which would make every client an operator; give operators a \
                  listener of their own, or a unix socket"
@@ -94,6 +96,7 @@ impl ListenerConfig {
     /// Whether they exclude each other.
     pub(super) fn takes_the_place_of(&self, other: &ListenerConfig) -> bool {
         match (&self.at, &other.at) {
+            // Port 0 is another port each time.
             (ListenAt::Address(mine), ListenAt::Address(theirs)) => mine == theirs && mine.port() != 0,
             (ListenAt::Path { path: mine, .. }, ListenAt::Path { path: theirs, .. }) => mine == theirs,
             _ => false,

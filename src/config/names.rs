@@ -32,6 +32,7 @@ pub(super) fn of_variable(name: &str) -> Option<(&'static str, &'static str)> {
 /// The section as whose variable a name begins, and the rest of it as a key.
 pub(super) fn section_of_variable(name: &str) -> Option<(&'static str, String)> {
     let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+    // With the `_`, which distinguishes a variable of `web` from one of `websocket`.
     let key_in = |section: &str| rest.strip_prefix(section)?.strip_prefix('_').map(str::to_owned);
     Config::KEYS.iter().find_map(|(section, _)| Some((*section, key_in(section)?)))
 }
@@ -88,6 +89,7 @@ pub(super) fn unknown_key(path: &str) -> String {
 /// The setting that an unknown path was probably meant to be.
 fn nearest_path(path: &str) -> Option<String> {
     let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+    // A key that only one section has is what was meant, under whatever heading it stands.
     let same_name = section_of(key).map(|section| format!("{section}.{key}"));
     let of_section = Config::KEYS.iter().find(|(name, _)| *name == section);
     let in_section = of_section.and_then(|(_, keys)| nearest(key, keys.iter().map(|key| (*key).to_owned())));

@@ -34,6 +34,7 @@ pub(super) struct File<'f> {
 impl File<'_> {
     /// The line and column of a byte.
     pub(super) fn at(&self, byte: usize) -> Source {
+        // A slice that ended inside a character would panic.
         let before = &self.text[..self.text.floor_char_boundary(byte)];
         let start = before.rfind('\n').map_or(0, |end| end + 1);
         let line = before.matches('\n').count() + 1;
@@ -58,6 +59,7 @@ impl Layer<'_> {
         tables.sort_by_key(|(name, _)| name.span().start);
         for (name, value) in tables {
             let (section, at) = (name.get_ref(), file.at(name.span().start));
+            // A list of tables and no section, so `KEYS` does not have it.
             if section == LISTENER {
                 self.listeners(file, name.span().start, value.get_ref());
                 continue;

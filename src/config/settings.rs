@@ -71,6 +71,7 @@ impl Settings {
     /// prefix; what Kubernetes sets for a service called `tidings` is neither.
     pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         let ours = variables.into_iter().filter(|(name, value)| name.starts_with(names::PREFIX) && !value.is_empty());
+        // By name, so that mistakes are reported in the same order at each start.
         let ordered: BTreeMap<String, String> = ours.collect();
         self.layer(|layer| {
             for (name, value) in &ordered {
@@ -79,6 +80,8 @@ impl Settings {
                         let given = Given::Texts(std::slice::from_ref(value));
                         layer.set(section, key, given, Source::Variable(name.clone()));
                     }
+                    // Before sections are looked for: a service called `tidings-server` has variables that begin as
+                    // those of [server].
                     None if names::is_service_link(name, value) => {}
                     None if names::section_of_variable(name).is_some() => {
                         layer.settings.complain(None, names::unknown_variable(name));
@@ -164,11 +167,13 @@ impl Settings {
 
     /// The source of the first value that a sentence names and that is not a default.
     fn place_of(&self, problem: &str) -> Option<&Source> {
+        // What is wrong with a block begins with its number and may name no setting.
         let block = problem.strip_prefix("[[listener]] ").and_then(|rest| rest.split(':').next());
         if let Some(number) = block.and_then(|number| number.parse::<usize>().ok()) {
             return self.listeners.get(number - 1);
         }
         let named = problem.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
+        // A setting may stand at the end of a sentence.
         named.into_iter().find_map(|word| self.sources.get(word.trim_end_matches('.')))
     }
 
@@ -218,6 +223,8 @@ impl Layer<'_> {
     pub(super) fn listen(&mut self, listener: ListenerConfig, source: Source) {
         self.settings.config.listeners.push(listener);
         self.settings.listeners.push(source.clone());
+        // Only the first block finds the default: it is noted as the source then, so that the next ones clear
+        // nothing.
         if self.settings.source(LISTEN) == &Source::Default {
             self.settings.config.server.listen.clear();
             self.settings.sources.insert(LISTEN.to_owned(), source);

@@ -88,6 +88,7 @@ macro_rules! knobs {
                         section_about: about.clone(),
                         key: stringify!($key),
                         reason: joined(&[$( $reason, )+]),
+                        // By the type, since one kind may be that of several, as `Text` is.
                         unit: Kind::<$Type>::unit(&$kind),
                         value: $kind.write(&self.$section.$key),
                         default: $kind.write(&defaults.$section.$key),

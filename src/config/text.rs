@@ -33,6 +33,7 @@ impl Kind<String> for Text {
     }
 
     fn value_of<'t>(&self, texts: &'t [String]) -> DeValue<'t> {
+        // Never a number or a flag: `8080` may be a text, and so may `true`.
         DeValue::String(texts.last().map_or("", String::as_str).into())
     }
 

@@ -68,6 +68,7 @@ pub(super) fn time_text(time: Duration) -> String {
 }
 
 fn in_largest_unit(value: u64, units: &[(&'static str, u64)]) -> (&'static str, u64) {
+    // Every unit divides 0, so one is chosen: `0s` or `0 B`. The tables are distinguished by their length.
     let zero = if units.len() == TIME_UNITS.len() { ("s", 1) } else { ("B", 1) };
     if value == 0 {
         return zero;

@@ -24,6 +24,7 @@ macro_rules! put {
 impl Page {
     /// Begins a family. Its samples must follow directly.
     pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // A doc comment begins with a space.
         let help = help.trim();
         put!(self, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }

@@ -29,6 +29,7 @@ pub struct Sum {
 impl Histogram {
     /// Counts one. Only the thread that owns it may call it.
     pub fn observe(&self, us: u64) {
+        // Less one, since a bound is the largest time in its bucket. Saturating, so that 0 is in the first.
         let power = (u64::BITS - us.saturating_sub(1).leading_zeros()) as usize;
         self.buckets[power.saturating_sub(FIRST_POWER).min(BOUNDS)].add(1);
         self.sum_us.add(us);
@@ -44,6 +45,7 @@ impl Histogram {
             }
             sum_us = sum_us.wrapping_add(histogram.sum_us.get());
         }
+        // Counted from the buckets: a counter of its own could differ from their sum while threads go on counting.
         let mut count = 0;
         let mut up_to = Vec::with_capacity(BOUNDS);
         for (index, bucket) in buckets.iter().enumerate() {

@@ -64,6 +64,7 @@ macro_rules! counters {
         fn write_plain(page: &mut exposition::Page, threads: &[Arc<Counters>]) {
             let mut last = "";
             $({
+                // A family has one HELP and one TYPE before all its samples, so rows of one name stand together.
                 if last != $name {
                     page.family(concat!("tidings_", $name), $kind, concat!($($help),+));
                 }
@@ -219,6 +220,8 @@ pub struct CurrentPhase(AtomicU8);
 impl CurrentPhase {
     /// Moves forward to `phase`, unless it is there or further.
     pub fn reach(&self, phase: Phase) {
+        // The maximum, since a second drain reaches `Leaving` again when the first is past it. Relaxed: it guards no
+        // memory.
         self.0.fetch_max(phase as u8, Relaxed);
     }
 

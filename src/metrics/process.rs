@@ -30,6 +30,7 @@ impl Process {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let bytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            // The kernel writes kB, and means 1024 bytes.
             line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
         };
         Process {

@@ -40,6 +40,7 @@ pub struct Requests([[Counter; CLASSES.len()]; MethodLabel::ALL.len()]);
 impl Requests {
     /// Counts an answer. Only the thread that owns it may call it.
     pub fn count(&self, method: MethodLabel, status: u16) {
+        // Kept in range whatever the status is: a count must not be what panics.
         let class = usize::from(status / 100).saturating_sub(1).min(CLASSES.len() - 1);
         self.0[method as usize][class].add(1);
     }

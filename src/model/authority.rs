@@ -17,12 +17,15 @@ pub struct Authority<'a> {
 impl<'a> Authority<'a> {
     /// Reads a Host field or the authority of a URI; `None` with user information, a list, white space, a path, or no host.
     pub fn parse(text: &'a str) -> Option<Authority<'a>> {
+        // The colons of an IPv6 literal separate no port: the search begins after its bracket.
         let bracket = if text.starts_with('[') { text.find(']')? + 1 } else { 0 };
         let colon = text[bracket..].find(':').map(|at| at + bracket);
         let (host, port) = match colon {
             Some(at) => (&text[..at], parse_port(&text[at + 1..])?),
             None => (text, None),
         };
+        // Of IPv4 only four decimal numbers: browsers write any other spelling that way before they send it (URL
+        // Standard, host parsing).
         let address =
             if bracket > 0 { Some(parse_literal(host)?) } else { host.parse::<Ipv4Addr>().ok().map(IpAddr::V4) };
         let named = (1..=HOST_BYTES).contains(&host.len()) && host.bytes().all(is_name_byte);
@@ -35,6 +38,7 @@ impl<'a> Authority<'a> {
         match (self.address, other.address) {
             (Some(mine), Some(theirs)) => mine == theirs,
             (None, None) => self.name().eq_ignore_ascii_case(other.name()),
+            // No name is looked up: even `localhost` is not the same as 127.0.0.1.
             _ => false,
         }
     }
@@ -75,6 +79,8 @@ impl<'a> Authority<'a> {
 }
 
 fn is_below(name: &str, parent: &str) -> bool {
+    // A label has to stand before the dot: `.localhost` is not below `localhost`. Valid names are ASCII, so a byte is
+    // a character.
     let Some(at) = name.len().checked_sub(parent.len() + 1).filter(|at| *at > 0) else { return false };
     name.as_bytes()[at] == b'.' && !name.starts_with('.') && name[at + 1..].eq_ignore_ascii_case(parent)
 }
@@ -88,6 +94,7 @@ fn parse_port(text: &str) -> Option<Option<u16>> {
     if text.is_empty() {
         return Some(None);
     }
+    // `parse` alone would take a plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     if digits { text.parse().ok().map(Some) } else { None }
 }

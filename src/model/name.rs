@@ -109,6 +109,7 @@ pub fn check(decoded: &str) -> Result<(), NameFault> {
     if decoded.is_empty() {
         return Err(NameFault::Empty);
     }
+    // Before the walk over its characters, since what a client sends as a name may be long.
     if decoded.len() > NAME_BYTES_MAX {
         return Err(NameFault::TooLong(decoded.len()));
     }

@@ -11,7 +11,7 @@ const ANY: &str = "*";
 /// The prefix of a name whose subdomains are allowed.
 const SUBDOMAINS: &str = "*.";
 
-/// `scheme://host[:port]` (RFC 6454 section 6.1), valid.
+/// `scheme://host[:port]` (RFC 6454 section 7.1), valid.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     scheme: &'a str,
@@ -49,6 +49,7 @@ impl<'a> Origin<'a> {
     /// Whether the page comes from `http(s)://localhost`, a name below it, `127.0.0.1` or `[::1]`, on any port.
     #[must_use]
     pub fn is_loopback_page(&self) -> bool {
+        // Only http and https: pages of apps, as of capacitor://localhost, have to be allowed by name.
         self.default_port().is_some() && self.authority.is_common_loopback()
     }
 
@@ -82,6 +83,7 @@ impl<'a> Pattern<'a> {
     /// What browsers send: nothing else can be the origin of a request.
     fn sent(text: &'a str) -> Option<Pattern<'a>> {
         match text {
+            // In small letters alone, as RFC 6454 section 6.2 has it.
             NULL => Some(Pattern::Null),
             file if file.eq_ignore_ascii_case(FILE) => Some(Pattern::File),
             text => Origin::parse(text).map(Pattern::One),
@@ -93,6 +95,7 @@ impl<'a> Pattern<'a> {
         if text == ANY {
             return Some(Pattern::Any);
         }
+        // Before a final slash is taken off: `file://` ends with one.
         if let Some(sent) = Pattern::sent(text) {
             return Some(sent);
         }
@@ -100,6 +103,7 @@ impl<'a> Pattern<'a> {
         if let Some((scheme, name)) =
             split(text).and_then(|(scheme, host)| Some((scheme, host.strip_prefix(SUBDOMAINS)?)))
         {
+            // An address has no subdomains.
             let authority = Authority::parse(name).filter(|authority| !authority.is_address())?;
             return Some(Pattern::Below(Origin { scheme, authority }));
         }
@@ -129,6 +133,7 @@ pub fn is_anybodys(setting: &str) -> bool {
 #[must_use]
 pub fn allows(setting: &str, origin: &str) -> bool {
     match (Pattern::set(setting), Pattern::sent(origin)) {
+        // Not even `*` allows what is no origin: the field is repeated in Access-Control-Allow-Origin.
         (Some(Pattern::Any), Some(_)) | (Some(Pattern::Null), Some(Pattern::Null)) => true,
         (Some(Pattern::File), Some(Pattern::File)) => true,
         (Some(Pattern::One(allowed)), Some(Pattern::One(origin))) => allowed.same(&origin),

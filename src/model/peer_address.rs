@@ -14,6 +14,7 @@ impl PeerAddress {
     /// Whether the peer is on this machine, as one on a unix socket always is.
     #[must_use]
     pub fn is_loopback(self) -> bool {
+        // IPv4 is kept mapped, and `Ipv6Addr::is_loopback` is true of ::1 alone.
         self == PeerAddress::UNIX || Ipv6Addr::from(self.0).to_canonical().is_loopback()
     }
 }

@@ -38,6 +38,8 @@ impl Epoch {
     /// The epoch as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        // Read as a number, the end of the text is on top. A character is no zero byte, and its own leading zero bits
+        // are fewer than eight, which the division drops.
         let zeros = u128::from_le_bytes(self.text).leading_zeros() as usize / 8;
         std::str::from_utf8(&self.text[..self.text.len() - zeros]).expect("only ASCII is ever stored")
     }
@@ -63,6 +65,7 @@ impl Position {
     #[must_use]
     pub fn parse(text: &str) -> Option<Position> {
         let (epoch, offset) = text.split_once(':')?;
+        // `parse` alone would take a plus sign.
         let digits = !offset.is_empty() && offset.bytes().all(|b| b.is_ascii_digit());
         if !digits {
             return None;
