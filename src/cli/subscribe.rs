@@ -143,6 +143,7 @@ impl Follower {
     fn print(&self, publication: &Members, out: &mut impl Write) -> io::Result<()> {
         let line = if self.json { self.json_line(publication) } else { terminal_line(publication) };
         writeln!(out, "{line}")?;
+        // A program at the other end of a pipe gets each line when it comes.
         out.flush()
     }
 

@@ -69,6 +69,7 @@ impl BufferPool {
         }
         // One slow reader may have had thousands of segments: the next connection needs no more than one write takes.
         queue.segments.shrink_to(SLICES_MAX);
+        // Cleared before it is shrunk: memory does not go below what it holds.
         queue.tail.clear();
         if self.tails_bytes + queue.tail.capacity() > TAILS_BYTES_MAX {
             queue.tail.shrink_to(TAIL_KEPT_BYTES);

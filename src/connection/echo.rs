@@ -35,6 +35,7 @@ impl Connection {
                     Ok(_) => {}
                     Err(error) => {
                         fault = Some(error);
+                        // A message that is refused is neither counted as one that came nor as one that went.
                         messages -= 1;
                         break;
                     }

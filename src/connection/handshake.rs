@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 /// Checks the handshake of a socket that may be opened.
 pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
+    // A refusal below drops it, which gives its memory back to the budget.
     let mut share = None;
     let agree = |offers: &[Extension<'_>]| {
         let (agreement, taken) = env.limits.deflate.as_ref()?.agree(offers)?;

@@ -242,6 +242,7 @@ impl Core {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
         }
+        // None for now: how many answers it has is known when it is parsed.
         (0, Hold::Elsewhere)
     }
 

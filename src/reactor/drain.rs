@@ -18,6 +18,7 @@ impl<S: Socket> Engine<S> {
         let now = self.core.now;
         self.core.draining = true;
         self.core.leaving = true;
+        // With generations: by the time of a goodbye its slot may be another connection's.
         let slots: Vec<(u32, u32)> = self
             .entries
             .slots()
@@ -53,9 +54,11 @@ impl<S: Socket> Engine<S> {
     }
 
     fn deliver_what_was_posted(&mut self) {
+        // What came before the goodbye is answered before it (law 2).
         self.read_ready(u64::MAX);
         for _ in 0..LAST_ROUNDS {
             self.drain_mailbox();
+            // A round stops where an outbox is half full, so each is followed by a flush.
             self.core.flush_dirty(&mut self.entries);
             if !self.mailbox_has_more {
                 break;

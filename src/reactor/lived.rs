@@ -33,6 +33,7 @@ impl Lived {
     #[inline]
     pub(super) fn since(&mut self, started: Instant, now: Instant) -> Duration {
         self.stalled = false;
+        // A sleep without an end cannot be late: nothing was due.
         if let Some(expected) = self.expected.take()
             && now > expected
         {

@@ -88,6 +88,7 @@ impl Core {
             }
         }
         self.setup.postman.pay_wakes();
+        // Some have had no try in this tick, and no wake need come for them.
         self.parked.fresh |= self.parked.waiting.len() > RETRIES_PER_TICK;
         if self.parked.waiting.is_empty() {
             self.setup.postman.mailboxes.set_waiting(self.mailbox(), false);

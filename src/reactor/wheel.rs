@@ -73,6 +73,7 @@ impl Wheel {
         if self.len == 0 {
             return None;
         }
+        // Not from `next`: places that were found empty would be looked at again before each sleep.
         let from = self.earliest.max(self.next);
         let found =
             (from..self.next + PLACES as Ticks).find(|tick| !self.places[*tick as usize % PLACES].is_empty())?;

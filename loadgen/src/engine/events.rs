@@ -28,6 +28,7 @@ impl EventStream {
             begin += next;
         }
         if begin == text.len() {
+            // Given back: a stream with nothing in progress holds no memory.
             *text = Vec::new();
         } else {
             text.drain(..begin);

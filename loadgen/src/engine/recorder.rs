@@ -65,6 +65,7 @@ impl Recorder {
     /// Counts an error.
     pub(super) fn error(&mut self, text: &str) {
         self.counts.errors += 1;
+        // Texts come from the server, which may make each of them new.
         let known = self.errors.contains_key(text) || self.errors.len() < ERROR_TEXTS;
         let text = if known { text } else { "further errors of other kinds" };
         *self.errors.entry(text.to_owned()).or_default() += 1;

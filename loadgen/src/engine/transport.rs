@@ -44,6 +44,7 @@ impl Transport {
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
+        // An address of the other family cannot be bound to this socket.
         if let Some(address) = from.filter(|address| address.is_ipv4() == to.is_ipv4()) {
             socket.bind(&SockAddr::from(SocketAddr::new(address, 0)))?;
         }

@@ -92,6 +92,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.process.kill();
+        // Waited for, or it would stay as a zombie until this process ends.
         let _ = self.process.wait();
     }
 }

@@ -98,6 +98,7 @@ impl<R: BufRead> Lines<R> {
     fn next(&mut self) -> Result<Option<String>, Box<dyn std::error::Error>> {
         loop {
             let mut line = Vec::new();
+            // One byte more than a line may have, which shows that it is longer.
             self.input.by_ref().take(LINE_BYTES as u64 + 1).read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 return Ok(None);

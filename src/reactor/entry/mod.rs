@@ -50,6 +50,7 @@ impl Socket for mio::net::TcpStream {
     }
 
     fn peer(&self) -> Option<SocketAddr> {
+        // A socket for both families shows an IPv4 peer as ::ffff:a.b.c.d, which no log is searched for.
         let peer = self.peer_addr().ok()?;
         Some(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
     }

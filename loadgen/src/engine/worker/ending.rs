@@ -123,6 +123,7 @@ impl Worker {
             return false;
         }
         let (part, local) = (usize::from(client.group), client.local);
+        // Taken first: what a connection that is gone still holds counts as not sent.
         self.backlogs.insert((part, local), std::mem::take(&mut answers.backlog));
         self.discard(slot, Gone::Left);
         self.parts[part].places[local as usize] = super::part::NOBODY;

@@ -144,6 +144,7 @@ impl Worker {
             sent: 0,
         });
         self.pending += 1;
+        // At the back: all have the same timeout, so the list stays in order.
         self.deadlines.push_back((clock::now().saturating_add(clock::of(plan.opening.timeout)), token));
     }
 
@@ -257,6 +258,7 @@ impl Worker {
     /// A connection is usable.
     pub(super) fn ready(&mut self, slot: usize, now: Nanos) {
         let client = &mut self.clients[slot];
+        // A dialect may say it twice, or while the connection is ended from here.
         if client.stage == Stage::Open || client.stage == Stage::Leaving {
             return;
         }
