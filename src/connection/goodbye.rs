@@ -77,6 +77,7 @@ impl Connection {
             State::Stream(_) => self.outbox.cut(env.buffers),
             State::Http(_) | State::Ending(..) => {}
         }
+        // Over HTTP this may only wait for an answer, which this peer would not read: the end follows in any case.
         self.close(reason, env);
         self.end(reason, env);
     }

@@ -59,6 +59,7 @@ impl Heavy {
     /// A tick is over. A connection that is `alone` in the server delays no other, so no rest follows its work.
     #[inline]
     pub(super) fn end_tick(&mut self, began: Instant, ended: Instant, alone: bool) {
+        // Taken in any case, so that work done alone brings no rest to a later tick.
         if std::mem::take(&mut self.worked) >= HEAVY_CODEC_BYTES && !alone {
             self.rests_until = Some(ended + (ended.saturating_duration_since(began) * RESTS).min(REST_MAX));
         }

@@ -70,6 +70,7 @@ impl Run {
                     && self.weight + publication.weight() <= GATHER_BYTES_MAX
             }
             Letter::Reply(reply) => {
+                // One that subscribes or unsubscribes changes whom the run goes to.
                 changes_no_subscription(reply)
                     && memberships(reply.to)
                         .is_none_or(|list| list.len() <= MEMBERSHIPS_SEEN && !subscriptions.is_member(own, list))
@@ -105,6 +106,7 @@ impl<'a> Pieces<'a> {
             return &mut self.others[place];
         }
         let made = Piece::new(self.publications, encoding, self.bytes_max, codec, counters);
+        // Never that of a stream: what is found without a search is pushed as a frame of a WebSocket.
         if !is_known && is_frame(encoding) {
             self.first = made;
             return &mut self.first;

@@ -44,6 +44,7 @@ impl Together {
         let mut sends = Vec::with_capacity(dirty.len());
         for &slot in dirty {
             let Some(entry) = entries.peek(slot) else { continue };
+            // One that is blocked waits for the kernel to report room, and one that has ended is written no more.
             if entry.writing != Writing::Dirty || entry.closed.is_some() {
                 continue;
             }

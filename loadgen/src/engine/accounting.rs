@@ -335,6 +335,7 @@ impl Inbox<'_> {
             return;
         }
         self.recorder.counts.answered += 1;
+        // Not for a duplicate, or a closed flow would go on before all receivers have its publication.
         self.progress.deliver();
         self.recorder.time(Series::Delivery, stamp.times.intended, self.now.saturating_sub(stamp.times.intended));
         self.recorder.time(Series::Service, stamp.times.intended, self.now.saturating_sub(stamp.times.sent));

@@ -87,6 +87,7 @@ fn of_user(out: &mut Vec<u8>, plan: &Plan, is_authorized: bool) {
     if let Some(authorization) = plan.target.authorization.as_deref().filter(|_| !is_authorized) {
         field(out, plan, "Authorization", authorization);
     }
+    // One without a value only takes this program's own away (`field`).
     for (name, value) in plan.headers.iter().filter(|(_, value)| !value.is_empty()) {
         put(out, format_args!("{name}: {value}\r\n"));
     }

@@ -42,6 +42,7 @@ pub(super) fn config(target: &Target, trust: &Trust) -> Result<TlsConfig, TrustE
 fn roots(path: &str) -> Result<RootCertStore, TrustError> {
     let mut store = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| TrustError::File(path.to_owned(), error))?;
+    // A system's file may have certificates that this library cannot read: the others are enough.
     store.add_parsable_certificates(certificates.filter_map(Result::ok));
     if store.is_empty() { Err(TrustError::Empty(path.to_owned())) } else { Ok(store) }
 }

@@ -37,6 +37,7 @@ impl Rest {
     #[inline]
     pub(crate) fn keep(&mut self, bytes: &[u8], left: Left) {
         if !bytes.is_empty() {
+            // Exactly as long as its bytes, since a peer may let them wait for minutes.
             self.0 = Some(Box::new(Kept { bytes: bytes.into(), left }));
         }
     }
