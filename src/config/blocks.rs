@@ -140,6 +140,7 @@ impl Block<'_> {
         }
         let all = || Serves::words().map(quoted).collect::<Vec<_>>().join(", ");
         let words = self.take::<Vec<Spanned<String>>>("serves", &format!("a list of {}", all()))?;
+        // From nothing and not from the default: a list without "clients" does not serve them.
         let mut serves: Option<Serves> = None;
         for word in words.get_ref() {
             match Serves::parse(word.get_ref()) {

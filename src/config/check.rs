@@ -76,6 +76,7 @@ impl Config {
 
     fn threshold(&self) -> Option<String> {
         let (threshold, limit) = (self.server.inline_parse_bytes, self.websocket.message_bytes);
+        // `usize::MAX` is how "inf" is kept.
         (threshold != usize::MAX && threshold >= limit).then(|| {
             format!(
                 "\"server.inline_parse_bytes\" ({}) must be less than \"websocket.message_bytes\" ({}), otherwise no \

@@ -199,6 +199,7 @@ impl Kind<bool> for Flag {
 /// A whole number that is not negative.
 fn integer(value: &DeValue<'_>) -> Option<u64> {
     let digits = value.as_integer()?;
+    // A negative number fails here, so that the message says what was expected.
     u64::from_str_radix(digits.as_str(), digits.radix()).ok()
 }
 

@@ -47,6 +47,7 @@ impl ServerConfig {
     /// How many workers to start: what was asked for, or one for every two cores available to the process.
     #[must_use]
     pub fn worker_count(&self) -> usize {
+        // Half of a single core would be no worker, and every job needs a queue.
         if self.workers == 0 { (cores() / 2).max(1) } else { self.workers }
     }
 }

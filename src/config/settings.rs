@@ -212,6 +212,7 @@ impl Layer<'_> {
 
     /// Notes the source of a value that was set.
     fn note(&mut self, path: &str, source: Source) {
+        // Possible within one source where a variable has a second name: the later in the alphabet would win.
         if let Some(first) = self.given.insert(path.to_owned(), source.clone()) {
             let text = format!("{source}: \"{path}\" is set by {first} as well; keep one of them");
             self.settings.complain(Some(path.to_owned()), text);

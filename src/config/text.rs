@@ -130,6 +130,7 @@ fn items(texts: &[String]) -> DeValue<'_> {
         match DeValue::parse(text).map(Spanned::into_inner) {
             Ok(DeValue::Array(list)) => list.iter().for_each(|item| items.push(item.clone())),
             _ => {
+                // Also what TOML reads as a number or a date: it is taken as it was written.
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 words.for_each(|word| items.push(Spanned::new(0..0, DeValue::String(word.into()))));
             }

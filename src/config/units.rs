@@ -40,6 +40,7 @@ pub(super) fn size(text: &str) -> Option<u64> {
     let Some((whole, fraction)) = number.split_once('.') else {
         return number.parse::<u64>().ok()?.checked_mul(factor);
     };
+    // In whole numbers: a float would round, and every size is to be exact.
     let scale = 10_u64.checked_pow(fraction.len().try_into().ok()?)?;
     let parts = fraction.parse::<u64>().ok()?.checked_mul(factor)?;
     let whole = whole.parse::<u64>().ok()?.checked_mul(factor)?;

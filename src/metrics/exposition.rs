@@ -145,6 +145,7 @@ fn write_by_reason(
 
 fn write_lag(page: &mut Page, threads: &[Arc<Counters>]) {
     let mut sum = Sum { sum_us: threads.iter().map(|own| own.lag_sum_us.get()).sum(), ..Sum::default() };
+    // Each counter holds its own bucket; in the format a bucket holds all below it too.
     for (index, bound) in LAG_BUCKETS_US.iter().enumerate() {
         sum.count += threads.iter().map(|own| own.lag[index].get()).sum::<u64>();
         sum.up_to.push((*bound, sum.count));

@@ -42,6 +42,7 @@ impl<'a> Origin<'a> {
     /// default port of the origin's scheme: after a proxy that ends TLS only the origin has the scheme.
     #[must_use]
     pub fn same_as_host(&self, host: &Authority<'_>) -> bool {
+        // The server's own pages come by http or https, so an origin of another scheme is never its own.
         let Some(default) = self.default_port() else { return false };
         self.authority.same_host(host) && self.authority.port.unwrap_or(default) == host.port.unwrap_or(default)
     }
@@ -55,6 +56,7 @@ impl<'a> Origin<'a> {
 
     fn default_port(&self) -> Option<u16> {
         match self.scheme {
+            // Schemes are the same in either letter case (RFC 3986 section 3.1).
             scheme if scheme.eq_ignore_ascii_case("http") => Some(80),
             scheme if scheme.eq_ignore_ascii_case("https") => Some(443),
             _ => None,

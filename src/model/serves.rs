@@ -66,6 +66,7 @@ impl Serves {
     }
 
     const fn has(self, other: Serves) -> bool {
+        // Any bit is all of them here: what is asked for is a single word, which has one.
         self.0 & other.0 != 0
     }
 }

@@ -90,6 +90,7 @@ impl<P: Respond> Turn<'_, P> {
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
                 }
+                // Not a question of patience: whether there is room where it goes is not known here.
                 Served::Away => {
                     work.put_back(item);
                     return Progress::Away;
@@ -114,6 +115,8 @@ impl<P: Respond> Turn<'_, P> {
             Verb::Post { channel, post } => self.post(work, channel, post),
             Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(channel)),
             Verb::Unsubscribe { channel } => {
+                // Interest is ended by the reactor when it comes to the answer, after all pushes that were posted
+                // before it (law 2).
                 let id = self.hub.id_of(channel);
                 Served::Answer(Answer::Unsubscribe { channel: ChannelName::clone(channel), id })
             }

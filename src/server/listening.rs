@@ -42,6 +42,7 @@ pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<
             }
         }
     };
+    // At the first failure the others are dropped, and with them the files of their sockets.
     all.iter().map(bind).collect()
 }
 
@@ -79,6 +80,7 @@ fn bind_path(path: &Path, mode: u32) -> Result<(Listening, HeldSocket)> {
 
 /// Removes the socket that a killed server has left. A socket that a process listens on, and any other file, stays.
 fn make_room(path: &Path) -> Result<()> {
+    // Of a link itself: what it leads to may belong to another program.
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),

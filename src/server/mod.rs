@@ -245,6 +245,7 @@ impl Server {
     #[must_use]
     pub fn stop(mut self, drain_timeout: Duration) -> usize {
         self.begin_drain(Drain { timeout: drain_timeout, ..self.drain });
+        // Of a reactor that failed it is not known, and it counts as none.
         let cut_off =
             self.ended.iter().take(self.reactors.len()).map(|ended| ended.map_or(0, |drained| drained.owed)).sum();
         self.join();

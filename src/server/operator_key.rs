@@ -108,6 +108,7 @@ fn read(file: &str) -> io::Result<OperatorKey> {
 
 fn made() -> io::Result<OperatorKey> {
     let mut bytes = [0; RANDOM_BYTES];
+    // From the system, whose failure is an error here and not a panic.
     SysRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
     OperatorKey::parse(&BASE64URL_NOPAD.encode(&bytes)).map_err(io::Error::other)
 }

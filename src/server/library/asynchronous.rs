@@ -59,6 +59,7 @@ impl AsyncServer {
         match self.0.try_publish(work) {
             Ok(published) => published,
             Err(work) => {
+                // To a thread that may block, since room is waited for with a condition variable.
                 let inside = self.0.clone();
                 let waited = tokio::task::spawn_blocking(move || inside.publish(*work)).await;
                 waited.unwrap_or_else(|error| Err(Error::new(Code::Busy, error.to_string())))
@@ -155,6 +156,7 @@ struct TaskWaker(Mutex<Option<Waker>>);
 impl TaskWaker {
     fn set(&self, waker: &Waker) {
         let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A task mostly polls with the same waker, and a clone of it counts references.
         if !own.as_ref().is_some_and(|own| own.will_wake(waker)) {
             *own = Some(waker.clone());
         }

@@ -52,6 +52,7 @@ impl Subscription {
         };
         let thread = std::thread::Builder::new().name("subscriber".to_owned()).spawn(deliver);
         let thread = thread.map_err(|error| {
+            // Without a thread there is no guard that would leave.
             seat.leave();
             Error::new(Code::NoThread, error.to_string())
         })?;
