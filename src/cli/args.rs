@@ -199,6 +199,7 @@ impl ServerArgs {
                 (None, None) => return Ok(endpoint),
             },
         };
+        // Most files end with a line end, which is no part of the key.
         endpoint.with_token(key.trim()).map_err(|error| format!("{name}: {error}"))
     }
 }

@@ -192,6 +192,7 @@ impl Journal {
 
 fn write(kind: Kind, event: &Event<'_>, left_out: u64) {
     let fields = Fields { kind, event, left_out };
+    // Not by a macro: which fields there are is known here alone, and the level was judged by `wants`.
     log::logger()
         .log(&Record::builder().level(kind.level()).target(TARGET).args(event.message).key_values(&fields).build());
 }

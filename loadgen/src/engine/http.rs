@@ -66,6 +66,7 @@ pub(super) fn read_head(input: &[u8]) -> Result<Option<(Answer, usize)>, String>
         accept: None,
         subprotocol: None,
         extensions: Vec::new(),
+        // HTTP/1.0 closes unless it says otherwise (RFC 9112 section 9.3).
         closes: response.version == Some(0),
     };
     if status < 200 || status == 204 || status == 304 {

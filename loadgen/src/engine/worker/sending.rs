@@ -69,6 +69,7 @@ impl Worker {
     /// Publishes on the connection of the publisher that a sequence belongs to.
     fn publish_on(&mut self, index: usize, stream: u32, intended: Nanos) {
         let publishers = self.accounting.plan.groups[index].connections.max(1);
+        // Publisher p is at place p / of on thread p % of, as in `Deal`.
         let local = u64::from(stream) % publishers / self.accounting.share.of;
         let slot = self.parts[index].places.get(local as usize).map(|slot| *slot as usize);
         let Some(slot) = slot.filter(|slot| self.clients.get(*slot).is_some_and(|client| client.stage == Stage::Open))
