@@ -25,8 +25,8 @@ impl Bounded {
 
     /// Gives `amount` back.
     pub(super) fn give(&self, amount: usize) {
-        // A full history often frees just what it adds. Then nothing is given or taken, and a cache line that all shards
-        // share is not written.
+        // A full history often frees just what it adds. Then nothing is given or taken, and a cache line that all
+        // shards share is not written.
         if amount > 0 {
             self.used.fetch_sub(amount, Ordering::Relaxed);
         }

@@ -127,8 +127,8 @@ impl Stream for Publications {
         if let Some(publication) = self.replayed.pop_front() {
             return Poll::Ready(Some(publication));
         }
-        // Both before the mailbox is read: a letter that comes after the last read wakes this task. The waker first: in the
-        // other order a wake between them could find that of another task, and be the last.
+        // Both before the mailbox is read: a letter that comes after the last read wakes this task. The waker first: in
+        // the other order a wake between them could find that of another task, and be the last.
         self.waker.set(context.waker());
         self.seat.begin_drain();
         while let Some(letter) = self.seat.inbox.next() {
