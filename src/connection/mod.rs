@@ -285,8 +285,9 @@ impl Connection {
                 env.limits.close_wait.saturating_add(progress)
             }
         };
-        if self.turned_away {
-            // It holds one of the few places for health checks, or for refused sockets.
+        // It holds one of the few places for health checks, or for refused sockets; but an answer that this server makes is
+        // not late by the client's fault.
+        if self.turned_away && wait < Ticks::MAX {
             wait = wait.min(TURNED_AWAY_WAIT);
         }
         self.since.saturating_add(wait)

@@ -149,6 +149,8 @@ impl Core {
     #[inline(always)]
     pub(super) fn set_clock(&mut self, now: Instant, wall: SystemTime) {
         self.now = now;
+        // Here and not where letters are taken: in a tick that says goodbyes they are taken several times.
+        self.accepted.clear();
         self.ticks = (self.lived.since(self.setup.started, now).as_millis() as u64 / TICK_MS) as Ticks;
         self.wall_ms = wall_ms(wall);
         self.date.at_second(self.wall_ms / 1000);

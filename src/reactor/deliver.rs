@@ -58,7 +58,6 @@ impl Core {
         let (mut entries_freed, mut bytes_freed, mut pushes) = (0, 0, 0);
         let mut left_over = true;
         let mut run = std::mem::take(&mut self.run);
-        self.accepted.clear();
         for _ in 0..LETTERS_PER_TICK {
             let Some(letter) = inbox.next() else {
                 left_over = false;

@@ -90,9 +90,11 @@ fn requests(form: Form, parsed: Parsed, reading: &Reading<'_>) -> Requests {
         }
         Parsed::Batch(mut items) => {
             // Fits: the parser refuses more than `BATCH_REQUESTS_MAX` (100).
-            let form = Form::Batch(u8::try_from(items.len()).unwrap_or(u8::MAX));
-            items.iter_mut().for_each(|item| check_sign_in(item, form));
-            Requests::Batch(form.ticket(), items)
+            let batch = Form::Batch(u8::try_from(items.len()).unwrap_or(u8::MAX));
+            // Over HTTP a frame of its own would not help either.
+            let place = if form == Form::HttpAsSocket { form } else { batch };
+            items.iter_mut().for_each(|item| check_sign_in(item, place));
+            Requests::Batch(batch.ticket(), items)
         }
         Parsed::Refused(refusal) => Requests::One(form.ticket(), refused(refusal)),
         Parsed::PlainGet => plain(form, Verb::Livez),
@@ -183,7 +185,10 @@ mod tests {
     fn auth_counts_only_in_a_frame_of_its_own() {
         let auth = r#"{"id":4,"method":"AUTH","token":"x"}"#;
         assert!(matches!(&text(auth).1[..], [Ok(Request { verb: Verb::Auth { .. }, .. })]));
-        for ((_, items), said) in [(text(&format!("[{auth}]")), "not in a batch"), (body(auth), "Authorization")] {
+        let batch = format!("[{auth}]");
+        // What a frame of a batch is told would not help over HTTP.
+        let cases = [(text(&batch), "not in a batch"), (body(auth), "Authorization"), (body(&batch), "Authorization")];
+        for ((_, items), said) in cases {
             let [Err(refused)] = &items[..] else { panic!("{items:?}") };
             assert!(refused.id.is_some() && refused.refusal.label() == "bad_request");
             assert!(refused.refusal.message.contains(said), "{}", refused.refusal.message);

@@ -2,12 +2,14 @@
 
 use super::{Client, Rehearsal, masked};
 use crate::access::Identities;
-use crate::config::Config;
+use crate::config::{Config, ListenAt, ListenerConfig};
+use crate::metrics::histogram::Histogram;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::request::{Item, Page, PostOptions, Request, RequestId, Verb};
+use crate::model::serves::Serves;
 use crate::node::work::Work;
 use crate::protocol::tidings::ticket::Form;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 fn small_queue() -> Config {
     let mut config = Config::default();
@@ -193,6 +195,45 @@ fn a_drain_waits_for_what_is_away() {
     server.pass(Duration::from_secs(5));
     server.turn();
     assert!(server.engine.only_the_unresponsive_are_left());
+}
+
+/// A client of a full server had a second for each thing it does, and a page that took longer was answered by a 408.
+#[test]
+fn a_page_that_takes_long_on_a_full_server_is_waited_for() {
+    let mut config = Config::default();
+    config.server.listen.clear();
+    let at = ListenAt::Address("127.0.0.1:0".parse().expect("an address"));
+    config.listeners = vec![ListenerConfig { at, serves: Serves::CLIENTS.and(Serves::METRICS) }];
+    let mut server = Rehearsal::new(&config);
+    let client = server.connect_to(true);
+    server.send(client, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    server.turn();
+    for _ in 0..5 {
+        server.pass(Duration::from_secs(1));
+        server.turn();
+        assert_eq!(server.take_writes(client).concat(), b"", "nothing is said before the page is there");
+    }
+    assert!(server.run_errand());
+    server.turn();
+    let said = server.take_writes(client).concat();
+    assert!(said.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&said));
+}
+
+/// Goodbyes deliver what was posted before them, and what that took was forgotten by the delivery of the same tick.
+#[test]
+fn what_is_delivered_before_a_goodbye_is_counted() {
+    let mut server = Rehearsal::new(&Config::default());
+    server.open("/channels/x");
+    let publisher = open(&mut server);
+    server.engine.submit(one(publisher, post(1)));
+    server.engine.begin_goodbyes(Duration::ZERO);
+    // One tick, as a reactor has it.
+    let now = server.now;
+    server.engine.set_clock(now, UNIX_EPOCH);
+    server.engine.say_goodbyes();
+    server.engine.turn();
+    server.engine.end_tick(now, now, false);
+    assert_eq!(Histogram::sum([&server.engine.counters().delivery].into_iter()).count, 1);
 }
 
 /// Law 9: a panic in what waited for room had ended the reactor.

@@ -202,6 +202,11 @@ impl Rehearsal {
     }
 
     fn connect(&mut self) -> Client {
+        self.connect_to(false)
+    }
+
+    /// Connects a client to a server that may be full.
+    fn connect_to(&mut self, is_full: bool) -> Client {
         let (slot, generation) = parts(self.engine.entries.next_token());
         let stream = Memory {
             input: None,
@@ -212,7 +217,7 @@ impl Rehearsal {
             #[cfg(test)]
             is_full: false,
         };
-        self.engine.open(stream, PeerAddress::UNIX, 0, &self.connections, false);
+        self.engine.open(stream, PeerAddress::UNIX, 0, &self.connections, is_full);
         Client { slot, generation }
     }
 
