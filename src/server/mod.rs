@@ -175,8 +175,7 @@ impl Server {
         let insight = shared.insight(errand_queue);
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
-        // The rest ends with this function, and with it an end of the queue of insight, which would not end
-        // otherwise.
+        // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
         let SharedParts { hub, mailboxes, phase, .. } = shared;
         Ok(Server {
             addresses,
