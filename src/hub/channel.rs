@@ -94,14 +94,10 @@ impl Channel {
         free: usize,
     ) -> Cost<'k> {
         let of_key = self.whole_cost(self.history.plan_without(), key, limits);
-        // `freed` has the history's bytes in it, which `plan_within` counts itself. Saturating: the key that goes may
-        // be longer than the one that comes.
-        let of_key = of_key.added.saturating_sub(of_key.freed - self.history.bytes());
-        let plan = self.history.plan_within(weight + of_key, limits, free);
-        // The plan weighed publication and key together, so that there is room for both; the ring counts the
-        // publication alone.
-        let added = if plan.added == 0 { 0 } else { weight };
-        self.whole_cost(Plan { added, ..plan }, key, limits)
+        // `freed` has the history's bytes in it, which `plan_within` counts itself: what is left is the key that goes.
+        let free = free + (of_key.freed - self.history.bytes());
+        let plan = self.history.plan_within(weight, of_key.added, limits, free);
+        self.whole_cost(plan, key, limits)
     }
 
     /// What one more publication costs when nothing of it is kept, its key included: no room, ever.

@@ -45,16 +45,18 @@ impl History {
         })
     }
 
-    /// The same when there are only `free` bytes besides its own: it gives up its oldest as if it were full itself, and
-    /// keeps nothing if even that is not enough.
+    /// The same when there are only `free` bytes besides its own, and `others` are needed together with the publication's: it
+    /// gives up its oldest as if it were full itself, and keeps nothing if even that is not enough.
     #[must_use]
-    pub(super) fn plan_within(&self, weight: usize, limits: &HubLimits, free: usize) -> Plan {
+    pub(super) fn plan_within(&self, weight: usize, others: usize, limits: &HubLimits, free: usize) -> Plan {
+        // Without the others, which are not in the history and so not under its limit.
         let least = self.plan(weight, limits);
+        let needed = weight + others;
         // The same: all of its own bytes and the free ones would not be enough, and `plan_until` does not notice.
-        if least.added == 0 || self.bytes + free < weight {
+        if least.added == 0 || self.bytes + free < needed {
             return self.plan_without();
         }
-        self.plan_until(weight, |dropped, freed| dropped >= least.dropped && freed + free >= weight)
+        self.plan_until(weight, |dropped, freed| dropped >= least.dropped && freed + free >= needed)
     }
 
     /// Plans for one more publication that is not kept. The others go with it: a history has no holes.
@@ -207,18 +209,18 @@ mod tests {
             keep(&mut history, &publication(offset, 100), now, &limits);
         }
         for (free, dropped) in [(one, 0), (one - 1, 1), (0, 1), (usize::MAX / 2, 0)] {
-            let plan = history.plan_within(one, &limits, free);
+            let plan = history.plan_within(one, 0, &limits, free);
             assert_eq!((plan.dropped, plan.freed, plan.added), (dropped, dropped * one, one), "{free}");
         }
         let large = 3 * one + 1;
-        assert_eq!(history.plan_within(large, &limits, 0).dropped, 4);
-        assert_eq!(history.plan_within(large, &limits, 1).dropped, 3);
+        assert_eq!(history.plan_within(large, 0, &limits, 0).dropped, 4);
+        assert_eq!(history.plan_within(large, 0, &limits, 1).dropped, 3);
         for (weight, free) in [(4 * one + 1, 0), (4 * one + 2, 1), (limits.history_bytes + 1, usize::MAX / 2)] {
-            let plan = history.plan_within(weight, &limits, free);
+            let plan = history.plan_within(weight, 0, &limits, free);
             assert_eq!((plan.dropped, plan.freed, plan.added), (4, 4 * one, 0), "{weight} of {free}");
         }
         let few = HubLimits { history_count: 2, ..limits };
-        assert_eq!(history.plan_within(one, &few, 0).dropped, 3, "its own limits hold as well");
+        assert_eq!(history.plan_within(one, 0, &few, 0).dropped, 3, "its own limits hold as well");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Publishing: room, idempotency, limits, permissions, exclusion, batches, reset, and places given elsewhere.
 
+use super::super::keys;
 use super::super::post::Delivery;
 use super::super::publication::Draft;
 use super::super::{AppendRefused, Blocked, Placed};
@@ -148,6 +149,32 @@ fn an_idempotency_key_without_room_stops_no_delivery() {
     assert_eq!(kept(&bench.ask(post("full", keyed("3", "k")))), (3, true), "the same as the first time");
     assert_eq!(bench.read("full", once()).offsets, [3]);
     assert!(bench.stats().history_bytes <= 2 * weight);
+}
+
+/// A key's bytes counted against the limit of its channel as well.
+#[test]
+fn a_key_takes_room_from_the_total_and_none_from_its_channels_history() {
+    let weight = Draft { data: json("1"), event: None, time: None }.weight();
+    let (key, text) = ("k".repeat(150), format!("\"{}\"", "x".repeat(weight - 1)));
+    let both = 2 * weight + keys::weight(&key);
+    let limits = HubLimits { history_bytes: 3 * weight, history_total_bytes: weight + both - 1, ..small() };
+    assert!(both > limits.history_bytes);
+    let bench = Bench::new(limits, 8);
+    bench.publish("a", "1");
+    assert_eq!(kept(&bench.ask(post("a", keyed(&text, &key)))), (2, true));
+    assert_eq!((bench.read("a", once()).offsets, bench.stats().history_bytes), (vec![2], both));
+}
+
+/// Of a key that was longer than the one in its place, only as many bytes counted as free as the new one takes.
+#[test]
+fn a_key_that_goes_makes_room_for_a_publication() {
+    let weight = Draft { data: json("1"), event: None, time: None }.weight();
+    let key = "k".repeat(150);
+    let total = weight + keys::weight(&key);
+    let bench = Bench::new(HubLimits { idempotency_keys: 1, history_total_bytes: total, ..small() }, 8);
+    assert_eq!(kept(&bench.ask(post("a", keyed("1", &key)))), (1, true));
+    assert_eq!(kept(&bench.ask(post("a", keyed(&"1".repeat(101), "k")))), (2, true));
+    assert_eq!(bench.read("a", once()).offsets, [2]);
 }
 
 #[test]
