@@ -93,6 +93,21 @@ pub fn listen_unix(path: &Path, mode: u32) -> Result<UnixListener> {
     Ok(socket.into())
 }
 
+/// Whether a process listens at a unix socket's path; false when its file is left of one that is gone.
+///
+/// # Errors
+/// It cannot be known, for example because the mode keeps us out.
+pub fn is_listened_to(path: &Path) -> Result<bool> {
+    // Not blocking: at a process that is stopped, or that is busy, the queue may be full, and connecting would wait.
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// A socket that listens.
 pub enum Listening {
     /// At an address.
@@ -209,11 +224,39 @@ fn is_exhausted(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{USER_TIMEOUT, listen};
-    use socket2::SockRef;
+    use super::{USER_TIMEOUT, is_listened_to, listen};
+    use socket2::{Domain, SockAddr, SockRef, Socket, Type};
     use std::io::{ErrorKind, Write};
     use std::net::TcpStream;
+    use std::sync::mpsc::channel;
     use std::time::{Duration, Instant};
+
+    /// The next server would have waited for the process that does not accept.
+    #[test]
+    fn a_unix_socket_whose_queue_is_full_is_listened_to() {
+        let path = std::env::temp_dir().join(format!("tidings-{}-queue", std::process::id()));
+        drop(std::fs::remove_file(&path));
+        let (answers, answer) = channel();
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        let address = SockAddr::unix(&path).expect("a path");
+        listener.bind(&address).expect("bound");
+        listener.listen(0).expect("it listens");
+        let mut queue = Vec::new();
+        loop {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).expect("a socket");
+            match socket.connect(&address) {
+                Ok(()) => queue.push(socket),
+                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        let asked = path.clone();
+        std::thread::spawn(move || answers.send(is_listened_to(&asked).expect("it is known")));
+        assert_eq!(answer.recv_timeout(Duration::from_secs(5)), Ok(true), "it does not wait");
+        drop((listener, queue));
+        assert!(!is_listened_to(&path).expect("it is known"), "its process is gone");
+        std::fs::remove_file(&path).expect("it was left");
+        assert_eq!(is_listened_to(&path).expect_err("there is none").kind(), ErrorKind::NotFound);
+    }
 
     /// Accepts what comes to `listener` within five seconds: the peer's port, and after how long.
     fn next(listener: &std::net::TcpListener, began: Instant) -> (u16, Duration) {

@@ -26,7 +26,7 @@ mod together;
 mod wheel;
 
 pub use self::core::Setup;
-pub use listener::{Listener, Listening, listen, listen_unix, probe};
+pub use listener::{Listener, Listening, is_listened_to, listen, listen_unix, probe};
 #[cfg(test)]
 pub(crate) use run::GATHER_BYTES_MAX as RUN_BYTES;
 

@@ -2,12 +2,11 @@
 
 use super::StartError;
 use crate::config::{Config, ListenAt, ListenerConfig};
-use crate::reactor::{Listening, listen, listen_unix, probe};
+use crate::reactor::{Listening, is_listened_to, listen, listen_unix, probe};
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// A listener that is bound, with a socket for each reactor.
@@ -89,12 +88,11 @@ fn make_room(path: &Path) -> Result<()> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Ok(_) => Err(Error::new(ErrorKind::AddrInUse, "another process listens there")),
-        // It is not known whether a process listens, for example because the mode keeps us out: the socket stays.
-        Err(error) => Err(error),
+    // While it is not known whether a process listens, the socket stays.
+    if is_listened_to(path)? {
+        return Err(Error::new(ErrorKind::AddrInUse, "another process listens there"));
     }
+    fs::remove_file(path)
 }
 
 /// The file of a unix socket, which is removed when this is dropped.
