@@ -139,7 +139,8 @@ impl FromStr for Endpoint {
         let authority: Authority = rest[..split].parse().map_err(|_| bad(text))?;
         // A port that is none (`a:99999999`) is not seen by `port_u16`, and shows only in what is left beside the host.
         let whole = authority.port_u16().is_some() || authority.as_str() == authority.host();
-        if authority.host().is_empty() || !whole {
+        // A name and a password would not be sent, and be shown with the address.
+        if authority.host().is_empty() || !whole || authority.as_str().contains('@') {
             return Err(bad(text));
         }
         let path = if rest[split..].is_empty() || &rest[split..] == "/" { "/ws" } else { &rest[split..] };
@@ -235,6 +236,17 @@ mod tests {
         ] {
             assert_eq!(url.parse::<Endpoint>().expect(url).is_exposed(), exposed, "{url}");
         }
+    }
+
+    #[test]
+    fn a_user_and_a_password_are_refused_with_a_port_too() {
+        // With a port they were accepted, not sent, and shown with the address.
+        for text in ["ws://me:secret@host:8080", "ws://me@host:8080/ws", "https://me:@[::1]:1", "@host:1"] {
+            let error = text.parse::<Endpoint>().expect_err(text);
+            assert!(error.to_string().contains("ws://127.0.0.1:8080/ws"), "{error}");
+        }
+        // After the authority it is a character like any other.
+        assert_eq!("a:1/x@y".parse::<Endpoint>().expect("an address").to_string(), "ws://a:1/x@y");
     }
 
     #[test]
