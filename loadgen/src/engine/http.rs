@@ -69,13 +69,18 @@ pub(super) fn read_head(input: &[u8]) -> Result<Option<(Answer, usize)>, String>
         // HTTP/1.0 closes unless it says otherwise (RFC 9112 section 9.3).
         closes: response.version == Some(0),
     };
-    if status < 200 || status == 204 || status == 304 {
+    if has_no_body(status) {
         answer.body = Body::Length(0);
     }
     for field in response.headers.iter() {
         take_field(&mut answer, field.name, &String::from_utf8_lossy(field.value))?;
     }
     Ok(Some((answer, length)))
+}
+
+/// Whether an answer ends with its head, whatever its fields say (RFC 9112 section 6.3).
+fn has_no_body(status: u16) -> bool {
+    status < 200 || status == 204 || status == 304
 }
 
 fn take_field(answer: &mut Answer, name: &str, value: &str) -> Result<(), String> {
@@ -88,7 +93,9 @@ fn take_field(answer: &mut Answer, name: &str, value: &str) -> Result<(), String
             answer.closes =
                 value.eq_ignore_ascii_case("close") || answer.closes && value.eq_ignore_ascii_case("upgrade")
         }
-        "transfer-encoding" if value.eq_ignore_ascii_case("chunked") => answer.body = Body::Chunks(Chunk::Size),
+        "transfer-encoding" if value.eq_ignore_ascii_case("chunked") && !has_no_body(answer.status) => {
+            answer.body = Body::Chunks(Chunk::Size);
+        }
         // Chunks win over a length, in whichever order they are named (RFC 9112 section 6.3).
         "content-length" if matches!(answer.body, Body::Rest) => {
             let length = value.parse().map_err(|_| format!("a Content-Length of `{value}`"))?;
@@ -194,6 +201,16 @@ mod tests {
             assert_eq!(body_of(sized, cut), (b"hello!".to_vec(), true), "cut at {cut}");
         }
         assert_eq!(body_of("HTTP/1.1 200 OK\r\n\r\nwhatever", 3), (b"whatever".to_vec(), false));
+    }
+
+    #[test]
+    fn an_answer_whose_status_allows_no_body_has_none_in_chunks_either() {
+        // What follows was read as chunks, but it is the next answer (RFC 9112 section 6.3).
+        for status in [100, 101, 103, 204, 304] {
+            let head = format!("HTTP/1.1 {status} x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n");
+            let (answer, length) = read_head(head.as_bytes()).expect("HTTP").expect("a whole head");
+            assert_eq!((answer.body, length), (Body::Length(0), head.len()), "{status}");
+        }
     }
 
     #[test]
