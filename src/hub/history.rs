@@ -45,7 +45,7 @@ impl History {
         })
     }
 
-    /// The same when there are only `free` bytes besides its own, and `others` are needed together with the publication's: it
+    /// The same when there are only `free` bytes besides its own, and `others` are needed besides the publication's: it
     /// gives up its oldest as if it were full itself, and keeps nothing if even that is not enough.
     #[must_use]
     pub(super) fn plan_within(&self, weight: usize, others: usize, limits: &HubLimits, free: usize) -> Plan {
