@@ -4,6 +4,7 @@
 pub mod callers;
 pub mod errand;
 pub mod job;
+pub mod letter;
 pub mod mailbox;
 pub mod order;
 pub mod postman;
