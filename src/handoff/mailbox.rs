@@ -83,6 +83,8 @@ pub struct Mailboxes {
     /// Bytes in mailboxes and outboxes.
     outbound: AtomicUsize,
     outbound_limit: usize,
+    /// Set when the budget refuses, cleared by the thread that frees some of it and then wakes those that wait.
+    budget_refused: AtomicBool,
     /// Reserved room was given back under a lock while a thread waited for it.
     owes_wakes: AtomicBool,
     /// The threads that wait for room and are not reactors.
@@ -110,6 +112,7 @@ impl Mailboxes {
             library: RwLock::default(),
             outbound: AtomicUsize::new(0),
             outbound_limit,
+            budget_refused: AtomicBool::new(false),
             owes_wakes: AtomicBool::new(false),
             callers: Callers::default(),
         };
@@ -163,9 +166,8 @@ impl Mailboxes {
     /// Takes bytes that left outboxes off the budget.
     pub fn credit_outbox(&self, bytes: usize) {
         self.outbound.fetch_sub(bytes, Ordering::AcqRel);
-        // A budget that was full may have refused publications anywhere.
-        for reactor in &self.reactors {
-            self.wake_after_refusal(reactor);
+        if is_due(&self.budget_refused) {
+            self.wake_waiting_reactors();
         }
         self.callers.wake();
     }
@@ -246,6 +248,7 @@ impl Mailboxes {
                 let alone = owner.entries.load(Ordering::SeqCst) == 0;
                 let fitting = |held: usize| (alone || held + bytes <= self.outbound_limit).then_some(held + bytes);
                 if self.outbound.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_err() {
+                    self.budget_refused.store(true, Ordering::SeqCst);
                     return false;
                 }
                 let reserved = owner.try_reserve(bytes);
@@ -254,11 +257,14 @@ impl Mailboxes {
                 }
                 reserved
             };
-            // Noted before the second try: room that comes free in between is either found by it or announced.
-            reserved() || {
-                owner.has_refused.store(true, Ordering::SeqCst);
-                reserved()
-            }
+            // Noted before the next try: room that comes free in between is either found by it or announced. Three
+            // tries, since the second may be the first that the budget refuses.
+            (0..3).any(|_| {
+                reserved() || {
+                    owner.has_refused.store(true, Ordering::SeqCst);
+                    false
+                }
+            })
         }) || !self.exists(mailbox)
     }
 
@@ -268,8 +274,9 @@ impl Mailboxes {
         self.with(mailbox, |owner| {
             owner.give_back(1, bytes);
             self.outbound.fetch_sub(bytes, Ordering::AcqRel);
-            let refused = owner.has_refused.load(Ordering::SeqCst) && owner.has_refused.swap(false, Ordering::SeqCst);
-            if refused || self.callers.any() {
+            // Not `budget_refused`, which this thread may have set itself, at another mailbox: it would wake itself to
+            // try again, for ever. A mailbox that the budget refuses is not empty; what is read from it next wakes.
+            if is_due(&owner.has_refused) || self.callers.any() {
                 self.owes_wakes.store(true, Ordering::SeqCst);
             }
         });
@@ -280,8 +287,8 @@ impl Mailboxes {
         if let Some(reactor) = self.reactors.get(mailbox.0 as usize) {
             return reactor.wake();
         }
-        // Cloned, so that it is woken after the unlock: a subscriber's waker is the program's, and may run a task at once
-        // that closes this mailbox.
+        // Cloned, so that it is woken after the unlock: a subscriber's waker is the program's, and may run a task at
+        // once that closes this mailbox.
         let subscriber = self.library.read().unwrap_or_else(PoisonError::into_inner).get(&mailbox.0).cloned();
         if let Some(subscriber) = subscriber {
             subscriber.wake();
@@ -296,9 +303,8 @@ impl Mailboxes {
     }
 
     fn wake_after_refusal(&self, freed: &Mailbox) {
-        // SeqCst: this thread gives room back and then reads the flag, `reserve` sets the flag and then looks for
-        // room. With less, both could miss the other, and a publisher would wait out its time.
-        if freed.has_refused.load(Ordering::SeqCst) && freed.has_refused.swap(false, Ordering::SeqCst) {
+        // Both, since either may have refused the same publication. What is freed anywhere is in the budget again.
+        if is_due(&freed.has_refused) | is_due(&self.budget_refused) {
             self.wake_waiting_reactors();
         }
     }
@@ -308,8 +314,8 @@ impl Mailboxes {
         self.with(mailbox, |owner| drop(owner.letters.send(letter)));
     }
 
-    /// Acts on a mailbox: a subscriber's under the lock, so that `close_library` finds the numbers final. `act` wakes no
-    /// subscriber.
+    /// Acts on a mailbox: a subscriber's under the lock, so that `close_library` finds the numbers final. `act` wakes
+    /// no subscriber.
     fn with<R: Default>(&self, mailbox: MailboxId, act: impl FnOnce(&Mailbox) -> R) -> R {
         // Reactors' mailboxes never change, so that the usual way takes no lock.
         if let Some(reactor) = self.reactors.get(mailbox.0 as usize) {
@@ -349,6 +355,13 @@ impl Inbox {
     pub fn next(&self) -> Option<Letter> {
         self.receiver.try_recv().ok()
     }
+}
+
+/// Whether a refusal was noted, which from here on counts as announced.
+fn is_due(refused: &AtomicBool) -> bool {
+    // SeqCst: this thread gives room back and then reads the flag, `reserve` sets the flag and then looks for room.
+    // With less, both could miss the other, and a publisher would wait out its time.
+    refused.load(Ordering::SeqCst) && refused.swap(false, Ordering::SeqCst)
 }
 
 #[cfg(test)]

@@ -4,10 +4,28 @@ use super::{Letter, MailboxLimits, Mailboxes, Wake};
 use crate::hub::post::Delivery;
 use crate::hub::publication::Publication;
 use crate::model::ids::MailboxId;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::Duration;
 
 const ROOMY: MailboxLimits = MailboxLimits { entries: 100, bytes: 1 << 20 };
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl Wake for Arc<Counted> {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Mailboxes of two reactors, and how often the first was woken.
+fn two_reactors(outbound_limit: usize) -> (Arc<Mailboxes>, Arc<Counted>) {
+    let first = Arc::new(Counted::default());
+    let wakers: Vec<Box<dyn Wake>> = vec![Box::new(Arc::clone(&first)), Box::new(Arc::new(Counted::default()))];
+    (Mailboxes::new(wakers, ROOMY, outbound_limit).0, first)
+}
 
 /// Closes its own mailbox when it is woken, as an executor does that polls in place and drops the stream.
 struct Closing(Arc<OnceLock<(Weak<Mailboxes>, MailboxId)>>);
@@ -28,7 +46,7 @@ fn letters_deliveries_and_publications_are_small() {
 /// The waker ran under the lock of the library's mailboxes, and waited for itself.
 #[test]
 fn a_subscriber_that_ends_while_it_is_woken_does_not_wait_for_its_own_waker() {
-    let (boxes, _) = Mailboxes::new(Vec::new(), ROOMY, 1 << 20);
+    let (boxes, _) = two_reactors(1 << 20);
     let place = Arc::new(OnceLock::new());
     let inbox = boxes.open_library(ROOMY, Some(Box::new(Closing(Arc::clone(&place)))));
     place.set((Arc::downgrade(&boxes), inbox.id)).expect("it is set once");
@@ -43,4 +61,47 @@ fn a_subscriber_that_ends_while_it_is_woken_does_not_wait_for_its_own_waker() {
         }
     });
     assert_eq!(is_done.recv_timeout(Duration::from_secs(10)), Ok(0), "it ended, and its room is free");
+}
+
+/// Only what was freed in the mailbox that refused, or a refusal of a reactor's mailbox, woke those that wait.
+#[test]
+fn whoever_the_budget_refused_is_woken_by_whatever_frees_some() {
+    let (boxes, woken) = two_reactors(100);
+    let slow = boxes.open_library(ROOMY, None).id;
+    let (waits, other) = (MailboxId(0), MailboxId(1));
+    let wakes = || {
+        boxes.begin_drain(waits);
+        woken.0.swap(0, Ordering::Relaxed)
+    };
+    boxes.set_waiting(waits, true);
+    assert!(boxes.reserve(slow, 50));
+    boxes.charge_outbox(50);
+    assert!(!boxes.reserve(slow, 10));
+    boxes.credit_outbox(50);
+    assert_eq!(wakes(), 1, "an outbox was written");
+    assert!(boxes.reserve(other, 50) && !boxes.reserve(slow, 10));
+    boxes.free(other, 1, 50);
+    assert_eq!(wakes(), 1, "another mailbox was read");
+    let closed = boxes.open_library(ROOMY, None).id;
+    assert!(boxes.reserve(closed, 50) && !boxes.reserve(slow, 10));
+    boxes.close_library(closed);
+    assert_eq!(wakes(), 1, "another mailbox was closed");
+    boxes.free(slow, 1, 50);
+    assert_eq!(wakes(), 1, "the mailbox that refused was read");
+    boxes.charge_outbox(10);
+    boxes.credit_outbox(10);
+    assert_eq!((wakes(), boxes.outbound_bytes()), (0, 0), "nobody was refused since");
+}
+
+/// Else a publication that one of several mailboxes refuses would be tried again and again.
+#[test]
+fn a_publisher_that_the_budget_refused_does_not_wake_itself_with_what_it_gives_back() {
+    let (boxes, woken) = two_reactors(100);
+    let slow = boxes.open_library(ROOMY, None).id;
+    assert!(boxes.reserve(slow, 50));
+    boxes.set_waiting(MailboxId(0), true);
+    assert!(boxes.reserve(MailboxId(1), 40) && !boxes.reserve(slow, 40));
+    boxes.release(MailboxId(1), 40);
+    boxes.pay_wakes();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
 }
