@@ -122,11 +122,26 @@ impl Mailboxes {
     /// Opens a mailbox for a library subscriber. Without a waker its owner blocks on [`Inbox::receiver`].
     #[must_use]
     pub fn open_library(&self, limits: MailboxLimits, waker: Option<Box<dyn Wake>>) -> Inbox {
-        let id = self.next_library_id.fetch_add(1, Ordering::Relaxed) as u32;
         let (letters, receiver) = unbounded();
         let mailbox = Arc::new(Mailbox::open(letters, limits, waker));
-        self.library.write().unwrap_or_else(PoisonError::into_inner).insert(id, mailbox);
-        Inbox { id: MailboxId(id), receiver }
+        let mut library = self.library.write().unwrap_or_else(PoisonError::into_inner);
+        let id = self.unused_id(&library);
+        library.insert(id.0, mailbox);
+        Inbox { id, receiver }
+    }
+
+    /// The next number that nobody has.
+    fn unused_id(&self, library: &HashMap<u32, Arc<Mailbox>>) -> MailboxId {
+        // Ends: 2^32 mailboxes fit in no memory. Counted on, and not the lowest that is free: a thread may still give
+        // room back to a mailbox that was closed a moment ago.
+        loop {
+            // Begins again at 0 after 2^32 subscriptions.
+            let id = MailboxId(self.next_library_id.fetch_add(1, Ordering::Relaxed) as u32);
+            let of_reactor = (id.0 as usize) < self.reactors.len();
+            if !of_reactor && id != MailboxId::CALLER && !library.contains_key(&id.0) {
+                return id;
+            }
+        }
     }
 
     /// Closes a library subscriber's mailbox; what is still in it leaves the budget.

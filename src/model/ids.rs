@@ -4,6 +4,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MailboxId(pub u32);
 
+impl MailboxId {
+    /// That of a program's call, which has no mailbox: what is posted to it is handed to the caller directly.
+    pub const CALLER: MailboxId = MailboxId(u32::MAX);
+}
+
 /// The number of this process among the nodes: so far every server is the only one.
 const THIS_NODE: u16 = 0;
 

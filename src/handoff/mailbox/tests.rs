@@ -1,4 +1,4 @@
-//! What a letter weighs, and whom a mailbox wakes.
+//! What a letter weighs, whom a mailbox wakes, and which number it gets.
 
 use super::{Letter, MailboxLimits, Mailboxes, Wake};
 use crate::hub::post::Delivery;
@@ -104,4 +104,15 @@ fn a_publisher_that_the_budget_refused_does_not_wake_itself_with_what_it_gives_b
     boxes.release(MailboxId(1), 40);
     boxes.pay_wakes();
     assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+}
+
+/// After 2^32 subscriptions they began again at 0, the number of a reactor.
+#[test]
+fn numbers_of_library_mailboxes_never_meet_those_in_use() {
+    let (boxes, _) = two_reactors(100);
+    let lasting: Vec<MailboxId> = (0..2).map(|_| boxes.open_library(ROOMY, None).id).collect();
+    assert_eq!(lasting, [2, 3].map(MailboxId));
+    boxes.next_library_id.store(u32::MAX as usize - 1, Ordering::Relaxed);
+    let later: Vec<MailboxId> = (0..3).map(|_| boxes.open_library(ROOMY, None).id).collect();
+    assert_eq!(later, [u32::MAX - 1, 4, 5].map(MailboxId), "the callers' number is left out as well");
 }

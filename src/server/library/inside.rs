@@ -22,9 +22,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A caller of the library has no mailbox: what is posted to this one is handed to it directly.
-const CALLER: MailboxId = MailboxId(u32::MAX);
-
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Inside {
@@ -41,7 +38,7 @@ pub(crate) struct Inside {
 impl Inside {
     /// A POST that is ready to be executed.
     pub(super) fn posting(&self, channel: &str, post: PostOptions) -> Result<Work, Error> {
-        Ok(self.work(Verb::Post { channel: name(channel)?, post }, CALLER))
+        Ok(self.work(Verb::Post { channel: name(channel)?, post }, MailboxId::CALLER))
     }
 
     /// Executes a POST on this thread; waits for room for at most `publish_wait`.
@@ -61,7 +58,7 @@ impl Inside {
     /// Reads a channel without subscribing to it.
     pub(super) fn history(&self, channel: &str, replay: Replay) -> Result<History, Error> {
         let verb = Verb::Get { channel: name(channel)?, options: replay.options(true) };
-        Ok(self.read(verb, CALLER)?.0)
+        Ok(self.read(verb, MailboxId::CALLER)?.0)
     }
 
     /// A request of the program's own, which may do everything.
