@@ -4,11 +4,14 @@ use crate::support::http::{HttpClient, get};
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::ws::WsClient;
-use crate::support::{OPERATOR, TestServer, wait_until};
+use crate::support::{OPERATOR, OPERATOR_KEY, TestServer, wait_until};
 use serde_json::json;
+use std::fs::{DirEntry, File};
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
+use tidings::model::operator_key::OperatorKey;
 use tidings::{Config, Server};
 
 /// Descriptors of the process: enough for itself and some dozen connections.
@@ -67,6 +70,49 @@ fn without_descriptors_those_who_are_there_are_served_quietly_and_others_as_soon
         let took = crowded.elapsed();
         assert!((1..=took.as_secs() as usize + 1).contains(&complaints), "{complaints} lines in {took:?}: {errors}");
     }
+}
+
+/// Set for a process of its own with few descriptors, which are counted out to servers that start.
+const FEW: &str = "TIDINGS_TEST_FEW_DESCRIPTORS";
+
+#[test]
+fn a_start_that_fails_leaves_no_reactor_that_serves() {
+    if std::env::var_os(FEW).is_some() {
+        return start_with_ever_more_descriptors();
+    }
+    let name = "exhausted::a_start_that_fails_leaves_no_reactor_that_serves";
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n {DESCRIPTORS}; exec \"$0\" --exact {name} --test-threads 1")]);
+    let output = command.arg(std::env::current_exe().expect("a path")).env(FEW, "1").output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{name} is this test's name");
+}
+
+/// From none on, one more for each start, until there are enough: a start fails at each step that needs one.
+fn start_with_ever_more_descriptors() {
+    for free in 0..DESCRIPTORS {
+        let mut held: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        held.truncate(held.len().saturating_sub(free));
+        let mut config = Config::default();
+        config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+        config.server.reactors = 3;
+        config.server.operator_key = OperatorKey::parse(OPERATOR_KEY).ok();
+        let started = Server::start(config);
+        drop(held);
+        if started.is_ok() {
+            return;
+        }
+        // A thread that was joined is in the list for a moment.
+        wait_until(&format!("no reactor after a start with {free} descriptors"), || reactors_running() == 0);
+    }
+    panic!("{DESCRIPTORS} descriptors are enough");
+}
+
+/// The threads of this process that are reactors.
+fn reactors_running() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("a list of threads");
+    let name = |task: std::io::Result<DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
+    tasks.filter_map(name).filter(|name| name.starts_with("reactor-")).count()
 }
 
 #[test]

@@ -157,12 +157,12 @@ impl Server {
         let shared = SharedParts::new(config, hooks, operators, mailboxes, errands, threads, started);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
-        let mut reactors = Vec::new();
+        let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
             let own = shared.listeners(config, &listeners, &sockets, index)?;
             let setup = shared.setup(config, index, own, Arc::clone(&jobs));
             let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&connections))?;
-            reactors.push(spawn_reactor(index, reactor, ending.clone())?);
+            begun.reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
         // The reactors have clones. An original that stayed open would go on listening after they have closed theirs,
         // and collect connections that nothing accepts.
@@ -194,7 +194,7 @@ impl Server {
                 spread: config.server.drain_spread,
                 timeout: config.server.drain_timeout,
             },
-            reactors,
+            reactors: std::mem::take(&mut begun.reactors),
             workers,
             jobs: Some(jobs),
             insight,
@@ -291,6 +291,28 @@ impl Drop for Server {
         if !self.reactors.is_empty() {
             self.begin_drain(Drain::AT_ONCE);
             self.join();
+        }
+    }
+}
+
+/// The reactors of a server that is starting. If the start fails they end, since they would go on serving; the other
+/// threads end when their queues are closed.
+struct Begun {
+    mailboxes: Arc<Mailboxes>,
+    /// Empty once a server has them.
+    reactors: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.reactors.is_empty() {
+            return;
+        }
+        self.mailboxes.order_all(Drain::AT_ONCE.at(Instant::now()));
+        for thread in self.reactors.drain(..) {
+            if thread.join().is_err() {
+                log::error!(event = "thread_panicked"; "a reactor thread panicked");
+            }
         }
     }
 }
