@@ -26,7 +26,7 @@ const BATCH: usize = 50;
 const CHANNEL_BYTES_MAX: usize = 300;
 
 #[test]
-fn an_idle_subscribed_socket_costs_208_bytes_at_most() {
+fn an_idle_subscribed_socket_costs_200_bytes_at_most() {
     let room = descriptors_allowed().saturating_sub(OTHER_DESCRIPTORS + COMPRESSING);
     let count = CONNECTIONS.min(room);
     assert!(count >= 500, "raise the limit of open files");
