@@ -38,11 +38,12 @@ impl Grants {
     #[must_use]
     #[inline]
     pub const fn allow(self, action: Action, _channel: &ChannelName) -> bool {
-        self.0 & (1 << action as u8) != 0
+        self.include(action)
     }
 
     /// Whether an action is granted for some channel: what can be refused before the channel is looked at.
     #[must_use]
+    #[inline]
     pub const fn include(self, action: Action) -> bool {
         self.0 & (1 << action as u8) != 0
     }

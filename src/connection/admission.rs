@@ -91,10 +91,7 @@ fn one_too_many() -> Plan {
 /// Whether it is a POST that is here whole, `available` bytes after its head, so that nothing has to be said before it is
 /// executed.
 pub(super) fn is_whole_post(head: &Head<'_>, available: usize, body_bytes_max: usize) -> bool {
-    let length = match head.body {
-        BodyLength::None => 0,
-        BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        BodyLength::Chunked => return false,
-    };
-    head.method == Method::Post && length <= available.min(body_bytes_max)
+    head.method == Method::Post
+        && head.body != BodyLength::Chunked
+        && head.body.announced() <= available.min(body_bytes_max)
 }

@@ -174,7 +174,7 @@ impl Connection {
         let Decided { mut asked, decision, identity, body, expects_continue, used } = decided;
         self.since = env.now;
         let State::Http(http) = &mut self.state else { return (input.len(), Step::NeedMore) };
-        let has_body = !matches!(body, BodyLength::None | BodyLength::Length(0));
+        let has_body = body.has_body();
         let plan = match decision {
             Decision::Plan(Plan::Collect(task)) => {
                 let to_read = ToRead { task, identity, length: body, expects_continue };
@@ -231,10 +231,7 @@ impl Connection {
         env: &mut Env,
     ) -> (usize, Step<'b>) {
         let ToRead { task, identity, length, expects_continue } = to_read;
-        let announced = match length {
-            BodyLength::None | BodyLength::Chunked => 0,
-            BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        };
+        let announced = length.announced();
         // Before a 100, so that a client that waits for it need not send the body at all.
         if announced > env.limits.body_bytes {
             self.answer_refusal(&asked, too_large(env.limits.body_bytes), env);

@@ -1,7 +1,7 @@
 //! Answers on their way out: each in the form in which its request came.
 
 use super::batch::Batch;
-use super::reply::{self, ReadAnswer, SendLimits};
+use super::reply::{self, ReadAnswer};
 use super::ticket::Form;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
@@ -151,7 +151,7 @@ impl Writer<'_> {
             }
             Answer::HistoryDeleted { channel, position } => reply::answer_published(out, id, channel, position, true),
             Answer::Unsubscribe { channel, .. } => reply::answer_done(out, id, channel),
-            Answer::Limits => reply::answer_limits(out, id, &SendLimits::of(self.scope.settings)),
+            Answer::Limits => reply::answer_limits(out, id, self.scope.settings),
             // Requests of a socket have no verb for it: only a path over HTTP asks for a page.
             Answer::Page { body, .. } => out.extend_from_slice(body),
             // A sign-in that succeeded has nothing to say beyond its status: the answer of `/livez`.

@@ -108,46 +108,27 @@ pub fn answer_alive(out: &mut Vec<u8>, id: Option<&RequestId>) {
     out.push(b'}');
 }
 
-/// What a client may send.
-#[derive(Debug, Clone, Copy)]
-pub struct SendLimits {
-    /// Bytes of a message on the socket.
-    pub message_bytes: usize,
-    /// Bytes of an HTTP body.
-    pub body_bytes: usize,
-    /// Whether binary frames are taken.
-    pub binary: bool,
-}
-
-impl SendLimits {
-    /// What the settings say.
-    #[must_use]
-    pub fn of(settings: &Settings) -> SendLimits {
-        SendLimits { message_bytes: settings.message_bytes, body_bytes: settings.body_bytes, binary: settings.binary }
-    }
-}
-
 /// The answer to GET `/limits` on the socket: [`body_limits`] after `id` and `status`.
-pub fn answer_limits(out: &mut Vec<u8>, id: Option<&RequestId>, limits: &SendLimits) {
+pub fn answer_limits(out: &mut Vec<u8>, id: Option<&RequestId>, settings: &Settings) {
     answer_head(out, id, 200);
     out.push(b',');
-    limit_members(out, limits);
+    limit_members(out, settings);
     out.push(b'}');
 }
 
 /// The body of GET `/limits`: `{"message_bytes","body_bytes","binary","batch"}`.
-pub fn body_limits(out: &mut Vec<u8>, limits: &SendLimits) {
+pub fn body_limits(out: &mut Vec<u8>, settings: &Settings) {
     out.push(b'{');
-    limit_members(out, limits);
+    limit_members(out, settings);
     out.push(b'}');
 }
 
-fn limit_members(out: &mut Vec<u8>, limits: &SendLimits) {
+fn limit_members(out: &mut Vec<u8>, settings: &Settings) {
     out.extend_from_slice(b"\"message_bytes\":");
-    write_number(out, limits.message_bytes as u64);
+    write_number(out, settings.message_bytes as u64);
     out.extend_from_slice(b",\"body_bytes\":");
-    write_number(out, limits.body_bytes as u64);
-    out.extend_from_slice(if limits.binary { b",\"binary\":true" } else { b",\"binary\":false" });
+    write_number(out, settings.body_bytes as u64);
+    out.extend_from_slice(if settings.binary { b",\"binary\":true" } else { b",\"binary\":false" });
     out.extend_from_slice(b",\"batch\":");
     write_number(out, BATCH_REQUESTS_MAX as u64);
 }

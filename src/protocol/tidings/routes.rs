@@ -5,7 +5,7 @@ use super::options::{ignored, read_item, refused, unknown_option};
 use super::parse::{Dialect, check_event, check_key};
 use super::path::parse_name_in_url;
 use super::read::{HttpPublish, PlainBody};
-use super::reply::{SendLimits, body_limits};
+use super::reply::body_limits;
 use super::ticket::Form;
 use crate::access::{Action, Standing};
 use crate::model::code::Code;
@@ -150,7 +150,7 @@ fn refuse_after_body(form: Form, refusal: Refusal) -> Plan {
 /// What a client may send: asked by clients before they queue anything that would be refused.
 fn limits(settings: &Settings) -> Plan {
     let mut body = Vec::new();
-    body_limits(&mut body, &SendLimits::of(settings));
+    body_limits(&mut body, settings);
     body.push(b'\n');
     Plan::Answer(Response::json(200, body))
 }

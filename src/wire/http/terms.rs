@@ -93,6 +93,23 @@ pub enum BodyLength {
     Chunked,
 }
 
+impl BodyLength {
+    /// Whether a body follows the head; one in chunks may turn out to be empty.
+    #[must_use]
+    pub const fn has_body(self) -> bool {
+        !matches!(self, BodyLength::None | BodyLength::Length(0))
+    }
+
+    /// The bytes that are announced, at most what memory can address; 0 when the body comes in chunks.
+    #[must_use]
+    pub fn announced(self) -> usize {
+        match self {
+            BodyLength::None | BodyLength::Chunked => 0,
+            BodyLength::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        }
+    }
+}
+
 /// What a head says about a WebSocket handshake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpgradeFields<'b> {

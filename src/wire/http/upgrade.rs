@@ -2,7 +2,7 @@
 
 use super::answer::push_field;
 use super::fields::list;
-use super::head::{BodyLength, Head, Method, Version};
+use super::head::{Head, Method, Version};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::model::token::is_token;
@@ -114,14 +114,13 @@ pub fn check_upgrade(
 
 fn check_request(head: &Head<'_>) -> Result<(), UpgradeError> {
     // "Content-Length: 0" announces no body, so it does not refuse a handshake.
-    let has_body = !matches!(head.body, BodyLength::None | BodyLength::Length(0));
     // The first broken rule is named: whoever opens the path without Upgrade learns that it is a WebSocket (426).
     let rules = [
         (head.method == Method::Get, UpgradeError::NotGet),
         (head.upgrade.websocket, UpgradeError::NotWebSocket),
         (head.version == Version::Http11, UpgradeError::OldVersion),
         (head.upgrade.connection_upgrade, UpgradeError::NoConnectionUpgrade),
-        (!has_body, UpgradeError::Body),
+        (!head.body.has_body(), UpgradeError::Body),
         (head.upgrade.version == Some("13"), UpgradeError::WebSocketVersion),
     ];
     rules.into_iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, error)| Err(error))
