@@ -1,10 +1,10 @@
 //! Errands: work whose next answer takes too long for a reactor or a worker, or has to wait for something, on its way to the
 //! thread that makes it.
 
+use super::refused::Refused;
 use crate::node::work::Work;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Work that goes away. It comes back to its reactor as [`super::mailbox::Returned`], with its next item answered.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ pub struct Errand {
 #[derive(Debug, Clone)]
 pub struct Errands {
     sender: Sender<Errand>,
-    refused_somebody: Arc<AtomicBool>,
+    refused: Arc<Refused>,
 }
 
 /// The service's end of it.
 #[derive(Debug)]
 pub struct ErrandQueue {
     receiver: Receiver<Errand>,
-    refused_somebody: Arc<AtomicBool>,
+    refused: Arc<Refused>,
 }
 
 impl Errands {
@@ -34,11 +34,8 @@ impl Errands {
     #[must_use]
     pub fn new(max: usize) -> (Errands, ErrandQueue) {
         let (sender, receiver) = bounded(max);
-        let refused_somebody = Arc::new(AtomicBool::new(false));
-        (
-            Errands { sender, refused_somebody: Arc::clone(&refused_somebody) },
-            ErrandQueue { receiver, refused_somebody },
-        )
+        let refused = Arc::new(Refused::none());
+        (Errands { sender, refused: Arc::clone(&refused) }, ErrandQueue { receiver, refused })
     }
 
     /// Sends work away. When there is no room it comes back, and the service wakes the reactors that wait when there is.
@@ -48,7 +45,7 @@ impl Errands {
     pub fn send(&self, errand: Errand) -> Result<(), Errand> {
         let Err(errand) = self.try_send(errand) else { return Ok(()) };
         // Said before the second try, so that room which comes free in between is either seen or announced.
-        self.refused_somebody.store(true, Ordering::SeqCst);
+        self.refused.note();
         self.try_send(errand)
     }
 
@@ -74,6 +71,6 @@ impl ErrandQueue {
     #[must_use]
     pub fn made_room(&self) -> bool {
         // Loaded first, since a swap after each errand would cost a locked instruction for nothing.
-        self.refused_somebody.load(Ordering::SeqCst) && self.refused_somebody.swap(false, Ordering::SeqCst)
+        self.refused.take()
     }
 }

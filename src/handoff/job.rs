@@ -1,10 +1,11 @@
 //! Jobs for the worker pool: a payload to parse and execute, with the id of the connection that waits for it.
 
+use super::refused::Refused;
 use crate::model::ids::ConnId;
 use crate::protocol::task::RawWork;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One payload on its way to a worker. Its buffer travels back with [`super::mailbox::Returned`].
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct JobQueues {
 pub struct JobRoom {
     bytes: Vec<AtomicUsize>,
     bytes_max: usize,
-    has_refused: AtomicBool,
+    refused: Refused,
 }
 
 impl JobQueues {
@@ -40,7 +41,7 @@ impl JobQueues {
     ) -> (Arc<JobQueues>, Arc<JobRoom>, Vec<Receiver<Job>>) {
         let (senders, receivers) = (0..workers).map(|_| crossbeam_channel::bounded(jobs_max)).unzip();
         let bytes = (0..workers).map(|_| AtomicUsize::new(0)).collect();
-        let room = Arc::new(JobRoom { bytes, bytes_max, has_refused: AtomicBool::new(false) });
+        let room = Arc::new(JobRoom { bytes, bytes_max, refused: Refused::none() });
         (Arc::new(JobQueues { senders, room: Arc::clone(&room) }), room, receivers)
     }
 
@@ -54,7 +55,7 @@ impl JobQueues {
         let worker = (job.to.slot as usize ^ job.to.mailbox.0 as usize) % self.senders.len();
         let Err(job) = self.try_submit(worker, job) else { return Ok(()) };
         // Noted before the second try: room that comes free in between is either found by it or announced.
-        self.room.has_refused.store(true, Ordering::SeqCst);
+        self.room.refused.note();
         self.try_submit(worker, job)
     }
 
@@ -89,6 +90,6 @@ impl JobRoom {
         // Before the flag is read. Of two changes of one counter the later sees the earlier, so either `submit` finds
         // this room in its second try, or this thread finds its flag: AcqRel is enough.
         self.bytes[worker].fetch_sub(bytes, Ordering::AcqRel);
-        self.has_refused.load(Ordering::SeqCst) && self.has_refused.swap(false, Ordering::SeqCst)
+        self.refused.take()
     }
 }

@@ -8,6 +8,7 @@ pub use super::letter::{Letter, Outcome, Returned};
 
 use super::callers::Callers;
 use super::order::Order;
+use super::refused::Refused;
 use crate::model::ids::MailboxId;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Receiver, RwLock, Sender, unbounded};
@@ -36,7 +37,7 @@ struct Mailbox {
     entries: AtomicUsize,
     bytes: AtomicUsize,
     /// Set by a refusal, cleared by the thread that frees room and then wakes those that wait.
-    has_refused: AtomicBool,
+    refused: Refused,
     /// Set by the first wake, cleared by the owner before it reads: further wakes cost one swap.
     wake_pending: AtomicBool,
     /// Whether this reactor waits for room somewhere.
@@ -84,7 +85,7 @@ pub struct Mailboxes {
     outbound: AtomicUsize,
     outbound_limit: usize,
     /// Set when the budget refuses, cleared by the thread that frees some of it and then wakes those that wait.
-    budget_refused: AtomicBool,
+    budget_refused: Refused,
     /// Reserved room was given back under a lock while a thread waited for it.
     owes_wakes: AtomicBool,
     /// The threads that wait for room and are not reactors.
@@ -112,7 +113,7 @@ impl Mailboxes {
             library: RwLock::default(),
             outbound: AtomicUsize::new(0),
             outbound_limit,
-            budget_refused: AtomicBool::new(false),
+            budget_refused: Refused::none(),
             owes_wakes: AtomicBool::new(false),
             callers: Callers::default(),
         };
@@ -181,7 +182,7 @@ impl Mailboxes {
     /// Takes bytes that left outboxes off the budget.
     pub fn credit_outbox(&self, bytes: usize) {
         self.outbound.fetch_sub(bytes, Ordering::SeqCst);
-        if is_due(&self.budget_refused) {
+        if self.budget_refused.take() {
             self.wake_waiting_reactors();
         }
         self.callers.wake();
@@ -263,7 +264,7 @@ impl Mailboxes {
                 let alone = owner.entries.load(Ordering::SeqCst) == 0;
                 let fitting = |held: usize| (alone || held + bytes <= self.outbound_limit).then_some(held + bytes);
                 if self.outbound.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_err() {
-                    self.budget_refused.store(true, Ordering::SeqCst);
+                    self.budget_refused.note();
                     return false;
                 }
                 let reserved = owner.try_reserve(bytes);
@@ -276,7 +277,7 @@ impl Mailboxes {
             // tries, since the second may be the first that the budget refuses.
             (0..3).any(|_| {
                 reserved() || {
-                    owner.has_refused.store(true, Ordering::SeqCst);
+                    owner.refused.note();
                     false
                 }
             })
@@ -291,7 +292,7 @@ impl Mailboxes {
             self.outbound.fetch_sub(bytes, Ordering::SeqCst);
             // Not `budget_refused`, which this thread may have set itself, at another mailbox: it would wake itself to
             // try again, for ever. A mailbox that the budget refuses is not empty; what is read from it next wakes.
-            if is_due(&owner.has_refused) || self.callers.any() {
+            if owner.refused.take() || self.callers.any() {
                 self.owes_wakes.store(true, Ordering::SeqCst);
             }
         });
@@ -319,7 +320,7 @@ impl Mailboxes {
 
     fn wake_after_refusal(&self, freed: &Mailbox) {
         // Both, since either may have refused the same publication. What is freed anywhere is in the budget again.
-        if is_due(&freed.has_refused) | is_due(&self.budget_refused) {
+        if freed.refused.take() | self.budget_refused.take() {
             self.wake_waiting_reactors();
         }
     }
@@ -348,7 +349,7 @@ impl Mailbox {
             limits,
             entries: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            has_refused: AtomicBool::new(false),
+            refused: Refused::none(),
             wake_pending: AtomicBool::new(false),
             waits_for_room: AtomicBool::new(false),
             waker,
@@ -370,14 +371,6 @@ impl Inbox {
     pub fn next(&self) -> Option<Letter> {
         self.receiver.try_recv().ok()
     }
-}
-
-/// Whether a refusal was noted, which from here on counts as announced.
-fn is_due(refused: &AtomicBool) -> bool {
-    // SeqCst: this thread gives room back and then reads the flag, `reserve` sets the flag and then looks for room.
-    // With less, in giving back too, both could miss the other, and a publisher would wait out its time: a look that finds
-    // no room changes no counter, so there are no two changes in an order. On x86 a change costs the same with less.
-    refused.load(Ordering::SeqCst) && refused.swap(false, Ordering::SeqCst)
 }
 
 #[cfg(test)]

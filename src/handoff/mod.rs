@@ -8,3 +8,4 @@ pub mod letter;
 pub mod mailbox;
 pub mod order;
 pub mod postman;
+mod refused;
