@@ -19,7 +19,7 @@ use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::request::{GetOptions, PostOptions, Request, Verb};
 use tidings::model::ticket::Ticket;
-use tidings::node::execute::{Progress, execute};
+use tidings::node::execute::{Node, Progress, execute};
 use tidings::node::work::Work;
 use tidings::protocol::encoders::{TEXT, encoded};
 use tidings::wire::deflate::{Codec, Tuning};
@@ -46,14 +46,14 @@ fn publish(c: &mut Criterion) {
         let hub = Hub::new(HubLimits::default(), RandomSource::secret());
         for mailbox in 0..mailboxes {
             let verb = Verb::Get { channel: name(), options: GetOptions::default() };
-            execute(&mut work(verb, mailbox), &hub, &Nowhere, Instant::now(), 0);
+            execute(&mut work(verb, mailbox), Node::open(&hub), &Nowhere, Instant::now(), 0);
         }
         let (channel, now) = (name(), Instant::now());
         group.bench_function(format!("128 B to {mailboxes} mailboxes"), |b| {
             b.iter(|| {
                 let options = PostOptions { data: data(), event: None, key: None, exclude_self: false, exclude: None };
                 let verb = Verb::Post { channel: channel.clone(), post: options };
-                assert_eq!(execute(&mut work(verb, 0), &hub, &Nowhere, now, 0), Progress::Done);
+                assert_eq!(execute(&mut work(verb, 0), Node::open(&hub), &Nowhere, now, 0), Progress::Done);
             });
         });
     }

@@ -14,7 +14,7 @@ use tidings::handoff::postman::Postman;
 use tidings::hub::limits::HubLimits;
 use tidings::hub::{Hub, RandomSource};
 use tidings::model::ids::{ConnId, MailboxId};
-use tidings::node::execute::execute;
+use tidings::node::execute::{Node, execute};
 use tidings::protocol::Session;
 use tidings::protocol::scope::Settings;
 use tidings::protocol::task::{RawWork, Reading, Task};
@@ -64,6 +64,7 @@ fn hand_off(c: &mut Criterion) {
         jobs: queues.remove(0),
         room,
         hub: Arc::clone(&hub),
+        rules: Arc::default(),
         mailboxes: Arc::clone(&mailboxes),
         counters: Arc::default(),
         limits: Arc::new(Limits::new(&Config::default())),
@@ -80,7 +81,7 @@ fn hand_off(c: &mut Criterion) {
             b.iter(|| {
                 let mut work =
                     raw(text.clone()).prepare(TO, &mut Reading { scratch: &mut scratch, settings: &settings });
-                execute(&mut work, &hub, &postman, Instant::now(), 0);
+                execute(&mut work, Node::open(&hub), &postman, Instant::now(), 0);
                 while inbox.next().is_some() {}
             });
         });

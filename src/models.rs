@@ -18,7 +18,7 @@ use crate::model::publication::{Data, Epoch, Position};
 use crate::model::request::{GetOptions, PostOptions, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::Answer;
-use crate::node::execute::{Progress, execute};
+use crate::node::execute::{Node, Progress, execute};
 use crate::node::work::Work;
 use bytes::Bytes;
 use shuttle::sync::{Condvar, Mutex};
@@ -116,13 +116,13 @@ fn no_wake_is_lost() {
         let hub = hub();
         let subscriber = Postman::new(Arc::clone(&boxes), Some(MailboxId(0)));
         let now = Instant::now();
-        execute(&mut get(name(0, 1)), &hub, &subscriber, now, 0);
+        execute(&mut get(name(0, 1)), Node::open(&hub), &subscriber, now, 0);
         let publishers: Vec<_> = (0..2)
             .map(|_| {
                 let (hub, boxes) = (Arc::clone(&hub), Arc::clone(&boxes));
                 thread::spawn(move || {
                     let postman = Postman::new(boxes, None);
-                    let progress = execute(&mut post(name(9, 0)), &hub, &postman, now, 0);
+                    let progress = execute(&mut post(name(9, 0)), Node::open(&hub), &postman, now, 0);
                     assert!(matches!(progress, Progress::Done));
                 })
             })
@@ -150,7 +150,7 @@ fn room_in_several_mailboxes_is_reserved_and_announced() {
         let now = Instant::now();
         for mailbox in 0..2 {
             let postman = Postman::new(Arc::clone(&boxes), Some(MailboxId(mailbox)));
-            execute(&mut get(name(mailbox, 1)), &hub, &postman, now, 0);
+            execute(&mut get(name(mailbox, 1)), Node::open(&hub), &postman, now, 0);
         }
         let reactors: Vec<_> = owners
             .into_iter()
@@ -164,7 +164,8 @@ fn room_in_several_mailboxes_is_reserved_and_announced() {
                     while offsets.len() < 2 || parked.is_some() {
                         take(&boxes, &inbox, &mut offsets, &mut activations);
                         if let Some(mut work) = parked.take() {
-                            let blocked = matches!(execute(&mut work, &hub, &postman, now, 0), Progress::Blocked);
+                            let blocked =
+                                matches!(execute(&mut work, Node::open(&hub), &postman, now, 0), Progress::Blocked);
                             postman.pay_wakes();
                             parked = blocked.then_some(work);
                             if blocked && !waits {
@@ -204,7 +205,7 @@ fn interest_is_counted_whatever_meets() {
                     let postman = Postman::new(boxes, Some(inbox.id));
                     // One stays, and one closes before its activation is looked at.
                     for slot in 1..=2 {
-                        execute(&mut get(name(inbox.id.0, slot)), &hub, &postman, now, 0);
+                        execute(&mut get(name(inbox.id.0, slot)), Node::open(&hub), &postman, now, 0);
                     }
                     let mut stays = None;
                     while let Some(letter) = inbox.next() {
@@ -225,7 +226,7 @@ fn interest_is_counted_whatever_meets() {
             thread::spawn(move || {
                 let postman = Postman::new(boxes, None);
                 for _ in 0..2 {
-                    execute(&mut post(name(9, 0)), &hub, &postman, now, 0);
+                    execute(&mut post(name(9, 0)), Node::open(&hub), &postman, now, 0);
                 }
             })
         };

@@ -37,6 +37,7 @@ mod publishing;
 mod refusals;
 mod reports;
 mod resume;
+mod rules;
 mod settings;
 mod smoke;
 mod sse;

@@ -19,7 +19,7 @@ use tidings::model::name::ChannelName;
 use tidings::model::publication::Data;
 use tidings::model::request::{PostOptions, Request, Verb};
 use tidings::model::ticket::Ticket;
-use tidings::node::execute::{Progress, execute};
+use tidings::node::execute::{Node, Progress, execute};
 use tidings::node::work::Work;
 use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_text};
 use tidings::server::rehearsal::{Client, Rehearsal, masked};
@@ -113,12 +113,12 @@ fn publish(times: u64) -> u64 {
     };
     let channel = ChannelName::new("stocks").expect("a valid name");
     let get = Verb::Get { channel: channel.clone(), options: Default::default() };
-    execute(&mut work(get), &hub, &Nowhere, now, 0);
+    execute(&mut work(get), Node::open(&hub), &Nowhere, now, 0);
     for _ in 0..times {
         let data = Data::Json(Bytes::from_static(&[b'1'; 128]));
         let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
         let verb = Verb::Post { channel: channel.clone(), post };
-        assert_eq!(execute(&mut work(verb), &hub, &Nowhere, now, 0), Progress::Done);
+        assert_eq!(execute(&mut work(verb), Node::open(&hub), &Nowhere, now, 0), Progress::Done);
     }
     hub.stats().published
 }

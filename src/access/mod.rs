@@ -1,17 +1,24 @@
 //! Who may ask: the Origin and Host of a request judged against the listener, closed by default, the CORS fields, and what
 //! the embedding program says.
 
+mod channels;
+#[cfg(test)]
+mod channels_tests;
 mod cors;
-mod grants;
+mod credentials;
 mod hooks;
 mod identity;
 mod operators;
+mod rules;
 
+pub use crate::model::grants::{Action, Actions, Grant, Grants};
+pub use channels::{ChannelRules, Met};
 pub use cors::{cors_fields, preflight_fields};
-pub use grants::{Action, Grants};
+pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};
 pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
-pub use identity::{App, Identities, Identity, Who};
+pub use identity::{App, Identities, Identity, TokenFacts, Who};
 pub use operators::{Operators, Standing};
+pub use rules::AccessRules;
 
 use crate::model::authority::Authority;
 use crate::model::code::Code;
@@ -25,7 +32,7 @@ use std::sync::Arc;
 const QUOTED: usize = 400;
 
 /// What a listener allows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct AccessPolicy {
     /// Whether the listener is bound to a loopback address.
     pub listener_is_loopback: bool,
@@ -43,8 +50,8 @@ pub struct AccessPolicy {
     pub serves: Serves,
     /// The listener's port, for messages; 0 for a unix socket.
     pub port: u16,
-    /// Who is an operator.
-    pub operators: Arc<Operators>,
+    /// Who is who and may do what.
+    pub rules: Arc<AccessRules>,
     /// What those are that come in here.
     pub identities: Identities,
 }
@@ -85,6 +92,14 @@ pub struct Access {
     pub cors_origin: Option<Box<str>>,
 }
 
+impl Access {
+    /// It proved to be somebody.
+    pub fn proven(&mut self, identity: Arc<Identity>) {
+        self.standing = if identity.is_operator() { Standing::Operator } else { Standing::Unknown };
+        self.identity = identity;
+    }
+}
+
 /// The host that was asked, read once.
 struct AskedHost<'a> {
     name: Authority<'a>,
@@ -96,7 +111,7 @@ struct AskedHost<'a> {
 /// # Errors
 /// 421 when the Host is none of this listener's, 403 when the Origin is not allowed. The message says what would allow it.
 pub fn judge(facts: &AccessFacts<'_>, policy: &AccessPolicy) -> Result<Access, Refusal> {
-    let standing = match policy.operators.standing(facts.authorization) {
+    let standing = match policy.rules.operators.standing(facts.authorization) {
         Standing::Anonymous if policy.serves.operators() && is_no_strangers_page(facts) => Standing::Operator,
         standing => standing,
     };
@@ -219,7 +234,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccessFacts, AccessPolicy, Action, Operators, Standing, judge};
+    use super::{AccessFacts, AccessPolicy, AccessRules, Action, Operators, Standing, judge};
     use crate::model::operator_key::OperatorKey;
     use crate::wire::http::head::Method;
     use std::sync::Arc;
@@ -237,6 +252,10 @@ mod tests {
         Named,
     }
     use On::{Configured, Loopback, Named, Public};
+
+    fn rules(key: OperatorKey) -> Arc<AccessRules> {
+        Arc::new(AccessRules { operators: Arc::new(Operators::new(key, "")), ..AccessRules::default() })
+    }
 
     fn policy(on: On) -> AccessPolicy {
         let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -425,7 +444,7 @@ mod tests {
                     listener_is_loopback,
                     anonymous_publish: flag,
                     allowed_hosts: vec!["push.example".to_owned()],
-                    operators: Arc::new(Operators::new(key.clone(), "")),
+                    rules: rules(key.clone()),
                     ..AccessPolicy::default()
                 };
                 let Ok(access) = judge(&facts, &policy) else {

@@ -48,8 +48,26 @@ pub(crate) enum ConfigCommand {
     Check(SettingsArgs),
     /// Print every value with where it comes from: a flag, a variable, a place in the file, or the default
     Show(SettingsArgs),
+    /// Print which rule a channel's name meets, why, and what somebody may do there
+    Policy(PolicyArgs),
     /// Print a configuration file with every setting at its default, each with its reason, unit and range
     Default,
+}
+
+/// Arguments of `tidings config policy`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PolicyArgs {
+    /// The channel's name
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channel: String,
+    /// What the holder of this token may do, instead of a client that presents nothing
+    #[arg(long, value_name = "TOKEN", conflicts_with = "key")]
+    pub(crate) token: Option<String>,
+    /// What the holder of this key may do
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 /// Arguments of `tidings serve`.

@@ -1,18 +1,20 @@
 //! `tidings config`: checks a configuration, shows where each value comes from, or prints the default one.
 
-use super::args::{ConfigCommand, SettingsArgs};
+use super::args::{ConfigCommand, PolicyArgs, SettingsArgs};
 use super::settings::{gather, named_as_here, with_flags};
 use super::{Outcome, note};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tidings::Config;
 use tidings::config::Settings;
+use tidings::server::explain_policy;
 
 /// Runs the command.
 pub(crate) fn run(command: &ConfigCommand) -> Outcome {
     match command {
         ConfigCommand::Check(args) => check(args),
         ConfigCommand::Show(args) => show(args),
+        ConfigCommand::Policy(args) => policy(args),
         ConfigCommand::Default => {
             io::stdout().write_all(Config::describe_default().as_bytes())?;
             Ok(ExitCode::SUCCESS)
@@ -46,6 +48,17 @@ fn show(args: &SettingsArgs) -> Outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(with_flags(&error).into()),
     }
+}
+
+/// Answers for the configuration that a server would be started with.
+fn policy(args: &PolicyArgs) -> Outcome {
+    let settings = gather(&args.settings)?;
+    warn(&settings);
+    settings.check().map_err(|error| with_flags(&error))?;
+    let credential = args.token.as_deref().or(args.key.as_deref());
+    let text = explain_policy(settings.config(), &args.channel, credential)?;
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn warn(settings: &Settings) {

@@ -17,7 +17,9 @@ impl Config {
         problems.extend(self.threshold());
         problems.extend(self.drain());
         problems.extend(self.listener_problems());
+        problems.extend(self.channel_problems());
         problems.extend(self.open_publishing());
+        problems.extend(self.two_answers());
         problems.extend(self.credentials());
         ConfigError::unless_empty(problems)
     }
@@ -109,14 +111,31 @@ impl Config {
         })
     }
 
+    /// Whether nothing is configured that says who may do what: then the server is open, to this machine or to everyone.
+    /// The operators' key does not count.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.channel_rules.is_empty()
+    }
+
+    fn two_answers(&self) -> Option<String> {
+        (!self.is_open() && self.server.allow_anonymous_publish).then(|| {
+            "\"server.allow_anonymous_publish\" is for a server without rules: with [[channel]] rules, keys or issuers, let \
+             everyone publish by a last rule with match = \"**\" and write = [\"anyone\"]"
+                .to_owned()
+        })
+    }
+
     fn open_publishing(&self) -> Option<String> {
         let clients = self.all_listeners().into_iter().filter(|listener| listener.serves.clients());
         // Unix sockets are not asked about: the mode of the file says who reaches them.
         let outside = clients.into_iter().find_map(|listener| listener.is_open_to_networks())?;
-        (!self.server.allow_anonymous_publish).then(|| {
+        // Where something says who may do what, the network may reach it.
+        (self.is_open() && !self.server.allow_anonymous_publish).then(|| {
             format!(
-                "{outside} is not a loopback address, and everyone who reaches it could read and publish. Listen on \
-                 127.0.0.1:{} behind a proxy that authenticates clients, or allow it with server.allow_anonymous_publish",
+                "{outside} is not a loopback address, and everyone who reaches it could read and publish. Say who may \
+                 with [[channel]] rules, listen on 127.0.0.1:{} behind a proxy that authenticates clients, or allow it with \
+                 server.allow_anonymous_publish",
                 outside.port()
             )
         })

@@ -1,21 +1,27 @@
 //! Writes a configuration down: all of it as a commented TOML file, with where each value comes from, or only what differs
 //! from the defaults.
 
+use super::blocks::{self, Kind};
+use super::channel::ChannelRule;
 use super::knobs::Config;
+use super::listener::ListenerConfig;
 use super::names;
 use super::settings::{Settings, Source};
 use super::text::quoted;
 use std::fmt::Write as _;
 
-/// The comment about listener blocks in a written file.
-const LISTENERS: &str = "More places to listen, each a block: [[listener]] with address = \"127.0.0.1:9090\", or path = \
-    \"/run/tidings/tidings.sock\" and mode = \"0600\" for a unix socket, and serves = [\"clients\"], of \"clients\" \
-    (everything, the pages of operators with their key), \"operators\" (their pages; everyone who reaches the listener is \
-    one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). With a block \
-    and without server.listen there is no listener but the blocks.";
-
 /// Comments are wrapped before this column.
 const WIDTH: usize = 100;
+
+/// A block as text.
+struct Written {
+    /// Its place among those of its kind, from 0.
+    number: usize,
+    /// As it stands in a file.
+    text: String,
+    /// In a few words.
+    summary: String,
+}
 
 /// A setting without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +62,9 @@ impl Settings {
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{:<44} # {source}{hidden}", format!("{path} = {}", entry.value));
         }
-        for (listener, source) in self.config().listeners.iter().zip(self.listener_sources()) {
-            let _ = write!(out, "\n# {source}\n{}", listener.write());
+        for (name, block) in self.config().blocks() {
+            let source = self.block_source(name, block.number);
+            let _ = write!(out, "\n# {source}\n{}", block.text);
         }
         out
     }
@@ -100,10 +107,13 @@ impl Config {
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{} = {}", entry.key, entry.value);
         }
-        out.push('\n');
-        comment(&mut out, LISTENERS);
-        for listener in &self.listeners {
-            let _ = write!(out, "\n{}", listener.write());
+        let written = self.blocks();
+        for (name, about, _) in blocks::KINDS {
+            out.push('\n');
+            comment(&mut out, about);
+            for (_, block) in written.iter().filter(|(of, _)| of == name) {
+                let _ = write!(out, "\n{}", block.text);
+            }
         }
         out
     }
@@ -113,12 +123,30 @@ impl Config {
     pub fn differences(&self) -> Vec<(String, String)> {
         let differs = self.entries().into_iter().filter(|entry| entry.value != entry.default);
         let knobs = differs.map(|entry| (format!("{}.{}", entry.section, entry.key), entry.value));
-        let listeners = self.listeners.iter().map(|listener| {
-            let at = listener.at.to_string();
-            ("listener".to_owned(), format!("{} for {}", quoted(&at), listener.serves))
-        });
-        knobs.chain(listeners).collect()
+        let blocks = self.blocks().into_iter().map(|(name, block)| (name.to_owned(), block.summary));
+        knobs.chain(blocks).collect()
     }
+
+    /// Every block as text, with the name of its kind.
+    fn blocks(&self) -> Vec<(&'static str, Written)> {
+        let listeners = written(&self.listeners, |listener: &ListenerConfig| {
+            (listener.write(), format!("{} for {}", quoted(&listener.at.to_string()), listener.serves))
+        });
+        let channels =
+            written(&self.channel_rules, |rule: &ChannelRule| (rule.write(), quoted(rule.channels.as_str())));
+        listeners.chain(channels).collect()
+    }
+}
+
+/// The blocks of one kind as text: each as it stands in a file, and in a few words.
+fn written<K: Kind>(
+    blocks: &[K],
+    write: impl Fn(&K) -> (String, String),
+) -> impl Iterator<Item = (&'static str, Written)> {
+    blocks.iter().enumerate().map(move |(number, block)| {
+        let (text, summary) = write(block);
+        (K::NAME, Written { number, text, summary })
+    })
 }
 
 /// Appends a text as comment lines.

@@ -1,5 +1,6 @@
 //! The table of all knobs: name, type, default, unit, range, and the reason for each.
 
+use super::channel::ChannelRule;
 use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::listener::ListenerConfig;

@@ -75,7 +75,7 @@ fn each_mistake_in_a_block_has_its_place_and_all_are_reported() {
         ("path = true", "t.toml:2:8: \"listener.path\" must be the path of a unix socket"),
         (
             "path = \"/a\"\nserves = [\"operator\"]",
-            "t.toml:3:11: a listener serves \"clients\", \"operators\", \"metrics\", \"health\", not \"operator\": did you mean \"operators\"?",
+            "t.toml:3:11: \"listener.serves\" is a list of \"clients\", \"operators\", \"metrics\", \"health\", not \"operator\": did you mean \"operators\"?",
         ),
         ("path = \"/a\"\nserves = []", "t.toml:3:10: \"listener.serves\" must be a list of"),
         ("path = \"/a\"\nserves = \"clients\"", "t.toml:3:10: \"listener.serves\" must be a list of"),

@@ -4,6 +4,10 @@
 //! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
 
 mod blocks;
+mod channel;
+#[cfg(test)]
+mod channel_tests;
+mod channels;
 mod check;
 mod choice;
 mod describe;
@@ -16,6 +20,7 @@ mod listener_tests;
 mod listeners;
 mod names;
 mod parse;
+mod place;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -26,6 +31,7 @@ mod tests;
 mod text;
 mod units;
 
+pub use channel::ChannelRule;
 pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 pub use describe::{Knob, knobs};
 pub use error::ConfigError;

@@ -1,9 +1,11 @@
 //! Reads a configuration file; a mistake names file, line, column, key and the nearest key that exists.
 
+use super::blocks;
 use super::error::ConfigError;
 use super::knobs::Config;
 use super::names::{unknown_key, unknown_section};
-use super::settings::{Layer, Settings, Source};
+use super::place::File;
+use super::settings::{Layer, Settings};
 use super::table::Given;
 use toml::de::{DeTable, DeValue};
 
@@ -21,30 +23,9 @@ impl Config {
     }
 }
 
-/// The name of the blocks that say where to listen.
-pub(super) const LISTENER: &str = "listener";
-
-/// A file and its text, which tell where something stands.
-#[derive(Clone, Copy)]
-pub(super) struct File<'f> {
-    name: &'f str,
-    text: &'f str,
-}
-
-impl File<'_> {
-    /// The line and column of a byte.
-    pub(super) fn at(&self, byte: usize) -> Source {
-        // A slice that ended inside a character would panic.
-        let before = &self.text[..self.text.floor_char_boundary(byte)];
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = before.matches('\n').count() + 1;
-        Source::File(self.name.to_owned(), line, before[start..].chars().count() + 1)
-    }
-}
-
 impl Layer<'_> {
     pub(super) fn read_file(&mut self, name: &str, text: &str) {
-        let file = File { name, text };
+        let file = File::new(name, text);
         match DeTable::parse(text) {
             Ok(document) => self.document(file, document.get_ref()),
             Err(error) => {
@@ -60,8 +41,8 @@ impl Layer<'_> {
         for (name, value) in tables {
             let (section, at) = (name.get_ref(), file.at(name.span().start));
             // A list of tables and no section, so `KEYS` does not have it.
-            if section == LISTENER {
-                self.listeners(file, name.span().start, value.get_ref());
+            if let Some((_, _, read)) = blocks::KINDS.iter().find(|(kind, ..)| kind == section) {
+                read(self, file, name.span().start, value.get_ref());
                 continue;
             }
             match (Config::KEYS.iter().any(|(known, _)| known == section), value.get_ref()) {

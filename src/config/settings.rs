@@ -3,7 +3,6 @@
 
 use super::error::ConfigError;
 use super::knobs::Config;
-use super::listener::ListenerConfig;
 use super::names;
 use super::table::Given;
 use std::collections::BTreeMap;
@@ -48,11 +47,11 @@ struct Mistake {
 /// [`Settings::flag`].
 #[derive(Default)]
 pub struct Settings {
-    config: Config,
+    pub(super) config: Config,
     /// Where each value comes from that is not a default.
     sources: BTreeMap<String, Source>,
-    /// Where each listener block comes from.
-    listeners: Vec<Source>,
+    /// Where each block comes from, by the name of its kind.
+    pub(super) blocks: BTreeMap<&'static str, Vec<Source>>,
     mistakes: Vec<Mistake>,
     warnings: Vec<String>,
 }
@@ -125,9 +124,9 @@ impl Settings {
         self.sources.get(path).unwrap_or(&Source::Default)
     }
 
-    /// Where each of the configuration's `listeners` comes from.
-    pub(super) fn listener_sources(&self) -> &[Source] {
-        &self.listeners
+    /// Where a block comes from: by the name of its kind and its place among those, from 0.
+    pub(super) fn block_source(&self, kind: &str, number: usize) -> &Source {
+        self.blocks.get(kind).and_then(|sources| sources.get(number)).unwrap_or(&Source::Default)
     }
 
     /// What looks like a mistake, but does not keep the server from starting.
@@ -168,9 +167,10 @@ impl Settings {
     /// The source of the first value that a sentence names and that is not a default.
     fn place_of(&self, problem: &str) -> Option<&Source> {
         // What is wrong with a block begins with its number and may name no setting.
-        let block = problem.strip_prefix("[[listener]] ").and_then(|rest| rest.split(':').next());
-        if let Some(number) = block.and_then(|number| number.parse::<usize>().ok()) {
-            return self.listeners.get(number - 1);
+        let block = problem.strip_prefix("[[").and_then(|rest| rest.split_once("]] "));
+        let number = |rest: &str| rest.split(':').next().and_then(|number| number.parse::<usize>().ok());
+        if let Some((kind, number)) = block.and_then(|(kind, rest)| Some((kind, number(rest)?))) {
+            return Some(self.block_source(kind, number.checked_sub(1)?));
         }
         let named = problem.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'));
         // A setting may stand at the end of a sentence.
@@ -220,10 +220,8 @@ impl Layer<'_> {
         self.settings.sources.insert(path.to_owned(), source);
     }
 
-    /// Adds a listener. Blocks replace the default of `server.listen`, but are added to addresses that were set.
-    pub(super) fn listen(&mut self, listener: ListenerConfig, source: Source) {
-        self.settings.config.listeners.push(listener);
-        self.settings.listeners.push(source.clone());
+    /// A listener block was added. Blocks replace the default of `server.listen`, but are added to addresses that were set.
+    pub(super) fn replace_default_listener(&mut self, source: Source) {
         // Only the first block finds the default: it is noted as the source then, so that the next ones clear
         // nothing.
         if self.settings.source(LISTEN) == &Source::Default {

@@ -70,6 +70,9 @@ macro_rules! knobs {
             $( $(#[doc = $about])+ pub $section: $Section, )+
             /// Where to listen besides `server.listen`, and what is served there: the `[[listener]]` blocks.
             pub listeners: Vec<ListenerConfig>,
+            /// How channels behave and who may use them, by their names: the `[[channel]]` blocks. The first that matches
+            /// counts.
+            pub channel_rules: Vec<ChannelRule>,
         }
 
         impl Config {

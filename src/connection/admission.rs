@@ -37,7 +37,7 @@ fn plan(
     env: &Env,
 ) -> Plan {
     let upgrade = wants_upgrade(head);
-    let access = match judge(&facts(head, peer, upgrade), env.policy) {
+    let mut access = match judge(&facts(head, peer, upgrade), env.policy) {
         Ok(access) => access,
         // Files are public: their answers are the same for pages of every origin.
         Err(refusal) => {
@@ -54,13 +54,23 @@ fn plan(
         return one_too_many();
     }
     if (upgrade || asked.stream)
-        && let Err(reason) = env.limits.hooks.may_connect(head, peer.is_loopback)
+        && let Err(reason) = env.limits.hooks.may_connect(head, peer.address.is_loopback())
     {
         return Plan::refuse(Code::Forbidden, reason);
     }
     asked.keep_alive &= !peer.turned_away;
     asked.cors_origin.clone_from(&access.cors_origin);
+    match env.policy.identify_head(head, peer.address, env.unix_s) {
+        Ok(Some(proven)) => access.proven(proven),
+        Ok(None) => {}
+        // A page loads, and a probe is answered, whatever old cookie it brings along.
+        Err(_) if !env.routes.asks_who(head) => {}
+        Err(refusal) => return Plan::Refuse(refusal.into()),
+    }
     *identity = Some(Arc::clone(&access.identity));
+    if asked.stream {
+        asked.identity = Some(Arc::clone(&access.identity));
+    }
     if asked.stream && env.draining {
         return draining();
     }
@@ -77,7 +87,7 @@ fn facts<'h>(head: &Head<'h>, peer: Peer, upgrade: bool) -> AccessFacts<'h> {
         origin: head.origin,
         authorization: head.authorization,
         forwarded: head.forwarded,
-        peer_is_loopback: peer.is_loopback,
+        peer_is_loopback: peer.address.is_loopback(),
     }
 }
 

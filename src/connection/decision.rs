@@ -3,9 +3,12 @@
 use super::compression::MemoryPermit;
 use super::responding::RequestContext;
 use crate::access::Identity;
+use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
+use crate::model::request::Item;
+use crate::model::ticket::Ticket;
 use crate::protocol::Session;
-use crate::protocol::plan::{Asking, Plan, Refused};
+use crate::protocol::plan::{Plan, Refused};
 use crate::wire::http::head::BodyLength;
 use crate::wire::http::upgrade::Upgrade;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use std::sync::Arc;
 /// What is known of a client before its request is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
-    pub(super) is_loopback: bool,
+    pub(super) address: PeerAddress,
     /// It is one connection too many.
     pub(super) turned_away: bool,
 }
@@ -47,8 +50,8 @@ pub(super) struct Switch {
     /// Memory for the windows that were agreed to.
     pub(super) share: Option<MemoryPermit>,
     pub(super) session: Session,
-    /// What the path asks for at once.
-    pub(super) first: Option<Box<Asking>>,
+    /// What is asked for at once.
+    pub(super) first: Option<Box<(Ticket, Vec<Item>)>>,
 }
 
 /// What a connection needs to become a WebSocket that is refused.

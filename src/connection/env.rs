@@ -149,6 +149,8 @@ fn deflating(config: &Config) -> Option<Deflating> {
 pub struct Env<'a> {
     /// The time.
     pub now: Ticks,
+    /// The time in seconds since 1970, for what others have stamped.
+    pub unix_s: u64,
     /// Limits and texts.
     pub limits: &'a Limits,
     /// Spare queues for outboxes.

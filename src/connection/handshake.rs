@@ -5,12 +5,14 @@ use super::compression::DeflateContexts;
 use super::decision::{Decision, Switch, TurnedAway};
 use super::env::Env;
 use super::socket::Socket;
+use super::validity::Validity;
 use super::{Connection, Payload, State};
-use crate::access::Identity;
+use crate::access::{Identity, TOKEN_SUBPROTOCOL};
 use crate::metrics::requests::MethodLabel;
 use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 use crate::protocol::pages::draining;
-use crate::protocol::plan::{Asking, Opening, Refused};
+use crate::protocol::plan::{Opening, Refused};
 use crate::protocol::task::{RawWork, Task};
 use crate::wire::deflate::Extension;
 use crate::wire::frame::close_frame;
@@ -31,12 +33,24 @@ pub(super) fn open(head: &Head<'_>, opening: Opening, env: &Env) -> Decision {
         // A page cannot read the status of a failed handshake, so it gets its socket and a Close (law 9); every other
         // client can read the status.
         Ok(_) if env.draining && head.origin.is_none() => draining().into(),
+        // A browser fails a socket whose answer chooses none of what it offered, and a token is never chosen: it would be
+        // shown by every tool that lists subprotocols.
+        Ok(upgrade) if upgrade.protocol.is_none() && offers_token(head) => {
+            let message = "a token is no subprotocol that is spoken: offer tidings.v1 or chat beside it";
+            Refused::from(Refusal::new(Code::BadRequest, message)).into()
+        }
         Ok(upgrade) => {
             let session = (opening.session)(upgrade.protocol.as_deref());
             Decision::Switch(Box::new(Switch { upgrade, share, session, first: opening.first }))
         }
         Err(error) => Refused::from(error).into(),
     }
+}
+
+/// Whether a token is among the subprotocols.
+fn offers_token(head: &Head<'_>) -> bool {
+    let mut names = head.upgrade.protocols.iter().flat_map(|list| list.split(','));
+    names.any(|name| name.trim().starts_with(TOKEN_SUBPROTOCOL))
 }
 
 /// Refuses: with a Close for a page whose handshake is well-formed, with a status for every other client, and for pages too
@@ -68,8 +82,9 @@ impl Connection {
         self.outbox.pin(env.buffers);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| DeflateContexts::new(agreed, share, env.codec));
+        let validity = Validity::of(&identity, env);
         let haste = (env.draw)() as u8;
-        self.state = State::Socket(Socket::new(session, Arc::clone(&identity), agreement, windows, haste));
+        self.state = State::Socket(Socket::new(session, (Arc::clone(&identity), validity), agreement, windows, haste));
         self.since = env.now;
         // Only a page comes this far: it can read a Close and no status. All others were refused by their handshake.
         if env.draining || self.turned_away {
@@ -77,8 +92,7 @@ impl Connection {
             self.close_socket(reason, "", env);
             return None;
         }
-        let Asking { ticket, item, .. } = *first?;
-        Some(RawWork { task: Task::Request(Box::new((ticket, item))), payload: Payload::Borrowed(&[]), identity })
+        Some(RawWork { task: Task::Several(first?), payload: Payload::Borrowed(&[]), identity })
     }
 
     /// Opens a socket only to say why it is refused. What the peer sends is dropped unread.

@@ -147,7 +147,7 @@ impl Connection {
         env: &Env,
     ) -> Result<Option<Decided>, Refusal> {
         let limits = &env.limits.head;
-        let peer = Peer { is_loopback: self.peer.is_loopback(), turned_away: self.turned_away };
+        let peer = Peer { address: self.peer, turned_away: self.turned_away };
         if gathering.is_none()
             && let Some((head, used)) = parse_head(input, limits)?
         {

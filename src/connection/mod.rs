@@ -26,6 +26,7 @@ mod reply;
 mod responding;
 mod socket;
 mod stream;
+mod validity;
 
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
@@ -276,9 +277,12 @@ impl Connection {
             State::Http(http) => http.wait(self.in_flight > 0, &self.outbox, env.limits),
             State::Socket(socket) => {
                 let silence = socket.silence(env.limits);
-                return self.since.saturating_add(silence).min(socket.message_deadline(env.limits));
+                let earliest = self.since.saturating_add(silence).min(socket.message_deadline(env.limits));
+                return earliest.min(socket.validity.deadline());
             }
-            State::Stream(_) => env.limits.comment_idle,
+            State::Stream(stream) => {
+                return self.since.saturating_add(env.limits.comment_idle).min(stream.validity.deadline());
+            }
             State::Ending(_, None) => env.limits.close_wait,
             State::Ending(_, Some(dropped)) => {
                 let progress = env.limits.body_progress(*dropped as usize).min(env.limits.body_wait);
@@ -297,6 +301,9 @@ impl Connection {
     pub fn expire(&mut self, env: &mut Env) -> Expired {
         // The wheel holds where a deadline was: one that moved later since is noticed only here.
         if self.deadline(env) > env.now {
+            return Expired::Continue;
+        }
+        if self.expire_identity(env) {
             return Expired::Continue;
         }
         match self.state {
@@ -341,6 +348,7 @@ mod tests {
     use super::buffer_pool::BufferPool;
     use super::env::{Env, Limits};
     use super::socket::Socket;
+    use super::validity::Validity;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
     use crate::access::AccessPolicy;
     use crate::config::Config;
@@ -362,6 +370,7 @@ mod tests {
         let policy = AccessPolicy { listener_is_loopback: true, ..AccessPolicy::default() };
         let env = Env {
             now: 0,
+            unix_s: 0,
             limits: &limits,
             buffers: &mut BufferPool::default(),
             codec: &mut limits.codec(),
@@ -377,7 +386,9 @@ mod tests {
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let identity = Arc::clone(&policy.identities.publisher);
-        connection.state = State::Socket(Socket::new(Session::Tidings(Dialect::Open), identity, None, None, 0));
+        let validity = Validity::of(&identity, &env);
+        connection.state =
+            State::Socket(Socket::new(Session::Tidings(Dialect::Open), (identity, validity), None, None, 0));
         for _ in 0..IN_FLIGHT_MAX {
             assert!(connection.wants_input(&env));
             connection.submitted(1, Hold::No);

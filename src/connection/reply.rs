@@ -3,16 +3,19 @@
 use super::env::Env;
 use super::outbox::Outbox;
 use super::socket::Socket;
+use super::validity::Validity;
 use super::{Connection, State, Transport};
+use crate::access::{Presented, Way, Who};
 use crate::hub::publication::Publication;
+use crate::model::code::Code;
 use crate::model::ids::ChannelId;
+use crate::model::peer_address::PeerAddress;
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
 use crate::node::answer::{Answer, Reply};
 use crate::protocol::response::Responded;
 use crate::protocol::{Event, Next, Outlet, blocks, respond};
 use crate::wire::frame::{Opcode, SharedFrame, header};
-use std::sync::Arc;
 
 impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
@@ -42,7 +45,7 @@ impl Connection {
         self.push_event(publication.channel_id(), &Event::Excluded(publication), env);
     }
 
-    fn push_event(&mut self, channel: ChannelId, event: &Event<'_>, env: &mut Env) {
+    pub(super) fn push_event(&mut self, channel: ChannelId, event: &Event<'_>, env: &mut Env) {
         match &mut self.state {
             State::Socket(socket) => {
                 if let Some(frame) = socket.session.event(event) {
@@ -56,14 +59,11 @@ impl Connection {
 
     fn reply_socket(&mut self, mut reply: Reply, env: &mut Env) {
         let State::Socket(socket) = &mut self.state else { return };
-        if let Answer::SignIn { token } = &reply.answer {
-            if env.policy.operators.admits(token) {
-                socket.identity = Arc::clone(&env.policy.identities.operator);
-            } else {
-                let refusal = env.policy.operators.sign_in_refused();
-                count_refusal(&refusal, env);
-                reply.answer = Answer::Refused(refusal);
-            }
+        if let Answer::SignIn { token } = &reply.answer
+            && let Err(refusal) = sign_in(socket, token, self.peer, env)
+        {
+            count_refusal(&refusal, env);
+            reply.answer = Answer::Refused(refusal);
         }
         let session = socket.session;
         let mut memory = socket.take_memory();
@@ -86,6 +86,21 @@ impl Connection {
             Responded::Partly => {}
         }
     }
+}
+
+/// Makes of a socket's client what its token or key proves. One that is somebody already may renew what it has, and not
+/// become another: what it was allowed as the one must not reach the other.
+fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -> Result<(), Refusal> {
+    let presented = Presented { secret: token, way: Way::Auth };
+    let identity = env.policy.identify(presented, peer, env.unix_s)?;
+    let before = &socket.identity;
+    if before.who != Who::Anonymous && !identity.is_operator() && !before.is_same(&identity) {
+        let message = "this connection is another user's or key's already; open another one to be somebody else";
+        return Err(Refusal::new(Code::Forbidden, message));
+    }
+    socket.validity = Validity::of(&identity, env);
+    socket.identity = identity;
+    Ok(())
 }
 
 /// How a session sends on its socket.

@@ -2,7 +2,7 @@
 
 use super::env::Env;
 use super::{Connection, State};
-use crate::access::cors_fields;
+use crate::access::{Identity, cors_fields};
 use crate::metrics::requests::MethodLabel;
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
@@ -12,6 +12,7 @@ use crate::wire::http::answer::{AnswerHead, write_answer};
 use crate::wire::http::head::{Head, Method, Version};
 use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// What an answer needs to know of its request.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub(super) struct RequestContext {
     pub(super) stream: bool,
     /// What such a stream says in a comment.
     pub(super) note: Option<Box<str>>,
+    /// Who asks, for an event stream.
+    pub(super) identity: Option<Arc<Identity>>,
     /// The origin whose pages may read the answer.
     pub(super) cors_origin: Option<Box<str>>,
 }
@@ -38,6 +41,7 @@ impl RequestContext {
             send_body: head.method != Method::Head,
             stream: env.routes.is_stream(head),
             note: None,
+            identity: None,
             cors_origin: None,
         }
     }
@@ -147,6 +151,7 @@ impl Connection {
             send_body: true,
             stream: false,
             note: None,
+            identity: None,
             cors_origin: None,
         };
         self.answer_refusal(&asked, refusal, env);

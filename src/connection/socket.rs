@@ -6,6 +6,7 @@ use super::compression::DeflateContexts;
 use super::env::{Env, Limits, Ticks};
 use super::goodbye::LastWord;
 use super::outbox::Outbox;
+use super::validity::Validity;
 use super::{Connection, Expired, Payload, State, Step};
 use crate::access::Identity;
 use crate::hub::publication::Publication;
@@ -14,7 +15,7 @@ use crate::model::encoding::Encoding;
 use crate::model::ticket::Ticket;
 use crate::protocol::encoders::encoded;
 use crate::protocol::task::{RawWork, Task};
-use crate::protocol::{Heard, Memory, Session};
+use crate::protocol::{self, Heard, Memory, Session};
 use crate::wire::deflate::Agreement;
 use crate::wire::frame::{
     self, Decoded, Decoder, Event, FrameError, Kind, Opcode, Role, SharedFrame, close_frame, header, payload_of,
@@ -30,6 +31,8 @@ pub(super) struct Socket {
     /// What is spoken on it.
     pub(super) session: Session,
     pub(super) identity: Arc<Identity>,
+    /// Until when that holds.
+    pub(super) validity: Validity,
     /// The window, in bits, with which its messages may be compressed; none when they may not.
     window_bits: Option<NonZeroU8>,
     /// When the message or frame in progress began; [`Ticks::MAX`] while there is none.
@@ -60,7 +63,7 @@ const PROGRESS_BYTES: usize = 64 * 1024;
 impl Socket {
     pub(super) fn new(
         session: Session,
-        identity: Arc<Identity>,
+        (identity, validity): (Arc<Identity>, Validity),
         agreement: Option<&Agreement>,
         windows: Option<DeflateContexts>,
         haste: u8,
@@ -69,7 +72,7 @@ impl Socket {
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
         let extras = windows.map(|windows| Box::new(Extras { windows: Some(windows), ..Extras::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
-        Socket { decoder, session, identity, window_bits, begun: Ticks::MAX, ping_sent: false, haste, extras }
+        Socket { decoder, session, identity, validity, window_bits, begun: Ticks::MAX, ping_sent: false, haste, extras }
     }
 
     /// For how long it may be silent before it is pinged, or before it is closed once it was.
@@ -149,6 +152,13 @@ impl Socket {
         let frame = encoded(publication, encoding, env.codec);
         env.counters.compressions.add(env.codec.compressions() - made);
         self.push_frame(publication.channel_id().0, frame, outbox, env);
+    }
+
+    /// Says something that belongs to no channel.
+    pub(super) fn say(&mut self, event: &protocol::Event<'_>, outbox: &mut Outbox, env: &mut Env) {
+        if let Some(frame) = self.session.event(event) {
+            self.send_shared(frame, outbox, env);
+        }
     }
 
     /// Queues a frame that belongs to a channel: after the answer to what subscribed it, if that is still to come.

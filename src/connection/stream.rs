@@ -3,8 +3,9 @@
 use super::env::Env;
 use super::outbox::Outbox;
 use super::responding::RequestContext;
+use super::validity::Validity;
 use super::{Connection, State};
-use crate::access::cors_fields;
+use crate::access::{Identity, cors_fields};
 use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
@@ -14,17 +15,20 @@ use crate::protocol::encoders::{EVENT_STREAM, encoded};
 use crate::wire::http::answer::{AnswerHead, write_stream_head};
 use crate::wire::http::head::Version;
 use crate::wire::sse::{self, without_chunk};
+use std::sync::Arc;
 
 /// A live `text/event-stream`.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// HTTP/1.1: in chunks, ended by the last one. HTTP/1.0: bare, ended by the close.
     chunked: bool,
+    pub(super) identity: Arc<Identity>,
+    pub(super) validity: Validity,
 }
 
 impl Stream {
-    pub(super) fn new(chunked: bool) -> Stream {
-        Stream { chunked }
+    pub(super) fn new(chunked: bool, identity: Arc<Identity>, validity: Validity) -> Stream {
+        Stream { chunked, identity, validity }
     }
 
     /// Whether it takes the blocks that others take, too.
@@ -107,7 +111,10 @@ impl Connection {
     fn open_stream(&mut self, asked: &RequestContext, env: &mut Env) -> Stream {
         self.write_stream_head(asked, env);
         self.outbox.pin(env.buffers);
-        Stream::new(asked.version == Version::Http11)
+        // It was let in, so it has one; what is refused has none, and ends at once.
+        let identity = asked.identity.as_ref().unwrap_or(&env.policy.identities.reader);
+        let validity = Validity::of(identity, env);
+        Stream::new(asked.version == Version::Http11, Arc::clone(identity), validity)
     }
 
     fn write_stream_head(&mut self, asked: &RequestContext, env: &mut Env) {
@@ -136,7 +143,7 @@ impl Connection {
     }
 
     pub(super) fn end_stream(&mut self, reason: Code, env: &mut Env) {
-        if let State::Stream(Stream { chunked: true }) = self.state {
+        if let State::Stream(Stream { chunked: true, .. }) = self.state {
             self.outbox.append(env.buffers, |out| out.extend_from_slice(sse::LAST_CHUNK));
         }
         self.end(reason, env);

@@ -247,10 +247,10 @@ impl Mailboxes {
     }
 
     /// Gives an order to every reactor, and wakes it.
-    pub fn order_all(&self, order: Order) {
+    pub fn order_all(&self, order: &Order) {
         for reactor in &self.reactors {
             // Fails only for a reactor that has ended, which has nothing left to do.
-            drop(reactor.letters.send(Letter::Order(order)));
+            drop(reactor.letters.send(Letter::Order(order.clone())));
             reactor.wake();
         }
     }

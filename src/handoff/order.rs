@@ -1,15 +1,19 @@
 //! Orders: what the server tells its reactors to do, as letters, in the order in which they were given.
 
+use crate::access::AccessRules;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The longest that a drain may be asked to take: adding more to an `Instant` could overflow.
 const DRAIN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What a reactor is to do, besides serving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Order {
     /// End, after saying goodbye to every connection. A later order replaces an earlier one.
     Drain(Farewell),
+    /// Judge by these rules from now on, and end the subscriptions that they no longer allow.
+    Rules(Arc<AccessRules>),
 }
 
 /// How a server is to drain.
@@ -55,10 +59,10 @@ mod tests {
     fn a_drain_has_moments_however_long_it_may_take() {
         let now = Instant::now();
         let drain = Drain { delay: Duration::from_secs(5), spread: Duration::from_secs(2), timeout: Duration::MAX };
-        let Order::Drain(farewell) = drain.at(now);
+        let Order::Drain(farewell) = drain.at(now) else { panic!("a drain") };
         assert_eq!(farewell.begins, now + Duration::from_secs(5));
         assert_eq!((farewell.spread, farewell.until), (drain.spread, farewell.begins + DRAIN_MAX));
-        let Order::Drain(farewell) = Drain::AT_ONCE.at(now);
+        let Order::Drain(farewell) = Drain::AT_ONCE.at(now) else { panic!("a drain") };
         assert_eq!((farewell.begins, farewell.until), (now, now));
     }
 }

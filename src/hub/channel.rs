@@ -3,7 +3,7 @@
 use super::history::{History, Plan};
 use super::interest::Interest;
 use super::keys::{self, Keys, Known};
-use super::limits::HubLimits;
+use super::limits::{HistoryLimits, HubLimits};
 use super::publication::{Draft, Publication};
 use super::totals::Dropped;
 use crate::model::ids::ChannelId;
@@ -23,6 +23,8 @@ pub(super) struct Channel {
     pub(super) interest: Interest,
     /// Boxed: most channels never see a key.
     keys: Option<Box<Keys>>,
+    /// What it keeps, as the rule says that its name meets.
+    pub(super) kept: HistoryLimits,
     pub(super) last_used: Instant,
 }
 
@@ -45,23 +47,23 @@ pub(super) struct Cost<'a> {
 
 impl Cost<'_> {
     /// Whether the publication is in the history afterwards, if there is one at all.
-    pub(super) fn is_kept(&self, limits: &HubLimits) -> bool {
-        // Where no channel keeps anything, nothing is missing that a reader could expect: `kept: false` would be on
+    pub(super) fn is_kept(&self, kept: &HistoryLimits) -> bool {
+        // Where a channel never keeps anything, nothing is missing that a reader could expect: `kept: false` would be on
         // every answer.
-        self.plan.added > 0 || limits.history_count == 0
+        self.plan.added > 0 || kept.count == 0
     }
 }
 
 impl Channel {
     /// A channel without history or subscribers.
-    pub(super) fn new(id: ChannelId, name: ChannelName, position: Position, now: Instant) -> Self {
+    pub(super) fn new(id: ChannelId, name: ChannelName, position: Position, kept: HistoryLimits, now: Instant) -> Self {
         let (history, interest) = (History::default(), Interest::default());
-        Channel { id, name, position, history, interest, keys: None, last_used: now }
+        Channel { id, name, position, history, interest, keys: None, kept, last_used: now }
     }
 
     /// Drops at most `max` publications and keys whose time is over.
     pub(super) fn expire(&mut self, now: Instant, limits: &HubLimits, max: usize) -> Dropped {
-        let dropped = self.history.expire(now, limits.history_age, max);
+        let dropped = self.history.expire(now, self.kept.age, max);
         let Some(keys) = &mut self.keys else {
             return dropped;
         };
@@ -81,7 +83,7 @@ impl Channel {
 
     /// What one more publication of `weight` bytes would cost.
     pub(super) fn cost<'k>(&self, weight: usize, key: Option<Key<'k>>, limits: &HubLimits) -> Cost<'k> {
-        let plan = self.history.plan(weight, limits);
+        let plan = self.history.plan(weight, &self.kept);
         self.whole_cost(plan, key, limits)
     }
 
@@ -96,7 +98,7 @@ impl Channel {
         let of_key = self.whole_cost(self.history.plan_without(), key, limits);
         // `freed` has the history's bytes in it, which `plan_within` counts itself: what is left is the key that goes.
         let free = free + (of_key.freed - self.history.bytes());
-        let plan = self.history.plan_within(weight, of_key.added, limits, free);
+        let plan = self.history.plan_within(weight, of_key.added, &self.kept, free);
         self.whole_cost(plan, key, limits)
     }
 
@@ -128,7 +130,7 @@ impl Channel {
         self.history.push(Arc::clone(&publication), now, cost.plan);
         if let Some(Key { text, fingerprint }) = cost.key {
             // With whether it was kept, so that a client that tries again receives the same answer.
-            let known = Known { fingerprint, offset: self.position.offset, kept: cost.is_kept(limits) };
+            let known = Known { fingerprint, offset: self.position.offset, kept: cost.is_kept(&self.kept) };
             self.keys.get_or_insert_default().remember(text, known, now, limits.idempotency_keys);
         }
         publication

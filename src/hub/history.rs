@@ -1,6 +1,6 @@
 //! The newest publications of one channel, contiguous, bounded by count, bytes and age.
 
-use super::limits::HubLimits;
+use super::limits::HistoryLimits;
 use super::publication::Publication;
 use super::totals::Dropped;
 use std::collections::VecDeque;
@@ -34,21 +34,21 @@ pub(super) struct Plan {
 impl History {
     /// Plans for one more publication of `weight` bytes.
     #[must_use]
-    pub(super) fn plan(&self, weight: usize, limits: &HubLimits) -> Plan {
+    pub(super) fn plan(&self, weight: usize, limits: &HistoryLimits) -> Plan {
         // Asked first: `plan_until` would drop everything and then keep it all the same.
-        if weight > limits.history_bytes || limits.history_count == 0 {
+        if weight > limits.bytes || limits.count == 0 {
             return self.plan_without();
         }
         self.plan_until(weight, |dropped, freed| {
-            let few = self.ring.len() - dropped < limits.history_count;
-            few && self.bytes - freed + weight <= limits.history_bytes
+            let few = self.ring.len() - dropped < limits.count as usize;
+            few && self.bytes - freed + weight <= limits.bytes
         })
     }
 
     /// The same when there are only `free` bytes besides its own, and `others` are needed besides the publication's: it
     /// gives up its oldest as if it were full itself, and keeps nothing if even that is not enough.
     #[must_use]
-    pub(super) fn plan_within(&self, weight: usize, others: usize, limits: &HubLimits, free: usize) -> Plan {
+    pub(super) fn plan_within(&self, weight: usize, others: usize, limits: &HistoryLimits, free: usize) -> Plan {
         // Without the others, which are not in the history and so not under its limit.
         let least = self.plan(weight, limits);
         let needed = weight + others;
@@ -157,7 +157,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::History;
-    use crate::hub::limits::HubLimits;
+    use crate::hub::limits::{HistoryLimits, HubLimits};
     use crate::hub::publication::{Draft, Publication};
     use crate::hub::totals::Dropped;
     use crate::model::ids::ChannelId;
@@ -171,7 +171,7 @@ mod tests {
         Arc::new(Publication::new("c".try_into().expect("a name"), ChannelId(0), position, draft))
     }
 
-    fn keep(history: &mut History, publication: &Arc<Publication>, at: Instant, limits: &HubLimits) {
+    fn keep(history: &mut History, publication: &Arc<Publication>, at: Instant, limits: &HistoryLimits) {
         let plan = history.plan(publication.weight(), limits);
         let before = history.bytes();
         history.make_room(plan);
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn the_ring_is_bounded_by_count_and_bytes() {
         let one = publication(1, 100).weight();
-        let limits = HubLimits { history_count: 4, history_bytes: 3 * one + 1, ..HubLimits::default() };
+        let limits = HistoryLimits { count: 4, bytes: 3 * one + 1, ..HubLimits::default().history() };
         let (mut history, now) = (History::default(), Instant::now());
         for offset in 1..=6 {
             keep(&mut history, &publication(offset, 100), now, &limits);
@@ -197,14 +197,14 @@ mod tests {
         for offset in 7..=12 {
             keep(&mut history, &publication(offset, 0), now, &limits);
         }
-        assert!(history.len() <= 4 && history.bytes() <= limits.history_bytes);
+        assert!(history.len() <= 4 && history.bytes() <= limits.bytes);
         assert_eq!(history.newest().next().map(|newest| newest.offset()), Some(12));
     }
 
     #[test]
     fn with_little_room_elsewhere_a_history_gives_up_its_own_oldest_or_keeps_nothing() {
         let one = publication(1, 100).weight();
-        let (mut history, now, limits) = (History::default(), Instant::now(), HubLimits::default());
+        let (mut history, now, limits) = (History::default(), Instant::now(), HubLimits::default().history());
         for offset in 1..=4 {
             keep(&mut history, &publication(offset, 100), now, &limits);
         }
@@ -215,17 +215,17 @@ mod tests {
         let large = 3 * one + 1;
         assert_eq!(history.plan_within(large, 0, &limits, 0).dropped, 4);
         assert_eq!(history.plan_within(large, 0, &limits, 1).dropped, 3);
-        for (weight, free) in [(4 * one + 1, 0), (4 * one + 2, 1), (limits.history_bytes + 1, usize::MAX / 2)] {
+        for (weight, free) in [(4 * one + 1, 0), (4 * one + 2, 1), (limits.bytes + 1, usize::MAX / 2)] {
             let plan = history.plan_within(weight, 0, &limits, free);
             assert_eq!((plan.dropped, plan.freed, plan.added), (4, 4 * one, 0), "{weight} of {free}");
         }
-        let few = HubLimits { history_count: 2, ..limits };
+        let few = HistoryLimits { count: 2, ..limits };
         assert_eq!(history.plan_within(one, 0, &few, 0).dropped, 3, "its own limits hold as well");
     }
 
     #[test]
     fn a_publication_too_large_to_keep_leaves_no_hole() {
-        let limits = HubLimits { history_bytes: 1_000, ..HubLimits::default() };
+        let limits = HistoryLimits { bytes: 1_000, ..HubLimits::default().history() };
         let (mut history, now) = (History::default(), Instant::now());
         keep(&mut history, &publication(1, 10), now, &limits);
         keep(&mut history, &publication(2, 1_000), now, &limits);
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn since_gives_everything_after_it_or_nothing() {
         let (mut history, now) = (History::default(), Instant::now());
-        let limits = HubLimits { history_count: 3, ..HubLimits::default() };
+        let limits = HistoryLimits { count: 3, ..HubLimits::default().history() };
         for offset in 1..=5 {
             keep(&mut history, &publication(offset, 1), now, &limits);
         }
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn expiry_is_by_age_and_bounded() {
         let (mut history, start) = (History::default(), Instant::now());
-        let (limits, second) = (HubLimits::default(), Duration::from_secs(1));
+        let (limits, second) = (HubLimits::default().history(), Duration::from_secs(1));
         for offset in 1..=5 {
             keep(&mut history, &publication(offset, 1), start + second * offset as u32, &limits);
         }

@@ -1,6 +1,6 @@
 //! Every bound of the hub: what it bounds, and in which unit. Defaults and their reasons are those of the configuration.
 
-use crate::config::Config;
+use crate::config::{ChannelRule, Config};
 use std::time::Duration;
 
 /// The hub's limits and settings. They hold for the life of the hub.
@@ -36,10 +36,19 @@ pub struct HubLimits {
     pub snapshot_default: usize,
     /// Whether publications carry the time at which they were accepted.
     pub stamp_time: bool,
-    /// How to become an operator: what a request that is refused for it reads.
-    pub operator_advice: Box<str>,
     /// Parts the channels are spread over, each with a lock of its own: rounded up to a power of two, at most 64.
     pub shards: usize,
+}
+
+/// What one channel keeps: as its rule says, or as is said for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HistoryLimits {
+    /// Publications.
+    pub(super) count: u32,
+    /// Bytes of them.
+    pub(super) bytes: usize,
+    /// How long each is kept.
+    pub(super) age: Duration,
 }
 
 /// Many more than threads, so that two threads rarely meet.
@@ -64,8 +73,25 @@ impl HubLimits {
             replay_bytes: config.history.replay_bytes,
             snapshot_default: config.history.snapshot_count,
             stamp_time: config.history.stamp_time,
-            operator_advice: "".into(),
             shards: SHARDS,
+        }
+    }
+}
+
+impl HubLimits {
+    /// What a channel keeps whose rule says nothing of it.
+    pub(super) fn history(&self) -> HistoryLimits {
+        let count = u32::try_from(self.history_count).unwrap_or(u32::MAX);
+        HistoryLimits { count, bytes: self.history_bytes, age: self.history_age }
+    }
+
+    /// What the channels of a rule keep.
+    pub(super) fn history_of(&self, rule: &ChannelRule) -> HistoryLimits {
+        let all = self.history();
+        HistoryLimits {
+            count: rule.history_count.map_or(all.count, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+            bytes: rule.history_bytes.unwrap_or(all.bytes),
+            age: rule.history_age.unwrap_or(all.age),
         }
     }
 }

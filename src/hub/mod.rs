@@ -29,9 +29,12 @@ pub use random::RandomSource;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
 
+use crate::config::ChannelRule;
+use crate::model::glob_map::GlobMap;
 use crate::model::ids::ChannelId;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, RwLock};
 use channel::Channel;
+use limits::HistoryLimits;
 use names::Names;
 use positions::Positions;
 use shard::{SHARDS_MAX, Shard, Sweep, shard_of};
@@ -53,6 +56,8 @@ pub struct Hub {
     totals: Totals,
     random: RandomSource,
     names: Names,
+    /// What channels keep, by the patterns of the rules.
+    history_rules: RwLock<GlobMap<HistoryLimits>>,
 }
 
 /// What the hub holds now.
@@ -86,13 +91,33 @@ impl Hub {
         let shards = (0..count).map(make).collect();
         let totals =
             Totals { channels: Bounded::new(limits.channels_total), bytes: Bounded::new(limits.history_total_bytes) };
-        Hub { shards, hasher: RandomState::new(), limits, totals, random, names }
+        let history_rules = RwLock::default();
+        Hub { shards, hasher: RandomState::new(), limits, totals, random, names, history_rules }
     }
 
     /// The limits it was made with.
     #[must_use]
     pub fn limits(&self) -> &HubLimits {
         &self.limits
+    }
+
+    /// Has channels keep what these rules say, from their next publication on.
+    pub fn set_rules(&self, rules: &[ChannelRule]) {
+        let entries = rules.iter().map(|rule| (rule.channels.clone(), self.limits.history_of(rule)));
+        *self.history_rules.write().unwrap_or_else(PoisonError::into_inner) = GlobMap::new(entries);
+        // After the rules: a channel that is made meanwhile has the new ones already.
+        for index in 0..self.shards.len() {
+            let mut from = Some(0);
+            while let Some(start) = from {
+                from = self.lock(index).keep(start, SWEEP_STEPS, |name| self.kept_for(name));
+            }
+        }
+    }
+
+    /// What a channel of this name keeps.
+    fn kept_for(&self, name: &str) -> HistoryLimits {
+        let rules = self.history_rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.first(name).map_or_else(|| self.limits.history(), |(_, kept)| *kept)
     }
 
     /// The public names of connections.

@@ -79,7 +79,7 @@ impl Hub {
         let slot = match shard.find(name) {
             Some(slot) => slot,
             None => {
-                let made = shard.make(name, &self.totals, now);
+                let made = shard.make(name, self.kept_for(name), &self.totals, now);
                 made.ok_or_else(|| Stop::Refused(Code::ChannelsFull.into()))?
             }
         };
@@ -126,7 +126,7 @@ impl Hub {
             exclude,
             accepted: now,
         });
-        Ok(Published { position: channel.position, kept: cost.is_kept(&self.limits) })
+        Ok(Published { position: channel.position, kept: cost.is_kept(&channel.kept) })
     }
 
     /// Makes do with the room for history that there is, since present subscribers need none: the channel gives up its own
@@ -168,7 +168,9 @@ impl Hub {
         let before = Position { offset: place.offset - 1, ..place };
         let slot = match shard.find(name) {
             Some(slot) => slot,
-            None => shard.make_at(name, before, &self.totals, now).ok_or(AppendRefused::ChannelsFull)?,
+            None => shard
+                .make_at(name, before, self.kept_for(name), &self.totals, now)
+                .ok_or(AppendRefused::ChannelsFull)?,
         };
         let channel = shard.channel(slot);
         if channel.position != before {

@@ -72,7 +72,7 @@ impl Hub {
             Some(slot) => slot,
             // Also for a reader that does not stay: the epoch in its answer must still be the channel's when it comes
             // back.
-            None => shard.make(name, &self.totals, now).ok_or(Code::ChannelsFull)?,
+            None => shard.make(name, self.kept_for(name), &self.totals, now).ok_or(Code::ChannelsFull)?,
         };
         let channel = shard.channel(slot);
         self.expire(channel, now);

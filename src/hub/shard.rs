@@ -1,7 +1,7 @@
 //! One part of the channels, under one lock: found by name and by id, made, forgotten and swept.
 
 use super::channel::Channel;
-use super::limits::HubLimits;
+use super::limits::{HistoryLimits, HubLimits};
 use super::positions::Positions;
 use super::publish::Published;
 use super::random::RandomSource;
@@ -115,10 +115,16 @@ impl Shard {
 
     /// Makes a channel that does not exist, at the position that is remembered of it or else in a new epoch.
     /// `None` when there are as many as there may be.
-    pub(super) fn make(&mut self, name: &ChannelName, totals: &Totals, now: Instant) -> Option<usize> {
+    pub(super) fn make(
+        &mut self,
+        name: &ChannelName,
+        kept: HistoryLimits,
+        totals: &Totals,
+        now: Instant,
+    ) -> Option<usize> {
         let fresh = || Position { epoch: self.random.fresh_epoch(), offset: 0 };
         let position = self.positions.find(name, now).unwrap_or_else(fresh);
-        self.make_at(name, position, totals, now)
+        self.make_at(name, position, kept, totals, now)
     }
 
     /// Makes a channel that does not exist, at `position`.
@@ -126,6 +132,7 @@ impl Shard {
         &mut self,
         name: &ChannelName,
         position: Position,
+        kept: HistoryLimits,
         totals: &Totals,
         now: Instant,
     ) -> Option<usize> {
@@ -140,7 +147,7 @@ impl Shard {
         let id = ChannelId((place << SHARD_BITS) | self.index as u64);
         self.serial += 1;
         self.names.insert(ChannelName::clone(name), slot);
-        self.channels.insert(Channel::new(id, ChannelName::clone(name), position, now));
+        self.channels.insert(Channel::new(id, ChannelName::clone(name), position, kept, now));
         Some(slot)
     }
 
@@ -190,6 +197,18 @@ impl Shard {
         self.names.remove(&channel.name);
         self.positions.leave(channel.name, channel.position, now);
         totals.channels.give(1);
+    }
+
+    /// Gives the channels in at most `max` slots from `from` on what they may keep; where to go on, `None` at the end.
+    pub(super) fn keep(&mut self, from: usize, max: usize, kept: impl Fn(&str) -> HistoryLimits) -> Option<usize> {
+        let end = self.channels.capacity();
+        let to = from.saturating_add(max).min(end);
+        for slot in from..to {
+            if let Some(channel) = self.channels.get_mut(slot) {
+                channel.kept = kept(&channel.name);
+            }
+        }
+        (to < end).then_some(to)
     }
 
     /// At most `max` slots from `from` on, as (where to go on, their channels); `None` to go on at the end.

@@ -133,6 +133,12 @@ codes! {
     OriginNotAllowed: Both, "origin_not_allowed", 403, 4403, "Pages of this origin are not allowed.", "server.allow_origin";
     /// For operators, and the request carries no credentials.
     OperatorNeeded: Both, "operator_needed", 401, 4401, "This is for operators.", "an operator's key";
+    /// The rule for this channel lets in users or keys, and the request carries no credentials.
+    TokenNeeded: Both, "token_needed", 401, 4401, "Sign in to do this with this channel.", "a token, a key, a [[channel]] rule";
+    /// A token or a key that proves nothing.
+    TokenInvalid: Both, "token_invalid", 401, 4401, "What was presented is no valid token or key.", "a valid token or key";
+    /// A token whose time is over.
+    TokenExpired: Both, "token_expired", 401, 4401, "This token has expired.", "a new token";
     /// Not open to this peer.
     Forbidden: Both, "forbidden", 403, 4403, "This is not open to this connection.", "";
     /// This connection may only read.
@@ -162,6 +168,8 @@ codes! {
     MethodNotAllowed: Both, "method_not_allowed", 405, 1008, "This path does not take this method.", "";
     /// The body is larger than the limit.
     BodyTooLarge: Both, "body_too_large", 413, 1008, "The body is larger than the limit.", "http.body_bytes";
+    /// The data of a publication has more bytes than the rule for its channel allows.
+    PublicationTooLarge: Request, "publication_too_large", 413, 1009, "This publication is larger than the rule for its channel allows.", "a [[channel]] rule";
     /// The request target is longer than the limit.
     UriTooLong: Both, "uri_too_long", 414, 1008, "The request target is longer than the limit.", "http.target_bytes";
     /// The media type of the body cannot be published.
@@ -207,6 +215,9 @@ impl Code {
                 | Code::MisdirectedRequest
                 | Code::Forbidden
                 | Code::OperatorNeeded
+                | Code::TokenNeeded
+                | Code::TokenInvalid
+                | Code::TokenExpired
                 | Code::PublishingNotAllowed
                 | Code::AdminOnly
         )

@@ -2,8 +2,12 @@
 //! origin, a token and a key are, in one grammar for settings and for requests.
 
 pub mod authority;
+pub mod callers;
 pub mod code;
 pub mod encoding;
+pub mod glob;
+pub mod glob_map;
+pub mod grants;
 pub mod ids;
 pub mod name;
 pub mod operator_key;

@@ -3,6 +3,7 @@
 use super::answer::{Answer, Reply, Respond};
 use super::gate::judge;
 use super::work::Work;
+use crate::access::ChannelRules;
 use crate::hub::Hub;
 use crate::hub::names::NoName;
 use crate::hub::outgoing::Outgoing;
@@ -14,7 +15,26 @@ use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, PostOptions, RequestId, Verb};
+use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What requests act on.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    /// The channels.
+    pub hub: &'a Hub,
+    /// Who may do what with them.
+    pub rules: &'a ChannelRules,
+}
+
+impl<'a> Node<'a> {
+    /// In open mode.
+    #[must_use]
+    pub fn open(hub: &'a Hub) -> Node<'a> {
+        static OPEN: LazyLock<ChannelRules> = LazyLock::new(ChannelRules::default);
+        Node { hub, rules: &OPEN }
+    }
+}
 
 /// How far a work has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +51,15 @@ pub enum Progress {
 
 /// Executes what is left of `work`, in order, and posts one reply per item to `work.to.mailbox`: after the deliveries it
 /// caused, and a GET's under the lock that counts it. `wall_ms` is the time for stamps.
-pub fn execute<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
+pub fn execute<P: Respond>(work: &mut Work, node: Node<'_>, post: &P, now: Instant, wall_ms: u64) -> Progress {
     // One `Outgoing` for all items: what a batch posts to a mailbox wakes its owner once, after the last.
-    Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: true }.run(work)
+    Turn { node, out: Outgoing::new(post), now, wall_ms, patient: true }.run(work)
 }
 
 /// Refuses the item that `work` is blocked on with 503 `busy` and executes the rest; each further one that finds a
 /// mailbox full is refused at once, so it comes back done, or away.
-pub fn give_up<P: Respond>(work: &mut Work, hub: &Hub, post: &P, now: Instant, wall_ms: u64) -> Progress {
-    let mut turn = Turn { hub, out: Outgoing::new(post), now, wall_ms, patient: false };
+pub fn give_up<P: Respond>(work: &mut Work, node: Node<'_>, post: &P, now: Instant, wall_ms: u64) -> Progress {
+    let mut turn = Turn { node, out: Outgoing::new(post), now, wall_ms, patient: false };
     // Otherwise the next item was not tried yet, and is executed like the rest.
     if work.blocked_since.is_some()
         && let Some(item) = work.take()
@@ -58,7 +78,7 @@ pub fn wall_ms(wall: SystemTime) -> u64 {
 
 /// One run over a work.
 struct Turn<'a, P: Respond> {
-    hub: &'a Hub,
+    node: Node<'a>,
     out: Outgoing<'a, P>,
     now: Instant,
     wall_ms: u64,
@@ -107,7 +127,7 @@ impl<P: Respond> Turn<'_, P> {
             Ok(request) => request,
             Err(refused) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
         };
-        if let Err(refusal) = judge(&work.identity, &request.verb, &self.hub.limits().operator_advice) {
+        if let Err(refusal) = judge(&work.identity, &request.verb, self.node.rules) {
             return refused(refusal);
         }
         match &mut request.verb {
@@ -117,7 +137,7 @@ impl<P: Respond> Turn<'_, P> {
             Verb::Unsubscribe { channel } => {
                 // Interest is ended by the reactor when it comes to the answer, after all pushes that were posted
                 // before it (law 2).
-                let id = self.hub.id_of(channel);
+                let id = self.node.hub.id_of(channel);
                 Served::Answer(Answer::Unsubscribe { channel: ChannelName::clone(channel), id })
             }
             Verb::Livez => Served::Answer(Answer::Alive),
@@ -131,7 +151,7 @@ impl<P: Respond> Turn<'_, P> {
 
     /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
     fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
-        let left = *work.replay_left.get_or_insert(self.hub.limits().replay_bytes);
+        let left = *work.replay_left.get_or_insert(self.node.hub.limits().replay_bytes);
         let (to, ticket, id) = (work.to, work.ticket, id.cloned());
         let live = !options.once;
         let post = |View { channel, id: known, position, recovered, publications }| {
@@ -139,7 +159,7 @@ impl<P: Respond> Turn<'_, P> {
             respond(&mut self.out, Reply { to, ticket, id, answer });
         };
         let wanted = Wanted { name: channel, options, who: to, left };
-        match self.hub.read(wanted, self.now, post) {
+        match self.node.hub.read(wanted, self.now, post) {
             Ok(bytes) => {
                 // Saturating, since the first publication of an answer is replayed whatever it weighs.
                 work.replay_left = Some(left.saturating_sub(bytes));
@@ -154,17 +174,17 @@ impl<P: Respond> Turn<'_, P> {
             return refused(Code::BadExclude.into());
         };
         let draft = Draft::take_from(post, self.stamp());
-        let key = post.key.as_deref().map(|key| self.hub.key(key, &draft));
+        let key = post.key.as_deref().map(|key| self.node.hub.key(key, &draft));
         let answer = |Published { position, kept }| {
             let channel = ChannelName::clone(channel);
             Answer::Published { channel, position, kept }
         };
-        let published = self.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now);
+        let published = self.node.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now);
         served(published.map(answer), |draft| draft.give_back(post))
     }
 
     fn delete_history(&self, channel: &ChannelName) -> Answer {
-        match self.hub.delete_history(channel, self.now) {
+        match self.node.hub.delete_history(channel, self.now) {
             Some(position) => Answer::HistoryDeleted { channel: ChannelName::clone(channel), position },
             None => Answer::Refused(Code::UnknownChannel.into()),
         }
@@ -178,13 +198,13 @@ impl<P: Respond> Turn<'_, P> {
     fn excluded(&self, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
         match &post.exclude {
             // A name that no connection has is no error: that connection is gone, and all others receive it.
-            Some(name) => self.hub.names().find(name),
+            Some(name) => self.node.hub.names().find(name),
             None => Ok(post.exclude_self.then_some(publisher)),
         }
     }
 
     fn stamp(&self) -> Option<u64> {
-        self.hub.limits().stamp_time.then_some(self.wall_ms)
+        self.node.hub.limits().stamp_time.then_some(self.wall_ms)
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) const ROUTES: &[Route] = &[Route {
 
 fn is_open(call: &Call<'_, '_>) -> bool {
     match call.scope.settings.echo {
-        EchoFor::Auto => call.access.direct || call.access.identity.is_operator(),
+        EchoFor::Auto => {
+            (call.access.direct && call.scope.policy.rules.channels.is_open()) || call.access.identity.is_operator()
+        }
         EchoFor::On => true,
         EchoFor::Off => false,
     }

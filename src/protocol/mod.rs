@@ -81,6 +81,18 @@ pub enum Event<'a> {
         /// The new epoch.
         epoch: Epoch,
     },
+    /// A subscription ended that the client did not end: it is no longer allowed.
+    Ended {
+        /// The channel.
+        channel: &'a str,
+        /// Why.
+        refusal: &'a Refusal,
+    },
+    /// The client's token expires soon: AUTH with a new one keeps the connection.
+    Expiring {
+        /// In how many seconds.
+        in_s: u64,
+    },
     /// The connection does not get this publication, so that the hole in its offsets is none.
     Excluded(&'a Publication),
 }

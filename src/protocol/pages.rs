@@ -56,5 +56,5 @@ fn for_operators(call: &Call<'_, '_>, page: Page, is_open: bool) -> Plan {
     if call.access.identity.is_operator() || is_open {
         return Plan::ask(Form::Http.ticket(), Ok(Request { id: None, verb: Verb::Inspect(page) }));
     }
-    Plan::Refuse(call.scope.policy.operators.refusal(call.access.standing, call.head.path).into())
+    Plan::Refuse(call.scope.policy.rules.operators.refusal(call.access.standing, call.head.path).into())
 }

@@ -49,8 +49,8 @@ pub struct Refused {
 pub struct Opening {
     /// What is spoken on it, by the subprotocol that was agreed.
     pub session: fn(Option<&str>) -> Session,
-    /// What the path asks for at once.
-    pub first: Option<Box<Asking>>,
+    /// What the path and the client's token ask for at once.
+    pub first: Option<Box<(Ticket, Vec<Item>)>>,
 }
 
 impl Plan {

@@ -134,6 +134,12 @@ impl Routes {
         self.find(head).is_some_and(|(row, _)| !(row.route.elsewhere)(Serves::METRICS).is_empty())
     }
 
+    /// Whether it matters for the answer who asks: not for probes, nor for what is no route, such as a file.
+    #[must_use]
+    pub fn asks_who(&self, head: &Head<'_>) -> bool {
+        self.find(head).is_some_and(|(row, _)| row.route.takes != Takes::Probes)
+    }
+
     /// Plans the answer to a request.
     #[must_use]
     pub fn plan(&self, call: &Call<'_, '_>) -> Plan {

@@ -22,6 +22,8 @@ pub enum Task {
     Body(Box<dyn Body>),
     /// No payload, or one that is ignored: the request is known already, and how its answer is wanted.
     Request(Box<(Ticket, Item)>),
+    /// The same for several, answered one by one.
+    Several(Box<(Ticket, Vec<Item>)>),
 }
 
 /// What a head says of the body that follows it, and how that is read.
@@ -62,7 +64,7 @@ impl Task {
     /// Whether there is nothing to parse.
     #[must_use]
     pub fn is_parsed(&self) -> bool {
-        matches!(self, Task::Request(_))
+        matches!(self, Task::Request(_) | Task::Several(_))
     }
 
     /// Whether a page about the server is asked for.
@@ -103,6 +105,11 @@ impl<P: AsRef<[u8]>> RawWork<P> {
             Task::Message(session, kind) => session.read(kind, payload, reading),
             Task::Body(body) => body.read(payload, reading),
             Task::Request(request) => Requests::One(request.0, request.1),
+            Task::Several(requests) => match (requests.0, requests.1) {
+                // One is no batch: what comes after it need not wait for its answer.
+                (ticket, mut items) if items.len() == 1 => Requests::One(ticket, items.remove(0)),
+                (ticket, items) => Requests::Batch(ticket, items),
+            },
         };
         match requests {
             Requests::One(ticket, item) => Work::one(to, identity, ticket, item),

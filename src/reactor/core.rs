@@ -2,24 +2,19 @@
 
 use super::entry::{Entry, List, Socket};
 use super::heavy::Heavy;
-use super::listener::Listener;
 use super::lived::Lived;
 use super::parked::Parked;
 use super::run::Run;
+use super::setup::Setup;
 use super::together::Together;
 use super::wheel::{Filed, NEVER, Wheel};
-use crate::config::FlushPath;
 use crate::connection::buffer_pool::BufferPool;
-use crate::connection::env::{Env, Limits, TICK_MS, Ticks};
+use crate::connection::env::{Env, TICK_MS, Ticks};
 use crate::connection::outbox::Outbox;
 use crate::connection::{Hold, Payload, Transport};
-use crate::handoff::errand::Errands;
-use crate::handoff::job::{Job, JobQueues};
+use crate::handoff::job::Job;
 use crate::handoff::order::Farewell;
-use crate::handoff::postman::Postman;
-use crate::hub::Hub;
-use crate::journal::{Journal, Kind, Notes, Words};
-use crate::metrics::{Counters, CurrentPhase};
+use crate::journal::{Kind, Notes, Words};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::node::execute::{Progress, execute, wall_ms};
@@ -31,48 +26,12 @@ use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// Buffers kept for jobs: as many as a reactor has in the pool in busy times.
 const JOB_BUFFERS_MAX: usize = 64;
 /// A job buffer that grew beyond this is not kept, in bytes.
 const JOB_BUFFER_BYTES_MAX: usize = 256 * 1024;
-
-/// How a reactor is set up.
-pub struct Setup {
-    /// What requests act on.
-    pub hub: Arc<Hub>,
-    /// The way to all mailboxes; `own` is this reactor's.
-    pub postman: Postman,
-    /// The way to the workers.
-    pub jobs: Arc<JobQueues>,
-    /// The way to services.
-    pub errands: Errands,
-    /// Payloads of at least this many bytes go to the workers.
-    pub inline_parse_bytes: usize,
-    /// How long a publication may wait for room.
-    pub publish_wait: Duration,
-    /// Subscriptions per connection.
-    pub subscriptions_max: usize,
-    /// Connections in all reactors together; `usize::MAX` for as many as descriptors allow.
-    pub connections_max: usize,
-    /// How outboxes reach their sockets.
-    pub flush: FlushPath,
-    /// Limits and texts of connections.
-    pub limits: Arc<Limits>,
-    /// Where the server listens, with law 10 for each.
-    pub listeners: Vec<Listener>,
-    /// What is logged of all reactors together.
-    pub journal: Arc<Journal>,
-    /// This reactor's counters.
-    pub counters: Arc<Counters>,
-    /// Whether the server is draining, as all threads see it.
-    pub phase: Arc<CurrentPhase>,
-    /// When the server started.
-    pub started: Instant,
-    /// Draws a number at random.
-    pub draw: Box<dyn FnMut() -> u64 + Send>,
-}
 
 /// See the module.
 pub(super) struct Core {
@@ -161,6 +120,7 @@ impl Core {
         let listener = &self.setup.listeners[usize::from(listener)];
         Env {
             now: self.ticks,
+            unix_s: self.wall_ms / 1000,
             limits: &self.setup.limits,
             buffers: &mut self.buffers,
             codec: &mut self.codec,
@@ -189,7 +149,7 @@ impl Core {
             self.setup.counters.parsed_inline.add(1);
         }
         let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
-        ask_hooks(&mut work, &self.setup.limits.hooks);
+        ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.rules.channels);
         self.submit_work(work)
     }
 
@@ -216,7 +176,7 @@ impl Core {
     }
 
     fn execute(&mut self, work: &mut Work) -> Progress {
-        execute(work, &self.setup.hub, &self.setup.postman, self.now, self.wall_ms)
+        execute(work, self.setup.node(), &self.setup.postman, self.now, self.wall_ms)
     }
 
     /// Parks work that has to wait for room, and sends away what is answered elsewhere.

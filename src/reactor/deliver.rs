@@ -4,6 +4,7 @@ use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
 use super::run::{GATHER_BYTES_MAX, Pieces, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
+use crate::access::Action;
 use crate::handoff::mailbox::{Inbox, Letter, Outcome, Returned};
 use crate::handoff::order::Order;
 use crate::hub::post::Delivery;
@@ -84,6 +85,7 @@ impl Core {
                 Letter::Reply(reply) => self.reply(reply, entries, subscriptions),
                 Letter::Returned(returned) => self.take_back(*returned, entries),
                 Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
+                Letter::Order(Order::Rules(rules)) => self.take_rules(&rules, entries, subscriptions),
             }
             if stop || pushes > PUSHES_PER_TICK {
                 break;
@@ -263,8 +265,12 @@ impl Core {
             reply.answer = Answer::Refused(refusal);
         }
         let Some(entry) = entries.get(to.slot) else { return };
+        let signs_in = matches!(reply.answer, Answer::SignIn { .. });
         self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
         self.update(to.slot, entry);
+        if signs_in {
+            self.judge_again(to, entries, subscriptions);
+        }
     }
 
     /// Changes the table of subscriptions as the answer says; the refusal that replaces the answer, if it cannot.
@@ -276,11 +282,19 @@ impl Core {
     ) -> Option<Refusal> {
         let to = reply.to;
         match &reply.answer {
-            Answer::Channel { id, live: true, .. } => {
+            Answer::Channel { channel, id, live: true, .. } => {
                 let entry = entries.get(to.slot)?;
+                // Judged once more where rules apply: a worker may have executed it by those before the present ones.
+                let rules = &self.setup.rules.channels;
+                if let Some(identity) = entry.connection.identity()
+                    && let Err(refusal) = rules.judge(identity, Action::Read, channel)
+                {
+                    self.setup.hub.leave(*id, to);
+                    return Some(refusal);
+                }
                 let encoding = entry.connection.encoding(reply.ticket);
                 let limit = self.setup.subscriptions_max;
-                match subscriptions.add(*id, to.slot, &mut entry.memberships, encoding, limit) {
+                match subscriptions.add((*id, channel), to.slot, &mut entry.memberships, encoding, limit) {
                     Added::New => {
                         self.setup.counters.subscriptions.add(1);
                         None
@@ -300,13 +314,7 @@ impl Core {
                 }
             }
             Answer::Unsubscribe { channel, id } => {
-                // Taken out, since removing one member changes the list of another connection.
-                let mut own = std::mem::take(&mut entries.get(to.slot)?.memberships);
-                let found = id.is_some_and(|id| subscriptions.remove(id, &mut own, entries));
-                entries.get(to.slot)?.memberships = own;
-                if let (true, Some(id)) = (found, id) {
-                    self.setup.counters.subscriptions.sub(1);
-                    self.setup.hub.leave(*id, to);
+                if id.is_some_and(|id| self.end_subscription(to.slot, id, entries, subscriptions)) {
                     return None;
                 }
                 Some(Refusal::new(Code::NotSubscribed, format!("this connection is not subscribed to {channel:?}")))

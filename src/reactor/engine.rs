@@ -2,10 +2,11 @@
 //!
 //! A reactor gives it sockets of the kernel and the time; a simulation gives it others.
 
-use super::core::{Core, Setup};
+use super::core::Core;
 use super::entry::{Change, Entries, Entry, Interest, Socket, token};
 use super::goodbyes::Goodbyes;
 use super::read::READ_BYTES_PER_TICK;
+use super::setup::Setup;
 use super::subscriptions::Subscriptions;
 use super::together::Together;
 use super::wheel::{self, Filed};

@@ -12,6 +12,7 @@ pub(crate) mod entry;
 mod flush;
 mod goodbyes;
 mod heavy;
+mod judging;
 mod listener;
 mod lived;
 mod noted;
@@ -21,11 +22,12 @@ mod reserve;
 mod retry;
 mod ring;
 mod run;
+mod setup;
 mod subscriptions;
 mod together;
 mod wheel;
 
-pub use self::core::Setup;
+pub use self::setup::Setup;
 pub use listener::{Listener, Listening, is_listened_to, listen, listen_unix, probe};
 #[cfg(test)]
 pub(crate) use run::GATHER_BYTES_MAX as RUN_BYTES;

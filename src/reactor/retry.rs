@@ -1,8 +1,9 @@
 //! Parks work that met no room, and tries it again when there may be some.
 
-use super::core::{Core, Setup};
+use super::core::Core;
 use super::entry::{Entries, Socket};
 use super::parked::{Stuck, Waiting};
+use super::setup::Setup;
 use crate::handoff::errand::Errand;
 use crate::handoff::job::Job;
 use crate::model::ids::ConnId;
@@ -107,8 +108,9 @@ impl Core {
 
     /// Tries it again; what still meets no room after `until` is given up and answered.
     fn retry_work(&mut self, mut work: Box<Work>, until: Instant) -> Retried {
-        let Setup { hub, postman, errands, counters, .. } = &self.setup;
-        let mut progress = execute(&mut work, hub, postman, self.now, self.wall_ms);
+        let node = self.setup.node();
+        let Setup { postman, errands, counters, .. } = &self.setup;
+        let mut progress = execute(&mut work, node, postman, self.now, self.wall_ms);
         loop {
             match progress {
                 Progress::Done => return Retried::Done,
@@ -128,7 +130,7 @@ impl Core {
             if progress == Progress::Blocked {
                 counters.publish_busy.add(1);
             }
-            progress = give_up(&mut work, hub, postman, self.now, self.wall_ms);
+            progress = give_up(&mut work, node, postman, self.now, self.wall_ms);
         }
     }
 

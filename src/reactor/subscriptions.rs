@@ -2,6 +2,7 @@
 
 use crate::model::encoding::Encoding;
 use crate::model::ids::ChannelId;
+use crate::model::name::ChannelName;
 use slab::Slab;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ pub(super) trait Lists {
 
 struct Channel {
     id: ChannelId,
+    name: ChannelName,
     members: Vec<Member>,
 }
 
@@ -64,6 +66,19 @@ impl Subscriptions {
         self.by_id.get(&id).map_or(&[], |index| &self.channels[*index as usize].members)
     }
 
+    /// Every channel that somebody here is subscribed to, with its subscribers.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ChannelId, &ChannelName, &[Member])> {
+        self.channels.iter().map(|(_, channel)| (channel.id, &channel.name, channel.members.as_slice()))
+    }
+
+    /// The channels that a connection with this list is subscribed to.
+    pub(super) fn of<'a>(&'a self, own: &'a Memberships) -> impl Iterator<Item = (ChannelId, &'a ChannelName)> {
+        own.iter().map(|membership| {
+            let channel = &self.channels[membership.channel as usize];
+            (channel.id, &channel.name)
+        })
+    }
+
     /// Whether a connection with this list is subscribed to a channel.
     pub(super) fn is_member(&self, id: ChannelId, own: &Memberships) -> bool {
         self.find(id, own).is_some()
@@ -72,7 +87,7 @@ impl Subscriptions {
     /// Subscribes the connection in `slot`, whose list is `own`.
     pub(super) fn add(
         &mut self,
-        id: ChannelId,
+        (id, name): (ChannelId, &ChannelName),
         slot: u32,
         own: &mut Memberships,
         encoding: Encoding,
@@ -88,8 +103,9 @@ impl Subscriptions {
             return Added::Full;
         }
         let channels = &mut self.channels;
-        let index =
-            *self.by_id.entry(id).or_insert_with(|| channels.insert(Channel { id, members: Vec::new() }) as u32);
+        let index = *self.by_id.entry(id).or_insert_with(|| {
+            channels.insert(Channel { id, name: ChannelName::clone(name), members: Vec::new() }) as u32
+        });
         let members = &mut self.channels[index as usize].members;
         own.push(Membership { channel: index, place: members.len() as u32 });
         members.push(Member { slot, encoding, place: own.len() as u32 - 1 });
@@ -144,6 +160,7 @@ mod tests {
     use super::{Added, Lists, Memberships, Subscriptions};
     use crate::model::encoding::Encoding;
     use crate::model::ids::ChannelId;
+    use crate::model::name::ChannelName;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use std::collections::{BTreeSet, HashMap};
@@ -161,6 +178,7 @@ mod tests {
         let mut table = Subscriptions::default();
         let mut lists: HashMap<u32, Memberships> = (0..20).map(|slot| (slot, Memberships::new())).collect();
         let mut model = BTreeSet::<(u64, u32)>::new();
+        let name = ChannelName::new("a").expect("a name");
         for _ in 0..20_000 {
             let (id, slot) = (random.random_range(0..15_u64), random.random_range(0..20_u32));
             let mut own = lists.remove(&slot).expect("every slot has a list");
@@ -172,7 +190,7 @@ mod tests {
                     (false, true) => Added::Full,
                     (false, false) => Added::New,
                 };
-                assert_eq!(table.add(ChannelId(id), slot, &mut own, Encoding::of_row(0), limit), expected);
+                assert_eq!(table.add((ChannelId(id), &name), slot, &mut own, Encoding::of_row(0), limit), expected);
                 if expected == Added::New {
                     model.insert((id, slot));
                 }

@@ -6,7 +6,9 @@ mod listening;
 mod mine_tests;
 mod operator_key;
 mod parts;
+mod policy;
 pub mod rehearsal;
+mod rules;
 #[cfg(feature = "cli")]
 mod signals;
 
@@ -14,6 +16,7 @@ mod signals;
 pub use library::{AsyncServer, Publications};
 pub use library::{Error, History, Message, Publication, Replay, Subscription};
 pub use operator_key::operator_key_folder;
+pub use policy::explain_policy;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
 
@@ -22,7 +25,7 @@ use crate::config::{Config, ConfigError, ListenerConfig};
 use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
-use crate::handoff::order::Drain;
+use crate::handoff::order::{Drain, Order};
 use crate::hub::Hub;
 use crate::journal::Journal;
 use crate::metrics::{CurrentPhase, Phase};
@@ -34,6 +37,7 @@ use operator_key::HeldKey;
 use parts::SharedParts;
 #[cfg(test)]
 pub(crate) use parts::policy;
+use rules::access_rules;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,17 +148,16 @@ impl Server {
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let mailbox_limits =
-            MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
+        let mailbox_limits = mailbox_limits(config);
         let (mailboxes, inboxes) = Mailboxes::new(wakers, mailbox_limits, config.delivery.outbound_total_bytes);
         let worker_count = config.server.worker_count();
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let operators = operator_key.operators();
+        let rules = access_rules(config, Arc::new(operator_key.operators()));
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         // One for each reactor and worker, and one for insight.
         let threads = reactor_count + worker_count + 1;
-        let shared = SharedParts::new(config, hooks, operators, mailboxes, errands, threads, started);
+        let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
@@ -176,7 +179,7 @@ impl Server {
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
-        let SharedParts { hub, mailboxes, phase, .. } = shared;
+        let SharedParts { hub, mailboxes, phase, rules, .. } = shared;
         Ok(Server {
             addresses,
             listeners,
@@ -184,6 +187,7 @@ impl Server {
             inside: Inside {
                 identity: Identities::default().operator,
                 hub,
+                rules,
                 mailboxes,
                 publish_wait: config.server.publish_wait,
                 mailbox_limits,
@@ -228,6 +232,22 @@ impl Server {
         &self.operator_key.place
     }
 
+    /// Judges by what another configuration says of who may do what: its `[[channel]]` rules. Subscriptions that they do not
+    /// allow end, and their readers receive why. Everything else stays as the server was started.
+    ///
+    /// # Errors
+    /// The configuration contradicts itself, or would open a server to the network that is closed.
+    pub fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
+        config.check()?;
+        let operators = Arc::clone(&self.inside.rules.load().operators);
+        let rules = Arc::new(access_rules(config, operators));
+        // Before the orders: what a worker executes after them is judged by the new rules.
+        self.inside.hub.set_rules(&config.channel_rules);
+        self.inside.rules.store(Arc::clone(&rules));
+        self.inside.mailboxes.order_all(&Order::Rules(rules));
+        Ok(())
+    }
+
     /// What the server knows of channels.
     #[doc(hidden)]
     #[must_use]
@@ -253,7 +273,7 @@ impl Server {
 
     fn begin_drain(&self, drain: Drain) {
         self.phase.reach(Phase::Leaving);
-        self.inside.mailboxes.order_all(drain.at(Instant::now()));
+        self.inside.mailboxes.order_all(&drain.at(Instant::now()));
     }
 
     fn join(&mut self) {
@@ -308,13 +328,17 @@ impl Drop for Begun {
         if self.reactors.is_empty() {
             return;
         }
-        self.mailboxes.order_all(Drain::AT_ONCE.at(Instant::now()));
+        self.mailboxes.order_all(&Drain::AT_ONCE.at(Instant::now()));
         for thread in self.reactors.drain(..) {
             if thread.join().is_err() {
                 log::error!(event = "thread_panicked"; "a reactor thread panicked");
             }
         }
     }
+}
+
+fn mailbox_limits(config: &Config) -> MailboxLimits {
+    MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes }
 }
 
 /// The listeners, the sockets of each, and the files of those that have one.

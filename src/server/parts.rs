@@ -1,6 +1,6 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
-use crate::access::{AccessPolicy, Hooks, Identities, Operators};
+use crate::access::{AccessPolicy, AccessRules, Hooks, Identities};
 use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::errand::{ErrandQueue, Errands};
@@ -17,6 +17,7 @@ use crate::reactor::{Listener, Listening, Setup};
 use crate::services::Pages;
 use crate::services::insight::Insight;
 use crate::workers::Worker;
+use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +25,8 @@ use std::time::Instant;
 /// What all threads share, while they are being built.
 pub(super) struct SharedParts {
     pub(super) hub: Arc<Hub>,
-    pub(super) operators: Arc<Operators>,
+    /// As it is now, for threads that get no letters.
+    pub(super) rules: Arc<ArcSwap<AccessRules>>,
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) threads: Arc<Vec<Arc<Counters>>>,
     pub(super) limits: Arc<Limits>,
@@ -38,16 +40,17 @@ impl SharedParts {
     pub(super) fn new(
         config: &Config,
         hooks: Hooks,
-        operators: Operators,
+        rules: AccessRules,
         mailboxes: Arc<Mailboxes>,
         errands: Errands,
         threads: usize,
         started: Instant,
     ) -> SharedParts {
-        let limits = HubLimits { operator_advice: operators.advice().into(), ..HubLimits::new(config) };
+        let hub = Hub::new(HubLimits::new(config), RandomSource::secret());
+        hub.set_rules(&config.channel_rules);
         SharedParts {
-            hub: Arc::new(Hub::new(limits, RandomSource::secret())),
-            operators: Arc::new(operators),
+            hub: Arc::new(hub),
+            rules: Arc::new(ArcSwap::from_pointee(rules)),
             mailboxes,
             threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),
             limits: Arc::new(Limits { hooks, ..Limits::new(config) }),
@@ -67,7 +70,7 @@ impl SharedParts {
         reactor: usize,
     ) -> std::io::Result<Vec<Listener>> {
         let own = |(listener, sockets): (&ListenerConfig, &Vec<Listening>)| {
-            let policy = policy(config, listener, Arc::clone(&self.operators));
+            let policy = policy(config, listener, self.rules.load_full());
             let routes = Routes::new(policy.serves);
             Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy, routes })
         };
@@ -77,6 +80,7 @@ impl SharedParts {
     pub(super) fn setup(&self, config: &Config, index: usize, listeners: Vec<Listener>, jobs: Arc<JobQueues>) -> Setup {
         Setup {
             hub: Arc::clone(&self.hub),
+            rules: self.rules.load_full(),
             postman: Postman::new(Arc::clone(&self.mailboxes), Some(MailboxId(index as u32))),
             jobs,
             errands: self.errands.clone(),
@@ -115,6 +119,7 @@ impl SharedParts {
             jobs,
             room,
             hub: Arc::clone(&self.hub),
+            rules: Arc::clone(&self.rules),
             mailboxes: Arc::clone(&self.mailboxes),
             // After those of the reactors: counters have one writer each.
             counters: Arc::clone(&self.threads[reactor_count + index]),
@@ -128,7 +133,7 @@ fn connections_max(total: usize) -> usize {
     if total == 0 { usize::MAX } else { total }
 }
 
-pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<Operators>) -> AccessPolicy {
+pub(crate) fn policy(config: &Config, listener: &ListenerConfig, rules: Arc<AccessRules>) -> AccessPolicy {
     let address = listener.at.address();
     AccessPolicy {
         // Canonical, since `::ffff:127.0.0.1` is loopback too.
@@ -140,7 +145,7 @@ pub(crate) fn policy(config: &Config, listener: &ListenerConfig, operators: Arc<
         anonymous_publish: config.server.allow_anonymous_publish,
         allow_credentials: config.http.allow_credentials,
         port: address.map_or(0, |address| address.port()),
-        operators,
+        rules,
         identities: Identities::default(),
     }
 }

@@ -6,6 +6,7 @@ use super::home::{Home, wakers};
 use super::ledger::Ledger;
 use super::pipe::SimulatedSocket;
 use super::settings::{Plan, settings};
+use crate::config::Config;
 use crate::connection::env::{Limits, TICK_MS};
 use crate::handoff::errand::Errands;
 use crate::handoff::job::{JobQueues, JobRoom};
@@ -73,6 +74,10 @@ fn pages(
     }
 }
 
+fn boxes(config: &Config) -> MailboxLimits {
+    MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes }
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = StdRng::seed_from_u64(seed);
@@ -80,13 +85,12 @@ impl World {
         config.check().expect("the settings of a simulation are such as a server takes");
         let began = Instant::now();
         let (flags, wakers) = wakers(plan.reactors);
-        let boxes = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
-        let (mailboxes, inboxes) = Mailboxes::new(wakers, boxes, config.delivery.outbound_total_bytes);
+        let (mailboxes, inboxes) = Mailboxes::new(wakers, boxes(&config), config.delivery.outbound_total_bytes);
         let (jobs, room, queues) =
             JobQueues::new(plan.workers, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
-        let (hub, limits) =
-            (Arc::new(Hub::new(HubLimits::new(&config), RandomSource::seeded(seed))), Arc::new(Limits::new(&config)));
+        let hub = Arc::new(Hub::new(HubLimits::new(&config), RandomSource::seeded(seed)));
+        let limits = Arc::new(Limits::new(&config));
         let threads: Arc<Vec<Arc<Counters>>> =
             Arc::new((0..plan.reactors + plan.workers).map(|_| Arc::default()).collect());
         let policy = policy(&config, &config.all_listeners()[0], Arc::default());
@@ -94,6 +98,7 @@ impl World {
         for (index, (inbox, woken)) in inboxes.into_iter().zip(flags).enumerate() {
             let setup = Setup {
                 hub: Arc::clone(&hub),
+                rules: Arc::clone(&policy.rules),
                 postman: Postman::new(Arc::clone(&mailboxes), Some(MailboxId(index as u32))),
                 jobs: Arc::clone(&jobs),
                 errands: errands.clone(),
@@ -117,6 +122,7 @@ impl World {
             jobs,
             room: Arc::clone(&room),
             hub: Arc::clone(&hub),
+            rules: Arc::default(),
             mailboxes: Arc::clone(&mailboxes),
             counters: Arc::clone(&threads[plan.reactors + index]),
             limits: Arc::clone(&limits),

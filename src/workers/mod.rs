@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::access::AccessRules;
 use crate::connection::env::Limits;
 use crate::handoff::errand::{Errand, Errands};
 use crate::handoff::job::{Job, JobRoom};
@@ -10,10 +11,11 @@ use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::Counters;
-use crate::node::execute::{Progress, execute, wall_ms};
+use crate::node::execute::{Node, Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::protocol::task::{RawWork, Reading};
 use crate::wire::json::JsonScratch;
+use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub struct Worker {
     pub room: Arc<JobRoom>,
     /// What requests act on.
     pub hub: Arc<Hub>,
+    /// Who may do what with it.
+    pub rules: Arc<ArcSwap<AccessRules>>,
     /// Where answers go.
     pub mailboxes: Arc<Mailboxes>,
     /// What it counts.
@@ -62,8 +66,9 @@ impl Worker {
             self.counters.parsed_pool.add(1);
             let lent = RawWork { task, payload: &payload[..], identity };
             let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.limits.protocol });
-            ask_hooks(&mut work, &self.limits.hooks);
-            let progress = execute(&mut work, &self.hub, postman, now, wall_ms);
+            let rules = self.rules.load();
+            ask_hooks(&mut work, &self.limits.hooks, &rules.channels);
+            let progress = execute(&mut work, Node { hub: &self.hub, rules: &rules.channels }, postman, now, wall_ms);
             self.mailboxes.pay_wakes();
             (progress, work)
         }));

@@ -32,6 +32,7 @@ fn worker(errands: Errands) -> (Worker, Inbox) {
         jobs: queues.remove(0),
         room,
         hub: Arc::new(Hub::new(HubLimits::default(), RandomSource::seeded(7))),
+        rules: Arc::default(),
         mailboxes,
         counters: Arc::default(),
         limits: Arc::new(Limits::new(&Config::default())),

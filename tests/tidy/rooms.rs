@@ -20,14 +20,14 @@ const DIRECTIONS: &[(&str, &str)] = &[
         "reactor workers services handoff connection protocol node hub access wire model metrics journal config",
     ),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config"),
-    ("workers", "handoff connection protocol node hub wire metrics"),
+    ("workers", "handoff connection protocol node hub access wire metrics"),
     ("services", "handoff connection protocol node hub model metrics"),
-    ("handoff", "protocol node hub model sync"),
+    ("handoff", "protocol node hub access model sync"),
     ("connection", "protocol node hub access wire model metrics journal config"),
     ("protocol", "node hub access wire model web config"),
     ("node", "hub access model"),
     ("hub", "wire model config sync"),
-    ("access", "wire model"),
+    ("access", "wire model config"),
     ("wire", "model"),
     ("web", ""),
     ("metrics", "model"),
@@ -61,6 +61,7 @@ const LOCKS: &[&str] =
 
 /// Which parts use which third-party crate: as few as possible, and no part that does not.
 const CRATES: &[(&str, &str)] = &[
+    ("arc_swap", "workers server"),
     ("bytes", "protocol model server models"),
     ("clap", "cli"),
     ("crossbeam_channel", "workers handoff server journal sync"),

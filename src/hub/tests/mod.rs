@@ -15,7 +15,7 @@ use crate::model::publication::{Data, Position};
 use crate::model::request::{GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
-use crate::node::execute::{Progress, execute};
+use crate::node::execute::{Node, Progress, execute};
 use crate::node::work::Work;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -187,7 +187,7 @@ impl Bench {
     }
 
     pub(super) fn run(&self, work: &mut Work) -> Progress {
-        execute(work, &self.hub, &self.post, self.now, 1_700_000_000_000)
+        execute(work, Node::open(&self.hub), &self.post, self.now, 1_700_000_000_000)
     }
 
     /// Executes one item for a mailbox and takes everything that was posted to it.

@@ -10,7 +10,7 @@ use crate::hub::{HubLimits, Placed, RandomSource};
 use crate::model::publication::Position;
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
-use crate::node::execute::{Progress, execute};
+use crate::node::execute::{Node, Progress, execute};
 use crate::node::work::Work;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -22,7 +22,7 @@ const PUBLISHERS: u32 = 4;
 const EACH: usize = 600;
 
 fn until_done(bench: &Bench, mut work: Work, blocked: &AtomicUsize) {
-    while execute(&mut work, &bench.hub, &bench.post, bench.now, 0) == Progress::Blocked {
+    while execute(&mut work, Node::open(&bench.hub), &bench.post, bench.now, 0) == Progress::Blocked {
         blocked.fetch_add(1, Ordering::Relaxed);
         std::thread::yield_now();
     }
@@ -192,7 +192,7 @@ fn activations_and_deliveries_are_posted_under_the_lock_and_wakes_after_it() {
     let (probe, now) = (Probe { hub: &hub, inner: VecPost::new(8) }, Instant::now());
     let items = vec![get("a", GetOptions::default()), post("a", post_options("1")), get("a", super::once())];
     let mut work = Work::batch(conn(1), Identities::default().publisher, Ticket::default(), items);
-    assert_eq!(execute(&mut work, &hub, &probe, now, 0), Progress::Done);
+    assert_eq!(execute(&mut work, Node::open(&hub), &probe, now, 0), Progress::Done);
     hub.reset("a", &probe, now).expect("room");
     let draft = Draft { data: super::json("1"), event: None, time: None };
     let place = Position { offset: 1, ..super::read_position(&hub, "a") };

@@ -16,7 +16,7 @@ use crate::model::refusal::Refusal;
 use crate::model::request::{Item, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply};
-use crate::node::execute::{Progress, give_up};
+use crate::node::execute::{Node, Progress, give_up};
 use crate::node::work::Work;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn giving_up_answers_the_blocked_item_and_whatever_else_blocks_with_busy() {
     ];
     let mut work = Work::batch(conn(5), Identities::default().publisher, Ticket::new(7, 8, 5), items);
     assert_eq!((bench.run(&mut work), work.remaining()), (Progress::Blocked, 4));
-    give_up(&mut work, &bench.hub, &bench.post, bench.now, 0);
+    give_up(&mut work, Node::open(&bench.hub), &bench.post, bench.now, 0);
     let replies = replies(&bench, 5);
     let tickets: Vec<Ticket> = replies.iter().map(|reply| reply.ticket).collect();
     assert_eq!(tickets, [Ticket::new(7, 8, 5); 5], "each goes back as it came");

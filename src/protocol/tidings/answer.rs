@@ -76,6 +76,8 @@ pub(in crate::protocol) fn event(event: &Event<'_>) -> SharedFrame {
     let mut json = Vec::new();
     match event {
         Event::Reset { channel, epoch } => reply::reset_json(&mut json, channel, *epoch),
+        Event::Ended { channel, refusal } => reply::ended_json(&mut json, channel, refusal),
+        Event::Expiring { in_s } => reply::expiring_json(&mut json, *in_s),
         Event::Excluded(publication) => reply::excluded_json(&mut json, publication.channel(), publication.offset()),
     }
     let mut frame = Vec::new();

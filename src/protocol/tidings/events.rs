@@ -87,6 +87,8 @@ fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
 pub fn event_block(out: &mut Vec<u8>, event: &Event<'_>) {
     match event {
         Event::Reset { epoch, .. } => reset_block(out, *epoch),
+        // An event stream ends where its subscription does, and has no way to sign in again.
+        Event::Ended { .. } | Event::Expiring { .. } => {}
         Event::Excluded(publication) => position_block(out, publication.epoch(), publication.offset()),
     }
 }

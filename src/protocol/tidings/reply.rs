@@ -72,6 +72,24 @@ pub fn excluded_json(out: &mut Vec<u8>, channel: &str, offset: u64) {
     out.extend_from_slice(b",\"excluded\":true}");
 }
 
+/// Tells a subscriber that its subscription has ended: `{"channel","ended":true,"status","error":{"code","message"}}`.
+pub fn ended_json(out: &mut Vec<u8>, channel: &str, refusal: &Refusal) {
+    out.push(b'{');
+    channel_member(out, channel);
+    out.extend_from_slice(b",\"ended\":true,\"status\":");
+    write_number(out, u64::from(refusal.status()));
+    text_member(out, b",\"error\":{\"code\":", refusal.label());
+    text_member(out, b",\"message\":", &refusal.message);
+    out.extend_from_slice(b"}}");
+}
+
+/// Tells a client that its token expires soon: `{"auth":"expiring","in":60}`.
+pub fn expiring_json(out: &mut Vec<u8>, in_s: u64) {
+    out.extend_from_slice(b"{\"auth\":\"expiring\",\"in\":");
+    write_number(out, in_s);
+    out.push(b'}');
+}
+
 /// The answer to GET `/channels/{name}` on the socket.
 pub fn answer_read<'v>(
     out: &mut Vec<u8>,

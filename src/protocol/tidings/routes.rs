@@ -8,10 +8,9 @@ use super::read::{HttpPublish, PlainBody};
 use super::reply::body_limits;
 use super::ticket::Form;
 use crate::access::{Action, Standing};
-use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, Request, Verb};
+use crate::model::request::{GetOptions, Item, Request, Verb};
 use crate::protocol::Session;
 use crate::protocol::pages::page;
 use crate::protocol::plan::{Asking, Opening, Plan};
@@ -60,14 +59,14 @@ fn channel(call: &Call<'_, '_>, name: &str) -> Plan {
         Ok(channel) => channel,
         Err(refusal) if head.method == Method::Post => return refuse_after_body(Form::Http, refusal),
         // A page cannot read the status of a failed handshake: it gets a socket, and the refusal in its Close.
-        Err(refusal) if call.wants_upgrade() && head.origin.is_some() => return upgrade(Some(refused(refusal))),
+        Err(refusal) if call.wants_upgrade() && head.origin.is_some() => return upgrade(call, Some(refused(refusal))),
         Err(refusal) => return Plan::ask(Form::Http.ticket(), refused(refusal)),
     };
     match head.method {
         Method::Post => publish(call, channel),
         Method::Delete => empty(call, channel),
         // Before the event stream: what a handshake accepts does not matter.
-        Method::Get if call.wants_upgrade() => upgrade(Some(read_item(head, channel, false))),
+        Method::Get if call.wants_upgrade() => upgrade(call, Some(read_item(head, channel, false))),
         Method::Get if head.accepts_event_stream() => stream(head, channel),
         Method::Head if head.accepts_event_stream() => Plan::StreamHead,
         _ => Plan::ask(Form::Http.ticket(), read_item(head, channel, true)),
@@ -82,7 +81,7 @@ fn stream(head: &Head<'_>, channel: ChannelName) -> Plan {
 fn empty(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
     // Here, where the head is: the hub sees only an identity, and that of a wrong key is the same as that of none.
     let item = if call.access.standing == Standing::Unknown {
-        let operators = &call.scope.policy.operators;
+        let operators = &call.scope.policy.rules.operators;
         refused(operators.refusal(call.access.standing, "Emptying a channel's history"))
     } else {
         Ok(Request { id: None, verb: Verb::DeleteHistory { channel } })
@@ -104,7 +103,7 @@ fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
     let checked = event.as_deref().map_or(Ok(()), check_event).and_then(|()| key.as_deref().map_or(Ok(()), check_key));
     let checked = checked.and_then(|()| check_encoding(head.encoded));
     // Only for a client that waits: the body of any other is coming already, and is judged when it is here.
-    let checked = checked.and_then(|()| if head.expect_continue { check_before_body(call) } else { Ok(()) });
+    let checked = checked.and_then(|()| if head.expect_continue { check_before_body(call, &channel) } else { Ok(()) });
     if let Err(refusal) = checked {
         return refuse_after_body(Form::Http, refusal);
     }
@@ -113,18 +112,15 @@ fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
 }
 
 /// What can be refused while the client still holds its body back.
-fn check_before_body(call: &Call<'_, '_>) -> Result<(), Refusal> {
-    if call.access.identity.grants.include(Action::Write) {
-        check_media_type(call.head.content_type)
-    } else {
-        Err(Code::PublishingNotAllowed.into())
-    }
+fn check_before_body(call: &Call<'_, '_>, channel: &ChannelName) -> Result<(), Refusal> {
+    call.scope.policy.rules.channels.judge(&call.access.identity, Action::Write, channel)?;
+    check_media_type(call.head.content_type)
 }
 
 fn socket(call: &Call<'_, '_>, _: &str) -> Plan {
     // Whatever Upgrade fields a POST carries: RFC 9110 section 7.8 lets a server ignore them.
     if call.head.method == Method::Get {
-        return upgrade(None);
+        return upgrade(call, None);
     }
     match check_encoding(call.head.encoded) {
         Ok(()) => Plan::Collect(Task::Body(Box::new(PlainBody(call.head.content_type.map(Box::from))))),
@@ -132,8 +128,22 @@ fn socket(call: &Call<'_, '_>, _: &str) -> Plan {
     }
 }
 
-fn upgrade(first: Option<Item>) -> Plan {
-    let first = first.map(|item| Box::new(Asking { ticket: Form::Upgrade.ticket(), item, note: None }));
+/// A socket, which is subscribed at once to what its path says, and to the channels that the client's token names.
+fn upgrade(call: &Call<'_, '_>, first: Option<Item>) -> Plan {
+    let mut items: Vec<Item> = first.into_iter().collect();
+    let identity = &call.access.identity;
+    let asked = |items: &[Item], name: &ChannelName| {
+        items.iter().flatten().any(|item| matches!(&item.verb, Verb::Get { channel, .. } if channel == name))
+    };
+    for name in identity.token.iter().flat_map(|token| &token.subs) {
+        // What the rules do not allow is left out: the client did not ask for it, so a refusal would say nothing to it.
+        let may = call.scope.policy.rules.channels.judge(identity, Action::Read, name).is_ok();
+        if may && !asked(&items, name) {
+            let verb = Verb::Get { channel: ChannelName::clone(name), options: GetOptions::default() };
+            items.push(Ok(Request { id: None, verb }));
+        }
+    }
+    let first = (!items.is_empty()).then(|| Box::new((Form::Upgrade.ticket(), items)));
     Plan::Upgrade(Opening { session: session_of, first })
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::publication::{History, Publication, Replay};
-use crate::access::Identity;
+use crate::access::{AccessRules, ChannelRules, Identity};
 use crate::handoff::callers::Waiting;
 use crate::handoff::mailbox::{Inbox, MailboxLimits, Mailboxes, Wake};
 use crate::handoff::postman::Postman;
@@ -16,8 +16,9 @@ use crate::model::refusal::Refusal;
 use crate::model::request::{PostOptions, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
-use crate::node::execute::{Progress, execute, give_up, wall_ms};
+use crate::node::execute::{Node, Progress, execute, give_up, wall_ms};
 use crate::node::work::Work;
+use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,6 +29,8 @@ pub(crate) struct Inside {
     /// What the program may do.
     pub(crate) identity: Arc<Identity>,
     pub(crate) hub: Arc<Hub>,
+    /// What holds for channels, whoever publishes.
+    pub(crate) rules: Arc<ArcSwap<AccessRules>>,
     pub(crate) mailboxes: Arc<Mailboxes>,
     /// How long a publication waits for room.
     pub(crate) publish_wait: Duration,
@@ -106,7 +109,7 @@ impl Inside {
     /// Executes one request on this thread; `None` when it has to wait for room.
     fn attempt(&self, work: &mut Work, now: Instant) -> Option<Answer> {
         let caller = self.caller();
-        match execute(work, &self.hub, &caller, now, wall_ms(SystemTime::now())) {
+        match execute(work, self.node(&self.rules.load().channels), &caller, now, wall_ms(SystemTime::now())) {
             Progress::Done => caller.answer.into_inner(),
             // Nobody asks for a page here.
             Progress::Blocked | Progress::Away => None,
@@ -116,8 +119,12 @@ impl Inside {
     /// Refuses what has waited for room long enough.
     fn refuse(&self, work: &mut Work) -> Option<Answer> {
         let caller = self.caller();
-        give_up(work, &self.hub, &caller, Instant::now(), wall_ms(SystemTime::now()));
+        give_up(work, self.node(&self.rules.load().channels), &caller, Instant::now(), wall_ms(SystemTime::now()));
         caller.answer.into_inner()
+    }
+
+    fn node<'a>(&'a self, rules: &'a ChannelRules) -> Node<'a> {
+        Node { hub: &self.hub, rules }
     }
 
     fn caller(&self) -> Caller {

@@ -19,6 +19,8 @@ mod stalls;
 mod tests;
 
 use super::parts::{SharedParts, policy};
+use super::rules::access_rules;
+use crate::access::Operators;
 use crate::config::Config;
 use crate::connection::env::Limits;
 use crate::handoff::errand::Errands;
@@ -32,6 +34,7 @@ use crate::reactor::entry::{Socket, parts};
 use crate::reactor::{Listener, Setup};
 use crate::services::insight::Insight;
 use crate::wire::frame::{Opcode, write_masked};
+use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::io::{ErrorKind, IoSlice, Read, Result, Write};
 use std::rc::Rc;
@@ -158,9 +161,11 @@ impl Rehearsal {
         let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let (errands, queue) = Errands::new(config.delivery.service_queue);
         let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
+        hub.set_rules(&config.channel_rules);
+        let rules = Arc::new(ArcSwap::from_pointee(access_rules(config, Arc::new(Operators::default()))));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
-            operators: Arc::default(),
+            rules: Arc::clone(&rules),
             mailboxes,
             threads: Arc::new(vec![Arc::default()]),
             limits: Arc::new(Limits::new(config)),
@@ -170,7 +175,7 @@ impl Rehearsal {
             started: began,
         };
         let without_socket = |listener| {
-            let policy = policy(config, &listener, Arc::default());
+            let policy = policy(config, &listener, rules.load_full());
             Listener { socket: None, routes: Routes::new(policy.serves), policy }
         };
         let listeners = config.all_listeners().into_iter().map(without_socket).collect();

@@ -9,7 +9,7 @@ use crate::model::ids::{ConnId, MailboxId};
 use crate::model::request::{GetOptions, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
-use crate::node::execute::execute;
+use crate::node::execute::{Node, execute};
 use crate::node::work::Work;
 use crate::protocol::encoders::{BINARY, EVENT_STREAM, TEXT};
 use std::cell::RefCell;
@@ -189,7 +189,7 @@ fn only_the_encodings_that_somebody_reads_are_made() {
         let verb = Verb::Get { channel: "x".try_into().expect("a name"), options };
         let to = ConnId::here(MailboxId(9), 0, 0);
         let mut work = Work::one(to, Identities::default().operator, Ticket::default(), Ok(Request { id: None, verb }));
-        execute(&mut work, server.hub(), &catcher, server.now, 0);
+        execute(&mut work, Node::open(server.hub()), &catcher, server.now, 0);
         let kept = catcher.0.into_inner();
         let made: Vec<_> =
             kept.iter().map(|publication| [TEXT, BINARY, EVENT_STREAM].map(|one| publication.is_made(one))).collect();

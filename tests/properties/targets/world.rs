@@ -23,7 +23,7 @@ use tidings::model::refusal::Refusal;
 use tidings::model::request::{Item, Request, RequestId, Verb};
 use tidings::model::ticket::Ticket;
 use tidings::node::answer::{Answer, Reply, Respond};
-use tidings::node::execute::{Progress, execute, give_up};
+use tidings::node::execute::{Node, Progress, execute, give_up};
 use tidings::node::work::Work;
 use tidings::protocol::Session;
 use tidings::protocol::encoders::encoded;
@@ -173,6 +173,7 @@ macro_rules! env {
     ($world:expr) => {
         Env {
             now: $world.now,
+            unix_s: 0,
             limits: &$world.settings.limits,
             buffers: &mut $world.buffers,
             codec: &mut $world.codec,
@@ -327,14 +328,14 @@ impl World {
         let mut work = Work::one(to, Identities::default().operator, Ticket::default(), item);
         if self.execute(&mut work) == Progress::Blocked {
             self.happened.parked = true;
-            give_up(&mut work, &self.hub, &self.boxes, self.instant(), 0);
+            give_up(&mut work, Node::open(&self.hub), &self.boxes, self.instant(), 0);
         }
     }
 
     /// Executes work; pages about the server are made on the spot.
     fn execute(&self, work: &mut Work) -> Progress {
         loop {
-            let progress = execute(work, &self.hub, &self.boxes, self.instant(), 0);
+            let progress = execute(work, Node::open(&self.hub), &self.boxes, self.instant(), 0);
             if progress != Progress::Away {
                 return progress;
             }
@@ -429,7 +430,7 @@ impl World {
             Task::Message(Session::Tidings(dialect), Kind::Text) => parse_text(&work.payload, &mut self.json, *dialect),
             Task::Message(_, Kind::Binary) => parse_binary(&work.payload, &mut self.json),
             Task::Body(_) => parse_text(&work.payload, &mut self.json, Dialect::Open),
-            Task::Message(..) | Task::Request(_) => return,
+            Task::Message(..) | Task::Request(_) | Task::Several(_) => return,
         };
         let items: Vec<&Item> = match &parsed {
             Parsed::One(item) => vec![item],
@@ -509,7 +510,7 @@ impl World {
                 self.parked.push_back(work);
                 return;
             }
-            give_up(&mut work, &self.hub, &self.boxes, now, 0);
+            give_up(&mut work, Node::open(&self.hub), &self.boxes, now, 0);
         }
         if let Some(slot) = self.find(work.to) {
             self.clients[slot].connection.returned(&mut env!(self));

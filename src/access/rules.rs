@@ -1,0 +1,22 @@
+//! Everything by which clients are judged and which can change while the server runs.
+
+use super::channels::ChannelRules;
+use super::operators::Operators;
+use std::sync::Arc;
+
+/// Who is who, and who may do what. Threads hold it by reference and are handed a new one when it changes.
+#[derive(Debug, Clone)]
+pub struct AccessRules {
+    /// Who may do what with channels.
+    pub channels: ChannelRules,
+    /// Who is an operator.
+    pub operators: Arc<Operators>,
+}
+
+impl Default for AccessRules {
+    /// Open mode, without operators.
+    fn default() -> AccessRules {
+        let operators = Arc::new(Operators::default());
+        AccessRules { channels: ChannelRules::new(&[], true, &operators.advice()), operators }
+    }
+}

@@ -1,0 +1,79 @@
+//! Tests of `[[channel]]`: what is read, both sides of each limit, and the place of each mistake.
+
+use super::{ChannelRule, Config, Settings};
+use crate::model::callers::Callers;
+use crate::model::glob::Glob;
+use std::time::Duration;
+
+fn settings(text: &str) -> Settings {
+    let mut settings = Settings::default();
+    settings.file("t.toml", text);
+    settings
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    settings(text).check().err().map_or_else(Vec::new, |error| error.problems().to_vec())
+}
+
+#[test]
+fn a_rule_says_who_and_how_and_leaves_the_rest() {
+    let text = "[[channel]]\nmatch = \"a:*\"\nread = [\"anyone\", \"key\"]\nwrite = [\"nobody\"]\nhistory_count = 3\n\
+                history_bytes = \"1KiB\"\nhistory_age = \"5s\"\npublication_bytes = 100\n\n[[channel]]\nmatch = \"*\"\n";
+    let given = settings(text);
+    given.check().expect("valid");
+    let first = ChannelRule {
+        read: Callers::ANYONE.or(Callers::KEY),
+        write: Callers::NOBODY,
+        history_count: Some(3),
+        history_bytes: Some(1024),
+        history_age: Some(Duration::from_secs(5)),
+        publication_bytes: Some(100),
+        ..ChannelRule::new(Glob::parse("a:*").expect("a pattern"))
+    };
+    let second = ChannelRule::new(Glob::parse("*").expect("a pattern"));
+    assert_eq!(given.config().channel_rules, [first, second]);
+    assert!(!given.config().is_open() && Config::default().is_open());
+    let described = given.config().describe();
+    assert_eq!(Config::from_toml("again", &described).expect("its own text"), *given.config());
+    let shown = given.show();
+    assert!(
+        shown.contains("\n# t.toml:1:1\n[[channel]]\nmatch = \"a:*\"\n") && shown.contains("# t.toml:10:1"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn each_mistake_in_a_rule_has_its_place_and_all_are_reported() {
+    for (text, said) in [
+        ("read = [\"anyone\"]", "t.toml:1:1: a [[channel]] needs a \"match\""),
+        ("match = \"a?\"", "t.toml:2:9: \"channel.match\" cannot be \"a?\": no channel's name has a \"?\""),
+        ("match = \"a***\"", "t.toml:2:9: \"channel.match\" cannot be \"a***\": a pattern has *"),
+        ("match = 7", "t.toml:2:9: \"channel.match\" must be a pattern of channel names such as"),
+        (
+            "match = \"a\"\nread = [\"tokens\"]",
+            "t.toml:3:9: \"channel.read\" is a list of \"anyone\", \"token\", \"key\", \"nobody\", not \"tokens\": did you mean \"token\"?",
+        ),
+        ("match = \"a\"\nwrite = []", "t.toml:3:9: \"channel.write\" must be a list of"),
+        ("match = \"a\"\nwrite = [\"nobody\", \"key\"]", "t.toml:3:10: \"channel.write\" has \"nobody\" beside others"),
+        (
+            "match = \"a\"\nhistory_count = -1",
+            "t.toml:3:17: \"channel.history_count\" must be a number of publications",
+        ),
+        ("match = \"a\"\nhistory_age = \"1ms\"", "t.toml:3:15: \"channel.history_age\" must be 1s to 365d, not 1ms"),
+        (
+            "match = \"a\"\npublication_bytes = \"2GiB\"",
+            "t.toml:3:21: \"channel.publication_bytes\" must be 0 B to 1 GiB",
+        ),
+        ("match = \"a\"\nhistory = 1", "t.toml:3:1: unknown key \"channel.history\": "),
+        (
+            "match = \"a\"\n[[channel]]\nmatch = \"a\"",
+            "t.toml:3:1: [[channel]] 2: \"a\" is the pattern of [[channel]] 1",
+        ),
+        ("match = \"a\"\nhistory_bytes = \"2GiB\"", "t.toml:1:1: [[channel]] 1: history_bytes (2 GiB) must be at most"),
+    ] {
+        let found = mistakes(&format!("[[channel]]\n{text}\n"));
+        assert!(found.iter().any(|problem| problem.starts_with(said)), "{text}: {found:?}");
+    }
+    assert!(mistakes("channel = 1\n")[0].contains("write [[channel]] on a line of its own"));
+    assert!(mistakes("[[channel]]\nmatch = \"a\"\nhistory_bytes = \"1GiB\"\n").is_empty(), "as much as all together");
+}

@@ -1,0 +1,107 @@
+//! Subscriptions that are no longer allowed, since the rules changed or the client is another: each ends, and its reader
+//! receives why.
+
+use super::core::Core;
+use super::entry::{Entries, Socket, name_of};
+use super::subscriptions::Subscriptions;
+use crate::access::{AccessRules, Action};
+use crate::model::ids::{ChannelId, ConnId};
+use crate::model::name::ChannelName;
+use crate::model::refusal::Refusal;
+use std::sync::Arc;
+
+/// A subscription that ends.
+struct Ended {
+    slot: u32,
+    channel: ChannelId,
+    name: ChannelName,
+    refusal: Refusal,
+}
+
+impl Core {
+    /// Judges by these rules from now on, and ends the subscriptions that they do not allow.
+    pub(super) fn take_rules<S: Socket>(
+        &mut self,
+        rules: &Arc<AccessRules>,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) {
+        self.setup.rules = Arc::clone(rules);
+        for listener in &mut self.setup.listeners {
+            listener.policy.rules = Arc::clone(rules);
+        }
+        let ended: Vec<Ended> = subscriptions
+            .all()
+            .flat_map(|(channel, name, members)| members.iter().map(move |member| (channel, name, member.slot)))
+            .filter_map(|(channel, name, slot)| judge(rules, entries, channel, name, slot))
+            .collect();
+        self.end_subscriptions(ended, entries, subscriptions);
+    }
+
+    /// Judges the subscriptions of one connection once more: its client signed in as somebody who may do less.
+    pub(super) fn judge_again<S: Socket>(
+        &mut self,
+        to: ConnId,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) {
+        let rules = Arc::clone(&self.setup.rules);
+        let Some(entry) = entries.peek(to.slot) else { return };
+        let ended: Vec<Ended> = subscriptions
+            .of(&entry.memberships)
+            .filter_map(|(channel, name)| judge(&rules, entries, channel, name, to.slot))
+            .collect();
+        self.end_subscriptions(ended, entries, subscriptions);
+    }
+
+    fn end_subscriptions<S: Socket>(
+        &mut self,
+        ended: Vec<Ended>,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) {
+        for Ended { slot, channel, name, refusal } in ended {
+            self.end_subscription(slot, channel, entries, subscriptions);
+            let Some(entry) = entries.get(slot) else { continue };
+            self.catch_panic(slot, entry, |core, entry| {
+                entry.connection.end_subscription(channel, &name, &refusal, &mut core.env(entry.listener));
+            });
+            self.update(slot, entry);
+        }
+    }
+
+    /// Removes a subscription; whether there was one.
+    pub(super) fn end_subscription<S: Socket>(
+        &mut self,
+        slot: u32,
+        channel: ChannelId,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) -> bool {
+        let Some(entry) = entries.get(slot) else { return false };
+        // Taken out, since removing one member changes the list of another connection.
+        let mut own = std::mem::take(&mut entry.memberships);
+        let to = name_of(self.setup.postman.own, slot, entry.generation);
+        let found = subscriptions.remove(channel, &mut own, entries);
+        if let Some(entry) = entries.get(slot) {
+            entry.memberships = own;
+        }
+        if found {
+            self.setup.counters.subscriptions.sub(1);
+            self.setup.hub.leave(channel, to);
+        }
+        found
+    }
+}
+
+fn judge<S: Socket>(
+    rules: &AccessRules,
+    entries: &Entries<S>,
+    channel: ChannelId,
+    name: &ChannelName,
+    slot: u32,
+) -> Option<Ended> {
+    let identity = entries.peek(slot)?.connection.identity()?;
+    let refusal = rules.channels.judge(identity, Action::Read, name).err()?;
+    Some(Ended { slot, channel, name: ChannelName::clone(name), refusal })
+}
