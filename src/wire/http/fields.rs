@@ -2,6 +2,7 @@
 
 use super::caching::CacheFields;
 use super::scan::FieldSection;
+use super::sender::{SenderFields, UNREADABLE_SITE};
 use super::terms::{BodyLength, UNREADABLE_ID, UpgradeFields, Version, bad, split_unquoted};
 use crate::model::authority::Authority;
 use crate::model::code::Code;
@@ -30,6 +31,7 @@ pub(super) struct Fields<'b> {
     pub(super) preflight_method: Option<&'b str>,
     pub(super) preflight_headers: Option<&'b str>,
     pub(super) upgrade: UpgradeFields<'b>,
+    pub(super) sender: SenderFields<'b>,
 }
 
 /// The fields that are read.
@@ -37,13 +39,17 @@ pub(super) struct Fields<'b> {
 enum Known {
     Accept,
     AcceptEncoding,
+    ApiKey,
     Authorization,
     Connection,
     ContentEncoding,
     ContentLength,
     ContentType,
+    Cookie,
     Expect,
+    FetchSite,
     Forwarded,
+    ForwardedFor,
     Host,
     IdempotencyKey,
     IfNoneMatch,
@@ -51,6 +57,8 @@ enum Known {
     Origin,
     PreflightHeaders,
     PreflightMethod,
+    /// Only that it is there matters.
+    ProxyTrace,
     TransferEncoding,
     Upgrade,
     WebSocketExtensions,
@@ -62,25 +70,34 @@ enum Known {
 /// The fields that are read and whose names have `bytes` bytes: so a name is compared with few others.
 const fn of_length(bytes: usize) -> &'static [(&'static str, Known)] {
     match bytes {
-        3 => &[("Via", Known::Forwarded)],
+        3 => &[("Via", Known::ProxyTrace)],
         4 => &[("Host", Known::Host)],
-        6 => &[("Accept", Known::Accept), ("Origin", Known::Origin), ("Expect", Known::Expect)],
+        6 => &[
+            ("Accept", Known::Accept),
+            ("Origin", Known::Origin),
+            ("Cookie", Known::Cookie),
+            ("Expect", Known::Expect),
+        ],
         7 => &[("Upgrade", Known::Upgrade)],
-        9 => &[("Forwarded", Known::Forwarded), ("X-Real-IP", Known::Forwarded)],
+        9 => &[("X-API-Key", Known::ApiKey), ("Forwarded", Known::Forwarded), ("X-Real-IP", Known::ProxyTrace)],
         10 => &[("Connection", Known::Connection)],
-        11 => &[("X-Client-IP", Known::Forwarded)],
+        11 => &[("X-Client-IP", Known::ProxyTrace)],
         12 => &[("Content-Type", Known::ContentType)],
         13 => &[
             ("If-None-Match", Known::IfNoneMatch),
             ("Last-Event-ID", Known::LastEventId),
             ("Authorization", Known::Authorization),
         ],
-        14 => &[("Content-Length", Known::ContentLength), ("True-Client-IP", Known::Forwarded)],
+        14 => &[
+            ("Content-Length", Known::ContentLength),
+            ("Sec-Fetch-Site", Known::FetchSite),
+            ("True-Client-IP", Known::ProxyTrace),
+        ],
         15 => &[("Accept-Encoding", Known::AcceptEncoding), ("Idempotency-Key", Known::IdempotencyKey)],
         16 => &[
             ("Content-Encoding", Known::ContentEncoding),
-            ("CF-Connecting-IP", Known::Forwarded),
-            ("Fastly-Client-IP", Known::Forwarded),
+            ("CF-Connecting-IP", Known::ProxyTrace),
+            ("Fastly-Client-IP", Known::ProxyTrace),
         ],
         17 => &[("Transfer-Encoding", Known::TransferEncoding), ("Sec-WebSocket-Key", Known::WebSocketKey)],
         21 => &[("Sec-WebSocket-Version", Known::WebSocketVersion)],
@@ -98,7 +115,8 @@ fn known(name: &str) -> Option<(&'static str, Known)> {
         let begins =
             |prefix: &[u8]| name.as_bytes().get(..prefix.len()).is_some_and(|own| own.eq_ignore_ascii_case(prefix));
         if let Some((_, spelling)) = PREFIXES.into_iter().find(|(prefix, _)| begins(prefix)) {
-            return Some((spelling, Known::Forwarded));
+            let is_for = name.eq_ignore_ascii_case("X-Forwarded-For");
+            return Some((spelling, if is_for { Known::ForwardedFor } else { Known::ProxyTrace }));
         }
     }
     of_length(name.len()).iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name)).copied()
@@ -123,31 +141,15 @@ pub(super) fn read_fields<'b>(section: &FieldSection<'b>) -> Result<Fields<'b>, 
 
 impl<'b> Fields<'b> {
     fn take(&mut self, name: &'static str, known: Known, value: &'b [u8]) -> Result<(), Refusal> {
-        // Before the value is read as text: what is wrong with these fields never refuses a request.
-        match known {
-            Known::Forwarded => {
-                self.forwarded = true;
-                return Ok(());
-            }
-            Known::LastEventId => {
-                self.take_last_event_id(value);
-                return Ok(());
-            }
-            // Parsed only where a file is served, which is rare; what cannot be read there is ignored.
-            Known::AcceptEncoding => {
-                self.cached.accept_encoding.push(value);
-                return Ok(());
-            }
-            Known::IfNoneMatch => {
-                self.cached.if_none_match.push(value);
-                return Ok(());
-            }
-            _ => {}
+        // Before the value is read as text.
+        if self.take_tolerated(known, value) {
+            return Ok(());
         }
         let value = text(name, value)?;
         match known {
             Known::Host => once(&mut self.host, name, value),
             Known::Origin => once(&mut self.origin, name, value),
+            Known::ApiKey => once(&mut self.sender.api_key, name, value),
             Known::Authorization => once(&mut self.authorization, name, value),
             Known::ContentLength => once(&mut self.content_length, name, value),
             Known::ContentType => once(&mut self.content_type, name, value),
@@ -162,6 +164,27 @@ impl<'b> Fields<'b> {
                 Ok(())
             }
         }
+    }
+
+    /// Fields of which nothing that is wrong refuses a request; false when it is another one.
+    fn take_tolerated(&mut self, known: Known, value: &'b [u8]) -> bool {
+        match known {
+            Known::ProxyTrace => {}
+            Known::Forwarded => self.sender.forwarded.push(value),
+            Known::ForwardedFor => self.sender.forwarded_for.push(value),
+            Known::Cookie => self.sender.cookies.push(value),
+            Known::FetchSite => {
+                let site = std::str::from_utf8(trim(value)).ok().filter(|_| self.sender.fetch_site.is_none());
+                self.sender.fetch_site = Some(site.unwrap_or(UNREADABLE_SITE));
+            }
+            Known::LastEventId => self.take_last_event_id(value),
+            // Parsed only where a file is served, which is rare; what cannot be read there is ignored.
+            Known::AcceptEncoding => self.cached.accept_encoding.push(value),
+            Known::IfNoneMatch => self.cached.if_none_match.push(value),
+            _ => return false,
+        }
+        self.forwarded |= matches!(known, Known::ProxyTrace | Known::Forwarded | Known::ForwardedFor);
+        true
     }
 
     /// Fields that may come in several lines.
@@ -318,7 +341,7 @@ mod tests {
     #[test]
     fn each_field_stands_with_those_of_its_length() {
         let rows: Vec<_> = (0..64).flat_map(|bytes| of_length(bytes).iter().map(move |row| (bytes, row))).collect();
-        assert_eq!(rows.len(), 28);
+        assert_eq!(rows.len(), 31);
         for (bytes, (name, kind)) in rows {
             assert_eq!(name.len(), bytes, "{name}");
             assert_eq!(known(&name.to_uppercase()), Some((*name, *kind)));

@@ -3,6 +3,7 @@
 use super::caching::CacheFields;
 use super::fields::{Fields, read_fields};
 use super::scan::{Stop, Walk};
+pub use super::sender::{CookieFault, SenderFields, UNREADABLE_SITE, cookie_value};
 use super::target::{Target, read_target};
 pub use super::terms::{BodyLength, HeadLimits, Method, UNREADABLE_ID, UpgradeFields, Version};
 use crate::model::code::Code;
@@ -53,6 +54,8 @@ pub struct Head<'b> {
     pub preflight_headers: Option<&'b str>,
     /// What belongs to a WebSocket handshake.
     pub upgrade: UpgradeFields<'b>,
+    /// What it says of its sender, and of the proxies on the way.
+    pub sender: SenderFields<'b>,
     event_stream: bool,
 }
 
@@ -136,6 +139,7 @@ fn assemble<'b>(
         preflight_method: fields.preflight_method,
         preflight_headers: fields.preflight_headers,
         upgrade: fields.upgrade,
+        sender: fields.sender,
         event_stream: fields.event_stream,
     }
 }

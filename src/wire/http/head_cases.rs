@@ -1,6 +1,8 @@
 //! Tests of the head parser: a table of heads, each read whole and on every prefix, and the limits at their edges.
 
-use super::head::{BodyLength, Head, HeadLimits, Method, UNREADABLE_ID, Version, parse_head};
+use super::head::{
+    BodyLength, Head, HeadLimits, Method, SenderFields, UNREADABLE_ID, UNREADABLE_SITE, Version, parse_head,
+};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use proptest::prelude::*;
@@ -147,7 +149,12 @@ const CASES: &[(&str, u16)] = &[
     ("POST / HTTP/1.1\r\n{H}Idempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\n{H}Sec-WebSocket-Key: a\r\nSec-WebSocket-Key: a\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\n{H}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\n{H}Authorization: a\r\nAuthorization: b\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\n{H}X-API-Key: a\r\nx-api-key: a\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\n{H}X-API-Key: a\r\nAuthorization: a\r\n\r\n", OK),
     ("GET / HTTP/1.1\r\n{H}Last-Event-ID: a\r\nLast-Event-ID: b\r\n\r\n", OK),
+    ("GET / HTTP/1.1\r\n{H}Sec-Fetch-Site: a\r\nSec-Fetch-Site: a\r\n\r\n", OK),
+    ("GET / HTTP/1.1\r\n{H}Cookie: a=1\r\nCookie: a=2\r\nForwarded: ;\r\nForwarded:\r\n\r\n", OK),
     ("GET / HTTP/1.1\r\n{H}Upgrade: a\r\nUpgrade: b\r\nConnection: a\r\nConnection: b\r\n\r\n", OK),
     ("GET / HTTP/1.1\r\n{H}Accept: a/b\r\nAccept: c/d\r\nX: 1\r\nX: 2\r\n\r\n", OK),
     // Limits: six fields.
@@ -248,12 +255,32 @@ fn everything_a_head_says_is_found() {
 }
 
 #[test]
+fn what_is_said_of_the_sender_is_found_line_by_line() {
+    let head = parse(concat!(
+        "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1; b=2\r\nX-Api-Key:  td_x \r\ncookie: c=3\r\nsec-fetch-site: same-origin\r\n",
+        "X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\nForwarded: for=_x\r\n",
+        "x-forwarded-foo: 1\r\nAuthorization: Bearer x\r\n\r\n",
+    ));
+    let texts =
+        |lines: &[&[u8]]| lines.iter().map(|line| line.trim_ascii().escape_ascii().to_string()).collect::<Vec<_>>();
+    assert_eq!(texts(&head.sender.cookies), ["a=1; b=2", "c=3"]);
+    assert_eq!((head.sender.api_key, head.authorization), (Some("td_x"), Some("Bearer x")));
+    assert_eq!(head.sender.fetch_site, Some("same-origin"));
+    assert_eq!(texts(&head.sender.forwarded_for), ["192.0.2.1, 10.0.0.1", "10.0.0.2"]);
+    assert_eq!(texts(&head.sender.forwarded), ["for=_x"]);
+    assert!(head.forwarded);
+    let head = parse("GET / HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Site: same-origin\r\n\r\n");
+    assert_eq!(head.sender, SenderFields { fetch_site: Some(UNREADABLE_SITE), ..SenderFields::default() });
+}
+
+#[test]
 fn a_head_that_says_little_has_little() {
     let head =
         parse("GET / HTTP/1.0\r\nX-Real: 1\r\nExpect: 100-continue\r\nX-Forward: 1\r\nUpgrade: websockets\r\n\r\n");
     assert_eq!((head.query, head.host, head.origin, head.body), (None, None, None, BodyLength::None));
     assert!(!head.keep_alive && !head.expect_continue && !head.forwarded && !head.accepts_event_stream());
     assert!(!head.upgrade.websocket && !head.upgrade.connection_upgrade && head.upgrade.protocols.is_empty());
+    assert_eq!(head.sender, SenderFields::default());
 }
 
 #[test]
@@ -308,6 +335,11 @@ fn only_fields_that_are_read_must_be_utf8() {
         ("Cookie", OK),
         ("Via", OK),
         ("Last-Event-ID", OK),
+        ("X-Forwarded-For", OK),
+        ("Forwarded", OK),
+        ("Sec-Fetch-Site", OK),
+        ("X-API-Key", 400),
+        ("Authorization", 400),
         ("Origin", 400),
         ("Accept", 400),
         ("Connection", 400),

@@ -15,4 +15,5 @@ mod fields;
 #[cfg(test)]
 mod head_cases;
 pub(super) mod scan;
+mod sender;
 mod terms;

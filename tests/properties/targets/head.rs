@@ -6,7 +6,7 @@ use super::Target;
 use super::head_rules::{self, Theirs};
 use tidings::model::refusal::Refusal;
 use tidings::wire::http::gather::{Gathered, HeadGathering};
-use tidings::wire::http::head::{BodyLength, Head, HeadLimits, UNREADABLE_ID, Version, parse_head};
+use tidings::wire::http::head::{BodyLength, Head, HeadLimits, UNREADABLE_ID, UNREADABLE_SITE, Version, parse_head};
 
 const SAME: &str = "same head";
 const HIGHER: &str = "differs: a minor version above 1 counts as 1";
@@ -34,6 +34,11 @@ pub(crate) const TARGET: Target = Target {
         "Origin: null\r\n",
         "Expect: 100-continue\r\n",
         "Last-Event-ID: abcdefgh:1\r\n",
+        "Cookie: a=1\r\n",
+        "X-API-Key: k\r\n",
+        "Sec-Fetch-Site: none\r\n",
+        "X-Forwarded-For: 192.0.2.1\r\n",
+        "Forwarded: for=\"[::1]\"\r\n",
         "HTTP/1.0",
         "http://b:1/",
         "OPTIONS *",
@@ -142,13 +147,20 @@ fn same_meaning(head: &Head<'_>, theirs: &Theirs<'_>, higher: bool) {
     let all = |name| theirs.values(name).map(|value| std::str::from_utf8(value).expect("UTF-8")).collect::<Vec<_>>();
     assert_eq!(head.upgrade.protocols.to_vec(), all("sec-websocket-protocol"));
     assert_eq!(head.upgrade.extensions.to_vec(), all("sec-websocket-extensions"));
-    let last_ids: Vec<_> = theirs.values("last-event-id").collect();
-    let last_id = match last_ids[..] {
+    let once = |name, unreadable| match theirs.values(name).collect::<Vec<_>>()[..] {
         [] => None,
-        [one] => Some(std::str::from_utf8(one).unwrap_or(UNREADABLE_ID)),
-        _ => Some(UNREADABLE_ID),
+        [one] => Some(std::str::from_utf8(one).unwrap_or(unreadable)),
+        _ => Some(unreadable),
     };
-    assert_eq!(head.last_event_id, last_id);
+    assert_eq!(head.last_event_id, once("last-event-id", UNREADABLE_ID));
+    assert_eq!(head.sender.fetch_site, once("sec-fetch-site", UNREADABLE_SITE));
+    assert_eq!(head.authorization, theirs.text("authorization"));
+    assert_eq!(head.sender.api_key, theirs.text("x-api-key"));
+    let lines = |lines: &[&[u8]]| lines.iter().map(|line| head_rules::trim(line).to_vec()).collect::<Vec<_>>();
+    let listed = |name| theirs.values(name).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert_eq!(lines(&head.sender.cookies), listed("cookie"));
+    assert_eq!(lines(&head.sender.forwarded_for), listed("x-forwarded-for"));
+    assert_eq!(lines(&head.sender.forwarded), listed("forwarded"));
     let proxied = |name: &str| {
         const NAMED: &[&str] =
             &["forwarded", "via", "x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip", "fastly-client-ip"];
