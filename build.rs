@@ -18,12 +18,13 @@ const MARK: &str = "/v/VERSION/";
 /// The browser client stands in parts, in this folder and in this order. Users have one file to load: what they are served is
 /// all of them between two lines of its kind.
 const CLIENT: &str = "client";
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "settings.js",
     "surroundings.js",
     "frames.js",
     "request.js",
     "channel.js",
+    "signin.js",
     "connection.js",
     "messages.js",
     "tidings.js",

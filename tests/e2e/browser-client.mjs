@@ -8,7 +8,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { startChromium } from './chrome.mjs';
-import { checks, equal, post, startServer, until } from './support.mjs';
+import { checks, equal, post, startConfigured, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node browser-client.mjs PATH/TO/tidings');
@@ -165,6 +165,35 @@ await check('a connection that is refused with 4403 says the server’s sentence
   pages.end();
   strict.clients.forEach((socket) => socket.terminate());
   strict.close();
+});
+
+await check('a page signs in with its handshake, and one whose token is refused tries one more and reads why', async () => {
+  const key = 'the-key-of-the-tests-0123456789';
+  process.env.TIDINGS_OPERATOR_KEY = key;
+  const strict = await startConfigured(binary, '[[channel]]\nmatch = "open"\nread = ["anyone"]\n');
+  delete process.env.TIDINGS_OPERATOR_KEY;
+  const page = await browser.open(`${strict.url}/tutorial`);
+  const found = await page.evaluate(async (right) => {
+    const { Tidings } = await import('/tidings.js');
+    const calls = [];
+    const errors = [];
+    const converse = async (name, token) => {
+      const tidings = new Tidings('/ws', { base: 20, token: async () => {
+        calls.push(name);
+        return token;
+      } });
+      tidings.on('error', ({ error, final }) => errors.push([error.code, error.status, final]));
+      const result = await tidings.get('closed', () => {}).ready.then(({ status }) => status, ({ code }) => code);
+      tidings.close();
+      return result;
+    };
+    return [await converse('right', right), await converse('wrong', 'not-the-key'), await converse('odd', 'not/a/subprotocol'), calls, errors];
+  }, key);
+  const refused = ['token_invalid', 401, true];
+  equal(found, [200, 'token_invalid', 'token_invalid', ['right', 'wrong', 'wrong', 'odd', 'odd'], [refused, refused]], 'the page');
+  equal([key, 'not-the-key'].filter((secret) => strict.log().includes(secret)), [], 'secrets in the log');
+  await page.close();
+  await strict.end();
 });
 
 await check('no page met an error or its content security policy', () => equal(browser.faults, [], 'faults'));

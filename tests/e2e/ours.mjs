@@ -1,33 +1,21 @@
 // Our browser client against the real server, in Node with npm ws: node ours.mjs PATH/TO/tidings
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import WebSocket from 'ws';
 import { clientText } from './client/support.mjs';
-import { checks, equal, post, startProxy, startServer, until } from './support.mjs';
+import { checks, equal, post, startConfigured, startProxy, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node ours.mjs PATH/TO/tidings');
 
 const { check, finish } = checks();
-const folder = mkdtempSync(path.join(tmpdir(), 'tidings-e2e-'));
 const server = await startServer(binary);
-const socketUrl = `${server.url.replace('http', 'ws')}/ws`;
+const { socketUrl } = server;
 
 const served = await (await fetch(`${server.url}/tidings.js`)).text();
 const { Tidings } = await import(`data:text/javascript;base64,${Buffer.from(served).toString('base64')}`);
 
 /** What became of a promise: its status, or its error's code. */
 const outcome = (promise) => promise.then(({ status }) => status, ({ code, message }) => code ?? message);
-
-/** A server with settings of its own. */
-async function configured(toml) {
-  const file = path.join(folder, `${Math.random()}.toml`);
-  writeFileSync(file, toml);
-  const started = await startServer(binary, 0, ['--config', file]);
-  return { ...started, socketUrl: `${started.url.replace('http', 'ws')}/ws` };
-}
 
 await check('what is served is what the unit tests test', () => equal(served === clientText(), true, 'the same text'));
 
@@ -92,7 +80,7 @@ await check('one bad post does not take a page off the air: too large, no JSON, 
 });
 
 await check('a server with small messages and none in binary costs each bad request one connection, and the others live', async () => {
-  const small = await configured('[websocket]\nmessage_bytes = 1024\nbinary = false\n[server]\ninline_parse_bytes = 512\n');
+  const small = await startConfigured(binary, '[websocket]\nmessage_bytes = 1024\nbinary = false\n[server]\ninline_parse_bytes = 512\n');
   const tidings = new Tidings(small.socketUrl, { WebSocket, base: 20 });
   const [heard, closes] = [[], []];
   tidings.on('close', ({ code }) => closes.push(code));
@@ -183,5 +171,4 @@ await check('a second listener gets a past that is longer than one replay, witho
 });
 
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));
-rmSync(folder, { recursive: true, force: true });
 finish();

@@ -1,7 +1,10 @@
 // What the end-to-end scripts share: a server of their own, a proxy that cuts connections, checks that are counted.
 
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import readline from 'node:readline';
 
 const LIMIT = 30_000; // the longest wait for anything
@@ -10,9 +13,14 @@ const POLL = 25;
 const started = new Set();
 process.on('exit', () => started.forEach((child) => child.kill('SIGKILL')));
 
-/** Starts the binary and waits for the line that tells its address. */
+/** Starts the binary and waits for the line that tells its address. `log` is what it writes to standard error. */
 export async function startServer(binary, port = 0, more = []) {
-  const child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = [];
+  child.stderr.on('data', (text) => {
+    log.push(text);
+    process.stderr.write(text);
+  });
   started.add(child);
   const ended = new Promise((resolve) => child.once('close', (code, signal) => {
     started.delete(child);
@@ -28,12 +36,24 @@ export async function startServer(binary, port = 0, more = []) {
   }), 'the line “listening on”');
   return {
     url,
+    socketUrl: `${url.replace('http', 'ws')}/ws`,
     port: Number(new URL(url).port),
+    log: () => Buffer.concat(log).toString(),
     end(signal = 'SIGTERM') {
       child.kill(signal);
       return within(ended, `the end after ${signal}`, 60_000);
     },
   };
+}
+
+/** Starts it with a configuration of its own, which may name the folder that the files in `files` are written to as FOLDER. */
+export async function startConfigured(binary, toml, files = {}) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tidings-e2e-'));
+  const write = (name, text) => writeFileSync(path.join(folder, name), text.replaceAll('FOLDER', folder));
+  Object.entries({ ...files, 'tidings.toml': toml }).forEach(([name, text]) => write(name, text));
+  const server = await startServer(binary, 0, ['--config', path.join(folder, 'tidings.toml')]);
+  const end = (signal) => server.end(signal).finally(() => rmSync(folder, { recursive: true, force: true }));
+  return { ...server, end };
 }
 
 /** Rejects when `promise` takes longer than its time limit. */

@@ -8,9 +8,9 @@ class Listener {
   forget = () => {}; // ends the wait for its signal
   #settled = false;
 
-  /** `ended(error)` hears when nothing comes any more. */
-  constructor(fn, ended) {
-    Object.assign(this, { fn, ended: ended ?? (() => {}), loops: Boolean(ended) });
+  /** `ended(error)` hears when nothing comes any more, and `onError(error)` each refusal. */
+  constructor(fn, ended, onError) {
+    Object.assign(this, { fn, ended: ended ?? (() => {}), loops: Boolean(ended), onError });
     this.#renew();
   }
 
@@ -31,17 +31,14 @@ class Listener {
     if (this.#settled) this.#renew();
     this.#settled = true;
     this.fail(error);
+    if (error.status) call(this.onError, error); // not of a subscription that the page itself closed
     if (final) this.ended(error);
     else this.#renew();
   }
 
   hand(publication) {
     this.offset = publication.offset;
-    try {
-      this.fn(publication.data, publication);
-    } catch (error) {
-      report(error);
-    }
+    call(this.fn, publication.data, publication);
   }
 }
 

@@ -1,13 +1,17 @@
 // One WebSocket after the other: when to connect, how long to wait, and whether the server still lives.
 
 class Connection {
-  #url; #options; #owner; #socket = null; #timer = 0; #watch = 0; #attempt = 0; #refusals = 0; #openedAt = null; #heard = 0; #asked = null; #asks = 0;
-  #state = 'closed'; #told = 'closed'; #stop = () => {};
+  #url; #options; #signIn; #owner; #socket = null; #fetching = null; #timer = 0; #watch = 0; #attempt = 0; #refusals = 0; #openedAt = null; #heard = 0;
+  #asked = null; #asks = 0; #state = 'closed'; #told = 'closed'; #stop = () => {};
+  #answered = false; // whether the server said anything on this connection
+  #denied = false; // whether a token was refused, and none accepted since
+  #over = false; // whether another one was refused as well: nothing but `retry` asks again
 
   /** `owner` hears `opened()`, `received(data)`, `broke(close)`, `changed(state)` and `waits(wait)`, and asks the server by `ask()`. */
-  constructor(url, options, owner) {
+  constructor(url, options, signIn, owner) {
     this.#url = url;
     this.#options = options;
+    this.#signIn = signIn;
     this.#owner = owner;
     this.#stop = listen({ online: () => this.#online(), offline: () => this.#offline(), pageshow: () => this.#wake() });
   }
@@ -17,15 +21,34 @@ class Connection {
   connect() {
     clearTimeout(this.#timer);
     this.#state = 'connecting';
-    const socket = new this.#options.WebSocket(this.#url, [SUBPROTOCOL]);
+    const fetching = this.#signIn.begin();
+    if (fetching) this.#await(fetching);
+    else this.#dial();
+    this.#timer = setTimeout(() => this.#drop(0, `no ${this.#fetching ? 'token' : 'handshake'} in time`), this.#options.connectTimeout);
+    this.#tell();
+  }
+
+  /** Goes on when the token is there, unless this attempt was given up meanwhile. */
+  async #await(fetching) {
+    this.#fetching = fetching;
+    try {
+      await fetching;
+      if (this.#fetching === fetching) this.#dial();
+    } catch (error) {
+      if (this.#fetching === fetching) this.#drop(0, error.message);
+    }
+  }
+
+  #dial() {
+    const socket = new this.#options.WebSocket(this.#url, this.#signIn.protocols);
+    this.#fetching = null;
+    this.#answered = false;
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.#drop(0, 'no handshake in time'), this.#options.connectTimeout);
     socket.onopen = () => this.#opened();
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#drop(event.code ?? 1006, event.reason ?? '');
     socket.onerror = () => {}; // a close follows
-    this.#tell();
   }
 
   /** A socket that cannot even be made is a failed attempt like any other: the next one follows. */
@@ -37,11 +60,36 @@ class Connection {
     }
   }
 
-  /** Makes the next attempt now, from a short wait or a long one. */
+  /** Makes the next attempt now, from a short wait, a long one, or none. */
   retry() {
-    if (this.#state === 'closed' || this.#socket) return;
+    if (this.#attempting) return;
+    this.#denied = this.#over = false;
+    this.#resume();
+  }
+
+  get #attempting() { return this.#state === 'closed' || this.#socket || this.#fetching; }
+
+  #resume() {
+    if (this.#attempting) return;
     this.#attempt = this.#refusals = 0;
     this.#reconnect();
+  }
+
+  /** Replaces the connection by another one. */
+  replace(reason) {
+    if (this.#socket || this.#fetching) this.#drop(1000, reason);
+    this.retry();
+  }
+
+  /** Ends a connection on which the server refused something that is needed, as if it had closed it for that. */
+  refuse({ status, code, message }) {
+    this.#drop(4000 + status, `${code}: ${message}`);
+  }
+
+  /** The server has carried out a request: this client is let in. */
+  accepted() {
+    this.#denied = false;
+    this.#signIn.accepted();
   }
 
   send(frame) {
@@ -72,6 +120,7 @@ class Connection {
   #receive(data) {
     this.#hear();
     this.#refusals = 0;
+    this.#answered = true;
     this.#owner.received(typeof data === 'string' ? data : new Uint8Array(data));
   }
 
@@ -86,6 +135,8 @@ class Connection {
     const socket = this.#socket;
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
+    this.#signIn.end();
+    this.#fetching = null;
     if (!socket) return;
     this.#socket = socket.onopen = socket.onmessage = socket.onclose = null;
     if (socket.readyState < 2) socket.close();
@@ -93,22 +144,37 @@ class Connection {
 
   /** The connection ended: plans the next one first, since a listener that learns of the end may close the client or retry. */
   #drop(code, reason) {
+    if (this.#socket && this.#openedAt === null && code < 4000) this.#signIn.unexplained();
     this.#release();
-    const close = closeOf(code, reason);
+    const close = this.#meaning(code, reason);
     const pause = this.#pause(close);
-    const timer = setTimeout(() => this.#reconnect(), pause);
+    const timer = this.#over ? 0 : setTimeout(() => this.#reconnect(), pause);
     this.#timer = timer;
-    this.#state = close.refusal && isFinal(close.refusal.status) ? 'refused' : 'waiting';
+    this.#state = close.refusal && !close.again && isFinal(close.refusal.status) ? 'refused' : 'waiting';
     this.#owner.broke(close);
     this.#tell();
-    if (this.#timer === timer && !this.#socket && this.#state !== 'closed') this.#owner.waits({ at: now() + pause, wait: pause });
+    if (timer && this.#timer === timer && !this.#attempting) this.#owner.waits({ at: now() + pause, wait: pause });
   }
 
-  #pause({ fault, refusal }) {
+  /**
+   * What a Close means after what came before it. Another token may be accepted where one was refused: that is tried `again`
+   * once, since a server that refuses all of them would be asked for ever.
+   */
+  #meaning(code, reason) {
+    const close = closeOf(code, reason);
+    const unsigned = close.refusal?.status === 401 && this.#signIn.possible;
+    close.answered = this.#answered;
+    close.again = unsigned && !this.#denied;
+    this.#over = unsigned && this.#denied;
+    this.#denied ||= unsigned;
+    return close;
+  }
+
+  #pause({ fault, refusal, again }) {
     const { base, cap, slow, stable } = this.#options;
     if (this.#openedAt !== null && now() - this.#openedAt >= stable) this.#attempt = 0;
     this.#openedAt = null;
-    if (refusal) return Math.min(slow, cap * 2 ** this.#refusals++) * (0.5 + Math.random() / 2);
+    if (refusal && !again) return Math.min(slow, cap * 2 ** this.#refusals++) * (0.5 + Math.random() / 2);
     // One faulty request less with each connection: the others need not wait longer and longer for it.
     if (!fault || !this.#owner.unanswered) this.#attempt++;
     return Math.random() * Math.min(cap, base * 2 ** Math.max(0, this.#attempt - 1));
@@ -117,7 +183,7 @@ class Connection {
   /** Events of the network may lie (a server on this machine needs none), so attempts go on; they cost nothing without one. */
   #offline() {
     this.#attempt = 0;
-    if (this.#socket) this.#drop(0, 'the network went away');
+    if (this.#socket || this.#fetching) this.#drop(0, 'the network went away');
   }
 
   /** An attempt that began without a network waits for packets that were lost. */
@@ -128,7 +194,8 @@ class Connection {
 
   /** The network or the page came back: do not wait for a timer that slept as well. */
   #wake() {
-    if (this.#state !== 'open') this.retry();
+    if (this.#over) return;
+    if (this.#state !== 'open') this.#resume();
     else if (this.#asked === null) this.#ask();
   }
 

@@ -70,6 +70,14 @@ function bytesOf(data) {
   return /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(data)) ? new Uint8Array(data) : null;
 }
 
+const isBlob = (data) => Boolean(globalThis.Blob) && data instanceof Blob;
+
+/** The bytes of a Blob, unless they are too many to be read into memory. */
+async function bytesOfBlob(blob, limits) {
+  checkFrame({ byteLength: blob.size }, limits);
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
 function unpack(publication) {
   if (typeof publication.data_base64 !== 'string') return;
   publication.data = Uint8Array.from(atob(publication.data_base64), (character) => character.charCodeAt(0));

@@ -6,6 +6,9 @@
 //   await tidings.publish('news', { hello: 'world' });
 //   for await (const { data } of tidings.messages('news')) console.log(data);
 //
+//   const token = async () => (await fetch('/my/token')).text();      // signed in: a token (or a function that gets one) or a key
+//   const tidings = new Tidings('wss://push.example.com/ws', { token });
+//
 // subscribe and publish are called get and post, too, as in the protocol. It runs in pages and workers, in Node from 22 (from 20
 // with { WebSocket } of the npm package ws), Deno and Bun.
 //
@@ -27,6 +30,9 @@ const DEFAULTS = {
   answer: 10_000, // and if it says nothing for this long, the connection is replaced
   queue: 100, // requests kept while disconnected; more are rejected with `queue_full`
   resends: 8, // a request that was the oldest unanswered one when this many connections broke is rejected
+  // Who the client is: a token, or a function that returns one (or a promise; null for none), which is called for each connection, and
+  // before a token expires. It is never written down. After a refusal for it, another one is tried once.
+  token: undefined,
   WebSocket: undefined, // another implementation than the global one, for Node before 22
 };
 
@@ -34,3 +40,9 @@ const DEFAULTS = {
 const LIMITS = Object.freeze({ message_bytes: 65_536, body_bytes: 1_048_576, binary: true, batch: 100 });
 
 const isLimit = (value, usual) => typeof value === typeof usual && (typeof value === 'boolean' || value > 0);
+
+/** The limits in an answer; the usual ones for what it does not say, and where a server does not state its own. */
+function limitsOf(answer) {
+  if (answer.status >= 400) return LIMITS;
+  return Object.freeze(Object.fromEntries(Object.entries(LIMITS).map(([name, usual]) => [name, isLimit(answer[name], usual) ? answer[name] : usual])));
+}

@@ -24,6 +24,15 @@ function listen(handlers) {
 /** An error of the application's code: shown in the console, without affecting its caller. */
 const report = (error) => void setTimeout(() => { throw error; });
 
+/** Calls a function of the application, if there is one. */
+function call(fn, ...given) {
+  try {
+    fn?.(...given);
+  } catch (error) {
+    report(error);
+  }
+}
+
 const Target = globalThis.EventTarget ?? class {
   #listeners = [];
 
@@ -46,6 +55,26 @@ const Target = globalThis.EventTarget ?? class {
 function eventOf(name, detail) {
   if (!globalThis.EventTarget) return { type: name, detail };
   return globalThis.CustomEvent ? new CustomEvent(name, { detail }) : Object.assign(new Event(name), { detail });
+}
+
+/** A target whose listeners are counted, so that nothing is prepared that nobody listens to. */
+class Events extends Target {
+  #counts = new Map();
+
+  /** Calls `fn(detail)` at each event of that name; returns a function that ends it. */
+  on(name, fn) {
+    const listener = (event) => fn(event.detail);
+    const count = (by) => this.#counts.set(name, (this.#counts.get(name) ?? 0) + by);
+    this.addEventListener(name, listener);
+    count(1);
+    return () => {
+      this.removeEventListener(name, listener);
+      count(-1);
+    };
+  }
+
+  /** Whether `on` has a listener for events of that name. */
+  static heard(target, name) { return target.#counts.get(name) > 0; }
 }
 
 /** A unique key: without a secure source of random numbers, from the time and `Math.random`. */

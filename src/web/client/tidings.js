@@ -10,8 +10,8 @@
  *   whole connection. If nothing listens to these, nor to a subscription's `ready`, they are written to the console;
  * - `frame` {dir: 'in'|'out', data: string|Uint8Array, size, time}: each frame, for showing.
  */
-class Tidings extends Target {
-  #options; #connection; #next = 1; #counts = { frame: 0, error: 0 }; #refusal = null; #limits = LIMITS; #suspectsLimits = false;
+class Tidings extends Events {
+  #options; #signIn; #connection; #next = 1; #refusal = null; #limits = LIMITS; #suspectsLimits = false;
   #pending = new Map(); // requests without an answer, by id; they outlive connections
   #channels = new Map(); // subscribed channels, by name; so do these
   #sent = new Map(); // what this connection has sent and the server not answered, by id, in the order sent
@@ -21,7 +21,8 @@ class Tidings extends Target {
     this.#options = { ...DEFAULTS, ...options, WebSocket: webSocketOf(options) };
     this.url = addressOf(url);
     this.connection = undefined; // the server's public name for this connection, once it has sent it
-    this.#connection = new Connection(this.url, this.#options, this.#hooks());
+    this.#signIn = new SignIn(this.#options.token, this.#hooks());
+    this.#connection = new Connection(this.url, this.#options, this.#signIn, this.#hooks());
     try {
       this.#connection.connect();
     } catch (error) {
@@ -35,30 +36,19 @@ class Tidings extends Target {
   /** What one message may be: { message_bytes, body_bytes, binary, batch }; the defaults until the server has sent its own. */
   get limits() { return this.#limits; }
 
-  /** Calls `fn(detail)` at each event of that name; returns a function that ends it. */
-  on(name, fn) {
-    const listener = (event) => fn(event.detail);
-    this.addEventListener(name, listener);
-    if (name in this.#counts) this.#counts[name]++;
-    return () => {
-      this.removeEventListener(name, listener);
-      if (name in this.#counts) this.#counts[name]--;
-    };
-  }
-
   /**
    * Subscribes: `fn(data, publication)` for each publication, first those that `since` ('epoch:offset') or `last` (a count)
    * asks for. Binary data arrives as a Uint8Array. `binary: true` asks the server for binary frames instead of base64.
    * Returns { channel, position, ready, close() }; `signal`, an AbortSignal, closes it as well. `ready` resolves with the
-   * server's first answer. A refusal rejects it and is an `error` event; one that may pass (429, 5xx) is asked again, and
-   * `ready` then stands for that.
+   * server's first answer. A refusal rejects it, is an `error` event and calls `onError`; one that may pass (429, 5xx) is asked
+   * again, and `ready` then stands for that. A subscription that the server ends, since it is no longer allowed, is refused, too.
    * @param {string} channel
    * @param {(data: any, publication: {channel: string, offset: number, data: any, event?: string, time?: number}) => void} fn
-   * @param {{since?: string, last?: number, binary?: boolean, signal?: AbortSignal}} [options]
+   * @param {{since?: string, last?: number, binary?: boolean, signal?: AbortSignal, onError?: (error: TidingsError) => void}} [options]
    */
   subscribe(channel, fn, options = {}) {
     if (typeof fn !== 'function') throw new TypeError('subscribe needs a function that takes the publications; history() and messages() do without');
-    return this.#listen(channel, new Listener(fn), options);
+    return this.#listen(channel, new Listener(fn, null, options.onError), options);
   }
 
   /** The same as `subscribe`. */
@@ -73,10 +63,7 @@ class Tidings extends Target {
    * @returns {AsyncIterableIterator<{channel: string, offset: number, data: any, event?: string}>}
    */
   messages(channel, { buffer = 1000, ...options } = {}) {
-    return new Messages(buffer, (fn, ended) => {
-      const subscription = this.#listen(channel, new Listener(fn, ended), options);
-      return { close: subscription.close, get ready() { return subscription.ready; }, get position() { return subscription.position; } };
-    });
+    return new Messages(buffer, (fn, ended) => this.#listen(channel, new Listener(fn, ended), options));
   }
 
   #listen(channel, listener, { since, last, binary = false, signal }) {
@@ -118,11 +105,7 @@ class Tidings extends Target {
    */
   async publish(channel, data, { event, key = randomKey(), excludeSelf, signal } = {}) {
     const request = { method: 'POST', path: pathOf(channel), event, key: key || undefined, exclude_self: excludeSelf || undefined };
-    if (globalThis.Blob && data instanceof Blob) {
-      checkFrame({ byteLength: data.size }, this.#limits); // before it is read into memory
-      data = await data.arrayBuffer();
-    }
-    const body = bytesOf(data);
+    const body = isBlob(data) ? await bytesOfBlob(data, this.#limits) : bytesOf(data);
     const passes = excludeSelf && String(channel);
     return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key), passes, signal });
   }
@@ -140,6 +123,16 @@ class Tidings extends Target {
   /** Empties the channel's history (for operators). */
   async delete(channel, { signal } = {}) {
     return this.#request({ method: 'DELETE', path: pathOf(channel) }, { signal });
+  }
+
+  /**
+   * Asks for the token again and presents it: after the user of the page signed in or out, or became another. Resolves when the
+   * server has accepted it. What was refused before may be allowed now: subscribe once more.
+   */
+  async signIn({ signal } = {}) {
+    if (this.state === 'open' && await this.#signIn.change()) return;
+    this.#connection.replace('signs in anew');
+    await this.#request({ method: 'GET', path: '/livez' }, { signal });
   }
 
   /** Makes the next attempt now: of the connection, or of subscriptions that were refused and wait. */
@@ -176,15 +169,21 @@ class Tidings extends Target {
       broke: (close) => this.#broke(close),
       changed: (detail) => this.#emit('state', detail),
       waits: (detail) => this.#emit('waiting', detail),
-      ask: () => this.#ask('/livez', () => {}),
+      ask: () => this.#ask({ method: 'GET', path: '/livez' }, () => {}),
+      auth: (token) => this.#request({ method: 'AUTH', token }, { again: false }),
+      another: () => this.#connection.replace('the token is that of another user'),
+      failed: (error) => this.#fail({ error, final: false }),
       get unanswered() { return sent.size; },
     };
   }
 
-  /** Limits are asked for first, without waiting for them; then everything that has no answer yet is sent again. */
+  /** Signs in and asks for limits, without waiting for either; then everything that has no answer yet is sent again. */
   #opened() {
     this.#refusal = null;
-    if (!this.#suspectsLimits) this.#ask('/limits', (answer) => this.#learn(answer));
+    const token = this.#signIn.frame;
+    const refused = (answer) => answer.status >= 400 && !answer.close && this.#connection.refuse(errorOf(answer));
+    if (token) this.#ask({ method: 'AUTH', token }, refused);
+    if (!this.#suspectsLimits) this.#ask({ method: 'GET', path: '/limits' }, (answer) => this.#learn(answer));
     this.#suspectsLimits = false;
     for (const entry of [...this.#channels.values()]) this.#subscribe(entry);
     for (const request of [...this.#pending.values()]) this.#post(request);
@@ -192,8 +191,7 @@ class Tidings extends Target {
   }
 
   #learn(answer) {
-    const told = Object.entries(LIMITS).map(([name, usual]) => [name, isLimit(answer[name], usual) ? answer[name] : usual]);
-    this.#limits = answer.status < 400 ? Object.freeze(Object.fromEntries(told)) : LIMITS; // some servers do not state theirs
+    this.#limits = limitsOf(answer);
     if (answer.close) this.#suspectsLimits = true; // so the next connection begins without the question
   }
 
@@ -205,7 +203,8 @@ class Tidings extends Target {
   #broke(close) {
     const [oldest] = this.#sent.values();
     const lost = (request) => !request.again && this.#sent.has(request.id);
-    const cut = close.refusal ? [] : [...this.#pending.values()].filter(lost); // on a refused connection nothing is executed
+    const unheard = close.refusal && !close.answered; // on a connection that is refused from the beginning nothing is executed
+    const cut = unheard ? [] : [...this.#pending.values()].filter(lost);
     this.#sent.clear();
     for (const entry of this.#channels.values()) {
       entry.live = false;
@@ -215,7 +214,7 @@ class Tidings extends Target {
     if (close.fault) oldest?.answered(close.fault);
     else if (close.silent) oldest?.suspected?.(close);
     for (const request of cut) request.fail(new TidingsError(0, 'connection_lost', 'the connection broke before the answer came'));
-    if (close.refusal) this.#refused(errorOf(close.refusal));
+    if (close.refusal && !close.again) this.#refused(errorOf(close.refusal));
     const { code, reason, label, message } = close;
     this.#emit('close', { code, reason, label, message });
   }
@@ -233,7 +232,7 @@ class Tidings extends Target {
 
   /** An error event, or, if nothing listens, a line in the console. */
   #fail(detail, heeded = false) {
-    if (!this.#counts.error && !heeded) globalThis.console?.error(`tidings: ${detail.channel === undefined ? this.url : `channel ${detail.channel}`}: ${detail.error.message}`);
+    if (!Events.heard(this, 'error') && !heeded) globalThis.console?.error(`tidings: ${detail.channel === undefined ? this.url : `channel ${detail.channel}`}: ${detail.error.message}`);
     this.#emit('error', detail);
   }
 
@@ -251,9 +250,9 @@ class Tidings extends Target {
   }
 
   /** A question of the client's own; it is never sent again. */
-  #ask(path, answered, method = 'GET') {
+  #ask(request, answered) {
     const id = this.#next++;
-    this.#send(id, JSON.stringify({ id, method, path }), { answered });
+    this.#send(id, JSON.stringify({ id, ...request }), { answered });
   }
 
   #request(request, { data, body = null, again = true, passes, signal } = {}) {
@@ -356,7 +355,7 @@ class Tidings extends Target {
       }
       listener.refused(error, final);
     }
-    this.#fail({ channel: entry.name, error, final }, listeners.every(({ heeded, loops }) => heeded || (final && loops)));
+    this.#fail({ channel: entry.name, error, final }, listeners.every(({ heeded, loops, onError }) => heeded || onError || (final && loops)));
   }
 
   #leave(entry, listener, error) {
@@ -367,18 +366,21 @@ class Tidings extends Target {
     if (entry.listeners.size || this.#channels.get(entry.name) !== entry) return;
     clearTimeout(entry.timer);
     this.#channels.delete(entry.name);
-    this.#ask(`/subscriptions/${encodeURIComponent(entry.name)}`, () => {}, 'DELETE');
+    this.#ask({ method: 'DELETE', path: `/subscriptions/${encodeURIComponent(entry.name)}` }, () => {});
   }
 
   #show(dir, data) {
-    if (this.#counts.frame) this.#emit('frame', { dir, data, size: sizeOf(data), time: Date.now() });
+    if (Events.heard(this, 'frame')) this.#emit('frame', { dir, data: shownOf(data), size: sizeOf(data), time: Date.now() });
   }
 
   #received(data) {
     this.#show('in', data);
     for (const message of messagesOf(data)) {
-      if (message.status !== undefined) this.#answer(message);
-      else this.#channels.get(message.channel)?.push(message);
+      const entry = this.#channels.get(message.channel);
+      if (message.auth === 'expiring') this.#signIn.expiring(message.in);
+      else if (message.ended) { if (entry?.live) this.#refuse(entry, errorOf(message), true); } // one asked for since then has its own answer
+      else if (message.status !== undefined) this.#answer(message);
+      else entry?.push(message);
     }
   }
 
@@ -388,6 +390,7 @@ class Tidings extends Target {
     const id = message.id === undefined && message.status >= 400 ? oldest : message.id;
     const target = this.#sent.get(id);
     this.#sent.delete(id);
+    if (message.status < 400) this.#connection.accepted();
     target?.answered(message);
   }
 
