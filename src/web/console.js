@@ -2,7 +2,8 @@
 
 import Tidings from './tidings.js';
 import { bytes, el, icon, number, toast } from './kit.js';
-import { takeKey } from './operator.js';
+import { presented, takeKey } from './operator.js';
+import { mountSignIn, refused, signIn } from './sign-in.js';
 import * as frames from './demo-console.js';
 import * as chat from './demo-chat.js';
 import * as prices from './demo-prices.js';
@@ -25,8 +26,21 @@ const PANELS = [
 
 const SETTLED = 400; // a server that restarted answers all subscriptions within this time, in milliseconds
 
+/** The page's client: a publication that was refused for want of a token or a key opens the box for one, like a subscription. */
+class Client extends Tidings {
+  async publish(channel, data, options) {
+    try {
+      return await super.publish(channel, data, options);
+    } catch (error) {
+      refused({ channel, error });
+      throw error;
+    }
+  }
+}
+
 takeKey();
-const tidings = new Tidings();
+const tidings = new Client('/ws', { token: presented });
+mountSignIn(tidings);
 const shown = new Map();
 let current = '';
 
@@ -138,14 +152,18 @@ function centreTab() {
 
 watchConnection();
 tellOfGaps();
-tidings.on('error', ({ channel, error }) => toast(channel === undefined ? error.message : `${channel}: ${error.message}`));
+tidings.on('error', (detail) => {
+  const { channel, error } = detail;
+  if (!refused(detail, true)) toast(channel === undefined ? error.message : `${channel}: ${error.message}`);
+});
 countFrames();
 buildTabs();
 show();
 // The console's log listens from the start, so that it has seen everything when it is opened.
 if (!shown.has('console')) frames.listen(tidings);
 addEventListener('hashchange', () => {
-  if (!takeKey()) show();
+  if (takeKey()) signIn(tidings, presented() ?? '').catch((error) => toast(error.message));
+  else show();
 });
 addEventListener('resize', centreTab);
 document.getElementById('address').textContent = tidings.url;

@@ -1,6 +1,7 @@
 // Subscribe, publish, and see each frame that crosses this page's socket.
 
 import { bytes, clock, el, field, icon, number, remember, remembered } from './kit.js';
+import { wouldHelp } from './sign-in.js';
 import { demoSwitch, showPrices } from './demo-prices.js';
 
 const KEPT = 500; // frames kept for showing; older ones are forgotten
@@ -85,8 +86,11 @@ function subscribe(tidings, channel) {
     remember('channels', [...subscriptions.keys()]);
   };
   const chip = el('li', {}, el('span', {}, channel), count, el('button', { class: 'x', 'aria-label': `Leave ${channel}`, onclick: leave }, '×'));
-  // A channel that was refused for good is not asked for again, now or tomorrow.
-  subscription.ready.catch(leave);
+  // A channel that was refused for good is not asked for again, now or tomorrow; one that a token or a key would open, when there is one.
+  subscription.ready.catch((error) => {
+    if (wouldHelp(error)) chip.classList.add('locked');
+    else leave();
+  });
   subscriptions.set(channel, subscription);
   list.append(chip);
   remember('channels', [...subscriptions.keys()]);

@@ -1,6 +1,8 @@
 // A plain HTML form, sent by fetch as urlencoded; submissions appear on every page.
 
 import { clock, el, field } from './kit.js';
+import { ask } from './operator.js';
+import { refused } from './sign-in.js';
 
 export function mount(root, tidings) {
   const submissions = el('ol', { class: 'submissions', 'aria-live': 'polite', 'aria-label': 'Submissions' });
@@ -16,6 +18,7 @@ export function mount(root, tidings) {
       verdict.classList.remove('bad');
       form.elements.message.value = '';
     } catch (error) {
+      refused({ channel: 'form', error });
       verdict.textContent = error.message;
       verdict.classList.add('bad');
     }
@@ -40,10 +43,8 @@ export function mount(root, tidings) {
 }
 
 async function submit(form) {
-  const response = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message ?? `The server answered ${response.status}.`);
-  return `Thank you! It is number ${answer.offset}.`;
+  const response = await ask(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
+  return `Thank you! It is number ${(await response.json()).offset}.`;
 }
 
 function card(data, publication) {

@@ -1,8 +1,9 @@
 // Watches the server itself: reads /metrics every two seconds and draws what moves. Without the operator's key, what this
 // page knows by itself, and a box for the key.
 
-import { bytes, el, field, number, sparkline } from './kit.js';
-import { ask, hasKey, useKey } from './operator.js';
+import { bytes, el, number, sparkline } from './kit.js';
+import { ask, hasKey } from './operator.js';
+import { keyForm } from './sign-in.js';
 
 const EVERY = 2000;
 const KEPT = 90; // readings in a line: three minutes
@@ -139,13 +140,23 @@ function ownPage(tidings, onKey) {
     count.bytes += size;
   });
   const why = el('p', { class: 'hint', role: 'status' });
-  const key = el('input', { name: 'key', type: 'password', required: true, autocomplete: 'off', spellcheck: false });
-  const form = el('form', { class: 'row', onsubmit: (event) => {
-    event.preventDefault();
-    useKey(key.value);
-    key.value = '';
-    onKey();
-  } }, field('Operator key', key), el('button', { class: 'primary' }, 'Use it'));
+  let refusal = null;
+  const form = keyForm(tidings, {
+    label: 'Operator key',
+    done: () => {
+      refusal = null;
+      onKey();
+    },
+    failed: (error) => {
+      refusal = error;
+      tell(error);
+    },
+  });
+  const tell = (error) => {
+    const refused = hasKey() || refusal !== null;
+    why.textContent = refused ? `The key was refused: ${(refusal ?? error).message}` : error.message;
+    why.classList.toggle('bad', refused);
+  };
   const card = el('section', { class: 'card' }, el('h2', {}, 'For operators'), form, why,
     el('p', { class: 'hint' }, 'The server prints an address with the key when it starts in a terminal. This tab keeps it until it is closed.'));
   let before = null;
@@ -153,8 +164,7 @@ function ownPage(tidings, onKey) {
     tiles,
     below: [card],
     async read(error) {
-      why.textContent = hasKey() ? `The key was refused: ${error.message}` : error.message;
-      why.classList.toggle('bad', hasKey());
+      tell(error);
       const start = performance.now();
       await fetch('/livez');
       const now = { ...count, at: performance.now(), trip: performance.now() - start };

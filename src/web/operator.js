@@ -1,4 +1,5 @@
-// The operator's key: taken out of the address (#operator=KEY), kept for this tab alone, and sent where the server asks for it.
+// What this tab presents to the server: an operator's key, a user's token or a backend's key. It is taken out of the address
+// (#operator=KEY) or typed in, kept for this tab alone, and sent with every request and on the socket.
 
 const NAME = 'tidings.operator';
 let key = stored();
@@ -20,24 +21,32 @@ function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
-/** Remembers a key as long as this tab lives; an empty one forgets it. */
+/** Remembers a key or a token as long as this tab lives; an empty one forgets it. False if only this page can keep it. */
 export function useKey(text) {
   key = text.trim();
   try {
     if (key) sessionStorage.setItem(NAME, key);
     else sessionStorage.removeItem(NAME);
-  } catch { /* without storage it lives as long as the page */ }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function hasKey() {
   return key !== '';
 }
 
-/** Asks the server as its operator; the answer, or an error with the server's own words and its `status`. */
+/** The key or token, for the socket; null for none. */
+export function presented() {
+  return key || null;
+}
+
+/** Asks the server with what this tab presents; the answer, or an error with the server's own words, its `status` and `code`. */
 export async function ask(path, options = {}) {
   const headers = key ? { ...options.headers, Authorization: `Bearer ${key}` } : options.headers;
   const response = await fetch(path, { ...options, headers });
   if (response.ok) return response;
-  const answer = await response.json().catch(() => ({}));
-  throw Object.assign(new Error(answer.error?.message ?? `${path} answered ${response.status}`), { status: response.status });
+  const { error } = await response.json().catch(() => ({}));
+  throw Object.assign(new Error(error?.message ?? `${path} answered ${response.status}`), { status: response.status, code: error?.code });
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { isOpen, shows, startChromium, texts } from './chrome.mjs';
-import { checks, equal, post, snapshot, startProxy, startServer, until } from './support.mjs';
+import { checks, equal, post, snapshot, startConfigured, startProxy, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
@@ -53,6 +53,31 @@ await check('of several open pages one publishes demo data, and none where the s
   await close(first, second);
 });
 
+/** What axe-core finds in a page, light and dark, on a desk and on a phone, and whether it is as wide as that. */
+async function findings(page, target) {
+  const found = [];
+  await page.evaluate(AXE);
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    for (const [width, height] of [[1280, 860], [390, 844]]) {
+      await page.setViewportSize({ width, height });
+      const { violations, h1, passes, wide } = await page.evaluate(async () => {
+        const result = await globalThis.axe.run();
+        return {
+          violations: result.violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)}`),
+          passes: result.passes.length,
+          h1: document.querySelectorAll('h1').length,
+          wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        };
+      });
+      if (passes < 10) found.push(`${target}: axe passed only ${passes} rules`);
+      if (wide > 0) found.push(`${target} ${width}: ${wide} pixels too wide`);
+      found.push(...violations.map((text) => `${target} ${colorScheme} ${width}: ${text}`), ...(h1 === 1 ? [] : [`${target}: ${h1} h1`]));
+    }
+  }
+  return found;
+}
+
 await check('axe-core finds nothing in any page, light and dark, on a desk and on a phone, and each has one h1', async () => {
   const found = [];
   for (const target of PAGES) {
@@ -60,23 +85,7 @@ await check('axe-core finds nothing in any page, light and dark, on a desk and o
     await isOpen(page);
     if (target === '/#console') await shows(page, '#live .now', '.');
     if (target === '/#chat') await page.fill('input[name=text]', 'hello').then(() => page.press('input[name=text]', 'Enter')).then(() => shows(page, '.messages p', 'hello'));
-    await page.evaluate(AXE);
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
-      for (const [width, height] of [[1280, 860], [390, 844]]) {
-        await page.setViewportSize({ width, height });
-        const { violations, h1, passes } = await page.evaluate(async () => {
-          const result = await globalThis.axe.run();
-          return {
-            violations: result.violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)}`),
-            passes: result.passes.length,
-            h1: document.querySelectorAll('h1').length,
-          };
-        });
-        if (passes < 10) found.push(`${target}: axe passed only ${passes} rules`);
-        found.push(...violations.map((text) => `${target} ${colorScheme} ${width}: ${text}`), ...(h1 === 1 ? [] : [`${target}: ${h1} h1`]));
-      }
-    }
+    found.push(...await findings(page, target));
     await page.close();
   }
   equal(found, [], 'findings');
@@ -190,14 +199,87 @@ await check('without the key the monitor shows what the page knows, and takes th
   const page = await openDemo('monitor');
   await shows(page, '.panel-monitor .tile h3', 'Round trip');
   await until(() => page.$eval('.panel-monitor .tile:last-child .now', (now) => now.textContent.endsWith(' ms')), 'a round trip');
-  await page.fill('input[name=key]', 'not-the-key-of-this-server');
-  await page.click('button:has-text("Use it")');
+  const signIn = async (key) => {
+    await page.fill('.panel-monitor input[name=key]', key);
+    await page.click('.panel-monitor button:has-text("Sign in")');
+  };
+  await signIn('not-the-key-of-this-server');
   await shows(page, '.panel-monitor .bad', 'The key was refused');
-  await page.fill('input[name=key]', KEY);
-  await page.click('button:has-text("Use it")');
+  equal(await page.evaluate(() => sessionStorage.length), 0, 'what the tab keeps of a wrong key');
+  await signIn(KEY);
   await shows(page, '.panel-monitor .tile h3', 'Sockets and streams');
   await close(page);
 });
+
+const RULES = '[[channel]]\nmatch = "news"\nread = ["anyone"]\n\n[[channel]]\nmatch = "form"\nread = ["anyone"]\n\n[[channel]]\nmatch = "demo.*"\nread = ["token"]\n';
+const strict = await startConfigured(binary, RULES);
+const kept = (page) => page.evaluate(() => sessionStorage.getItem('tidings.operator'));
+const signIn = async (page, key) => {
+  await page.fill('.sign-in input[name=key]', key);
+  await page.click('.sign-in button.primary');
+};
+
+await check('a console that is refused says which rule refused it, and takes a token or a key in a box', async () => {
+  const page = await openDemo('console', strict.url);
+  await shows(page, '.refusals li', 'match = "demo.*"');
+  await shows(page, '.refusals li', 'no [[channel]] rule matches');
+  equal(await texts(page, NOTICE), [], 'notices, which would say the same');
+  equal(await texts(page, '.chips .locked span'), ['inbox'], 'channels that wait for a key');
+  await signIn(page, 'not-the-key-of-this-server');
+  await shows(page, '.sign-in .bad', 'neither a key nor a token');
+  equal(await kept(page), null, 'what the tab keeps of a wrong one');
+  await Promise.all([page.waitForEvent('load'), signIn(page, KEY)]);
+  await isOpen(page);
+  await shows(page, '#live .now', '.');
+  equal([await page.isVisible('.sign-in'), await texts(page, '.chips .locked')], [false, []], 'the box, and channels that wait');
+  equal([await kept(page), new URL(page.url()).href.includes(KEY)], [KEY, false], 'where the key is');
+  equal((await texts(page, '.log li')).filter((text) => text.includes(KEY)), [], 'frames that show it');
+  await Promise.all([page.waitForEvent('load'), page.click('#account')]);
+  await shows(page, '.refusals li', 'match = "demo.*"');
+  equal(await kept(page), null, 'what is left after signing out');
+  await page.click('.sign-in button:has-text("Not now")');
+  await page.fill('textarea[name=data]', '{"typed":"before"}');
+  await page.click('.card button.primary:has-text("POST")');
+  await shows(page, '.panel-console .bad', '401');
+  equal(await page.isVisible('.sign-in'), true, 'the box, for another rule');
+  await close(page);
+});
+
+await check('where nothing but a submission was refused, signing in loses nothing that was typed', async () => {
+  const page = await openDemo('form', strict.url);
+  await page.fill('.panel-form input[name=name]', '张三');
+  await page.fill('.panel-form textarea', 'typed before');
+  await page.click('.panel-form button.primary');
+  await shows(page, '.refusals li', 'form');
+  await signIn(page, KEY);
+  await page.waitForSelector('.sign-in', { state: 'hidden' });
+  await page.click('.panel-form button.primary');
+  await shows(page, '.panel-form .hint', 'Thank you');
+  await shows(page, '.submissions dd', 'typed before');
+  equal(await texts(page, '#account'), ['Sign out'], 'the button at the foot');
+  await close(page);
+});
+
+await check('a key that no longer counts is told of once, and the page stays where it is', async () => {
+  const page = await open(strict.url);
+  await page.evaluate(() => sessionStorage.setItem('tidings.operator', 'the-key-of-yesterday'));
+  await page.reload();
+  await shows(page, '.refusals li', 'neither a key nor a token');
+  equal(await page.evaluate(() => document.getElementById('status').dataset.state), 'refused', 'the state');
+  await Promise.all([page.waitForEvent('load'), page.click('.sign-in button:has-text("Sign out")')]);
+  await isOpen(page);
+  await close(page);
+});
+
+await check('the box is for everybody: axe-core finds nothing in it', async () => {
+  const page = await openDemo('console', strict.url);
+  await page.waitForSelector('.sign-in:not([hidden])');
+  await signIn(page, 'wrong');
+  await shows(page, '.sign-in .bad', 'neither');
+  equal(await findings(page, 'the box'), [], 'findings');
+  await close(page);
+});
+await strict.end();
 
 await check('the tutorial page is Chinese, shows its source, and reconnects by itself', async () => {
   const first = await startServer(binary);
