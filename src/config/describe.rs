@@ -3,6 +3,7 @@
 
 use super::blocks::{self, Kind};
 use super::channel::ChannelRule;
+use super::issuer::IssuerConfig;
 use super::knobs::Config;
 use super::listener::ListenerConfig;
 use super::names;
@@ -134,7 +135,8 @@ impl Config {
         });
         let channels =
             written(&self.channel_rules, |rule: &ChannelRule| (rule.write(), quoted(rule.channels.as_str())));
-        listeners.chain(channels).collect()
+        let issuers = written(&self.issuers, |issuer: &IssuerConfig| (issuer.write(), quoted(&issuer.name)));
+        listeners.chain(channels).chain(issuers).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::channel::ChannelRule;
 use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
+use super::issuer::IssuerConfig;
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::listener::ListenerConfig;
 use super::secret::Key;

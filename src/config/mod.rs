@@ -12,6 +12,11 @@ mod check;
 mod choice;
 mod describe;
 mod error;
+mod issuer;
+mod issuer_forms;
+#[cfg(test)]
+mod issuer_tests;
+mod issuers;
 mod kind;
 mod knobs;
 mod listener;
@@ -35,6 +40,7 @@ pub use channel::ChannelRule;
 pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 pub use describe::{Knob, knobs};
 pub use error::ConfigError;
+pub use issuer::{ClaimNames, IssuerConfig};
 pub use knobs::{
     ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig, SseConfig,
     WebConfig, WebSocketConfig,

@@ -73,6 +73,8 @@ macro_rules! knobs {
             /// How channels behave and who may use them, by their names: the `[[channel]]` blocks. The first that matches
             /// counts.
             pub channel_rules: Vec<ChannelRule>,
+            /// Who may sign tokens: the `[[issuer]]` blocks.
+            pub issuers: Vec<IssuerConfig>,
         }
 
         impl Config {

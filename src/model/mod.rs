@@ -1,6 +1,7 @@
 //! The words that all rooms share: requests, publications, refusals and the names of what they act on; what a host, an
 //! origin, a token and a key are, in one grammar for settings and for requests.
 
+pub mod algorithm;
 pub mod authority;
 pub mod callers;
 pub mod code;
@@ -17,5 +18,6 @@ pub mod publication;
 pub mod refusal;
 pub mod request;
 pub mod serves;
+pub mod signing_secret;
 pub mod ticket;
 pub mod token;

@@ -1,9 +1,11 @@
 //! Lists of tables in a configuration file: each block's values are read by serde, and every mistake has its own place.
 
 mod channel;
+mod issuer;
 mod listener;
 
 use super::channel::ChannelRule;
+use super::issuer::IssuerConfig;
 use super::kind::Kind as Value;
 use super::knobs::Config;
 use super::listener::ListenerConfig;
@@ -39,7 +41,8 @@ pub(super) trait Kind: Sized {
 type Reader = fn(&mut Layer<'_>, File<'_>, usize, &DeValue<'_>);
 
 /// Every kind of block: its name, what it is for, and what reads a list of them.
-pub(super) const KINDS: &[(&str, &str, Reader)] = &[row::<ListenerConfig>(), row::<ChannelRule>()];
+pub(super) const KINDS: &[(&str, &str, Reader)] =
+    &[row::<ListenerConfig>(), row::<ChannelRule>(), row::<IssuerConfig>()];
 
 const fn row<K: Kind>() -> (&'static str, &'static str, Reader) {
     (K::NAME, K::ABOUT, |layer, file, at, value| layer.blocks::<K>(file, at, value))
