@@ -91,8 +91,14 @@ const ROWS: &[(&str, Ask, &[&str])] = &[
 ];
 
 /// Codes that a row cannot meet, and the tests that meet them.
-const ELSEWHERE: &[(&str, &str)] =
-    &[("busy", "refusals::a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("busy", "refusals::a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait"),
+    ("token_needed", "no request needs a token yet"),
+    ("token_invalid", "credentials::every_token_of_the_table_becomes_what_it_should"),
+    ("token_expired", "credentials::every_token_of_the_table_becomes_what_it_should"),
+    ("token_revoked", "no token is revoked yet"),
+    ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),
+];
 
 fn deep() -> Vec<u8> {
     request_bytes("POST", "/channels/a", &[], format!("{}1{}", "[".repeat(65), "]".repeat(65)).as_bytes())

@@ -10,6 +10,7 @@ mod hooks;
 mod identity;
 mod operators;
 mod rules;
+pub mod tokens;
 
 pub use crate::model::grants::{Action, Actions, Grant, Grants};
 pub use channels::{ChannelRules, Met};

@@ -139,6 +139,10 @@ codes! {
     TokenInvalid: Both, "token_invalid", 401, 4401, "What was presented is no valid token or key.", "a valid token or key";
     /// A token whose time is over.
     TokenExpired: Both, "token_expired", 401, 4401, "This token has expired.", "a new token";
+    /// The token was withdrawn before its time was over.
+    TokenRevoked: Both, "token_revoked", 401, 4401, "This token was revoked; get a new one from its issuer.", "a new token";
+    /// The keys of the token's issuer were never loaded.
+    KeysUnavailable: Both, "keys_unavailable", 503, 1013, "The keys of this token's issuer have not been loaded yet; try again in a moment.", "time";
     /// Not open to this peer.
     Forbidden: Both, "forbidden", 403, 4403, "This is not open to this connection.", "";
     /// This connection may only read.
@@ -218,6 +222,7 @@ impl Code {
                 | Code::TokenNeeded
                 | Code::TokenInvalid
                 | Code::TokenExpired
+                | Code::TokenRevoked
                 | Code::PublishingNotAllowed
                 | Code::AdminOnly
         )
