@@ -5,6 +5,7 @@ mod advice;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bodies;
+mod credentials;
 mod data;
 mod deadlines;
 mod deflate;
