@@ -54,6 +54,16 @@ fn a_connection_keeps_its_limits_and_sends_only_what_its_peer_can_read() {
 }
 
 #[test]
+fn tokens_that_are_accepted_mean_to_another_library_what_they_mean_to_us() {
+    run("jwt", 20_000);
+}
+
+#[test]
+fn key_sets_hold_what_another_library_can_use_and_never_a_private_key() {
+    run("jwks", 5_000);
+}
+
+#[test]
 fn every_target_has_its_corpus_and_its_fuzzer() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
     let named = |folder: &str| -> Vec<String> {

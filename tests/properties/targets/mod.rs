@@ -14,6 +14,8 @@ pub(crate) mod head_rules;
 pub(crate) mod heard;
 pub(crate) mod input;
 pub(crate) mod json;
+pub(crate) mod jwks;
+pub(crate) mod jwt;
 pub(crate) mod names;
 pub(crate) mod peer;
 pub(crate) mod requests;
@@ -42,4 +44,6 @@ pub(crate) const ALL: &[Target] = &[
     extensions::TARGET,
     deflate::TARGET,
     connection::TARGET,
+    jwt::TARGET,
+    jwks::TARGET,
 ];
