@@ -138,8 +138,9 @@ pub mod workers;
 
 pub use access::{Connecting, Denied, Hooks, Reading, Writing};
 pub use config::{
-    ChannelsConfig, Config, ConfigError, DeliveryConfig, EchoFor, FlushPath, HistoryConfig, HttpConfig, IoConfig,
-    ListenAt, ListenerConfig, LogConfig, LogFormat, LogLevel, ServerConfig, SseConfig, WebConfig, WebSocketConfig,
+    AccessConfig, ChannelsConfig, Config, ConfigError, DeliveryConfig, EchoFor, FlushPath, HistoryConfig, HttpConfig,
+    IoConfig, ListenAt, ListenerConfig, LogConfig, LogFormat, LogLevel, ServerConfig, SseConfig, WebConfig,
+    WebSocketConfig,
 };
 pub use model::operator_key::OperatorKey;
 pub use model::publication::{Epoch, Position};

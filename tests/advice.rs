@@ -82,6 +82,11 @@ const ROWS: &[(&str, Ask, &[&str])] = &[
     ("unsupported_encoding", Http("POST", "/channels/a", &[("Content-Encoding", "gzip")], "x"), &["Content-Encoding"]),
     ("too_many_subscriptions", Raw(subscriptions), &["channels.per_connection"]),
     ("channels_full", Http("POST", "/channels/one-more", &[], "1"), &["channels.total"]),
+    (
+        "revocations_full",
+        Http("POST", "/admin/revoke", &[OPERATOR], "{\"user\":\"ada\"}"),
+        &["access.revocations", "until"],
+    ),
     ("body_too_large", Raw(large), &["http.body_bytes"]),
     ("uri_too_long", Raw(long), &["http.target_bytes"]),
     ("head_too_large", Raw(many), &["http.headers"]),
@@ -96,8 +101,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("token_needed", "no request needs a token yet"),
     ("token_invalid", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("token_expired", "credentials::every_token_of_the_table_becomes_what_it_should"),
-    ("token_revoked", "no token is revoked yet"),
     ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),
+    ("token_revoked", "admin::what_was_revoked_is_refused_at_once_and_when_it_comes_back"),
+    ("unsubscribed", "admin::subscriptions_that_an_operator_ends_say_so_and_the_others_go_on"),
 ];
 
 fn deep() -> Vec<u8> {
@@ -147,6 +153,7 @@ fn server() -> TestServer {
         config.http.headers = 30;
         config.channels.total = 2;
         config.channels.per_connection = 1;
+        config.access.revocations = 0;
     });
     assert_eq!(post(server.address(), "/channels/a", "1").status, 200);
     let key = [("Idempotency-Key", "k")];

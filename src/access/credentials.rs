@@ -95,6 +95,13 @@ impl AccessPolicy {
         from: PeerAddress,
         now_unix_s: u64,
     ) -> Result<Arc<Identity>, Refusal> {
+        let identity = self.prove(presented, from, now_unix_s)?;
+        self.rules.revocations.judge(&identity, now_unix_s)?;
+        Ok(identity)
+    }
+
+    /// The same, whether that was revoked or not.
+    fn prove(&self, presented: Presented<'_>, from: PeerAddress, now_unix_s: u64) -> Result<Arc<Identity>, Refusal> {
         let (_, _) = (from, now_unix_s);
         let rules = &self.rules;
         if rules.operators.admits(presented.secret) {

@@ -9,6 +9,7 @@ mod credentials;
 mod hooks;
 mod identity;
 mod operators;
+mod revocations;
 mod rules;
 pub mod tokens;
 
@@ -19,6 +20,7 @@ pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};
 pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
 pub use identity::{App, Identities, Identity, TokenFacts, Who};
 pub use operators::{Operators, Standing};
+pub use revocations::{Revocation, Revocations};
 pub use rules::AccessRules;
 
 use crate::model::authority::Authority;

@@ -2,6 +2,7 @@
 
 use super::channels::ChannelRules;
 use super::operators::Operators;
+use super::revocations::Revocations;
 use std::sync::Arc;
 
 /// Who is who, and who may do what. Threads hold it by reference and are handed a new one when it changes.
@@ -11,12 +12,18 @@ pub struct AccessRules {
     pub channels: ChannelRules,
     /// Who is an operator.
     pub operators: Arc<Operators>,
+    /// What is refused although it would hold: the same whatever else changes.
+    pub revocations: Arc<Revocations>,
 }
 
 impl Default for AccessRules {
     /// Open mode, without operators.
     fn default() -> AccessRules {
         let operators = Arc::new(Operators::default());
-        AccessRules { channels: ChannelRules::new(&[], true, &operators.advice()), operators }
+        AccessRules {
+            channels: ChannelRules::new(&[], true, &operators.advice()),
+            operators,
+            revocations: Arc::default(),
+        }
     }
 }

@@ -94,6 +94,13 @@ knobs! {
         connections: usize = 0, count("connections", 0, 100_000_000);
     }
 
+    /// Who is let in.
+    access: AccessConfig {
+        /// Tokens, users and keys that operators have revoked and that are kept, about 100 bytes each with a name of 36. When so
+        /// many are kept and none is over, another revocation is refused with 507: none is ever dropped before its end.
+        revocations: usize = 100_000, count("revocations", 0, 10_000_000);
+    }
+
     /// HTTP requests: how large and how slow they may be.
     http: HttpConfig {
         /// Lets pages of allowed origins send cookies and the like with what they fetch. Not together with the origins *, null

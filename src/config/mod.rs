@@ -42,8 +42,8 @@ pub use describe::{Knob, knobs};
 pub use error::ConfigError;
 pub use issuer::{ClaimNames, IssuerConfig};
 pub use knobs::{
-    ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig, SseConfig,
-    WebConfig, WebSocketConfig,
+    AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig,
+    SseConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use settings::{Settings, Source};

@@ -229,7 +229,7 @@ fn a_mistake_names_file_line_key_and_the_nearest_key() {
         ),
         ("[websokcet]\nping_idle = 1", ":1:2: unknown table \"websokcet\": did you mean \"websocket\"?"),
         ("[limits]\nbody_bytes = 1", ":1:2: unknown table \"limits\": did you mean \"http\"?"),
-        ("[qqqqqqqqqqqq]", "unknown table \"qqqqqqqqqqqq\": there are server, http, websocket, "),
+        ("[qqqqqqqqqqqq]", "unknown table \"qqqqqqqqqqqq\": there are server, access, http, websocket, "),
         ("[server]\nqqqqqqqqqqqqqqqqqqqqq = 1", "Config::describe"),
         ("server = 1", "\"server\" is a table: write [server]"),
     ] {

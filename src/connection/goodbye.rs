@@ -45,6 +45,22 @@ impl Connection {
         }
     }
 
+    /// Ends it for a reason that its client is told in the transport's own way. Over HTTP a request that is in progress is
+    /// answered first, since it was judged when it came, unless it waits to become an event stream.
+    pub fn end_for(&mut self, refusal: &Refusal, env: &mut Env) {
+        match &self.state {
+            State::Socket(_) => self.close_socket(refusal.code, &refusal.message, env),
+            State::Stream(_) => self.end_stream_for(refusal, env),
+            State::Http(http) => match http.asked().filter(|asked| asked.stream).cloned() {
+                Some(asked) => {
+                    self.answer_refusal(&RequestContext { keep_alive: false, ..asked }, refusal.clone(), env);
+                }
+                None => self.close(refusal.code, env),
+            },
+            State::Ending(..) => {}
+        }
+    }
+
     /// The work of this connection panicked. Its client gets a 500 where a response can still begin; elsewhere part of a
     /// frame may have been written, and whatever followed would be read as the rest of it.
     pub fn after_panic(&mut self, env: &mut Env) {

@@ -30,6 +30,7 @@ mod validity;
 
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
+use crate::model::transport::Transport;
 use crate::protocol::task::RawWork;
 use env::{Env, TICK_MS, Ticks};
 use http::Http;
@@ -66,19 +67,6 @@ const IN_FLIGHT_MAX: u16 = 256;
 
 /// How long a connection beyond the limit may take for each thing it does: a second.
 const TURNED_AWAY_WAIT: Ticks = (1000_u64.div_ceil(TICK_MS)) as Ticks;
-
-/// Which transport a connection speaks now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// HTTP requests and answers.
-    Http,
-    /// A WebSocket.
-    WebSocket,
-    /// An event stream.
-    EventStream,
-    /// None: it was refused, and waits for its Close to be read.
-    TurnedAway,
-}
 
 /// What one step came to.
 #[derive(Debug)]
@@ -142,6 +130,12 @@ impl Connection {
             peer,
             turned_away: false,
         }
+    }
+
+    /// Where its peer is.
+    #[must_use]
+    pub fn peer(&self) -> PeerAddress {
+        self.peer
     }
 
     /// Which transport it speaks; an ending one speaks none.

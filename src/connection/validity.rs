@@ -51,6 +51,16 @@ impl Connection {
         }
     }
 
+    /// Makes its client another, as AUTH does.
+    #[cfg(test)]
+    pub(crate) fn become_another(&mut self, identity: Arc<Identity>) {
+        match &mut self.state {
+            State::Socket(socket) => socket.identity = identity,
+            State::Stream(stream) => stream.identity = identity,
+            State::Http(_) | State::Ending(..) => panic!("it has no identity"),
+        }
+    }
+
     /// A subscription ended that its client did not end, for this reason. An event stream, which is nothing but its
     /// subscription, ends with it.
     pub fn end_subscription(&mut self, channel: ChannelId, name: &str, refusal: &Refusal, env: &mut Env) {

@@ -246,6 +246,12 @@ impl Mailboxes {
         }
     }
 
+    /// How many reactors there are.
+    #[must_use]
+    pub fn reactor_count(&self) -> usize {
+        self.reactors.len()
+    }
+
     /// Gives an order to every reactor, and wakes it.
     pub fn order_all(&self, order: &Order) {
         for reactor in &self.reactors {

@@ -9,3 +9,4 @@ pub mod mailbox;
 pub mod order;
 pub mod postman;
 mod refused;
+pub mod walk;

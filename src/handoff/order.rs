@@ -1,5 +1,6 @@
 //! Orders: what the server tells its reactors to do, as letters, in the order in which they were given.
 
+use super::walk::Walk;
 use crate::access::AccessRules;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ pub enum Order {
     Drain(Farewell),
     /// Judge by these rules from now on, and end the subscriptions that they no longer allow.
     Rules(Arc<AccessRules>),
+    /// Look at connections, or end some of them, and answer.
+    Walk(Arc<Walk>),
 }
 
 /// How a server is to drain.

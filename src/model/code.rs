@@ -139,8 +139,8 @@ codes! {
     TokenInvalid: Both, "token_invalid", 401, 4401, "What was presented is no valid token or key.", "a valid token or key";
     /// A token whose time is over.
     TokenExpired: Both, "token_expired", 401, 4401, "This token has expired.", "a new token";
-    /// The token was withdrawn before its time was over.
-    TokenRevoked: Both, "token_revoked", 401, 4401, "This token was revoked; get a new one from its issuer.", "a new token";
+    /// A token or a key that an operator has revoked.
+    TokenRevoked: Both, "token_revoked", 401, 4401, "This token or key was revoked.", "a token that was made after that, another key";
     /// The keys of the token's issuer were never loaded.
     KeysUnavailable: Both, "keys_unavailable", 503, 1013, "The keys of this token's issuer have not been loaded yet; try again in a moment.", "time";
     /// Not open to this peer.
@@ -151,6 +151,10 @@ codes! {
     start the server with --allow-anonymous-publish to let everyone who reaches it publish.", "server.allow_anonymous_publish, an operator's key";
     /// For operators, and the credentials that were sent are not their key.
     AdminOnly: Request, "admin_only", 403, 4403, "This is for operators, and the key that was sent is not theirs.", "an operator's key";
+    /// An operator ended the connection.
+    Disconnected: End, "disconnected", 403, 4403, "An operator ended this connection.", "";
+    /// An operator ended a subscription.
+    Unsubscribed: Both, "unsubscribed", 403, 4403, "An operator ended this subscription.", "";
     /// More subscriptions than one connection may have.
     TooManySubscriptions: Both, "too_many_subscriptions", 429, 4429, "This connection has reached its maximum number of subscriptions.", "channels.per_connection";
     /// The same idempotency key with another body.
@@ -160,6 +164,9 @@ codes! {
     (delivery.mailbox_bytes and mailbox_entries say how much may wait, server.publish_wait for how long).", "delivery.mailbox_bytes, delivery.mailbox_entries, server.publish_wait";
     /// The maximum number of channels exists, and this one would be new.
     ChannelsFull: Both, "channels_full", 503, 1013, "The server has reached its maximum number of channels (channels.total); try again later.", "channels.total";
+    /// As many revocations are kept as may be.
+    RevocationsFull: Request, "revocations_full", 507, 1013, "As many revocations are kept as there may be (access.revocations), and none of them is over; \
+    nothing was revoked. Take some back, or give revocations an end (until).", "access.revocations, an end (until) for revocations, taking some back";
     /// The Host is not one of this server's.
     MisdirectedRequest: Both, "misdirected_request", 421, 4421, "This Host is not one of this server's.", "server.allow_host";
     /// No such route.
@@ -223,6 +230,7 @@ impl Code {
                 | Code::TokenInvalid
                 | Code::TokenExpired
                 | Code::TokenRevoked
+                | Code::Unsubscribed
                 | Code::PublishingNotAllowed
                 | Code::AdminOnly
         )

@@ -11,6 +11,12 @@ impl PeerAddress {
     /// That of a peer on a unix socket: the unspecified address, which no peer on a network has (RFC 4291, section 2.5.2).
     pub const UNIX: PeerAddress = PeerAddress([0; 16]);
 
+    /// The address in its shortest form, or none for a peer on a unix socket.
+    #[must_use]
+    pub fn ip(self) -> Option<IpAddr> {
+        (self != PeerAddress::UNIX).then(|| Ipv6Addr::from(self.0).to_canonical())
+    }
+
     /// Whether the peer is on this machine, as one on a unix socket always is.
     #[must_use]
     pub fn is_loopback(self) -> bool {

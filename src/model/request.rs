@@ -1,6 +1,7 @@
 //! What a client can request, over whatever protocol: the one request type that every transport is parsed into.
 
 use super::name::ChannelName;
+use super::operation::Operation;
 use super::publication::{Data, Position};
 use super::refusal::Refusal;
 
@@ -60,6 +61,8 @@ pub enum Verb {
     Limits,
     /// A page about the server.
     Inspect(Page),
+    /// What an operator asks about clients, or does to them.
+    Operate(Box<Operation>),
 }
 
 /// A page about the server.

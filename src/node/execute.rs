@@ -144,6 +144,7 @@ impl<P: Respond> Turn<'_, P> {
             Verb::Limits => Served::Answer(Answer::Limits),
             // Judged by the route: a listener may show its metrics to every client.
             Verb::Inspect(_) => Served::Away,
+            Verb::Operate(_) => Served::Away,
             // The connection keeps its identity, so the connection decides whether the token is good.
             Verb::Auth { token } => Served::Answer(Answer::SignIn { token: std::mem::take(token) }),
         }

@@ -2,6 +2,7 @@
 
 use super::work::Work;
 use crate::access::{Action, ChannelRules, Hooks, Identity};
+use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::model::request::Verb;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(super) fn judge(identity: &Identity, verb: &Verb, rules: &ChannelRules) -> R
             rules.judge_size(channel, post.data.len())
         }
         Verb::DeleteHistory { channel } => rules.judge(identity, Action::Manage, channel),
+        // The route has refused everybody else with better words: this is for whatever other way there may be one day.
+        Verb::Operate(_) if !identity.is_operator() => Err(Code::OperatorNeeded.into()),
         // Nothing of a channel is asked for, or only an end to what was allowed.
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use super::answer::{Answer, Reply};
 use crate::access::Identity;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, Page, RefusedItem, Request, RequestId, Verb};
+use crate::model::request::{Item, RefusedItem, Request, RequestId, Verb};
 use crate::model::ticket::Ticket;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
@@ -75,11 +75,11 @@ impl Work {
         self.items.len() - self.next
     }
 
-    /// The page about the server that its next item asks for: it is made elsewhere, so the work goes on an errand.
+    /// What its next item asks for, if that is answered elsewhere: then the work goes on an errand.
     #[must_use]
-    pub fn page(&self) -> Option<Page> {
+    pub fn errand(&self) -> Option<&Verb> {
         match self.items.get(self.next)? {
-            Some(Ok(Request { verb: Verb::Inspect(page), .. })) => Some(*page),
+            Some(Ok(Request { verb: verb @ (Verb::Inspect(_) | Verb::Operate(_)), .. })) => Some(verb),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 //! A new one has a folder, a variant of [`Session`] if it is spoken on sockets, its rows in `ROUTES` and in
 //! [`encoders`]; nothing outside of this room changes.
 
+pub mod admin;
 mod echo;
 pub mod encoders;
 pub mod files;
@@ -34,7 +35,7 @@ pub use tidings::events as blocks;
 use tidings::parse::Dialect;
 
 /// The routes of each protocol. The first that matches counts: what is requested most often comes first.
-const ROUTES: &[&[Route]] = &[tidings::ROUTES, echo::ROUTES, pages::ROUTES];
+const ROUTES: &[&[Route]] = &[tidings::ROUTES, echo::ROUTES, pages::ROUTES, admin::ROUTES];
 
 /// What is spoken on a socket. Small, so that a socket is: what a session remembers for a while is in its [`Memory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,7 +71,7 @@ impl Task {
     #[must_use]
     #[inline]
     pub fn is_page(&self) -> bool {
-        matches!(self, Task::Request(request) if matches!(request.1, Ok(Request { verb: Verb::Inspect(_), .. })))
+        matches!(self, Task::Request(request) if matches!(request.1, Ok(Request { verb: Verb::Inspect(_) | Verb::Operate(_), .. })))
     }
 }
 

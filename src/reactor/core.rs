@@ -7,16 +7,18 @@ use super::parked::Parked;
 use super::run::Run;
 use super::setup::Setup;
 use super::together::Together;
+use super::walks::Walks;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::connection::buffer_pool::BufferPool;
 use crate::connection::env::{Env, TICK_MS, Ticks};
 use crate::connection::outbox::Outbox;
-use crate::connection::{Hold, Payload, Transport};
+use crate::connection::{Hold, Payload};
 use crate::handoff::job::Job;
 use crate::handoff::order::Farewell;
 use crate::journal::{Kind, Notes, Words};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
+use crate::model::transport::Transport;
 use crate::node::execute::{Progress, execute, wall_ms};
 use crate::node::gate::ask_hooks;
 use crate::node::work::Work;
@@ -67,6 +69,7 @@ pub(super) struct Core {
     /// Several parts that are written as one: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
     pub(super) together: Together,
+    pub(super) walks: Walks,
     job_buffers: Vec<Vec<u8>>,
 }
 
@@ -96,6 +99,7 @@ impl Core {
             accepted: Vec::new(),
             gathered: Vec::new(),
             together: Together::default(),
+            walks: Walks::default(),
             job_buffers: Vec::new(),
             setup,
         };

@@ -110,7 +110,8 @@ impl<S: Socket> Engine<S> {
         crowded: bool,
     ) {
         let connection = Connection::new(peer, self.core.ticks);
-        let slot = self.entries.insert(stream, connection, listener);
+        let opened = (self.core.wall_ms / 1000) as u32;
+        let slot = self.entries.insert(stream, connection, listener, opened);
         // In one step, so that two reactors cannot both take the last place. One that is turned away counts too: it has
         // a descriptor until it is reaped.
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
@@ -145,6 +146,25 @@ impl<S: Socket> Engine<S> {
         self.core.close_now(slot, entry, Code::PeerVanished);
     }
 
+    /// Begins a walk, as an order does.
+    #[cfg(test)]
+    pub(crate) fn begin_walk(&mut self, walk: std::sync::Arc<crate::handoff::walk::Walk>) {
+        self.core.begin_walk(walk);
+    }
+
+    /// Whether no walk is in progress.
+    #[cfg(test)]
+    pub(crate) fn has_walked(&self) -> bool {
+        self.core.walks.is_empty()
+    }
+
+    /// Reads what has come, and goes on with a walk before anything is answered: what a full mailbox leads to.
+    #[cfg(test)]
+    pub(crate) fn walk_before_letters(&mut self) {
+        self.read_ready(u64::MAX);
+        self.core.go_on_walking(&mut self.entries, &mut self.subscriptions);
+    }
+
     /// Its counters.
     #[cfg(test)]
     pub(crate) fn counters(&self) -> &crate::metrics::Counters {
@@ -158,6 +178,8 @@ impl<S: Socket> Engine<S> {
         // Before the first letter is taken: a letter that comes after the last look must wake this thread.
         self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
         self.drain_mailbox();
+        // Before the flush, which then takes the last words of those that an operator ends along.
+        self.core.go_on_walking(&mut self.entries, &mut self.subscriptions);
         // After the mailbox, whose letters have just made room.
         self.core.retry_parked(&mut self.entries);
         self.expire_deadlines();
@@ -287,6 +309,7 @@ impl<S: Socket> Engine<S> {
             || !self.core.ready.is_empty()
             || self.core.heavy.due(self.core.now) > 0
             || !self.core.dirty.is_empty()
+            || !self.core.walks.is_empty()
             // This thread is not woken for what it posts to itself.
             || !self.inbox.receiver.is_empty()
     }

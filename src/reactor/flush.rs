@@ -4,9 +4,9 @@ use super::core::Core;
 use super::entry::{Entries, Entry, Interest, Socket, Writing};
 use super::run::GATHER_BYTES_MAX;
 use super::together::CONNECTIONS_MIN;
-use crate::connection::Transport;
 use crate::connection::outbox::SLICES_MAX;
 use crate::model::code::Code;
+use crate::model::transport::Transport;
 use std::io::{ErrorKind, IoSlice, Result};
 
 /// Bytes written to one connection in one tick, after which the others get their turns; what is left waits for the next tick.

@@ -54,6 +54,19 @@ impl Core {
         self.end_subscriptions(ended, entries, subscriptions);
     }
 
+    /// Ends some subscriptions of one connection for a reason.
+    pub(super) fn unsubscribe<S: Socket>(
+        &mut self,
+        slot: u32,
+        channels: Vec<(ChannelId, ChannelName)>,
+        refusal: &Refusal,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) {
+        let ended = |(channel, name)| Ended { slot, channel, name, refusal: refusal.clone() };
+        self.end_subscriptions(channels.into_iter().map(ended).collect(), entries, subscriptions);
+    }
+
     fn end_subscriptions<S: Socket>(
         &mut self,
         ended: Vec<Ended>,

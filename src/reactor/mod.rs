@@ -25,6 +25,8 @@ mod run;
 mod setup;
 mod subscriptions;
 mod together;
+mod walking;
+mod walks;
 mod wheel;
 
 pub use self::setup::Setup;

@@ -31,7 +31,7 @@ enum Retried {
 impl Core {
     /// Lets a work wait whose next item met no room: that of a publication in a mailbox, or that of an errand.
     pub(super) fn park_work(&mut self, mut work: Box<Work>) {
-        if work.page().is_none() {
+        if work.errand().is_none() {
             self.setup.counters.publish_waits.add(1);
         }
         work.blocked_since.get_or_insert(self.now);

@@ -37,7 +37,7 @@ use operator_key::HeldKey;
 use parts::SharedParts;
 #[cfg(test)]
 pub(crate) use parts::policy;
-use rules::access_rules;
+use rules::{access_rules, no_revocations};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ impl Server {
         let worker_count = config.server.worker_count();
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let rules = access_rules(config, Arc::new(operator_key.operators()));
+        let rules = access_rules(config, Arc::new(operator_key.operators()), no_revocations(config));
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         // One for each reactor and worker, and one for insight.
         let threads = reactor_count + worker_count + 1;
@@ -175,7 +175,7 @@ impl Server {
             let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count);
             workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
         }
-        let insight = shared.insight(errand_queue);
+        let insight = shared.insight(errand_queue, &listeners);
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
@@ -239,8 +239,9 @@ impl Server {
     /// The configuration contradicts itself, or would open a server to the network that is closed.
     pub fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
         config.check()?;
-        let operators = Arc::clone(&self.inside.rules.load().operators);
-        let rules = Arc::new(access_rules(config, operators));
+        let before = self.inside.rules.load();
+        let (operators, revocations) = (Arc::clone(&before.operators), Arc::clone(&before.revocations));
+        let rules = Arc::new(access_rules(config, operators, revocations));
         // Before the orders: what a worker executes after them is judged by the new rules.
         self.inside.hub.set_rules(&config.channel_rules);
         self.inside.rules.store(Arc::clone(&rules));

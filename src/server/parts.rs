@@ -14,8 +14,8 @@ use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
 use crate::protocol::routes::Routes;
 use crate::reactor::{Listener, Listening, Setup};
-use crate::services::Pages;
 use crate::services::insight::Insight;
+use crate::services::{Operations, Pages};
 use crate::workers::Worker;
 use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;
@@ -99,8 +99,8 @@ impl SharedParts {
         }
     }
 
-    /// The thread for pages about the server. It counts with the last of all counters.
-    pub(super) fn insight(&self, errands: ErrandQueue) -> Insight {
+    /// The thread for pages about the server and for what operators ask. It counts with the last of all counters.
+    pub(super) fn insight(&self, errands: ErrandQueue, listeners: &[ListenerConfig]) -> Insight {
         let pages = Pages {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
@@ -110,7 +110,13 @@ impl SharedParts {
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
-        Insight::new(errands, pages, counters)
+        let operations = Operations {
+            hub: Arc::clone(&self.hub),
+            mailboxes: Arc::clone(&self.mailboxes),
+            revocations: Arc::clone(&self.rules.load().revocations),
+            listeners: listeners.iter().map(|listener| listener.at.to_string()).collect(),
+        };
+        Insight::new(errands, pages, operations, counters)
     }
 
     pub(super) fn worker(&self, index: usize, jobs: Receiver<Job>, room: Arc<JobRoom>, reactor_count: usize) -> Worker {

@@ -8,7 +8,7 @@ use super::pipe::SimulatedSocket;
 use super::settings::{Plan, settings};
 use crate::config::Config;
 use crate::connection::env::{Limits, TICK_MS};
-use crate::handoff::errand::Errands;
+use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::job::{JobQueues, JobRoom};
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::postman::Postman;
@@ -22,8 +22,8 @@ use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Interest, parts};
 use crate::reactor::{Listener, Setup};
 use crate::server::policy;
-use crate::services::Pages;
 use crate::services::insight::Insight;
+use crate::services::{Operations, Pages};
 use crate::wire::json::JsonScratch;
 use crate::workers::Worker;
 use rand::rngs::StdRng;
@@ -78,6 +78,16 @@ fn boxes(config: &Config) -> MailboxLimits {
     MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes }
 }
 
+fn insight(errands: ErrandQueue, pages: Pages) -> Insight {
+    let operations = Operations {
+        hub: Arc::clone(&pages.hub),
+        mailboxes: Arc::clone(&pages.mailboxes),
+        revocations: Arc::default(),
+        listeners: Vec::new(),
+    };
+    Insight::new(errands, pages, operations, Arc::default())
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = StdRng::seed_from_u64(seed);
@@ -130,7 +140,7 @@ impl World {
         };
         let workers = queues.into_iter().enumerate().map(|queue| (worker(queue), JsonScratch::default())).collect();
         let pages = pages(&hub, &mailboxes, &threads, &limits, began);
-        let insight = Insight::new(errand_queue, pages, Arc::default());
+        let insight = insight(errand_queue, pages);
         World {
             random,
             plan,

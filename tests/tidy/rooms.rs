@@ -21,7 +21,7 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config"),
     ("workers", "handoff connection protocol node hub access wire metrics"),
-    ("services", "handoff connection protocol node hub model metrics"),
+    ("services", "handoff connection protocol node hub access model metrics"),
     ("handoff", "protocol node hub access model sync"),
     ("connection", "protocol node hub access wire model metrics journal config"),
     ("protocol", "node hub access wire model web config"),
@@ -56,8 +56,15 @@ const WORLD: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The only places of locks: the hub, and where threads meet.
-const LOCKS: &[&str] =
-    &["hub/", "handoff/mailbox.rs", "handoff/callers.rs", "server/library/asynchronous.rs", "sync.rs", "models.rs"];
+const LOCKS: &[&str] = &[
+    "hub/",
+    "access/revocations.rs",
+    "handoff/mailbox.rs",
+    "handoff/callers.rs",
+    "server/library/asynchronous.rs",
+    "sync.rs",
+    "models.rs",
+];
 
 /// Which parts use which third-party crate: as few as possible, and no part that does not.
 const CRATES: &[(&str, &str)] = &[
@@ -73,7 +80,7 @@ const CRATES: &[(&str, &str)] = &[
     ("httparse", "wire"),
     ("httpdate", "wire"),
     ("io_uring", "reactor"),
-    ("log", "server reactor journal cli"),
+    ("log", "server reactor services journal cli"),
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal"),
     ("percent_encoding", "protocol client"),

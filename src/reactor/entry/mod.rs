@@ -3,6 +3,7 @@
 mod interest;
 mod reading;
 mod rest;
+mod traffic;
 mod turn;
 mod writing;
 
@@ -14,10 +15,11 @@ pub(crate) use writing::Writing;
 
 use super::subscriptions::{Lists, Memberships};
 use super::wheel::NEVER;
+use crate::connection::Connection;
 use crate::connection::env::Ticks;
-use crate::connection::{Connection, Transport};
 use crate::model::code::Code;
 use crate::model::ids::{ConnId, MailboxId};
+use crate::model::transport::Transport;
 use mio::Token;
 use slab::Slab;
 use std::io::{Read, Result, Write};
@@ -38,6 +40,11 @@ pub(crate) trait Socket: Read + Write {
         None
     }
 
+    /// Bytes that came from its peer, and bytes that its peer has received, if it is a kernel's TCP socket.
+    fn transferred(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// Its descriptor; `None` for a socket that is not the kernel's.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -53,6 +60,10 @@ impl Socket for mio::net::TcpStream {
         // A socket for both families shows an IPv4 peer as ::ffff:a.b.c.d, which no log is searched for.
         let peer = self.peer_addr().ok()?;
         Some(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
+    }
+
+    fn transferred(&self) -> Option<(u64, u64)> {
+        traffic::of(self)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -93,13 +104,22 @@ pub(crate) struct Entry<S> {
 /// The connections of one reactor.
 pub(crate) struct Entries<S> {
     slab: Slab<Entry<S>>,
-    /// How often each slot was used before. Kept when an entry is freed, so that a stale name never means its successor.
-    generations: Vec<u32>,
+    /// By slots. Kept when an entry is freed, so that a stale name never means its successor.
+    uses: Vec<Use>,
+}
+
+/// What is known of the use of a slot, beside its entry: four bytes there would make each entry eight larger.
+#[derive(Debug, Clone, Copy, Default)]
+struct Use {
+    /// How often the slot was used before.
+    generation: u32,
+    /// When this use began, in seconds since 1970.
+    opened: u32,
 }
 
 impl<S> Entries<S> {
     pub(crate) fn new() -> Entries<S> {
-        Entries { slab: Slab::new(), generations: Vec::new() }
+        Entries { slab: Slab::new(), uses: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -109,15 +129,17 @@ impl<S> Entries<S> {
     /// The token that the next inserted connection will have.
     pub(crate) fn next_token(&self) -> Token {
         let slot = self.slab.vacant_key();
-        token(slot as u32, self.generations.get(slot).copied().unwrap_or(0))
+        token(slot as u32, self.uses.get(slot).map_or(0, |used| used.generation))
     }
 
-    pub(crate) fn insert(&mut self, stream: S, connection: Connection, listener: u8) -> u32 {
+    /// Takes a connection in that was accepted at this time, in seconds since 1970.
+    pub(crate) fn insert(&mut self, stream: S, connection: Connection, listener: u8, opened: u32) -> u32 {
         let slot = self.slab.vacant_key();
-        if slot == self.generations.len() {
-            self.generations.push(0);
+        if slot == self.uses.len() {
+            self.uses.push(Use::default());
         }
-        let generation = self.generations[slot];
+        self.uses[slot].opened = opened;
+        let generation = self.uses[slot].generation;
         self.slab.insert(Entry {
             stream,
             connection,
@@ -139,7 +161,7 @@ impl<S> Entries<S> {
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry<S>> {
         let entry = self.slab.try_remove(slot as usize)?;
-        let generation = &mut self.generations[slot as usize];
+        let generation = &mut self.uses[slot as usize].generation;
         *generation = generation.wrapping_add(1) & GENERATION_MASK;
         Some(entry)
     }
@@ -155,6 +177,16 @@ impl<S> Entries<S> {
     /// The entry that a token or a connection's name means, unless it was freed.
     pub(crate) fn get_exact(&mut self, slot: u32, generation: u32) -> Option<&mut Entry<S>> {
         self.slab.get_mut(slot as usize).filter(|entry| entry.generation == generation)
+    }
+
+    /// One more than the largest slot that was ever used.
+    pub(crate) fn slots_end(&self) -> u32 {
+        self.uses.len() as u32
+    }
+
+    /// When the use of a slot began, in seconds since 1970.
+    pub(crate) fn opened(&self, slot: u32) -> u32 {
+        self.uses.get(slot as usize).map_or(0, |used| used.opened)
     }
 
     pub(crate) fn slots(&self) -> Vec<u32> {

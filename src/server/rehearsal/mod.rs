@@ -17,6 +17,8 @@ mod runs;
 mod stalls;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walks;
 
 use super::parts::{SharedParts, policy};
 use super::rules::access_rules;
@@ -162,7 +164,8 @@ impl Rehearsal {
         let (errands, queue) = Errands::new(config.delivery.service_queue);
         let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
         hub.set_rules(&config.channel_rules);
-        let rules = Arc::new(ArcSwap::from_pointee(access_rules(config, Arc::new(Operators::default()))));
+        let rules =
+            Arc::new(ArcSwap::from_pointee(access_rules(config, Arc::new(Operators::default()), Arc::default())));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
             rules: Arc::clone(&rules),
@@ -191,7 +194,7 @@ impl Rehearsal {
             engine,
             connections,
             hub,
-            insight: shared.insight(queue),
+            insight: shared.insight(queue, &config.all_listeners()),
             buffers: Spares::default(),
             began,
             now: began,

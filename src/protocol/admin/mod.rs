@@ -1,0 +1,7 @@
+//! The admin API: what operators ask about clients and do to them, over HTTP and in JSON.
+
+mod read;
+pub mod reply;
+mod routes;
+
+pub(super) use routes::ROUTES;
