@@ -98,7 +98,9 @@ const ROWS: &[(&str, Ask, &[&str])] = &[
 /// Codes that a row cannot meet, and the tests that meet them.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("busy", "refusals::a_publisher_whose_subscribers_take_no_more_is_told_503_after_the_wait"),
-    ("token_needed", "no request needs a token yet"),
+    ("forbidden", "rules::rules_hold_over_http_on_sockets_and_on_event_streams"),
+    ("publication_too_large", "rules::a_channel_keeps_and_takes_what_its_rule_says"),
+    ("token_needed", "rules::rules_hold_over_http_on_sockets_and_on_event_streams"),
     ("token_invalid", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("token_expired", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),

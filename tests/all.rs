@@ -47,5 +47,6 @@ mod support;
 mod syscalls;
 mod tidy;
 mod together;
+mod tokens;
 mod turned_away;
 mod websocket;

@@ -39,6 +39,8 @@ pub enum Who {
 /// What a token says besides who its user is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenFacts {
+    /// The place of its issuer in the configuration.
+    pub issuer: u16,
     /// Its own id (`jti`).
     pub id: Option<Box<str>>,
     /// When it was made, in seconds since 1970 (`iat`).

@@ -13,7 +13,7 @@ pub(super) type Digest = [u8; 32];
 
 /// See the module. Each listener of each reactor has its own.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Known {
+pub struct Known {
     young: HashMap<Digest, Arc<Identity>>,
     old: HashMap<Digest, Arc<Identity>>,
 }
@@ -36,11 +36,6 @@ impl Known {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(token, identity);
-    }
-
-    /// Forgets all: keys or rules have changed.
-    pub(super) fn clear(&mut self) {
-        *self = Known::default();
     }
 }
 
@@ -66,7 +61,5 @@ mod tests {
         }
         assert!(known.find(&digest(1)).is_none());
         assert!(known.young.len() + known.old.len() <= 2 * GENERATION);
-        known.clear();
-        assert!(known.find(&digest(0)).is_none());
     }
 }

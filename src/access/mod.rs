@@ -8,6 +8,7 @@ mod cors;
 mod credentials;
 mod hooks;
 mod identity;
+mod known;
 mod operators;
 mod revocations;
 mod rules;
@@ -19,6 +20,7 @@ pub use cors::{cors_fields, preflight_fields};
 pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};
 pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
 pub use identity::{App, Identities, Identity, TokenFacts, Who};
+pub use known::Known;
 pub use operators::{Operators, Standing};
 pub use revocations::{Revocation, Revocations};
 pub use rules::AccessRules;
@@ -28,7 +30,8 @@ use crate::model::code::Code;
 use crate::model::origin::{self, Origin};
 use crate::model::refusal::Refusal;
 use crate::model::serves::Serves;
-use crate::wire::http::head::Method;
+use crate::wire::http::head::{Head, Method};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// How much of a client's own words a message repeats, in characters.
@@ -57,6 +60,8 @@ pub struct AccessPolicy {
     pub rules: Arc<AccessRules>,
     /// What those are that come in here.
     pub identities: Identities,
+    /// The tokens that were verified lately.
+    pub known: RefCell<Known>,
 }
 
 /// What is known about a request.
@@ -221,14 +226,33 @@ fn check_origin(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy)
     Err(Refusal::new(Code::OriginNotAllowed, message))
 }
 
+impl AccessPolicy {
+    /// Whether a page of this head's origin is allowed for what it is, and not since every page is: cookies count for those
+    /// alone.
+    fn is_allowed_by_name(&self, head: &Head<'_>) -> bool {
+        let host = head.host.and_then(Authority::parse).map(|name| AskedHost { is_loopback: name.is_loopback(), name });
+        let named = self.allowed_origins.iter().filter(|allowed| !origin::is_anybodys(allowed));
+        head.origin.is_some_and(|origin| origin_is_among(origin, host.as_ref(), self, named))
+    }
+}
+
 fn origin_is_allowed(text: &str, host: Option<&AskedHost<'_>>, policy: &AccessPolicy) -> bool {
+    origin_is_among(text, host, policy, policy.allowed_origins.iter())
+}
+
+fn origin_is_among<'a>(
+    text: &str,
+    host: Option<&AskedHost<'_>>,
+    policy: &AccessPolicy,
+    mut allowed: impl Iterator<Item = &'a String>,
+) -> bool {
     if let Some(origin) = Origin::parse(text) {
         let own = host.is_some_and(|host| origin.same_as_host(&host.name));
         if own || (policy.listener_is_loopback && origin.is_loopback_page()) {
             return true;
         }
     }
-    policy.allowed_origins.iter().any(|allowed| origin::allows(allowed, text))
+    allowed.any(|allowed| origin::allows(allowed, text))
 }
 
 fn quoted(text: &str) -> String {

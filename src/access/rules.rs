@@ -3,6 +3,7 @@
 use super::channels::ChannelRules;
 use super::operators::Operators;
 use super::revocations::Revocations;
+use super::tokens::Issuers;
 use std::sync::Arc;
 
 /// Who is who, and who may do what. Threads hold it by reference and are handed a new one when it changes.
@@ -14,6 +15,8 @@ pub struct AccessRules {
     pub operators: Arc<Operators>,
     /// What is refused although it would hold: the same whatever else changes.
     pub revocations: Arc<Revocations>,
+    /// Who may sign tokens.
+    pub issuers: Arc<Issuers>,
 }
 
 impl Default for AccessRules {
@@ -24,6 +27,7 @@ impl Default for AccessRules {
             channels: ChannelRules::new(&[], true, &operators.advice()),
             operators,
             revocations: Arc::default(),
+            issuers: Arc::default(),
         }
     }
 }

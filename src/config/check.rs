@@ -116,7 +116,7 @@ impl Config {
     /// The operators' key does not count.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.channel_rules.is_empty()
+        self.channel_rules.is_empty() && self.issuers.is_empty()
     }
 
     fn two_answers(&self) -> Option<String> {

@@ -14,6 +14,11 @@ impl ConfigError {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
+    /// These mistakes.
+    pub(crate) fn of(problems: Vec<String>) -> ConfigError {
+        ConfigError { problems }
+    }
+
     /// The mistakes, in the order of the file or of the sections.
     #[must_use]
     pub fn problems(&self) -> &[String] {

@@ -26,6 +26,8 @@ pub(super) struct RequestContext {
     pub(super) stream: bool,
     /// What such a stream says in a comment.
     pub(super) note: Option<Box<str>>,
+    /// Its URL has a token, which no page that follows from it may be told.
+    pub(super) token_in_query: bool,
     /// Who asks, for an event stream.
     pub(super) identity: Option<Arc<Identity>>,
     /// The origin whose pages may read the answer.
@@ -41,6 +43,7 @@ impl RequestContext {
             send_body: head.method != Method::Head,
             stream: env.routes.is_stream(head),
             note: None,
+            token_in_query: env.policy.rules.token_in_query(head.query).is_some(),
             identity: None,
             cors_origin: None,
         }
@@ -74,6 +77,9 @@ impl Connection {
             extra.push(("Cache-Control", "no-store"));
         }
         extra.extend(response.extra.iter().map(|(name, value)| (*name, value.as_str())));
+        if asked.token_in_query {
+            extra.push(("Referrer-Policy", "no-referrer"));
+        }
         if response.status == 401 {
             // A 401 must carry a challenge (RFC 9110 section 15.5.2).
             extra.push(("WWW-Authenticate", "Bearer"));
@@ -150,6 +156,7 @@ impl Connection {
             keep_alive: false,
             send_body: true,
             stream: false,
+            token_in_query: false,
             note: None,
             identity: None,
             cors_origin: None,

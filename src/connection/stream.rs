@@ -123,6 +123,9 @@ impl Connection {
         let caching = ("Cache-Control", "no-store, no-transform");
         // nginx gathers what it passes on, unless X-Accel-Buffering forbids it.
         let mut extra = vec![("Vary", "Accept, Origin"), caching, ("X-Accel-Buffering", "no")];
+        if asked.token_in_query {
+            extra.push(("Referrer-Policy", "no-referrer"));
+        }
         if let Some(origin) = &asked.cors_origin {
             extra.extend(cors_fields(origin, env.policy));
         }

@@ -29,6 +29,8 @@ impl Core {
         self.setup.rules = Arc::clone(rules);
         for listener in &mut self.setup.listeners {
             listener.policy.rules = Arc::clone(rules);
+            // What it proved, it proved by the keys before.
+            listener.policy.known.take();
         }
         let ended: Vec<Ended> = subscriptions
             .all()

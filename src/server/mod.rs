@@ -153,7 +153,7 @@ impl Server {
         let worker_count = config.server.worker_count();
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let rules = access_rules(config, Arc::new(operator_key.operators()), no_revocations(config));
+        let rules = access_rules(config, Arc::new(operator_key.operators()), no_revocations(config))?;
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         // One for each reactor and worker, and one for insight.
         let threads = reactor_count + worker_count + 1;
@@ -241,7 +241,7 @@ impl Server {
         config.check()?;
         let before = self.inside.rules.load();
         let (operators, revocations) = (Arc::clone(&before.operators), Arc::clone(&before.revocations));
-        let rules = Arc::new(access_rules(config, operators, revocations));
+        let rules = Arc::new(access_rules(config, operators, revocations)?);
         // Before the orders: what a worker executes after them is judged by the new rules.
         self.inside.hub.set_rules(&config.channel_rules);
         self.inside.rules.store(Arc::clone(&rules));

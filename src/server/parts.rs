@@ -19,6 +19,7 @@ use crate::services::{Operations, Pages};
 use crate::workers::Worker;
 use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -153,5 +154,6 @@ pub(crate) fn policy(config: &Config, listener: &ListenerConfig, rules: Arc<Acce
         port: address.map_or(0, |address| address.port()),
         rules,
         identities: Identities::default(),
+        known: RefCell::default(),
     }
 }

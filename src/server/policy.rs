@@ -16,7 +16,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// It is no channel's name, or the credential proves nothing.
 pub fn explain_policy(config: &Config, name: &str, credential: Option<&str>) -> Result<String, String> {
     let channel = ChannelName::new(name).map_err(|fault| fault.to_string())?;
-    let rules = Arc::new(access_rules(config, Arc::new(Operators::default()), Arc::default()));
+    let rules =
+        access_rules(config, Arc::new(Operators::default()), Arc::default()).map_err(|error| error.to_string())?;
+    let rules = Arc::new(rules);
     let policy = AccessPolicy { rules: Arc::clone(&rules), ..AccessPolicy::default() };
     let identity = match credential {
         None => Arc::clone(&policy.identities.reader),

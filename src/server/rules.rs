@@ -1,13 +1,25 @@
 //! What clients are judged by, out of a configuration.
 
+use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, ChannelRules, Operators, Revocations};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The rules of a configuration, with who is an operator and what was revoked.
-pub(super) fn access_rules(config: &Config, operators: Arc<Operators>, revocations: Arc<Revocations>) -> AccessRules {
+///
+/// # Errors
+/// A file with a key or a secret cannot be read, or holds none.
+pub(super) fn access_rules(
+    config: &Config,
+    operators: Arc<Operators>,
+    revocations: Arc<Revocations>,
+) -> Result<AccessRules, ConfigError> {
     let channels = ChannelRules::new(&config.channel_rules, config.is_open(), &operators.advice());
-    AccessRules { channels, operators, revocations }
+    let mut read = |path: &Path| std::fs::read(path).map_err(|error| error.to_string());
+    let issuers = Issuers::new(&config.issuers, &mut read)
+        .map_err(|faults| ConfigError::of(faults.iter().map(ToString::to_string).collect()))?;
+    Ok(AccessRules { channels, operators, revocations, issuers: Arc::new(issuers) })
 }
 
 /// None yet, of as many as a configuration lets there be.

@@ -37,8 +37,10 @@ pub struct Claims {
 
 impl From<Claims> for Identity {
     fn from(claims: Claims) -> Identity {
-        let Claims { user, info, grants, subs, until, token_id: id, issued_at, .. } = claims;
-        let facts = TokenFacts { id, issued_at, info, subs: subs.into() };
+        let Claims { issuer, user, info, grants, subs, until, token_id: id, issued_at } = claims;
+        // There are at most 64 issuers.
+        let issuer = u16::try_from(issuer).unwrap_or(u16::MAX);
+        let facts = TokenFacts { issuer, id, issued_at, info, subs: subs.into() };
         Identity { until, token: Some(Box::new(facts)), ..Identity::new(Who::User(user), grants) }
     }
 }

@@ -15,6 +15,9 @@ const NAMED_MAX: usize = 8;
 /// The longest name that a comment repeats, in bytes.
 const NAMED_BYTES_MAX: usize = 40;
 
+/// The option with a token: where it is taken, it was looked at before.
+pub(super) const TOKEN_OPTION: &str = "token";
+
 /// GET of a channel, whatever its transport: `?since=`, `?last=`, `?limit=` and `Last-Event-ID`.
 ///
 /// A browser gives up for good on a stream that is answered by 400, and what is wrong with a URL is often not the page's
@@ -84,7 +87,8 @@ fn read(name: &str, value: &str) -> Result<Given, Refusal> {
         "lastEventId" | "Last-Event-ID" => Ok(Given::ComesBack((!value.is_empty()).then(|| since(value)))),
         "last" => count(name, value).map(Given::Last),
         "limit" => count(name, value).map(Given::Limit),
-        "once" => Ok(Given::Once),
+        // Who asks was read before, or refused.
+        "once" | TOKEN_OPTION => Ok(Given::Once),
         _ => Err(unknown_option(name, &["since", "last", "limit"])),
     }
 }

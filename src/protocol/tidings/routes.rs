@@ -1,13 +1,14 @@
 //! Where this protocol is: `/channels/{name}` over HTTP, as an event stream and as a socket; `/ws`; `/limits`.
 
 use super::media::{check_encoding, check_media_type};
-use super::options::{ignored, read_item, refused, unknown_option};
+use super::options::{TOKEN_OPTION, ignored, read_item, refused, unknown_option};
 use super::parse::{Dialect, check_event, check_key};
 use super::path::parse_name_in_url;
 use super::read::{HttpPublish, PlainBody};
 use super::reply::body_limits;
 use super::ticket::Form;
 use crate::access::{Action, Standing};
+use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, Request, Verb};
@@ -62,6 +63,18 @@ fn channel(call: &Call<'_, '_>, name: &str) -> Plan {
         Err(refusal) if call.wants_upgrade() && head.origin.is_some() => return upgrade(call, Some(refused(refusal))),
         Err(refusal) => return Plan::ask(Form::Http.ticket(), refused(refusal)),
     };
+    // A token that is not looked at would be in logs for nothing.
+    let has_token = || head.query.is_some_and(|query| query_pairs(query).any(|(name, _)| name == TOKEN_OPTION));
+    if head.query.is_some() && !call.scope.policy.rules.take_tokens_in_query() && has_token() {
+        let message =
+            "token= is not taken in a query here: no [[issuer]] has token_in_query; send Authorization: Bearer";
+        let refusal = Refusal::new(Code::UnknownOption, message);
+        return if head.method == Method::Post {
+            refuse_after_body(Form::Http, refusal)
+        } else {
+            Plan::Refuse(refusal.into())
+        };
+    }
     match head.method {
         Method::Post => publish(call, channel),
         Method::Delete => empty(call, channel),
@@ -96,6 +109,7 @@ fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
         match &*name {
             "event" => event = Some(Box::from(&*value)),
             "exclude" => exclude = Some(Box::from(&*value)),
+            TOKEN_OPTION => {}
             _ => return refuse_after_body(Form::Http, unknown_option(&name, &["event", "exclude"])),
         }
     }

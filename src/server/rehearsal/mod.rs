@@ -165,7 +165,8 @@ impl Rehearsal {
         let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
         hub.set_rules(&config.channel_rules);
         let rules =
-            Arc::new(ArcSwap::from_pointee(access_rules(config, Arc::new(Operators::default()), Arc::default())));
+            access_rules(config, Arc::new(Operators::default()), Arc::default()).expect("a rehearsal names no files");
+        let rules = Arc::new(ArcSwap::from_pointee(rules));
         let shared = SharedParts {
             hub: Arc::clone(&hub),
             rules: Arc::clone(&rules),
