@@ -3,6 +3,7 @@
 
 use crate::support::frames::{RawSocket, TEXT};
 use crate::support::http::{Answer, HttpClient, get, get_as_operator};
+use crate::support::process::Process;
 use crate::support::sse::SseClient;
 use crate::support::ws::WsClient;
 use crate::support::{OPERATOR, OPERATOR_KEY, TestServer, wait_until, with_one_and_two_reactors};
@@ -11,6 +12,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidings::config::{ListenAt, ListenerConfig};
 use tidings::model::serves::Serves;
@@ -459,4 +462,127 @@ fn counts_are_right_while_connections_are_busy() {
             assert_eq!(socket.read_close().0, Some(4403));
         }
     });
+}
+
+/// `tidings` with these arguments and nothing of ours in its environment but what is given.
+fn tidings(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    for name in ["TIDINGS_OPERATOR_KEY", "TIDINGS_OPERATOR_KEY_FILE", "TIDINGS_TOKEN"] {
+        command.env_remove(name);
+    }
+    let output = command.args(arguments).envs(variables.iter().copied()).output().expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_line_lists_and_ends_connections() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let address = server.address();
+        let url = address.to_string();
+        let key = [("TIDINGS_OPERATOR_KEY", OPERATOR_KEY)];
+        let (one, name) = subscribed(address, &["a"], &[]);
+        let others: Vec<_> = (0..3).map(|_| subscribed(address, &["b"], &[])).collect();
+        let (ok, table, _) = tidings(&["who", "--url", &url, "--transport", "websocket"], &key);
+        assert!(ok && table.lines().count() == 5 && table.starts_with("CONNECTION"), "{table}");
+        let row = table.lines().find(|line| line.starts_with(&name)).expect("its row");
+        assert!(row.contains("  anonymous  127.0.0.1  websocket  "), "{row}");
+        let (ok, json, _) = tidings(&["who", "--url", &url, "--channel", "b", "--json"], &key);
+        let rows: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert!(ok && names(&rows) == others.iter().map(|(_, name)| name.clone()).collect());
+        let (ok, json, _) = tidings(&["who", "--url", &url, "--channel", "b", "--json", "--limit", "2"], &key);
+        assert_eq!((ok, json.lines().count()), (true, 2));
+        let (ok, said, _) = tidings(&["kick", "--connection", &name, "--reason", "go home", "--url", &url], &key);
+        assert_eq!((ok, said), (true, format!("disconnected 1 connection of connection {name}\n")));
+        assert_eq!(closed(one), (4403, "disconnected: go home".to_owned()));
+        let (ok, said, _) = tidings(&["kick", "ada", "--revoke", "--until", "99999999999", "--url", &url], &key);
+        assert_eq!(
+            (ok, said.as_str()),
+            (true, "revoked user ada, until 99999999999\ndisconnected 0 connections of user ada\n")
+        );
+        assert_eq!(read(address, "/admin/revocations")["revocations"][0]["user"], "ada");
+        let (ok, said, _) = tidings(&["kick", "--address", "127.0.0.1", "--url", &url], &key);
+        assert!(
+            ok && said.starts_with("disconnected ") && said.ends_with(" connections of address 127.0.0.1\n"),
+            "{said}"
+        );
+        for (socket, _) in others {
+            assert_eq!(closed(socket).0, 4403);
+        }
+        for (arguments, said) in [
+            (vec!["kick", "--url", &url], "say whose connections end"),
+            (vec!["kick", "--address", "127.0.0.1", "--revoke", "--url", &url], "unknown member"),
+            (vec!["who", "--transport", "sse", "--url", &url], "websocket, event_stream, http"),
+        ] {
+            let (ok, _, error) = tidings(&arguments, &key);
+            assert!(!ok && error.contains(said), "{arguments:?}: {error}");
+        }
+        let (ok, _, error) = tidings(&["who", "--url", &url], &[]);
+        assert!(!ok && error.contains("401") && error.contains("--operator-key-file"), "{error}");
+    });
+}
+
+/// A server that was started by hand leaves its key for its owner.
+#[test]
+fn the_command_line_finds_the_key_of_a_server_on_this_machine() {
+    let runtime = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("admin-{}", std::process::id()));
+    std::fs::create_dir_all(&runtime).expect("a writable folder");
+    let folder = ("XDG_RUNTIME_DIR", runtime.to_str().expect("UTF-8"));
+    let process = Process::start_with(&[folder, ("TIDINGS_OPERATOR_KEY", "")], &[]);
+    let (ok, table, error) = tidings(&["who", "--url", &process.address.to_string()], &[folder]);
+    assert!(ok && table.contains("  http  "), "{error}");
+    drop(process);
+    std::fs::remove_dir_all(&runtime).expect("it was made");
+}
+
+/// The commands of the documentation, with what each block should print: `…` stands for anything.
+fn documented() -> Vec<(String, Option<String>)> {
+    let text = include_str!("../docs/admin.md");
+    let mut blocks =
+        text.split("\n```").skip(1).step_by(2).map(|block| block.split_once('\n').expect("a kind of block"));
+    let mut found: Vec<(String, Option<String>)> = Vec::new();
+    for (kind, lines) in blocks.by_ref() {
+        match (kind, found.last_mut()) {
+            ("sh", _) => found.push((lines.to_owned(), None)),
+            ("json", Some((_, expected))) => *expected = Some(lines.to_owned()),
+            other => panic!("{other:?} is no block of a command"),
+        }
+    }
+    assert_eq!(found.len(), text.matches("```sh\n").count());
+    found
+}
+
+/// Whether all pieces between the `…` of a pattern stand in a text, in their order.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let mut rest = text;
+    let mut pieces = pattern.split('…');
+    let begins = pieces.next().is_some_and(|first| rest.strip_prefix(first).map(|after| rest = after).is_some());
+    begins && pieces.all(|piece| rest.find(piece).map(|at| rest = &rest[at + piece.len()..]).is_some())
+}
+
+#[test]
+fn the_commands_of_the_documentation_do_what_it_says() {
+    let server = start(2);
+    let address = server.address();
+    let (socket, name) = subscribed(address, &["news"], &[]);
+    let (mut other, _) = subscribed(address, &["news"], &[]);
+    let binary = Path::new(env!("CARGO_BIN_EXE_tidings")).parent().expect("a folder").to_str().expect("UTF-8");
+    let path = format!("{binary}:{}", std::env::var("PATH").unwrap_or_default());
+    for (commands, expected) in documented() {
+        let output = Command::new("sh")
+            .args(["-ec", &commands])
+            .env("PATH", &path)
+            .envs([("URL", format!("http://{address}")), ("KEY", OPERATOR_KEY.to_owned()), ("NAME", name.clone())])
+            .env("TIDINGS_OPERATOR_KEY", OPERATOR_KEY)
+            .output()
+            .expect("a shell");
+        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{commands}: {errors}");
+        if let Some(expected) = expected {
+            assert!(is_like(&expected, &said), "{commands}\nprints {said}\n and not {expected}");
+        }
+    }
+    assert_eq!(closed(socket), (4403, "disconnected: see you tomorrow".to_owned()));
+    assert_eq!(other.next_push()["error"]["code"], "unsubscribed");
 }

@@ -1,6 +1,8 @@
 //! The arguments of every command, with the help that people read.
 
+use super::kick::KickArgs;
 use super::knobs::KnobFlags;
+use super::who::WhoArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,6 +41,20 @@ pub(crate) enum Command {
     Subscribe(SubscribeArgs),
     /// Publish invented prices and weather until Ctrl-C
     Demo(DemoArgs),
+    /// List who is connected, for operators
+    Who {
+        #[command(flatten)]
+        what: WhoArgs,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// End connections, for operators, and refuse their tokens or keys from now on if that is wanted
+    Kick {
+        #[command(flatten)]
+        what: KickArgs,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
 }
 
 /// What `tidings config` does.

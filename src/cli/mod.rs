@@ -3,11 +3,14 @@
 mod args;
 mod config;
 mod demo;
+mod kick;
 mod knobs;
+mod operate;
 mod publish;
 mod serve;
 mod settings;
 mod subscribe;
+mod who;
 
 use args::{Arguments, Command};
 use clap::Parser as _;
@@ -31,6 +34,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Who { what, server } => server.endpoint().map_err(Into::into).and_then(|at| who::run(&what, at)),
+        Command::Kick { what, server } => server.endpoint().map_err(Into::into).and_then(|at| kick::run(&what, at)),
     };
     outcome.unwrap_or_else(|error| failed(error.as_ref()))
 }

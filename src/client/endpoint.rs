@@ -66,13 +66,24 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// Whether the server is on this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        // The brackets of an IPv6 address belong to the URL; without them it is an address to `parse`.
+        let host = self.host().trim_matches(['[', ']']);
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Whether others can read what is sent there: it goes to another machine without TLS.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
-        // The brackets of an IPv6 address belong to the URL; without them it is an address to `parse`.
-        let host = self.host().trim_matches(['[', ']']);
-        let here = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        !here && !self.is_encrypted()
+        !self.is_here() && !self.is_encrypted()
+    }
+
+    /// Whether it is used with a token.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
     }
 
     pub(super) fn token(&self) -> Option<&str> {
@@ -94,11 +105,21 @@ impl Endpoint {
     /// The address of a channel over HTTP.
     #[must_use]
     pub fn channel_address(&self, channel: &str) -> String {
-        let path = self.path.split('?').next().unwrap_or_default();
-        // Before `/ws` is where a proxy has the server; any other path is the proxy's own name for the socket.
-        let prefix = path.strip_suffix("/ws").unwrap_or_default();
         let scheme = if self.is_encrypted() { "https" } else { "http" };
-        format!("{scheme}://{}{prefix}/channels/{}", self.authority, percent_encoded(channel))
+        let place = self.place(&format!("/channels/{}", percent_encoded(channel)));
+        format!("{scheme}://{}{place}", self.authority)
+    }
+
+    /// Where a path of the server is, over HTTP.
+    pub(super) fn place(&self, path: &str) -> String {
+        let own = self.path.split('?').next().unwrap_or_default();
+        // Before `/ws` is where a proxy has the server; any other path is the proxy's own name for the socket.
+        format!("{}{path}", own.strip_suffix("/ws").unwrap_or_default())
+    }
+
+    /// What a Host field says.
+    pub(super) fn authority(&self) -> &str {
+        self.authority.as_str()
     }
 
     /// The address as the handshake needs it.

@@ -121,7 +121,7 @@ impl From<tungstenite::Error> for ClientError {
 }
 
 /// The sentence for people in the JSON body of a refused handshake, which holds an error object.
-fn error_message(body: &[u8]) -> Option<String> {
+pub(super) fn error_message(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     body.get("error")?.get("message")?.as_str().map(str::to_owned)
 }

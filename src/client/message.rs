@@ -145,6 +145,12 @@ fn json_text(text: &str) -> String {
 /// What is encoded in a segment of a path: all but the unreserved characters (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// One more pair of a query, after others.
+#[must_use]
+pub fn query(name: &str, value: &str) -> String {
+    format!("&{name}={}", percent_encoded(value))
+}
+
 /// A channel's name as one segment of a path.
 pub(super) fn percent_encoded(name: &str) -> PercentEncode<'_> {
     utf8_percent_encode(name, SEGMENT)

@@ -5,6 +5,7 @@
 mod backoff;
 mod endpoint;
 mod error;
+mod http;
 mod message;
 mod stream;
 mod tls;
@@ -12,7 +13,8 @@ mod tls;
 pub use backoff::Backoff;
 pub use endpoint::Endpoint;
 pub use error::ClientError;
-pub use message::{Members, Request};
+pub use http::ask;
+pub use message::{Members, Request, query};
 pub use tls::Trust;
 
 use std::collections::VecDeque;
