@@ -138,13 +138,15 @@ pub mod workers;
 
 pub use access::{Connecting, Denied, Hooks, Reading, Writing};
 pub use config::{
-    AccessConfig, ChannelsConfig, Config, ConfigError, DeliveryConfig, EchoFor, FlushPath, HistoryConfig, HttpConfig,
-    IoConfig, ListenAt, ListenerConfig, LogConfig, LogFormat, LogLevel, ServerConfig, SseConfig, WebConfig,
-    WebSocketConfig,
+    AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, DeliveryConfig, EchoFor, FlushPath, HistoryConfig,
+    HttpConfig, IoConfig, IssuerConfig, ListenAt, ListenerConfig, LogConfig, LogFormat, LogLevel, ServerConfig,
+    SseConfig, WebConfig, WebSocketConfig,
 };
+pub use model::algorithm::Algorithm;
 pub use model::operator_key::OperatorKey;
 pub use model::publication::{Epoch, Position};
 pub use model::serves::Serves;
+pub use model::signing_secret::SigningSecret;
 #[cfg(feature = "tokio")]
 pub use server::{AsyncServer, Publications};
 pub use server::{Error, History, Message, Publication, Replay, Server, StartError, Subscription};
