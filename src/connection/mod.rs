@@ -297,7 +297,8 @@ impl Connection {
         if self.deadline(env) > env.now {
             return Expired::Continue;
         }
-        if self.expire_identity(env) {
+        if self.is_identity_due(env.now) {
+            self.expire_identity(env);
             return Expired::Continue;
         }
         match self.state {

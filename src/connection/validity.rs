@@ -13,30 +13,34 @@ use std::time::Duration;
 /// How long before its token expires a client hears of it: enough to fetch another over a slow line.
 const NOTICE: Duration = Duration::from_secs(60);
 
-/// When an identity ends, and whether its client has heard that it will.
+/// When something is to be done about an identity: first to say that it will end, then to end what stands on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Validity {
-    until: Ticks,
-    noticed: bool,
-}
+pub(super) struct Validity(Ticks);
 
 impl Validity {
-    /// That of an identity.
+    /// That of an identity whose client has heard nothing yet.
     pub(super) fn of(identity: &Identity, env: &Env) -> Validity {
-        let until = identity.until.map_or(Ticks::MAX, |until| {
-            let left_ms = until.saturating_sub(env.unix_s).saturating_mul(1000);
-            // Rounded up: a token holds to the end of its last second.
-            let left = Ticks::try_from(left_ms.div_ceil(TICK_MS)).unwrap_or(Ticks::MAX / 2);
-            env.now.saturating_add(left)
-        });
-        Validity { until, noticed: false }
+        match end_of(identity, env) {
+            Ticks::MAX => Validity(Ticks::MAX),
+            until => Validity(until.saturating_sub(ticks(NOTICE))),
+        }
     }
 
-    /// When something is to be done about it.
+    /// When it has its turn.
     #[inline]
     pub(super) fn deadline(self) -> Ticks {
-        if self.until == Ticks::MAX || self.noticed { self.until } else { self.until.saturating_sub(ticks(NOTICE)) }
+        self.0
     }
+}
+
+/// When an identity ends; [`Ticks::MAX`] for one that does not.
+fn end_of(identity: &Identity, env: &Env) -> Ticks {
+    identity.until.map_or(Ticks::MAX, |until| {
+        let left_ms = until.saturating_sub(env.unix_s).saturating_mul(1000);
+        // Rounded up: a token holds to the end of its last second.
+        let left = Ticks::try_from(left_ms.div_ceil(TICK_MS)).unwrap_or(Ticks::MAX / 2);
+        env.now.saturating_add(left)
+    })
 }
 
 impl Connection {
@@ -81,29 +85,33 @@ impl Connection {
         }
     }
 
-    /// The time of its identity is over, or soon will be; true when something was done about it.
-    pub(super) fn expire_identity(&mut self, env: &mut Env) -> bool {
-        let (State::Socket(_) | State::Stream(_)) = &self.state else { return false };
-        let validity = match &self.state {
-            State::Socket(socket) => socket.validity,
-            State::Stream(stream) => stream.validity,
-            State::Http(_) | State::Ending(..) => return false,
-        };
-        if validity.deadline() > env.now {
-            return false;
+    /// Whether the identity of its client has its turn.
+    #[inline]
+    pub(super) fn is_identity_due(&self, now: Ticks) -> bool {
+        match &self.state {
+            State::Socket(socket) => socket.validity.0 <= now,
+            State::Stream(stream) => stream.validity.0 <= now,
+            State::Http(_) | State::Ending(..) => false,
         }
-        let is_over = validity.until <= env.now;
+    }
+
+    /// The time of its identity is over, or soon will be.
+    #[cold]
+    pub(super) fn expire_identity(&mut self, env: &mut Env) {
+        let Some(identity) = self.identity() else { return };
+        // Anew and not from what was kept: a clock that was set counts.
+        let until = end_of(identity, env);
+        let is_over = until <= env.now;
         match &mut self.state {
             State::Socket(socket) if !is_over => {
-                socket.validity.noticed = true;
-                let left_s = u64::from(validity.until - env.now) * TICK_MS / 1000;
-                socket.say(&Event::Expiring { in_s: left_s }, &mut self.outbox, env);
+                socket.validity = Validity(until);
+                let in_s = u64::from(until - env.now) * TICK_MS / 1000;
+                socket.say(&Event::Expiring { in_s }, &mut self.outbox, env);
             }
             State::Socket(_) => self.close_socket(Code::TokenExpired, "", env),
             // A stream has nothing to sign in by again: it goes on to the end.
-            State::Stream(stream) if !is_over => stream.validity.noticed = true,
+            State::Stream(stream) if !is_over => stream.validity = Validity(until),
             _ => self.end_stream_for(&Code::TokenExpired.into(), env),
         }
-        true
     }
 }
