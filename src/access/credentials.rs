@@ -152,6 +152,7 @@ impl AccessPolicy {
     fn identify_token(&self, token: &str, now_unix_s: u64) -> Result<Arc<Identity>, Refusal> {
         let digest = digest_of(token);
         let mut known = self.known.borrow_mut();
+        known.expect_keys(self.rules.issuers.key_changes());
         if let Some(identity) = known.find(&digest) {
             return match identity.until {
                 Some(until) if until <= now_unix_s => Err(Code::TokenExpired.into()),

@@ -16,9 +16,18 @@ pub(super) type Digest = [u8; 32];
 pub struct Known {
     young: HashMap<Digest, Arc<Identity>>,
     old: HashMap<Digest, Arc<Identity>>,
+    /// With which keys they were verified, by the number of their changes.
+    keys: u64,
 }
 
 impl Known {
+    /// Forgets all if they were verified with other keys: some of those may have been withdrawn.
+    pub(super) fn expect_keys(&mut self, keys: u64) {
+        if self.keys != keys {
+            *self = Known { keys, ..Known::default() };
+        }
+    }
+
     /// The identity that a token proved.
     pub(super) fn find(&mut self, token: &Digest) -> Option<Arc<Identity>> {
         if let Some(identity) = self.young.get(token) {

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// With how many keys one token is tried: it may name none, and each try takes up to 40 µs.
 pub(super) const TRIES_MAX: usize = 8;
@@ -30,6 +31,8 @@ pub struct Issuers {
     all: Vec<Issuer>,
     /// The place of each by its `iss`.
     places: HashMap<Box<str>, usize>,
+    /// How often keys were replaced.
+    key_changes: AtomicU64,
 }
 
 struct Issuer {
@@ -96,7 +99,16 @@ impl Issuers {
     pub fn set_keys(&self, issuer: usize, keys: KeySet) {
         if let Some(issuer) = self.all.get(issuer) {
             issuer.fetched.store(Some(Arc::new(keys)));
+            // Afterwards: a reader that sees the number verifies with these keys.
+            self.key_changes.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// A number that changes when keys are replaced: what is remembered of tokens that were verified before may rest on a
+    /// key that its issuer has withdrawn.
+    #[must_use]
+    pub fn key_changes(&self) -> u64 {
+        self.key_changes.load(Ordering::Acquire)
     }
 
     /// Takes over the key sets that were fetched for `before`, where the address is the same: a changed configuration must

@@ -2,11 +2,12 @@
 //! are accepted and refused is a table, `tests/credentials`.
 
 use super::{ClaimFault, Issuers, KeyFault, KeySet, KeySetFault, PemFault, TokenRefused};
-use crate::access::{Identity, Who};
+use crate::access::{AccessPolicy, AccessRules, ChannelRules, Identity, Presented, Way, Who};
 use crate::config::IssuerConfig;
 use crate::model::algorithm::Algorithm;
 use crate::model::grants::Action;
 use crate::model::name::ChannelName;
+use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
 use crate::model::signing_secret::SigningSecret;
 use aws_lc_rs::hmac;
@@ -14,6 +15,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use data_encoding::BASE64URL_NOPAD;
 use std::path::Path;
+use std::sync::Arc;
 
 const NOW: u64 = 1_800_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -135,6 +137,26 @@ fn keys_that_are_fetched_replace_those_before_them_whole() {
     issuers.set_keys(0, set(&[]).expect("a set"));
     assert_eq!(issuers.verify(&of_second, NOW), Err(TokenRefused::UnknownKey { issuer: 0 }));
     issuers.set_keys(1, set(&[first.jwk("")]).expect("a set"));
+}
+
+#[test]
+fn a_token_that_was_verified_is_not_remembered_when_its_key_is_withdrawn() {
+    let issuers =
+        Arc::new(issuers(&IssuerConfig { key_set_url: Some("https://a.example/keys".to_owned()), ..config() }));
+    let channels = ChannelRules::new(&[], false, "");
+    let rules = AccessRules { issuers: Arc::clone(&issuers), channels, ..AccessRules::default() };
+    let policy = AccessPolicy { rules: Arc::new(rules), ..AccessPolicy::default() };
+    let pair = Pair::new();
+    let token = pair.token("");
+    let identify = || {
+        let presented = Presented { secret: &token, way: Way::Authorization };
+        policy.identify(presented, PeerAddress::UNIX, NOW).map_err(|refusal| refusal.label())
+    };
+    issuers.set_keys(0, set(&[pair.jwk("")]).expect("a set"));
+    let first = identify().expect("a right token");
+    assert!(Arc::ptr_eq(&first, &identify().expect("a right token")), "it is remembered");
+    issuers.set_keys(0, set(&[Pair::new().jwk("")]).expect("a set"));
+    assert_eq!(identify(), Err("token_invalid"));
 }
 
 #[test]
