@@ -149,7 +149,7 @@ fn a_channel_keeps_and_takes_what_its_rule_says() {
     let server = start(RULES);
     for data in 1..=3 {
         for channel in ["news:a", "chat:a", "other"] {
-            let position = server.publish(channel, &data.to_string()).expect("published");
+            let position = server.publish(channel, data.to_string()).expect("published");
             assert_eq!(position.offset, data);
         }
     }

@@ -18,7 +18,7 @@ fn now() -> u64 {
 }
 
 /// A token with these claims and the usual ones where they say nothing.
-fn token(claims: Value) -> String {
+fn token(claims: &Value) -> String {
     let mut all = json!({"iss": "app", "aud": "tidings", "sub": "ann", "exp": now() + 600,
         "grants": [{"channels": ["chat:*"], "may": ["read", "write"]}]});
     for (name, value) in claims.as_object().expect("claims") {
@@ -51,7 +51,7 @@ fn asked(server: &TestServer, method: &str, path: &str, fields: &[(&str, &str)])
 #[test]
 fn a_token_allows_what_it_grants_on_every_transport_and_nothing_else() {
     let server = start("");
-    let bearer = format!("Bearer {}", token(json!({})));
+    let bearer = format!("Bearer {}", token(&json!({})));
     let fields = [("Authorization", bearer.as_str())];
     for method in ["GET", "POST"] {
         assert_eq!(asked(&server, method, "/channels/chat:a", &fields).0, 200, "{method}");
@@ -66,9 +66,9 @@ fn a_token_allows_what_it_grants_on_every_transport_and_nothing_else() {
     assert_eq!(socket.post("news", &json!(5))["error"]["code"], "forbidden");
     let close = WsClient::connect_to(server.address(), "/channels/news", &[("Authorization", &bearer)]).read_close();
     assert_eq!(close.expect("a Close").code, CloseCode::from(4403));
-    let wrong = format!("Bearer {}x", token(json!({})));
+    let wrong = format!("Bearer {}x", token(&json!({})));
     assert_eq!(asked(&server, "GET", "/channels/chat:a", &[("Authorization", &wrong)]).0, 401);
-    let expired = format!("Bearer {}", token(json!({"exp": now() - 1})));
+    let expired = format!("Bearer {}", token(&json!({"exp": now() - 1})));
     let said = asked(&server, "GET", "/channels/chat:a", &[("Authorization", &expired)]);
     assert_eq!(said, (401, "token_expired".to_owned()));
 }
@@ -76,7 +76,7 @@ fn a_token_allows_what_it_grants_on_every_transport_and_nothing_else() {
 #[test]
 fn a_token_may_stand_where_it_is_allowed() {
     let server = start("token_in_query = true\ncookie = \"session\"");
-    let token = token(json!({}));
+    let token = token(&json!({}));
     let path = format!("/channels/chat:a?token={token}");
     for method in ["GET", "POST"] {
         let answer = HttpClient::connect(server.address()).request(method, &path, &[], b"1");
@@ -118,7 +118,7 @@ fn cookies_do_not_count_for_pages_that_anybody_can_have() {
         own.issuers = config.issuers;
         own.server.allow_origin = ["*", "null", "https://app.example"].map(str::to_owned).to_vec();
     });
-    let cookie = format!("session={}", token(json!({})));
+    let cookie = format!("session={}", token(&json!({})));
     for (origin, status) in [("https://evil.example", 401), ("null", 401), ("https://app.example", 200)] {
         let fields = [("Cookie", cookie.as_str()), ("Origin", origin)];
         assert_eq!(asked(&server, "GET", "/channels/chat:a", &fields).0, status, "{origin}");
@@ -130,7 +130,7 @@ fn signing_in_on_a_socket_is_for_one_user_and_may_take_away() {
     let server = start("");
     let mut socket = WsClient::connect(server.address());
     let sign_in =
-        |socket: &mut WsClient, claims: Value| socket.request(json!({"method": "AUTH", "token": token(claims)}));
+        |socket: &mut WsClient, claims: Value| socket.request(json!({"method": "AUTH", "token": token(&claims)}));
     assert_eq!(socket.request(json!({"method": "GET", "path": "/channels/chat:a"}))["error"]["code"], "token_needed");
     assert_eq!(sign_in(&mut socket, json!({}))["status"], 200);
     socket.subscribe("chat:a");
@@ -149,7 +149,7 @@ fn signing_in_on_a_socket_is_for_one_user_and_may_take_away() {
 #[test]
 fn a_socket_hears_before_its_token_expires_and_goes_on_if_it_signs_in() {
     let server = start("");
-    let soon = token(json!({"exp": now() + 3}));
+    let soon = token(&json!({"exp": now() + 3}));
     let bearer = format!("Bearer {soon}");
     let connect = || WsClient::connect_to(server.address(), "/ws", &[("Authorization", &bearer)]);
     let (mut renews, mut does_not) = (connect(), connect());
@@ -159,7 +159,7 @@ fn a_socket_hears_before_its_token_expires_and_goes_on_if_it_signs_in() {
         assert_eq!(notice["auth"], "expiring");
         assert!(notice["in"].as_u64().is_some_and(|left| left <= 3), "{notice}");
     }
-    assert_eq!(renews.request(json!({"method": "AUTH", "token": token(json!({}))}))["status"], 200);
+    assert_eq!(renews.request(json!({"method": "AUTH", "token": token(&json!({}))}))["status"], 200);
     let close = does_not.read_close().expect("a Close");
     assert_eq!((close.code, close.reason.starts_with("token_expired")), (CloseCode::from(4401), true), "{close:?}");
     server.publish("chat:a", "7").expect("published");
@@ -169,7 +169,7 @@ fn a_socket_hears_before_its_token_expires_and_goes_on_if_it_signs_in() {
 #[test]
 fn an_event_stream_ends_with_its_token() {
     let server = start("token_in_query = true");
-    let soon = token(json!({"exp": now() + 2}));
+    let soon = token(&json!({"exp": now() + 2}));
     let mut stream = SseClient::open(server.address(), &format!("chat:a?token={soon}"), None);
     let last = std::iter::from_fn(|| stream.next_block()).last().expect("a block");
     assert_eq!(last.event.as_deref(), Some("refused"));
@@ -181,7 +181,7 @@ fn an_event_stream_ends_with_its_token() {
 fn a_token_subscribes_its_connections() {
     let server = start("");
     let subs = json!({"subs": ["chat:a", "chat:b", "closed"]});
-    let bearer = format!("Bearer {}", token(subs));
+    let bearer = format!("Bearer {}", token(&subs));
     let mut socket = WsClient::connect_to(server.address(), "/channels/chat:b", &[("Authorization", &bearer)]);
     let answers = [socket.next_json(), socket.next_json()];
     assert_eq!(answers.map(|answer| answer["channel"].clone()), [json!("chat:b"), json!("chat:a")]);
