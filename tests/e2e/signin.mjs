@@ -1,5 +1,6 @@
 // Our browser client signs in at the real server, in Node with npm ws: node signin.mjs PATH/TO/tidings
 
+import { createHmac } from 'node:crypto';
 import WebSocket from 'ws';
 import { clientText } from './client/support.mjs';
 import { checks, equal, startConfigured, until } from './support.mjs';
@@ -102,5 +103,96 @@ await check('a key that can be no subprotocol is presented in the first frame', 
   tidings.close();
   await odd.end();
 });
+
+const SECRET = 'the-secret-of-the-tests-0123456789-abcdef';
+const ISSUER = `[[issuer]]\nname = "tests"\nissuer = "tests"\naudience = "tidings"\nsecret = "${SECRET}"\nleeway = "0s"\n`;
+
+/** A token of a user for some channels, for so many seconds. */
+function tokenFor(sub, channels, seconds = 600) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const exp = Math.floor(Date.now() / 1000) + seconds;
+  const signed = `${part({ alg: 'HS256' })}.${part({ iss: 'tests', aud: 'tidings', sub, exp, grants: [{ channels, may: ['read', 'write'] }] })}`;
+  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
+}
+
+process.env.TIDINGS_OPERATOR_KEY = KEY;
+const issued = await startConfigured(binary, `${RULES}\n${ISSUER}`);
+const publish = (channel, data) => fetch(`${issued.url}/channels/${channel}`, { method: 'POST', headers: { Authorization: `Bearer ${KEY}` }, body: JSON.stringify(data) });
+
+await check('a token opens the channels that it names, and no other', async () => {
+  const { tidings, seen } = connect(issued, { token: tokenFor('ann', ['a', 'b']) });
+  equal(await Promise.all(['a', 'b', 'c'].map((channel) => outcome(tidings.get(channel, () => {}).ready))), [200, 200, 'forbidden'], 'subscriptions');
+  equal(await Promise.all(['a', 'c'].map((channel) => outcome(tidings.post(channel, 1)))), [200, 'forbidden'], 'posts');
+  never(issued, seen, 'eyJ');
+  tidings.close();
+});
+
+await check('before it expires a token is replaced, and the connection stays', async () => {
+  let asked = 0;
+  const { tidings, seen } = connect(issued, { token: () => {
+    asked++;
+    return tokenFor('ann', ['a'], asked === 1 ? 20 : 600);
+  } });
+  const heard = [];
+  await tidings.get('a', (data) => heard.push(data)).ready;
+  await until(() => seen.frames.some((text) => text.includes('"AUTH"')), 'the renewal');
+  await tidings.post('a', 'after');
+  await until(() => heard.includes('after'), 'a publication after it');
+  equal([asked, seen.offers.length, seen.closes, seen.errors], [2, 1, [], []], 'tokens, connections, closes and errors');
+  equal(seen.frames.filter((text) => text.includes('"status":4')), [], 'refusals');
+  never(issued, seen, 'eyJ');
+  tidings.close();
+});
+
+await check('a token that was not replaced in time costs its connection, and another one resumes', async () => {
+  const tokens = [tokenFor('ann', ['a'], 3)];
+  let asked = 0;
+  const { tidings, seen } = connect(issued, { token: () => tokens[Math.min(asked++, tokens.length - 1)] });
+  const heard = [];
+  await tidings.get('a', (data) => heard.push(data)).ready;
+  tidings.on('close', () => { tokens[0] = tokenFor('ann', ['a']); });
+  await until(() => seen.closes.length === 1, 'the close');
+  await publish('a', 'meanwhile');
+  await until(() => heard.includes('meanwhile'), 'what was published meanwhile');
+  equal([seen.closes, seen.errors, seen.offers.length], [[[4401, 'token_expired']], [], 2], 'closes, errors and connections');
+  tidings.close();
+});
+
+await check('a token whose time is over is tried twice, and that is all', async () => {
+  const { tidings, seen } = connect(issued, { token: tokenFor('ann', ['a'], -10) });
+  equal(await outcome(tidings.get('a', () => {}).ready), 'token_expired', 'ready');
+  equal([seen.errors, seen.offers.length], [[[undefined, 401, 'token_expired', true]], 2], 'errors and connections');
+  tidings.close();
+});
+
+await check('a subscription that a new token does not allow ends, and is not asked for again; the others go on', async () => {
+  let token = tokenFor('ann', ['a', 'b']);
+  const { tidings, seen } = connect(issued, { token: () => token });
+  const [heard, told] = [[], []];
+  const onError = ({ status, code }) => told.push([status, code]);
+  await Promise.all(['a', 'b'].map((channel) => tidings.get(channel, (data) => heard.push([channel, data]), { onError }).ready));
+  token = tokenFor('ann', ['a']);
+  await tidings.signIn();
+  await until(() => told.length > 0, 'the end of one');
+  for (const channel of ['b', 'a']) await publish(channel, 'later');
+  await until(() => heard.length > 0, 'a publication');
+  equal([heard, told], [[['a', 'later']], [[403, 'forbidden']]], 'what was heard and told');
+  equal(seen.errors, [['b', 403, 'forbidden', true]], 'errors');
+  equal(seen.frames.filter((text) => text.includes('"GET"') && text.includes('/channels/b')).length, 1, 'how often it was asked for');
+  equal(seen.offers.length, 1, 'connections');
+  tidings.close();
+});
+
+await check('signing in as another user takes another connection', async () => {
+  let token = tokenFor('ann', ['a']);
+  const { tidings, seen } = connect(issued, { token: () => token });
+  equal(await outcome(tidings.get('b', () => {}).ready), 'forbidden', 'as the first');
+  token = tokenFor('bob', ['b']);
+  await tidings.signIn();
+  equal([await outcome(tidings.get('b', () => {}).ready), seen.offers.length], [200, 2], 'as the second, and connections');
+  tidings.close();
+});
+
+await check('the server with an issuer drains and exits with 0', async () => equal((await issued.end()).code, 0, 'exit code'));
 
 finish();
