@@ -1,6 +1,7 @@
 // Subscribe, publish, and see each frame that crosses this page's socket.
 
 import { bytes, clock, el, field, icon, number, remember, remembered } from './kit.js';
+import { hasKey } from './operator.js';
 import { wouldHelp } from './sign-in.js';
 import { demoSwitch, showPrices } from './demo-prices.js';
 
@@ -134,9 +135,10 @@ function publishCard(tidings) {
 
 function curlCard() {
   const line = (text) => el('code', { class: 'line' }, text);
+  const key = hasKey() ? ' -H "Authorization: Bearer $KEY"' : ''; // not the key itself, which others may see over a shoulder
   return el('section', { class: 'card' }, el('h2', {}, 'From a terminal'),
-    line(`curl -d '{"hello":"world"}' ${location.origin}/channels/news`),
-    line(`curl -N -H 'Accept: text/event-stream' ${location.origin}/channels/news`),
+    line(`curl${key} -d '{"hello":"world"}' ${location.origin}/channels/news`),
+    line(`curl -N${key} -H 'Accept: text/event-stream' ${location.origin}/channels/news`),
     el('p', { class: 'hint' }, 'The first one publishes to all subscribers, this page included. The second one streams.'));
 }
 
