@@ -226,7 +226,7 @@ await check('a console that is refused says which rule refused it, and takes a t
   equal(await texts(page, NOTICE), [], 'notices, which would say the same');
   equal(await texts(page, '.chips .locked span'), ['inbox'], 'channels that wait for a key');
   await signIn(page, 'not-the-key-of-this-server');
-  await shows(page, '.sign-in .bad', 'neither a key nor a token');
+  await shows(page, '.sign-in .bad', 'what was presented');
   equal(await kept(page), null, 'what the tab keeps of a wrong one');
   await Promise.all([page.waitForEvent('load'), signIn(page, KEY)]);
   await isOpen(page);
@@ -264,7 +264,7 @@ await check('a key that no longer counts is told of once, and the page stays whe
   const page = await open(strict.url);
   await page.evaluate(() => sessionStorage.setItem('tidings.operator', 'the-key-of-yesterday'));
   await page.reload();
-  await shows(page, '.refusals li', 'neither a key nor a token');
+  await shows(page, '.refusals li', 'what was presented');
   equal(await page.evaluate(() => document.getElementById('status').dataset.state), 'refused', 'the state');
   await Promise.all([page.waitForEvent('load'), page.click('.sign-in button:has-text("Sign out")')]);
   await isOpen(page);
@@ -275,7 +275,7 @@ await check('the box is for everybody: axe-core finds nothing in it', async () =
   const page = await openDemo('console', strict.url);
   await page.waitForSelector('.sign-in:not([hidden])');
   await signIn(page, 'wrong');
-  await shows(page, '.sign-in .bad', 'neither');
+  await shows(page, '.sign-in .bad', 'what was presented');
   equal(await findings(page, 'the box'), [], 'findings');
   await close(page);
 });
