@@ -25,10 +25,12 @@ const only = (language, part) => {
   return found[0].text;
 };
 
+const OPERATOR_KEY = 'the-key-of-the-tests-0123456789';
+process.env.TIDINGS_OPERATOR_KEY = OPERATOR_KEY; // for the server that is started here
 const secret = randomBytes(36).toString('base64');
 const folder = mkdtempSync(path.join(tmpdir(), 'tidings-documents-'));
 symlinkSync(fileURLToPath(new URL('node_modules', import.meta.url)), path.join(folder, 'node_modules'));
-const environment = { ...process.env, TOKEN_SECRET: secret, GOPROXY: 'off', GOFLAGS: '-mod=mod' };
+const environment = { ...process.env, TOKEN_SECRET: secret, OPERATOR_KEY, GOPROXY: 'off', GOFLAGS: '-mod=mod' };
 const run = (command, more) => execFileSync(command, more, { cwd: folder, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 const python = process.env.PYTHON ?? 'python3';
 const isThere = (command, ...more) => spawnSync(command, more, { stdio: 'ignore' }).status === 0;
@@ -63,6 +65,7 @@ const examples = blocks.filter(({ text }) => text.includes('TOKEN_SECRET') || te
 await check('the page has an example for each of the ways', () => {
   equal(examples.map(({ language }) => language), ['js', 'js', 'python', 'python', 'php', 'go', 'js'], 'languages');
 });
+let last = '';
 for (const [index, { language, text }] of examples.entries()) {
   const using = ['jose', 'jwt', 'app.pem'].find((word) => text.includes(`'${word}'`) || text.includes(`import ${word}\n`)) ?? 'nothing else';
   await check(`example ${index + 1}, ${language} with ${using}, makes a token that opens what it says and nothing else`, async () => {
@@ -70,11 +73,18 @@ for (const [index, { language, text }] of examples.entries()) {
     if (!there(text)) return 'skip';
     writeFileSync(path.join(folder, file), text);
     const token = run(command[0], [...command.slice(1), file]).trim();
+    last = token;
     equal(/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token), true, 'a token');
     return equal(await allowed(token), [200, 200, 'forbidden'], 'what it allows');
   });
 }
 await check('without a token nothing is allowed', async () => equal(await allowed(null), ['token_needed', 'token_needed', 'token_needed'], 'what nobody may'));
+
+await check('what the page says takes the user’s tokens back', async () => {
+  const answer = JSON.parse(run('sh', ['-ec', only('sh', '/admin/revoke').replace('http://127.0.0.1:8080', server.url)]));
+  equal(answer.user, 'ann', JSON.stringify(answer));
+  equal(await allowed(last), ['token_revoked', 'token_revoked', 'token_revoked'], 'what they allow');
+});
 
 rmSync(folder, { recursive: true, force: true });
 await check('the server drains and exits with 0', async () => equal((await server.end()).code, 0, 'exit code'));

@@ -3,7 +3,7 @@
 import { createHmac } from 'node:crypto';
 import WebSocket from 'ws';
 import { clientText } from './client/support.mjs';
-import { checks, equal, startConfigured, until } from './support.mjs';
+import { checks, equal, post, startConfigured, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node signin.mjs PATH/TO/tidings');
@@ -24,10 +24,13 @@ function pageOf(server, offers = []) {
   };
 }
 
+const clients = [];
+
 /** A client, with what it tells of itself. */
 function connect(server, options) {
   const seen = { offers: [], errors: [], closes: [], frames: [] };
   const tidings = new Tidings(server.socketUrl, { WebSocket: pageOf(server, seen.offers), base: 20, ...options });
+  clients.push(tidings);
   tidings.on('error', ({ channel, error, final }) => seen.errors.push([channel, error.status, error.code, final]));
   tidings.on('close', ({ code, label }) => seen.closes.push([code, label]));
   tidings.on('frame', ({ data }) => seen.frames.push(String(data)));
@@ -117,7 +120,7 @@ function tokenFor(sub, channels, seconds = 600) {
 
 process.env.TIDINGS_OPERATOR_KEY = KEY;
 const issued = await startConfigured(binary, `${RULES}\n${ISSUER}`);
-const publish = (channel, data) => fetch(`${issued.url}/channels/${channel}`, { method: 'POST', headers: { Authorization: `Bearer ${KEY}` }, body: JSON.stringify(data) });
+const publish = (channel, data) => post(issued.url, channel, data, { Authorization: `Bearer ${KEY}` });
 
 await check('a token opens the channels that it names, and no other', async () => {
   const { tidings, seen } = connect(issued, { token: tokenFor('ann', ['a', 'b']) });
@@ -195,4 +198,5 @@ await check('signing in as another user takes another connection', async () => {
 
 await check('the server with an issuer drains and exits with 0', async () => equal((await issued.end()).code, 0, 'exit code'));
 
+clients.forEach((tidings) => tidings.close()); // those of a check that failed would connect for ever
 finish();

@@ -111,9 +111,9 @@ export async function startProxy(target) {
 }
 
 /** Publishes over plain HTTP and returns the answer. */
-export async function post(url, channel, data) {
+export async function post(url, channel, data, headers = {}) {
   const response = await fetch(`${url}/channels/${encodeURIComponent(channel)}`, {
-    method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(data),
+    method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(data),
   });
   if (!response.ok) throw new Error(`POST ${channel}: ${response.status} ${await response.text()}`);
   return response.json();
