@@ -104,7 +104,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("token_invalid", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("token_expired", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),
-    ("token_revoked", "admin::what_was_revoked_is_refused_at_once_and_when_it_comes_back"),
+    ("token_revoked", "revoked::what_was_revoked_is_refused_at_once_in_every_way_and_what_was_not_goes_on"),
     ("unsubscribed", "admin::subscriptions_that_an_operator_ends_say_so_and_the_others_go_on"),
 ];
 

@@ -39,6 +39,7 @@ mod publishing;
 mod refusals;
 mod reports;
 mod resume;
+mod revoked;
 mod rules;
 mod settings;
 mod smoke;

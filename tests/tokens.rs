@@ -11,14 +11,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidings::Config;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
 /// A token with these claims and the usual ones where they say nothing.
-fn token(claims: &Value) -> String {
+pub(crate) fn token(claims: &Value) -> String {
     let mut all = json!({"iss": "app", "aud": "tidings", "sub": "ann", "exp": now() + 600,
         "grants": [{"channels": ["chat:*"], "may": ["read", "write"]}]});
     for (name, value) in claims.as_object().expect("claims") {

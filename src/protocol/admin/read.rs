@@ -24,7 +24,7 @@ use std::net::IpAddr;
 const PAGE_ROWS: usize = 100;
 const PAGE_ROWS_MAX: usize = 1000;
 /// Bytes of a user's name, a key's or a token's id.
-const NAME_BYTES_MAX: usize = 512;
+const NAME_BYTES_MAX: usize = 255;
 /// Bytes of what the clients that are ended are told: with its label it fits into a Close.
 const REASON_BYTES_MAX: usize = 100;
 
