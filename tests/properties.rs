@@ -64,6 +64,16 @@ fn key_sets_hold_what_another_library_can_use_and_never_a_private_key() {
 }
 
 #[test]
+fn keys_are_exactly_those_that_are_configured() {
+    run("keys", 20_000);
+}
+
+#[test]
+fn signed_names_are_exactly_those_that_were_signed() {
+    run("signed", 20_000);
+}
+
+#[test]
 fn every_target_has_its_corpus_and_its_fuzzer() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
     let named = |folder: &str| -> Vec<String> {

@@ -121,7 +121,8 @@ impl ChannelRules {
         let may = callers.has(Callers::ANYONE)
             || match &identity.who {
                 Who::Anonymous => false,
-                Who::User(_) => callers.has(Callers::TOKEN) && is_granted(),
+                // An app that signs an address gives the same as with a token for one channel.
+                Who::User(_) | Who::Signed => callers.has(Callers::TOKEN) && is_granted(),
                 Who::Key(_) => callers.has(Callers::KEY) && is_granted(),
                 Who::Operator => true,
             };
@@ -157,8 +158,11 @@ fn refused_by_rule(identity: &Identity, action: Action, met: &Met<'_>) -> Refusa
             Code::TokenNeeded,
             format!("{lets_in}; sign in with a token or a key that grants it on this channel"),
         ),
-        Who::User(_) if !callers.has(Callers::TOKEN) => {
+        Who::User(_) | Who::Signed if !callers.has(Callers::TOKEN) => {
             Refusal::new(Code::Forbidden, format!("{lets_in}, and users are not among them"))
+        }
+        Who::Signed => {
+            Refusal::new(Code::Forbidden, format!("{rule}: a signed address is for reading its own channel alone"))
         }
         Who::Key(_) if !callers.has(Callers::KEY) => {
             Refusal::new(Code::Forbidden, format!("{lets_in}, and keys are not among them"))

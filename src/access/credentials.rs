@@ -1,8 +1,9 @@
 //! What a request presents to say who its client is, and the identity that it proves.
 
-use super::identity::Identity;
+use super::identity::{Identity, Who};
 use super::rules::AccessRules;
 use super::{AccessPolicy, known};
+use crate::model::api_key::SECRET_PREFIX;
 use crate::model::code::Code;
 use crate::model::origin;
 use crate::model::peer_address::PeerAddress;
@@ -126,10 +127,13 @@ impl AccessPolicy {
 
     /// The same, whether that was revoked or not.
     fn prove(&self, presented: Presented<'_>, from: PeerAddress, now_unix_s: u64) -> Result<Arc<Identity>, Refusal> {
-        let _ = from;
         let rules = &self.rules;
         if rules.operators.admits(presented.secret) {
             return Ok(Arc::clone(&self.identities.operator));
+        }
+        // No token begins so.
+        if presented.secret.starts_with(SECRET_PREFIX) && !rules.keys.is_empty() {
+            return self.identify_key(presented.secret, from);
         }
         // Where the operators' key is the only one, the refusal says where that is.
         if rules.channels.is_open() {
@@ -146,6 +150,19 @@ impl AccessPolicy {
             let message = "tokens of this issuer are not taken in a query (token_in_query of its [[issuer]])";
             return Err(Refusal::new(Code::TokenInvalid, message));
         }
+        Ok(identity)
+    }
+
+    fn identify_key(&self, secret: &str, from: PeerAddress) -> Result<Arc<Identity>, Refusal> {
+        // Each time, since it may come from elsewhere now; what is remembered is only shared.
+        let key = self.rules.keys.find(secret, from)?;
+        let digest = digest_of(secret);
+        let mut known = self.known.borrow_mut();
+        if let Some(identity) = known.find(&digest) {
+            return Ok(identity);
+        }
+        let identity = Arc::new(Identity::new(Who::Key(key.name().into()), key.grants().clone()));
+        known.keep(digest, Arc::clone(&identity));
         Ok(identity)
     }
 

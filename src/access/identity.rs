@@ -30,6 +30,8 @@ pub enum Who {
     Anonymous,
     /// It has a token of this user.
     User(Box<str>),
+    /// It has a signed address of a channel.
+    Signed,
     /// It has the key of this name.
     Key(Box<str>),
     /// It has the operators' key, or came by a listener of theirs.

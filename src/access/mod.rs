@@ -8,10 +8,12 @@ mod cors;
 mod credentials;
 mod hooks;
 mod identity;
+mod keys;
 mod known;
 mod operators;
 mod revocations;
 mod rules;
+mod signed;
 pub mod tokens;
 
 pub use crate::model::grants::{Action, Actions, Grant, Grants};
@@ -20,10 +22,12 @@ pub use cors::{cors_fields, preflight_fields};
 pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};
 pub use hooks::{Connecting, Denied, Hooks, Reading, Writing};
 pub use identity::{App, Identities, Identity, TokenFacts, Who};
+pub use keys::{KeyEntry, KeyRefused, Keys};
 pub use known::Known;
 pub use operators::{Operators, Standing};
 pub use revocations::{Revocation, Revocations};
 pub use rules::AccessRules;
+pub use signed::{SignedGrant, SignedNames, SignedRefused};
 
 use crate::model::authority::Authority;
 use crate::model::code::Code;

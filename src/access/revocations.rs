@@ -109,7 +109,7 @@ impl Revocations {
             Who::User(user) => held(&lists.users, user)
                 .is_some_and(|term| token.and_then(|token| token.issued_at).is_none_or(|made| made <= term.since)),
             Who::Key(key) => held(&lists.keys, key).is_some(),
-            Who::Anonymous | Who::Operator => false,
+            Who::Anonymous | Who::Signed | Who::Operator => false,
         }
     }
 

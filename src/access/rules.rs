@@ -1,8 +1,10 @@
 //! Everything by which clients are judged and which can change while the server runs.
 
 use super::channels::ChannelRules;
+use super::keys::Keys;
 use super::operators::Operators;
 use super::revocations::Revocations;
+use super::signed::SignedNames;
 use super::tokens::Issuers;
 use std::sync::Arc;
 
@@ -17,6 +19,10 @@ pub struct AccessRules {
     pub revocations: Arc<Revocations>,
     /// Who may sign tokens.
     pub issuers: Arc<Issuers>,
+    /// The keys of backends.
+    pub keys: Keys,
+    /// Which signed names count.
+    pub signed: SignedNames,
 }
 
 impl Default for AccessRules {
@@ -28,6 +34,8 @@ impl Default for AccessRules {
             operators,
             revocations: Arc::default(),
             issuers: Arc::default(),
+            keys: Keys::default(),
+            signed: SignedNames::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The arguments of every command, with the help that people read.
 
+use super::key::KeyCommand;
 use super::kick::KickArgs;
 use super::knobs::KnobFlags;
 use super::who::WhoArgs;
@@ -55,6 +56,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Make a key for a backend: a secret, and the block for the configuration of the server
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 /// What `tidings config` does.

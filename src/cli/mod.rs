@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod demo;
+mod key;
 mod kick;
 mod knobs;
 mod operate;
@@ -36,6 +37,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Who { what, server } => server.endpoint().map_err(Into::into).and_then(|at| who::run(&what, at)),
         Command::Kick { what, server } => server.endpoint().map_err(Into::into).and_then(|at| kick::run(&what, at)),
+        Command::Key(command) => key::run(&command),
     };
     outcome.unwrap_or_else(|error| failed(error.as_ref()))
 }

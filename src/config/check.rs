@@ -19,6 +19,7 @@ impl Config {
         problems.extend(self.listener_problems());
         problems.extend(self.channel_problems());
         problems.extend(self.issuer_problems());
+        problems.extend(self.key_problems());
         problems.extend(self.open_publishing());
         problems.extend(self.two_answers());
         problems.extend(self.credentials());
@@ -116,7 +117,7 @@ impl Config {
     /// The operators' key does not count.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.channel_rules.is_empty() && self.issuers.is_empty()
+        self.channel_rules.is_empty() && self.issuers.is_empty() && self.keys.is_empty()
     }
 
     fn two_answers(&self) -> Option<String> {

@@ -4,6 +4,7 @@
 use super::blocks::{self, Kind};
 use super::channel::ChannelRule;
 use super::issuer::IssuerConfig;
+use super::key::KeySettings;
 use super::knobs::Config;
 use super::listener::ListenerConfig;
 use super::names;
@@ -136,7 +137,8 @@ impl Config {
         let channels =
             written(&self.channel_rules, |rule: &ChannelRule| (rule.write(), quoted(rule.channels.as_str())));
         let issuers = written(&self.issuers, |issuer: &IssuerConfig| (issuer.write(), quoted(&issuer.name)));
-        listeners.chain(channels).chain(issuers).collect()
+        let keys = written(&self.keys, |key: &KeySettings| (key.write(), quoted(&key.name)));
+        listeners.chain(channels).chain(issuers).chain(keys).collect()
     }
 }
 

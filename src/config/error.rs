@@ -10,7 +10,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// `Ok` when there is nothing to complain about.
-    pub(super) fn unless_empty(problems: Vec<String>) -> Result<(), ConfigError> {
+    pub(crate) fn unless_empty(problems: Vec<String>) -> Result<(), ConfigError> {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 

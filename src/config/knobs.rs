@@ -3,13 +3,15 @@
 use super::channel::ChannelRule;
 use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 use super::issuer::IssuerConfig;
+use super::key::KeySettings;
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::listener::ListenerConfig;
-use super::secret::Key;
+use super::secret::{OPERATOR_KEY, SIGN_SECRETS};
 use super::table::{Entry, Given, joined, knobs};
 use super::text::{Addresses, Text};
 use crate::model::authority::Authority;
 use crate::model::operator_key::OperatorKey;
+use crate::model::sign_secrets::SignSecrets;
 use crate::model::{name, origin, token};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -84,7 +86,7 @@ knobs! {
         allow_anonymous_publish: bool = false, Flag;
         /// A key that makes its holder an operator, who sees /metrics and the list of channels and may empty histories. It
         /// is never shown here. An address never makes an operator.
-        operator_key: Option<OperatorKey> = None, Key;
+        operator_key: Option<OperatorKey> = None, OPERATOR_KEY;
         /// A file with the operators' key, for servers started by a service manager: the key does not change at each start.
         operator_key_file: String = String::new(), PATH;
         /// The folder, private to this user, in which a key that was made at the start is written as operator-PORT. If it is
@@ -242,7 +244,7 @@ knobs! {
         stamp_time: bool = false, Flag;
     }
 
-    /// How many channels there may be.
+    /// How many channels there may be, and who may read them by a signed address.
     channels: ChannelsConfig {
         /// Channels in all. A request that needs one more is refused with 503.
         total: usize = 1_000_000, count("channels", 1, 1 << 30);
@@ -250,6 +252,12 @@ knobs! {
         per_connection: usize = 1000, count("channels", 1, 1_000_000);
         /// How long a channel without readers and without history is kept.
         idle_forget: Duration = MINUTE, time(MILLISECOND, 30 * DAY);
+        /// Lets whoever has an address with ?sig= and ?exp= read its channel until then: the secret that the app signs with, which
+        /// makes such addresses without asking this server. Two of them, on lines of their own, count at once, so that one
+        /// can take the place of the other. None: such addresses are refused.
+        sign_secret: Option<SignSecrets> = None, SIGN_SECRETS;
+        /// A file with it. It is read at the start, and when the rules change.
+        sign_secret_file: String = String::new(), PATH;
     }
 
     /// Event streams (text/event-stream).

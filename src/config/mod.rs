@@ -17,6 +17,10 @@ mod issuer_forms;
 #[cfg(test)]
 mod issuer_tests;
 mod issuers;
+mod key;
+#[cfg(test)]
+mod key_tests;
+mod keys;
 mod kind;
 mod knobs;
 mod listener;
@@ -41,6 +45,7 @@ pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
 pub use describe::{Knob, knobs};
 pub use error::ConfigError;
 pub use issuer::{ClaimNames, IssuerConfig};
+pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
     AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig,
     SseConfig, WebConfig, WebSocketConfig,

@@ -6,6 +6,9 @@ use toml::de::DeTable;
 /// The prefix of all variables.
 pub(super) const PREFIX: &str = "TIDINGS_";
 
+/// The variable that client commands sign in with: no setting of a server.
+pub(super) const CLIENT_TOKEN: &str = "TIDINGS_TOKEN";
+
 /// Variables with a name of their own, and what they set.
 const ALIASES: [(&str, (&str, &str)); 2] = [
     ("TIDINGS_OPERATOR_KEY", ("server", "operator_key")),

@@ -1,25 +1,47 @@
-//! A knob whose value is never written down: the operators' key.
+//! Knobs whose values are never written down: keys and secrets.
 
 use super::kind::Kind;
 use crate::model::operator_key::OperatorKey;
+use crate::model::sign_secrets::SignSecrets;
 use toml::de::DeValue;
 
-/// The operators' key. In a file an empty text stands for none, and so it is always written.
-pub(super) struct Key;
+/// A secret. In a file an empty text stands for none, and so it is always written.
+pub(super) struct Secret<T> {
+    /// What it is called in a message, such as "a key".
+    called: &'static str,
+    /// What it looks like.
+    expected: &'static str,
+    /// Reads one. What is wrong with it is said without it.
+    parse: fn(&str) -> Result<T, String>,
+}
 
-impl Kind<Option<OperatorKey>> for Key {
+/// The operators' key.
+pub(super) const OPERATOR_KEY: Secret<OperatorKey> = Secret {
+    called: "a key",
+    expected: "a key of 16 to 256 letters, digits and - . _ ~ + / =, or an empty text for none",
+    parse: |text| OperatorKey::parse(text).map_err(|problem| problem.to_string()),
+};
+
+/// The secrets that sign the names of channels.
+pub(super) const SIGN_SECRETS: Secret<SignSecrets> = Secret {
+    called: "a secret",
+    expected: "a secret of at least 32 bytes, two of them on lines of their own, or an empty text for none",
+    parse: |text| SignSecrets::parse(text).map_err(|problem| problem.to_string()),
+};
+
+impl<T> Kind<Option<T>> for Secret<T> {
     fn expected(&self) -> String {
-        "a key of 16 to 256 letters, digits and - . _ ~ + / =, or an empty text for none".to_owned()
+        self.expected.to_owned()
     }
 
     fn unit(&self) -> String {
-        "a key, always shown as an empty text".to_owned()
+        format!("{}, always shown as an empty text", self.called)
     }
 
-    fn read(&self, value: &DeValue<'_>) -> Option<Option<OperatorKey>> {
+    fn read(&self, value: &DeValue<'_>) -> Option<Option<T>> {
         match value.as_str()? {
             "" => Some(None),
-            text => OperatorKey::parse(text).ok().map(Some),
+            text => (self.parse)(text).ok().map(Some),
         }
     }
 
@@ -33,19 +55,19 @@ impl Kind<Option<OperatorKey>> for Key {
     }
 
     /// The default message shows what was written, which may be a secret with a mistake in it.
-    fn read_checked(&self, value: &DeValue<'_>) -> Result<Option<OperatorKey>, String> {
+    fn read_checked(&self, value: &DeValue<'_>) -> Result<Option<T>, String> {
         match value.as_str() {
             Some("") => Ok(None),
-            Some(text) => OperatorKey::parse(text).map(Some).map_err(|error| format!("is not a key: {error}")),
-            None => Err(format!("must be {}", self.expected())),
+            Some(text) => (self.parse)(text).map(Some).map_err(|error| format!("is not {}: {error}", self.called)),
+            None => Err(format!("must be {}", self.expected)),
         }
     }
 
-    fn write(&self, _: &Option<OperatorKey>) -> String {
+    fn write(&self, _: &Option<T>) -> String {
         "\"\"".to_owned()
     }
 
-    fn check(&self, _: &Option<OperatorKey>) -> Result<(), String> {
+    fn check(&self, _: &Option<T>) -> Result<(), String> {
         Ok(())
     }
 }

@@ -8,11 +8,34 @@ use super::table::Given;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The operators' key and a file with it: a source that sets one of them clears what a weaker source set for the other.
-const KEY: &str = "server.operator_key";
-const KEY_FILE: &str = "server.operator_key_file";
+/// Secrets and the files with them: a source that sets one of both clears what a weaker source set for the other.
+const SECRETS: [SecretPair; 2] = [
+    SecretPair {
+        secret: "server.operator_key",
+        file: "server.operator_key_file",
+        has_secret: |config| config.server.operator_key.is_some(),
+        clear_secret: |config| config.server.operator_key = None,
+        of_file: |config| &mut config.server.operator_key_file,
+    },
+    SecretPair {
+        secret: "channels.sign_secret",
+        file: "channels.sign_secret_file",
+        has_secret: |config| config.channels.sign_secret.is_some(),
+        clear_secret: |config| config.channels.sign_secret = None,
+        of_file: |config| &mut config.channels.sign_secret_file,
+    },
+];
 /// Where to listen for clients.
 const LISTEN: &str = "server.listen";
+
+/// A setting that holds a secret, and the one that names a file with it.
+struct SecretPair {
+    secret: &'static str,
+    file: &'static str,
+    has_secret: fn(&Config) -> bool,
+    clear_secret: fn(&mut Config),
+    of_file: fn(&mut Config) -> &mut String,
+}
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +102,8 @@ impl Settings {
                         let given = Given::Texts(std::slice::from_ref(value));
                         layer.set(section, key, given, Source::Variable(name.clone()));
                     }
+                    // That of the commands that are clients.
+                    None if name == names::CLIENT_TOKEN => {}
                     // Before sections are looked for: a service called `tidings-server` has variables that begin as
                     // those of [server].
                     None if names::is_service_link(name, value) => {}
@@ -234,25 +259,31 @@ impl Layer<'_> {
         self.settings.complain(None, format!("{source}: {problem}"));
     }
 
-    /// The key is set in one way or the other. Empty texts set nothing.
+    /// Each secret is set in one way or the other. Empty texts set nothing.
     fn settle(self) {
-        let server = &mut self.settings.config.server;
-        let key = self.given.get(KEY).filter(|_| server.operator_key.is_some());
-        let file = self.given.get(KEY_FILE).filter(|_| !server.operator_key_file.is_empty());
-        match (key, file) {
-            (Some(key), Some(file)) => {
-                let text = format!("{file}: \"{KEY_FILE}\" and \"{KEY}\" ({key}) are both given; keep one of them");
-                self.settings.complain(Some(KEY_FILE.to_owned()), text);
+        let settings = self.settings;
+        for pair in &SECRETS {
+            let config = &mut settings.config;
+            let secret = self.given.get(pair.secret).filter(|_| (pair.has_secret)(config));
+            let file = self.given.get(pair.file).filter(|_| !(pair.of_file)(config).is_empty());
+            match (secret, file) {
+                (Some(secret), Some(file)) => {
+                    let (secret_path, file_path) = (pair.secret, pair.file);
+                    let text = format!(
+                        "{file}: \"{file_path}\" and \"{secret_path}\" ({secret}) are both given; keep one of them"
+                    );
+                    settings.complain(Some(file_path.to_owned()), text);
+                }
+                (Some(_), None) => {
+                    (pair.of_file)(config).clear();
+                    settings.sources.remove(pair.file);
+                }
+                (None, Some(_)) => {
+                    (pair.clear_secret)(config);
+                    settings.sources.remove(pair.secret);
+                }
+                (None, None) => {}
             }
-            (Some(_), None) => {
-                server.operator_key_file.clear();
-                self.settings.sources.remove(KEY_FILE);
-            }
-            (None, Some(_)) => {
-                server.operator_key = None;
-                self.settings.sources.remove(KEY);
-            }
-            (None, None) => {}
         }
     }
 }

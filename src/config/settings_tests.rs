@@ -47,7 +47,7 @@ fn written(default: &str) -> String {
 fn every_knob_is_set_by_its_variable_and_by_its_flag() {
     let default = super::Config::default();
     for (knob, entry) in knobs().iter().zip(default.entries()) {
-        let text = if knob.is_secret { "0123456789012345".to_owned() } else { written(&entry.default) };
+        let text = if knob.is_secret { "01234567890123456789012345678901".to_owned() } else { written(&entry.default) };
         let text = if text.is_empty() { "x".to_owned() } else { text };
         let by_variable = settings("", &[(&knob.variable, &text)], &[]);
         let by_flag = settings("", &[], &[(&knob.path, &[&text])]);

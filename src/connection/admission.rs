@@ -10,6 +10,7 @@ use crate::protocol::files;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::Plan;
 use crate::protocol::routes::Call;
+use crate::protocol::tidings::signed::signed_reader;
 use crate::wire::http::head::{BodyLength, Head, Method, Version};
 use crate::wire::http::upgrade::wants_upgrade;
 use std::sync::Arc;
@@ -65,6 +66,11 @@ fn plan(
         Ok(None) => {}
         // A page loads, and a probe is answered, whatever old cookie it brings along.
         Err(_) if !env.routes.asks_who(head) => {}
+        Err(refusal) => return Plan::Refuse(refusal.into()),
+    }
+    match signed_reader(head, env.policy, &access.identity, env.unix_s) {
+        Ok(Some(reader)) => access.proven(reader),
+        Ok(None) => {}
         Err(refusal) => return Plan::Refuse(refusal.into()),
     }
     *identity = Some(Arc::clone(&access.identity));

@@ -95,7 +95,7 @@ fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -
     let presented = Presented { secret: token, way: Way::Auth };
     let identity = env.policy.identify(presented, peer, env.unix_s)?;
     let before = &socket.identity;
-    if before.who != Who::Anonymous && !identity.is_operator() && !before.is_same(&identity) {
+    if !matches!(before.who, Who::Anonymous | Who::Signed) && !identity.is_operator() && !before.is_same(&identity) {
         let message = "this connection is another user's or key's already; open another one to be somebody else";
         return Err(Refusal::new(Code::Forbidden, message));
     }

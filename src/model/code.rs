@@ -143,6 +143,14 @@ codes! {
     TokenRevoked: Both, "token_revoked", 401, 4401, "This token or key was revoked.", "a token that was made after that, another key";
     /// The keys of the token's issuer were never loaded.
     KeysUnavailable: Both, "keys_unavailable", 503, 1013, "The keys of this token's issuer have not been loaded yet; try again in a moment.", "time";
+    /// A key that is none of this server's.
+    KeyInvalid: Both, "key_invalid", 401, 4401, "This is no key of this server: it was mistyped, or is no longer among the [[key]] blocks of its configuration.", "a [[key]]";
+    /// A key that does not count where it comes from.
+    KeyNetwork: Both, "key_network", 403, 4403, "This key may not be used from this address.", "the networks of its [[key]]";
+    /// A signed address whose signature is wrong.
+    SignatureInvalid: Both, "signature_invalid", 403, 4403, "This signature is not that of this channel's name and exp with the secret of this server (channels.sign_secret).", "channels.sign_secret";
+    /// A signed address whose time is over.
+    SignatureExpired: Both, "signature_expired", 403, 4403, "This signed address is no longer valid; ask the app for a new one.", "a new signature";
     /// Not open to this peer.
     Forbidden: Both, "forbidden", 403, 4403, "This is not open to this connection.", "";
     /// This connection may only read.
@@ -227,6 +235,10 @@ impl Code {
                 | Code::Forbidden
                 | Code::OperatorNeeded
                 | Code::TokenNeeded
+                | Code::KeyInvalid
+                | Code::KeyNetwork
+                | Code::SignatureInvalid
+                | Code::SignatureExpired
                 | Code::TokenInvalid
                 | Code::TokenExpired
                 | Code::TokenRevoked

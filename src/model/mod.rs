@@ -2,6 +2,7 @@
 //! origin, a token and a key are, in one grammar for settings and for requests.
 
 pub mod algorithm;
+pub mod api_key;
 pub mod authority;
 pub mod callers;
 pub mod code;
@@ -11,6 +12,7 @@ pub mod glob_map;
 pub mod grants;
 pub mod ids;
 pub mod name;
+pub mod network;
 pub mod operation;
 pub mod operator_key;
 pub mod origin;
@@ -19,6 +21,7 @@ pub mod publication;
 pub mod refusal;
 pub mod request;
 pub mod serves;
+pub mod sign_secrets;
 pub mod signing_secret;
 pub mod ticket;
 pub mod token;

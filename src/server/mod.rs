@@ -236,7 +236,7 @@ impl Server {
     /// allow end, and their readers receive why. Everything else stays as the server was started.
     ///
     /// # Errors
-    /// The configuration contradicts itself, or would open a server to the network that is closed.
+    /// The configuration contradicts itself, names a file that cannot be read, or would open a server to the network that is closed.
     pub fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
         config.check()?;
         let before = self.inside.rules.load();

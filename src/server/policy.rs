@@ -49,6 +49,7 @@ fn explain(rules: &AccessRules, channel: &ChannelName, identity: &Identity) -> S
     let _ = match &identity.who {
         Who::Anonymous => writeln!(out, "A client that presents nothing may:"),
         Who::User(user) => writeln!(out, "The user {user:?} of this token may:"),
+        Who::Signed => writeln!(out, "A client with a signed address may:"),
         Who::Key(key) => writeln!(out, "The key {key:?} may:"),
         Who::Operator => writeln!(out, "An operator may:"),
     };

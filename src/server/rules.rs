@@ -1,7 +1,7 @@
 //! What clients are judged by, out of a configuration.
 
 use crate::access::tokens::Issuers;
-use crate::access::{AccessRules, ChannelRules, Operators, Revocations};
+use crate::access::{AccessRules, ChannelRules, Keys, Operators, Revocations, SignedNames};
 use crate::config::{Config, ConfigError};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ pub(super) fn access_rules(
     let mut read = |path: &Path| std::fs::read(path).map_err(|error| error.to_string());
     let issuers = Issuers::new(&config.issuers, &mut read)
         .map_err(|faults| ConfigError::of(faults.iter().map(ToString::to_string).collect()))?;
-    Ok(AccessRules { channels, operators, revocations, issuers: Arc::new(issuers) })
+    let (keys, signed) = (Keys::new(&config.keys)?, SignedNames::new(&config.channels)?);
+    Ok(AccessRules { channels, operators, revocations, issuers: Arc::new(issuers), keys, signed })
 }
 
 /// None yet, of as many as a configuration lets there be.

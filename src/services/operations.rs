@@ -106,6 +106,7 @@ impl Operations {
             None => (None, None),
             Some(Who::Anonymous) => (Some("anonymous"), None),
             Some(Who::User(name)) => (Some("user"), Some(&**name)),
+            Some(Who::Signed) => (Some("signed"), None),
             Some(Who::Key(name)) => (Some("key"), Some(&**name)),
             Some(Who::Operator) => (Some("operator"), None),
         };
@@ -253,7 +254,7 @@ fn credential_of(identity: &Identity) -> Result<Credential, Refusal> {
             Refusal::new(Code::BadRequest, "the token of this connection has no id (jti); revoke its user instead")
         }),
         Who::Key(name) => Ok(Credential::Key(name.clone())),
-        Who::Anonymous | Who::Operator => {
+        Who::Anonymous | Who::Signed | Who::Operator => {
             Err(Refusal::new(Code::BadRequest, "nobody has signed in on this connection with a token or a key"))
         }
     }

@@ -2,10 +2,12 @@
 
 mod channel;
 mod issuer;
+mod key;
 mod listener;
 
 use super::channel::ChannelRule;
 use super::issuer::IssuerConfig;
+use super::key::KeySettings;
 use super::kind::Kind as Value;
 use super::knobs::Config;
 use super::listener::ListenerConfig;
@@ -42,7 +44,7 @@ type Reader = fn(&mut Layer<'_>, File<'_>, usize, &DeValue<'_>);
 
 /// Every kind of block: its name, what it is for, and what reads a list of them.
 pub(super) const KINDS: &[(&str, &str, Reader)] =
-    &[row::<ListenerConfig>(), row::<ChannelRule>(), row::<IssuerConfig>()];
+    &[row::<ListenerConfig>(), row::<ChannelRule>(), row::<IssuerConfig>(), row::<KeySettings>()];
 
 const fn row<K: Kind>() -> (&'static str, &'static str, Reader) {
     (K::NAME, K::ABOUT, |layer, file, at, value| layer.blocks::<K>(file, at, value))
@@ -72,6 +74,11 @@ impl<'b> Block<'b> {
     /// Whether a key is there, whatever its value: one that could not be read has its own complaint already.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// A table in it that is called `name` and begins at a byte of the file. Its mistakes are to be taken over.
+    fn within(&self, name: &'static str, at: usize, table: &'b DeTable<'b>) -> Block<'b> {
+        Block { file: self.file, name, table, at: self.file.at(at), mistakes: Vec::new() }
     }
 
     /// Complains of keys that no block of its kind has.

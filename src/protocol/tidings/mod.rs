@@ -14,6 +14,7 @@ pub mod path;
 pub(super) mod read;
 pub mod reply;
 pub mod routes;
+pub mod signed;
 pub mod ticket;
 
 pub(super) use routes::ROUTES;

@@ -1,6 +1,7 @@
 //! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
 
 use super::parse::{hint, shown};
+use super::signed;
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
@@ -22,19 +23,21 @@ pub(super) const TOKEN_OPTION: &str = "token";
 ///
 /// A browser gives up for good on a stream that is answered by 400, and what is wrong with a URL is often not the page's
 /// doing (polyfills and proxies add to it): there a bad option is as good as none, and `ignored` names it.
-pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
+///
+/// `signs`: whether the server knows signed addresses. Their options were looked at before.
+pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool, signs: bool) -> Item {
     let lenient = head.accepts_event_stream() && !once && !wants_upgrade(head);
     let mut options = GetOptions { once, ..GetOptions::default() };
     // Where a reader that comes back says that it is knows better than the URL it began with.
     let mut comes_back = None;
     for (name, value) in query_pairs(head.query.unwrap_or_default()) {
-        match read(&name, &value) {
+        match read(&name, &value, signs) {
             Ok(Given::Since(since)) => options.since = Some(since),
             // An empty one says nothing, so it does not undo one that said where the reader is.
             Ok(Given::ComesBack(since)) => comes_back = since.or(comes_back),
             Ok(Given::Last(count)) => options.last = Some(count),
             Ok(Given::Limit(count)) => options.limit = Some(count),
-            Ok(Given::Once) => {}
+            Ok(Given::Elsewhere) => {}
             Err(_) if lenient => {}
             Err(refusal) => return refused(refusal),
         }
@@ -48,12 +51,12 @@ pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool) -> Item {
 
 /// Says which options of the query an event stream ignores; `None` when it understands all of them. Names that could be
 /// anything but a name are counted and not repeated, since the text is sent to everyone who opens the URL.
-pub(super) fn ignored(head: &Head<'_>) -> Option<Box<str>> {
+pub(super) fn ignored(head: &Head<'_>, signs: bool) -> Option<Box<str>> {
     let (mut named, mut others): (Vec<Box<str>>, usize) = (Vec::new(), 0);
     for (name, value) in query_pairs(head.query?) {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         let is_name = (1..=NAMED_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain);
-        match read(&name, &value) {
+        match read(&name, &value, signs) {
             Ok(_) => {}
             // Named already: the same option twice is not one more of the others.
             Err(_) if is_name && named.iter().any(|known| **known == *name) => {}
@@ -77,18 +80,28 @@ enum Given {
     ComesBack(Option<Since>),
     Last(u32),
     Limit(u32),
-    /// Accepted and ignored: over HTTP the transport decides whether only an answer is wanted.
-    Once,
+    /// Accepted and ignored here: over HTTP the transport decides whether only an answer is wanted, and a signature has said
+    /// who asks.
+    Elsewhere,
 }
 
-fn read(name: &str, value: &str) -> Result<Given, Refusal> {
+fn read(name: &str, value: &str, signs: bool) -> Result<Given, Refusal> {
     match name {
         "since" => Ok(Given::Since(since(value))),
         "lastEventId" | "Last-Event-ID" => Ok(Given::ComesBack((!value.is_empty()).then(|| since(value)))),
         "last" => count(name, value).map(Given::Last),
         "limit" => count(name, value).map(Given::Limit),
         // Who asks was read before, or refused.
-        "once" | TOKEN_OPTION => Ok(Given::Once),
+        "once" | TOKEN_OPTION => Ok(Given::Elsewhere),
+        name if signed::OPTIONS.contains(&name) => {
+            if signs {
+                return Ok(Given::Elsewhere);
+            }
+            let message = format!(
+                "{name}= is for signed addresses, and this server has no secret for them (channels.sign_secret)"
+            );
+            Err(Refusal::new(Code::UnknownOption, message))
+        }
         _ => Err(unknown_option(name, &["since", "last", "limit"])),
     }
 }

@@ -2,8 +2,11 @@
 
 use super::parse::Parsed;
 use super::parse::{Dialect, parse_json_body, parse_text};
+use super::path::parse_name_in_url;
+use crate::access::{SignedGrant, SignedNames, SignedRefused};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
+use crate::model::sign_secrets::SignSecrets;
 use crate::wire::json::JsonScratch;
 
 const PROTOCOL: &str = include_str!("PROTOCOL.md");
@@ -43,7 +46,7 @@ fn no_block_is_taken_for_rust() {
     let blocks = blocks();
     assert!(blocks.len() > 10);
     for (info, lines) in blocks {
-        assert!(["text", "json", "text,socket", "text,http"].contains(&info), "{info}: {lines:?}");
+        assert!(["text", "json", "text,socket", "text,http", "text,signed"].contains(&info), "{info}: {lines:?}");
     }
 }
 
@@ -72,6 +75,26 @@ fn the_bodies_of_the_examples_are_understood_as_they_are_answered() {
             assert_eq!(refused.first().map_or(200, |refusal| refusal.status()).to_string(), status, "{body}");
         }
     }
+}
+
+#[test]
+fn the_signed_addresses_are_signed_with_their_secrets() {
+    let mut signed = 0;
+    for (_, lines) in blocks().into_iter().filter(|(info, _)| *info == "text,signed") {
+        for line in lines {
+            let [secret, exp, address] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let names = SignedNames::with(&SignSecrets::parse(secret).expect("a secret"));
+            let (path, query) = address.split_once('?').expect("a query");
+            let name = parse_name_in_url(path.strip_prefix("/channels/").expect("a channel")).expect("a name");
+            let sig = query.strip_prefix("sig=").and_then(|query| query.strip_suffix(&format!("&exp={exp}")));
+            let until: u64 = exp.parse().expect("a moment");
+            let at = |now| names.verify(&name, sig.expect("a signature and the moment"), exp, now);
+            assert_eq!(at(until - 1), Ok(SignedGrant { channel: name.clone(), until }), "{line}");
+            assert_eq!(at(until), Err(SignedRefused::Expired { until, now: until }), "{line}");
+            signed += 1;
+        }
+    }
+    assert!(signed >= 5, "only {signed} vectors");
 }
 
 #[test]

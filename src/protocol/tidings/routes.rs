@@ -75,20 +75,21 @@ fn channel(call: &Call<'_, '_>, name: &str) -> Plan {
             Plan::Refuse(refusal.into())
         };
     }
+    let signs = call.scope.policy.rules.signed.are_possible();
     match head.method {
         Method::Post => publish(call, channel),
         Method::Delete => empty(call, channel),
         // Before the event stream: what a handshake accepts does not matter.
-        Method::Get if call.wants_upgrade() => upgrade(call, Some(read_item(head, channel, false))),
-        Method::Get if head.accepts_event_stream() => stream(head, channel),
+        Method::Get if call.wants_upgrade() => upgrade(call, Some(read_item(head, channel, false, signs))),
+        Method::Get if head.accepts_event_stream() => stream(head, channel, signs),
         Method::Head if head.accepts_event_stream() => Plan::StreamHead,
-        _ => Plan::ask(Form::Http.ticket(), read_item(head, channel, true)),
+        _ => Plan::ask(Form::Http.ticket(), read_item(head, channel, true, signs)),
     }
 }
 
-fn stream(head: &Head<'_>, channel: ChannelName) -> Plan {
-    let item = read_item(head, channel, false);
-    Plan::Ask(Box::new(Asking { ticket: Form::EventStream.ticket(), item, note: ignored(head) }))
+fn stream(head: &Head<'_>, channel: ChannelName, signs: bool) -> Plan {
+    let item = read_item(head, channel, false, signs);
+    Plan::Ask(Box::new(Asking { ticket: Form::EventStream.ticket(), item, note: ignored(head, signs) }))
 }
 
 fn empty(call: &Call<'_, '_>, channel: ChannelName) -> Plan {

@@ -16,9 +16,11 @@ pub(crate) mod input;
 pub(crate) mod json;
 pub(crate) mod jwks;
 pub(crate) mod jwt;
+pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod peer;
 pub(crate) mod requests;
+pub(crate) mod signed;
 pub(crate) mod world;
 
 /// One target.
@@ -46,4 +48,6 @@ pub(crate) const ALL: &[Target] = &[
     connection::TARGET,
     jwt::TARGET,
     jwks::TARGET,
+    keys::TARGET,
+    signed::TARGET,
 ];
