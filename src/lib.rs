@@ -143,6 +143,7 @@ pub use config::{
     SseConfig, WebConfig, WebSocketConfig,
 };
 pub use model::algorithm::Algorithm;
+pub use model::network::Network;
 pub use model::operator_key::OperatorKey;
 pub use model::publication::{Epoch, Position};
 pub use model::serves::Serves;

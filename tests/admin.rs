@@ -182,7 +182,7 @@ fn pages_stay_consistent_while_clients_come_and_go() {
 #[test]
 fn whoever_is_no_operator_is_refused_and_operators_listeners_need_no_key() {
     let server = TestServer::start(|config| {
-        let at = |serves| ListenerConfig { at: ListenAt::Address("127.0.0.1:0".parse().expect("an address")), serves };
+        let at = |serves| ListenerConfig::new(ListenAt::Address("127.0.0.1:0".parse().expect("an address")), serves);
         config.listeners = vec![at(Serves::OPERATORS), at(Serves::METRICS), at(Serves::HEALTH)];
     });
     let [clients, operators, metrics, health] = server.addresses() else { panic!("four listeners") };

@@ -28,7 +28,7 @@ impl Place {
     }
 
     fn listener(&self, serves: Serves) -> ListenerConfig {
-        ListenerConfig { at: ListenAt::Path { path: self.0.clone(), mode: 0o600 }, serves }
+        ListenerConfig::new(ListenAt::Path { path: self.0.clone(), mode: 0o600 }, serves)
     }
 }
 
@@ -145,7 +145,7 @@ fn start_beside(serves: Serves, address: &str) -> TestServer {
     let address = address.parse().expect("an address");
     TestServer::start(|config| {
         config.server.allow_origin = vec!["https://app.example".to_owned()];
-        config.listeners = vec![ListenerConfig { at: ListenAt::Address(address), serves }];
+        config.listeners = vec![ListenerConfig::new(ListenAt::Address(address), serves)];
     })
 }
 

@@ -74,6 +74,16 @@ fn signed_names_are_exactly_those_that_were_signed() {
 }
 
 #[test]
+fn clients_are_where_a_plain_reading_finds_them_whatever_stands_before() {
+    run("addresses", 20_000);
+}
+
+#[test]
+fn proxy_headers_mean_what_a_plain_reading_finds_in_them() {
+    run("proxied", 20_000);
+}
+
+#[test]
 fn every_target_has_its_corpus_and_its_fuzzer() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
     let named = |folder: &str| -> Vec<String> {

@@ -2,11 +2,13 @@
 
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
+use crate::model::peer_address::PeerAddress;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::wire::http::head::Head;
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Why a callback refuses: a sentence that the client sees.
@@ -38,13 +40,14 @@ pub struct Connecting<'r> {
     host: Option<&'r str>,
     origin: Option<&'r str>,
     authorization: Option<&'r str>,
+    address: PeerAddress,
     from_loopback: bool,
 }
 
 impl<'r> Connecting<'r> {
-    fn new(head: &Head<'r>, from_loopback: bool) -> Connecting<'r> {
+    fn new(head: &Head<'r>, address: PeerAddress, from_loopback: bool) -> Connecting<'r> {
         let Head { path, query, host, origin, authorization, .. } = *head;
-        Connecting { path, query, host, origin, authorization, from_loopback }
+        Connecting { path, query, host, origin, authorization, address, from_loopback }
     }
 
     /// The path as it was sent, percent-encoded: `/ws`, `/channels/stocks`.
@@ -77,7 +80,14 @@ impl<'r> Connecting<'r> {
         self.authorization
     }
 
-    /// Whether the peer is on this machine; a proxy may be.
+    /// Where the client is; `None` on a unix socket. It is the peer's address, unless `trusted_proxies` of the listener
+    /// includes that: then what the proxy says of its client in X-Forwarded-For, Forwarded or a PROXY header.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address.ip()
+    }
+
+    /// Whether the peer is on this machine; a proxy may be. False where connections begin with a PROXY header.
     #[must_use]
     pub fn is_from_loopback(&self) -> bool {
         self.from_loopback
@@ -206,9 +216,14 @@ impl Hooks {
         self.read.is_some() || self.write.is_some()
     }
 
-    pub(crate) fn may_connect(&self, head: &Head<'_>, from_loopback: bool) -> Result<(), Cow<'static, str>> {
+    pub(crate) fn may_connect(
+        &self,
+        head: &Head<'_>,
+        address: PeerAddress,
+        from_loopback: bool,
+    ) -> Result<(), Cow<'static, str>> {
         let Some(callback) = &self.connect else { return Ok(()) };
-        callback(Connecting::new(head, from_loopback)).map_err(|denied| denied.0)
+        callback(Connecting::new(head, address, from_loopback)).map_err(|denied| denied.0)
     }
 
     pub(crate) fn may_read(&self, channel: &ChannelName, subscribes: bool) -> Result<(), Refusal> {

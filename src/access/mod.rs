@@ -1,6 +1,9 @@
 //! Who may ask: the Origin and Host of a request judged against the listener, closed by default, the CORS fields, and what
 //! the embedding program says.
 
+mod addresses;
+#[cfg(test)]
+mod addresses_tests;
 mod channels;
 #[cfg(test)]
 mod channels_tests;
@@ -17,6 +20,7 @@ mod signed;
 pub mod tokens;
 
 pub use crate::model::grants::{Action, Actions, Grant, Grants};
+pub use addresses::{RequestSource, TrustedProxies, client_address};
 pub use channels::{ChannelRules, Met};
 pub use cors::{cors_fields, preflight_fields};
 pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};
@@ -60,6 +64,10 @@ pub struct AccessPolicy {
     pub serves: Serves,
     /// The listener's port, for messages; 0 for a unix socket.
     pub port: u16,
+    /// The proxies that may say where their clients are.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether connections begin with a PROXY header, which is taken from trusted proxies alone.
+    pub proxy_protocol: bool,
     /// Who is who and may do what.
     pub rules: Arc<AccessRules>,
     /// What those are that come in here.
@@ -87,7 +95,7 @@ pub struct AccessFacts<'a> {
     pub authorization: Option<&'a str>,
     /// Whether a proxy left its trace.
     pub forwarded: bool,
-    /// Whether the peer's address is a loopback address.
+    /// Whether the peer itself is on this machine.
     pub peer_is_loopback: bool,
 }
 

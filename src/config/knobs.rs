@@ -6,10 +6,12 @@ use super::issuer::IssuerConfig;
 use super::key::KeySettings;
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::listener::ListenerConfig;
+use super::networks::Networks;
 use super::secret::{OPERATOR_KEY, SIGN_SECRETS};
 use super::table::{Entry, Given, joined, knobs};
 use super::text::{Addresses, Text};
 use crate::model::authority::Authority;
+use crate::model::network::Network;
 use crate::model::operator_key::OperatorKey;
 use crate::model::sign_secrets::SignSecrets;
 use crate::model::{name, origin, token};
@@ -51,6 +53,9 @@ knobs! {
         /// Where to listen for clients; listener blocks can say more, and replace this default. Loopback unless you set it, so
         /// that nothing is open to a network by accident.
         listen: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, 8080).into()], Addresses;
+        /// The proxies in front of server.listen: only from these addresses do X-Forwarded-For and Forwarded say where a client
+        /// is. None, since whoever is believed can take any address. A listener block has its own.
+        trusted_proxies: Vec<Network> = Vec::new(), Networks;
         /// Leaves a new connection with the kernel until its first bytes have come (TCP_DEFER_ACCEPT), which makes a
         /// handshake cheaper. One that sends nothing is accepted a second later, and its timeouts begin then.
         defer_accept: bool = true, Flag;

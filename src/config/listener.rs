@@ -1,6 +1,8 @@
 //! `[[listener]]`: where a server listens, by an address or by the path of a unix socket, and what it serves there.
 
+use super::networks::written;
 use super::text::quoted;
+use crate::model::network::Network;
 use crate::model::serves::Serves;
 use std::fmt;
 use std::net::SocketAddr;
@@ -52,9 +54,19 @@ pub struct ListenerConfig {
     pub at: ListenAt,
     /// What.
     pub serves: Serves,
+    /// The proxies that may say where their clients are, in X-Forwarded-For and Forwarded or in a PROXY header; none by default.
+    pub trusted_proxies: Vec<Network>,
+    /// Whether each connection begins with a PROXY header, version 1 or 2, of one of those proxies.
+    pub proxy_protocol: bool,
 }
 
 impl ListenerConfig {
+    /// A listener before which no proxy is trusted.
+    #[must_use]
+    pub fn new(at: ListenAt, serves: Serves) -> ListenerConfig {
+        ListenerConfig { at, serves, trusted_proxies: Vec::new(), proxy_protocol: false }
+    }
+
     /// Whether it is bound to an address that other machines can reach.
     pub(super) fn is_open_to_networks(&self) -> Option<SocketAddr> {
         // Canonical, since `::ffff:127.0.0.1` is loopback too.
@@ -63,6 +75,24 @@ impl ListenerConfig {
 
     /// What is wrong with it by itself.
     pub(super) fn problem(&self) -> Option<String> {
+        self.place_problem().or_else(|| self.proxy_problem())
+    }
+
+    /// A PROXY header says who its client is, so it is believed of no one, or of no one that can come.
+    fn proxy_problem(&self) -> Option<String> {
+        let is_unix = self.at.address().is_none();
+        let can_come = |network: &Network| matches!(network, Network::Unix) == is_unix;
+        if !self.proxy_protocol || self.trusted_proxies.iter().any(can_come) {
+            return None;
+        }
+        let example = if is_unix { "\"unix\"" } else { "\"10.0.0.2\"" };
+        Some(format!(
+            "with proxy_protocol the trusted_proxies must name the proxies whose PROXY headers are taken, such as \
+             trusted_proxies = [{example}]; of other peers every connection would be refused"
+        ))
+    }
+
+    fn place_problem(&self) -> Option<String> {
         let both = self.serves.clients() && self.serves.operators();
         match &self.at {
             // A unix socket may serve both: the mode of its file says who reaches it.
@@ -88,7 +118,12 @@ impl ListenerConfig {
                 format!("path = {}\nmode = \"{mode:04o}\"", quoted(&path.to_string_lossy()))
             }
         };
-        format!("[[listener]]\n{at}\nserves = [{}]\n", words.join(", "))
+        let trusted = match &self.trusted_proxies[..] {
+            [] => String::new(),
+            trusted => format!("trusted_proxies = {}\n", written(trusted)),
+        };
+        let announced = if self.proxy_protocol { "proxy_protocol = true\n" } else { "" };
+        format!("[[listener]]\n{at}\nserves = [{}]\n{trusted}{announced}", words.join(", "))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of `[[listener]]`: what is read, both sides of each rule, and the place of each mistake.
 
 use super::{Config, ListenAt, ListenerConfig, Settings, Source};
+use crate::model::network::Network;
 use crate::model::serves::Serves;
 use std::path::PathBuf;
 
@@ -15,11 +16,11 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 fn at(address: &str, serves: Serves) -> ListenerConfig {
-    ListenerConfig { at: ListenAt::Address(address.parse().expect("an address")), serves }
+    ListenerConfig::new(ListenAt::Address(address.parse().expect("an address")), serves)
 }
 
 fn in_file(path: &str, mode: u32, serves: Serves) -> ListenerConfig {
-    ListenerConfig { at: ListenAt::Path { path: PathBuf::from(path), mode }, serves }
+    ListenerConfig::new(ListenAt::Path { path: PathBuf::from(path), mode }, serves)
 }
 
 #[test]
@@ -162,4 +163,76 @@ fn what_is_written_is_read_back() {
         "{shown}"
     );
     assert!(shown.contains("server.listen = []"), "{shown}");
+}
+
+#[test]
+fn proxies_are_trusted_by_listener() {
+    let text = "[server]\nlisten = [\"127.0.0.1:1\"]\ntrusted_proxies = [\"10.0.0.1\"]\n[[listener]]\naddress = \"127.0.0.1:2\"\n\
+                trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::1\"]\nproxy_protocol = true\n[[listener]]\npath = \"/a\"\n\
+                trusted_proxies = [\"unix\"]\nproxy_protocol = true\n[[listener]]\npath = \"/b\"\nproxy_protocol = false\n";
+    let given = settings(text);
+    assert!(given.check().is_ok(), "{:?}", given.check());
+    let listed = |texts: &[&str]| texts.iter().map(|text| Network::parse(text).expect("a network")).collect::<Vec<_>>();
+    let proxied = |listener, trusted: &[&str], proxy_protocol| ListenerConfig {
+        trusted_proxies: listed(trusted),
+        proxy_protocol,
+        ..listener
+    };
+    let expected = [
+        proxied(at("127.0.0.1:1", Serves::CLIENTS), &["10.0.0.1/32"], false),
+        proxied(at("127.0.0.1:2", Serves::CLIENTS), &["10.0.0.0/8", "2001:db8::1/128"], true),
+        proxied(in_file("/a", 0o600, Serves::CLIENTS), &["unix"], true),
+        in_file("/b", 0o600, Serves::CLIENTS),
+    ];
+    assert_eq!(given.config().all_listeners(), expected);
+    let written = given.config().describe();
+    assert_eq!(Config::from_toml("t", &written).as_ref(), Ok(given.config()), "{written}");
+    let shown = given.show();
+    assert!(shown.contains("proxy_protocol = true\n"), "{shown}");
+    let mut by_variable = settings("");
+    by_variable.environment([("TIDINGS_SERVER_TRUSTED_PROXIES".to_owned(), "10.0.0.1,unix".to_owned())]);
+    assert_eq!(by_variable.config().server.trusted_proxies, listed(&["10.0.0.1", "unix"]));
+}
+
+#[test]
+fn what_is_wrong_with_proxies_is_said_with_what_would_be_right() {
+    for (text, place, said) in [
+        ("address = \"127.0.0.1:1\"\ntrusted_proxies = \"10.0.0.1\"", "3:19", "must be a list of networks such as"),
+        (
+            "address = \"127.0.0.1:1\"\ntrusted_proxies = [\"10.0.0.1\", \"10.0.0.1/8\"]",
+            "3:32",
+            "did you mean \"10.0.0.0/8\"?",
+        ),
+        (
+            "address = \"127.0.0.1:1\"\ntrusted_proxies = [\"proxy.example\"]",
+            "3:20",
+            "a network is a range of addresses",
+        ),
+        ("address = \"127.0.0.1:1\"\nproxy_protocol = \"v2\"", "3:18", "must be true or false"),
+        ("address = \"127.0.0.1:1\"\ntrusted_proxy = []", "3:1", "did you mean \"trusted_proxies\"?"),
+        // Of whom the headers would be taken.
+        ("address = \"127.0.0.1:1\"\nproxy_protocol = true", "1:1", "trusted_proxies = [\"10.0.0.2\"]"),
+        (
+            "address = \"127.0.0.1:1\"\nproxy_protocol = true\ntrusted_proxies = []",
+            "1:1",
+            "trusted_proxies = [\"10.0.0.2\"]",
+        ),
+        ("address = \"127.0.0.1:1\"\nproxy_protocol = true\ntrusted_proxies = [\"unix\"]", "1:1", "[\"10.0.0.2\"]"),
+        (
+            "path = \"/a\"\nproxy_protocol = true\ntrusted_proxies = [\"0.0.0.0/0\"]",
+            "1:1",
+            "trusted_proxies = [\"unix\"]",
+        ),
+    ] {
+        let found = mistakes(&format!("[[listener]]\n{text}\n"));
+        let expected = |problem: &String| problem.starts_with(&format!("t.toml:{place}: ")) && problem.contains(said);
+        assert!(found.iter().any(expected), "{text}: {found:?}");
+    }
+    let of_server = mistakes("server.trusted_proxies = [\"10.0.0.1/8\"]\n");
+    assert!(of_server.len() == 1 && of_server[0].contains("did you mean \"10.0.0.0/8\"?"), "{of_server:?}");
+    let for_nothing = mistakes("server.trusted_proxies = [\"10.0.0.1\"]\n[[listener]]\naddress = \"127.0.0.1:1\"\n");
+    assert!(
+        for_nothing.len() == 1 && for_nothing[0].contains("each [[listener]] has trusted_proxies of its own"),
+        "{for_nothing:?}"
+    );
 }

@@ -12,8 +12,10 @@ impl Config {
     /// All listeners: those of `server.listen`, which serve clients, and then the `[[listener]]` blocks.
     #[must_use]
     pub fn all_listeners(&self) -> Vec<ListenerConfig> {
-        let clients =
-            |address: &SocketAddr| ListenerConfig { at: ListenAt::Address(*address), serves: Serves::CLIENTS };
+        let clients = |address: &SocketAddr| ListenerConfig {
+            trusted_proxies: self.server.trusted_proxies.clone(),
+            ..ListenerConfig::new(ListenAt::Address(*address), Serves::CLIENTS)
+        };
         self.server.listen.iter().map(clients).chain(self.listeners.iter().cloned()).collect()
     }
 
@@ -24,6 +26,13 @@ impl Config {
         if all.is_empty() {
             problems.push(
                 "there is nowhere to listen: \"server.listen\" is empty, and there is no [[listener]]".to_owned(),
+            );
+        }
+        // It would be believed to hold for the blocks.
+        if self.server.listen.is_empty() && !self.server.trusted_proxies.is_empty() {
+            problems.push(
+                "\"server.trusted_proxies\" is for \"server.listen\", which is empty; each [[listener]] has trusted_proxies of its own"
+                    .to_owned(),
             );
         }
         if all.len() > LISTENERS_MAX {

@@ -28,6 +28,7 @@ mod listener;
 mod listener_tests;
 mod listeners;
 mod names;
+mod networks;
 mod parse;
 mod place;
 mod secret;

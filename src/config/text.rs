@@ -124,7 +124,7 @@ pub fn parse_address(text: &str) -> Option<SocketAddr> {
 }
 
 /// The items of a list that stands in variables or flags: each a list of TOML, or items with commas between them.
-fn items(texts: &[String]) -> DeValue<'_> {
+pub(super) fn items(texts: &[String]) -> DeValue<'_> {
     let mut items = DeArray::new();
     for text in texts {
         match DeValue::parse(text).map(Spanned::into_inner) {
@@ -140,6 +140,6 @@ fn items(texts: &[String]) -> DeValue<'_> {
 }
 
 /// Texts as a TOML array.
-fn list<'t>(items: impl Iterator<Item = &'t str>) -> String {
+pub(super) fn list<'t>(items: impl Iterator<Item = &'t str>) -> String {
     format!("[{}]", items.map(quoted).collect::<Vec<_>>().join(", "))
 }

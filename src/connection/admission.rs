@@ -4,8 +4,10 @@ use super::decision::{Decided, Decision, Peer};
 use super::env::Env;
 use super::handshake;
 use super::responding::RequestContext;
-use crate::access::{AccessFacts, Identity, judge};
+use crate::access::{AccessFacts, Identity, client_address, judge};
+use crate::journal::{Kind, Words};
 use crate::model::code::Code;
+use crate::model::peer_address::PeerAddress;
 use crate::protocol::files;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::Plan;
@@ -14,6 +16,25 @@ use crate::protocol::tidings::signed::signed_reader;
 use crate::wire::http::head::{BodyLength, Head, Method, Version};
 use crate::wire::http::upgrade::wants_upgrade;
 use std::sync::Arc;
+
+/// Where the sender of a head is: `peer`, or what the trusted proxies of the listener say.
+pub(super) fn source_of(head: &Head<'_>, peer: PeerAddress, env: &Env) -> PeerAddress {
+    let trusted = &env.policy.trusted_proxies;
+    if trusted.is_empty() {
+        return peer;
+    }
+    let source = client_address(peer, trusted, &head.sender);
+    if let Some(field) = source.unreadable {
+        // It is no fault of the client's, which is served as the proxy itself would be.
+        env.notes.note_once_a_minute(Kind::Unreadable, (field, peer), env.now_ms(), || {
+            let message = format!(
+                "a trusted proxy passed on an {field} in which the next hop is no address; the last one that is counts"
+            );
+            Words::new("", message)
+        });
+    }
+    source.address
+}
 
 /// Decides what is done about a head of `used` bytes.
 pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Decided {
@@ -55,7 +76,7 @@ fn plan(
         return one_too_many();
     }
     if (upgrade || asked.stream)
-        && let Err(reason) = env.limits.hooks.may_connect(head, peer.address.is_loopback())
+        && let Err(reason) = env.limits.hooks.may_connect(head, peer.address, peer.is_loopback)
     {
         return Plan::refuse(Code::Forbidden, reason);
     }
@@ -93,7 +114,7 @@ fn facts<'h>(head: &Head<'h>, peer: Peer, upgrade: bool) -> AccessFacts<'h> {
         origin: head.origin,
         authorization: head.authorization,
         forwarded: head.forwarded,
-        peer_is_loopback: peer.address.is_loopback(),
+        peer_is_loopback: peer.is_loopback,
     }
 }
 

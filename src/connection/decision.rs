@@ -13,10 +13,13 @@ use crate::wire::http::head::BodyLength;
 use crate::wire::http::upgrade::Upgrade;
 use std::sync::Arc;
 
-/// What is known of a client before its request is read.
+/// What is known of a client beside what its request says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
+    /// Where it is: the peer, or what a trusted proxy says.
     pub(super) address: PeerAddress,
+    /// Whether the peer itself is on this machine, a proxy or not.
+    pub(super) is_loopback: bool,
     /// It is one connection too many.
     pub(super) turned_away: bool,
 }

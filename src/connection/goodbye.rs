@@ -39,6 +39,7 @@ impl Connection {
                 }
                 self.end(reason, env);
             }
+            State::Announced => self.end(reason, env),
             State::Socket(_) => self.close_socket(reason, "", env),
             State::Stream(_) => self.end_stream(reason, env),
             State::Ending(..) => {}
@@ -57,6 +58,7 @@ impl Connection {
                 }
                 None => self.close(refusal.code, env),
             },
+            State::Announced => self.close(refusal.code, env),
             State::Ending(..) => {}
         }
     }
@@ -91,7 +93,7 @@ impl Connection {
                 return;
             }
             State::Stream(_) => self.outbox.cut(env.buffers),
-            State::Http(_) | State::Ending(..) => {}
+            State::Announced | State::Http(_) | State::Ending(..) => {}
         }
         // Over HTTP this may only wait for an answer, which this peer would not read: the end follows in any case.
         self.close(reason, env);

@@ -1,7 +1,7 @@
 //! HTTP: heads and bodies in, answers out in the order of their requests.
 
-use super::admission::{decide, is_whole_post};
-use super::decision::{Decided, Decision, Peer};
+use super::admission::{decide, is_whole_post, source_of};
+use super::decision::{Decided, Decision};
 use super::env::{Env, Limits, Ticks};
 use super::exchange::{Exchange, Gathering, Rest};
 use super::outbox::Outbox;
@@ -9,6 +9,7 @@ use super::responding::RequestContext;
 use super::{Connection, Expired, Hold, Payload, State, Step};
 use crate::access::Identity;
 use crate::model::code::Code;
+use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
 use crate::protocol::Memory;
 use crate::protocol::plan::{Asking, Plan};
@@ -24,13 +25,42 @@ use std::sync::Arc;
 pub(super) struct Http {
     /// The request that is being read or answered; none between requests.
     exchange: Option<Box<Exchange>>,
-    /// The head whose first bytes have come, and not its last.
-    head: Option<Box<HeadGathering>>,
+    /// What most connections do not have most of the time.
+    extras: Option<Box<Extras>>,
     /// At least one request was answered, so silence is keep-alive.
     served: bool,
 }
 
+/// See [`Http::extras`].
+#[derive(Debug, Default)]
+struct Extras {
+    /// The head whose first bytes have come, and not its last.
+    head: Option<HeadGathering>,
+    /// The peer itself, once its requests come from clients behind it.
+    proxy: Option<PeerAddress>,
+}
+
 impl Http {
+    /// The peer itself, if its requests come from clients behind it.
+    #[inline]
+    pub(super) fn proxy(&self) -> Option<PeerAddress> {
+        self.extras.as_ref().and_then(|extras| extras.proxy)
+    }
+
+    /// Notes that requests of `peer` come from clients behind it.
+    pub(super) fn note_proxy(&mut self, peer: PeerAddress) {
+        self.extras.get_or_insert_default().proxy.get_or_insert(peer);
+    }
+
+    fn take_head(&mut self) -> Option<HeadGathering> {
+        let extras = self.extras.as_mut()?;
+        let head = extras.head.take();
+        if extras.proxy.is_none() {
+            self.extras = None;
+        }
+        head
+    }
+
     pub(super) fn is_answering(&self) -> bool {
         self.exchange.as_ref().is_some_and(|exchange| exchange.body.is_none())
     }
@@ -42,7 +72,8 @@ impl Http {
 
     /// Whether a head has begun and not ended.
     fn is_in_head(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| !head.is_blank())
+        let head = self.extras.as_ref().and_then(|extras| extras.head.as_ref());
+        head.is_some_and(|head| !head.is_blank())
     }
 
     pub(super) fn wait(&self, in_flight: bool, outbox: &Outbox, limits: &Limits) -> Ticks {
@@ -115,9 +146,16 @@ impl Connection {
         // The time of a first head counts from the accept, that of others from their first byte. Empty lines begin no
         // request (RFC 9112 section 2.2), so they win a silent peer no time.
         let begins = !http.is_in_head() && !input.iter().all(|byte| b"\r\n".contains(byte));
-        let head = http.head.take();
+        let head = http.take_head();
         if begins && http.served {
             self.since = env.now;
+        }
+        // Until its head is read, a request is the proxy's: the next client's may be another than the last one's.
+        if begins
+            && !is_owed
+            && let Some(proxy) = http.proxy()
+        {
+            self.peer = proxy;
         }
         match self.read_head(head, input, is_owed, env) {
             Ok(Some(decided)) if !is_owed || matches!(decided.decision, Decision::Plan(Plan::Collect(_))) => {
@@ -141,18 +179,24 @@ impl Connection {
     /// belong to it and it is not complete, or when it has to wait for what `is_owed` to the requests before it.
     fn read_head(
         &mut self,
-        gathering: Option<Box<HeadGathering>>,
+        gathering: Option<HeadGathering>,
         input: &[u8],
         is_owed: bool,
         env: &Env,
     ) -> Result<Option<Decided>, Refusal> {
         let limits = &env.limits.head;
-        let peer = Peer { address: self.peer, turned_away: self.turned_away };
+        let peer = self.hop();
         if gathering.is_none()
             && let Some((head, used)) = parse_head(input, limits)?
         {
-            let may_go_on = !is_owed || is_whole_post(&head, input.len() - used, env.limits.body_bytes);
-            return Ok(may_go_on.then(|| decide(&head, used, peer, env)));
+            let address = source_of(&head, peer, env);
+            // What is owed to one client is answered before another's request is taken, so that log lines name the right one.
+            let may_follow = || address == self.peer && is_whole_post(&head, input.len() - used, env.limits.body_bytes);
+            if is_owed && !may_follow() {
+                return Ok(None);
+            }
+            self.come_from(address);
+            return Ok(Some(decide(&head, used, self.asker(peer, env), env)));
         }
         if is_owed {
             return Ok(None);
@@ -161,10 +205,11 @@ impl Connection {
         if let Gathered::Complete(used) = gathering.take(input, limits)?
             && let Some((head, _)) = gathering.parse(limits)?
         {
-            return Ok(Some(decide(&head, used, peer, env)));
+            self.come_from(source_of(&head, peer, env));
+            return Ok(Some(decide(&head, used, self.asker(peer, env), env)));
         }
         if let State::Http(http) = &mut self.state {
-            http.head = Some(gathering);
+            http.extras.get_or_insert_default().head = Some(gathering);
         }
         Ok(None)
     }

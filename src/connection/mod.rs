@@ -1,10 +1,10 @@
 //! One client's state machine and its outbox, purely: bytes and the time go in, work and bytes come out.
 //!
 //! ```text
-//!            ┌────────► Socket ───────┐   (101)
-//!   Http ────┤                        ├──► Ending ──► gone
-//!    ▲ │     └────────► Stream ───────┘   (text/event-stream)
-//!    └─┘ keep-alive
+//!                  ┌────────► Socket ───────┐   (101)
+//! Announced ► Http ┤                        ├──► Ending ──► gone
+//!              ▲ │ └────────► Stream ───────┘   (text/event-stream)
+//!              └─┘ keep-alive
 //! ```
 //! The reactor that owns the connection calls [`Connection::step`] while [`Connection::wants_input`], hands every reply
 //! and publication in, and writes the outbox. A connection never writes to a socket and never asks for the time.
@@ -20,6 +20,7 @@ mod goodbye;
 mod handshake;
 mod http;
 pub mod outbox;
+mod proxied;
 mod push;
 mod queue;
 mod reply;
@@ -48,12 +49,15 @@ pub struct Connection {
     /// Answers that are on their way from this thread.
     in_flight: u16,
     hold: Hold,
+    /// Where its client is: the peer, or what a trusted proxy says.
     peer: PeerAddress,
     /// It is one connection too many, whose first request is refused, or a socket that policy refused.
     turned_away: bool,
 }
 
 enum State {
+    /// A proxy that says who its client is before anything else.
+    Announced,
     Http(Http),
     Socket(Socket),
     Stream(Stream),
@@ -132,7 +136,7 @@ impl Connection {
         }
     }
 
-    /// Where its peer is.
+    /// Where its client is: its peer, or what a trusted proxy said last.
     #[must_use]
     pub fn peer(&self) -> PeerAddress {
         self.peer
@@ -143,7 +147,7 @@ impl Connection {
     #[inline]
     pub fn transport(&self) -> Option<Transport> {
         match &self.state {
-            State::Http(_) => Some(Transport::Http),
+            State::Announced | State::Http(_) => Some(Transport::Http),
             State::Socket(_) => Some(Transport::WebSocket),
             State::Stream(_) => Some(Transport::EventStream),
             State::Ending(..) => self.turned_away.then_some(Transport::TurnedAway),
@@ -156,8 +160,8 @@ impl Connection {
         let has_room = self.outbox.len() <= self.outbox_limit(env) / 4;
         match &self.state {
             State::Http(_) | State::Socket(_) => !self.waits_for_us() && has_room,
-            // What these send is dropped, but only a read finds the end of it.
-            State::Stream(_) | State::Ending(..) => true,
+            // What streams and ending ones send is dropped, but only a read finds the end of it.
+            State::Announced | State::Stream(_) | State::Ending(..) => true,
         }
     }
 
@@ -204,6 +208,7 @@ impl Connection {
         #[cfg(test)]
         crate::hub::mines::step_on("step", input);
         match &mut self.state {
+            State::Announced => self.step_announced(input, env),
             State::Http(_) => self.step_http(input, env),
             State::Socket(_) => self.step_socket(input, env),
             State::Ending(_, Some(dropped)) => {
@@ -249,9 +254,11 @@ impl Connection {
             State::Http(http) if self.in_flight > 0 || http.is_answering() => None,
             State::Http(http) if !self.outbox.is_empty() && http.is_idle() => None,
             State::Http(http) if http.is_idle() && rest_is_empty => Some(Code::HttpDone),
+            // A health check that connects and no more.
+            State::Announced if rest_is_empty => Some(Code::HttpDone),
             // It may read to the end what it asked for; a peer that is gone resets the connection.
             State::Socket(_) if !self.is_answered() || !self.outbox.is_empty() => None,
-            State::Http(_) | State::Socket(_) => Some(Code::PeerVanished),
+            State::Announced | State::Http(_) | State::Socket(_) => Some(Code::PeerVanished),
             State::Stream(_) => Some(Code::PeerClosed),
             State::Ending(reason, _) => Some(*reason),
         }
@@ -277,6 +284,7 @@ impl Connection {
             State::Stream(stream) => {
                 return self.since.saturating_add(env.limits.comment_idle).min(stream.validity.deadline());
             }
+            State::Announced => env.limits.head_wait,
             State::Ending(_, None) => env.limits.close_wait,
             State::Ending(_, Some(dropped)) => {
                 let progress = env.limits.body_progress(*dropped as usize).min(env.limits.body_wait);
@@ -302,6 +310,7 @@ impl Connection {
             return Expired::Continue;
         }
         match self.state {
+            State::Announced => self.expire_announced(env),
             State::Http(_) => self.expire_http(env),
             State::Socket(_) => self.expire_socket(env),
             State::Stream(_) => {

@@ -17,7 +17,7 @@ impl Connection {
     pub fn encoding(&self, ticket: Ticket) -> Encoding {
         match &self.state {
             State::Socket(socket) => socket.encoding(ticket),
-            State::Http(_) | State::Stream(_) | State::Ending(..) => EVENT_STREAM,
+            State::Announced | State::Http(_) | State::Stream(_) | State::Ending(..) => EVENT_STREAM,
         }
     }
 
@@ -28,7 +28,7 @@ impl Connection {
         match &self.state {
             State::Socket(socket) => socket.takes_shared(encoding),
             State::Stream(stream) => stream.takes_shared(),
-            State::Http(_) | State::Ending(..) => false,
+            State::Announced | State::Http(_) | State::Ending(..) => false,
         }
     }
 
@@ -65,7 +65,7 @@ impl Connection {
                 self.since = env.now;
                 stream.push(publication, &mut self.outbox, env);
             }
-            State::Http(_) | State::Ending(..) => return,
+            State::Announced | State::Http(_) | State::Ending(..) => return,
         }
         env.counters.deliveries.add(1);
     }

@@ -54,7 +54,7 @@ impl Connection {
                 }
             }
             State::Stream(stream) => stream.append(&mut self.outbox, env, |out| blocks::event_block(out, event)),
-            State::Http(_) | State::Ending(..) => {}
+            State::Announced | State::Http(_) | State::Ending(..) => {}
         }
     }
 

@@ -51,7 +51,7 @@ impl Connection {
             State::Socket(socket) => Some(&socket.identity),
             State::Stream(stream) => Some(&stream.identity),
             State::Http(http) => http.asked().and_then(|asked| asked.identity.as_ref()),
-            State::Ending(..) => None,
+            State::Announced | State::Ending(..) => None,
         }
     }
 
@@ -61,7 +61,7 @@ impl Connection {
         match &mut self.state {
             State::Socket(socket) => socket.identity = identity,
             State::Stream(stream) => stream.identity = identity,
-            State::Http(_) | State::Ending(..) => panic!("it has no identity"),
+            State::Announced | State::Http(_) | State::Ending(..) => panic!("it has no identity"),
         }
     }
 
@@ -72,7 +72,7 @@ impl Connection {
         match &self.state {
             State::Socket(_) => self.push_event(channel, &Event::Ended { channel: name, refusal }, env),
             State::Stream(_) => self.end_stream_for(refusal, env),
-            State::Http(_) | State::Ending(..) => {}
+            State::Announced | State::Http(_) | State::Ending(..) => {}
         }
     }
 
@@ -91,7 +91,7 @@ impl Connection {
         match &self.state {
             State::Socket(socket) => socket.validity.0 <= now,
             State::Stream(stream) => stream.validity.0 <= now,
-            State::Http(_) | State::Ending(..) => false,
+            State::Announced | State::Http(_) | State::Ending(..) => false,
         }
     }
 

@@ -62,11 +62,13 @@ pub enum Kind {
     Full,
     /// A thread did not run for a long time.
     Stalled,
+    /// A trusted proxy named a hop in a way that cannot be read.
+    Unreadable,
 }
 
 impl Kind {
     /// All kinds, in the order of their index.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Refused,
         Kind::PolicyRefused,
         Kind::FaultyClose,
@@ -76,6 +78,7 @@ impl Kind {
         Kind::Exhausted,
         Kind::Full,
         Kind::Stalled,
+        Kind::Unreadable,
     ];
 
     /// The name under which it is logged.
@@ -91,6 +94,7 @@ impl Kind {
             Kind::Exhausted => "descriptors_exhausted",
             Kind::Full => "connections_full",
             Kind::Stalled => "stalled",
+            Kind::Unreadable => "hop_unreadable",
         }
     }
 
@@ -99,7 +103,12 @@ impl Kind {
     pub const fn level(self) -> Level {
         match self {
             Kind::Panicked => Level::Error,
-            Kind::PolicyRefused | Kind::SlowReader | Kind::Exhausted | Kind::Full | Kind::Stalled => Level::Warn,
+            Kind::PolicyRefused
+            | Kind::SlowReader
+            | Kind::Exhausted
+            | Kind::Full
+            | Kind::Stalled
+            | Kind::Unreadable => Level::Warn,
             Kind::Refused | Kind::FaultyClose => Level::Info,
             Kind::Lost => Level::Debug,
         }

@@ -94,13 +94,14 @@ impl Notes {
         !self.any.get()
     }
 
-    /// Logs everything that was noted as events of this peer.
+    /// Logs everything that was noted as events of this peer, which came through `proxy` if there is one.
     #[cold]
-    pub fn write(&self, peer: Option<&dyn Display>) {
+    pub fn write(&self, peer: Option<&dyn Display>, proxy: Option<&dyn Display>) {
         self.any.set(false);
         for Note { kind, words, left_out } in self.notes.borrow_mut().drain(..) {
+            let own = words.fields.iter().map(|(name, value)| (*name, value as &dyn Display));
             let fields: Vec<(&'static str, &dyn Display)> =
-                words.fields.iter().map(|(name, value)| (*name, value as &dyn Display)).collect();
+                proxy.map(|proxy| ("proxy", proxy)).into_iter().chain(own).collect();
             let event =
                 Event { peer, reason: words.reason, fields: &fields, message: format_args!("{}", words.message) };
             super::write(kind, &event, left_out);

@@ -107,6 +107,8 @@ codes! {
     IdleTimeout: End, "idle_timeout", 408, 1001, "No further request came in time.", "http.idle_timeout";
     /// The request is not HTTP as RFC 9112 defines it, or a member of it is missing or has the wrong type or size.
     BadRequest: Both, "bad_request", 400, 1008, "This is not a valid request.", "";
+    /// A connection that has to begin with a PROXY header and does not, or whose peer no such header is taken from.
+    ProxyHeader: Both, "proxy_header", 400, 1008, "This listener takes connections of trusted proxies, each of which begins with a PROXY header.", "a [[listener]] without proxy_protocol";
     /// Not JSON, or not UTF-8.
     BadJson: Request, "bad_json", 400, 1008, "This is not JSON.", "";
     /// Arrays and objects are nested too deeply.

@@ -109,7 +109,9 @@ impl<S: Socket> Engine<S> {
         connections: &AtomicUsize,
         crowded: bool,
     ) {
-        let connection = Connection::new(peer, self.core.ticks);
+        let is_announced = self.core.setup.listeners[usize::from(listener)].policy.proxy_protocol;
+        let begin = if is_announced { Connection::announced } else { Connection::new };
+        let connection = begin(peer, self.core.ticks);
         let opened = (self.core.wall_ms / 1000) as u32;
         let slot = self.entries.insert(stream, connection, listener, opened);
         // In one step, so that two reactors cannot both take the last place. One that is turned away counts too: it has
@@ -119,6 +121,9 @@ impl<S: Socket> Engine<S> {
         let Some(entry) = self.entries.get(slot) else { return };
         if too_many || crowded {
             entry.connection.turn_away();
+        }
+        if is_announced {
+            self.core.judge_proxy(slot, entry);
         }
         self.core.update(slot, entry);
     }

@@ -2,9 +2,11 @@
 
 use super::core::Core;
 use super::entry::{Entry, Socket};
-use crate::journal::{Kind, Words};
+use crate::journal::{Kind, Notes, Words};
 use crate::model::code::Code;
+use crate::model::peer_address::PeerAddress;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Core {
@@ -46,10 +48,36 @@ impl Core {
         }
     }
 
-    /// Has the notes on a connection logged, with its peer's address and port.
+    /// Closes a connection unless its peer is a proxy that may say who its client is: before anything is read, since what
+    /// others say would be believed.
+    pub(super) fn judge_proxy<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        let env = self.env(entry.listener);
+        if env.policy.trusted_proxies.include(entry.connection.peer()) {
+            return;
+        }
+        env.refuse(
+            Code::ProxyHeader,
+            "this listener takes connections of proxies alone, and its trusted_proxies do not include this peer",
+        );
+        self.close_now(slot, entry, Code::ProxyHeader);
+    }
+
+    /// Has the notes on a connection logged.
     #[cold]
     pub(super) fn write_notes<S: Socket>(&self, entry: &Entry<S>) {
-        let peer = entry.stream.peer();
-        self.notes.write(peer.as_ref().map(|peer| peer as &dyn Display));
+        write_notes(&self.notes, &entry.stream, entry.connection.peer());
     }
+}
+
+/// Has notes logged with the client's address: with its port where it is the peer itself, and otherwise with the proxy that
+/// is.
+#[cold]
+pub(super) fn write_notes<S: Socket>(notes: &Notes, stream: &S, client: PeerAddress) {
+    let peer = stream.peer();
+    let is_client = |peer: &SocketAddr| PeerAddress::from(peer.ip()) == client;
+    let (direct, proxy) = (peer.filter(is_client), peer.filter(|peer| !is_client(peer)));
+    // The port is gone with the socket, the address is not.
+    let address = client.ip();
+    let shown = direct.as_ref().map(|peer| peer as &dyn Display).or(address.as_ref().map(|ip| ip as &dyn Display));
+    notes.write(shown, proxy.as_ref().map(|proxy| proxy as &dyn Display));
 }

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::entry::{Entries, Entry, Left, Socket};
 use super::heavy::HEAVY_CODEC_BYTES;
+use super::noted::write_notes;
 use crate::connection::Step;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
@@ -110,8 +111,8 @@ impl Core {
             } else if kept == 0 && entry.connection.is_mid_message() {
                 self.read_on(to, entry, scratch)
             } else {
-                // There is room: an incomplete rest is part of a header or of a control frame, at most 130 bytes. A
-                // read into no room would look like the peer's end.
+                // There is room: an incomplete rest is part of a frame's header or of a control frame, at most 130 bytes, or
+                // of a PROXY header, at most 536. A read into no room would look like the peer's end.
                 let read = entry.stream.read(&mut scratch[kept..]);
                 self.note_read(to.slot, entry, read, scratch.len() - kept)
             };
@@ -155,7 +156,13 @@ impl Core {
                 consumed += used;
                 match step {
                     Step::NeedMore => return (consumed, Left::Incomplete),
-                    Step::Continue => *requests -= 1,
+                    Step::Continue => {
+                        *requests -= 1;
+                        // Before the next request, which a proxy may send for another client.
+                        if !env.notes.is_empty() {
+                            write_notes(env.notes, &entry.stream, entry.connection.peer());
+                        }
+                    }
                     // Out of the loop whose `env` borrows what executing it needs.
                     Step::Work(raw) => break raw,
                 }

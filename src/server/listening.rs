@@ -22,14 +22,13 @@ pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<
     let all = config.all_listeners();
     let addresses: Vec<SocketAddr> = all.iter().filter_map(|listener| listener.at.address()).collect();
     let bind = |listener: &ListenerConfig| {
-        let serves = listener.serves;
         match &listener.at {
             ListenAt::Address(address) => {
                 let failed = |source| StartError::Listen { address: *address, source };
                 let sockets = bind(*address, &addresses, reactors, config.server.defer_accept).map_err(failed)?;
                 let at = ListenAt::Address(sockets[0].local_addr().map_err(failed)?);
                 let sockets = sockets.into_iter().map(Listening::Tcp).collect();
-                Ok(Bound { listener: ListenerConfig { at, serves }, sockets, file: None })
+                Ok(Bound { listener: ListenerConfig { at, ..listener.clone() }, sockets, file: None })
             }
             ListenAt::Path { path, mode } => {
                 let failed = |source| StartError::ListenAtPath { path: path.clone(), source };

@@ -1,6 +1,6 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
-use crate::access::{AccessPolicy, AccessRules, Hooks, Identities};
+use crate::access::{AccessPolicy, AccessRules, Hooks, Identities, TrustedProxies};
 use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::errand::{ErrandQueue, Errands};
@@ -152,6 +152,8 @@ pub(crate) fn policy(config: &Config, listener: &ListenerConfig, rules: Arc<Acce
         anonymous_publish: config.server.allow_anonymous_publish,
         allow_credentials: config.http.allow_credentials,
         port: address.map_or(0, |address| address.port()),
+        trusted_proxies: TrustedProxies::new(listener.trusted_proxies.clone()),
+        proxy_protocol: listener.proxy_protocol,
         rules,
         identities: Identities::default(),
         known: RefCell::default(),

@@ -34,7 +34,7 @@ pub(super) fn settings(random: &mut StdRng) -> (Config, Plan) {
     let mut config = Config::default();
     // Metrics are open, so that there are errands.
     let at = ListenAt::Address("127.0.0.1:8080".parse().expect("an address"));
-    config.listeners = vec![ListenerConfig { at, serves: Serves::CLIENTS.and(Serves::METRICS) }];
+    config.listeners = vec![ListenerConfig::new(at, Serves::CLIENTS.and(Serves::METRICS))];
     config.server.listen.clear();
     config.http.head_bytes = 2048;
     config.http.target_bytes = 1024;

@@ -1,4 +1,5 @@
-//! Formats alone, bytes ⇄ values: HTTP heads and bodies, the upgrade, frames, their compression, JSON, event streams.
+//! Formats alone, bytes ⇄ values: HTTP heads and bodies, the upgrade, frames, their compression, JSON, event streams,
+//! the PROXY protocol.
 //!
 //! Nothing here uses a socket, a thread or a clock.
 
@@ -6,4 +7,5 @@ pub mod deflate;
 pub mod frame;
 pub mod http;
 pub mod json;
+pub mod proxied;
 pub mod sse;

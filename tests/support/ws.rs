@@ -4,6 +4,7 @@ use super::PATIENCE;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::client::Request;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
@@ -27,7 +28,11 @@ impl WsClient {
         for (name, value) in fields {
             request.headers_mut().insert(*name, value.parse().expect("a value"));
         }
-        let stream = TcpStream::connect(address).expect("the server accepts");
+        WsClient::on(TcpStream::connect(address).expect("the server accepts"), request)
+    }
+
+    /// The same on a stream on which something may have been sent already.
+    pub(crate) fn on(stream: TcpStream, request: Request) -> WsClient {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         stream.set_nodelay(true).expect("no delay");
         let (socket, _) = tungstenite::client(request, stream).expect("the handshake succeeds");

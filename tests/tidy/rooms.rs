@@ -85,6 +85,7 @@ const CRATES: &[(&str, &str)] = &[
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal"),
     ("percent_encoding", "protocol client"),
+    ("proxy_header", "wire"),
     ("rand", "hub server client cli simulation"),
     // The client's TLS; the server has none.
     ("rustls", "client"),

@@ -15,12 +15,13 @@ const MODE_MAX: u32 = 0o777;
 const ABOUT: &str = "More places to listen, each a block: [[listener]] with address = \"127.0.0.1:9090\", or path = \
     \"/run/tidings/tidings.sock\" and mode = \"0600\" for a unix socket, and serves = [\"clients\"], of \"clients\" \
     (everything, the pages of operators with their key), \"operators\" (their pages; everyone who reaches the listener is \
-    one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). With a block \
-    and without server.listen there is no listener but the blocks.";
+    one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). \
+    trusted_proxies = [\"10.0.0.2\"] names the proxies that may say where a client is, in X-Forwarded-For or Forwarded or, with \
+    proxy_protocol = true, in a PROXY header before the first byte. With a block and without server.listen there is no listener but the blocks.";
 
 impl Kind for ListenerConfig {
     const NAME: &'static str = "listener";
-    const KEYS: &'static [&'static str] = &["address", "path", "mode", "serves"];
+    const KEYS: &'static [&'static str] = &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol"];
     const ABOUT: &'static str = ABOUT;
 
     fn list(config: &mut Config) -> &mut Vec<ListenerConfig> {
@@ -36,6 +37,8 @@ impl Kind for ListenerConfig {
         let octal = |text: &String| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= MODE_MAX);
         let mode = block.take_as("mode", WRITTEN_MODE, octal, quote);
         let serves = serves(block);
+        let trusted_proxies = block.take_networks("trusted_proxies");
+        let proxy_protocol = block.take::<bool>("proxy_protocol", "true or false").is_some_and(|flag| *flag.get_ref());
         let problem = match (block.has("address"), block.has("path")) {
             (true, true) => Some("a [[listener]] has an \"address\" or a \"path\", not both"),
             (false, false) => Some("a [[listener]] needs an \"address\", or the \"path\" of a unix socket"),
@@ -50,7 +53,7 @@ impl Kind for ListenerConfig {
             (None, Some(path)) => ListenAt::Path { path: PathBuf::from(path.into_inner()), mode: mode.unwrap_or(MODE) },
             _ => return None,
         };
-        Some(ListenerConfig { at, serves: serves? })
+        Some(ListenerConfig { at, serves: serves?, trusted_proxies, proxy_protocol })
     }
 
     fn added(layer: &mut Layer<'_>, source: Source) {

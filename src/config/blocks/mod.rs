@@ -12,9 +12,11 @@ use super::kind::Kind as Value;
 use super::knobs::Config;
 use super::listener::ListenerConfig;
 use super::names::nearest;
+use super::networks::EXPECTED;
 use super::place::File;
 use super::settings::{Layer, Source};
 use super::text::quoted;
+use crate::model::network::Network;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -168,6 +170,22 @@ impl<'b> Block<'b> {
             self.complain(words.span().start, text);
         }
         Some(found)
+    }
+
+    /// Takes a list of networks; none when there is no such key.
+    pub(super) fn take_networks(&mut self, key: &str) -> Vec<Network> {
+        let Some(texts) = self.take::<Vec<Spanned<String>>>(key, EXPECTED) else { return Vec::new() };
+        let mut networks = Vec::new();
+        for text in texts.get_ref() {
+            match Network::parse(text.get_ref()) {
+                Ok(network) => networks.push(network),
+                Err(problem) => {
+                    let problem = format!("\"{}.{key}\" has {}: {problem}", self.name, quoted(text.get_ref()));
+                    self.complain(text.span().start, problem);
+                }
+            }
+        }
+        networks
     }
 }
 

@@ -203,7 +203,7 @@ fn a_page_that_takes_long_on_a_full_server_is_waited_for() {
     let mut config = Config::default();
     config.server.listen.clear();
     let at = ListenAt::Address("127.0.0.1:0".parse().expect("an address"));
-    config.listeners = vec![ListenerConfig { at, serves: Serves::CLIENTS.and(Serves::METRICS) }];
+    config.listeners = vec![ListenerConfig::new(at, Serves::CLIENTS.and(Serves::METRICS))];
     let mut server = Rehearsal::new(&config);
     let client = server.connect_to(true);
     server.send(client, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");

@@ -3,6 +3,7 @@
 //! The same functions are run by plain `cargo test` (see `properties`) and by libFuzzer (see `tests/fuzz`). Each says
 //! what became of its input, so that a run can show that every outcome and every listed difference is met.
 
+pub(crate) mod addresses;
 pub(crate) mod chunks;
 pub(crate) mod connection;
 pub(crate) mod deflate;
@@ -19,6 +20,7 @@ pub(crate) mod jwt;
 pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod peer;
+pub(crate) mod proxied;
 pub(crate) mod requests;
 pub(crate) mod signed;
 pub(crate) mod world;
@@ -50,4 +52,6 @@ pub(crate) const ALL: &[Target] = &[
     jwks::TARGET,
     keys::TARGET,
     signed::TARGET,
+    addresses::TARGET,
+    proxied::TARGET,
 ];
