@@ -5,6 +5,7 @@
 //! request than its own is a request smuggled or a connection out of step. Clients share the proxy's connections to the
 //! server, so after each row somebody else's request must still get its own answer.
 
+mod clients;
 pub(crate) mod proxy;
 mod strangers;
 

@@ -64,12 +64,14 @@ impl Front {
         let (recipe, server) = (self.recipe, server.address());
         match self.program {
             Program::Nginx => Proxy::run(self.program, &|folder, address| nginx(recipe, folder, address, server)),
-            Program::HaProxy => Proxy::run(self.program, &|folder, address| haproxy(recipe, folder, address, server)),
+            Program::HaProxy => {
+                Proxy::run(self.program, &|folder, address| haproxy(recipe, folder, address, &server.to_string()))
+            }
         }
     }
 }
 
-fn nginx(recipe: &str, folder: &Path, address: SocketAddr, server: SocketAddr) -> String {
+pub(super) fn nginx(recipe: &str, folder: &Path, address: SocketAddr, server: SocketAddr) -> String {
     let folder = folder.display();
     format!(
         "daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log {folder}/errors;
@@ -77,6 +79,7 @@ fn nginx(recipe: &str, folder: &Path, address: SocketAddr, server: SocketAddr) -
          http {{
            client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
            uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi; access_log off;
+           map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
            server {{
              listen {address};
              location = /front {{ return 200 '{folder}'; }}
@@ -86,11 +89,12 @@ fn nginx(recipe: &str, folder: &Path, address: SocketAddr, server: SocketAddr) -
     )
 }
 
-/// A front that passes bytes alone has no answer of its own, so a second one beside it says that it is ready.
-fn haproxy(mode: &str, folder: &Path, address: SocketAddr, server: SocketAddr) -> String {
+/// A front that passes bytes alone has no answer of its own, so a second one beside it says that it is ready. After the mode
+/// may stand further lines, and after the server its options.
+pub(super) fn haproxy(mode: &str, folder: &Path, address: SocketAddr, server: &str) -> String {
     let answer = format!("http-request return status 200 content-type text/plain string {}", folder.display());
     let name = folder.file_name().expect("a folder has a name").to_string_lossy();
-    let ready = if mode == "http" {
+    let ready = if mode.starts_with("http") {
         format!("{answer} if {{ path /front }}")
     } else {
         "tcp-request inspect-delay 20s
