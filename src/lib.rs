@@ -85,8 +85,8 @@
 //!                   model                  model      the words of all rooms
 //! ```
 //! [`wire`], [`access`], [`node`], [`protocol`] and [`connection`] know no socket, no thread and no clock; the reactor and the
-//! workers do not know each other; locks are in the hub and where threads meet. Config, metrics, journal, web, client and
-//! cli stand beside them.
+//! workers do not know each other; locks are in the hub and where threads meet. Config, metrics, journal, tls, web, client
+//! and cli stand beside them.
 //!
 //! A client protocol is a folder of [`protocol`], with a variant of [`protocol::Session`] if it is spoken on sockets, its
 //! routes, and its rows in [`protocol::encoders`]. This server's own, with the normative text, is [`protocol::tidings`].
@@ -129,6 +129,9 @@ pub mod services;
 #[cfg(test)]
 mod simulation;
 mod sync;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod tls;
 #[doc(hidden)]
 pub mod web;
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use super::error::ClientError;
 use super::message::percent_encoded;
-use super::tls::Trust;
+use crate::tls::Trust;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};

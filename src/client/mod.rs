@@ -15,7 +15,8 @@ pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use http::ask;
 pub use message::{Members, Request, query};
-pub use tls::Trust;
+
+pub use crate::tls::Trust;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

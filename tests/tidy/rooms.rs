@@ -32,7 +32,8 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("web", ""),
     ("metrics", "model"),
     ("journal", ""),
-    ("client", ""),
+    ("client", "tls"),
+    ("tls", ""),
     ("config", "model"),
     ("model", ""),
     ("sync", ""),
@@ -87,9 +88,9 @@ const CRATES: &[(&str, &str)] = &[
     ("percent_encoding", "protocol client"),
     ("proxy_header", "wire"),
     ("rand", "hub server client cli simulation"),
-    // The client's TLS; the server has none.
-    ("rustls", "client"),
-    ("rustls_native_certs", "client"),
+    // TLS of clients: the server has none.
+    ("rustls", "client tls"),
+    ("rustls_native_certs", "tls"),
     ("rustls_pki_types", "access"),
     ("serde", "protocol wire cli config server access"),
     ("serde_json", "protocol wire client cli server simulation access"),
