@@ -8,7 +8,8 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
-//! | `cli` (default) | the command `tidings` with its arguments, its client, TLS, log lines and signals; a program that embeds the server does without: `default-features = false` |
+//! | `cli` (default) | the command `tidings` with its arguments, its client, log lines and signals, and `outbound`; a program that embeds the server does without: `default-features = false` |
+//! | `outbound` | calls to other servers, over TLS: the key sets of issuers (`jwks_url`) |
 //! | `tokio` | `Server::asynchronous`: publications as a `Stream`, and `publish().await` |
 //!
 //! The rest of this page is the architecture.
@@ -22,6 +23,7 @@
 //!                    ▲        mailboxes (one per reactor, wake coalesced)
 //!                    ├──────────────────────────────────────────────┘
 //!                    └── insight: pages about the server ◄── errands (bounded) of reactors and workers
+//!  outbound: one runtime that calls other servers (key sets), started where there is something to call
 //!  control thread: sweeps the hub.  main thread: signals, drain.  hub: sharded, locked, no I/O under a lock
 //! ```
 //! A socket belongs to one reactor for life; only that reactor reads, writes or frees it. Small payloads are parsed where
@@ -71,7 +73,7 @@
 //! # Rooms
 //! Dependencies point down only, which a test checks:
 //! ```text
-//! server ─► reactor  workers  services     services   threads that may block: pages about the server
+//! server ─► reactor  workers  services     services   threads that may block: pages about the server, calls to others
 //!              └────► handoff ◄──┘         handoff    what crosses threads: letters, jobs, errands, orders
 //!          connection    │                 connection transports only: HTTP, WebSocket, event stream; outbox
 //!             └──► protocol                protocol   what clients speak: sessions, routes, encoders, responses
@@ -129,7 +131,7 @@ pub mod services;
 #[cfg(test)]
 mod simulation;
 mod sync;
-#[cfg(feature = "cli")]
+#[cfg(feature = "outbound")]
 #[doc(hidden)]
 pub mod tls;
 #[doc(hidden)]

@@ -4,6 +4,7 @@
 pub mod callers;
 pub mod errand;
 pub mod job;
+pub mod key_refresh;
 pub mod letter;
 pub mod mailbox;
 pub mod order;

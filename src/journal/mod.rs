@@ -64,11 +64,15 @@ pub enum Kind {
     Stalled,
     /// A trusted proxy named a hop in a way that cannot be read.
     Unreadable,
+    /// The keys of an issuer were fetched.
+    KeysFetched,
+    /// The keys of an issuer could not be fetched, or became too old.
+    KeysFailed,
 }
 
 impl Kind {
     /// All kinds, in the order of their index.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Refused,
         Kind::PolicyRefused,
         Kind::FaultyClose,
@@ -79,6 +83,8 @@ impl Kind {
         Kind::Full,
         Kind::Stalled,
         Kind::Unreadable,
+        Kind::KeysFetched,
+        Kind::KeysFailed,
     ];
 
     /// The name under which it is logged.
@@ -95,6 +101,8 @@ impl Kind {
             Kind::Full => "connections_full",
             Kind::Stalled => "stalled",
             Kind::Unreadable => "hop_unreadable",
+            Kind::KeysFetched => "keys_fetched",
+            Kind::KeysFailed => "keys_failed",
         }
     }
 
@@ -108,8 +116,9 @@ impl Kind {
             | Kind::Exhausted
             | Kind::Full
             | Kind::Stalled
-            | Kind::Unreadable => Level::Warn,
-            Kind::Refused | Kind::FaultyClose => Level::Info,
+            | Kind::Unreadable
+            | Kind::KeysFailed => Level::Warn,
+            Kind::Refused | Kind::FaultyClose | Kind::KeysFetched => Level::Info,
             Kind::Lost => Level::Debug,
         }
     }

@@ -1,6 +1,7 @@
 //! The page of metrics: all threads' counters added up, in the text format of Prometheus, version 0.0.4.
 
 use super::histogram::{Histogram, Sum};
+use super::key_sets::KeySetFigures;
 use super::process::Process;
 use super::requests::Requests;
 use super::{Counters, LAG_BUCKETS_US, Phase, Shared};
@@ -68,6 +69,7 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
     page.sample("tidings_build_info", &format!("version=\"{}\",commit=\"{commit}\"", env!("CARGO_PKG_VERSION")), 1);
     super::write_plain(&mut page, threads);
     write_shared(&mut page, shared);
+    write_key_sets(&mut page, &shared.key_sets, shared.uptime_s);
     write_requests(&mut page, threads);
     let closed = "Connections ended, by reason.";
     write_by_reason(&mut page, threads, "tidings_connections_closed_total", closed, Code::ends, |own, reason| {
@@ -125,6 +127,23 @@ fn write_requests(page: &mut Page, threads: &[Arc<Counters>]) {
     let all: Vec<&Requests> = threads.iter().map(|own| &own.requests).collect();
     for (method, status, sum) in Requests::sum(&all) {
         page.sample(name, &format!("method=\"{method}\",status=\"{status}\""), sum);
+    }
+}
+
+fn write_key_sets(page: &mut Page, all: &[KeySetFigures], uptime_s: u64) {
+    let name = "tidings_key_set_fetches_total";
+    page.family(name, "counter", "Fetches of an issuer's key set, by outcome.");
+    for own in all {
+        for (outcome, count) in [("fetched", &own.fetched), ("failed", &own.failed)] {
+            page.sample(name, &format!("issuer=\"{}\",outcome=\"{outcome}\"", own.issuer), count.get());
+        }
+    }
+    let name = "tidings_key_set_age_seconds";
+    page.family(name, "gauge", "Seconds since the keys of an issuer that are in use were fetched.");
+    for own in all {
+        if let Some(age) = own.age_s(uptime_s) {
+            page.sample(name, &format!("issuer=\"{}\"", own.issuer), age);
+        }
     }
 }
 

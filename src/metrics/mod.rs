@@ -2,6 +2,7 @@
 
 mod exposition;
 pub mod histogram;
+pub mod key_sets;
 pub mod process;
 pub mod requests;
 
@@ -9,6 +10,7 @@ pub use exposition::exposition;
 
 use crate::model::code::Code;
 use histogram::Histogram;
+use key_sets::KeySetFigures;
 use requests::Requests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -160,7 +162,7 @@ counters! {
 }
 
 /// Numbers that belong to no thread, gathered for a scrape.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Shared {
     /// Publications that were given an offset.
     pub publications: u64,
@@ -184,6 +186,8 @@ pub struct Shared {
     pub uptime_s: u64,
     /// Whether the server is draining.
     pub phase: Phase,
+    /// The key sets of issuers.
+    pub key_sets: Arc<Vec<KeySetFigures>>,
 }
 
 /// The phase of a server's life.

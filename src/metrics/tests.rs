@@ -1,5 +1,6 @@
 //! The page is valid as Prometheus defines its text format, and adds up what the threads counted.
 
+use super::key_sets::KeySetFigures;
 use super::process::Process;
 use super::requests::MethodLabel;
 use super::{Counters, CurrentPhase, Phase, Shared, exposition};
@@ -135,6 +136,35 @@ fn the_page_is_valid_and_threads_are_added_up() {
     let build = &families["tidings_build_info"].samples[0].1;
     assert_eq!(build.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["version", "commit"]);
     assert!(!build[1].1.is_empty());
+}
+
+#[test]
+fn key_sets_are_counted_by_issuer_and_have_an_age_while_there_are_keys() {
+    let all = vec![KeySetFigures::new("main"), KeySetFigures::new("a \"b\"\\\n")];
+    all[0].fetched.add(2);
+    all[1].failed.add(3);
+    all[0].hold(0);
+    all[1].hold(7);
+    all[1].let_go();
+    let shared = Shared { uptime_s: 60, key_sets: Arc::new(all), ..Shared::default() };
+    let families = read(&exposition(&[], &shared, &Process::default()));
+    let samples = |name: &str| -> Vec<(Vec<String>, f64)> {
+        let of = |(_, labels, value): &(String, Labels, f64)| {
+            (labels.iter().map(|(_, value)| value.clone()).collect(), *value)
+        };
+        families[name].samples.iter().map(of).collect()
+    };
+    let row = |issuer: &str, outcome: &str, count| (vec![issuer.to_owned(), outcome.to_owned()], count);
+    assert_eq!(
+        samples("tidings_key_set_fetches_total"),
+        [
+            row("main", "fetched", 2.0),
+            row("main", "failed", 0.0),
+            row("a \"b\"\\\n", "fetched", 0.0),
+            row("a \"b\"\\\n", "failed", 3.0)
+        ]
+    );
+    assert_eq!(samples("tidings_key_set_age_seconds"), [(vec!["main".to_owned()], 60.0)]);
 }
 
 #[test]

@@ -5,12 +5,15 @@ mod listening;
 #[cfg(test)]
 mod mine_tests;
 mod operator_key;
+#[cfg(feature = "outbound")]
+mod outbound;
 mod parts;
 mod policy;
 pub mod rehearsal;
 mod rules;
 #[cfg(feature = "cli")]
 mod signals;
+mod threads;
 
 #[cfg(feature = "tokio")]
 pub use library::{AsyncServer, Publications};
@@ -21,16 +24,15 @@ pub use policy::explain_policy;
 pub use signals::{Interrupts, Outcome};
 
 use crate::access::{Hooks, Identities};
-use crate::config::{Config, ConfigError, ListenerConfig};
+use crate::config::{Config, ConfigError, ListenerConfig, ServerConfig};
 use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::order::{Drain, Order};
 use crate::hub::Hub;
-use crate::journal::Journal;
 use crate::metrics::{CurrentPhase, Phase};
 use crate::reactor::{Drained, Listening, Reactor, Seed};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender};
 use library::Inside;
 use listening::{Bound, HeldSocket, bind_all};
 use operator_key::HeldKey;
@@ -44,9 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// How often idle channels and old history are looked for.
-const SWEEP_EVERY: Duration = Duration::from_millis(250);
+use threads::{spawn_control, spawn_reactor, spawn_workers};
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +116,8 @@ pub struct Server {
     insight: Option<JoinHandle<()>>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
+    #[cfg(feature = "outbound")]
+    outbound: Option<outbound::Running>,
     operator_key: HeldKey,
 }
 
@@ -155,9 +157,11 @@ impl Server {
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let rules = access_rules(config, Arc::new(operator_key.operators()), no_revocations(config))?;
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
-        // One for each reactor and worker, and one for insight.
-        let threads = reactor_count + worker_count + 1;
+        // One for each reactor and worker, one for outbound, and one for insight.
+        let threads = reactor_count + worker_count + 2;
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
+        #[cfg(feature = "outbound")]
+        let outbound = outbound::prepare(config, &shared)?;
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
@@ -170,14 +174,12 @@ impl Server {
         // The reactors have clones. An original that stayed open would go on listening after they have closed theirs,
         // and collect connections that nothing accepts.
         drop(sockets);
-        let mut workers = Vec::new();
-        for (index, queue) in queues.into_iter().enumerate() {
-            let worker = shared.worker(index, queue, Arc::clone(&room), reactor_count);
-            workers.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?);
-        }
+        let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
         let insight = shared.insight(errand_queue, &listeners);
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
+        #[cfg(feature = "outbound")]
+        let outbound = outbound.map(outbound::Prepared::start).transpose()?;
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
         let SharedParts { hub, mailboxes, phase, rules, .. } = shared;
         Ok(Server {
@@ -193,17 +195,15 @@ impl Server {
                 mailbox_limits,
             },
             phase,
-            drain: Drain {
-                delay: config.server.drain_delay,
-                spread: config.server.drain_spread,
-                timeout: config.server.drain_timeout,
-            },
+            drain: drain_of(&config.server),
             reactors: std::mem::take(&mut begun.reactors),
             workers,
             jobs: Some(jobs),
             insight,
             ended,
             control,
+            #[cfg(feature = "outbound")]
+            outbound,
             operator_key,
         })
     }
@@ -278,6 +278,10 @@ impl Server {
     }
 
     fn join(&mut self) {
+        #[cfg(feature = "outbound")]
+        if let Some(outbound) = self.outbound.take() {
+            outbound.end();
+        }
         for thread in self.reactors.drain(..) {
             if thread.join().is_err() {
                 log::error!(event = "thread_panicked"; "a reactor thread panicked");
@@ -353,32 +357,7 @@ fn unzipped(bound: Vec<Bound>) -> (Vec<ListenerConfig>, Vec<Vec<Listening>>, Vec
     (listeners, sockets, files)
 }
 
-fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
-        let run = std::panic::AssertUnwindSafe(|| reactor.run());
-        let ended = match std::panic::catch_unwind(run) {
-            Ok(Ok(drained)) => Ok(drained),
-            Ok(Err(error)) => Err(format!("reactor {index} cannot wait for events: {error}")),
-            Err(_) => Err(format!("reactor {index} panicked outside a connection's work")),
-        };
-        // Fails only when the server was dropped: no one waits for it then.
-        drop(ending.send(ended));
-    })
-}
-
-fn spawn_control(
-    hub: Arc<Hub>,
-    journal: Arc<Journal>,
-    started: Instant,
-) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
-    // Nothing is sent on it: the wait ends early when the server drops its end.
-    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
-    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
-        while stopped.recv_timeout(SWEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
-            hub.sweep(Instant::now());
-            journal.report(started.elapsed().as_millis() as u64);
-        }
-        journal.report_all();
-    })?;
-    Ok((stop, thread))
+/// How a server drains that is told to.
+fn drain_of(config: &ServerConfig) -> Drain {
+    Drain { delay: config.drain_delay, spread: config.drain_spread, timeout: config.drain_timeout }
 }

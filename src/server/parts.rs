@@ -108,6 +108,7 @@ impl SharedParts {
             threads: Arc::clone(&self.threads),
             limits: Arc::clone(&self.limits),
             phase: Arc::clone(&self.phase),
+            key_sets: Arc::default(),
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();

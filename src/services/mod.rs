@@ -1,7 +1,9 @@
-//! Threads that may block: each makes one kind of answer that would delay a reactor or a worker.
+//! Threads that may block: each does one kind of work that would delay a reactor or a worker.
 
 pub mod insight;
 mod operations;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 mod pages;
 
 pub use operations::Operations;

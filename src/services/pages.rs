@@ -3,6 +3,7 @@
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
+use crate::metrics::key_sets::KeySetFigures;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
 use crate::model::request::Page;
@@ -26,6 +27,8 @@ pub struct Pages {
     pub limits: Arc<Limits>,
     /// Whether the server is draining.
     pub phase: Arc<CurrentPhase>,
+    /// The key sets of issuers.
+    pub key_sets: Arc<Vec<KeySetFigures>>,
     /// When the server started.
     pub started: Instant,
 }
@@ -56,6 +59,7 @@ impl Pages {
             mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
             uptime_s: now.saturating_duration_since(self.started).as_secs(),
             phase: self.phase.get(),
+            key_sets: Arc::clone(&self.key_sets),
         };
         exposition(&self.threads, &shared, &Process::now())
     }

@@ -70,6 +70,7 @@ fn pages(
         threads: Arc::clone(threads),
         limits: Arc::clone(limits),
         phase: Arc::default(),
+        key_sets: Arc::default(),
         started,
     }
 }

@@ -17,11 +17,11 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("simulation", "server reactor workers services handoff connection protocol node hub wire model metrics config"),
     (
         "server",
-        "reactor workers services handoff connection protocol node hub access wire model metrics journal config",
+        "reactor workers services handoff connection protocol node hub access wire model metrics journal config tls",
     ),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config"),
     ("workers", "handoff connection protocol node hub access wire metrics"),
-    ("services", "handoff connection protocol node hub access model metrics"),
+    ("services", "handoff connection protocol node hub access model metrics journal tls"),
     ("handoff", "protocol node hub access model sync"),
     ("connection", "protocol node hub access wire model metrics journal config"),
     ("protocol", "node hub access wire model web config"),
@@ -42,10 +42,11 @@ const DIRECTIONS: &[(&str, &str)] = &[
 /// What is of the world outside, the words by which code reaches it, and the only parts that do: all others are values in
 /// and values out. Addresses are only values.
 const WORLD: &[(&str, &[&str], &str)] = &[
+    // Services may block: the outbound thread looks names up, and what it connects to is a socket of its runtime.
     (
         "a socket",
         &["mio::", "socket2::", "TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs", "UnixStream"],
-        "client reactor server",
+        "client reactor server services",
     ),
     // How many there may be is a matter of the configuration, and log lines say which one wrote them.
     ("a thread", &["std::thread"], "cli server simulation config journal"),
@@ -70,26 +71,31 @@ const LOCKS: &[&str] = &[
 /// Which parts use which third-party crate: as few as possible, and no part that does not.
 const CRATES: &[(&str, &str)] = &[
     ("arc_swap", "access workers server"),
-    // The client names it as its provider of TLS.
-    ("aws_lc_rs", "access client model"),
-    ("bytes", "protocol model server models"),
+    // TLS of clients names it as its provider of TLS.
+    ("aws_lc_rs", "access tls model"),
+    ("bytes", "protocol model server services models"),
     ("clap", "cli"),
     ("crossbeam_channel", "workers handoff server journal sync"),
     ("data_encoding", "protocol hub server access model"),
     ("form_urlencoded", "wire"),
     ("futures_core", "server"),
+    ("http_body_util", "services"),
     ("httparse", "wire"),
     ("httpdate", "wire"),
+    // Calls to other servers are all made in one place.
+    ("hyper", "services"),
+    ("hyper_rustls", "services"),
+    ("hyper_util", "services"),
     ("io_uring", "reactor"),
-    ("ipnet", "model"),
+    ("ipnet", "services model"),
     ("log", "server reactor services journal cli"),
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal"),
     ("percent_encoding", "protocol client"),
     ("proxy_header", "wire"),
-    ("rand", "hub server client cli simulation"),
+    ("rand", "hub server services client cli simulation"),
     // TLS of clients: the server has none.
-    ("rustls", "client tls"),
+    ("rustls", "client services tls"),
     ("rustls_native_certs", "tls"),
     ("rustls_pki_types", "access"),
     ("serde", "protocol wire cli config server access"),
@@ -103,9 +109,10 @@ const CRATES: &[(&str, &str)] = &[
     ("socket2", "reactor"),
     ("strsim", "protocol config"),
     ("subtle", "access model"),
-    ("thiserror", "wire client server"),
-    ("tokio", "server"),
+    ("thiserror", "wire client server services"),
+    ("tokio", "server services"),
     ("toml", "config"),
+    ("tower_service", "services"),
     ("tungstenite", "wire client"),
     ("zlib_rs", "wire"),
 ];

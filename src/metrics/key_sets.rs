@@ -1,0 +1,46 @@
+//! What is known of the key sets of issuers: fetches by outcome, and the age of the keys in use.
+
+use super::Counter;
+
+/// The figures of one issuer. Only the outbound thread writes them.
+#[derive(Debug)]
+pub struct KeySetFigures {
+    /// As it stands between quotation marks.
+    pub(super) issuer: Box<str>,
+    /// Fetches that brought keys.
+    pub fetched: Counter,
+    /// Fetches that did not.
+    pub failed: Counter,
+    /// The second after the start in which the keys in use were fetched, plus one; 0 while there are none.
+    held_since: Counter,
+}
+
+impl KeySetFigures {
+    /// Nothing yet, for the issuer of this name.
+    #[must_use]
+    pub fn new(issuer: &str) -> KeySetFigures {
+        // As a label's value has it.
+        let issuer = issuer.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        KeySetFigures {
+            issuer: issuer.into(),
+            fetched: Counter::default(),
+            failed: Counter::default(),
+            held_since: Counter::default(),
+        }
+    }
+
+    /// Notes that keys were fetched in this second after the start.
+    pub fn hold(&self, second: u64) {
+        self.held_since.set(second + 1);
+    }
+
+    /// Notes that no keys are in use.
+    pub fn let_go(&self) {
+        self.held_since.set(0);
+    }
+
+    /// How old the keys in use are, if there are any.
+    pub(super) fn age_s(&self, uptime_s: u64) -> Option<u64> {
+        self.held_since.get().checked_sub(1).map(|since| uptime_s.saturating_sub(since))
+    }
+}

@@ -1,0 +1,58 @@
+//! Starts the threads of a server, each with its name.
+
+use super::Ended;
+use super::parts::SharedParts;
+use crate::handoff::job::{Job, JobRoom};
+use crate::hub::Hub;
+use crate::journal::Journal;
+use crate::reactor::Reactor;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often idle channels and old history are looked for.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+
+pub(super) fn spawn_reactor(index: usize, reactor: Reactor, ending: Sender<Ended>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(format!("reactor-{index}")).spawn(move || {
+        let run = std::panic::AssertUnwindSafe(|| reactor.run());
+        let ended = match std::panic::catch_unwind(run) {
+            Ok(Ok(drained)) => Ok(drained),
+            Ok(Err(error)) => Err(format!("reactor {index} cannot wait for events: {error}")),
+            Err(_) => Err(format!("reactor {index} panicked outside a connection's work")),
+        };
+        // Fails only when the server was dropped: no one waits for it then.
+        drop(ending.send(ended));
+    })
+}
+
+pub(super) fn spawn_workers(
+    shared: &SharedParts,
+    queues: Vec<Receiver<Job>>,
+    room: &Arc<JobRoom>,
+    reactor_count: usize,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let spawn = |(index, queue)| {
+        let worker = shared.worker(index, queue, Arc::clone(room), reactor_count);
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())
+    };
+    queues.into_iter().enumerate().map(spawn).collect()
+}
+
+pub(super) fn spawn_control(
+    hub: Arc<Hub>,
+    journal: Arc<Journal>,
+    started: Instant,
+) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+    // Nothing is sent on it: the wait ends early when the server drops its end.
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        while stopped.recv_timeout(SWEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
+            hub.sweep(Instant::now());
+            journal.report(started.elapsed().as_millis() as u64);
+        }
+        journal.report_all();
+    })?;
+    Ok((stop, thread))
+}
