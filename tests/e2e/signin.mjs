@@ -110,11 +110,11 @@ await check('a key that can be no subprotocol is presented in the first frame', 
 const SECRET = 'the-secret-of-the-tests-0123456789-abcdef';
 const ISSUER = `[[issuer]]\nname = "tests"\nissuer = "tests"\naudience = "tidings"\nsecret = "${SECRET}"\nleeway = "0s"\n`;
 
-/** A token of a user for some channels, for so many seconds. */
-function tokenFor(sub, channels, seconds = 600) {
+/** A token of a user for some channels, for so many seconds, with more claims. */
+function tokenFor(sub, channels, seconds = 600, more = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1000) + seconds;
-  const signed = `${part({ alg: 'HS256' })}.${part({ iss: 'tests', aud: 'tidings', sub, exp, grants: [{ channels, may: ['read', 'write'] }] })}`;
+  const signed = `${part({ alg: 'HS256' })}.${part({ iss: 'tests', aud: 'tidings', sub, exp, grants: [{ channels, may: ['read', 'write'] }], ...more })}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }
 
@@ -127,6 +127,17 @@ await check('a token opens the channels that it names, and no other', async () =
   equal(await Promise.all(['a', 'b', 'c'].map((channel) => outcome(tidings.get(channel, () => {}).ready))), [200, 200, 'forbidden'], 'subscriptions');
   equal(await Promise.all(['a', 'c'].map((channel) => outcome(tidings.post(channel, 1)))), [200, 'forbidden'], 'posts');
   never(issued, seen, 'eyJ');
+  tidings.close();
+});
+
+await check('what a token subscribes to by itself is handed over once, to those who asked for it', async () => {
+  const { tidings, seen } = connect(issued, { token: tokenFor('ann', ['s*'], 600, { subs: ['s1', 's2'] }) });
+  const heard = [];
+  await publish('s1', 'past');
+  await tidings.get('s1', (data) => heard.push(data), { last: 1 }).ready;
+  for (const channel of ['s2', 's1']) await publish(channel, channel);
+  await until(() => heard.length >= 2, 'both');
+  equal([heard, seen.errors], [['past', 's1'], []], 'publications and errors');
   tidings.close();
 });
 
