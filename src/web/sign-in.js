@@ -40,7 +40,9 @@ export async function signIn(tidings, text) {
     useKey(before);
     throw error;
   }
-  if (kept && (lost || !text)) location.reload();
+  if (!kept || (text && !lost)) return;
+  history.scrollRestoration = 'manual'; // the box may open again, at the top
+  location.reload();
 }
 
 /** A field for a token or a key; `done()` follows when it was accepted, `failed(error)` when it was not. */
@@ -91,7 +93,9 @@ export function mountSignIn(tidings) {
     const more = refusals.size - shown.length;
     lines.replaceChildren(...shown.map(([words, channels]) => el('li', {}, channels.size ? el('b', {}, [...channels].join(', ')) : null, el('span', {}, words))),
       ...(more > 0 ? [el('li', {}, `and ${more} more`)] : []));
+    if (!box.hidden) return;
     box.hidden = false;
+    scrollTo(0, 0);
   };
   account.textContent = hasKey() ? 'Sign out' : 'Sign in';
   account.addEventListener('click', () => {

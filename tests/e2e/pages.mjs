@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { isOpen, shows, startChromium, texts } from './chrome.mjs';
-import { checks, equal, post, snapshot, startConfigured, startProxy, startServer, until } from './support.mjs';
+import { checks, equal, makeKey, post, snapshot, startConfigured, startProxy, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
@@ -212,7 +212,8 @@ await check('without the key the monitor shows what the page knows, and takes th
 });
 
 const RULES = '[[channel]]\nmatch = "news"\nread = ["anyone"]\n\n[[channel]]\nmatch = "form"\nread = ["anyone"]\n\n[[channel]]\nmatch = "demo.*"\nread = ["token"]\n';
-const strict = await startConfigured(binary, RULES);
+const backend = makeKey(binary, 'backend', '--channels', 'demo.*', '--channels', 'inbox', '--may', 'read');
+const strict = await startConfigured(binary, `${RULES}\n${backend.block}`);
 const kept = (page) => page.evaluate(() => sessionStorage.getItem('tidings.operator'));
 const signIn = async (page, key) => {
   await page.fill('.sign-in input[name=key]', key);
@@ -242,6 +243,19 @@ await check('a console that is refused says which rule refused it, and takes a t
   await page.click('.card button.primary:has-text("POST")');
   await shows(page, '.panel-console .bad', '401');
   equal(await page.isVisible('.sign-in'), true, 'the box, for another rule');
+  await close(page);
+});
+
+await check('a backend’s key opens what it grants, and what it does not is told with the rule and the key’s name', async () => {
+  const page = await openDemo('console', strict.url);
+  await page.waitForSelector('.sign-in:not([hidden])');
+  await Promise.all([page.waitForEvent('load'), signIn(page, backend.secret)]);
+  await isOpen(page);
+  await until(async () => (await texts(page, '.chips .locked')).length === 0, 'the channel that the key grants');
+  await shows(page, '.refusals li', 'match = "demo.*"');
+  await shows(page, '.sign-in h2', 'something else');
+  equal(await page.evaluate(() => scrollY), 0, 'how far the box is above what is seen');
+  equal((await page.content()).includes(backend.secret), false, 'the secret in the page');
   await close(page);
 });
 

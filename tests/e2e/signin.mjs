@@ -3,7 +3,7 @@
 import { createHmac } from 'node:crypto';
 import WebSocket from 'ws';
 import { clientText } from './client/support.mjs';
-import { checks, equal, post, startConfigured, until } from './support.mjs';
+import { checks, equal, makeKey, post, startConfigured, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node signin.mjs PATH/TO/tidings');
@@ -208,6 +208,21 @@ await check('signing in as another user takes another connection', async () => {
 });
 
 await check('the server with an issuer drains and exits with 0', async () => equal((await issued.end()).code, 0, 'exit code'));
+
+await check('a backend’s key serves as a token, where it may come from and for what it grants', async () => {
+  const [near, far] = [makeKey(binary, 'near', '--channels', 'orders', '--may', 'read'), makeKey(binary, 'far', '--channels', '**', '--may', 'read', '--network', '192.0.2.0/24')];
+  const keyed = await startConfigured(binary, `${RULES}\n${near.block}\n${far.block}`);
+  const one = connect(keyed, { token: near.secret });
+  equal(await Promise.all([one.tidings.get('orders', () => {}).ready, one.tidings.post('orders', 1)].map(outcome)), [200, 'forbidden'], 'the key');
+  const two = connect(keyed, { token: far.secret });
+  equal(await outcome(two.tidings.get('orders', () => {}).ready), 'key_network', 'a key from another network');
+  const three = connect(keyed, { token: `${near.secret.slice(0, -1)}${near.secret.endsWith('A') ? 'E' : 'A'}` });
+  equal(await outcome(three.tidings.get('orders', () => {}).ready), 'key_invalid', 'a wrong key');
+  equal([one, two, three].map(({ seen }) => seen.offers.length), [1, 1, 2], 'connections');
+  equal([near.secret, far.secret].filter((secret) => keyed.log().includes(secret)), [], 'secrets in the log');
+  [one, two, three].forEach(({ tidings }) => tidings.close());
+  await keyed.end();
+});
 
 clients.forEach((tidings) => tidings.close()); // those of a check that failed would connect for ever
 finish();

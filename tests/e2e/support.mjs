@@ -1,6 +1,6 @@
 // What the end-to-end scripts share: a server of their own, a proxy that cuts connections, checks that are counted.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -54,6 +54,13 @@ export async function startConfigured(binary, toml, files = {}) {
   const server = await startServer(binary, 0, ['--config', path.join(folder, 'tidings.toml')]);
   const end = (signal) => server.end(signal).finally(() => rmSync(folder, { recursive: true, force: true }));
   return { ...server, end };
+}
+
+/** A backend's key, as the binary makes it: its secret, and its block in a configuration. */
+export function makeKey(binary, name, ...more) {
+  const { status, stdout, stderr } = spawnSync(binary, ['key', 'new', name, ...more], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`key new: ${stderr}`);
+  return { secret: stdout.trim(), block: stderr.slice(stderr.indexOf('[[key]]')) };
 }
 
 /** Rejects when `promise` takes longer than its time limit. */
