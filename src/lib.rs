@@ -81,14 +81,14 @@
 //!                   node                   node       what requests act on: work, gate, execution, answers
 //!                  /    \
 //!               hub    access              hub        state only: channels, histories, interest
-//!                  \    /                  access     origins, identities, grants, operators, hooks
+//!                  \    /                  access     origins, identities, grants, operators, hooks, limits
 //!                   wire                   wire       formats only: HTTP, frames, compression, JSON
 //!                     │
 //!                   model                  model      the words of all rooms
 //! ```
 //! [`wire`], [`access`], [`node`], [`protocol`] and [`connection`] know no socket, no thread and no clock; the reactor and the
-//! workers do not know each other; locks are in the hub and where threads meet. Config, metrics, journal, tls, web, client
-//! and cli stand beside them.
+//! workers do not know each other; locks are in the hub, where threads meet, and in what they count together of clients.
+//! Config, metrics, journal, tls, web, client and cli stand beside them.
 //!
 //! A client protocol is a folder of [`protocol`], with a variant of [`protocol::Session`] if it is spoken on sockets, its
 //! routes, and its rows in [`protocol::encoders`]. This server's own, with the normative text, is [`protocol::tidings`].
@@ -143,8 +143,9 @@ pub mod workers;
 
 pub use access::{Connecting, Denied, Hooks, Reading, Writing};
 pub use config::{
-    AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, DeliveryConfig, EchoFor, FlushPath, HistoryConfig,
-    HttpConfig, IoConfig, IssuerConfig, ListenAt, ListenerConfig, LogConfig, LogFormat, LogLevel, ServerConfig,
+    AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, ConnectionRate, Counted, DeliveryConfig, EchoFor,
+    FlushPath, HistoryConfig, HttpConfig, IoConfig, IssuerConfig, LimitsConfig, ListenAt, ListenerConfig, LogConfig,
+    LogFormat, LogLevel, Rate, ServerConfig,
     SseConfig, WebConfig, WebSocketConfig,
 };
 pub use model::algorithm::Algorithm;

@@ -106,7 +106,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("token_revoked", "revoked::what_was_revoked_is_refused_at_once_in_every_way_and_what_was_not_goes_on"),
     ("unsubscribed", "admin::subscriptions_that_an_operator_ends_say_so_and_the_others_go_on"),
+    ("too_many_requests", LIMITS),
+    ("too_many_publications", LIMITS),
+    ("too_many_bytes", LIMITS),
+    ("too_many_new_connections", LIMITS),
+    ("too_many_connections_of_user", LIMITS),
+    ("too_many_connections_of_key", LIMITS),
 ];
+const LIMITS: &str = "access::limits::tests::a_refusal_says_which_limit_of_whom_the_setting_and_the_true_time";
 
 fn deep() -> Vec<u8> {
     request_bytes("POST", "/channels/a", &[], format!("{}1{}", "[".repeat(65), "]".repeat(65)).as_bytes())

@@ -13,6 +13,7 @@ mod hooks;
 mod identity;
 mod keys;
 mod known;
+pub mod limits;
 mod operators;
 mod revocations;
 mod rules;

@@ -7,6 +7,9 @@ use super::key::KeySettings;
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
 use super::listener::ListenerConfig;
 use super::networks::Networks;
+use super::rate::{
+    AutoRate, CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate, RateOf,
+};
 use super::secret::{OPERATOR_KEY, SIGN_SECRETS};
 use super::table::{Entry, Given, joined, knobs};
 use super::text::{Addresses, Text};
@@ -32,6 +35,10 @@ const fn time(min: Duration, max: Duration) -> Time {
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const TIB: usize = 1024 * GIB;
+const PIECES: RateOf = RateOf(Counted::Pieces);
+const OF_BYTES: RateOf = RateOf(Counted::Bytes);
+/// Connections that a client may have; 0 is no limit.
+const CAP: Count = count("connections", 0, 100_000_000);
 const ORIGIN: Text = Text {
     of: "an origin (scheme://host, https://*.example.com, null, file:// or *)",
     example: "https://app.example.com",
@@ -263,6 +270,55 @@ knobs! {
         sign_secret: Option<SignSecrets> = None, SIGN_SECRETS;
         /// A file with it. It is read at the start, and when the rules change.
         sign_secret_file: String = String::new(), PATH;
+    }
+
+    /// How much one connection, user, key or address may do: so many in a time, as in "100/s" or "1000/m burst 200", where the
+    /// burst is what may come at once after a pause (without one, what one period allows). What is too much is refused with 429
+    /// and the time to wait; bytes are not refused but read later. Operators have no limits.
+    limits: LimitsConfig {
+        /// Requests of one connection of an anonymous client or a user. Game clients send 60 times a second, and a page that comes
+        /// back subscribes to a thousand channels at once. "auto" is no limit in open mode, so that a first try meets none.
+        connection_requests: ConnectionRate = ConnectionRate::Auto, AutoRate(CONNECTION_REQUESTS);
+        /// Publications of one connection of an anonymous client or a user: 60 positions a second, and what was written offline
+        /// at once. "auto" as above.
+        connection_publications: ConnectionRate = ConnectionRate::Auto, AutoRate(CONNECTION_PUBLICATIONS);
+        /// Bytes from one connection of an anonymous client or a user. What comes faster is read later. "auto" as above.
+        connection_bytes: ConnectionRate = ConnectionRate::Auto, AutoRate(CONNECTION_BYTES);
+        /// Sockets and event streams that a user has open. Off, since only you know how many tabs and devices yours have.
+        user_connections: usize = 0, CAP;
+        /// Sockets and event streams that a user opens. Off: all pages of a user come back together after a restart.
+        user_new_connections: Option<Rate> = None, PIECES;
+        /// Requests of a user on all connections. Off, since each of them has its own limit.
+        user_requests: Option<Rate> = None, PIECES;
+        /// Publications of a user on all connections. Off, since each of them has its own limit.
+        user_publications: Option<Rate> = None, PIECES;
+        /// Bytes from a user on all connections. Off, since each of them has its own limit.
+        user_bytes: Option<Rate> = None, OF_BYTES;
+        /// Sockets and event streams that a key has open. Off: keys are for backends that you run.
+        key_connections: usize = 0, CAP;
+        /// Sockets and event streams that a key opens. Off: keys are for backends that you run.
+        key_new_connections: Option<Rate> = None, PIECES;
+        /// Requests with a key. Off: keys are for backends that you run.
+        key_requests: Option<Rate> = None, PIECES;
+        /// Publications with a key. Off: keys are for backends that you run.
+        key_publications: Option<Rate> = None, PIECES;
+        /// Bytes sent with a key. Off: keys are for backends that you run.
+        key_bytes: Option<Rate> = None, OF_BYTES;
+        /// Connections that an address has open, IPv6 addresses by their /64. Off, since a company or a mobile network may have
+        /// one address for thousands. Limits by address never hold for loopback, unix sockets and trusted proxies.
+        address_connections: usize = 0, CAP;
+        /// Connections that an address opens. Off for the same reason; "20/s burst 200" stops the simplest floods.
+        address_new_connections: Option<Rate> = None, PIECES;
+        /// Requests of anonymous clients and users of an address. Off for the same reason.
+        address_requests: Option<Rate> = None, PIECES;
+        /// Publications of anonymous clients and users of an address. Off for the same reason.
+        address_publications: Option<Rate> = None, PIECES;
+        /// Bytes from anonymous clients and users of an address. Off for the same reason.
+        address_bytes: Option<Rate> = None, OF_BYTES;
+        /// Connections, users, keys and addresses whose rates are remembered, each for as long as its burst takes to come back. It
+        /// takes 16 bytes each; beyond it the one that is idle for longest is forgotten. Enough for as many that are busy at the
+        /// same moment.
+        tracked: usize = 100_000, count("rates", 1000, 1 << 26);
     }
 
     /// Event streams (text/event-stream).

@@ -31,6 +31,7 @@ mod names;
 mod networks;
 mod parse;
 mod place;
+mod rate;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -48,10 +49,12 @@ pub use error::ConfigError;
 pub use issuer::{ClaimNames, IssuerConfig};
 pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
-    AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LogConfig, ServerConfig,
+    AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LimitsConfig, LogConfig,
+    ServerConfig,
     SseConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
+pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};
 pub use settings::{Settings, Source};
 pub use text::parse_address;
 

@@ -228,7 +228,7 @@ fn a_mistake_names_file_line_key_and_the_nearest_key() {
             ":2:1: unknown key \"http.message_bytes\": did you mean \"websocket.message_bytes\"?",
         ),
         ("[websokcet]\nping_idle = 1", ":1:2: unknown table \"websokcet\": did you mean \"websocket\"?"),
-        ("[limits]\nbody_bytes = 1", ":1:2: unknown table \"limits\": did you mean \"http\"?"),
+        ("[sizes]\nbody_bytes = 1", ":1:2: unknown table \"sizes\": did you mean \"http\"?"),
         ("[qqqqqqqqqqqq]", "unknown table \"qqqqqqqqqqqq\": there are server, access, http, websocket, "),
         ("[server]\nqqqqqqqqqqqqqqqqqqqqq = 1", "Config::describe"),
         ("server = 1", "\"server\" is a table: write [server]"),

@@ -7,7 +7,7 @@ use crate::metrics::requests::MethodLabel;
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
 use crate::protocol::plan::Refused;
-use crate::protocol::response::{JSON, Response, is_for_now, refusal_body};
+use crate::protocol::response::{Response, is_for_now, refused};
 use crate::wire::http::answer::{AnswerHead, write_answer};
 use crate::wire::http::head::{Head, Method, Version};
 use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;
@@ -85,8 +85,14 @@ impl Connection {
             extra.push(("WWW-Authenticate", "Bearer"));
         }
         if matches!(response.status, 429 | 503) {
-            // Whole seconds (RFC 9110 section 10.2.3), and never 0, which would have all of them come back at once.
-            seconds = env.around(env.limits.retry_ms).div_ceil(1000).max(1).to_string();
+            // A limit of this client alone says the true time. Where many clients wait for the same, it is drawn: they must not
+            // come back at once.
+            let after_ms = match response.retry_after_ms {
+                0 => env.around(env.limits.retry_ms),
+                known => u64::from(known),
+            };
+            // Whole seconds (RFC 9110 section 10.2.3), and never 0.
+            seconds = after_ms.div_ceil(1000).max(1).to_string();
             extra.push(("Retry-After", &seconds));
         }
         // A public answer allows every origin above, and browsers refuse a field with two values.
@@ -118,20 +124,15 @@ impl Connection {
         self.answer_refused(asked, refusal.into(), env);
     }
 
-    pub(super) fn answer_refused(&mut self, asked: &RequestContext, refused: Refused, env: &mut Env) {
-        let Refused { refusal, allow } = refused;
+    pub(super) fn answer_refused(&mut self, asked: &RequestContext, refusing: Refused, env: &mut Env) {
+        let Refused { refusal, allow } = refusing;
         env.refuse(refusal.code, &refusal.message);
         let status = refusal.status();
         // An `EventSource` gives up for ever after a status other than 200; after the end of a stream it comes back.
         if asked.stream && is_for_now(status) {
             return self.refuse_stream(asked, &refusal, env);
         }
-        let mut response = Response {
-            status,
-            content_type: Some(JSON),
-            body: refusal_body(refusal.label(), &refusal.message),
-            ..Response::default()
-        };
+        let mut response = refused(&refusal);
         // What could not be read as a request names no place, so all methods of the server are named.
         let allow = allow.or_else(|| (status == 405).then(|| env.routes.all_methods()));
         response.extra.extend(allow.map(|methods| ("Allow", methods)));

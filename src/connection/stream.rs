@@ -91,7 +91,8 @@ impl Connection {
     pub(super) fn refuse_stream(&mut self, asked: &RequestContext, refusal: &Refusal, env: &mut Env) {
         let asked = RequestContext { keep_alive: false, ..asked.clone() };
         let stream = self.open_stream(&asked, env);
-        let retry_ms = env.around(env.limits.retry_ms);
+        // Not before the time at which it would be allowed.
+        let retry_ms = env.around(env.limits.retry_ms).max(u64::from(refusal.retry_after_ms));
         stream.append(&mut self.outbox, env, |out| blocks::refused_block(out, retry_ms, refusal));
         self.state = State::Stream(stream);
         self.end_stream(refusal.code, env);

@@ -167,6 +167,25 @@ codes! {
     Unsubscribed: Both, "unsubscribed", 403, 4403, "An operator ended this subscription.", "";
     /// More subscriptions than one connection may have.
     TooManySubscriptions: Both, "too_many_subscriptions", 429, 4429, "This connection has reached its maximum number of subscriptions.", "channels.per_connection";
+    /// More requests than a connection, user, key or address may send for now.
+    TooManyRequests: Both, "too_many_requests", 429, 4429, "More requests came than are allowed for now.", "limits.connection_requests, \
+    limits.user_requests, limits.key_requests, limits.address_requests";
+    /// More publications than a connection, user, key or address may send for now, or a channel's rule allows.
+    TooManyPublications: Request, "too_many_publications", 429, 4429, "More publications came than are allowed for now.",
+    "limits.connection_publications, limits.user_publications, limits.key_publications, limits.address_publications, the channel's rule";
+    /// So many bytes more than a connection, user, key or address may send that reading them later would take too long.
+    TooManyBytes: Both, "too_many_bytes", 429, 4429, "More bytes came than are allowed for now.", "limits.connection_bytes, limits.user_bytes, \
+    limits.key_bytes, limits.address_bytes";
+    /// More connections than a user, key or address may open for now.
+    TooManyNewConnections: Both, "too_many_new_connections", 429, 4429, "More connections were opened than are allowed for now.",
+    "limits.user_new_connections, limits.key_new_connections, limits.address_new_connections";
+    /// An address has as many connections as it may.
+    TooManyConnectionsOfAddress: Both, "too_many_connections_of_address", 429, 4429, "This address has as many connections as it may.",
+    "limits.address_connections";
+    /// A user has as many connections as it may.
+    TooManyConnectionsOfUser: Both, "too_many_connections_of_user", 429, 4429, "This user has as many connections as it may.", "limits.user_connections";
+    /// A key has as many connections as it may.
+    TooManyConnectionsOfKey: Both, "too_many_connections_of_key", 429, 4429, "This key has as many connections as it may.", "limits.key_connections";
     /// The same idempotency key with another body.
     KeyReused: Request, "key_reused", 409, 1008, "This idempotency key was used on this channel with another body; use a new key for a new publication.", "another key";
     /// A mailbox or a queue stayed full: nothing was done.

@@ -25,6 +25,23 @@ impl PeerAddress {
     }
 }
 
+impl PeerAddress {
+    /// What limits count by: an IPv4 address, or the /64 of an IPv6 address, of which one customer has as many addresses as it
+    /// likes (RFC 6177).
+    #[must_use]
+    pub fn prefix(self) -> AddressPrefix {
+        let mut prefix = self.0;
+        if Ipv6Addr::from(self.0).to_ipv4_mapped().is_none() {
+            prefix[8..].fill(0);
+        }
+        AddressPrefix(prefix)
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AddressPrefix([u8; 16]);
+
 impl From<IpAddr> for PeerAddress {
     fn from(address: IpAddr) -> PeerAddress {
         PeerAddress(match address {
@@ -63,6 +80,20 @@ mod tests {
             ["0.0.0.0", "126.255.255.255", "128.0.0.1", "10.0.0.1", "::2", "::127.0.0.1", "fe80::1", "2001:db8::1"]
         {
             assert!(!of(elsewhere).is_loopback(), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn limits_count_ipv4_by_its_address_and_ipv6_by_its_64_bits() {
+        for (one, other, is_same) in [
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "::ffff:192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.8", false),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+            ("::192.0.2.7", "192.0.2.7", false),
+        ] {
+            assert_eq!(of(one).prefix() == of(other).prefix(), is_same, "{one} {other}");
         }
     }
 

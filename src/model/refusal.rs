@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// The refusal of one request, the same on every transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,12 +11,21 @@ pub struct Refusal {
     pub code: Code,
     /// A sentence for people: what was wrong, what was expected, how to correct it.
     pub message: Cow<'static, str>,
+    /// When the same would be allowed, in milliseconds from now; 0 when that is not known.
+    pub retry_after_ms: u32,
 }
 
 impl Refusal {
     /// A refusal with a sentence of its own.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Refusal { code, message: message.into() }
+        Refusal { code, message: message.into(), retry_after_ms: 0 }
+    }
+
+    /// The same, with the time after which it would be allowed: rounded up, and never 0, which says nothing.
+    #[must_use]
+    pub fn until(self, wait: Duration) -> Refusal {
+        let ms = wait.as_nanos().div_ceil(1_000_000).max(1);
+        Refusal { retry_after_ms: u32::try_from(ms).unwrap_or(u32::MAX), ..self }
     }
 
     /// An HTTP status (RFC 9110 section 15), on the socket too.

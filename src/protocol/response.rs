@@ -6,7 +6,7 @@ use crate::node::answer::Answer;
 use smallvec::SmallVec;
 
 /// The media type of every JSON response.
-pub const JSON: &str = "application/json";
+const JSON: &str = "application/json";
 /// The media type of every text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -21,6 +21,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Of a file that everyone may read: its Cache-Control.
     pub public: Option<&'static str>,
+    /// When the same would be allowed, in milliseconds from now; 0 when that is not known.
+    pub retry_after_ms: u32,
     /// Fields of this response alone.
     pub extra: SmallVec<[(&'static str, String); 2]>,
 }
@@ -58,23 +60,26 @@ pub const fn is_for_now(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
 
-/// The JSON body of a refusal, `{"error":{"code":"…","message":"…"}}` and a line end.
+/// A refusal as JSON, `{"error":{"code":"…","message":"…"}}` and a line end.
 #[must_use]
-pub fn refusal_body(code: &str, message: &str) -> Vec<u8> {
+pub fn refused(refusal: &Refusal) -> Response {
     let mut body = Vec::new();
-    body_refused(&mut body, code, message);
+    body_refused(&mut body, refusal);
     body.push(b'\n');
-    body
+    Response { retry_after_ms: refusal.retry_after_ms, ..Response::json(refusal.status(), body) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::refusal_body;
+    use super::refused;
+    use crate::model::code::Code;
+    use crate::model::refusal::Refusal;
 
     #[test]
     fn a_refusal_is_json_whatever_it_says() {
-        assert_eq!(refusal_body("a", "b"), b"{\"error\":{\"code\":\"a\",\"message\":\"b\"}}\n");
-        let body = refusal_body("x", "\"quoted\"\n\\ \u{1} é");
+        let body = |message: &'static str| refused(&Refusal::new(Code::BadChannel, message)).body;
+        assert_eq!(body("b"), b"{\"error\":{\"code\":\"bad_channel\",\"message\":\"b\"}}\n");
+        let body = body("\"quoted\"\n\\ \u{1} é");
         let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(value["error"]["message"], "\"quoted\"\n\\ \u{1} é");
     }

@@ -57,9 +57,12 @@ const WORLD: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// The only places of locks: the hub, and where threads meet.
+/// The only places of locks: the hub, where threads meet, and what all of them know of a client, whose connections may be with
+/// any of them.
 const LOCKS: &[&str] = &[
     "hub/",
+    "access/limits/table.rs",
+    "access/limits/caps.rs",
     "access/revocations.rs",
     "handoff/mailbox.rs",
     "handoff/callers.rs",

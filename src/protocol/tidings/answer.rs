@@ -113,11 +113,12 @@ fn response(form: Form, answer: &Answer, writer: &Writer<'_>) -> Response {
         }
         Answer::Published { channel, position, kept } => reply::body_published(body, channel, position, *kept),
         Answer::HistoryDeleted { channel, position } => reply::body_published(body, channel, position, true),
-        Answer::Refused(refusal) => reply::body_refused(body, refusal.label(), &refusal.message),
+        Answer::Refused(refusal) => reply::body_refused(body, refusal),
         other => writer.write(body, other),
     }
     if let Answer::Refused(refusal) = answer {
         response.status = refusal.status();
+        response.retry_after_ms = refusal.retry_after_ms;
         // RFC 9110 section 12.5.3: only where the encoding alone was wrong, not on any other 415.
         if refusal.code == Code::UnsupportedEncoding {
             response.extra.push(("Accept-Encoding", "identity".to_owned()));

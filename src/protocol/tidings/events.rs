@@ -42,6 +42,10 @@ pub fn refused_block(out: &mut Vec<u8>, retry_ms: u64, refusal: &Refusal) {
     write_string(out, &refusal.message);
     out.extend_from_slice(b",\"status\":");
     write_number(out, u64::from(refusal.status()));
+    if refusal.retry_after_ms > 0 {
+        out.extend_from_slice(b",\"retry_after_ms\":");
+        write_number(out, u64::from(refusal.retry_after_ms));
+    }
     out.extend_from_slice(b"}\n\n");
 }
 

@@ -151,12 +151,13 @@ fn limit_members(out: &mut Vec<u8>, settings: &Settings) {
     write_number(out, BATCH_REQUESTS_MAX as u64);
 }
 
-/// A refusal on the socket, and in the body that answers a request in `POST /ws`: `{["id",]"status","error":{"code","message"}}`.
+/// A refusal on the socket, and in the body that answers a request in `POST /ws`: `{["id",]"status","error":{…}}`, the error as in
+/// [`body_refused`].
 pub fn answer_error(out: &mut Vec<u8>, id: Option<&RequestId>, refusal: &Refusal) {
     answer_head(out, id, refusal.status());
-    text_member(out, b",\"error\":{\"code\":", refusal.label());
-    text_member(out, b",\"message\":", &refusal.message);
-    out.extend_from_slice(b"}}");
+    out.push(b',');
+    error_member(out, refusal);
+    out.push(b'}');
 }
 
 /// The body of a snapshot over HTTP: `{"channel","epoch","offset"[,"recovered"],"publications"}`.
@@ -203,11 +204,21 @@ pub fn body_published(out: &mut Vec<u8>, channel: &str, position: &Position, kep
     out.extend_from_slice(if kept { b"}" } else { b",\"kept\":false}" });
 }
 
-/// The body of a refusal over HTTP, whose status stands in the head: `{"error":{"code","message"}}`.
-pub fn body_refused(out: &mut Vec<u8>, code: &str, message: &str) {
-    text_member(out, b"{\"error\":{\"code\":", code);
-    text_member(out, b",\"message\":", message);
-    out.extend_from_slice(b"}}");
+/// The body of a refusal over HTTP, whose status stands in the head: `{"error":{"code","message"[,"retry_after_ms"]}}`.
+pub fn body_refused(out: &mut Vec<u8>, refusal: &Refusal) {
+    out.push(b'{');
+    error_member(out, refusal);
+    out.push(b'}');
+}
+
+fn error_member(out: &mut Vec<u8>, refusal: &Refusal) {
+    text_member(out, b"\"error\":{\"code\":", refusal.label());
+    text_member(out, b",\"message\":", &refusal.message);
+    if refusal.retry_after_ms > 0 {
+        out.extend_from_slice(b",\"retry_after_ms\":");
+        write_number(out, u64::from(refusal.retry_after_ms));
+    }
+    out.push(b'}');
 }
 
 /// `"content_type":…,"data_base64":…`: binary data inside JSON.
@@ -318,12 +329,13 @@ fn list<T>(out: &mut Vec<u8>, values: impl IntoIterator<Item = T>, mut write: im
 mod tests {
     use super::{
         ReadAnswer, answer_alive, answer_done, answer_error, answer_published, answer_read, body_published,
-        body_snapshot, item_json, push_binary, push_json, reset_json,
+        body_refused, body_snapshot, item_json, push_binary, push_json, reset_json,
     };
     use crate::model::code::Code;
     use crate::model::publication::{Data, Epoch, Position, PublicationView};
     use crate::model::refusal::Refusal;
     use crate::model::request::RequestId;
+    use std::time::Duration;
 
     fn position() -> Position {
         Position { epoch: Epoch::parse("abcdefgh").expect("an epoch"), offset: 43 }
@@ -427,6 +439,11 @@ mod tests {
         assert_eq!(
             written(|out| answer_error(out, None, &refusal)),
             r#"{"status":403,"error":{"code":"forbidden","message":"no \"x\""}}"#
+        );
+        let refusal = Refusal::new(Code::TooManyRequests, "later").until(Duration::from_micros(1500));
+        assert_eq!(
+            written(|out| body_refused(out, &refusal)),
+            r#"{"error":{"code":"too_many_requests","message":"later","retry_after_ms":2}}"#
         );
     }
 }
