@@ -145,8 +145,7 @@ pub use access::{Connecting, Denied, Hooks, Reading, Writing};
 pub use config::{
     AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, ConnectionRate, Counted, DeliveryConfig, EchoFor,
     FlushPath, HistoryConfig, HttpConfig, IoConfig, IssuerConfig, LimitsConfig, ListenAt, ListenerConfig, LogConfig,
-    LogFormat, LogLevel, Rate, ServerConfig,
-    SseConfig, WebConfig, WebSocketConfig,
+    LogFormat, LogLevel, Rate, ServerConfig, SseConfig, WebConfig, WebSocketConfig,
 };
 pub use model::algorithm::Algorithm;
 pub use model::network::Network;

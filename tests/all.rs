@@ -29,6 +29,7 @@ mod keys;
 mod last_words;
 mod laws;
 mod library;
+mod limits;
 mod listeners;
 mod logs;
 mod memory;

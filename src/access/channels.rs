@@ -1,6 +1,7 @@
 //! Who may do what with a channel: the rule that its name meets, and the grants of the client.
 
 use super::identity::{Identity, Who};
+use super::limits::RuleRates;
 use crate::config::ChannelRule;
 use crate::model::callers::Callers;
 use crate::model::code::Code;
@@ -16,8 +17,14 @@ pub struct ChannelRules {
     rules: GlobMap<ChannelRule>,
     /// Whether nothing says who may do what, so that clients may do what their identity grants by itself.
     is_open: bool,
+    /// Whether some rule limits how much is published.
+    have_rates: bool,
     /// How to become an operator: what those read that are refused for it.
     advice: Box<str>,
+}
+
+fn has_rates(rule: &ChannelRule) -> bool {
+    rule.publish_rate.is_some() || rule.client_publish_rate.is_some()
 }
 
 /// The rule that a name meets.
@@ -59,7 +66,8 @@ impl ChannelRules {
     #[must_use]
     pub fn new(rules: &[ChannelRule], is_open: bool, advice: &str) -> ChannelRules {
         let rules = GlobMap::new(rules.iter().map(|rule| (rule.channels.clone(), rule.clone())));
-        ChannelRules { rules, is_open, advice: advice.into() }
+        let have_rates = rules.iter().any(|(_, rule)| has_rates(rule));
+        ChannelRules { rules, is_open, have_rates, advice: advice.into() }
     }
 
     /// Whether nothing is configured that says who may do what.
@@ -77,6 +85,24 @@ impl ChannelRules {
             Some((index, rule)) => Met { number: Some(index + 1), rule: Some(rule) },
             None => Met { number: None, rule: None },
         }
+    }
+
+    /// Whether some rule limits how much is published.
+    #[must_use]
+    pub fn have_rates(&self) -> bool {
+        self.have_rates
+    }
+
+    /// What its rule says of how much may be published in a channel, with the rule.
+    #[must_use]
+    pub fn rates(&self, channel: &str) -> Option<(RuleRates, Met<'_>)> {
+        if !self.have_rates {
+            return None;
+        }
+        let met = self.met(channel);
+        let (number, rule) = (met.number?, met.rule?);
+        has_rates(rule)
+            .then(|| (RuleRates { number, channel: rule.publish_rate, client: rule.client_publish_rate }, met))
     }
 
     /// Whether a client may do something with a channel.

@@ -1,5 +1,6 @@
 //! Who a client is and what it may do: held once, shared by its connections and by the work that they ask for.
 
+use super::limits::Party;
 use crate::model::grants::{Action, Actions, Grants};
 use crate::model::name::ChannelName;
 use std::sync::Arc;
@@ -58,6 +59,19 @@ impl Identity {
     #[must_use]
     pub fn new(who: Who, grants: Grants) -> Identity {
         Identity { app: App::default(), who, grants, until: None, token: None }
+    }
+
+    /// Whose limits hold for it; none for operators, which have none.
+    #[must_use]
+    #[inline]
+    pub fn party(&self) -> Option<Party<'_>> {
+        match &self.who {
+            // Whoever has a signed address is as unknown as before.
+            Who::Anonymous | Who::Signed => Some(Party::Anonymous),
+            Who::User(name) => Some(Party::User(name)),
+            Who::Key(name) => Some(Party::Key(name)),
+            Who::Operator => None,
+        }
     }
 
     /// Whether it is an operator.

@@ -37,6 +37,7 @@ pub use signed::{SignedGrant, SignedNames, SignedRefused};
 use crate::model::authority::Authority;
 use crate::model::code::Code;
 use crate::model::origin::{self, Origin};
+use crate::model::peer_address::{AddressPrefix, PeerAddress};
 use crate::model::refusal::Refusal;
 use crate::model::serves::Serves;
 use crate::wire::http::head::{Head, Method};
@@ -75,6 +76,15 @@ pub struct AccessPolicy {
     pub identities: Identities,
     /// The tokens that were verified lately.
     pub known: RefCell<Known>,
+}
+
+impl AccessPolicy {
+    /// What the limits of a client at this address count by; none where limits by address do not hold: on this machine, whatever
+    /// runs there, and for the proxies that are trusted.
+    #[must_use]
+    pub fn limited_by(&self, from: PeerAddress) -> Option<AddressPrefix> {
+        (!from.is_loopback() && !self.trusted_proxies.include(from)).then(|| from.prefix())
+    }
 }
 
 /// What is known about a request.

@@ -1,5 +1,6 @@
 //! `[[channel]]`: who may use the channels of some names, and how these behave.
 
+use super::rate::Rate;
 use super::text::quoted;
 use super::units::{size_text, time_text};
 use crate::model::callers::Callers;
@@ -29,6 +30,10 @@ pub struct ChannelRule {
     pub history_age: Option<Duration>,
     /// Bytes of the data of one publication at most, if fewer than a message or a body may have.
     pub publication_bytes: Option<usize>,
+    /// Publications in each of them, of all clients together.
+    pub publish_rate: Option<Rate>,
+    /// Publications of each client in all of them together.
+    pub client_publish_rate: Option<Rate>,
 }
 
 impl ChannelRule {
@@ -45,6 +50,8 @@ impl ChannelRule {
             history_bytes: None,
             history_age: None,
             publication_bytes: None,
+            publish_rate: None,
+            client_publish_rate: None,
         }
     }
 
@@ -74,6 +81,8 @@ impl ChannelRule {
             ("history_bytes", self.history_bytes.map(|bytes| quoted(&size_text(bytes)))),
             ("history_age", self.history_age.map(|age| quoted(&time_text(age)))),
             ("publication_bytes", self.publication_bytes.map(|bytes| quoted(&size_text(bytes)))),
+            ("publish_rate", self.publish_rate.map(|rate| quoted(&rate.to_string()))),
+            ("client_publish_rate", self.client_publish_rate.map(|rate| quoted(&rate.to_string()))),
         ];
         for (key, value) in values {
             let _ = value.map_or(Ok(()), |value| writeln!(out, "{key} = {value}"));

@@ -1,6 +1,6 @@
 //! Tests of `[[channel]]`: what is read, both sides of each limit, and the place of each mistake.
 
-use super::{ChannelRule, Config, Settings};
+use super::{ChannelRule, Config, Counted, Rate, Settings};
 use crate::model::callers::Callers;
 use crate::model::glob::Glob;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn mistakes(text: &str) -> Vec<String> {
 #[test]
 fn a_rule_says_who_and_how_and_leaves_the_rest() {
     let text = "[[channel]]\nmatch = \"a:*\"\nread = [\"anyone\", \"key\"]\nwrite = [\"nobody\"]\nhistory_count = 3\n\
-                history_bytes = \"1KiB\"\nhistory_age = \"5s\"\npublication_bytes = 100\n\n[[channel]]\nmatch = \"*\"\n";
+                history_bytes = \"1KiB\"\nhistory_age = \"5s\"\npublication_bytes = 100\npublish_rate = \"10/s\"\nclient_publish_rate = \"1/s burst 5\"\n\n[[channel]]\nmatch = \"*\"\n";
     let given = settings(text);
     given.check().expect("valid");
     let first = ChannelRule {
@@ -28,6 +28,8 @@ fn a_rule_says_who_and_how_and_leaves_the_rest() {
         history_bytes: Some(1024),
         history_age: Some(Duration::from_secs(5)),
         publication_bytes: Some(100),
+        publish_rate: Rate::parse("10/s", Counted::Pieces).flatten(),
+        client_publish_rate: Rate::parse("1/s burst 5", Counted::Pieces).flatten(),
         ..ChannelRule::new(Glob::parse("a:*").expect("a pattern"))
     };
     let second = ChannelRule::new(Glob::parse("*").expect("a pattern"));
@@ -37,7 +39,7 @@ fn a_rule_says_who_and_how_and_leaves_the_rest() {
     assert_eq!(Config::from_toml("again", &described).expect("its own text"), *given.config());
     let shown = given.show();
     assert!(
-        shown.contains("\n# t.toml:1:1\n[[channel]]\nmatch = \"a:*\"\n") && shown.contains("# t.toml:10:1"),
+        shown.contains("\n# t.toml:1:1\n[[channel]]\nmatch = \"a:*\"\n") && shown.contains("# t.toml:12:1"),
         "{shown}"
     );
 }
@@ -63,6 +65,10 @@ fn each_mistake_in_a_rule_has_its_place_and_all_are_reported() {
         (
             "match = \"a\"\npublication_bytes = \"2GiB\"",
             "t.toml:3:21: \"channel.publication_bytes\" must be 0 B to 1 GiB",
+        ),
+        (
+            "match = \"a\"\npublish_rate = \"10 a second\"",
+            "t.toml:3:16: \"channel.publish_rate\" must be a rate such as \"100/s\" or \"1000/m burst 200\", or \"off\"",
         ),
         ("match = \"a\"\nhistory = 1", "t.toml:3:1: unknown key \"channel.history\": "),
         (

@@ -50,8 +50,7 @@ pub use issuer::{ClaimNames, IssuerConfig};
 pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
     AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LimitsConfig, LogConfig,
-    ServerConfig,
-    SseConfig, WebConfig, WebSocketConfig,
+    ServerConfig, SseConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};

@@ -8,6 +8,7 @@ use crate::access::{AccessFacts, Identity, client_address, judge};
 use crate::journal::{Kind, Words};
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
+use crate::model::refusal::Refusal;
 use crate::protocol::files;
 use crate::protocol::pages::draining;
 use crate::protocol::plan::Plan;
@@ -40,12 +41,22 @@ pub(super) fn source_of(head: &Head<'_>, peer: PeerAddress, env: &Env) -> PeerAd
 pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Decided {
     let mut asked = RequestContext::of(head, env);
     let mut identity = None;
-    let plan = plan(head, peer, &mut asked, &mut identity, env);
+    env.meter.comes_from(peer.address, env.policy);
+    let mut plan = plan(head, peer, &mut asked, &mut identity, env);
+    if env.meter.in_force().requests() && counts_by_head(&plan) && !env.routes.is_for_operations(head) {
+        let asker = identity.as_ref().unwrap_or(&env.policy.identities.reader);
+        plan = env.meter.admit_head(asker).map_or_else(|refusal| Plan::Refuse(refusal.into()), |()| plan);
+    }
     let decision = match plan {
         Plan::Upgrade(opening) => handshake::open(head, opening, env),
         Plan::Refuse(refused) => handshake::refuse(head, refused, env),
         plan => Decision::Plan(plan),
     };
+    let opens =
+        matches!(&decision, Decision::Switch(_)) || (asked.stream && matches!(&decision, Decision::Plan(Plan::Ask(_))));
+    if !opens && env.meter.has_places() {
+        drop(env.meter.take_places());
+    }
     // Refused before anything was granted.
     let identity = identity.unwrap_or_else(|| Arc::clone(&env.policy.identities.reader));
     Decided { asked, decision, identity, body: head.body, expects_continue: head.expect_continue, used }
@@ -64,23 +75,33 @@ fn plan(
         // Files are public: their answers are the same for pages of every origin.
         Err(refusal) => {
             let is_public = refusal.code == Code::OriginNotAllowed && env.policy.serves.clients();
-            let file =
-                if is_public && !upgrade && !peer.turned_away { files::plan(head, env.settings()) } else { None };
+            let file = if is_public && !upgrade && peer.turned_away.is_none() {
+                files::plan(head, env.settings())
+            } else {
+                None
+            };
             return file.unwrap_or_else(|| Plan::Refuse(refusal.into()));
         }
     };
     // A browser's socket is upgraded first and then told why (law 9). An orchestrator that gets no answer restarts a
     // server that is only full, and everybody else's reconnects follow.
-    if peer.turned_away && !env.routes.is_for_operations(head) && !(upgrade && head.origin.is_some()) {
+    if let Some(reason) = peer.turned_away
+        && !env.routes.is_for_operations(head)
+    {
         asked.keep_alive = false;
-        return one_too_many();
+        if reason != Code::TooManyConnections {
+            return Plan::Refuse(env.meter.turned_away(reason, peer.address, env.policy).into());
+        }
+        if !(upgrade && head.origin.is_some()) {
+            return one_too_many();
+        }
     }
     if (upgrade || asked.stream)
         && let Err(reason) = env.limits.hooks.may_connect(head, peer.address, peer.is_loopback)
     {
         return Plan::refuse(Code::Forbidden, reason);
     }
-    asked.keep_alive &= !peer.turned_away;
+    asked.keep_alive &= peer.turned_away.is_none();
     asked.cors_origin.clone_from(&access.cors_origin);
     match env.policy.identify_head(head, peer.address, env.unix_s) {
         Ok(Some(proven)) => access.proven(proven),
@@ -101,7 +122,28 @@ fn plan(
     if asked.stream && env.draining {
         return draining();
     }
+    if (upgrade || asked.stream)
+        && let Err(refusal) = enter(&access.identity, peer, env)
+    {
+        return Plan::Refuse(refusal.into());
+    }
     env.routes.plan(&Call { head, access: &access, scope: env.scope() })
+}
+
+/// Lets a client open a socket or an event stream.
+fn enter(identity: &Identity, peer: Peer, env: &Env) -> Result<(), Refusal> {
+    env.meter.enter_as(identity)?;
+    // Otherwise its connection was counted when it was accepted.
+    if peer.is_proxied { env.meter.enter_from(peer.address, env.policy, false) } else { Ok(()) }
+}
+
+/// Whether it counts as a request by its head. What is asked of channels is counted when it is executed: a batch counts each
+/// of its requests. A socket that is opened is a connection.
+fn counts_by_head(plan: &Plan) -> bool {
+    match plan {
+        Plan::Answer(_) | Plan::Refuse(_) | Plan::StreamHead => true,
+        Plan::Ask(_) | Plan::Collect(_) | Plan::Upgrade(_) => false,
+    }
 }
 
 fn facts<'h>(head: &Head<'h>, peer: Peer, upgrade: bool) -> AccessFacts<'h> {

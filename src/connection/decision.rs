@@ -3,6 +3,7 @@
 use super::compression::MemoryPermit;
 use super::responding::RequestContext;
 use crate::access::Identity;
+use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
 use crate::model::request::Item;
@@ -20,8 +21,10 @@ pub(super) struct Peer {
     pub(super) address: PeerAddress,
     /// Whether the peer itself is on this machine, a proxy or not.
     pub(super) is_loopback: bool,
-    /// It is one connection too many.
-    pub(super) turned_away: bool,
+    /// Whether its requests come over a connection of a proxy, which others share.
+    pub(super) is_proxied: bool,
+    /// Why it is one connection too many, if it is.
+    pub(super) turned_away: Option<Code>,
 }
 
 /// What a connection does about a head.

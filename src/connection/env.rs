@@ -2,6 +2,8 @@
 
 use super::buffer_pool::BufferPool;
 use super::compression::{Budget, Deflating};
+use super::meter::Meter;
+use crate::access::limits::Limiter;
 use crate::access::{AccessPolicy, Hooks};
 use crate::config::Config;
 use crate::hub::names::Names;
@@ -74,6 +76,8 @@ pub struct Limits {
     pub retry_ms: u64,
     /// What the embedding program is asked.
     pub hooks: Hooks,
+    /// How much clients may do.
+    pub limiter: Arc<Limiter>,
     /// Subprotocols that are agreed to; the first is the strict one.
     pub subprotocols: Vec<String>,
 }
@@ -112,6 +116,7 @@ impl Limits {
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
             hooks: Hooks::default(),
+            limiter: Arc::new(Limiter::new(config)),
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
             deflate: deflating(config),
             outbox_bytes: config.delivery.outbox_bytes,
@@ -171,6 +176,8 @@ pub struct Env<'a> {
     pub draining: bool,
     /// The public names of connections.
     pub names: &'a Names,
+    /// How limits are asked.
+    pub meter: &'a Meter,
     /// Draws a number at random.
     pub draw: &'a mut dyn FnMut() -> u64,
     /// Whether it will soon: it still does everything, but should get no new clients.

@@ -78,6 +78,12 @@ impl Connection {
         }
     }
 
+    /// Closes a socket whose client sent more bytes than it may, and than can be read later.
+    pub fn refuse_sender(&mut self, refusal: &Refusal, env: &mut Env) {
+        env.refuse(refusal.code, &refusal.message);
+        self.close_socket(refusal.code, &refusal.message, env);
+    }
+
     /// Drops what is queued for a peer that does not read, and says only why.
     pub fn cut_off(&mut self, reason: Code, env: &mut Env) {
         match &self.state {

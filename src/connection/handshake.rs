@@ -87,8 +87,8 @@ impl Connection {
         self.state = State::Socket(Socket::new(session, (Arc::clone(&identity), validity), agreement, windows, haste));
         self.since = env.now;
         // Only a page comes this far: it can read a Close and no status. All others were refused by their handshake.
-        if env.draining || self.turned_away {
-            let reason = if env.draining { Code::ServerShutdown } else { Code::TooManyConnections };
+        let draining = env.draining.then_some(Code::ServerShutdown);
+        if let Some(reason) = draining.or(self.turned_away) {
             self.close_socket(reason, "", env);
             return None;
         }
@@ -107,7 +107,7 @@ impl Connection {
             out.extend_from_slice(&close);
         });
         // It has a second for each thing it does, and counts among `websocket.refused_sockets`.
-        self.turned_away = true;
+        self.turned_away = Some(refusal.code);
         self.end(refusal.code, env);
     }
 }

@@ -368,9 +368,9 @@ impl Connection {
         Expired::Continue
     }
 
-    /// This connection is one too many: its first request will be told so.
-    pub fn turn_away(&mut self) {
-        self.turned_away = true;
+    /// This connection is one too many for this reason: its first request will be refused.
+    pub fn turn_away(&mut self, reason: Code) {
+        self.turned_away = Some(reason);
     }
 
     /// The answer to what was asked last will be the last.

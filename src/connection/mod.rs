@@ -19,6 +19,7 @@ mod exchange;
 mod goodbye;
 mod handshake;
 mod http;
+pub mod meter;
 pub mod outbox;
 mod proxied;
 mod push;
@@ -51,8 +52,8 @@ pub struct Connection {
     hold: Hold,
     /// Where its client is: the peer, or what a trusted proxy says.
     peer: PeerAddress,
-    /// It is one connection too many, whose first request is refused, or a socket that policy refused.
-    turned_away: bool,
+    /// Why its first request is refused, if it is one connection too many, or why its socket was.
+    turned_away: Option<Code>,
 }
 
 enum State {
@@ -132,7 +133,7 @@ impl Connection {
             in_flight: 0,
             hold: Hold::No,
             peer,
-            turned_away: false,
+            turned_away: None,
         }
     }
 
@@ -150,8 +151,14 @@ impl Connection {
             State::Announced | State::Http(_) => Some(Transport::Http),
             State::Socket(_) => Some(Transport::WebSocket),
             State::Stream(_) => Some(Transport::EventStream),
-            State::Ending(..) => self.turned_away.then_some(Transport::TurnedAway),
+            State::Ending(..) => self.turned_away.map(|_| Transport::TurnedAway),
         }
+    }
+
+    /// Where its client is.
+    #[must_use]
+    pub fn address(&self) -> PeerAddress {
+        self.peer
     }
 
     /// Whether it can take input now. When not, it waits for answers or for its outbox to shrink, and is not read.
@@ -293,7 +300,7 @@ impl Connection {
         };
         // It holds one of the few places for health checks, or for refused sockets; but an answer that this server makes is
         // not late by the client's fault.
-        if self.turned_away && wait < Ticks::MAX {
+        if self.turned_away.is_some() && wait < Ticks::MAX {
             wait = wait.min(TURNED_AWAY_WAIT);
         }
         self.since.saturating_add(wait)
@@ -328,7 +335,7 @@ impl Connection {
     /// before, so that the peer must have read; otherwise it may only have filled the kernel's buffer.
     pub fn wrote(&mut self, after_waiting: bool, now: Ticks) {
         // Its place is one of a few, so a peer that was turned away gains no time by reading slowly.
-        let ends_soon = self.turned_away && matches!(self.state, State::Ending(..));
+        let ends_soon = self.turned_away.is_some() && matches!(self.state, State::Ending(..));
         if !ends_soon && (after_waiting || matches!(self.state, State::Http(_) | State::Ending(..))) {
             self.since = now;
         }
@@ -355,8 +362,10 @@ mod tests {
     use super::validity::Validity;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
     use crate::access::AccessPolicy;
+    use crate::access::limits::InForce;
     use crate::config::Config;
     use crate::connection::http::Http;
+    use crate::connection::meter::Meter;
     use crate::hub::{Hub, HubLimits, RandomSource};
     use crate::journal::Notes;
     use crate::metrics::Counters;
@@ -383,6 +392,7 @@ mod tests {
             policy: &policy,
             routes: &Routes::new(policy.serves),
             notes: &Notes::default(),
+            meter: &Meter::new(Arc::clone(&limits.limiter), InForce::NOTHING),
             draining: false,
             names: hub.names(),
             draw: &mut || 0,

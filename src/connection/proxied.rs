@@ -25,6 +25,11 @@ impl Connection {
                 self.state = State::Http(Http::default());
                 // The client has not had a moment yet.
                 self.since = env.now;
+                // The whole connection is the client's: this is its accept.
+                if self.turned_away.is_none() {
+                    self.turned_away =
+                        env.meter.enter_from(self.peer, env.policy, true).err().map(|refusal| refusal.code);
+                }
                 (announced.used, Step::Continue)
             }
             Err(fault) => {
@@ -71,6 +76,6 @@ impl Connection {
     pub(super) fn asker(&self, peer: PeerAddress, env: &Env) -> Peer {
         // Who announces its clients is a proxy, wherever it is.
         let is_loopback = peer.is_loopback() && !env.policy.proxy_protocol;
-        Peer { address: self.peer, is_loopback, turned_away: self.turned_away }
+        Peer { address: self.peer, is_loopback, is_proxied: peer != self.peer, turned_away: self.turned_away }
     }
 }

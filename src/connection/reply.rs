@@ -99,6 +99,10 @@ fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -
         let message = "this connection is another user's or key's already; open another one to be somebody else";
         return Err(Refusal::new(Code::Forbidden, message));
     }
+    // What is renewed has its place.
+    if !before.is_same(&identity) {
+        env.meter.enter_as(&identity)?;
+    }
     socket.validity = Validity::of(&identity, env);
     socket.identity = identity;
     Ok(())

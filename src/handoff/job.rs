@@ -2,6 +2,7 @@
 
 use super::refused::Refused;
 use crate::model::ids::ConnId;
+use crate::node::gate::Limited;
 use crate::protocol::task::RawWork;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub struct Job {
     pub to: ConnId,
     /// The payload and how to read it.
     pub raw: RawWork<Vec<u8>>,
+    /// How what it asks is limited, if it is.
+    pub limited: Option<Limited>,
 }
 
 /// The workers' queues: bounded in jobs and in bytes, one per worker so that a connection's jobs stay in order.

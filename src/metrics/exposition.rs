@@ -110,6 +110,19 @@ fn write_shared(page: &mut Page, shared: &Shared) {
             shared.deflate_window_bytes,
         ),
         ("tidings_mailbox_bytes", "gauge", "Bytes waiting in mailboxes.", shared.mailbox_bytes),
+        ("tidings_limits_busy", "gauge", "Allowances of clients that are not whole.", shared.limits_busy),
+        (
+            "tidings_limits_evicted_total",
+            "counter",
+            "Allowances that were forgotten before they were whole, since limits.tracked were busy.",
+            shared.limits_evicted,
+        ),
+        (
+            "tidings_limits_capped",
+            "gauge",
+            "Users, keys and addresses whose open connections are counted.",
+            shared.limits_capped,
+        ),
         ("tidings_uptime_seconds", "gauge", "Seconds since the start.", shared.uptime_s),
     ] {
         page.single(name, kind, help, value);

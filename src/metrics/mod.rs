@@ -149,6 +149,8 @@ counters! {
     publish_busy: "counter" "publish_busy_total";
     /// Times a connection was not read because the worker pool was full.
     pool_full: "counter" "pool_full_total";
+    /// Times a connection was not read for a while because its client had sent more bytes than it may.
+    reads_paused: "counter" "reads_paused_total";
     /// Bytes waiting in outboxes.
     outbox_bytes: "gauge" "outbox_bytes";
     /// Subscriptions held by connections.
@@ -182,6 +184,12 @@ pub struct Shared {
     pub deflate_window_bytes: u64,
     /// Bytes waiting in mailboxes.
     pub mailbox_bytes: u64,
+    /// Allowances of clients that are not whole.
+    pub limits_busy: u64,
+    /// Allowances that were forgotten before they were whole.
+    pub limits_evicted: u64,
+    /// Users, keys and addresses whose connections are counted.
+    pub limits_capped: u64,
     /// Seconds since the start.
     pub uptime_s: u64,
     /// Whether the server is draining.

@@ -1,11 +1,48 @@
-//! May this client do this? Judged by its identity, and by the hooks of the program that embeds the server.
+//! May this client do this? Judged by its identity, its limits, and the hooks of the program that embeds the server.
 
 use super::work::Work;
+use crate::access::limits::{Client, Limiter, Moment, What};
 use crate::access::{Action, ChannelRules, Hooks, Identity};
 use crate::model::code::Code;
+use crate::model::peer_address::AddressPrefix;
 use crate::model::refusal::Refusal;
 use crate::model::request::Verb;
-use std::sync::Arc;
+
+/// How what a client asks is limited.
+#[derive(Debug, Clone, Copy)]
+pub struct Limited {
+    /// What its address counts by, if limits by address hold for it.
+    pub address: Option<AddressPrefix>,
+    /// The time.
+    pub now: Moment,
+}
+
+/// Takes each request, and each publication that the client may make, out of what it may still send, and refuses what is too
+/// much.
+#[cold]
+pub fn limit(work: &mut Work, limiter: &Limiter, rules: &ChannelRules, limited: Limited) {
+    let Limited { address, now } = limited;
+    let (connection, open_mode) = (work.to, rules.is_open());
+    work.refuse_all_where(|identity, verb| {
+        let Some(party) = identity.party() else { return Ok(()) };
+        let client = Client { connection, party, address };
+        limiter.admit(&client, What::Requests, open_mode, now)?;
+        match verb {
+            Some(Verb::Post { channel, .. }) => {
+                limiter.admit(&client, What::Publications, open_mode, now)?;
+                match rules.rates(channel) {
+                    // Clients that may not publish here must not use up what the channel may receive.
+                    Some((rates, met)) if rules.judge(identity, Action::Write, channel).is_ok() => {
+                        let admitted = limiter.admit_by_rule(&client, &rates, channel, || met.shown(), now);
+                        admitted.inspect_err(|_| limiter.give_back(&client, What::Publications, open_mode, now))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    });
+}
 
 /// Asks the callbacks of the embedding program about each request that may be carried out otherwise.
 #[inline]
@@ -17,12 +54,10 @@ pub fn ask_hooks(work: &mut Work, hooks: &Hooks, rules: &ChannelRules) {
 
 #[cold]
 fn ask_each(work: &mut Work, hooks: &Hooks, rules: &ChannelRules) {
-    // Cloned, since the items of the work are changed while it is read.
-    let identity = Arc::clone(&work.identity);
-    work.refuse_where(|verb| match verb {
+    work.refuse_where(|identity, verb| match verb {
         Verb::Get { channel, options } => hooks.may_read(channel, !options.once),
         // A hook is not asked about what is refused anyway.
-        Verb::Post { channel, post } if rules.judge(&identity, Action::Write, channel).is_ok() => {
+        Verb::Post { channel, post } if rules.judge(identity, Action::Write, channel).is_ok() => {
             hooks.may_write(channel, post.event.as_deref(), &post.data)
         }
         _ => Ok(()),

@@ -44,14 +44,30 @@ impl Work {
     }
 
     /// Refuses each request that `judge` has a refusal for.
-    pub fn refuse_where(&mut self, mut judge: impl FnMut(&Verb) -> Result<(), Refusal>) {
-        for item in self.items.iter_mut().flatten() {
+    pub fn refuse_where(&mut self, mut judge: impl FnMut(&Identity, &Verb) -> Result<(), Refusal>) {
+        let identity = &self.identity;
+        self.items.iter_mut().flatten().for_each(|item| {
             if let Ok(request) = item
-                && let Err(refusal) = judge(&request.verb)
+                && let Err(refusal) = judge(identity, &request.verb)
             {
                 *item = Err(RefusedItem { id: request.id.take(), refusal });
             }
-        }
+        });
+    }
+
+    /// Refuses each item that `judge` has a refusal for, also what was refused already: reading it cost as much. A request has
+    /// a verb.
+    pub fn refuse_all_where(&mut self, mut judge: impl FnMut(&Identity, Option<&Verb>) -> Result<(), Refusal>) {
+        let identity = &self.identity;
+        self.items.iter_mut().flatten().for_each(|item| {
+            let (id, verb) = match item {
+                Ok(request) => (&mut request.id, Some(&request.verb)),
+                Err(refused) => (&mut refused.id, None),
+            };
+            if let Err(refusal) = judge(identity, verb) {
+                *item = Err(RefusedItem { id: id.take(), refusal });
+            }
+        });
     }
 
     /// Whether a connection should wait for the answer before it asks for more: it can be as long as the replay limits

@@ -6,7 +6,7 @@ use crate::node::answer::Answer;
 use smallvec::SmallVec;
 
 /// The media type of every JSON response.
-const JSON: &str = "application/json";
+pub const JSON: &str = "application/json";
 /// The media type of every text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 

@@ -4,7 +4,8 @@ use super::Session;
 use super::scope::Settings;
 use crate::access::Identity;
 use crate::model::ids::ConnId;
-use crate::model::request::{Item, Request, Verb};
+use crate::model::refusal::Refusal;
+use crate::model::request::{Item, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::work::Work;
 use crate::wire::frame::Kind;
@@ -94,6 +95,13 @@ impl Requests {
 }
 
 impl<P: AsRef<[u8]>> RawWork<P> {
+    /// The same, refused without a look at its payload.
+    #[must_use]
+    pub fn refused(self, refusal: Refusal) -> RawWork<P> {
+        let item = Err(RefusedItem { id: None, refusal });
+        RawWork { task: Task::Request(Box::new((Ticket::default(), item))), ..self }
+    }
+
     /// Reads the payload. Never fails: what is wrong becomes the answer.
     #[inline]
     pub fn prepare(self, to: ConnId, reading: &mut Reading<'_>) -> Work {

@@ -4,6 +4,7 @@ use super::entry::{Entry, List, Socket};
 use super::heavy::Heavy;
 use super::lived::Lived;
 use super::parked::Parked;
+use super::paused::Paused;
 use super::run::Run;
 use super::setup::Setup;
 use super::together::Together;
@@ -11,6 +12,7 @@ use super::walks::Walks;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::connection::buffer_pool::BufferPool;
 use crate::connection::env::{Env, TICK_MS, Ticks};
+use crate::connection::meter::{Meter, Places};
 use crate::connection::outbox::Outbox;
 use crate::connection::{Hold, Payload};
 use crate::handoff::job::Job;
@@ -20,12 +22,13 @@ use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::transport::Transport;
 use crate::node::execute::{Progress, execute, wall_ms};
-use crate::node::gate::ask_hooks;
+use crate::node::gate::{ask_hooks, limit};
 use crate::node::work::Work;
 use crate::protocol::task::{RawWork, Reading};
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -40,6 +43,12 @@ pub(super) struct Core {
     pub(super) setup: Setup,
     /// What connections want logged.
     pub(super) notes: Notes,
+    /// How connections ask limits.
+    pub(super) meter: Meter,
+    /// The places of connections whose clients have a cap, by slot.
+    pub(super) places: HashMap<u32, Places>,
+    /// Connections that sent too many bytes, and are not read for now.
+    pub(super) paused: Paused,
     pub(super) now: Instant,
     pub(super) ticks: Ticks,
     pub(super) lived: Lived,
@@ -77,6 +86,9 @@ impl Core {
     pub(super) fn new(setup: Setup) -> Core {
         let mut core = Core {
             notes: Notes::new(Arc::clone(&setup.journal)),
+            meter: Meter::new(Arc::clone(&setup.limits.limiter), setup.in_force()),
+            places: HashMap::new(),
+            paused: Paused::default(),
             now: setup.started,
             ticks: 0,
             lived: Lived::default(),
@@ -117,6 +129,7 @@ impl Core {
         self.ticks = (self.lived.since(self.setup.started, now).as_millis() as u64 / TICK_MS) as Ticks;
         self.wall_ms = wall_ms(wall);
         self.date.at_second(self.wall_ms / 1000);
+        self.note_moment();
     }
 
     /// What a connection that came in by this listener is lent.
@@ -133,6 +146,7 @@ impl Core {
             policy: &listener.policy,
             routes: &listener.routes,
             notes: &self.notes,
+            meter: &self.meter,
             draining: self.draining,
             names: self.setup.hub.names(),
             draw: &mut *self.setup.draw,
@@ -153,6 +167,9 @@ impl Core {
             self.setup.counters.parsed_inline.add(1);
         }
         let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
+        if let Some(limited) = self.meter.limited() {
+            limit(&mut work, &self.setup.limits.limiter, &self.setup.rules.channels, limited);
+        }
         ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.rules.channels);
         self.submit_work(work)
     }
@@ -203,8 +220,9 @@ impl Core {
                 buffer
             }
         };
+        let raw = RawWork { task, payload, identity };
         // A full pool delays the work and drops nothing: it was read, and is answered (law 2).
-        if let Err(job) = self.setup.jobs.submit(Job { to, raw: RawWork { task, payload, identity } }) {
+        if let Err(job) = self.setup.jobs.submit(Job { to, raw, limited: self.meter.limited() }) {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
         }

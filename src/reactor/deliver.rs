@@ -268,6 +268,10 @@ impl Core {
         let Some(entry) = entries.get(to.slot) else { return };
         let signs_in = matches!(reply.answer, Answer::SignIn { .. });
         self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
+        self.after_answer(to.slot, entry);
+        if self.meter.has_places() {
+            self.keep_places(to.slot);
+        }
         self.update(to.slot, entry);
         if signs_in {
             self.judge_again(to, entries, subscriptions);

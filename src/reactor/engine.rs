@@ -27,6 +27,9 @@ const SCRATCH_BYTES: usize = 65 * 1024;
 /// Deadlines wait at most this long for events that are not taken yet, in ticks.
 const POSTPONE_TICKS_MAX: Ticks = (1000 / TICK_MS) as Ticks;
 
+/// How often deadlines of those are looked at that are not read for now.
+const PAUSED_TICKS: Ticks = (1000 / TICK_MS) as Ticks;
+
 /// What the kernel reported of a socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Readiness {
@@ -120,7 +123,9 @@ impl<S: Socket> Engine<S> {
         self.core.interest_changed.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
         if too_many || crowded {
-            entry.connection.turn_away();
+            entry.connection.turn_away(Code::TooManyConnections);
+        } else if self.core.meter.in_force().addresses() {
+            self.core.enter(slot, entry);
         }
         if is_announced {
             self.core.judge_proxy(slot, entry);
@@ -170,6 +175,12 @@ impl<S: Socket> Engine<S> {
         self.core.go_on_walking(&mut self.entries, &mut self.subscriptions);
     }
 
+    /// What it asks about limits.
+    #[cfg(test)]
+    pub(crate) fn limiter(&self) -> &crate::access::limits::Limiter {
+        self.core.meter.limiter()
+    }
+
     /// Its counters.
     #[cfg(test)]
     pub(crate) fn counters(&self) -> &crate::metrics::Counters {
@@ -178,6 +189,7 @@ impl<S: Socket> Engine<S> {
 
     /// The phases from `read_ready` to `flush_dirty`.
     pub(crate) fn turn(&mut self) {
+        self.core.resume_paused(&mut self.entries);
         // First, since the answers to what is read are posted to this mailbox: they go out in the same tick.
         self.read_ready(READ_BYTES_PER_TICK);
         // Before the first letter is taken: a letter that comes after the last look must wake this thread.
@@ -229,9 +241,10 @@ impl<S: Socket> Engine<S> {
                 continue;
             }
             // One that is ending is not spared, or a peer that goes on sending would never be dropped.
-            if entry.turn.is_listed() && entry.connection.ending().is_none() {
+            if (entry.turn.is_listed() || entry.turn.is_paused()) && entry.connection.ending().is_none() {
                 // It sent something that was not read yet, which may be what the deadline waits for.
-                entry.filed = self.core.wheel.file(filed, self.core.ticks + 1);
+                let again = if entry.turn.is_paused() { PAUSED_TICKS } else { 1 };
+                entry.filed = self.core.wheel.file(filed, self.core.ticks + again);
                 continue;
             }
             // So that `update` files its next deadline, wherever that is.
@@ -290,6 +303,7 @@ impl<S: Socket> Engine<S> {
         self.core.setup.counters.closed.count(reason);
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
+        self.core.leave(slot);
         // Emptied before the charge, which then gives back all that was counted for it.
         entry.connection.outbox.clear(&mut self.core.buffers);
         self.core.charge(entry);
@@ -324,6 +338,7 @@ impl<S: Socket> Engine<S> {
         let ticks = self.core.wheel.wait(self.core.ticks);
         let wheel = ticks.map(|ticks| Duration::from_millis(u64::from(ticks.max(1)) * TICK_MS));
         let goodbye = self.next_goodbye(now).map(|at| at.saturating_duration_since(now));
-        [wheel, self.core.parked.wait(now), self.core.heavy.wait(now), goodbye].into_iter().flatten().min()
+        let paused = self.core.paused.wait(now);
+        [wheel, paused, self.core.parked.wait(now), self.core.heavy.wait(now), goodbye].into_iter().flatten().min()
     }
 }

@@ -32,6 +32,7 @@ impl Core {
             // What it proved, it proved by the keys before.
             listener.policy.known.take();
         }
+        self.meter.set_in_force(self.setup.in_force());
         let ended: Vec<Ended> = subscriptions
             .all()
             .flat_map(|(channel, name, members)| members.iter().map(move |member| (channel, name, member.slot)))

@@ -88,8 +88,14 @@ impl Core {
         }
         let before = self.codec.worked_bytes();
         let to = super::entry::name_of(self.setup.postman.own, slot, entry.generation);
+        if self.meter.in_force().any() {
+            self.begin_turn(to, entry);
+        }
         self.catch_panic(slot, entry, |core, entry| core.turn(to, entry, scratch));
         self.setup.postman.pay_wakes();
+        if self.meter.has_places() {
+            self.keep_places(slot);
+        }
         // After a panic the codec is a new one.
         let worked = self.codec.worked_bytes().saturating_sub(before);
         entry.turn.end(worked >= HEAVY_CODEC_BYTES || entry.connection.is_packed_echo());
@@ -124,7 +130,7 @@ impl Core {
             let (consumed, left) = self.feed(to, entry, &mut scratch[..filled], &mut requests);
             entry.rest.keep(&scratch[consumed..filled], left);
             let wants_input = entry.connection.wants_input(&self.env(entry.listener));
-            if !wants_input || requests == 0 || !entry.reading.is_readable() {
+            if !wants_input || requests == 0 || !entry.reading.is_readable() || entry.turn.is_paused() {
                 break;
             }
         }
@@ -167,9 +173,12 @@ impl Core {
                     Step::Work(raw) => break raw,
                 }
             };
+            let is_charged = self.meter.in_force().bytes() && !entry.turn.is_paused();
+            let raw = if is_charged { self.charge_body(to, &mut entry.turn, raw) } else { raw };
             let (answers, hold) = self.submit(to, raw);
             entry.connection.submitted(answers, hold);
-            *requests -= 1;
+            // After a body that was too large all that follows waits, as if it had not come yet.
+            *requests = if is_charged && entry.turn.is_paused() { 0 } else { *requests - 1 };
         }
     }
 
@@ -211,6 +220,9 @@ impl Core {
             }
             Ok(read) => {
                 self.setup.counters.bytes_in.add(read as u64);
+                if self.meter.in_force().bytes() {
+                    self.charge_read(slot, entry, read);
+                }
                 if read < room {
                     entry.reading.note_short_read();
                 }

@@ -2,6 +2,7 @@
 
 use super::listener::Listener;
 use crate::access::AccessRules;
+use crate::access::limits::InForce;
 use crate::config::FlushPath;
 use crate::connection::env::Limits;
 use crate::handoff::errand::Errands;
@@ -53,6 +54,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Which limits there are, by the present rules.
+    pub(super) fn in_force(&self) -> InForce {
+        let rules = &self.rules.channels;
+        self.limits.limiter.in_force(rules.is_open(), rules.have_rates())
+    }
+
     /// What requests act on.
     #[inline]
     pub(super) fn node(&self) -> Node<'_> {

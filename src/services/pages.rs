@@ -1,5 +1,6 @@
 //! Pages about the server: its metrics, with figures of the operating system, and its channels.
 
+use crate::access::limits::Moment;
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
@@ -47,6 +48,7 @@ impl Pages {
 
     fn metrics(&self, now: Instant) -> String {
         let stats = self.hub.stats();
+        let limits = self.limits.limiter.figures(Moment::of(now, self.started));
         let shared = Shared {
             publications: stats.published,
             not_kept: stats.not_kept,
@@ -57,6 +59,9 @@ impl Pages {
             outbound_bytes: self.mailboxes.outbound_bytes() as u64,
             deflate_window_bytes: self.limits.deflate.as_ref().map_or(0, |deflate| deflate.budget.used() as u64),
             mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
+            limits_busy: limits.busy as u64,
+            limits_evicted: limits.evicted,
+            limits_capped: limits.capped as u64,
             uptime_s: now.saturating_duration_since(self.started).as_secs(),
             phase: self.phase.get(),
             key_sets: Arc::clone(&self.key_sets),

@@ -12,7 +12,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::Counters;
 use crate::node::execute::{Node, Progress, execute, wall_ms};
-use crate::node::gate::ask_hooks;
+use crate::node::gate::{ask_hooks, limit};
 use crate::protocol::task::{RawWork, Reading};
 use crate::wire::json::JsonScratch;
 use arc_swap::ArcSwap;
@@ -59,7 +59,7 @@ impl Worker {
         if self.room.took(self.index, job.raw.payload.len()) {
             self.mailboxes.wake_waiting_reactors();
         }
-        let Job { to, raw } = job;
+        let Job { to, raw, limited } = job;
         let RawWork { task, payload, identity } = raw;
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
         let executed = catch_unwind(AssertUnwindSafe(|| {
@@ -67,6 +67,9 @@ impl Worker {
             let lent = RawWork { task, payload: &payload[..], identity };
             let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.limits.protocol });
             let rules = self.rules.load();
+            if let Some(limited) = limited {
+                limit(&mut work, &self.limits.limiter, &rules.channels, limited);
+            }
             ask_hooks(&mut work, &self.limits.hooks, &rules.channels);
             let progress = execute(&mut work, Node { hub: &self.hub, rules: &rules.channels }, postman, now, wall_ms);
             self.mailboxes.pay_wakes();

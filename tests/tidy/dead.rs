@@ -31,14 +31,7 @@ const UNUSED: &[(&str, &str)] = &[
     ("set_keys", "key sets that are fetched wait for what fetches them"),
     ("request_refresh", "reactors ask for keys when a token names one that is unknown, which waits for tokens"),
     ("has_ring", "tests ask it whether this kernel can do what they check"),
-    ("DEBT_MAX", LIMITS),
-    ("in_force", LIMITS),
-    ("admit_by_rule", LIMITS),
-    ("enter_from", LIMITS),
-    ("enter_as", LIMITS),
 ];
-
-const LIMITS: &str = "limits of clients wait for the places where they are asked";
 
 /// The names that a file declares, each with the type that it is a method of.
 #[derive(Default)]

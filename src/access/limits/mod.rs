@@ -3,15 +3,18 @@
 
 mod caps;
 mod gcra;
+mod in_force;
 mod kinds;
 mod table;
 
 pub use caps::Place;
 pub use gcra::{Moment, Pace, RetryAfter};
+pub use in_force::InForce;
 pub use kinds::What;
 pub use table::{Key, RateTable};
 
 use crate::config::{Config, Rate};
+use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::peer_address::AddressPrefix;
 use crate::model::refusal::Refusal;
@@ -57,21 +60,6 @@ pub struct RuleRates {
     pub channel: Option<Rate>,
     /// Publications of each client in all of its channels (`client_publish_rate`).
     pub client: Option<Rate>,
-}
-
-/// What is limited at all: what is not costs nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct InForce {
-    /// Whether nothing is configured that says who may do what.
-    pub open_mode: bool,
-    /// Requests or publications.
-    pub requests: bool,
-    /// Bytes.
-    pub bytes: bool,
-    /// Sockets and event streams of users or keys.
-    pub entries: bool,
-    /// Connections of addresses.
-    pub addresses: bool,
 }
 
 /// See the module.
@@ -131,13 +119,12 @@ impl Limiter {
             let rate = &self.rates(open_mode)[What::NewConnections as usize][whose as usize];
             rate.is_some() || self.caps_max[whose as usize].is_some()
         };
-        InForce {
-            open_mode,
-            requests: by_rules || has(What::Requests) || has(What::Publications),
-            bytes: has(What::Bytes),
-            entries: enter(Whose::User) || enter(Whose::Key),
-            addresses: enter(Whose::Address),
-        }
+        InForce::NOTHING
+            .with(InForce::OPEN_MODE, open_mode)
+            .with(InForce::REQUESTS, by_rules || has(What::Requests) || has(What::Publications))
+            .with(InForce::BYTES, has(What::Bytes))
+            .with(InForce::ENTRIES, enter(Whose::User) || enter(Whose::Key))
+            .with(InForce::ADDRESSES, enter(Whose::Address))
     }
 
     /// Takes one request or publication out of what a client may still send.
@@ -156,6 +143,13 @@ impl Limiter {
             }
         }
         Ok(())
+    }
+
+    /// Gives back what [`Limiter::admit`] took, since something else refuses it.
+    pub fn give_back(&self, client: &Client<'_>, what: What, open_mode: bool, now: Moment) {
+        for (key, limit) in self.of(client, what, open_mode).iter().flatten() {
+            self.table.give_back(*key, &limit.pace, now, 1);
+        }
     }
 
     /// Takes one publication out of what a rule for channels allows: in this channel, and to this client in all channels of
@@ -226,6 +220,20 @@ impl Limiter {
             Party::User(name) => self.enter(Whose::User, name, now),
             Party::Key(name) => self.enter(Whose::Key, name, now),
             Party::Anonymous => Ok(None),
+        }
+    }
+
+    /// Why an address may not open a connection now, where that was found before.
+    #[must_use]
+    pub fn turned_away(&self, address: AddressPrefix, code: Code, now: Moment) -> Refusal {
+        let limit = &self.rates(false)[What::NewConnections as usize][Whose::Address as usize];
+        match (code, limit, self.caps_max[Whose::Address as usize]) {
+            (Code::TooManyNewConnections, Some(limit), _) => {
+                let key = self.table.key((What::NewConnections, Whose::Address, address));
+                limit.refusal(self.table.wait(key, &limit.pace, now))
+            }
+            (_, _, Some(max)) => too_many_open(Whose::Address, max),
+            _ => code.into(),
         }
     }
 

@@ -84,6 +84,13 @@ impl RateTable {
         self.with(key, now, |whole_at| pace.give_back(whole_at, cost));
     }
 
+    /// How long a key has to wait for one more.
+    #[must_use]
+    pub fn wait(&self, key: Key, pace: &Pace, now: Moment) -> Duration {
+        let asked = self.with(key, now, |whole_at| pace.check(&mut whole_at.clone(), now, 1));
+        asked.err().map_or(Duration::ZERO, |RetryAfter(wait)| wait)
+    }
+
     /// Keys whose burst is not whole now: all others might as well not be there.
     #[must_use]
     pub fn busy(&self, now: Moment) -> usize {

@@ -4,6 +4,7 @@ use super::{Block, Kind};
 use crate::config::channel::ChannelRule;
 use crate::config::kind::{Bytes, Count, DAY, GIB, SECOND, Time};
 use crate::config::knobs::Config;
+use crate::config::rate::{Counted, RateOf};
 use crate::config::text::quoted;
 use crate::model::callers::Callers;
 use crate::model::glob::Glob;
@@ -20,12 +21,15 @@ impl Kind for ChannelRule {
         "history_bytes",
         "history_age",
         "publication_bytes",
+        "publish_rate",
+        "client_publish_rate",
     ];
     const ABOUT: &'static str = "Rules for channels, each a block: [[channel]] with match = \"chat:*\" (* is a run without \
         : / and ., ** is anything) and lists of who may read, write, see presence, create (streams): \"anyone\", \"token\" \
         (users whose token grants it), \"key\" (keys that grant it), \"nobody\". The first block that matches a name counts; \
         what it leaves out, and where none matches, is [\"token\", \"key\"]. history_count, history_bytes, history_age and \
-        publication_bytes replace the general limits. Without any rule, key or issuer the server is open to this machine.";
+        publication_bytes replace the general limits; publish_rate limits the publications in each channel, and \
+        client_publish_rate those of each client in all of them, as in \"10/s burst 50\". Without any rule, key or issuer the server is open to this machine.";
 
     fn list(config: &mut Config) -> &mut Vec<ChannelRule> {
         &mut config.channel_rules
@@ -51,6 +55,9 @@ impl Kind for ChannelRule {
         let history_bytes = block.take_value("history_bytes", &bytes(1024 * GIB));
         let history_age = block.take_value("history_age", &Time { min: SECOND, max: 365 * DAY });
         let publication_bytes = block.take_value("publication_bytes", &bytes(GIB));
+        let rate = RateOf(Counted::Pieces);
+        let publish_rate = block.take_value("publish_rate", &rate).flatten();
+        let client_publish_rate = block.take_value("client_publish_rate", &rate).flatten();
         let basis = ChannelRule::new(pattern?);
         Some(ChannelRule {
             read: read.unwrap_or(basis.read),
@@ -61,6 +68,8 @@ impl Kind for ChannelRule {
             history_bytes,
             history_age,
             publication_bytes,
+            publish_rate,
+            client_publish_rate,
             ..basis
         })
     }

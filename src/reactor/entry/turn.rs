@@ -20,6 +20,8 @@ pub(crate) enum Turn {
     InReady,
     /// It is in [`List::Heavy`].
     InHeavy,
+    /// It sent more than it may, and gets no turn for now.
+    Paused,
 }
 
 impl Turn {
@@ -35,7 +37,7 @@ impl Turn {
         let (list, listed) = match self {
             Turn::Light => (List::Ready, Turn::InReady),
             Turn::Heavy => (List::Heavy, Turn::InHeavy),
-            Turn::InReady | Turn::InHeavy => return None,
+            Turn::InReady | Turn::InHeavy | Turn::Paused => return None,
         };
         *self = listed;
         Some(list)
@@ -47,16 +49,34 @@ impl Turn {
         *self = match self {
             Turn::InReady => Turn::Light,
             Turn::InHeavy => Turn::Heavy,
-            Turn::Light | Turn::Heavy => return false,
+            Turn::Light | Turn::Heavy | Turn::Paused => return false,
         };
         true
+    }
+
+    /// It gets no turn before [`Turn::resume`].
+    pub(crate) fn pause(&mut self) {
+        *self = Turn::Paused;
+    }
+
+    /// Whether it gets no turn for now.
+    #[inline]
+    pub(crate) fn is_paused(self) -> bool {
+        self == Turn::Paused
+    }
+
+    /// It may have its turn again, if it was paused.
+    pub(crate) fn resume(&mut self) {
+        if self.is_paused() {
+            *self = Turn::Light;
+        }
     }
 
     /// Its turn is over, and was much work for the codec if it `was_heavy`.
     #[inline]
     pub(crate) fn end(&mut self, was_heavy: bool) {
         // After a panic it may be in a list already, which is the one that it stays in.
-        if !self.is_listed() {
+        if !self.is_listed() && !self.is_paused() {
             *self = if was_heavy { Turn::Heavy } else { Turn::Light };
         }
     }
@@ -73,6 +93,19 @@ mod tests {
         assert_eq!(turn.enlist(), Some(List::Ready));
         assert_eq!(turn.enlist(), None, "it is in a list");
         assert!(turn.is_listed() && turn.take() && !turn.is_listed());
+    }
+
+    #[test]
+    fn what_is_paused_in_its_turn_gets_no_other_before_it_may_go_on() {
+        let mut turn = Turn::InReady;
+        assert!(turn.take());
+        turn.pause();
+        turn.end(true);
+        assert!(turn.is_paused() && turn.enlist().is_none() && !turn.take() && !turn.is_listed());
+        turn.resume();
+        assert_eq!(turn.enlist(), Some(List::Ready));
+        turn.resume();
+        assert!(turn.is_listed(), "it was not paused");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::access::Identities;
 use crate::config::{Config, ListenAt, ListenerConfig};
 use crate::metrics::histogram::Histogram;
 use crate::model::ids::{ConnId, MailboxId};
+use crate::model::peer_address::PeerAddress;
 use crate::model::request::{Item, Page, PostOptions, Request, RequestId, Verb};
 use crate::model::serves::Serves;
 use crate::node::work::Work;
@@ -205,7 +206,7 @@ fn a_page_that_takes_long_on_a_full_server_is_waited_for() {
     let at = ListenAt::Address("127.0.0.1:0".parse().expect("an address"));
     config.listeners = vec![ListenerConfig::new(at, Serves::CLIENTS.and(Serves::METRICS))];
     let mut server = Rehearsal::new(&config);
-    let client = server.connect_to(true);
+    let client = server.connect_from(PeerAddress::UNIX, true);
     server.send(client, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     server.turn();
     for _ in 0..5 {

@@ -8,6 +8,8 @@ mod deadlines;
 #[cfg(test)]
 mod errands;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod pieces;
 #[cfg(test)]
 mod pipelined;
@@ -94,10 +96,17 @@ struct Memory {
     /// Whether it takes nothing for now.
     #[cfg(test)]
     is_full: bool,
+    /// Whether its peer ended its side.
+    #[cfg(test)]
+    is_ended: bool,
 }
 
 impl Read for Memory {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        #[cfg(test)]
+        if self.is_ended && self.input.is_none() {
+            return Ok(0);
+        }
         let Some(input) = &mut self.input else { return Err(ErrorKind::WouldBlock.into()) };
         let count = input.len().min(buffer.len());
         buffer[..count].copy_from_slice(&input[..count]);
@@ -211,11 +220,11 @@ impl Rehearsal {
     }
 
     fn connect(&mut self) -> Client {
-        self.connect_to(false)
+        self.connect_from(PeerAddress::UNIX, false)
     }
 
-    /// Connects a client to a server that may be full.
-    fn connect_to(&mut self, is_full: bool) -> Client {
+    /// Connects a client of an address, to a server that may be full.
+    fn connect_from(&mut self, peer: PeerAddress, is_full: bool) -> Client {
         let (slot, generation) = parts(self.engine.entries.next_token());
         let stream = Memory {
             input: None,
@@ -225,8 +234,10 @@ impl Rehearsal {
             writes: Vec::new(),
             #[cfg(test)]
             is_full: false,
+            #[cfg(test)]
+            is_ended: false,
         };
-        self.engine.open(stream, PeerAddress::UNIX, 0, &self.connections, is_full);
+        self.engine.open(stream, peer, 0, &self.connections, is_full);
         Client { slot, generation }
     }
 
@@ -271,6 +282,15 @@ impl Rehearsal {
     fn take_writes(&mut self, client: Client) -> Vec<Vec<u8>> {
         let entry = self.engine.entries.get_exact(client.slot, client.generation).expect("it is there");
         std::mem::take(&mut entry.stream.writes)
+    }
+
+    /// A client ends its side.
+    #[cfg(test)]
+    fn end(&mut self, client: Client) {
+        let Some(entry) = self.engine.entries.get_exact(client.slot, client.generation) else { return };
+        entry.stream.is_ended = true;
+        let ended = Readiness { readable: true, writable: false, hung_up: true };
+        self.engine.take_event(client.slot, client.generation, ended);
     }
 
     /// Connections that are there.

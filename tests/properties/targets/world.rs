@@ -6,10 +6,13 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tidings::access::limits::InForce;
 use tidings::access::{AccessPolicy, Identities};
 use tidings::connection::buffer_pool::BufferPool;
 use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
+use tidings::connection::meter::Meter;
 use tidings::connection::outbox::SLICES_MAX;
 use tidings::connection::{Connection, Expired, Hold, Payload, Step};
 use tidings::hub::post::{Delivery, Post};
@@ -153,6 +156,7 @@ pub(crate) struct World {
     boxes: Boxes,
     counters: Counters,
     notes: Notes,
+    meter: Meter,
     buffers: BufferPool,
     codec: Codec,
     json: JsonScratch,
@@ -183,6 +187,7 @@ macro_rules! env {
             policy: &$world.policy,
             routes: &$world.routes,
             notes: &$world.notes,
+            meter: &$world.meter,
             draining: $world.draining,
             names: $world.hub.names(),
             draw: &mut || 1_234_567,
@@ -204,6 +209,7 @@ impl World {
             counters: Counters::default(),
             notes: Notes::default(),
             buffers: BufferPool::default(),
+            meter: Meter::new(Arc::clone(&settings.limits.limiter), InForce::NOTHING),
             codec: settings.limits.codec(),
             json: JsonScratch::new(),
             clients: Vec::new(),
@@ -299,7 +305,7 @@ impl World {
 
     /// One connection too many.
     pub(crate) fn turn_away(&mut self, slot: usize) {
-        self.clients[slot].connection.turn_away();
+        self.clients[slot].connection.turn_away(Code::TooManyConnections);
     }
 
     pub(crate) fn close(&mut self, slot: usize, reason: Code) {
