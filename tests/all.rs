@@ -25,6 +25,7 @@ mod handshake;
 mod hooks;
 mod hostile;
 mod http;
+mod key_sets;
 mod keys;
 mod last_words;
 mod laws;

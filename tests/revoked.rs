@@ -145,7 +145,7 @@ fn a_connection_says_whose_token_is_revoked() {
     let server = start(2);
     let address = server.address();
     let with_id = bearer(&json!({"jti": "t"}));
-    let sockets = [with_id.clone(), with_id.clone(), bearer(&json!({}))].map(|bearer| subscribed(address, &bearer));
+    let sockets = [with_id.clone(), with_id, bearer(&json!({}))].map(|bearer| subscribed(address, &bearer));
     let listed = |filter: &str| {
         let page = get_as_operator(address, &format!("/admin/connections?{filter}")).json();
         page["connections"].as_array().expect("a list").clone()

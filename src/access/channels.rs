@@ -102,7 +102,7 @@ impl ChannelRules {
         let met = self.met(channel);
         let (number, rule) = (met.number?, met.rule?);
         has_rates(rule)
-            .then(|| (RuleRates { number, channel: rule.publish_rate, client: rule.client_publish_rate }, met))
+            .then_some((RuleRates { number, channel: rule.publish_rate, client: rule.client_publish_rate }, met))
     }
 
     /// Whether a client may do something with a channel.

@@ -2,6 +2,7 @@
 
 use super::identity::{Identity, Who};
 use super::rules::AccessRules;
+use super::tokens::TokenRefused;
 use super::{AccessPolicy, known};
 use crate::model::api_key::SECRET_PREFIX;
 use crate::model::code::Code;
@@ -176,7 +177,13 @@ impl AccessPolicy {
                 _ => Ok(identity),
             };
         }
-        let claims = self.rules.issuers.verify(token, now_unix_s)?;
+        let claims = self.rules.issuers.verify(token, now_unix_s).map_err(|refused| {
+            // Its issuer may have begun to sign with a new key.
+            if let TokenRefused::UnknownKey { issuer } = refused {
+                self.rules.refresh.request(issuer);
+            }
+            refused
+        })?;
         let identity = Arc::new(Identity::from(claims));
         known.keep(digest, Arc::clone(&identity));
         Ok(identity)

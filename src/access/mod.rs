@@ -31,7 +31,7 @@ pub use keys::{KeyEntry, KeyRefused, Keys};
 pub use known::Known;
 pub use operators::{Operators, Standing};
 pub use revocations::{Revocation, Revocations};
-pub use rules::AccessRules;
+pub use rules::{AccessRules, Refresh};
 pub use signed::{SignedGrant, SignedNames, SignedRefused};
 
 use crate::model::authority::Authority;

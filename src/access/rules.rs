@@ -6,6 +6,7 @@ use super::operators::Operators;
 use super::revocations::Revocations;
 use super::signed::SignedNames;
 use super::tokens::Issuers;
+use std::fmt;
 use std::sync::Arc;
 
 /// Who is who, and who may do what. Threads hold it by reference and are handed a new one when it changes.
@@ -19,10 +20,36 @@ pub struct AccessRules {
     pub revocations: Arc<Revocations>,
     /// Who may sign tokens.
     pub issuers: Arc<Issuers>,
+    /// Asks for their keys anew.
+    pub refresh: Refresh,
     /// The keys of backends.
     pub keys: Keys,
     /// Which signed names count.
     pub signed: SignedNames,
+}
+
+/// Asks for the key set of an issuer once more, without waiting for it; without an outbound thread it asks nobody.
+#[derive(Clone, Default)]
+pub struct Refresh(Option<Arc<dyn Fn(usize) + Send + Sync>>);
+
+impl Refresh {
+    /// Asks by calling `ask`, which must not wait for anything.
+    pub fn by(ask: impl Fn(usize) + Send + Sync + 'static) -> Refresh {
+        Refresh(Some(Arc::new(ask)))
+    }
+
+    /// Asks for the keys of the issuer at this place of the configuration.
+    pub(super) fn request(&self, issuer: usize) {
+        if let Some(ask) = &self.0 {
+            ask(issuer);
+        }
+    }
+}
+
+impl fmt::Debug for Refresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refresh({})", self.0.is_some())
+    }
 }
 
 impl Default for AccessRules {
@@ -34,6 +61,7 @@ impl Default for AccessRules {
             operators,
             revocations: Arc::default(),
             issuers: Arc::default(),
+            refresh: Refresh::default(),
             keys: Keys::default(),
             signed: SignedNames::default(),
         }

@@ -159,9 +159,10 @@ impl Server {
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         // One for each reactor and worker, one for outbound, and one for insight.
         let threads = reactor_count + worker_count + 2;
-        let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
+        #[cfg_attr(not(feature = "outbound"), expect(unused_mut, reason = "nothing is fetched"))]
+        let mut shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
         #[cfg(feature = "outbound")]
-        let outbound = outbound::prepare(config, &shared)?;
+        let outbound = outbound::prepare(&mut shared)?;
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
@@ -241,7 +242,11 @@ impl Server {
         config.check()?;
         let before = self.inside.rules.load();
         let (operators, revocations) = (Arc::clone(&before.operators), Arc::clone(&before.revocations));
-        let rules = Arc::new(access_rules(config, operators, revocations)?);
+        let mut rules = access_rules(config, operators, revocations)?;
+        // What was fetched stays in use; an address that is new here is fetched from the next start on.
+        rules.issuers.keep_keys_of(&before.issuers);
+        rules.refresh = before.refresh.clone();
+        let rules = Arc::new(rules);
         // Before the orders: what a worker executes after them is judged by the new rules.
         self.inside.hub.set_rules(&config.channel_rules);
         self.inside.rules.store(Arc::clone(&rules));

@@ -10,6 +10,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::limits::HubLimits;
 use crate::hub::{Hub, RandomSource};
 use crate::journal::Journal;
+use crate::metrics::key_sets::KeySetFigures;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
 use crate::protocol::routes::Routes;
@@ -34,6 +35,8 @@ pub(super) struct SharedParts {
     pub(super) errands: Errands,
     pub(super) journal: Arc<Journal>,
     pub(super) phase: Arc<CurrentPhase>,
+    /// The key sets that are fetched.
+    pub(super) key_sets: Arc<Vec<KeySetFigures>>,
     pub(super) started: Instant,
 }
 
@@ -58,6 +61,7 @@ impl SharedParts {
             errands,
             journal: Arc::default(),
             phase: Arc::default(),
+            key_sets: Arc::default(),
             started,
         }
     }
@@ -108,7 +112,7 @@ impl SharedParts {
             threads: Arc::clone(&self.threads),
             limits: Arc::clone(&self.limits),
             phase: Arc::clone(&self.phase),
-            key_sets: Arc::default(),
+            key_sets: Arc::clone(&self.key_sets),
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What clients are judged by, out of a configuration.
 
 use crate::access::tokens::Issuers;
-use crate::access::{AccessRules, ChannelRules, Keys, Operators, Revocations, SignedNames};
+use crate::access::{AccessRules, ChannelRules, Keys, Operators, Refresh, Revocations, SignedNames};
 use crate::config::{Config, ConfigError};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,15 @@ pub(super) fn access_rules(
     let issuers = Issuers::new(&config.issuers, &mut read)
         .map_err(|faults| ConfigError::of(faults.iter().map(ToString::to_string).collect()))?;
     let (keys, signed) = (Keys::new(&config.keys)?, SignedNames::new(&config.channels)?);
-    Ok(AccessRules { channels, operators, revocations, issuers: Arc::new(issuers), keys, signed })
+    Ok(AccessRules {
+        channels,
+        operators,
+        revocations,
+        issuers: Arc::new(issuers),
+        refresh: Refresh::default(),
+        keys,
+        signed,
+    })
 }
 
 /// None yet, of as many as a configuration lets there be.

@@ -27,9 +27,6 @@ const FACE: &[&str] = &[
 /// What no production code uses, and why it is there all the same.
 const UNUSED: &[(&str, &str)] = &[
     ("append_at", "places that something else than the hub gives wait for an engine that gives them"),
-    ("keep_keys_of", "key sets that were fetched wait for what fetches them"),
-    ("set_keys", "key sets that are fetched wait for what fetches them"),
-    ("request_refresh", "reactors ask for keys when a token names one that is unknown, which waits for tokens"),
     ("has_ring", "tests ask it whether this kernel can do what they check"),
 ];
 

@@ -112,7 +112,7 @@ impl RateTable {
             *sets = vec![[[0; WAYS]; 2]; self.sets_of_shard];
         }
         // By the high bits: the low ones have chosen the shard.
-        let set = (u128::from(key) * self.sets_of_shard as u128 >> 64) as usize;
+        let set = ((u128::from(key) * self.sets_of_shard as u128) >> 64) as usize;
         let [keys, whole_at] = &mut sets[set];
         let place = match keys.iter().position(|held| *held == key) {
             Some(place) => place,

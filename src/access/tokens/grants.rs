@@ -19,17 +19,17 @@ pub(super) const SUBS_MAX: usize = 100;
 pub enum GrantFault {
     /// It is no list of objects.
     NotAList,
-    /// More grants than [`GRANTS_MAX`].
+    /// More grants than a token may have.
     TooMany(usize),
     /// The grant at this place, from 1, is not an object of `channels` and `may` alone.
     Members(usize),
-    /// Its `channels` are no text and no list of 1 to [`GLOBS_MAX`] texts.
+    /// Its `channels` are no text and no list of 1 to 64 texts.
     Channels(usize),
     /// One of them is no pattern.
     Pattern(usize, GlobFault),
     /// Its `may` is no word and no list of words, or has none.
     May(usize),
-    /// `subs` is no list of at most [`SUBS_MAX`] texts.
+    /// `subs` is no list of at most 100 texts.
     Subs,
     /// The text at this place, from 1, is no channel's name.
     Name(usize, NameFault),

@@ -111,6 +111,14 @@ impl Issuers {
         self.key_changes.load(Ordering::Acquire)
     }
 
+    /// Forgets the key set that was fetched for an issuer: it is too old.
+    pub fn forget_keys(&self, issuer: usize) {
+        if let Some(issuer) = self.all.get(issuer) {
+            issuer.fetched.store(None);
+            self.key_changes.fetch_add(1, Ordering::Release);
+        }
+    }
+
     /// Takes over the key sets that were fetched for `before`, where the address is the same: a changed configuration must
     /// not refuse tokens until each is fetched again.
     pub fn keep_keys_of(&self, before: &Issuers) {

@@ -195,8 +195,11 @@ fn connections_that_are_opened_too_fast_are_refused_with_the_true_time() {
     assert!(open(&mut server).starts_with("HTTP/1.1 200"), "what was refused was not counted");
 }
 
+/// What ends a connection.
+type End = fn(&mut Rehearsal, Client);
+
 /// The ways in which a connection ends, and how each is brought about.
-const ENDS: &[(&str, fn(&mut Rehearsal, Client))] = &[
+const ENDS: &[(&str, End)] = &[
     ("lost", |server, client| server.engine.lose(client.slot)),
     ("ended by its peer", |server, client| server.end(client)),
     ("closed by its client", |server, client| server.send(client, &[0x88, 0x80, 1, 2, 3, 4])),

@@ -185,6 +185,7 @@ impl Rehearsal {
             errands,
             journal: Arc::default(),
             phase: Arc::default(),
+            key_sets: Arc::default(),
             started: began,
         };
         let without_socket = |listener| {
