@@ -286,10 +286,13 @@ impl Connection {
             State::Socket(socket) => {
                 let silence = socket.silence(env.limits);
                 let earliest = self.since.saturating_add(silence).min(socket.message_deadline(env.limits));
-                return earliest.min(socket.validity.deadline());
+                return earliest.min(socket.validity.deadline(&socket.identity, env));
             }
             State::Stream(stream) => {
-                return self.since.saturating_add(env.limits.comment_idle).min(stream.validity.deadline());
+                return self
+                    .since
+                    .saturating_add(env.limits.comment_idle)
+                    .min(stream.validity.deadline(&stream.identity, env));
             }
             State::Announced => env.limits.head_wait,
             State::Ending(_, None) => env.limits.close_wait,
@@ -312,7 +315,7 @@ impl Connection {
         if self.deadline(env) > env.now {
             return Expired::Continue;
         }
-        if self.is_identity_due(env.now) {
+        if self.is_identity_due(env) {
             self.expire_identity(env);
             return Expired::Continue;
         }
@@ -400,7 +403,7 @@ mod tests {
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let identity = Arc::clone(&policy.identities.publisher);
-        let validity = Validity::of(&identity, &env);
+        let validity = Validity::of(&identity);
         connection.state =
             State::Socket(Socket::new(Session::Tidings(Dialect::Open), (identity, validity), None, None, 0));
         for _ in 0..IN_FLIGHT_MAX {

@@ -37,13 +37,35 @@ pub(super) struct Socket {
     window_bits: Option<NonZeroU8>,
     /// When the message or frame in progress began; [`Ticks::MAX`] while there is none.
     pub(super) begun: Ticks,
-    /// It was silent and was sent a ping.
-    pub(super) ping_sent: bool,
-    /// How much earlier than it must be a silent socket is pinged, in 1024ths: sockets that came together are not pinged
-    /// together.
-    haste: u8,
+    /// What it is to hear while it is silent.
+    silent: Silent,
     /// What most sockets do not have most of the time.
     extras: Option<Box<Extras>>,
+}
+
+/// How much earlier than it must be a silent socket is pinged, in 1024ths: sockets that came together are not pinged
+/// together. The last bit is whether it was pinged since it was heard: a byte of its own would make each socket 8 larger.
+#[derive(Debug, Clone, Copy)]
+struct Silent(u8);
+
+impl Silent {
+    const PINGED: u8 = 1;
+
+    fn new(haste: u8) -> Silent {
+        Silent(haste & !Silent::PINGED)
+    }
+
+    fn haste(self) -> u8 {
+        self.0 & !Silent::PINGED
+    }
+
+    fn was_pinged(self) -> bool {
+        self.0 & Silent::PINGED != 0
+    }
+
+    fn note_ping(&mut self, pinged: bool) {
+        self.0 = self.haste() | u8::from(pinged);
+    }
 }
 
 /// See [`Socket::extras`].
@@ -72,17 +94,26 @@ impl Socket {
             if agreement.is_some() { Decoder::with_deflate(Role::Server) } else { Decoder::new(Role::Server) };
         let extras = windows.map(|windows| Box::new(Extras { windows: Some(windows), ..Extras::default() }));
         let window_bits = agreement.and_then(|agreed| NonZeroU8::new(agreed.window_bits()));
-        Socket { decoder, session, identity, validity, window_bits, begun: Ticks::MAX, ping_sent: false, haste, extras }
+        Socket {
+            decoder,
+            session,
+            identity,
+            validity,
+            window_bits,
+            begun: Ticks::MAX,
+            silent: Silent::new(haste),
+            extras,
+        }
     }
 
     /// For how long it may be silent before it is pinged, or before it is closed once it was.
     #[inline]
     pub(super) fn silence(&self, limits: &Limits) -> Ticks {
-        if self.ping_sent {
+        if self.silent.was_pinged() {
             return limits.pong_wait;
         }
         // In 64 bits: a long span times 255 is more than 32 bits hold.
-        let early = (u64::from(limits.ping_idle) * u64::from(self.haste) / 1024) as Ticks;
+        let early = (u64::from(limits.ping_idle) * u64::from(self.silent.haste()) / 1024) as Ticks;
         limits.ping_idle - early
     }
 
@@ -220,7 +251,7 @@ impl Connection {
         // Only bytes come this far: a turn that read nothing is no sign of life.
         self.since = env.now;
         if let State::Socket(socket) = &mut self.state {
-            socket.ping_sent = false;
+            socket.silent.note_ping(false);
         }
         let echoed = self.echo_plain(input, env);
         if echoed > 0 {
@@ -249,7 +280,7 @@ impl Connection {
     pub fn filled(&mut self, count: usize, env: &mut Env) -> Step<'static> {
         let State::Socket(socket) = &mut self.state else { return Step::Continue };
         self.since = env.now;
-        socket.ping_sent = false;
+        socket.silent.note_ping(false);
         let decoded = socket.decoder.filled(count);
         self.heard((0, 0), decoded, env).1
     }
@@ -347,11 +378,11 @@ impl Connection {
             self.since = env.now;
             return Expired::Continue;
         }
-        if socket.ping_sent {
+        if socket.silent.was_pinged() {
             self.close_socket(Code::PingTimeout, "", env);
             return Expired::Continue;
         }
-        socket.ping_sent = true;
+        socket.silent.note_ping(true);
         self.since = env.now;
         self.outbox.append(env.buffers, |out| write_frame(out, Opcode::Ping, b""));
         Expired::Continue

@@ -13,23 +13,32 @@ use std::time::Duration;
 /// How long before its token expires a client hears of it: enough to fetch another over a slow line.
 const NOTICE: Duration = Duration::from_secs(60);
 
-/// When something is to be done about an identity: first to say that it will end, then to end what stands on it.
+/// Whether an identity ends, and whether its client has heard that it will. One byte and no moment: a socket has no room for
+/// more, and the moment stands in its identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Validity(Ticks);
+pub(super) enum Validity {
+    /// It does not end.
+    Always,
+    /// It ends, and its client has heard nothing yet.
+    Waiting,
+    /// Its client has heard that it will.
+    Noticed,
+}
 
 impl Validity {
     /// That of an identity whose client has heard nothing yet.
-    pub(super) fn of(identity: &Identity, env: &Env) -> Validity {
-        match end_of(identity, env) {
-            Ticks::MAX => Validity(Ticks::MAX),
-            until => Validity(until.saturating_sub(ticks(NOTICE))),
-        }
+    pub(super) fn of(identity: &Identity) -> Validity {
+        if identity.until.is_some() { Validity::Waiting } else { Validity::Always }
     }
 
-    /// When it has its turn.
+    /// When something is to be done about it.
     #[inline]
-    pub(super) fn deadline(self) -> Ticks {
-        self.0
+    pub(super) fn deadline(self, identity: &Identity, env: &Env) -> Ticks {
+        match self {
+            Validity::Always => Ticks::MAX,
+            Validity::Waiting => end_of(identity, env).saturating_sub(ticks(NOTICE)),
+            Validity::Noticed => end_of(identity, env),
+        }
     }
 }
 
@@ -87,10 +96,10 @@ impl Connection {
 
     /// Whether the identity of its client has its turn.
     #[inline]
-    pub(super) fn is_identity_due(&self, now: Ticks) -> bool {
+    pub(super) fn is_identity_due(&self, env: &Env) -> bool {
         match &self.state {
-            State::Socket(socket) => socket.validity.0 <= now,
-            State::Stream(stream) => stream.validity.0 <= now,
+            State::Socket(socket) => socket.validity.deadline(&socket.identity, env) <= env.now,
+            State::Stream(stream) => stream.validity.deadline(&stream.identity, env) <= env.now,
             State::Announced | State::Http(_) | State::Ending(..) => false,
         }
     }
@@ -104,13 +113,13 @@ impl Connection {
         let is_over = until <= env.now;
         match &mut self.state {
             State::Socket(socket) if !is_over => {
-                socket.validity = Validity(until);
+                socket.validity = Validity::Noticed;
                 let in_s = u64::from(until - env.now) * TICK_MS / 1000;
                 socket.say(&Event::Expiring { in_s }, &mut self.outbox, env);
             }
             State::Socket(_) => self.close_socket(Code::TokenExpired, "", env),
             // A stream has nothing to sign in by again: it goes on to the end.
-            State::Stream(stream) if !is_over => stream.validity = Validity(until),
+            State::Stream(stream) if !is_over => stream.validity = Validity::Noticed,
             _ => self.end_stream_for(&Code::TokenExpired.into(), env),
         }
     }
