@@ -157,13 +157,16 @@ fn shown(listener: &ListenerConfig) -> String {
 /// A summary of the configuration in force: who may publish, the threads, and what differs from the defaults.
 fn summary(config: &Config) -> String {
     let server = &config.server;
-    let open = if server.allow_anonymous_publish {
-        "open mode: everyone who reaches this server may read and publish"
+    let open = if !config.is_open() {
+        let (rules, issuers, keys) = (config.channel_rules.len(), config.issuers.len(), config.keys.len());
+        &format!(", closed: {rules} rules, {issuers} issuers and {keys} keys say who may read and publish")
+    } else if server.allow_anonymous_publish {
+        " in open mode: everyone who reaches this server may read and publish"
     } else {
-        "open mode: clients on this machine may read and publish without a key"
+        " in open mode: clients on this machine may read and publish without a key"
     };
     let mut text = format!(
-        "\nTidings {} in {open}\n  reactors {}, workers {}",
+        "\nTidings {}{open}\n  reactors {}, workers {}",
         env!("CARGO_PKG_VERSION"),
         server.reactor_count(),
         server.worker_count()

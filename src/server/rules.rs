@@ -15,6 +15,13 @@ pub(super) fn access_rules(
     operators: Arc<Operators>,
     revocations: Arc<Revocations>,
 ) -> Result<AccessRules, ConfigError> {
+    let fetched = || config.issuers.iter().position(|issuer| issuer.key_set_url.is_some());
+    if cfg!(not(feature = "outbound"))
+        && let Some(place) = fetched()
+    {
+        let problem = "\"jwks_url\" needs a build with the feature \"outbound\"; give its keys in a jwks_file";
+        return Err(ConfigError::of(vec![format!("[[issuer]] {}: {problem}", place + 1)]));
+    }
     let channels = ChannelRules::new(&config.channel_rules, config.is_open(), &operators.advice());
     let mut read = |path: &Path| std::fs::read(path).map_err(|error| error.to_string());
     let issuers = Issuers::new(&config.issuers, &mut read)
