@@ -17,8 +17,7 @@ pub struct Limited {
     pub now: Moment,
 }
 
-/// Takes each request, and each publication that the client may make, out of what it may still send, and refuses what is too
-/// much.
+/// Takes each request, and each publication, out of what its client may still send, and refuses what is too much.
 #[cold]
 pub fn limit(work: &mut Work, limiter: &Limiter, rules: &ChannelRules, limited: Limited) {
     let Limited { address, now } = limited;
