@@ -12,6 +12,7 @@ import * as upload from './demo-upload.js';
 import * as game from './demo-game.js';
 import * as remote from './demo-remote.js';
 import * as monitor from './demo-monitor.js';
+import * as clients from './clients.js';
 
 const PANELS = [
   ['console', 'Console', frames],
@@ -22,6 +23,7 @@ const PANELS = [
   ['game', 'Game', game],
   ['remote', 'Remote', remote],
   ['monitor', 'Monitor', monitor],
+  ['clients', 'Clients', clients],
 ];
 
 const SETTLED = 400; // a server that restarted answers all subscriptions within this time, in milliseconds

@@ -14,6 +14,11 @@ const ABOUT_A_CHANNEL = new Set(['token_needed', 'forbidden']);
 let lost = false; // whether a subscription was refused, which does not come back by itself
 let tell = () => {}; // opens the box
 
+/** The button at the foot of the page, whichever box was used. */
+function showAccount() {
+  document.getElementById('account').textContent = hasKey() ? 'Sign out' : 'Sign in';
+}
+
 /**
  * Opens the box if a token or a key would allow what was refused; whether it would. What is no subscription can be tried again
  * without loading the page anew.
@@ -39,6 +44,8 @@ export async function signIn(tidings, text) {
   } catch (error) {
     useKey(before);
     throw error;
+  } finally {
+    showAccount();
   }
   if (!kept || (text && !lost)) return;
   history.scrollRestoration = 'manual'; // the box may open again, at the top
@@ -71,7 +78,6 @@ export function mountSignIn(tidings) {
     for (const words of refusals.keys()) dismissed.add(words);
     refusals.clear();
     verdict.textContent = '';
-    account.textContent = hasKey() ? 'Sign out' : 'Sign in';
     box.hidden = true;
   };
   const fail = (error) => {
@@ -97,7 +103,7 @@ export function mountSignIn(tidings) {
     box.hidden = false;
     scrollTo(0, 0);
   };
-  account.textContent = hasKey() ? 'Sign out' : 'Sign in';
+  showAccount();
   account.addEventListener('click', () => {
     if (hasKey()) return leave();
     open();

@@ -2,13 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import WebSocket from 'ws';
 import { isOpen, shows, startChromium, texts } from './chrome.mjs';
 import { checks, equal, makeKey, post, snapshot, startConfigured, startProxy, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
 
-const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/tutorial'];
+const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/#clients', '/tutorial'];
 const AXE = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const NOTICE = '.toast';
 const KEY = 'the-key-of-the-tests-0123456789';
@@ -209,6 +210,39 @@ await check('without the key the monitor shows what the page knows, and takes th
   await signIn(KEY);
   await shows(page, '.panel-monitor .tile h3', 'Sockets and streams');
   await close(page);
+});
+
+await check('operators see who is connected, end a connection with a second click, and revoke', async () => {
+  const own = await startServer(binary);
+  const other = new WebSocket(own.socketUrl);
+  const closed = new Promise((resolve) => other.addEventListener('close', resolve));
+  const name = await new Promise((resolve) => {
+    other.addEventListener('open', () => other.send('{"id":1,"method":"GET","path":"/channels/seen"}'));
+    other.addEventListener('message', ({ data }) => resolve(JSON.parse(data).connection), { once: true });
+  });
+  const page = await openDemo('clients', own.url);
+  await shows(page, '.panel-clients .card:not([hidden]) h2', 'For operators');
+  await page.fill('.panel-clients input[type=password]', KEY);
+  await page.click('.panel-clients button:has-text("Sign in")');
+  await shows(page, '.clients code', name);
+  equal(await texts(page, '#account'), ['Sign out'], 'the button at the foot');
+  await page.fill('.panel-clients input[name=channel]', 'seen');
+  await until(async () => (await texts(page, '.clients code')).length === 1, 'the one that is subscribed');
+  const end = `button[aria-label="Disconnect anonymous ${name}"]`;
+  await page.click(end);
+  equal(await texts(page, end), ['Really?'], 'the button after the first click');
+  equal(other.readyState, WebSocket.OPEN, 'the connection after the first click');
+  await page.click(end);
+  equal((await closed).code, 4403, 'the code of the Close');
+  await until(async () => (await texts(page, '.clients code')).length === 0, 'the list without it');
+  await page.selectOption('.panel-clients select[name=kind]', 'key');
+  await page.fill('.panel-clients input[name=name]', 'backend');
+  await page.click('.panel-clients form button:has-text("Revoke")');
+  await shows(page, '.clients li', 'backend');
+  await page.click('button[aria-label="Take back the revocation of key backend"]');
+  await shows(page, '.panel-clients .empty:not([hidden])', 'Nothing is revoked.');
+  await close(page);
+  await own.end();
 });
 
 const RULES = '[[channel]]\nmatch = "news"\nread = ["anyone"]\n\n[[channel]]\nmatch = "form"\nread = ["anyone"]\n\n[[channel]]\nmatch = "demo.*"\nread = ["token"]\n';
