@@ -170,11 +170,12 @@ impl Issuer {
             }
             tried += 1;
         }
-        let (is_fetched, is_known) = (self.config.key_set_url.is_some(), id.map(|id| sets().any(|set| set.has(id))));
+        let (may_come, is_known) =
+            (may_be_fetched(&self.config, algorithm), id.map(|id| sets().any(|set| set.has(id))));
         Err(match is_known {
             // Some other key of the set that is still to come may have made it.
-            None | Some(false) if is_fetched && fetched.is_none() => TokenRefused::KeysUnavailable { issuer: place },
-            Some(false) if is_fetched || tried == 0 => TokenRefused::UnknownKey { issuer: place },
+            None | Some(false) if may_come && fetched.is_none() => TokenRefused::KeysUnavailable { issuer: place },
+            Some(false) if may_come || tried == 0 => TokenRefused::UnknownKey { issuer: place },
             _ if tried == 0 => TokenRefused::Algorithm { expected: self.algorithms },
             _ => TokenRefused::Signature,
         })
@@ -184,9 +185,12 @@ impl Issuer {
 /// What the tokens of an issuer may be signed with: what is allowed, as far as its keys can do it.
 fn usable_algorithms(config: &IssuerConfig, own: &KeySet) -> Algorithms {
     let (allowed, possible) = (config.allowed_algorithms(), own.algorithms());
-    // What a set that is fetched holds changes, but never is it a secret.
-    let may_come = |algorithm: Algorithm| config.key_set_url.is_some() && algorithm.secret_bytes_min().is_none();
-    allowed.iter().filter(|algorithm| possible.include(*algorithm) || may_come(*algorithm)).collect()
+    allowed.iter().filter(|algorithm| possible.include(*algorithm) || may_be_fetched(config, *algorithm)).collect()
+}
+
+/// Whether keys for an algorithm may be in a set that is fetched: what it holds changes, but never is it a secret.
+fn may_be_fetched(config: &IssuerConfig, algorithm: Algorithm) -> bool {
+    config.key_set_url.is_some() && algorithm.secret_bytes_min().is_none()
 }
 
 /// The keys that a configuration gives, from its values and its files.

@@ -160,6 +160,18 @@ fn a_token_that_was_verified_is_not_remembered_when_its_key_is_withdrawn() {
 }
 
 #[test]
+fn a_wrong_signature_by_a_secret_asks_for_no_key_set() {
+    let url = Some("https://a.example/keys".to_owned());
+    let issuers = issuers(&IssuerConfig { key_set_url: url, ..with_secret() });
+    for header in [r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","kid":"new"}"#] {
+        let wrong = token(header, CLAIMS, |_| vec![1; 32]);
+        assert_eq!(issuers.verify(&wrong, NOW), Err(TokenRefused::Signature), "before the set is loaded: {header}");
+        issuers.set_keys(0, set(&[]).expect("a set"));
+        assert_eq!(issuers.verify(&wrong, NOW), Err(TokenRefused::Signature), "{header}");
+    }
+}
+
+#[test]
 fn a_changed_configuration_keeps_the_keys_of_an_address_that_stays() {
     let at = |url: &str| issuers(&IssuerConfig { key_set_url: Some(url.to_owned()), ..config() });
     let (pair, before) = (Pair::new(), at("https://a.example/keys"));
