@@ -12,6 +12,7 @@ Examples:
   tidings-loadgen idle ws://127.0.0.1:8080 -c 15k --pid $(pidof tidings)
   tidings-loadgen find fanout ws://127.0.0.1:8080 -c 1k --slo 'p99<50ms,lost==0' --max rate:1..10k
   tidings-loadgen compare before.json after.json
+  tidings-loadgen auth ws://127.0.0.1:8080 -c 1k --connect-rate 500 -R 1k --token-file tokens.txt
   tidings-loadgen doctor
 
 Values: counts 10k 1.5M, rates 5k or 300/m, durations 250us 10ms 30s 1h30m, sizes 128 16KiB, ramps 0:10k/30s.
@@ -50,6 +51,8 @@ pub enum Verb {
     Soak(RunArgs),
     /// Malformed handshakes and frames at a rate, while well-behaved echoes are measured.
     Hostile(RunArgs),
+    /// Connections that sign in with an AUTH, at a rate again and again, and with their next token when one expires.
+    Auth(RunArgs),
     /// The highest rate, or the largest number of connections, that meets an objective.
     Find(FindArgs),
     /// Two results side by side: what changed more than by chance?
@@ -167,7 +170,8 @@ pub struct RunArgs {
     /// A header field of every request, instead of this program's own of that name; with no value, neither is sent.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", help_heading = "Connections")]
     pub header: Vec<String>,
-    /// A file with a token per line, used by connections in turn.
+    /// A file with a token per line, used by connections in turn. Several on a line, with spaces between them, are one
+    /// connection's: it goes on with the next one when the server says that one expires, and comes back with it after that.
     #[arg(long, value_name = "FILE", help_heading = "Connections")]
     pub token_file: Option<PathBuf>,
     /// Offer permessage-deflate, and compress what is sent where that is agreed to: on every connection, or on those that

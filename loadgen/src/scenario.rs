@@ -27,6 +27,8 @@ pub enum Kind {
     Soak,
     /// Bad clients beside good ones.
     Hostile,
+    /// Connections that sign in, again and again.
+    Auth,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             Kind::Mixed => "mixed",
             Kind::Soak => "soak",
             Kind::Hostile => "hostile",
+            Kind::Auth => "auth",
         }
     }
 
@@ -55,7 +58,7 @@ impl Kind {
             Kind::Mixed if any(|task| matches!(task, Task::Publish { .. })) => Series::Delivery,
             Kind::Mixed if any(|task| matches!(task, Task::Echo { .. })) => Series::Response,
             Kind::Mixed => Series::Open,
-            Kind::Echo | Kind::Hostile => Series::Response,
+            Kind::Echo | Kind::Hostile | Kind::Auth => Series::Response,
             Kind::Storm | Kind::Idle => Series::Open,
             Kind::Reconnect => Series::Recovery,
             Kind::Fanout | Kind::Churn | Kind::Slow | Kind::Soak => Series::Delivery,
@@ -68,10 +71,10 @@ impl Kind {
         let mut claims = match self {
             // Groups that are only there, or only come and go.
             Kind::Mixed if self.primary(groups) == Series::Open => vec![Claim::Connections],
-            Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile if closed => {
+            Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile | Kind::Auth if closed => {
                 vec![Claim::Throughput, Claim::Latency, Claim::Delivery]
             }
-            Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile => {
+            Kind::Echo | Kind::Fanout | Kind::Mixed | Kind::Hostile | Kind::Auth => {
                 vec![Claim::Latency, Claim::Throughput, Claim::Delivery]
             }
             Kind::Slow | Kind::Soak => vec![Claim::Latency, Claim::Delivery],

@@ -19,6 +19,8 @@ mod outputs;
 mod requests;
 #[path = "load/scenarios.rs"]
 mod scenarios;
+#[path = "load/signing_in.rs"]
+mod signing_in;
 #[path = "load/stopped.rs"]
 mod stopped;
 #[path = "load/support.rs"]

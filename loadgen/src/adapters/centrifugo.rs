@@ -30,7 +30,7 @@ impl Adapter for Centrifugo {
 
     fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, _emit: &mut dyn FnMut(Event<'_>)) {
         (memory.joined, memory.next_id) = (0, FIRST_PUBLICATION_ID);
-        let connect = peer.token.map_or(json!({}), |token| json!({ "token": token }));
+        let connect = peer.token(0).map_or(json!({}), |token| json!({ "token": token }));
         send(out, &json!({ "id": CONNECT_ID, "connect": connect }));
     }
 
@@ -215,7 +215,7 @@ mod tests {
     fn a_session_is_followed_and_resumed() {
         let adapter = Centrifugo { path: "/connection/websocket".into(), api_key: String::new(), resume: true };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: Some("jwt") };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: Some("jwt") };
         let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
         adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not yet"));
         for message in [
@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn subscriber(naming: &Naming) -> Peer<'_> {
-        Peer { number: 0, job: Job::Subscribe, naming, token: None }
+        Peer { number: 0, job: Job::Subscribe, naming, tokens: None }
     }
 
     /// A reply that recovers has the offset that was requested, and the publications after it.

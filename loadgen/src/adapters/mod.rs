@@ -27,6 +27,8 @@ pub enum Job {
     Publish,
     /// Is there.
     Idle,
+    /// Signs in, again and again.
+    SignIn,
 }
 
 /// Which channels there are, and who reads which: connection `n` reads `per_connection` channels from
@@ -73,11 +75,19 @@ pub struct Peer<'a> {
     pub job: Job,
     /// The channels.
     pub naming: &'a Naming,
-    /// Its line of the file of tokens.
-    pub token: Option<&'a str>,
+    /// Its line of the file of tokens: one, or several with spaces between them.
+    pub tokens: Option<&'a str>,
 }
 
-impl Peer<'_> {
+impl<'a> Peer<'a> {
+    /// One of its tokens, from 0; the last one where there are fewer.
+    #[must_use]
+    pub fn token(&self, place: u16) -> Option<&'a str> {
+        let mut tokens = self.tokens?.split_ascii_whitespace();
+        let last = tokens.clone().last();
+        tokens.nth(usize::from(place)).or(last)
+    }
+
     /// The names of the channels it reads: none unless it is a subscriber.
     pub fn channels(&self) -> impl Iterator<Item = String> {
         let count = if self.job == Job::Subscribe { usize::MAX } else { 0 };
@@ -236,8 +246,18 @@ pub trait Adapter: std::fmt::Debug + Send + Sync {
     ) -> Result<(), ProtocolError>;
 
     /// Sends `payload` so that it comes back as [`Event::Message`]. The default sends it unchanged.
-    fn echo(&self, _memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
+    fn echo(&self, _peer: &Peer<'_>, _memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
         out.send(Kind::Text, payload);
+    }
+
+    /// Whether there is a way to sign in on an open connection, so that [`Adapter::echo`] has one for [`Job::SignIn`].
+    fn signs_in(&self) -> bool {
+        false
+    }
+
+    /// Whether the server ended a connection since its token expired. Then it comes back, with what `memory` says.
+    fn expired(&self, _memory: &mut Memory, _code: u16, _reason: &str) -> bool {
+        false
     }
 
     /// Publishes over the socket. False where the dialect has no such thing.

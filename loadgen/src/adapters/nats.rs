@@ -110,7 +110,7 @@ mod tests {
     fn operations_are_understood_wherever_they_are_cut() {
         let session = b"INFO {\"server_id\":\"X\",\"max_payload\":1048576}\r\nPONG\r\nPING\r\nMSG c0 1 5\r\nhello\r\nMSG c1 2 reply 3\r\na\nb\r\n-ERR 'Slow Consumer'\r\n";
         let naming = Naming { prefix: "c".into(), channels: 2, per_connection: 2 };
-        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: None };
         for cut in 1..session.len() {
             let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
             for piece in session.chunks(cut) {

@@ -78,7 +78,7 @@ mod tests {
         let naming = Naming { prefix: "c".into(), channels: 4, per_connection: 1 };
         let text = b"queued messages: 1\r\nlast requested: 0 sec. ago\r\nactive subscribers: 3\r\nlast message id: 1763900000:0\r\n";
         for (job, path) in [(Job::Publish, "/pub/c2"), (Job::Subscribe, "/sub/c2")] {
-            let peer = Peer { number: 6, job, naming: &naming, token: None };
+            let peer = Peer { number: 6, job, naming: &naming, tokens: None };
             assert_eq!(adapter.opening(&peer, &Memory::default()).path, path);
             let read = adapter.read(&peer, &mut Memory::default(), text, &mut Vec::new(), &mut |event| {
                 assert_eq!(matches!(event, Event::Ack), job == Job::Publish);

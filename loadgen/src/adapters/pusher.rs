@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_session_is_followed() {
         let (adapter, naming) = (pusher(), Naming { prefix: "private-c".into(), channels: 1, per_connection: 1 });
-        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: None };
         let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
         for message in [
             r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"123.456\",\"activity_timeout\":120}"}"#,

@@ -17,7 +17,7 @@ pub struct Raw {
 impl Adapter for Raw {
     fn opening(&self, peer: &Peer<'_>, _memory: &Memory) -> Opening {
         let path = match peer.job {
-            Job::Echo | Job::Idle => &self.echo_path,
+            Job::Echo | Job::Idle | Job::SignIn => &self.echo_path,
             Job::Subscribe => &self.subscribe_path,
             Job::Publish => &self.publish_path,
         };

@@ -61,7 +61,7 @@ impl Adapter for SocketIo {
         Ok(())
     }
 
-    fn echo(&self, _memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
+    fn echo(&self, _peer: &Peer<'_>, _memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
         out.send(Kind::Text, &[b"42[\"echo\",\"", payload, b"\"]"].concat());
     }
 
@@ -85,7 +85,7 @@ mod tests {
     fn a_session_is_followed() {
         let adapter = SocketIo { path: "/socket.io/".into() };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: None };
         let (mut memory, mut out, mut heard) = (Memory::default(), Vec::new(), Vec::new());
         let session = [
             "0{\"sid\":\"a\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}",

@@ -19,7 +19,7 @@ impl Adapter for Sse {
     fn opening(&self, peer: &Peer<'_>, memory: &Memory) -> Opening {
         let channel = peer.naming.of(peer.number).next().map_or_else(String::new, |channel| peer.naming.name(channel));
         let mut headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
-        headers.extend(peer.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))));
+        headers.extend(peer.token(0).map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))));
         let last = memory.positions.as_ref().filter(|_| self.resume).and_then(|positions| positions.first());
         headers.extend(last.map(|id| ("Last-Event-ID".to_owned(), id.clone())));
         let path = self.subscribe_path.replace("{channel}", &percent::segment(&channel));
@@ -96,7 +96,7 @@ mod tests {
             resume: true,
         };
         let naming = Naming { prefix: "c".into(), channels: 1, per_connection: 1 };
-        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: None };
         let (mut memory, mut heard) = (Memory::default(), Vec::new());
         for block in [
             "retry: 2000\nevent: position\nid: e:41\ndata: {\"epoch\":\"e\",\"offset\":41}",

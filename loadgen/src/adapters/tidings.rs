@@ -32,23 +32,36 @@ struct Refusal {
     message: String,
 }
 
-/// Ids below this are those of subscriptions, by their place.
+/// What says why an AUTH of a schedule was refused; its id is the stamp.
+#[derive(Deserialize)]
+struct NotSignedIn {
+    error: Refusal,
+}
+
+/// Ids below these are those of subscriptions, by their place.
 const FIRST_PUBLICATION_ID: u32 = 1 << 20;
+/// The id of an AUTH that no schedule asks for: the first of a connection, and those for a token that expires.
+const AUTH_ID: u32 = FIRST_PUBLICATION_ID - 1;
+/// What an answer to an AUTH of a schedule begins with.
+const STAMPED: &[u8] = b"{\"id\":\"";
 
 impl Adapter for Tidings {
-    fn opening(&self, peer: &Peer<'_>, _memory: &Memory) -> Opening {
+    fn opening(&self, peer: &Peer<'_>, memory: &Memory) -> Opening {
         let (path, subprotocol) = match peer.job {
             Job::Echo => ("/echo", None),
             _ => ("/ws", Some("tidings.v1")),
         };
-        let headers =
-            peer.token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))).into_iter().collect();
+        let token = peer.token(memory.stage).filter(|_| peer.job != Job::SignIn);
+        let headers = token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}"))).into_iter().collect();
         Opening { transport: Transport::WebSocket, path: path.to_owned(), headers, subprotocol }
     }
 
     fn opened(&self, peer: &Peer<'_>, memory: &mut Memory, out: &mut dyn Outlet, emit: &mut dyn FnMut(Event<'_>)) {
         memory.next_id = FIRST_PUBLICATION_ID;
         memory.joined = 0;
+        if peer.job == Job::SignIn {
+            return sign_in(peer, memory, &AUTH_ID.to_string(), out);
+        }
         if peer.channel_count() == 0 {
             return emit(Event::Ready);
         }
@@ -68,7 +81,7 @@ impl Adapter for Tidings {
         peer: &Peer<'_>,
         memory: &mut Memory,
         message: &[u8],
-        _out: &mut dyn Outlet,
+        out: &mut dyn Outlet,
         emit: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ProtocolError> {
         if peer.job == Job::Echo {
@@ -82,10 +95,38 @@ impl Adapter for Tidings {
             emit(Event::Message(message));
             return Ok(());
         }
-        let answer: Answer =
-            serde_json::from_slice(message).map_err(|error| ProtocolError(format!("no answer: {error}")))?;
+        if message.starts_with(b"{\"auth\":\"expiring\"") {
+            memory.stage = memory.stage.saturating_add(1);
+            sign_in(peer, memory, &AUTH_ID.to_string(), out);
+            return Ok(());
+        }
+        if let Some(rest) = message.strip_prefix(STAMPED) {
+            return signed_in(message, rest, emit);
+        }
+        let answer: Answer = parsed(message)?;
+        if let (Job::SignIn, 0, Some(refusal)) = (peer.job, memory.joined, &answer.error) {
+            return Err(ProtocolError(format!("refused: {}: {}", refusal.code, refusal.message)));
+        }
         self.answered(peer, memory, answer, emit);
         Ok(())
+    }
+
+    fn echo(&self, peer: &Peer<'_>, memory: &mut Memory, payload: &[u8], out: &mut dyn Outlet) {
+        if peer.job == Job::SignIn {
+            // A stamp needs no escaping.
+            return sign_in(peer, memory, &format!("\"{}\"", String::from_utf8_lossy(payload)), out);
+        }
+        out.send(Kind::Text, payload);
+    }
+
+    fn signs_in(&self) -> bool {
+        true
+    }
+
+    fn expired(&self, memory: &mut Memory, code: u16, reason: &str) -> bool {
+        let has = code == 4401 && reason.split(':').next() == Some("token_expired");
+        memory.stage = memory.stage.saturating_add(u16::from(has));
+        has
     }
 
     fn publish(&self, memory: &mut Memory, channel: &str, payload: Payload<'_>, out: &mut dyn Outlet) -> bool {
@@ -122,6 +163,10 @@ impl Tidings {
         }
         match answer.id {
             Some(id) if id >= FIRST_PUBLICATION_ID => emit(Event::Ack),
+            Some(AUTH_ID) if peer.job == Job::SignIn && memory.joined == 0 => {
+                memory.joined = 1;
+                emit(Event::Ready);
+            }
             Some(id) if id < peer.channel_count() => {
                 if let (true, Some(epoch), Some(offset)) = (self.resume, answer.epoch, answer.offset) {
                     let positions = memory.positions.get_or_insert_default();
@@ -154,6 +199,28 @@ impl Tidings {
             position.push_str(offset);
         }
     }
+}
+
+fn parsed<'m, T: Deserialize<'m>>(message: &'m [u8]) -> Result<T, ProtocolError> {
+    serde_json::from_slice(message).map_err(|error| ProtocolError(format!("no answer: {error}")))
+}
+
+/// Sends an AUTH with the token that is in use. `id` is JSON.
+fn sign_in(peer: &Peer<'_>, memory: &Memory, id: &str, out: &mut dyn Outlet) {
+    let token = serde_json::Value::from(peer.token(memory.stage).unwrap_or_default());
+    out.send(Kind::Text, format!("{{\"id\":{id},\"method\":\"AUTH\",\"token\":{token}}}").as_bytes());
+}
+
+/// An AUTH of a schedule was answered: its stamp, with which `rest` begins, is what came back, if it counts.
+fn signed_in(message: &[u8], rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Result<(), ProtocolError> {
+    let end = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
+    if rest[end..].starts_with(b"\",\"status\":200") {
+        emit(Event::Message(&rest[..end]));
+        return Ok(());
+    }
+    let NotSignedIn { error } = parsed(message)?;
+    emit(Event::Refused(format!("{}: {}", error.code, error.message)));
+    Ok(())
 }
 
 /// A push begins with its channel; an answer with its id or status. A reset is no push: it has no data.
@@ -190,7 +257,7 @@ mod tests {
     #[test]
     fn a_subscriber_is_ready_when_both_channels_answered_and_resumes_behind_its_last_push() {
         let (adapter, naming) = (Tidings { resume: true, acknowledge: false }, naming());
-        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: None };
         let (mut memory, mut out) = (Memory::default(), Vec::new());
         adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
         assert_eq!(out[1], (Kind::Text, br#"{"id":1,"method":"GET","path":"/channels/c1"}"#.to_vec()));
@@ -212,7 +279,7 @@ mod tests {
     #[test]
     fn refusals_and_acknowledgements_are_told_apart() {
         let (adapter, naming) = (Tidings { resume: false, acknowledge: true }, naming());
-        let peer = Peer { number: 0, job: Job::Publish, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Publish, naming: &naming, tokens: None };
         let (mut memory, mut out) = (Memory::default(), Vec::new());
         let mut ready = 0;
         adapter.opened(&peer, &mut memory, &mut out, &mut |_| ready += 1);
@@ -229,9 +296,51 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_signs_in_first_and_goes_on_with_its_next_token() {
+        let (adapter, naming) = (Tidings { resume: false, acknowledge: false }, naming());
+        let peer = Peer { number: 0, job: Job::SignIn, naming: &naming, tokens: Some("one two") };
+        let (mut memory, mut out) = (Memory::default(), Vec::new());
+        assert!(adapter.opening(&peer, &memory).headers.is_empty(), "the token is in a frame");
+        adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
+        let auth = |id: &str, token: &str| {
+            (Kind::Text, format!("{{\"id\":{id},\"method\":\"AUTH\",\"token\":\"{token}\"}}").into_bytes())
+        };
+        assert_eq!(out, [auth("1048575", "one")]);
+        assert_eq!(heard(&adapter, &peer, &mut memory, r#"{"id":1048575,"status":200}"#), ["Ready"]);
+        assert!(heard(&adapter, &peer, &mut memory, r#"{"id":1048575,"status":200}"#).is_empty(), "said once");
+        let stamp = "@0123456789abcdefghi";
+        out.clear();
+        adapter.echo(&peer, &mut memory, stamp.as_bytes(), &mut out);
+        adapter.read(&peer, &mut memory, br#"{"auth":"expiring","in":60}"#, &mut out, &mut |_| {}).expect("sense");
+        assert_eq!(out, [auth(&format!("\"{stamp}\""), "one"), auth("1048575", "two")]);
+        let (answer, refusal) =
+            (r#","status":200}"#, r#","status":401,"error":{"code":"token_invalid","message":"no"}}"#);
+        let came = heard(&adapter, &peer, &mut memory, &format!("{{\"id\":\"{stamp}\"{answer}"));
+        assert_eq!(came, [format!("{:?}", Event::Message(stamp.as_bytes()))]);
+        let came = heard(&adapter, &peer, &mut memory, &format!("{{\"id\":\"{stamp}\"{refusal}"));
+        assert_eq!(came, [r#"Refused("token_invalid: no")"#]);
+    }
+
+    #[test]
+    fn a_connection_whose_token_expired_comes_back_with_the_next_one() {
+        let (adapter, naming) = (Tidings { resume: false, acknowledge: false }, naming());
+        let peer = Peer { number: 0, job: Job::Subscribe, naming: &naming, tokens: Some("one  two") };
+        let mut memory = Memory::default();
+        let field = |memory: &Memory| adapter.opening(&peer, memory).headers[0].1.clone();
+        assert_eq!(field(&memory), "Bearer one");
+        for (code, reason) in [(4401, "token_revoked: by its id"), (1001, "token_expired"), (4401, "")] {
+            assert!(!adapter.expired(&mut memory, code, reason), "{code} {reason}");
+        }
+        for _ in 0..2 {
+            assert!(adapter.expired(&mut memory, 4401, "token_expired: it was valid until now"));
+            assert_eq!(field(&memory), "Bearer two", "the last one again where there is no other");
+        }
+    }
+
+    #[test]
     fn a_message_that_is_no_json_breaks_the_protocol() {
         let naming = naming();
-        let peer = Peer { number: 0, job: Job::Idle, naming: &naming, token: None };
+        let peer = Peer { number: 0, job: Job::Idle, naming: &naming, tokens: None };
         let adapter = Tidings { resume: false, acknowledge: false };
         let read = adapter.read(&peer, &mut Memory::default(), b"what?", &mut Vec::new(), &mut |event| {
             assert!(matches!(event, Event::Ready), "{event:?}");

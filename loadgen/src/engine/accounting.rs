@@ -188,7 +188,8 @@ impl Accounting {
         }
         let deflate = line.deflates.then_some(&mut self.deflate);
         let mut outgoing = Outgoing { out: line.out, random: &mut self.random, deflate };
-        Rc::clone(&self.adapter).echo(line.memory, &message, &mut outgoing);
+        let peer = peer(&self.plan, line.group, line.number);
+        Rc::clone(&self.adapter).echo(&peer, line.memory, &message, &mut outgoing);
         self.scratch = message;
         self.recorder.counts.sent += 1;
         self.time_lag(flow, intended, sent);
@@ -204,7 +205,8 @@ impl Accounting {
         match answers {
             Some(answers) => {
                 let Some(request) = self.adapter.http_publish(&channel, payload) else { return };
-                super::request::write_http(line.out, &self.plan, self.token(line.number), &request);
+                let token = peer(&self.plan, line.group, line.number).token(0);
+                super::request::write_http(line.out, &self.plan, token, &request);
                 answers.waiting += 1;
             }
             None => {
@@ -242,19 +244,13 @@ impl Accounting {
             self.recorder.time(Series::Lag, intended, sent.saturating_sub(intended));
         }
     }
-
-    /// The token of a connection.
-    pub(super) fn token(&self, number: u64) -> Option<&str> {
-        let count = self.plan.tokens.len() as u64;
-        (count > 0).then(|| self.plan.tokens[(number % count) as usize].as_str())
-    }
 }
 
 /// A connection as adapters see it.
 pub(super) fn peer<'a>(plan: &'a Plan, group: &Group, number: u64) -> Peer<'a> {
     let count = plan.tokens.len() as u64;
-    let token = (count > 0).then(|| plan.tokens[(number % count) as usize].as_str());
-    Peer { number, job: group.task.job(), naming: &plan.naming, token }
+    let tokens = (count > 0).then(|| plan.tokens[(number % count) as usize].as_str());
+    Peer { number, job: group.job(), naming: &plan.naming, tokens }
 }
 
 /// The random number that chooses the size of a message: the same when it comes back.

@@ -19,6 +19,7 @@ pub const METRICS: &[(&str, Unit, &str)] = &[
     ("errors", Unit::Count, "everything that went wrong"),
     ("refused", Unit::Count, "connections that could not be opened"),
     ("dropped", Unit::Count, "connections that the server ended"),
+    ("expired", Unit::Count, "connections that the server ended since their token expired"),
     ("gaps", Unit::Count, "resumed subscriptions that missed something"),
     ("connections", Unit::Count, "connections open while it measured"),
     ("listen_drops", Unit::Count, "handshakes that the kernel dropped"),

@@ -19,6 +19,8 @@ pub struct Counts {
     pub refused: u64,
     /// Connections that the other side ended.
     pub dropped: u64,
+    /// Connections that the other side ended since their token expired.
+    pub expired: u64,
     /// Everything that went wrong.
     pub errors: u64,
     /// Bytes written.

@@ -100,6 +100,9 @@ pub struct Totals {
     pub refused: u64,
     /// Connections that the server ended unasked.
     pub dropped: u64,
+    /// Connections that the server ended since their token expired: they come back.
+    #[serde(default)]
+    pub expired: u64,
     /// Everything that went wrong.
     pub errors: u64,
     /// Bytes written to sockets.

@@ -14,6 +14,8 @@ pub struct Group {
     pub connections: u64,
     /// What they do.
     pub task: Task,
+    /// Whether what they send is their token, and what comes back the server's word that it counts.
+    pub signs_in: bool,
     /// How many are opened per second since the group began; none: as fast as they open.
     pub opening: Option<Ramp>,
     /// When the group begins to open, since the run began; zero: before traffic begins, which waits for it.
@@ -93,6 +95,18 @@ pub struct Slow {
 }
 
 impl Group {
+    /// What its connections are for, to an adapter.
+    #[must_use]
+    pub fn job(&self) -> Job {
+        match &self.task {
+            Task::Echo { .. } if self.signs_in => Job::SignIn,
+            Task::Echo { .. } => Job::Echo,
+            Task::Subscribe => Job::Subscribe,
+            Task::Publish { .. } => Job::Publish,
+            Task::Idle | Task::Handshake | Task::Attack { .. } => Job::Idle,
+        }
+    }
+
     /// Whether its connections are opened before traffic begins, which waits for them.
     #[must_use]
     pub fn is_early(&self) -> bool {
@@ -155,19 +169,6 @@ impl Deflate {
             Deflate::Nowhere => false,
             Deflate::Readers => matches!(task, Task::Subscribe),
             Deflate::Everywhere => true,
-        }
-    }
-}
-
-impl Task {
-    /// What a connection is for, to an adapter.
-    #[must_use]
-    pub fn job(&self) -> Job {
-        match self {
-            Task::Echo { .. } => Job::Echo,
-            Task::Subscribe => Job::Subscribe,
-            Task::Publish { .. } => Job::Publish,
-            Task::Idle | Task::Handshake | Task::Attack { .. } => Job::Idle,
         }
     }
 }

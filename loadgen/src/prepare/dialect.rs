@@ -46,6 +46,9 @@ pub(super) fn check(
     naming: &Naming,
     groups: &[Group],
 ) -> Result<(), String> {
+    if kind == Kind::Auth {
+        check_signing_in(args, adapter)?;
+    }
     if adapter.one_channel_each() && naming.per_connection > 1 {
         return Err(format!("--subs-per-conn: with {} a connection reads one channel", args.adapter));
     }
@@ -69,6 +72,19 @@ pub(super) fn check(
         return Err(format!(
             "--publishers: with {adapter} a socket publishes to one channel: use {channels}, or --publish http"
         ));
+    }
+    Ok(())
+}
+
+fn check_signing_in(args: &RunArgs, adapter: &dyn Adapter) -> Result<(), String> {
+    if !adapter.signs_in() {
+        return Err(format!("--adapter: with {} nobody signs in on an open connection: use tidings", args.adapter));
+    }
+    if args.token_file.is_none() {
+        return Err("auth needs tokens: --token-file FILE, with a line for each connection, used in turn".to_owned());
+    }
+    if args.size.is_some() || !args.template.is_empty() || !args.payload_file.is_empty() {
+        return Err("--size: what auth sends is a token; leave --size, --template and --payload-file out".to_owned());
     }
     Ok(())
 }

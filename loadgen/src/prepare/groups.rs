@@ -23,12 +23,14 @@ pub(super) fn groups(kind: Kind, args: &RunArgs) -> Result<Vec<Group>, String> {
         return Err("--connections: at least 1".to_owned());
     }
     let task = match kind {
+        // As many bytes as the stamp has, which is the id of a request then.
+        Kind::Auth => Task::Echo { flow: values::flow(args)?, payloads: values::payloads(args, "20")? },
         Kind::Echo | Kind::Hostile => Task::Echo { flow: values::flow(args)?, payloads: values::payloads(args, "20")? },
         Kind::Storm => Task::Handshake,
         Kind::Idle => Task::Idle,
         _ => Task::Subscribe,
     };
-    let mut main = Group { opening, ..group(kind.name(), connections, task) };
+    let mut main = Group { opening, signs_in: kind == Kind::Auth, ..group(kind.name(), connections, task) };
     match kind {
         Kind::Churn => main.lifetime = Some(values::option("--lifetime", grammar::duration(&args.lifetime))?),
         Kind::Slow => main.slow = Some(values::slow(args)?),
@@ -51,8 +53,17 @@ pub(super) fn groups(kind: Kind, args: &RunArgs) -> Result<Vec<Group>, String> {
 
 /// A group of connections that is opened before traffic begins.
 fn group(name: &str, connections: u64, task: Task) -> Group {
-    let (opening, slow, lifetime, outage) = (None, None, None, None);
-    Group { name: name.to_owned(), connections, task, opening, start: Duration::ZERO, slow, lifetime, outage }
+    Group {
+        name: name.to_owned(),
+        connections,
+        task,
+        signs_in: false,
+        opening: None,
+        start: Duration::ZERO,
+        slow: None,
+        lifetime: None,
+        outage: None,
+    }
 }
 
 /// The publishers of a run.

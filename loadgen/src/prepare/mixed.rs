@@ -40,7 +40,17 @@ impl File<'_> {
         });
         let slow = slow.transpose()?;
         let task = self.task(spec)?;
-        Ok(Group { name: spec.name.clone(), connections, task, opening, start, slow, lifetime, outage: None })
+        Ok(Group {
+            name: spec.name.clone(),
+            connections,
+            task,
+            signs_in: false,
+            opening,
+            start,
+            slow,
+            lifetime,
+            outage: None,
+        })
     }
 
     fn task(&self, spec: &GroupSpec) -> Result<Task, String> {

@@ -104,7 +104,10 @@ impl Page {
         }
         let (opened, refused, dropped) = (whole(totals.opened), whole(totals.refused), whole(totals.dropped));
         let most = whole(connections(outcome) as u64);
-        let text = format!("{most} at most; opened {opened}, refused {refused}, dropped by the server {dropped}");
+        let mut text = format!("{most} at most; opened {opened}, refused {refused}, dropped by the server {dropped}");
+        if totals.expired > 0 {
+            text.push_str(&format!(", expired {}", whole(totals.expired)));
+        }
         self.row("connections", &text);
         self.changes(outcome);
     }

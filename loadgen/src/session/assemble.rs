@@ -96,6 +96,7 @@ impl Draft<'_> {
             opened: all.opened,
             refused: all.refused,
             dropped: all.dropped,
+            expired: all.expired,
             errors: all.errors,
             bytes_out: all.bytes_out,
             bytes_in: all.bytes_in,

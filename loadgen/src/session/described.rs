@@ -50,6 +50,7 @@ fn rows(plan: &Plan) -> Vec<(String, String)> {
 
 fn described(group: &Group) -> String {
     let mut parts = vec![format!("{} connections", group.connections)];
+    parts.extend(group.signs_in.then(|| "signing in".to_owned()));
     match &group.task {
         Task::Echo { flow, payloads } => parts.extend([flow_text(flow), payload_text(payloads)]),
         Task::Publish { flow, payloads, route } => {

@@ -120,6 +120,7 @@ fn counts(totals: &Totals) -> BTreeMap<&'static str, f64> {
         ("errors", totals.errors, tried),
         ("refused", refused, tried),
         ("dropped", totals.dropped, open),
+        ("expired", totals.expired, open),
     ];
     let mut measured: BTreeMap<&'static str, f64> =
         all.into_iter().filter(|(_, _, is)| *is).map(|(name, count, _)| (name, count as f64)).collect();

@@ -39,6 +39,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Verb::Mixed(args) => run(Kind::Mixed, &args, &mut voice),
         Verb::Soak(args) => run(Kind::Soak, &args, &mut voice),
         Verb::Hostile(args) => run(Kind::Hostile, &args, &mut voice),
+        Verb::Auth(args) => run(Kind::Auth, &args, &mut voice),
         Verb::Find(args) => find::find(&args, &mut voice),
         Verb::Compare(args) => compare::compare(&args, &mut voice),
         Verb::Report(args) => render(&args, &mut voice),

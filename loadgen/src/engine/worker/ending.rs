@@ -114,6 +114,16 @@ impl Worker {
         self.account_for((usize::from(client.group), client.local), client, gone, was_open);
     }
 
+    /// A connection whose token has expired comes back at once, with what is remembered of it.
+    pub(super) fn come_back_after_expiry(&mut self, slot: usize, now: Nanos) {
+        self.accounting.recorder.counts.expired += 1;
+        let client = &mut self.clients[slot];
+        let (place, memory) = ((usize::from(client.group), client.local), std::mem::take(&mut client.memory));
+        self.discard(slot, Gone::Cut);
+        self.memories.insert(place, memory);
+        self.vacate(place.0, place.1, now, false);
+    }
+
     /// A server may end a connection over HTTP after any answer (RFC 9112 section 9.6): a publisher that waits for none
     /// goes on with another. False when this is something else.
     pub(super) fn renew(&mut self, slot: usize, now: Nanos) -> bool {

@@ -213,12 +213,24 @@ impl Worker {
                 self.remove(slot);
                 Ok(())
             }
+            Some(Some((code, reason))) if self.is_expiry(slot, code, &reason) => {
+                self.come_back_after_expiry(slot, now);
+                Ok(())
+            }
             Some(Some((code, reason))) => {
                 Err(worded(&format!("the server has closed a connection with {code}"), reason.as_bytes()))
             }
             Some(None) => Err("the server has closed a connection".to_owned()),
             None => Ok(()),
         }
+    }
+}
+
+impl Worker {
+    /// Whether the server ended a usable connection since its token expired.
+    fn is_expiry(&mut self, slot: usize, code: u16, reason: &str) -> bool {
+        let client = &mut self.clients[slot];
+        client.stage == Stage::Open && self.accounting.adapter.expired(&mut client.memory, code, reason)
     }
 }
 

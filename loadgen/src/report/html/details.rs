@@ -90,6 +90,7 @@ fn accounts(text: &mut String, outcome: &Outcome) {
         ("opened", totals.opened),
         ("refused", totals.refused),
         ("dropped by the server", totals.dropped),
+        ("expired", totals.expired),
         ("errors of all kinds", totals.errors),
         ("bytes written", totals.bytes_out),
         ("bytes read", totals.bytes_in),
