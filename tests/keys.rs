@@ -310,6 +310,43 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
+fn a_key_is_made_configured_and_used_without_being_an_argument() {
+    let folder = Folder::new("made");
+    let made = tidings(&["key", "new", "app-1", "--channels", "orders:*", "--network", "127.0.0.1"], "");
+    let (secret, block) = (text(&made.stdout), text(&made.stderr));
+    assert!(made.status.success() && secret.lines().count() == 1, "{secret}{block}");
+    assert!(!block.contains(secret.trim()), "{block}");
+    let hashed = tidings(&["key", "hash"], secret);
+    assert!(block.contains(text(&hashed.stdout).trim()) && hashed.stderr.is_empty(), "{block}");
+    let again = tidings(&["key", "new", "app-1"], "");
+    assert_ne!(text(&again.stdout), secret);
+
+    let config = folder.file("tidings.toml", block);
+    let (secret_file, token_file) = (folder.file("secret", secret), folder.file("token", secret));
+    let server = Process::start(&["--config", &config]);
+    let url = server.address.to_string();
+    let publish = |more: &[&str]| tidings(&[&["publish", "orders:1", "1", "--url", &url], more].concat(), "");
+    for more in [["--key-file", &*secret_file], ["--token-file", &token_file], ["--token", secret.trim()]] {
+        let done = publish(&more);
+        assert!(done.status.success(), "{more:?}: {}", text(&done.stderr));
+    }
+    let mut by_variable = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    by_variable.args(["publish", "orders:1", "1", "--url", &url]).env("TIDINGS_TOKEN", secret);
+    assert!(by_variable.output().expect("it runs").status.success());
+    let refused = publish(&[]);
+    assert!(
+        !refused.status.success() && text(&refused.stderr).contains("--key-file FILE"),
+        "{}",
+        text(&refused.stderr)
+    );
+    let other = folder.file("other", text(&again.stdout));
+    let refused = publish(&["--key-file", &other]);
+    assert!(!refused.status.success() && !text(&refused.stderr).contains(text(&again.stdout).trim()));
+    let elsewhere = tidings(&["publish", "news", "1", "--url", &url, "--key-file", &secret_file], "");
+    assert!(text(&elsewhere.stderr).contains("app-1"), "{}", text(&elsewhere.stderr));
+}
+
+#[test]
 fn a_secret_in_a_file_counts_and_one_that_is_none_stops_the_start() {
     let folder = Folder::new("files");
     let key = |file: &str| {

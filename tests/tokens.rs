@@ -7,6 +7,9 @@ use crate::support::{TestServer, wait_until};
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidings::Config;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -191,4 +194,26 @@ fn a_token_subscribes_its_connections() {
     assert_eq!(server.subscribers("closed"), 0, "it is not granted");
     server.publish("chat:a", "1").expect("published");
     assert_eq!(socket.next_push()["channel"], "chat:a");
+}
+
+#[test]
+fn a_command_goes_on_with_the_token_that_its_file_has_then() {
+    let server = start("");
+    server.publish("chat:a", "1").expect("published");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("token-{}", std::process::id()));
+    let until = now() + 2;
+    std::fs::write(&file, token(&json!({"exp": until}))).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["subscribe", "chat:a", "--last", "1", "--url", &server.address().to_string(), "--token-file"]);
+    let mut child = command.arg(&file).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines().map_while(Result::ok);
+    assert_eq!(lines.next().as_deref(), Some("1 1"));
+    // In time or not: it signs on with it, or comes back with it.
+    std::fs::write(&file, token(&json!({}))).expect("a file");
+    wait_until("the first token has expired", || now() > until);
+    server.publish("chat:a", "2").expect("published");
+    assert_eq!(lines.next().as_deref(), Some("2 2"));
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+    std::fs::remove_file(&file).expect("it was written");
 }

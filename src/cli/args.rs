@@ -3,19 +3,12 @@
 use super::key::KeyCommand;
 use super::kick::KickArgs;
 use super::knobs::KnobFlags;
+use super::server::ServerArgs;
 use super::who::WhoArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use tidings::client::{Endpoint, Trust};
+use std::path::PathBuf;
 use tidings::config::{LogFormat, LogLevel};
-
-/// The variable of the environment that may contain the operators' key.
-const KEY_VARIABLE: &str = "TIDINGS_OPERATOR_KEY";
-/// The variable that may name a file with it.
-const KEY_FILE_VARIABLE: &str = "TIDINGS_OPERATOR_KEY_FILE";
-/// Where a server on this machine listens by default.
-const DEFAULT_URL: &str = "ws://127.0.0.1:8080/ws";
 
 /// A multithreaded WebSocket push server: POST to a channel, and everyone who GETs it receives it at once.
 ///
@@ -191,57 +184,6 @@ pub(crate) struct DemoArgs {
     pub(crate) server: ServerArgs,
 }
 
-/// Which server a client command talks to.
-#[derive(Debug, Args)]
-pub(crate) struct ServerArgs {
-    /// The server: ws://HOST:PORT/ws, http://HOST:PORT or HOST:PORT; wss:// and https:// for TLS
-    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
-    pub(crate) url: Endpoint,
-    /// Trust the certificates in this file (PEM) and no others, instead of those that the system trusts
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-    /// File with the operators' key, for what the server allows operators only, such as publishing through a proxy
-    /// [default: TIDINGS_OPERATOR_KEY or TIDINGS_OPERATOR_KEY_FILE, on this machine or over TLS]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) operator_key_file: Option<PathBuf>,
-}
-
-impl ServerArgs {
-    /// The server, which certificates it may have, and the token to use it with.
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, String> {
-        let endpoint = match &self.ca {
-            None => self.url.clone(),
-            Some(_) if !self.url.is_encrypted() => {
-                return Err(format!(
-                    "--ca is for TLS, which {} does not use; begin the address with wss:// or https://",
-                    self.url
-                ));
-            }
-            Some(file) => self.url.clone().trusting(Trust::File(file.clone())),
-        };
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let in_file = |file: &Path| {
-            let name = file.display().to_string();
-            std::fs::read_to_string(file).map(|key| (key, name.clone())).map_err(|error| format!("{name}: {error}"))
-        };
-        let (key, name) = match &self.operator_key_file {
-            Some(file) => in_file(file)?,
-            // The variable may be meant for a server on this machine: the key is not sent unencrypted to another one.
-            None if endpoint.is_exposed() => return Ok(endpoint),
-            None => match (variable(KEY_VARIABLE), variable(KEY_FILE_VARIABLE)) {
-                (Some(_), Some(_)) => {
-                    return Err(format!("{KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both given; keep one of them"));
-                }
-                (Some(key), None) => (key, KEY_VARIABLE.to_owned()),
-                (None, Some(file)) => in_file(Path::new(&file))?,
-                (None, None) => return Ok(endpoint),
-            },
-        };
-        // Most files end with a line end, which is no part of the key.
-        endpoint.with_token(key.trim()).map_err(|error| format!("{name}: {error}"))
-    }
-}
-
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     tidings::config::parse_address(text)
         .ok_or_else(|| "an address has the form 127.0.0.1:8080 or [::1]:8080".to_owned())
@@ -300,18 +242,6 @@ mod tests {
             assert!(error.contains("EPOCH:OFFSET, such as Zm9vYmFyMQ:41"), "{error}");
         }
         assert!(subscribe("abcdefghijklmnopq:1").is_err() && subscribe("abcdefgh:18446744073709551616").is_err());
-    }
-
-    #[test]
-    fn certificates_are_for_addresses_with_tls() {
-        let endpoint = |url: &str| {
-            let parsed = Arguments::try_parse_from(["tidings", "demo", "--url", url, "--ca", "ca.pem"]).expect(url);
-            let Some(Command::Demo(args)) = parsed.command else { panic!("not demo") };
-            args.server.endpoint()
-        };
-        assert_eq!(endpoint("https://a").expect("with TLS").to_string(), "wss://a/ws");
-        let error = endpoint("http://a").expect_err("without TLS");
-        assert!(error.contains("--ca is for TLS, which ws://a/ws does not use"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `tidings demo`: invented prices and weather for a running server, so that there is something to look at.
 
 use super::args::DemoArgs;
+use super::server::comes_back;
 use super::{Outcome, WAIT, explained, note};
 use std::time::{Duration, Instant};
 use tidings::client::{Backoff, Client, ClientError, Endpoint, Request};
@@ -26,8 +27,8 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         let connected = Instant::now();
         let error = publish(&mut client, &mut world, args.rate);
         backoff.stood(connected.elapsed());
-        if !error.is_temporary() {
-            return Err(error.into());
+        if !comes_back(&endpoint, &error) {
+            return Err(explained(&error).into());
         }
         client = reconnect(&endpoint, error, &mut backoff)?;
         note("connected again");

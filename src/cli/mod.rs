@@ -9,6 +9,7 @@ mod knobs;
 mod operate;
 mod publish;
 mod serve;
+mod server;
 mod settings;
 mod subscribe;
 mod who;
@@ -35,8 +36,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Who { what, server } => server.endpoint().map_err(Into::into).and_then(|at| who::run(&what, at)),
-        Command::Kick { what, server } => server.endpoint().map_err(Into::into).and_then(|at| kick::run(&what, at)),
+        Command::Who { what, server } => server.for_operators().map_err(Into::into).and_then(|at| who::run(&what, at)),
+        Command::Kick { what, server } => {
+            server.for_operators().map_err(Into::into).and_then(|at| kick::run(&what, at))
+        }
         Command::Key(command) => key::run(&command),
     };
     outcome.unwrap_or_else(|error| failed(error.as_ref()))
@@ -64,7 +67,10 @@ fn explained(error: &tidings::client::ClientError) -> String {
             format!("{error}\nIs the server running? Start one with `tidings`, or name another with --url.")
         }
         tidings::client::ClientError::Refused { status: 401 | 403, .. } => {
-            format!("{error}\nOperators may: name a file with the operators' key with --operator-key-file FILE.")
+            format!(
+                "{error}\nSign in with a token or a key: --token-file FILE, TIDINGS_TOKEN or --key-file FILE; operators with \
+                 --operator-key-file FILE."
+            )
         }
         tidings::client::ClientError::Untrusted { .. } => {
             format!("{error}\nName the certificates to trust with --ca FILE.")

@@ -1,6 +1,7 @@
 //! `tidings subscribe`: prints a channel to the terminal, reconnects by itself, and says when something was missed.
 
 use super::args::SubscribeArgs;
+use super::server::comes_back;
 use super::{Outcome, WAIT, explained, note};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &SubscribeArgs) -> Outcome {
             Ended::Connection(error) => error,
         };
         // Not before the first answer: a mistake in the address would be tried again for ever.
-        if !follower.has_begun() || !error.is_temporary() {
+        if !follower.has_begun() || !comes_back(&endpoint, &error) {
             return Err(explained(&error).into());
         }
         let wait = backoff.next_wait();

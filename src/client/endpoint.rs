@@ -2,11 +2,13 @@
 
 use super::error::ClientError;
 use super::message::percent_encoded;
+use super::token::{Token, Tokens};
 use crate::tls::Trust;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use tungstenite::http::Uri;
 use tungstenite::http::uri::Authority;
@@ -18,17 +20,7 @@ pub struct Endpoint {
     path: String,
     /// Whose certificates are trusted; nothing without TLS.
     trust: Option<Trust>,
-    token: Option<Token>,
-}
-
-/// What identifies the client. It is never shown by accident.
-#[derive(Clone, PartialEq, Eq)]
-struct Token(String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
-    }
+    tokens: Option<Tokens>,
 }
 
 impl Endpoint {
@@ -59,11 +51,22 @@ impl Endpoint {
     /// # Errors
     /// It is empty, or has characters that this field cannot have.
     pub fn with_token(mut self, token: &str) -> Result<Endpoint, ClientError> {
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ClientError::BadToken);
-        }
-        self.token = Some(Token(token.to_owned()));
+        self.tokens = Some(Tokens::One(Token::parse(token)?));
         Ok(self)
+    }
+
+    /// The same address, used with the tokens that `ask` gives: it is asked at each connection, and again when the server
+    /// announces that the one in use expires. An error of it is a sentence for people.
+    #[must_use]
+    pub fn with_tokens(mut self, ask: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Endpoint {
+        self.tokens = Some(Tokens::Asked(Arc::new(ask)));
+        self
+    }
+
+    /// Whether a connection that ended since its token expired may be opened with another one.
+    #[must_use]
+    pub fn renews_tokens(&self) -> bool {
+        matches!(self.tokens, Some(Tokens::Asked(_)))
     }
 
     /// Whether the server is on this machine.
@@ -83,11 +86,11 @@ impl Endpoint {
     /// Whether it is used with a token.
     #[must_use]
     pub fn has_token(&self) -> bool {
-        self.token.is_some()
+        self.tokens.is_some()
     }
 
-    pub(super) fn token(&self) -> Option<&str> {
-        self.token.as_ref().map(|token| token.0.as_str())
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.as_ref()
     }
 
     pub(super) fn trust(&self) -> Option<&Trust> {
@@ -174,7 +177,7 @@ impl FromStr for Endpoint {
                 "{text:?} is {other}; give the address of the server itself: {scheme}://{authority}{prefix}/ws{apart}"
             )));
         }
-        let endpoint = Endpoint { authority, path: path.to_owned(), trust, token: None };
+        let endpoint = Endpoint { authority, path: path.to_owned(), trust, tokens: None };
         let parts = Uri::builder().scheme("ws").authority(endpoint.authority.clone()).path_and_query(path);
         // Built here for its errors alone, so that `uri` has none later.
         parts.build().map_err(|_| bad(text))?;
@@ -241,8 +244,15 @@ mod tests {
     fn a_token_is_not_shown_and_has_to_fit_into_a_field() {
         let endpoint: Endpoint = "https://a".parse().expect("an address");
         let with = endpoint.clone().with_token("s3cret").expect("a token");
-        assert_eq!(with.token(), Some("s3cret"));
-        assert!(!format!("{with:?} {with}").contains("s3cret"), "{with:?}");
+        let asked = endpoint.clone().with_tokens(|| Ok(" s3cret\n".to_owned()));
+        for (with, renews) in [(&with, false), (&asked, true)] {
+            let token = with.tokens().expect("tokens").current().expect("a token");
+            assert_eq!((token.reveal(), with.renews_tokens()), ("s3cret", renews));
+            assert!(!format!("{with:?} {with} {token:?}").contains("s3cret"), "{with:?}");
+        }
+        let none = endpoint.clone().with_tokens(|| Err("the key server is away".to_owned()));
+        let error = none.tokens().expect("tokens").current().expect_err("no token");
+        assert_eq!(error.to_string(), "there is no token: the key server is away");
         for bad in ["", "two words", "a\r\nX: y", "schlüssel"] {
             let error = endpoint.clone().with_token(bad).expect_err("no token").to_string();
             assert!(bad.is_empty() || !error.contains(bad), "{error}");

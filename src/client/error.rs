@@ -12,6 +12,9 @@ pub enum ClientError {
     /// A token with characters that a field cannot have. The error does not repeat it: it may be a secret.
     #[error("a token consists of visible ASCII characters, without spaces")]
     BadToken,
+    /// What should have given a token did not.
+    #[error("there is no token: {0}")]
+    NoToken(String),
     /// No server answers there.
     #[error("no server answers at {address}: {source}")]
     Unreachable {
@@ -83,7 +86,10 @@ impl ClientError {
                 4000..=4999 => passes(code - 4000),
                 _ => true,
             },
-            ClientError::Unreachable { .. } | ClientError::Lost(_) | ClientError::TimedOut => true,
+            ClientError::NoToken(_)
+            | ClientError::Unreachable { .. }
+            | ClientError::Lost(_)
+            | ClientError::TimedOut => true,
         }
     }
 

@@ -20,7 +20,7 @@ pub fn ask(
     wait: Duration,
 ) -> Result<Members, ClientError> {
     let mut stream = Stream::connect(endpoint, wait)?;
-    let mut request = request(endpoint, method, path);
+    let mut request = request(endpoint, method, path)?;
     if let Some(json) = json {
         request.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", json.len()));
     }
@@ -34,13 +34,13 @@ pub fn ask(
 }
 
 /// HTTP/1.0, so that nothing on the way answers in chunks or keeps the connection.
-fn request(endpoint: &Endpoint, method: &str, path: &str) -> String {
+fn request(endpoint: &Endpoint, method: &str, path: &str) -> Result<String, ClientError> {
     let (host, target) = (endpoint.authority(), endpoint.place(path));
     let mut request = format!("{method} {target} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n");
-    if let Some(token) = endpoint.token() {
-        request.push_str(&format!("Authorization: Bearer {token}\r\n"));
+    if let Some(tokens) = endpoint.tokens() {
+        request.push_str(&format!("Authorization: Bearer {}\r\n", tokens.current()?.reveal()));
     }
-    request
+    Ok(request)
 }
 
 /// Reads to the end of the answer: where its length says, else where its connection ends.

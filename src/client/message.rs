@@ -40,6 +40,12 @@ impl Request {
         Request::to("GET", "/limits")
     }
 
+    /// AUTH: signs the connection in, or on with a new token.
+    #[must_use]
+    pub fn auth(token: &str) -> Request {
+        Request { members: format!("\"method\":\"AUTH\",\"token\":{}", json_text(token)) }
+    }
+
     /// Adds an option with a text as its value: `since`, `event`, `key`.
     #[must_use]
     pub fn with_text(mut self, name: &str, value: &str) -> Request {

@@ -9,6 +9,7 @@ mod http;
 mod message;
 mod stream;
 mod tls;
+mod token;
 
 pub use backoff::Backoff;
 pub use endpoint::Endpoint;
@@ -21,6 +22,7 @@ pub use crate::tls::Trust;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use stream::Stream;
+use token::{Token, Tokens};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{ClientRequestBuilder, HandshakeError, Message, WebSocket};
 
@@ -35,6 +37,12 @@ pub struct Client {
     socket: WebSocket<Stream>,
     pushes: VecDeque<Members>,
     next_id: u64,
+    /// Where another token comes from when the one in use expires.
+    tokens: Option<Tokens>,
+    /// The one in use.
+    token: Option<Token>,
+    /// The AUTH that waits for its answer.
+    refresh: Option<u64>,
 }
 
 impl Client {
@@ -43,17 +51,20 @@ impl Client {
     /// # Errors
     /// No server listens there, its certificate is not trusted, the server refuses, or no answer comes in time.
     pub fn connect(endpoint: &Endpoint, wait: Duration) -> Result<Client, ClientError> {
+        let tokens = endpoint.tokens().cloned();
+        // First: the server's deadline for a handshake begins with the connection.
+        let token = tokens.as_ref().map(Tokens::current).transpose()?;
         let stream = Stream::connect(endpoint, wait)?;
         let mut request = ClientRequestBuilder::new(endpoint.uri()).with_sub_protocol("tidings.v1");
-        if let Some(token) = endpoint.token() {
-            request = request.with_header("Authorization", format!("Bearer {token}"));
+        if let Some(token) = &token {
+            request = request.with_header("Authorization", format!("Bearer {}", token.reveal()));
         }
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         match tungstenite::client::client_with_config(request, stream, Some(config)) {
-            Ok((socket, _)) => Ok(Client { socket, pushes: VecDeque::new(), next_id: 1 }),
+            Ok((socket, _)) => Ok(Client { socket, pushes: VecDeque::new(), next_id: 1, tokens, token, refresh: None }),
             Err(HandshakeError::Failure(error)) => Err(error.into()),
             // On a blocking socket nothing but its timeout interrupts a handshake.
             Err(HandshakeError::Interrupted(_)) => Err(ClientError::TimedOut),
@@ -72,10 +83,7 @@ impl Client {
     /// The connection ends, no answer comes in time, or the answer is an error.
     pub fn ask(&mut self, request: &Request, wait: Duration) -> Result<Members, ClientError> {
         let deadline = Instant::now() + wait;
-        let id = self.next_id;
-        // Before anything can fail: an answer that comes too late must not have the id of the next request.
-        self.next_id += 1;
-        self.socket.send(Message::text(request.text(id)))?;
+        let id = self.send(request)?;
         loop {
             let Some(members) = self.receive(deadline)? else { return Err(ClientError::TimedOut) };
             match members.number("status") {
@@ -110,6 +118,15 @@ impl Client {
         Ok(None)
     }
 
+    /// Sends a request; its id.
+    fn send(&mut self, request: &Request) -> Result<u64, ClientError> {
+        let id = self.next_id;
+        // Before anything can fail: an answer that comes too late must not have the id of the next request.
+        self.next_id += 1;
+        self.socket.send(Message::text(request.text(id)))?;
+        Ok(id)
+    }
+
     /// Closes the connection, without waiting for the answer.
     pub fn close(mut self) {
         // An error changes nothing: the connection ends with or without a Close.
@@ -117,8 +134,35 @@ impl Client {
         let _ = self.socket.get_mut().end();
     }
 
-    /// The next JSON object, or `None` at the deadline. Pings are answered on the way.
+    /// The next JSON object that is not about the token in use, or `None` at the deadline.
     fn receive(&mut self, deadline: Instant) -> Result<Option<Members>, ClientError> {
+        while let Some(members) = self.next_object(deadline)? {
+            let status = members.number("status");
+            match (status, members.number("id")) {
+                (Some(status), Some(id)) if self.refresh == Some(id) => {
+                    self.refresh = None;
+                    members.or_refusal(status)?;
+                }
+                (None, _) if members.text("auth").as_deref() == Some("expiring") => self.renew()?,
+                _ => return Ok(Some(members)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Signs on with another token, if there is one.
+    fn renew(&mut self) -> Result<(), ClientError> {
+        // Without one the server ends the connection in time, and says why.
+        let Some(Ok(token)) = self.tokens.as_ref().map(Tokens::current) else { return Ok(()) };
+        if self.token.as_ref() != Some(&token) {
+            self.refresh = Some(self.send(&Request::auth(token.reveal()))?);
+            self.token = Some(token);
+        }
+        Ok(())
+    }
+
+    /// The next JSON object, or `None` at the deadline. Pings are answered on the way.
+    fn next_object(&mut self, deadline: Instant) -> Result<Option<Members>, ClientError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // Before the timeout is set: one of zero is an error to `set_read_timeout`.

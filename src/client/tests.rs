@@ -2,6 +2,7 @@
 
 use super::{Client, ClientError, Endpoint, Request};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tungstenite::handshake::server::{Request as Upgrade, Response};
@@ -10,8 +11,16 @@ use tungstenite::{Message, WebSocket};
 
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Accepts one connection and hands it to the script.
+/// Accepts one connection without a token and hands it to the script.
 fn server(script: impl FnOnce(WebSocket<TcpStream>) + Send + 'static) -> (Endpoint, JoinHandle<()>) {
+    server_for(None, script)
+}
+
+/// Accepts one connection with this token and hands it to the script.
+fn server_for(
+    token: Option<&'static str>,
+    script: impl FnOnce(WebSocket<TcpStream>) + Send + 'static,
+) -> (Endpoint, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = listener.local_addr().expect("an address").to_string().parse().expect("an endpoint");
     let thread = std::thread::spawn(move || {
@@ -20,6 +29,8 @@ fn server(script: impl FnOnce(WebSocket<TcpStream>) + Send + 'static) -> (Endpoi
         let shake = |request: &Upgrade, mut response: Response| {
             assert_eq!(request.uri().path(), "/ws");
             assert_eq!(request.headers()["Sec-WebSocket-Protocol"], "tidings.v1");
+            let field = request.headers().get("Authorization").map(|field| field.to_str().expect("ASCII").to_owned());
+            assert_eq!(field, token.map(|token| format!("Bearer {token}")));
             response.headers_mut().insert("Sec-WebSocket-Protocol", "tidings.v1".parse().expect("a value"));
             Ok(response)
         };
@@ -106,4 +117,66 @@ fn nobody_there_is_said_with_the_address() {
     let error = Client::connect(&address.to_string().parse().expect("an endpoint"), WAIT).expect_err("nobody");
     assert!(error.to_string().starts_with(&format!("no server answers at {address}")), "{error}");
     assert!(error.is_temporary());
+}
+
+/// An endpoint whose tokens are these, one after the other, and then none.
+fn with_tokens(endpoint: Endpoint, tokens: &[&'static str]) -> Endpoint {
+    let left = Mutex::new(tokens.to_vec());
+    endpoint.with_tokens(move || {
+        let mut left = left.lock().expect("no test panics with it");
+        if left.is_empty() { Err("no more".to_owned()) } else { Ok(left.remove(0).to_owned()) }
+    })
+}
+
+#[test]
+fn a_token_that_expires_is_renewed_while_the_connection_goes_on() {
+    let expiring = || Message::text("{\"auth\":\"expiring\",\"in\":60}");
+    let (endpoint, thread) = server_for(Some("one"), move |mut socket| {
+        let text = |socket: &mut WebSocket<TcpStream>| socket.read().expect("a frame").into_text().expect("text");
+        assert_eq!(text(&mut socket).as_str(), "{\"id\":1,\"method\":\"GET\",\"path\":\"/livez\"}");
+        socket.send(expiring()).expect("sent");
+        assert_eq!(text(&mut socket).as_str(), "{\"id\":2,\"method\":\"AUTH\",\"token\":\"two\"}");
+        for answer in ["{\"channel\":\"a\",\"offset\":1}", "{\"id\":2,\"status\":200}", "{\"id\":1,\"status\":200}"] {
+            socket.send(Message::text(answer)).expect("sent");
+        }
+        // The same token again, and then none: nothing is sent, and what follows is received all the same.
+        socket.send(expiring()).expect("sent");
+        socket.send(expiring()).expect("sent");
+        socket.send(Message::text("{\"channel\":\"a\",\"offset\":2}")).expect("sent");
+        assert_eq!(text(&mut socket).as_str(), "{\"id\":3,\"method\":\"GET\",\"path\":\"/livez\"}");
+        socket.send(Message::text("{\"id\":3,\"status\":200}")).expect("sent");
+        while socket.read().is_ok() {}
+    });
+    let mut client = Client::connect(&with_tokens(endpoint, &["one", "two", "two"]), WAIT).expect("connected");
+    client.ask(&Request::livez(), WAIT).expect("an answer");
+    for offset in [1, 2] {
+        let push = client.next_push(WAIT).expect("connected").expect("a push");
+        assert_eq!(push.number("offset"), Some(offset), "neither the announcement nor the answer to AUTH is a push");
+    }
+    client.ask(&Request::livez(), WAIT).expect("an answer");
+    client.close();
+    thread.join().expect("the script");
+}
+
+#[test]
+fn a_new_token_that_is_refused_is_an_error_of_what_was_waited_for() {
+    let (endpoint, thread) = server_for(Some("one"), |mut socket| {
+        socket.send(Message::text("{\"auth\":\"expiring\",\"in\":60}")).expect("sent");
+        socket.read().expect("AUTH");
+        let refused = "{\"id\":1,\"status\":401,\"error\":{\"code\":\"token_invalid\",\"message\":\"not this one\"}}";
+        socket.send(Message::text(refused)).expect("sent");
+        while socket.read().is_ok() {}
+    });
+    let mut client = Client::connect(&with_tokens(endpoint, &["one", "two"]), WAIT).expect("connected");
+    let error = client.next_push(WAIT).expect_err("refused");
+    assert_eq!(error.to_string(), "refused with 401: not this one");
+    client.close();
+    thread.join().expect("the script");
+}
+
+#[test]
+fn without_a_token_where_there_should_be_one_nothing_is_connected() {
+    let endpoint: Endpoint = "127.0.0.1:9".parse().expect("an endpoint");
+    let error = Client::connect(&with_tokens(endpoint, &[]), WAIT).expect_err("no token");
+    assert_eq!(error.to_string(), "there is no token: no more");
 }
