@@ -25,6 +25,7 @@ mod handshake;
 mod hooks;
 mod hostile;
 mod http;
+#[cfg(feature = "outbound")]
 mod key_sets;
 mod keys;
 mod last_words;

@@ -38,8 +38,9 @@ impl Refresh {
         Refresh(Some(Arc::new(ask)))
     }
 
-    /// Asks for the keys of the issuer at this place of the configuration.
-    pub(super) fn request(&self, issuer: usize) {
+    /// Asks for the keys of the issuer at this place of the configuration, since a token names one that is not known. However
+    /// often that is, they are fetched once a minute at most.
+    pub fn request(&self, issuer: usize) {
         if let Some(ask) = &self.0 {
             ask(issuer);
         }

@@ -1,5 +1,6 @@
 //! `[[issuer]]`: who may sign tokens, with which keys and algorithms, for which audience, and what their claims are called.
 
+use super::kind::DAY;
 use super::text::quoted;
 use super::units::time_text;
 use crate::model::algorithm::{Algorithm, Algorithms};
@@ -63,6 +64,8 @@ pub struct IssuerConfig {
     pub key_set_url: Option<String>,
     /// Whether that may be an address of this machine or of a private network, and plain HTTP to this machine.
     pub allow_private_addresses: bool,
+    /// How long keys that were fetched are used when they cannot be fetched again.
+    pub key_set_stale: Duration,
     /// Whether its tokens may stand in a query, where proxies and logs of others may see them.
     pub token_in_query: bool,
     /// The cookie that holds its tokens.
@@ -90,6 +93,7 @@ impl IssuerConfig {
             key_set_files: Vec::new(),
             key_set_url: None,
             allow_private_addresses: false,
+            key_set_stale: DAY,
             token_in_query: false,
             cookie: None,
             require_exp: true,
@@ -130,6 +134,9 @@ impl IssuerConfig {
         }
         lines.extend(self.key_set_url.as_ref().map(|url| ("jwks_url", quoted(url))));
         lines.push(("allow_private_addresses", self.allow_private_addresses.to_string()));
+        if self.key_set_url.is_some() {
+            lines.push(("jwks_stale", quoted(&time_text(self.key_set_stale))));
+        }
         lines.push(("token_in_query", self.token_in_query.to_string()));
         lines.extend(self.cookie.as_ref().map(|name| ("cookie", quoted(name))));
         lines.push(("require_exp", self.require_exp.to_string()));

@@ -1,6 +1,6 @@
 //! The forms that the values of an `[[issuer]]` have, one by one.
 
-use super::kind::{MINUTE, Time};
+use super::kind::{DAY, MINUTE, Time};
 use super::text::Text;
 use crate::model::authority::Authority;
 use crate::model::token::is_token;
@@ -14,6 +14,10 @@ const NAME_BYTES_MAX: usize = 128;
 const RESERVED: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
 /// What a leeway is for is a difference between clocks.
 pub(super) const LEEWAY: Time = Time { min: Duration::ZERO, max: Duration::from_secs(5 * MINUTE.as_secs()) };
+
+/// Longer than the shortest time between two fetches, and as long as anybody lets a key live.
+pub(super) const STALE: Time =
+    Time { min: Duration::from_secs(10 * MINUTE.as_secs()), max: Duration::from_secs(30 * DAY.as_secs()) };
 
 /// The name of a block.
 pub(super) const NAME: Text =

@@ -37,8 +37,8 @@ fn the_least_block_has_defaults_and_the_fullest_has_none() {
     let full = settings(&format!(
         "[[issuer]]\nname = \"B.b-1_\"\nissuer = \"b\"\naudience = [\"me\", \"https://x/\"]\nalgorithms = [\"RS256\", \"HS256\"]\n\
          secret = [\"{SECRET}\", \"{SECRET}2\"]\nsecret_file = \"/run/s\"\npublic_key_file = [\"a.pem\", \"b.pem\"]\n\
-         jwks_file = \"k.json\"\njwks_url = \"http://127.0.0.1:1/k?a=b\"\nallow_private_addresses = true\ntoken_in_query = true\n\
-         cookie = \"__Host-t\"\nrequire_exp = false\nleeway = 0\nclaim_user = \"u\"\nclaim_info = \"i\"\n\
+         jwks_file = \"k.json\"\njwks_url = \"http://127.0.0.1:1/k?a=b\"\nallow_private_addresses = true\njwks_stale = \"1h\"\n\
+         token_in_query = true\ncookie = \"__Host-t\"\nrequire_exp = false\nleeway = 0\nclaim_user = \"u\"\nclaim_info = \"i\"\n\
          claim_grants = \"https://x/g\"\nclaim_subs = \"s\"\n"
     ));
     assert_eq!(full.check(), Ok(()));
@@ -54,6 +54,7 @@ fn the_least_block_has_defaults_and_the_fullest_has_none() {
         key_set_files: vec!["k.json".into()],
         key_set_url: Some("http://127.0.0.1:1/k?a=b".to_owned()),
         allow_private_addresses: true,
+        key_set_stale: Duration::from_secs(3600),
         token_in_query: true,
         cookie: Some("__Host-t".to_owned()),
         require_exp: false,
@@ -66,6 +67,7 @@ fn the_least_block_has_defaults_and_the_fullest_has_none() {
 fn expected_defaults(issuer: &IssuerConfig) -> bool {
     issuer.require_exp
         && issuer.leeway == Duration::from_secs(10)
+        && issuer.key_set_stale == Duration::from_secs(86_400)
         && !issuer.token_in_query
         && issuer.claims.user == "sub"
 }
@@ -106,6 +108,10 @@ fn each_value_has_its_form() {
         ("leeway = \"5m\"\n", true),
         ("leeway = 301\n", false),
         ("cookie = \"\"\n", false),
+        ("jwks_stale = \"599s\"\n", false),
+        ("jwks_stale = \"10m\"\n", true),
+        ("jwks_stale = \"30d\"\n", true),
+        ("jwks_stale = \"31d\"\n", false),
         ("jwks_url = \"https://a.example\"\n", true),
         ("jwks_url = \"https://a.example:8443/k?a#b\"\n", false),
         ("jwks_url = \"https://u:p@a.example/\"\n", false),
@@ -140,6 +146,16 @@ fn each_value_has_its_form() {
         assert_eq!(with(&value), [""; 0], "{key}");
         assert_eq!((with(&format!("{value}x")).len(), with("").len()), (1, 1), "{key}");
     }
+}
+
+#[test]
+fn a_program_that_cannot_fetch_keys_says_what_would_allow_it() {
+    let url = Some("https://a.example/keys".to_owned());
+    let issuer = IssuerConfig { key_set_url: url, ..IssuerConfig::new("a", "https://a.example", "me") };
+    assert_eq!(issuer.fetching_problem(true), None);
+    let problem = issuer.fetching_problem(false).expect("a problem");
+    assert!(problem.contains("the feature \"outbound\"") && problem.contains("\"jwks_file\""), "{problem}");
+    assert_eq!(IssuerConfig { key_set_url: None, ..issuer }.fetching_problem(false), None);
 }
 
 #[test]

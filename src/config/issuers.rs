@@ -1,7 +1,7 @@
 //! All issuers of a configuration, and whether each can verify what it is there for.
 
 use super::issuer::IssuerConfig;
-use super::issuer_forms::{Address, CLAIM, COOKIE, IDENTIFIER, KEY_SET_URL, LEEWAY, NAME};
+use super::issuer_forms::{Address, CLAIM, COOKIE, IDENTIFIER, KEY_SET_URL, LEEWAY, NAME, STALE};
 use super::kind::Kind;
 use super::knobs::Config;
 use super::text::quoted;
@@ -54,12 +54,14 @@ impl IssuerConfig {
             named("jwks_url", url_fits.then_some(()).ok_or_else(|| format!("must be {KEY_SET_URL}"))),
             named("cookie", cookie),
             named("leeway", LEEWAY.check(&self.leeway)),
+            named("jwks_stale", STALE.check(&self.key_set_stale)),
         ];
         let claims = self.claims.with_keys().into_iter().filter_map(|(key, name)| named(key, CLAIM.check(name)));
         let mut problems: Vec<String> = forms.into_iter().flatten().chain(claims).collect();
         problems.extend(self.audience_problem());
         problems.extend(self.claim_problem());
         problems.extend(self.address_problem());
+        problems.extend(self.fetching_problem(cfg!(feature = "outbound")));
         problems.extend(self.key_problems());
         problems
     }
@@ -103,6 +105,15 @@ impl IssuerConfig {
                     .to_owned(),
             ),
         }
+    }
+
+    /// Whether this program can fetch keys at all.
+    pub(super) fn fetching_problem(&self, can_fetch: bool) -> Option<String> {
+        (self.key_set_url.is_some() && !can_fetch).then(|| {
+            "\"jwks_url\" needs the feature \"outbound\" of the crate tidings, and this program was built without it; add it, or \
+             give the keys by \"jwks_file\" or \"public_key_file\""
+                .to_owned()
+        })
     }
 
     /// How many secrets it has, as values and in files.

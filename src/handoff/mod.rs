@@ -4,7 +4,6 @@
 pub mod callers;
 pub mod errand;
 pub mod job;
-pub mod key_refresh;
 pub mod letter;
 pub mod mailbox;
 pub mod order;

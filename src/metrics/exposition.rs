@@ -143,7 +143,7 @@ fn write_requests(page: &mut Page, threads: &[Arc<Counters>]) {
     }
 }
 
-fn write_key_sets(page: &mut Page, all: &[KeySetFigures], uptime_s: u64) {
+fn write_key_sets(page: &mut Page, all: &[Arc<KeySetFigures>], uptime_s: u64) {
     let name = "tidings_key_set_fetches_total";
     page.family(name, "counter", "Fetches of an issuer's key set, by outcome.");
     for own in all {

@@ -1,6 +1,8 @@
 //! What is known of the key sets of issuers: fetches by outcome, and the age of the keys in use.
 
 use super::Counter;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 /// The figures of one issuer. Only the outbound thread writes them.
 #[derive(Debug)]
@@ -39,8 +41,30 @@ impl KeySetFigures {
         self.held_since.set(0);
     }
 
+    /// The second after the start in which the keys in use were fetched, if there are any.
+    #[must_use]
+    pub fn held_since(&self) -> Option<u64> {
+        self.held_since.get().checked_sub(1)
+    }
+
     /// How old the keys in use are, if there are any.
     pub(super) fn age_s(&self, uptime_s: u64) -> Option<u64> {
-        self.held_since.get().checked_sub(1).map(|since| uptime_s.saturating_sub(since))
+        self.held_since().map(|since| uptime_s.saturating_sub(since))
+    }
+}
+
+/// The figures of all issuers whose keys are fetched. They are others when the configuration changes.
+#[derive(Debug, Default)]
+pub struct KeySets(ArcSwap<Vec<Arc<KeySetFigures>>>);
+
+impl KeySets {
+    /// Those that there are now.
+    pub fn all(&self) -> Arc<Vec<Arc<KeySetFigures>>> {
+        self.0.load_full()
+    }
+
+    /// Replaces them.
+    pub fn replace(&self, all: Vec<Arc<KeySetFigures>>) {
+        self.0.store(Arc::new(all));
     }
 }

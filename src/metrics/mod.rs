@@ -195,7 +195,7 @@ pub struct Shared {
     /// Whether the server is draining.
     pub phase: Phase,
     /// The key sets of issuers.
-    pub key_sets: Arc<Vec<KeySetFigures>>,
+    pub key_sets: Arc<Vec<Arc<KeySetFigures>>>,
 }
 
 /// The phase of a server's life.

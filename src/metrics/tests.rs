@@ -140,7 +140,7 @@ fn the_page_is_valid_and_threads_are_added_up() {
 
 #[test]
 fn key_sets_are_counted_by_issuer_and_have_an_age_while_there_are_keys() {
-    let all = vec![KeySetFigures::new("main"), KeySetFigures::new("a \"b\"\\\n")];
+    let all = ["main", "a \"b\"\\\n"].map(|name| Arc::new(KeySetFigures::new(name))).to_vec();
     all[0].fetched.add(2);
     all[1].failed.add(3);
     all[0].hold(0);

@@ -28,7 +28,7 @@ use crate::config::{Config, ConfigError, ListenerConfig, ServerConfig};
 use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
-use crate::handoff::order::{Drain, Order};
+use crate::handoff::order::Drain;
 use crate::hub::Hub;
 use crate::metrics::{CurrentPhase, Phase};
 use crate::reactor::{Drained, Listening, Reactor, Seed};
@@ -39,7 +39,7 @@ use operator_key::HeldKey;
 use parts::SharedParts;
 #[cfg(test)]
 pub(crate) use parts::policy;
-use rules::{access_rules, no_revocations};
+use rules::{Changes, access_rules, no_revocations};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,8 +116,7 @@ pub struct Server {
     insight: Option<JoinHandle<()>>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
-    #[cfg(feature = "outbound")]
-    outbound: Option<outbound::Running>,
+    changes: Changes,
     operator_key: HeldKey,
 }
 
@@ -159,10 +158,9 @@ impl Server {
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         // One for each reactor and worker, one for outbound, and one for insight.
         let threads = reactor_count + worker_count + 2;
-        #[cfg_attr(not(feature = "outbound"), expect(unused_mut, reason = "nothing is fetched"))]
-        let mut shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
-        #[cfg(feature = "outbound")]
-        let outbound = outbound::prepare(&mut shared)?;
+        let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
+        // Before the reactors, which ask it for keys.
+        let changes = Changes::begin(&shared)?;
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
@@ -179,8 +177,6 @@ impl Server {
         let insight = shared.insight(errand_queue, &listeners);
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
-        #[cfg(feature = "outbound")]
-        let outbound = outbound.map(outbound::Prepared::start).transpose()?;
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
         let SharedParts { hub, mailboxes, phase, rules, .. } = shared;
         Ok(Server {
@@ -203,8 +199,7 @@ impl Server {
             insight,
             ended,
             control,
-            #[cfg(feature = "outbound")]
-            outbound,
+            changes,
             operator_key,
         })
     }
@@ -231,27 +226,6 @@ impl Server {
     #[must_use]
     pub fn operator_key_place(&self) -> &str {
         &self.operator_key.place
-    }
-
-    /// Judges by what another configuration says of who may do what: its `[[channel]]` rules. Subscriptions that they do not
-    /// allow end, and their readers receive why. Everything else stays as the server was started.
-    ///
-    /// # Errors
-    /// The configuration contradicts itself, names a file that cannot be read, or would open a server to the network that is closed.
-    pub fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
-        config.check()?;
-        let before = self.inside.rules.load();
-        let (operators, revocations) = (Arc::clone(&before.operators), Arc::clone(&before.revocations));
-        let mut rules = access_rules(config, operators, revocations)?;
-        // What was fetched stays in use; an address that is new here is fetched from the next start on.
-        rules.issuers.keep_keys_of(&before.issuers);
-        rules.refresh = before.refresh.clone();
-        let rules = Arc::new(rules);
-        // Before the orders: what a worker executes after them is judged by the new rules.
-        self.inside.hub.set_rules(&config.channel_rules);
-        self.inside.rules.store(Arc::clone(&rules));
-        self.inside.mailboxes.order_all(&Order::Rules(rules));
-        Ok(())
     }
 
     /// What the server knows of channels.
@@ -283,10 +257,7 @@ impl Server {
     }
 
     fn join(&mut self) {
-        #[cfg(feature = "outbound")]
-        if let Some(outbound) = self.outbound.take() {
-            outbound.end();
-        }
+        self.changes.end();
         for thread in self.reactors.drain(..) {
             if thread.join().is_err() {
                 log::error!(event = "thread_panicked"; "a reactor thread panicked");

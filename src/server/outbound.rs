@@ -1,102 +1,149 @@
-//! The outbound thread of a server, where there is something to fetch: made before the reactors, which ask it, and started
-//! after everything else.
+//! The outbound thread of a server: there is one as long as there is something to fetch, and another one when the rules
+//! change.
 
-use super::StartError;
 use super::parts::SharedParts;
-use crate::access::tokens::KeySet;
-use crate::access::{AccessRules, Refresh};
+use crate::access::AccessRules;
+use crate::access::tokens::{Issuers, KeySet};
 use crate::config::ConfigError;
-use crate::metrics::key_sets::KeySetFigures;
+use crate::journal::Journal;
+use crate::metrics::Counters;
+use crate::metrics::key_sets::{KeySetFigures, KeySets};
 use crate::services::outbound::{Intervals, KeySource, KeyTaker, KeyWork, Outbound, Stop};
 use crate::tls::Trust;
-use arc_swap::ArcSwap;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::Instant;
 
-/// A thread that is not started yet.
-pub(super) struct Prepared {
-    outbound: Outbound,
-    stop: Stop,
+/// The thread of a server, if it has one. It ends with this.
+pub(super) struct OutboundThread {
+    running: Option<(Stop, JoinHandle<()>)>,
+    kept: Vec<Kept>,
+    key_sets: Arc<KeySets>,
+    journal: Arc<Journal>,
+    /// Written by one thread at a time: each begins after the end of the one before.
+    counters: Arc<Counters>,
+    started: Instant,
 }
 
-/// One that is.
-pub(super) struct Running {
-    stop: Stop,
-    thread: JoinHandle<()>,
+/// The keys of an issuer that are fetched.
+struct Kept {
+    name: String,
+    issuer: String,
+    url: String,
+    figures: Arc<KeySetFigures>,
 }
 
-/// How long keys are used that cannot be fetched again.
-const STALE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Prepares the thread, if an issuer's keys are fetched; from then on the rules ask it for new ones.
-pub(super) fn prepare(shared: &mut SharedParts) -> Result<Option<Prepared>, StartError> {
-    let rules = shared.rules.load_full();
-    let sources = sources(&rules)?;
-    if sources.is_empty() {
-        return Ok(None);
-    }
-    let named = rules.issuers.configs().filter(|issuer| issuer.key_set_url.is_some());
-    shared.key_sets = Arc::new(named.map(|issuer| KeySetFigures::new(&issuer.name)).collect());
-    let work = KeyWork {
-        sources,
-        taker: Arc::new(Taker(Arc::clone(&shared.rules))),
-        figures: Arc::clone(&shared.key_sets),
-        intervals: Intervals::default(),
-    };
-    let journal = Arc::clone(&shared.journal);
-    // Those before the last, which are insight's.
-    let counters = shared.threads.iter().rev().nth(1).map(Arc::clone).unwrap_or_default();
-    let (outbound, fresh, stop) = Outbound::new(work, Trust::System, journal, counters, shared.started)?;
-    let refresh = Refresh::by(move |issuer| fresh.request_refresh(issuer));
-    shared.rules.store(Arc::new(AccessRules { refresh, ..AccessRules::clone(&rules) }));
-    Ok(Some(Prepared { outbound, stop }))
+/// A thread that is not started yet, and what it is to keep.
+struct Prepared {
+    outbound: Option<(Outbound, Stop)>,
+    kept: Vec<Kept>,
 }
 
-/// Where the key sets of the issuers are.
-fn sources(rules: &AccessRules) -> Result<Vec<KeySource>, ConfigError> {
-    let (mut sources, mut problems) = (Vec::new(), Vec::new());
-    for (place, issuer) in rules.issuers.configs().enumerate() {
-        let Some(url) = &issuer.key_set_url else { continue };
-        match KeySource::new(place, &issuer.name, url, issuer.allow_private_addresses, STALE) {
-            Ok(source) => sources.push(source),
-            Err(fault) => problems.push(format!("[[issuer]] {}: \"jwks_url\": {fault}", place + 1)),
-        }
-    }
-    if problems.is_empty() { Ok(sources) } else { Err(ConfigError::of(problems)) }
-}
-
-/// Gives key sets to the rules of the moment.
-struct Taker(Arc<ArcSwap<AccessRules>>);
+/// Puts keys where tokens are verified: of the issuers that it was made for, since another configuration may have others in
+/// their places.
+struct Taker(Arc<Issuers>);
 
 impl KeyTaker for Taker {
-    fn take(&self, issuer: usize, bytes: &[u8]) -> Result<(), String> {
+    fn take(&self, issuer: usize, bytes: &[u8]) -> Result<usize, String> {
         let keys = KeySet::from_jwks(bytes).map_err(|fault| fault.to_string())?;
-        self.0.load().issuers.set_keys(issuer, keys);
-        Ok(())
+        let usable = keys.usable();
+        self.0.set_keys(issuer, keys);
+        Ok(usable)
     }
 
     fn forget(&self, issuer: usize) {
-        self.0.load().issuers.forget_keys(issuer);
+        self.0.forget_keys(issuer);
     }
 }
 
-impl Prepared {
-    /// Starts the thread.
-    pub(super) fn start(self) -> io::Result<Running> {
-        let Prepared { outbound, stop } = self;
-        let thread = std::thread::Builder::new().name("outbound".to_owned()).spawn(move || outbound.run())?;
-        Ok(Running { stop, thread })
+impl OutboundThread {
+    /// None yet. Its counters are those before the last, which are insight's.
+    pub(super) fn new(shared: &SharedParts) -> OutboundThread {
+        OutboundThread {
+            running: None,
+            kept: Vec::new(),
+            key_sets: Arc::clone(&shared.key_sets),
+            journal: Arc::clone(&shared.journal),
+            counters: shared.threads.iter().rev().nth(1).map(Arc::clone).unwrap_or_default(),
+            started: shared.started,
+        }
     }
-}
 
-impl Running {
+    /// Fetches for the issuers of these rules from now on, and for no others; the rules ask it for new keys. What was fetched
+    /// for those `before` is kept where it is the same that would be fetched.
+    ///
+    /// # Errors
+    /// A URL may not be called, and nothing has changed; or the system has no threads or descriptors.
+    pub(super) fn replace(&mut self, rules: &mut AccessRules, before: &Issuers) -> Result<(), ConfigError> {
+        let Prepared { outbound, kept } = self.prepare(rules)?;
+        self.end();
+        // Nothing is fetched for those before any more, so that nothing is lost between this and the first fetch.
+        rules.issuers.keep_keys_of(before);
+        self.key_sets.replace(kept.iter().map(|kept| Arc::clone(&kept.figures)).collect());
+        self.kept = kept;
+        if let Some((outbound, stop)) = outbound {
+            let thread = std::thread::Builder::new().name("outbound".to_owned()).spawn(move || outbound.run());
+            self.running = Some((stop, thread.map_err(|error| system(&error))?));
+        }
+        Ok(())
+    }
+
     /// Ends it, whatever is in progress.
-    pub(super) fn end(self) {
-        drop(self.stop);
-        if self.thread.join().is_err() {
+    pub(super) fn end(&mut self) {
+        let Some((stop, thread)) = self.running.take() else { return };
+        drop(stop);
+        if thread.join().is_err() {
             log::error!(event = "thread_panicked"; "the outbound thread panicked");
         }
     }
+
+    fn prepare(&self, rules: &mut AccessRules) -> Result<Prepared, ConfigError> {
+        let (mut sources, mut kept, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, config) in rules.issuers.configs().enumerate() {
+            let Some(url) = &config.key_set_url else { continue };
+            match KeySource::new(place, &config.name, url, config.allow_private_addresses, config.key_set_stale) {
+                Ok(source) => sources.push(source),
+                Err(fault) => problems.push(format!("[[issuer]] {}: \"jwks_url\": {fault}", place + 1)),
+            }
+            let figures = self.figures(&config.name, &config.issuer, url);
+            kept.push(Kept { name: config.name.clone(), issuer: config.issuer.clone(), url: url.clone(), figures });
+        }
+        ConfigError::unless_empty(problems)?;
+        if sources.is_empty() {
+            return Ok(Prepared { outbound: None, kept });
+        }
+        let figures = kept.iter().map(|kept| Arc::clone(&kept.figures)).collect();
+        let taker = Arc::new(Taker(Arc::clone(&rules.issuers)));
+        let work = KeyWork { sources, taker, figures, intervals: Intervals::default() };
+        let (journal, counters) = (Arc::clone(&self.journal), Arc::clone(&self.counters));
+        let outbound = Outbound::new(work, Trust::System, journal, counters, self.started);
+        let (outbound, refresh, stop) = outbound.map_err(|error| system(&error))?;
+        rules.refresh = refresh;
+        Ok(Prepared { outbound: Some((outbound, stop)), kept })
+    }
+
+    /// The figures of a key set: those from before, if it is the same that was fetched before. The keys that are kept do not
+    /// become younger by another name.
+    fn figures(&self, name: &str, issuer: &str, url: &str) -> Arc<KeySetFigures> {
+        let same = self.kept.iter().find(|kept| kept.issuer == issuer && kept.url == url);
+        if let Some(same) = same.filter(|same| same.name == name) {
+            return Arc::clone(&same.figures);
+        }
+        let figures = KeySetFigures::new(name);
+        if let Some(second) = same.and_then(|same| same.figures.held_since()) {
+            figures.hold(second);
+        }
+        Arc::new(figures)
+    }
+}
+
+impl Drop for OutboundThread {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn system(error: &io::Error) -> ConfigError {
+    ConfigError::of(vec![format!("key sets cannot be fetched: {error}")])
 }

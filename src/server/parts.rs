@@ -10,7 +10,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::limits::HubLimits;
 use crate::hub::{Hub, RandomSource};
 use crate::journal::Journal;
-use crate::metrics::key_sets::KeySetFigures;
+use crate::metrics::key_sets::KeySets;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::model::ids::MailboxId;
 use crate::protocol::routes::Routes;
@@ -36,7 +36,7 @@ pub(super) struct SharedParts {
     pub(super) journal: Arc<Journal>,
     pub(super) phase: Arc<CurrentPhase>,
     /// The key sets that are fetched.
-    pub(super) key_sets: Arc<Vec<KeySetFigures>>,
+    pub(super) key_sets: Arc<KeySets>,
     pub(super) started: Instant,
 }
 

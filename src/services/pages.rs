@@ -4,7 +4,7 @@ use crate::access::limits::Moment;
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
-use crate::metrics::key_sets::KeySetFigures;
+use crate::metrics::key_sets::KeySets;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
 use crate::model::request::Page;
@@ -29,7 +29,7 @@ pub struct Pages {
     /// Whether the server is draining.
     pub phase: Arc<CurrentPhase>,
     /// The key sets of issuers.
-    pub key_sets: Arc<Vec<KeySetFigures>>,
+    pub key_sets: Arc<KeySets>,
     /// When the server started.
     pub started: Instant,
 }
@@ -64,7 +64,7 @@ impl Pages {
             limits_capped: limits.capped as u64,
             uptime_s: now.saturating_duration_since(self.started).as_secs(),
             phase: self.phase.get(),
-            key_sets: Arc::clone(&self.key_sets),
+            key_sets: self.key_sets.all(),
         };
         exposition(&self.threads, &shared, &Process::now())
     }

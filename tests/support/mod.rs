@@ -3,6 +3,8 @@
 pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod json;
+#[cfg(feature = "outbound")]
+pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod sse;

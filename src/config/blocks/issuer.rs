@@ -2,7 +2,7 @@
 
 use super::{Block, Kind};
 use crate::config::issuer::{ClaimNames, IssuerConfig};
-use crate::config::issuer_forms::{Address, CLAIM, COOKIE, IDENTIFIER, KEY_SET_URL, LEEWAY, NAME, PATH};
+use crate::config::issuer_forms::{Address, CLAIM, COOKIE, IDENTIFIER, KEY_SET_URL, LEEWAY, NAME, PATH, STALE};
 use crate::config::kind::Flag;
 use crate::config::knobs::Config;
 use crate::config::text::Text;
@@ -24,6 +24,7 @@ impl Kind for IssuerConfig {
         "jwks_file",
         "jwks_url",
         "allow_private_addresses",
+        "jwks_stale",
         "token_in_query",
         "cookie",
         "require_exp",
@@ -36,8 +37,9 @@ impl Kind for IssuerConfig {
     const ABOUT: &'static str = "Who may sign tokens (JWT), each a block: [[issuer]] with a name, issuer = \"…\" (the \"iss\" of its \
         tokens) and audience = [\"…\"] (one of which their \"aud\" has); its keys: secret (at least 32 bytes) or secret_file, \
         public_key_file (PEM: RSA, EC P-256, Ed25519), jwks_file, jwks_url = \"https://…\" (allow_private_addresses = true for \
-        one in a private network), one or several of them; algorithms, of \"HS256\", \"HS384\", \"HS512\", \"RS256\", \"PS256\", \
-        \"ES256\", \"EdDSA\", if not all that its keys can do; token_in_query = true to take tokens from ?token= as well, \
+        one in a private network; jwks_stale = \"24h\" for how long its keys count while they cannot be fetched again), one or \
+        several of them; algorithms, of \"HS256\", \"HS384\", \"HS512\", \"RS256\", \"PS256\", \"ES256\", \"EdDSA\", if not all that its \
+        keys can do; token_in_query = true to take tokens from ?token= as well, \
         cookie = \"…\" to take them from a cookie; require_exp = true; leeway = \"10s\" for differences between clocks; and \
         claim_user = \"sub\", claim_info = \"info\", claim_grants = \"grants\", claim_subs = \"subs\" for the names of claims.";
 
@@ -69,6 +71,7 @@ impl Kind for IssuerConfig {
         let [allow_private_addresses, token_in_query, require_exp] =
             ["allow_private_addresses", "token_in_query", "require_exp"].map(|key| block.take_value(key, &Flag));
         let (cookie, leeway) = (block.take_value("cookie", &COOKIE), block.take_value("leeway", &LEEWAY));
+        let stale = block.take_value("jwks_stale", &STALE);
         let claims = take_claims(block);
         let default = IssuerConfig::new(&name?, &issuer?, "");
         Some(IssuerConfig {
@@ -80,6 +83,7 @@ impl Kind for IssuerConfig {
             key_set_files: paths(key_set_files),
             key_set_url,
             allow_private_addresses: allow_private_addresses.unwrap_or(default.allow_private_addresses),
+            key_set_stale: stale.unwrap_or(default.key_set_stale),
             token_in_query: token_in_query.unwrap_or(default.token_in_query),
             cookie,
             require_exp: require_exp.unwrap_or(default.require_exp),

@@ -15,7 +15,8 @@ pub use fault::CallFault;
 pub use keys::{Intervals, KeySource, KeyTaker};
 pub use reach::Reach;
 
-use crate::handoff::key_refresh::KeyRefresh;
+use crate::access::Refresh;
+use crate::access::tokens::KEY_SET_BYTES_MAX;
 use crate::journal::{Event, Journal, Kind};
 use crate::metrics::Counters;
 use crate::metrics::key_sets::KeySetFigures;
@@ -33,8 +34,6 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 const LOOKUPS_MAX: usize = 4;
 /// Key sets that are fetched at once.
 const FETCHES_MAX: usize = 16;
-/// Bytes of a key set. The largest known have a tenth of them.
-const KEY_SET_BYTES_MAX: usize = 256 << 10;
 
 /// What is to be fetched, and what becomes of it.
 pub struct KeyWork {
@@ -43,7 +42,7 @@ pub struct KeyWork {
     /// Who takes them.
     pub taker: Arc<dyn KeyTaker>,
     /// Where it is counted: a row for each source, in the same order.
-    pub figures: Arc<Vec<KeySetFigures>>,
+    pub figures: Vec<Arc<KeySetFigures>>,
     /// When it is fetched.
     pub intervals: Intervals,
 }
@@ -75,14 +74,14 @@ impl Outbound {
         journal: Arc<Journal>,
         counters: Arc<Counters>,
         started: Instant,
-    ) -> io::Result<(Outbound, KeyRefresh, Stop)> {
+    ) -> io::Result<(Outbound, Refresh, Stop)> {
         let mut builder = Builder::new_current_thread();
         builder.enable_io().enable_time().max_blocking_threads(LOOKUPS_MAX).thread_name("lookup");
         let runtime = builder.build()?;
         let asked: Vec<Arc<Notify>> = work.sources.iter().map(|_| Arc::default()).collect();
         let issuers: Vec<usize> = work.sources.iter().map(|source| source.issuer).collect();
         let by_issuer: Vec<(usize, Arc<Notify>)> = issuers.into_iter().zip(asked.iter().cloned()).collect();
-        let refresh = KeyRefresh::by(move |issuer| {
+        let refresh = Refresh::by(move |issuer| {
             // A note that is there already is not left twice, and a thread that does not wait is not woken.
             by_issuer.iter().filter(|(own, _)| *own == issuer).for_each(|(_, asked)| asked.notify_one());
         });

@@ -27,7 +27,7 @@ pub(in crate::services::outbound) struct Shared {
     pub(in crate::services::outbound) turns: Semaphore,
     pub(in crate::services::outbound) journal: Arc<Journal>,
     pub(in crate::services::outbound) counters: Arc<Counters>,
-    pub(in crate::services::outbound) figures: Arc<Vec<KeySetFigures>>,
+    pub(in crate::services::outbound) figures: Vec<Arc<KeySetFigures>>,
     pub(in crate::services::outbound) started: Instant,
 }
 
@@ -40,6 +40,13 @@ pub(in crate::services::outbound) struct Fetcher {
     schedule: Schedule,
     asked: Arc<Notify>,
     shared: Arc<Shared>,
+}
+
+/// A set of keys that was taken.
+struct Fetched {
+    /// How long it is fresh, if it says so.
+    fresh: Option<Duration>,
+    keys: usize,
 }
 
 /// Why there are no new keys: a label and a sentence.
@@ -62,7 +69,11 @@ impl Fetcher {
         asked: Arc<Notify>,
         shared: Arc<Shared>,
     ) -> Fetcher {
-        let schedule = Schedule::new(shared.intervals, source.stale, Instant::now());
+        let mut schedule = Schedule::new(shared.intervals, source.stale, Instant::now());
+        // Keys from before a change of the configuration do not become younger by it.
+        if let Some(second) = shared.figures[place].held_since() {
+            schedule.hold(shared.started + Duration::from_secs(second));
+        }
         Fetcher { source, place, caller, schedule, asked, shared }
     }
 
@@ -98,8 +109,8 @@ impl Fetcher {
         }
     }
 
-    /// Fetches and hands on; how long the keys are fresh, and their bytes.
-    async fn fetch(&self) -> Result<(Option<Duration>, usize), Failure> {
+    /// Fetches and hands on.
+    async fn fetch(&self) -> Result<Fetched, Failure> {
         // It is never closed.
         let _turn = self.shared.turns.acquire().await;
         let (caller, url) = (self.caller.clone(), self.source.url.clone());
@@ -109,11 +120,11 @@ impl Fetcher {
         let answer = call.await.unwrap_or_else(|_| Err(self.panicked()))?;
         let take = AssertUnwindSafe(|| self.shared.taker.take(self.source.issuer, &answer.body));
         let taken = catch_unwind(take).map_err(|_| self.panicked())?;
-        taken.map_err(|problem| Failure {
+        let keys = taken.map_err(|problem| Failure {
             label: "bad_keys",
             problem: format!("its answer is not a set of keys: {problem}"),
         })?;
-        Ok((lifetime(&answer.fields), answer.body.len()))
+        Ok(Fetched { fresh: lifetime(&answer.fields), keys })
     }
 
     fn panicked(&self) -> CallFault {
@@ -122,14 +133,14 @@ impl Fetcher {
     }
 
     /// Plans the next fetch, logs and counts this one.
-    fn note(&mut self, fetched: Result<(Option<Duration>, usize), Failure>, now: Instant) {
+    fn note(&mut self, fetched: Result<Fetched, Failure>, now: Instant) {
         let figures = &self.shared.figures[self.place];
         match fetched {
-            Ok((fresh, bytes)) => {
+            Ok(Fetched { fresh, keys }) => {
                 let wait = self.schedule.succeed(now, fresh);
                 figures.fetched.add(1);
                 figures.hold(self.since_start(now).as_secs());
-                let fields: [(&'static str, &dyn Display); 2] = [("bytes", &bytes), ("next_s", &wait.as_secs())];
+                let fields: [(&'static str, &dyn Display); 2] = [("keys", &keys), ("next_s", &wait.as_secs())];
                 let message = format_args!("fetched the keys of issuer {:?}", self.source.name);
                 self.tell(Kind::KeysFetched, now, "", &fields, message);
             }

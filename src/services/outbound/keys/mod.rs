@@ -59,11 +59,11 @@ fn not_url(problem: &str) -> CallFault {
 
 /// What becomes of key sets. Called on the outbound thread alone.
 pub trait KeyTaker: Send + Sync {
-    /// Uses the keys in these bytes from now on, and those that the issuer had before no longer.
+    /// Uses the keys in these bytes from now on, and those that the issuer had before no longer. How many there are.
     ///
     /// # Errors
     /// They are no key set, for the end of a sentence, with nothing of the bytes in it. Those from before stay in use.
-    fn take(&self, issuer: usize, bytes: &[u8]) -> Result<(), String>;
+    fn take(&self, issuer: usize, bytes: &[u8]) -> Result<usize, String>;
 
     /// The issuer's keys are too old: uses none of them any longer.
     fn forget(&self, issuer: usize);

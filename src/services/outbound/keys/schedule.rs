@@ -57,6 +57,11 @@ impl Schedule {
         Schedule { intervals, stale, due: now, began: None, failures: 0, held_since: None, asked: false }
     }
 
+    /// There are keys in use that were fetched before.
+    pub(super) fn hold(&mut self, since: Instant) {
+        self.held_since = Some(since);
+    }
+
     /// Whether the next fetch is to begin.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now >= self.due
@@ -88,9 +93,10 @@ impl Schedule {
     /// It succeeded, with keys that stay fresh for some time. How long they are kept.
     pub(super) fn succeed(&mut self, now: Instant, fresh: Option<Duration>) -> Duration {
         let Intervals { fresh_min, fresh_max, fresh_default, .. } = self.intervals;
-        let wait = fresh.unwrap_or(fresh_default).clamp(fresh_min, fresh_max);
+        // Sooner where keys become too old soon: a healthy server is asked before they are forgotten, even if one try fails.
+        let wait = fresh.unwrap_or(fresh_default).clamp(fresh_min, fresh_max).min(self.stale / 2);
         self.failures = 0;
-        self.held_since = Some(now);
+        self.hold(now);
         self.due = now + wait;
         wait
     }
@@ -149,13 +155,24 @@ mod tests {
             (Some(s(86_401)), DAY),
             (Some(Duration::MAX), DAY),
         ] {
-            let mut schedule = schedule(start);
+            let mut schedule = Schedule::new(Intervals::default(), DAY * 2, start);
             assert!(schedule.is_due(start));
             schedule.begin(start);
             assert_eq!(schedule.succeed(start + s(1), fresh), wait, "{fresh:?}");
             assert!(!schedule.is_due(start + s(1) + wait - Duration::from_nanos(1)));
             assert!(schedule.is_due(start + s(1) + wait));
         }
+    }
+
+    #[test]
+    fn keys_are_fetched_twice_before_they_are_too_old() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Intervals::default(), s(600), start);
+        schedule.begin(start);
+        assert_eq!(schedule.succeed(start, Some(DAY)), s(300));
+        let mut kept = Schedule::new(Intervals::default(), s(600), start + s(500));
+        kept.hold(start);
+        assert!(!kept.forget(start + s(599)) && kept.forget(start + s(600)), "those from before are no younger");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::LONG;
 use super::origin::{Authority, Origin, json};
-use crate::handoff::key_refresh::KeyRefresh;
+use crate::access::Refresh;
 use crate::journal::Journal;
 use crate::metrics::Counters;
 use crate::metrics::key_sets::KeySetFigures;
@@ -25,14 +25,14 @@ struct Taken {
 }
 
 impl KeyTaker for Taken {
-    fn take(&self, issuer: usize, bytes: &[u8]) -> Result<(), String> {
+    fn take(&self, issuer: usize, bytes: &[u8]) -> Result<usize, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         assert_ne!(text, "panic!", "as it was told to");
         if !text.starts_with("{\"keys\":") {
             return Err("it does not begin as one".to_owned());
         }
         self.sets.lock().expect("no panic").push((issuer, text.to_owned()));
-        Ok(())
+        Ok(1)
     }
 
     fn forget(&self, _: usize) {
@@ -49,8 +49,8 @@ impl Taken {
 /// A running thread.
 struct Running {
     taken: Arc<Taken>,
-    refresh: KeyRefresh,
-    figures: Arc<Vec<KeySetFigures>>,
+    refresh: Refresh,
+    figures: Vec<Arc<KeySetFigures>>,
     counters: Arc<Counters>,
     stop: Option<Stop>,
     ended: mpsc::Receiver<()>,
@@ -64,9 +64,9 @@ impl Running {
         };
         let sources: Vec<KeySource> = urls.iter().enumerate().map(source).collect();
         let taken = Arc::new(Taken::default());
-        let figures = Arc::new(sources.iter().map(|source| KeySetFigures::new(&source.name)).collect::<Vec<_>>());
+        let figures: Vec<_> = sources.iter().map(|source| Arc::new(KeySetFigures::new(&source.name))).collect();
         let counters = Arc::<Counters>::default();
-        let work = KeyWork { sources, taker: taken.clone(), figures: Arc::clone(&figures), intervals };
+        let work = KeyWork { sources, taker: taken.clone(), figures: figures.clone(), intervals };
         let journal = Arc::<Journal>::default();
         let (outbound, refresh, stop) =
             Outbound::new(work, trust, journal, Arc::clone(&counters), Instant::now()).expect("a runtime");
@@ -154,12 +154,12 @@ fn ten_thousand_requests_cause_one_fetch_in_each_interval() {
     let began = Instant::now();
     let running = Running::of(&origin, Intervals { between_asked: BETWEEN, ..slow() }, NEVER);
     wait_until("the first fetch", || running.taken.count() == 1);
-    let ask = |times: usize| (0..times).for_each(|_| running.refresh.request_refresh(0));
+    let ask = |times: usize| (0..times).for_each(|_| running.refresh.request(0));
     while running.taken.count() < 4 {
         assert!(began.elapsed() < PATIENCE, "requests cause fetches");
         std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(|| ask(10_000)))));
         // Of nobody: nothing happens.
-        running.refresh.request_refresh(1);
+        running.refresh.request(1);
     }
     let (fetches, time) = (origin.requests().len() as u128, began.elapsed());
     assert!(fetches <= time.as_millis() / BETWEEN.as_millis() + 1, "{fetches} fetches in {time:?}");
@@ -171,7 +171,7 @@ fn a_request_within_the_interval_waits_for_its_end() {
     let origin = Origin::always(None, json(KEYS, ""));
     let running = Running::of(&origin, Intervals { between_asked: NEVER, ..slow() }, NEVER);
     wait_until("the first fetch", || running.taken.count() == 1);
-    (0..10_000).for_each(|_| running.refresh.request_refresh(0));
+    (0..10_000).for_each(|_| running.refresh.request(0));
     running.end();
     assert_eq!(origin.requests().len(), 1);
 }
