@@ -92,6 +92,37 @@ await check('axe-core finds nothing in any page, light and dark, on a desk and o
   equal(found, [], 'findings');
 });
 
+await check('a name in the chat can be read in every hue that it may have, light and dark', async () => {
+  const page = await open(`${server.url}/#chat`);
+  await isOpen(page);
+  await page.fill('input[name=text]', 'hello');
+  await page.press('input[name=text]', 'Enter');
+  await shows(page, '.messages .mine p', 'hello');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    // Both kinds of bubble: a name is drawn on each of the two backgrounds.
+    for (const mine of [true, false]) {
+      const worst = await page.evaluate((own) => {
+        const author = document.querySelector('.messages b');
+        const bubble = author.closest('li');
+        bubble.classList.toggle('mine', own);
+        const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map((text) => Number(text) / 255);
+        // WCAG 2.1, relative luminance and contrast ratio.
+        const luminance = (color) => channels(color).map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+        const behind = luminance(getComputedStyle(bubble).backgroundColor);
+        const ratios = Array.from({ length: 360 }, (_, hue) => {
+          author.style.setProperty('--hue', hue);
+          const ink = luminance(getComputedStyle(author).color);
+          return (Math.max(ink, behind) + 0.05) / (Math.min(ink, behind) + 0.05);
+        });
+        return Math.min(...ratios);
+      }, mine);
+      equal(worst >= 4.5, true, `${colorScheme}, ${mine ? 'own' : 'another’s'} message: the least contrast is ${worst.toFixed(2)}`);
+    }
+  }
+  await close(page);
+});
+
 await check('the chat shows when each message was sent, and what waits to be sent while the connection is away', async () => {
   const proxy = await startProxy(server.port);
   const [ann, bob] = [await openDemo('chat', proxy.url), await openDemo('chat')];
