@@ -14,10 +14,9 @@ use crate::protocol::tidings::media::body_to_data;
 use crate::protocol::tidings::parse::{hint, shown};
 use crate::protocol::tidings::ticket::Form;
 use crate::wire::http::target::query_pairs;
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
-use serde_json::Value;
+use crate::wire::json::scanner::{Member, members, trim};
+use crate::wire::json::text::unquote;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 
 /// Rows of a page where no number is given, and the largest number.
@@ -240,10 +239,7 @@ fn members_of(content_type: Option<&str>, payload: &[u8], reading: &mut Reading<
         return Err(Refusal::new(Code::BadJson, "the body is empty; it is a JSON object such as {\"user\":\"ada\"}"));
     }
     match body_to_data(content_type, payload, reading.scratch)? {
-        Data::Json(json) => {
-            let read = serde_json::Deserializer::from_slice(&json).deserialize_map(MembersVisitor);
-            read.map_err(|error| bad(format!("the body is not what is expected here: {error}")))
-        }
+        Data::Json(json) => strict(&json),
         Data::Binary { .. } => Err(Refusal::new(
             Code::UnsupportedMediaType,
             "the body is a JSON object: send Content-Type: application/json",
@@ -251,33 +247,55 @@ fn members_of(content_type: Option<&str>, payload: &[u8], reading: &mut Reading<
     }
 }
 
-/// Reads an object strictly: of two members with one name the second would count.
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object such as {\"user\":\"ada\"}")
+/// Reads an object strictly, of which it is known that it is JSON: of two members with one name the second would count.
+fn strict(json: &[u8]) -> Result<Members, Refusal> {
+    if trim(json).first() != Some(&b'{') {
+        return Err(bad("the body is a JSON object such as {\"user\":\"ada\"}"));
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut members = Members::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            let text = match value {
-                Value::String(text) => text,
-                Value::Number(number) => number.to_string(),
-                _ => return Err(A::Error::custom(format!("the value of {:?} is a text or a number", shown(&name)))),
-            };
-            let shown = shown(&name);
-            if members.insert(name, text).is_some() {
-                return Err(A::Error::custom(format!("{shown:?} stands there more than once")));
-            }
+    let mut read = Members::new();
+    for Member { key, value } in members(json) {
+        let name = unquote(key).ok_or_else(|| bad("the name of a member is not Unicode"))?;
+        let shown = shown(&name);
+        let text = match value.first() {
+            Some(b'"') => unquote(value).ok_or_else(|| bad(format!("the value of {shown:?} is not Unicode")))?,
+            Some(b'-' | b'0'..=b'9') => String::from_utf8_lossy(value),
+            _ => return Err(bad(format!("the value of {shown:?} is a text or a number"))),
+        };
+        if read.insert(name.clone().into_owned(), text.into_owned()).is_some() {
+            return Err(bad(format!("{shown:?} stands there more than once")));
         }
-        Ok(members)
     }
+    Ok(read)
 }
 
 fn bad(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(Code::BadRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strict;
+
+    #[test]
+    fn a_body_is_an_object_of_texts_and_numbers_none_of_them_twice() {
+        let read = |json: &str| strict(json.as_bytes()).map_err(|refusal| refusal.message.into_owned());
+        let members = read(r#" {"user":"ad\u0061","until": 12,"reason":"" } "#).expect("an object");
+        let found: Vec<(&str, &str)> = members.iter().map(|(name, text)| (&**name, &**text)).collect();
+        assert_eq!(found, [("reason", ""), ("until", "12"), ("user", "ada")]);
+        assert!(read("{}").expect("an object").is_empty());
+        for (json, why) in [
+            ("[]", "is a JSON object"),
+            ("\"{}\"", "is a JSON object"),
+            (r#"{"user":"a","us\u0065r":"b"}"#, "\"user\" stands there more than once"),
+            (r#"{"user":true}"#, "the value of \"user\" is a text or a number"),
+            (r#"{"user":null}"#, "the value of \"user\" is a text or a number"),
+            (r#"{"user":["a"]}"#, "the value of \"user\" is a text or a number"),
+            (r#"{"user":{}}"#, "the value of \"user\" is a text or a number"),
+            (r#"{"user":"\ud800"}"#, "the value of \"user\" is not Unicode"),
+            (r#"{"\ud800":"a"}"#, "the name of a member is not Unicode"),
+        ] {
+            let message = read(json).expect_err(json);
+            assert!(message.contains(why), "{json}: {message}");
+        }
+    }
 }
