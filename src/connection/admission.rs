@@ -103,14 +103,14 @@ fn plan(
     }
     asked.keep_alive &= peer.turned_away.is_none();
     asked.cors_origin.clone_from(&access.cors_origin);
-    match env.policy.identify_head(head, peer.address, env.unix_s) {
+    match env.policy.identify_head(head, peer.address, env.unix_s()) {
         Ok(Some(proven)) => access.proven(proven),
         Ok(None) => {}
         // A page loads, and a probe is answered, whatever old cookie it brings along.
         Err(_) if !env.routes.asks_who(head) => {}
         Err(refusal) => return Plan::Refuse(refusal.into()),
     }
-    match signed_reader(head, env.policy, &access.identity, env.unix_s) {
+    match signed_reader(head, env.policy, &access.identity, env.unix_s()) {
         Ok(Some(reader)) => access.proven(reader),
         Ok(None) => {}
         Err(refusal) => return Plan::Refuse(refusal.into()),

@@ -15,6 +15,7 @@ use crate::protocol::scope::{Scope, Settings};
 use crate::protocol::tidings::routes::STRICT_SUBPROTOCOL;
 use crate::wire::deflate::{Codec, Policy, Tuning};
 use crate::wire::frame::FrameLimits;
+use crate::wire::http::answer::DateCache;
 use crate::wire::http::head::HeadLimits;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -150,12 +151,13 @@ fn deflating(config: &Config) -> Option<Deflating> {
     })
 }
 
-/// What is lent for one call.
+/// Draws a number at random.
+pub type Draw = Box<dyn FnMut() -> u64 + Send>;
+
+/// What is lent for one call: pointers to what its reactor has, as few as can be, since it is made anew for each request.
 pub struct Env<'a> {
     /// The time.
     pub now: Ticks,
-    /// The time in seconds since 1970, for what others have stamped.
-    pub unix_s: u64,
     /// Limits and texts.
     pub limits: &'a Limits,
     /// Spare queues for outboxes.
@@ -164,8 +166,8 @@ pub struct Env<'a> {
     pub codec: &'a mut Codec,
     /// This reactor's counters.
     pub counters: &'a Counters,
-    /// The Date field's value.
-    pub date: &'a str,
+    /// The second that it is, and the Date field's value.
+    pub date: &'a DateCache,
     /// Law 10 for this listener.
     pub policy: &'a AccessPolicy,
     /// What is where on this listener.
@@ -179,7 +181,7 @@ pub struct Env<'a> {
     /// How limits are asked.
     pub meter: &'a Meter,
     /// Draws a number at random.
-    pub draw: &'a mut dyn FnMut() -> u64,
+    pub draw: &'a mut Draw,
     /// Whether it will soon: it still does everything, but should get no new clients.
     pub leaving: bool,
 }
@@ -189,6 +191,13 @@ impl<'a> Env<'a> {
     #[must_use]
     pub fn scope(&self) -> Scope<'a> {
         Scope { settings: &self.limits.protocol, policy: self.policy, names: self.names, leaving: self.leaving }
+    }
+
+    /// The time in seconds since 1970, for what others have stamped.
+    #[must_use]
+    #[inline]
+    pub fn unix_s(&self) -> u64 {
+        self.date.second()
     }
 
     /// Settings and texts of the protocols.

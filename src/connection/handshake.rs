@@ -78,7 +78,7 @@ impl Connection {
     ) -> Option<RawWork<Payload<'static>>> {
         let Switch { upgrade, share, session, first } = switch;
         env.counters.requests.count(MethodLabel::Get, 101);
-        self.outbox.append(env.buffers, |out| write_switching(out, &upgrade, env.date));
+        self.outbox.append(env.buffers, |out| write_switching(out, &upgrade, env.date.as_str()));
         self.outbox.pin(env.buffers);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| DeflateContexts::new(agreed, share, env.codec));
@@ -103,7 +103,7 @@ impl Connection {
         let close = close_frame(refusal.code.websocket_code(), &text);
         env.counters.requests.count(MethodLabel::Get, 101);
         self.outbox.append(env.buffers, |out| {
-            write_switching(out, upgrade, env.date);
+            write_switching(out, upgrade, env.date.as_str());
             out.extend_from_slice(&close);
         });
         // It has a second for each thing it does, and counts among `websocket.refused_sockets`.

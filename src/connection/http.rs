@@ -329,7 +329,7 @@ impl Connection {
                     return (taken, Step::NeedMore);
                 };
                 // Once more: its head may have come a minute ago, and what was revoked meanwhile must not act.
-                if let Err(refusal) = env.policy.rules.revocations.judge(&identity, env.unix_s) {
+                if let Err(refusal) = env.policy.rules.revocations.judge(&identity, env.unix_s()) {
                     let asked = exchange.asked.clone();
                     self.answer_refusal(&asked, refusal, env);
                     return (taken, Step::Continue);

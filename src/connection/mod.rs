@@ -360,7 +360,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::buffer_pool::BufferPool;
-    use super::env::{Env, Limits};
+    use super::env::{Draw, Env, Limits};
     use super::socket::Socket;
     use super::validity::Validity;
     use super::{Connection, Hold, IN_FLIGHT_MAX, State};
@@ -376,6 +376,7 @@ mod tests {
     use crate::protocol::Session;
     use crate::protocol::routes::Routes;
     use crate::protocol::tidings::parse::Dialect;
+    use crate::wire::http::answer::DateCache;
     use std::sync::Arc;
 
     /// Replies wait in the reactor's mailbox: a sender that is faster than they are taken out must be held back.
@@ -386,19 +387,18 @@ mod tests {
         let policy = AccessPolicy { listener_is_loopback: true, ..AccessPolicy::default() };
         let env = Env {
             now: 0,
-            unix_s: 0,
             limits: &limits,
             buffers: &mut BufferPool::default(),
             codec: &mut limits.codec(),
             counters: &counters,
-            date: "",
+            date: &DateCache::default(),
             policy: &policy,
             routes: &Routes::new(policy.serves),
             notes: &Notes::default(),
             meter: &Meter::new(Arc::clone(&limits.limiter), InForce::NOTHING),
             draining: false,
             names: hub.names(),
-            draw: &mut || 0,
+            draw: &mut (Box::new(|| 0_u64) as Draw),
             leaving: false,
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);

@@ -93,7 +93,7 @@ impl Connection {
 /// become another: what it was allowed as the one must not reach the other.
 fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -> Result<(), Refusal> {
     let presented = Presented { secret: token, way: Way::Auth };
-    let identity = env.policy.identify(presented, peer, env.unix_s)?;
+    let identity = env.policy.identify(presented, peer, env.unix_s())?;
     let before = &socket.identity;
     if !matches!(before.who, Who::Anonymous | Who::Signed) && !identity.is_operator() && !before.is_same(&identity) {
         let message = "this connection is another user's or key's already; open another one to be somebody else";

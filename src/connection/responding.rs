@@ -106,7 +106,8 @@ impl Connection {
             version: asked.version,
             extra: &extra,
         };
-        self.outbox.append(env.buffers, |out| write_answer(out, &head, &response.body, asked.send_body, env.date));
+        self.outbox
+            .append(env.buffers, |out| write_answer(out, &head, &response.body, asked.send_body, env.date.as_str()));
         self.since = env.now;
         if !asked.keep_alive {
             let reason = if env.draining { Code::ServerShutdown } else { Code::HttpDone };

@@ -137,7 +137,7 @@ impl Connection {
             version: asked.version,
             extra: &extra,
         };
-        self.outbox.append(env.buffers, |out| write_stream_head(out, &head, asked.send_body, env.date));
+        self.outbox.append(env.buffers, |out| write_stream_head(out, &head, asked.send_body, env.date.as_str()));
     }
 
     pub(super) fn comment(&mut self, env: &mut Env) {

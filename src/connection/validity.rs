@@ -34,18 +34,21 @@ impl Validity {
     /// When something is to be done about it.
     #[inline]
     pub(super) fn deadline(self, identity: &Identity, env: &Env) -> Ticks {
-        match self {
-            Validity::Always => Ticks::MAX,
-            Validity::Waiting => end_of(identity, env).saturating_sub(ticks(NOTICE)),
-            Validity::Noticed => end_of(identity, env),
-        }
+        if self == Validity::Always { Ticks::MAX } else { self.end(identity, env) }
+    }
+
+    // Not inlined: most clients have no token, and asking for their deadline is a part of every turn.
+    #[cold]
+    fn end(self, identity: &Identity, env: &Env) -> Ticks {
+        let notice = if self == Validity::Waiting { ticks(NOTICE) } else { 0 };
+        end_of(identity, env).saturating_sub(notice)
     }
 }
 
 /// When an identity ends; [`Ticks::MAX`] for one that does not.
 fn end_of(identity: &Identity, env: &Env) -> Ticks {
     identity.until.map_or(Ticks::MAX, |until| {
-        let left_ms = until.saturating_sub(env.unix_s).saturating_mul(1000);
+        let left_ms = until.saturating_sub(env.unix_s()).saturating_mul(1000);
         // Rounded up: a token holds to the end of its last second.
         let left = Ticks::try_from(left_ms.div_ceil(TICK_MS)).unwrap_or(Ticks::MAX / 2);
         env.now.saturating_add(left)

@@ -95,11 +95,10 @@ impl Requests {
 }
 
 impl<P: AsRef<[u8]>> RawWork<P> {
-    /// The same, refused without a look at its payload.
-    #[must_use]
-    pub fn refused(self, refusal: Refusal) -> RawWork<P> {
+    /// Refuses it without a look at its payload.
+    pub fn refuse(&mut self, refusal: Refusal) {
         let item = Err(RefusedItem { id: None, refusal });
-        RawWork { task: Task::Request(Box::new((Ticket::default(), item))), ..self }
+        self.task = Task::Request(Box::new((Ticket::default(), item)));
     }
 
     /// Reads the payload. Never fails: what is wrong becomes the answer.

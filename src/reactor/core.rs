@@ -137,19 +137,18 @@ impl Core {
         let listener = &self.setup.listeners[usize::from(listener)];
         Env {
             now: self.ticks,
-            unix_s: self.wall_ms / 1000,
             limits: &self.setup.limits,
             buffers: &mut self.buffers,
             codec: &mut self.codec,
             counters: &self.setup.counters,
-            date: self.date.as_str(),
+            date: &self.date,
             policy: &listener.policy,
             routes: &listener.routes,
             notes: &self.notes,
             meter: &self.meter,
             draining: self.draining,
             names: self.setup.hub.names(),
-            draw: &mut *self.setup.draw,
+            draw: &mut self.setup.draw,
             leaving: self.leaving,
         }
     }
@@ -167,11 +166,18 @@ impl Core {
             self.setup.counters.parsed_inline.add(1);
         }
         let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
-        if let Some(limited) = self.meter.limited() {
-            limit(&mut work, &self.setup.limits.limiter, &self.setup.rules.channels, limited);
+        if self.meter.in_force().requests() {
+            self.limit(&mut work);
         }
         ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.rules.channels);
         self.submit_work(work)
+    }
+
+    #[cold]
+    fn limit(&self, work: &mut Work) {
+        if let Some(limited) = self.meter.limited() {
+            limit(work, &self.setup.limits.limiter, &self.setup.rules.channels, limited);
+        }
     }
 
     /// The same for what is parsed.

@@ -268,9 +268,8 @@ impl Core {
         let Some(entry) = entries.get(to.slot) else { return };
         let signs_in = matches!(reply.answer, Answer::SignIn { .. });
         self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
-        self.after_answer(to.slot, entry);
-        if self.meter.has_places() {
-            self.keep_places(to.slot);
+        if self.meter.in_force().any() {
+            self.after_answer(to.slot, entry);
         }
         self.update(to.slot, entry);
         if signs_in {

@@ -20,6 +20,13 @@ impl Core {
     /// Lets those go on that were not read for a while, and whose moment came.
     #[inline]
     pub(super) fn resume_paused<S: Socket>(&mut self, entries: &mut Entries<S>) {
+        if !self.paused.is_empty() {
+            self.resume_due(entries);
+        }
+    }
+
+    #[cold]
+    fn resume_due<S: Socket>(&mut self, entries: &mut Entries<S>) {
         while let Some((slot, generation)) = self.paused.next_due(self.now) {
             if let Some(entry) = entries.get_exact(slot, generation) {
                 entry.turn.resume();
@@ -59,14 +66,17 @@ impl Core {
         held.connection = connection.or(held.connection.take());
     }
 
-    /// A request for an event stream was answered: if none began, its places are free again.
-    #[inline]
+    /// A connection was answered: it keeps the places that it took. If what was answered asked for an event stream and none
+    /// began, those for it are free again.
+    #[cold]
     pub(super) fn after_answer<S: Socket>(&mut self, slot: u32, entry: &Entry<S>) {
-        if !self.places.is_empty()
-            && entry.connection.transport() == Some(Transport::Http)
+        if entry.connection.transport() == Some(Transport::Http)
             && let Some(held) = self.places.get_mut(&slot)
         {
             held.transport.clear();
+        }
+        if self.meter.has_places() {
+            self.keep_places(slot);
         }
     }
 
@@ -105,25 +115,19 @@ impl Core {
     /// Takes the body of a request over HTTP out of what its client may send. If it is too large, the connection is not read for
     /// a while after it; if its client owes too much already, it is refused.
     #[cold]
-    pub(super) fn charge_body<'b>(
-        &mut self,
-        to: ConnId,
-        turn: &mut Turn,
-        raw: RawWork<Payload<'b>>,
-    ) -> RawWork<Payload<'b>> {
-        let Task::Body(_) = raw.task else { return raw };
+    pub(super) fn charge_body(&mut self, to: ConnId, turn: &mut Turn, raw: &mut RawWork<Payload<'_>>) {
+        let Task::Body(_) = raw.task else { return };
         let (in_force, bytes) = (self.meter.in_force(), raw.payload.as_ref().len() as u64);
-        let Some(client) = self.meter.client(&raw.identity) else { return raw };
+        let Some(client) = self.meter.client(&raw.identity) else { return };
         let charge = |bytes| self.meter.limiter().charge(&client, bytes, in_force.is_open_mode(), self.meter.now());
         // What others of its user or address sent is owed by it as well.
         if let Some(refusal) = charge(0).filter(|debt| debt.wait > DEBT_MAX).map(|debt| debt.refusal()) {
-            return raw.refused(refusal);
+            return raw.refuse(refusal);
         }
         if let Some(Debt { wait, .. }) = charge(bytes) {
             self.paused.add(self.now + wait.min(DEBT_MAX), to.slot, to.generation);
             turn.pause();
             self.setup.counters.reads_paused.add(1);
         }
-        raw
     }
 }

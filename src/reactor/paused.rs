@@ -17,6 +17,12 @@ impl Paused {
         self.0.push(Reverse((until, slot, generation)));
     }
 
+    /// Whether none waits.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next that may go on, by slot and generation.
     pub(super) fn next_due(&mut self, now: Instant) -> Option<(u32, u32)> {
         let next = self.0.peek_mut().filter(|next| next.0.0 <= now)?;

@@ -151,7 +151,7 @@ impl Core {
         let before = self.codec.worked_bytes();
         loop {
             let mut env = self.env(entry.listener);
-            let raw = loop {
+            let mut raw = loop {
                 if env.codec.worked_bytes() - before >= CODEC_BYTES_PER_TURN_MAX {
                     *requests = 0;
                 }
@@ -173,12 +173,16 @@ impl Core {
                     Step::Work(raw) => break raw,
                 }
             };
-            let is_charged = self.meter.in_force().bytes() && !entry.turn.is_paused();
-            let raw = if is_charged { self.charge_body(to, &mut entry.turn, raw) } else { raw };
+            *requests -= 1;
+            if self.meter.in_force().bytes() && !entry.turn.is_paused() {
+                self.charge_body(to, &mut entry.turn, &mut raw);
+                if entry.turn.is_paused() {
+                    // After a body that was too large all that follows waits, as if it had not come yet.
+                    *requests = 0;
+                }
+            }
             let (answers, hold) = self.submit(to, raw);
             entry.connection.submitted(answers, hold);
-            // After a body that was too large all that follows waits, as if it had not come yet.
-            *requests = if is_charged && entry.turn.is_paused() { 0 } else { *requests - 1 };
         }
     }
 

@@ -4,7 +4,7 @@ use super::listener::Listener;
 use crate::access::AccessRules;
 use crate::access::limits::InForce;
 use crate::config::FlushPath;
-use crate::connection::env::Limits;
+use crate::connection::env::{Draw, Limits};
 use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::postman::Postman;
@@ -50,7 +50,7 @@ pub struct Setup {
     /// When the server started.
     pub started: Instant,
     /// Draws a number at random.
-    pub draw: Box<dyn FnMut() -> u64 + Send>,
+    pub draw: Draw,
 }
 
 impl Setup {

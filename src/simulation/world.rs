@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::pipe::SimulatedSocket;
 use super::settings::{Plan, settings};
 use crate::config::Config;
-use crate::connection::env::{Limits, TICK_MS};
+use crate::connection::env::{Draw, Limits, TICK_MS};
 use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::job::{JobQueues, JobRoom};
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
@@ -52,7 +52,7 @@ pub(super) struct World {
 }
 
 /// Numbers that come again with their seed.
-fn draws(seed: u64) -> Box<dyn FnMut() -> u64 + Send> {
+fn draws(seed: u64) -> Draw {
     let mut random = StdRng::seed_from_u64(seed);
     Box::new(move || random.random())
 }

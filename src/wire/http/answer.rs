@@ -157,6 +157,13 @@ impl DateCache {
         self.text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + named);
     }
 
+    /// The second that was taken last, counted since 1970.
+    #[must_use]
+    #[inline]
+    pub fn second(&self) -> u64 {
+        self.second
+    }
+
     /// The date of the second that was taken last.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tidings::access::limits::InForce;
 use tidings::access::{AccessPolicy, Identities};
 use tidings::connection::buffer_pool::BufferPool;
-use tidings::connection::env::{Env, Limits, TICK_MS, Ticks};
+use tidings::connection::env::{Draw, Env, Limits, TICK_MS, Ticks};
 use tidings::connection::meter::Meter;
 use tidings::connection::outbox::SLICES_MAX;
 use tidings::connection::{Connection, Expired, Hold, Payload, Step};
@@ -36,6 +36,7 @@ use tidings::protocol::task::{RawWork, Reading, Task};
 use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_text};
 use tidings::wire::deflate::Codec;
 use tidings::wire::frame::Kind;
+use tidings::wire::http::answer::DateCache;
 use tidings::wire::json::JsonScratch;
 
 /// The mailbox of the connections, and one that nobody reads.
@@ -165,6 +166,7 @@ pub(crate) struct World {
     parked: VecDeque<Box<Work>>,
     pool: VecDeque<(ConnId, RawWork<Vec<u8>>)>,
     routes: Routes,
+    date: DateCache,
     started: Instant,
     now: Ticks,
     draining: bool,
@@ -173,24 +175,30 @@ pub(crate) struct World {
     pub(crate) happened: Happened,
 }
 
+/// The date of the world's one second.
+fn epoch() -> DateCache {
+    let mut date = DateCache::default();
+    date.at_second(0);
+    date
+}
+
 /// Lends everything a connection needs from the fields of a world, beside the connection itself.
 macro_rules! env {
     ($world:expr) => {
         Env {
             now: $world.now,
-            unix_s: 0,
             limits: &$world.settings.limits,
             buffers: &mut $world.buffers,
             codec: &mut $world.codec,
             counters: &$world.counters,
-            date: "Thu, 01 Jan 1970 00:00:00 GMT",
+            date: &$world.date,
             policy: &$world.policy,
             routes: &$world.routes,
             notes: &$world.notes,
             meter: &$world.meter,
             draining: $world.draining,
             names: $world.hub.names(),
-            draw: &mut || 1_234_567,
+            draw: &mut (Box::new(|| 1_234_567_u64) as Draw),
             leaving: $world.draining,
         }
     };
@@ -216,6 +224,7 @@ impl World {
             members: HashMap::new(),
             parked: VecDeque::new(),
             pool: VecDeque::new(),
+            date: epoch(),
             started: Instant::now(),
             now: 0,
             draining: false,
