@@ -20,18 +20,28 @@ enum Form {
     Literal,
     /// Text, and then one star, or two, at the very end.
     Prefix { bytes: u8, anything: bool },
-    /// Stars elsewhere, or several.
-    Parts(Box<[Part]>),
+    /// Text, which may be empty, and then stars elsewhere, or several of them.
+    Pieces { bytes: u8, pieces: Box<[Piece]> },
 }
 
-/// One step of a pattern.
+/// A star, and the text from it to the next star or to the end, by its place in the pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Part {
-    Byte(u8),
-    /// `*`
-    Run,
-    /// `**`
-    Anything,
+struct Piece {
+    anything: bool,
+    begin: u8,
+    end: u8,
+}
+
+impl Piece {
+    fn text<'p>(&self, pattern: &'p str) -> &'p [u8] {
+        &pattern.as_bytes()[usize::from(self.begin)..usize::from(self.end)]
+    }
+
+    /// Where what its star stands for may begin, if it reaches to the end of a text.
+    fn first_place_before_end(&self, text: &[u8]) -> usize {
+        let last = if self.anything { None } else { text.iter().rposition(|byte| is_separator(*byte)) };
+        last.map_or(0, |separator| separator + 1)
+    }
 }
 
 /// Why a text is no pattern.
@@ -113,7 +123,10 @@ impl Glob {
                     .strip_prefix(prefix)
                     .is_some_and(|rest| *anything || !rest.iter().copied().any(is_separator))
             }
-            Form::Parts(parts) => matches_parts(parts, name.as_bytes()),
+            Form::Pieces { bytes, pieces } => {
+                let prefix = &self.text.as_bytes()[..usize::from(*bytes)];
+                name.as_bytes().strip_prefix(prefix).is_some_and(|rest| matches_pieces(&self.text, pieces, rest))
+            }
         }
     }
 
@@ -126,6 +139,11 @@ impl Glob {
     /// What every name that matches begins with: the text before the first star.
     pub(super) fn prefix(&self) -> &str {
         self.text.split('*').next().unwrap_or_default()
+    }
+
+    /// What every name that matches ends with: the text after the last star.
+    pub(super) fn suffix(&self) -> &str {
+        self.text.rsplit('*').next().unwrap_or_default()
     }
 }
 
@@ -149,57 +167,57 @@ fn form(text: &str) -> Form {
         // Alone it stands for every name: people write "*" and mean all.
         "*" => Form::Prefix { bytes, anything: first == 0 },
         "**" => Form::Prefix { bytes, anything: true },
-        _ => Form::Parts(parts(text.as_bytes())),
+        _ => Form::Pieces { bytes, pieces: pieces(text) },
     }
 }
 
-fn parts(text: &[u8]) -> Box<[Part]> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        parts.push(match (first, after) {
-            (b'*', [b'*', after @ ..]) => {
-                rest = after;
-                Part::Anything
-            }
-            (b'*', _) => Part::Run,
-            (byte, _) => Part::Byte(*byte),
-        });
+fn pieces(pattern: &str) -> Box<[Piece]> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while let Some(star) = pattern[at..].find('*').map(|star| at + star) {
+        let anything = pattern[star + 1..].starts_with('*');
+        let begin = star + 1 + usize::from(anything);
+        at = pattern[begin..].find('*').map_or(pattern.len(), |next| begin + next);
+        pieces.push(Piece { anything, begin: begin as u8, end: at as u8 });
     }
-    parts.into_boxed_slice()
+    pieces.into_boxed_slice()
 }
 
-/// Walks over the name once with all places of the pattern that may have been reached: patterns come in tokens as well, so
-/// none may make it walk again and again.
-fn matches_parts(parts: &[Part], name: &[u8]) -> bool {
-    let end = parts.len();
-    // One place more than parts: the last one is the end.
-    let (mut reached, mut next) = ([false; NAME_BYTES_MAX + 1], [false; NAME_BYTES_MAX + 1]);
+/// Whether pieces match what follows the text before the first star. Nearly all names that do not match end in another way,
+/// and are walked over by nobody.
+fn matches_pieces(pattern: &str, pieces: &[Piece], rest: &[u8]) -> bool {
+    let Some((last, others)) = pieces.split_last() else { return rest.is_empty() };
+    let Some(rest) = rest.strip_suffix(last.text(pattern)) else { return false };
+    let first = last.first_place_before_end(rest);
+    if others.is_empty() { first == 0 } else { places_after(pattern, others, rest)[first..=rest.len()].contains(&true) }
+}
+
+/// Places in a name, and its end.
+type Places = [bool; NAME_BYTES_MAX + 1];
+const NOWHERE: Places = [false; NAME_BYTES_MAX + 1];
+
+/// Where these pieces may end in a text. For each it is walked over once with all places where it may begin: patterns come in
+/// tokens as well, so none may make it go back and forth.
+fn places_after(pattern: &str, pieces: &[Piece], text: &[u8]) -> Places {
+    let mut reached = NOWHERE;
     reached[0] = true;
-    skip_stars(parts, &mut reached);
-    for byte in name {
-        next[..=end].fill(false);
-        for (place, part) in parts.iter().enumerate().filter(|(place, _)| reached[*place]) {
-            match part {
-                Part::Byte(own) => next[place + 1] |= own == byte,
-                Part::Run => next[place] |= !is_separator(*byte),
-                Part::Anything => next[place] = true,
+    for piece in pieces {
+        let (own, mut next, mut may_begin, mut ends) = (piece.text(pattern), NOWHERE, false, false);
+        for (at, byte) in text.iter().enumerate() {
+            may_begin |= reached[at];
+            // Its first byte by itself: at nearly all places there is another one.
+            if may_begin && own.first() == Some(byte) && text[at..].starts_with(own) {
+                next[at + own.len()] = true;
+                ends = true;
             }
+            may_begin &= piece.anything || !is_separator(*byte);
         }
-        skip_stars(parts, &mut next);
-        std::mem::swap(&mut reached, &mut next);
-    }
-    reached[end]
-}
-
-/// A star may stand for nothing.
-fn skip_stars(parts: &[Part], reached: &mut [bool; NAME_BYTES_MAX + 1]) {
-    for (place, part) in parts.iter().enumerate() {
-        if reached[place] && !matches!(part, Part::Byte(_)) {
-            reached[place + 1] = true;
+        if !ends {
+            return NOWHERE;
         }
+        reached = next;
     }
+    reached
 }
 
 #[cfg(test)]
@@ -227,6 +245,9 @@ mod tests {
             ("a**c", &["ac", "a:b:c", "acc"], &["a", "ca"]),
             ("**a*", &["a", "xa", "x:ya", "x:yaz", "a:a"], &["a:b", "x"]),
             ("*a:b*", &["a:b", "xa:by"], &["x:a:b", "xa:b:y", "a:c"]),
+            ("*aa", &["aa", "aaa"], &["a", "a:aa"]),
+            ("**aa*aa", &["aaaa", ":aaaaa", "aa:aaaa"], &["aaa", "aa:aa"]),
+            ("*ab**ab*", &["abab", "xab:abx", "ab:abab"], &["ab", "x:abab", "abab:"]),
             ("user/*/inbox/**", &["user/1/inbox/", "user/1/inbox/a/b"], &["user/1/2/inbox/a", "user/1/inbox"]),
         ] {
             let glob = Glob::parse(pattern).expect(pattern);
