@@ -7,6 +7,7 @@ mod advice;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bodies;
+mod changed;
 mod credentials;
 mod data;
 mod deadlines;

@@ -1,6 +1,8 @@
 //! Revoked tokens: refused at once on all reactors in every way to present them, while their connections end; and what
 //! operators see of users.
 
+mod keys;
+
 use crate::support::frames::{RawSocket, handshake};
 use crate::support::http::{HttpClient, get_as_operator};
 use crate::support::sse::SseClient;

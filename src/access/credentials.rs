@@ -1,6 +1,6 @@
 //! What a request presents to say who its client is, and the identity that it proves.
 
-use super::identity::{Identity, Who};
+use super::identity::Identity;
 use super::rules::AccessRules;
 use super::tokens::TokenRefused;
 use super::{AccessPolicy, known};
@@ -162,7 +162,7 @@ impl AccessPolicy {
         if let Some(identity) = known.find(&digest) {
             return Ok(identity);
         }
-        let identity = Arc::new(Identity::new(Who::Key(key.name().into()), key.grants().clone()));
+        let identity = Arc::new(key.identity());
         known.keep(digest, Arc::clone(&identity));
         Ok(identity)
     }

@@ -1,5 +1,6 @@
 //! Who a client is and what it may do: held once, shared by its connections and by the work that they ask for.
 
+use super::basis::Basis;
 use super::limits::Party;
 use crate::model::grants::{Action, Actions, Grants};
 use crate::model::name::ChannelName;
@@ -20,6 +21,8 @@ pub struct Identity {
     pub grants: Grants,
     /// Until when that holds, in seconds since 1970.
     pub until: Option<u64>,
+    /// By which key that was proved.
+    pub basis: Basis,
     /// What else its token says.
     pub token: Option<Box<TokenFacts>>,
 }
@@ -58,7 +61,7 @@ impl Identity {
     /// One that is valid for ever.
     #[must_use]
     pub fn new(who: Who, grants: Grants) -> Identity {
-        Identity { app: App::default(), who, grants, until: None, token: None }
+        Identity { app: App::default(), who, grants, until: None, basis: Basis::default(), token: None }
     }
 
     /// Whose limits hold for it; none for operators, which have none.

@@ -1,5 +1,7 @@
 //! Keys of backends: which of them was presented, found so that the time it takes says nothing, and from where it may come.
 
+use super::basis::Basis;
+use super::identity::{Identity, Who};
 use crate::config::{ConfigError, KeySecretFrom, KeySettings};
 use crate::model::api_key::{KeyHash, KeySecret};
 use crate::model::code::Code;
@@ -19,6 +21,8 @@ pub struct KeyEntry {
     grants: Grants,
     /// Empty: from anywhere.
     networks: Box<[Network]>,
+    /// That of its hash: a key with another secret is another key.
+    basis: Basis,
 }
 
 impl KeyEntry {
@@ -28,6 +32,7 @@ impl KeyEntry {
             hash,
             grants: Grants::new(settings.grants.clone()),
             networks: settings.networks.as_slice().into(),
+            basis: Basis::of(&[b"key", hash.to_string().as_bytes()]),
         }
     }
 
@@ -41,6 +46,20 @@ impl KeyEntry {
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.grants
+    }
+
+    /// Who its holder is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { basis: self.basis, ..Identity::new(Who::Key(self.name.clone()), self.grants.clone()) }
+    }
+
+    fn admit(&self, from: PeerAddress) -> Result<&KeyEntry, KeyRefused> {
+        if self.networks.is_empty() || self.networks.iter().any(|network| network.holds(from)) {
+            Ok(self)
+        } else {
+            Err(KeyRefused::Network { name: self.name.clone(), from })
+        }
     }
 }
 
@@ -126,11 +145,16 @@ impl Keys {
         let found = usize::try_from(place).ok().and_then(|place| self.0.get(place));
         let Some(key) = found.filter(|_| is_known.into()) else { return Err(KeyRefused::Unknown) };
         // Only now: whoever has no secret of a key learns nothing about where it may come from.
-        if key.networks.is_empty() || key.networks.iter().any(|network| network.holds(from)) {
-            Ok(key)
-        } else {
-            Err(KeyRefused::Network { name: key.name.clone(), from })
-        }
+        key.admit(from)
+    }
+
+    /// The key by which an identity was proved, perhaps by its rules of before: its name, its grants and its networks may be
+    /// others now.
+    ///
+    /// # Errors
+    /// It is no key any more, or may not be used from there.
+    pub fn still(&self, basis: Basis, from: PeerAddress) -> Result<&KeyEntry, KeyRefused> {
+        self.0.iter().find(|key| key.basis == basis).ok_or(KeyRefused::Unknown)?.admit(from)
     }
 }
 

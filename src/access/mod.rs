@@ -4,6 +4,7 @@
 mod addresses;
 #[cfg(test)]
 mod addresses_tests;
+mod basis;
 mod channels;
 #[cfg(test)]
 mod channels_tests;
@@ -22,6 +23,7 @@ pub mod tokens;
 
 pub use crate::model::grants::{Action, Actions, Grant, Grants};
 pub use addresses::{RequestSource, TrustedProxies, client_address};
+pub use basis::Basis;
 pub use channels::{ChannelRules, Met};
 pub use cors::{cors_fields, preflight_fields};
 pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};

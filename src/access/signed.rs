@@ -1,5 +1,6 @@
 //! Signed names: addresses of channels that whoever has them may read until a moment, for apps that make no tokens.
 
+use super::basis::Basis;
 use super::identity::{Identity, Who};
 use crate::config::{ChannelsConfig, ConfigError};
 use crate::model::code::Code;
@@ -12,7 +13,7 @@ use crate::model::signing_secret::SigningSecret;
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use data_encoding::HEXLOWER;
 use std::{fmt, fs};
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// What is signed begins with this line, so that no signature of another use of the secret counts here.
 const PURPOSE: &[u8] = b"tidings-read-v1\n";
@@ -26,6 +27,8 @@ pub struct SignedGrant {
     pub channel: ChannelName,
     /// The first second, since 1970, in which it is no longer allowed.
     pub until: u64,
+    /// By which secret.
+    pub basis: Basis,
 }
 
 impl SignedGrant {
@@ -34,7 +37,7 @@ impl SignedGrant {
     pub fn identity(&self) -> Identity {
         let name = Glob::parse(&self.channel).expect("no channel's name has a star in it");
         let grant = Grant { channels: Box::new([name]), may: Actions::of(&[Action::Read]) };
-        Identity { until: Some(self.until), ..Identity::new(Who::Signed, Grants::new(vec![grant])) }
+        Identity { until: Some(self.until), basis: self.basis, ..Identity::new(Who::Signed, Grants::new(vec![grant])) }
     }
 }
 
@@ -73,7 +76,14 @@ impl From<SignedRefused> for Refusal {
 
 /// The secrets that sign names: a new one, and the one before it while both count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SignedNames(Box<[SigningSecret]>);
+pub struct SignedNames(Box<[Signer]>);
+
+/// A secret that signs, and what those rest on that it let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Signer {
+    secret: SigningSecret,
+    basis: Basis,
+}
 
 impl SignedNames {
     /// Takes the secrets of a configuration. A file with them is read here, so this is not for a reactor.
@@ -100,13 +110,21 @@ impl SignedNames {
     /// Names signed with any of these.
     #[must_use]
     pub fn with(secrets: &SignSecrets) -> SignedNames {
-        SignedNames(secrets.iter().cloned().collect())
+        let signer =
+            |secret: &SigningSecret| Signer { secret: secret.clone(), basis: Basis::of(&[b"signed", secret.reveal()]) };
+        SignedNames(secrets.iter().map(signer).collect())
     }
 
     /// Whether any can be signed.
     #[must_use]
     pub fn are_possible(&self) -> bool {
         !self.0.is_empty()
+    }
+
+    /// Whether those that a secret let in would still be let in.
+    #[must_use]
+    pub fn hold(&self, basis: Basis) -> bool {
+        self.0.iter().any(|signer| signer.basis == basis)
     }
 
     /// Whether `sig` and `exp` of a query allow to read a channel at the moment `now`, in seconds since 1970. There is no
@@ -123,22 +141,26 @@ impl SignedNames {
         if !is_signature {
             return Err(SignedRefused::Invalid);
         }
-        let signed = |secret: &SigningSecret| {
-            let mut context = Context::with_key(&Key::new(HMAC_SHA256, secret.reveal()));
+        let signed = |signer: &Signer| {
+            let mut context = Context::with_key(&Key::new(HMAC_SHA256, signer.secret.reveal()));
             // No name has a line end in it, so no two pairs of name and moment make the same bytes.
             [PURPOSE, name.as_bytes(), b"\n", exp.as_bytes()].iter().for_each(|part| context.update(part));
             context.sign().as_ref().ct_eq(&signature)
         };
         // All of them: the time does not show which one was right.
-        let is_right = self.0.iter().map(signed).fold(Choice::from(0), |before, now| before | now);
-        if !bool::from(is_right) {
-            return Err(SignedRefused::Invalid);
+        let (mut is_right, mut place) = (Choice::from(0), 0_u64);
+        for (index, signer) in (0..).zip(&self.0) {
+            let is_this = signed(signer);
+            is_right |= is_this;
+            place.conditional_assign(&index, is_this);
         }
+        let found = usize::try_from(place).ok().and_then(|place| self.0.get(place));
+        let Some(signer) = found.filter(|_| is_right.into()) else { return Err(SignedRefused::Invalid) };
         // After the signature: whoever made up an address learns nothing of the server's clock.
         if now >= until {
             return Err(SignedRefused::Expired { until, now });
         }
-        Ok(SignedGrant { channel: name.clone(), until })
+        Ok(SignedGrant { channel: name.clone(), until, basis: signer.basis })
     }
 }
 
@@ -151,7 +173,7 @@ fn moment(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SignedGrant, SignedNames, SignedRefused};
+    use super::{SignedNames, SignedRefused};
     use crate::model::name::ChannelName;
     use crate::model::refusal::Refusal;
     use crate::model::sign_secrets::SignSecrets;
@@ -183,11 +205,19 @@ mod tests {
     fn a_signature_is_what_another_implementation_makes_it() {
         for (secret, text, exp, sig) in VECTORS {
             let until: u64 = exp.parse().expect("a number");
-            let granted = Ok(SignedGrant { channel: name(text), until });
-            assert_eq!(names(&[secret]).verify(&name(text), sig, exp, 0), granted, "{text}");
+            let granted = Ok((name(text), until));
+            assert_eq!(
+                names(&[secret]).verify(&name(text), sig, exp, 0).map(|granted| (granted.channel, granted.until)),
+                granted,
+                "{text}"
+            );
             // Two secrets count at once, in either order.
             for secrets in [[SECRET, OTHER], [OTHER, SECRET]] {
-                assert_eq!(names(&secrets).verify(&name(text), sig, exp, 0), granted, "{text}");
+                assert_eq!(
+                    names(&secrets).verify(&name(text), sig, exp, 0).map(|granted| (granted.channel, granted.until)),
+                    granted,
+                    "{text}"
+                );
             }
         }
         let (_, text, exp, sig) = VECTORS[0];

@@ -328,12 +328,15 @@ impl Connection {
                 let Some(Gathering { bytes, task: Some(task), identity, .. }) = exchange.body.take() else {
                     return (taken, Step::NeedMore);
                 };
-                // Once more: its head may have come a minute ago, and what was revoked meanwhile must not act.
-                if let Err(refusal) = env.policy.rules.revocations.judge(&identity, env.unix_s()) {
-                    let asked = exchange.asked.clone();
-                    self.answer_refusal(&asked, refusal, env);
-                    return (taken, Step::Continue);
-                }
+                // Once more: its head may have come a minute ago, and what counts no longer must not act.
+                let identity = match env.policy.rules.still(identity, self.peer, env.unix_s()) {
+                    Ok(identity) => identity,
+                    Err(refusal) => {
+                        let asked = exchange.asked.clone();
+                        self.answer_refusal(&asked, refusal, env);
+                        return (taken, Step::Continue);
+                    }
+                };
                 (taken, Step::Work(RawWork { task, payload: Payload::Owned(bytes), identity }))
             }
             Err(error) => {

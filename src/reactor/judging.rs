@@ -4,7 +4,7 @@
 use super::core::Core;
 use super::entry::{Entries, Socket, name_of};
 use super::subscriptions::Subscriptions;
-use crate::access::{AccessRules, Action};
+use crate::access::{AccessRules, Action, Identity};
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
@@ -33,12 +33,40 @@ impl Core {
             listener.policy.known.take();
         }
         self.meter.set_in_force(self.setup.in_force());
+        self.judge_identities(rules, entries);
         let ended: Vec<Ended> = subscriptions
             .all()
             .flat_map(|(channel, name, members)| members.iter().map(move |member| (channel, name, member.slot)))
             .filter_map(|(channel, name, slot)| judge(rules, entries, channel, name, slot))
             .collect();
         self.end_subscriptions(ended, entries, subscriptions);
+    }
+
+    /// Ends the connections whose clients prove nothing by these rules, and makes those others whose keys say something else.
+    fn judge_identities<S: Socket>(&mut self, rules: &AccessRules, entries: &mut Entries<S>) {
+        // Those with one key share one identity.
+        let mut renewed: Vec<Arc<Identity>> = Vec::new();
+        for slot in entries.slots() {
+            let Some(entry) = entries.get(slot).filter(|entry| entry.closed.is_none()) else { continue };
+            let Some(identity) = entry.connection.identity() else { continue };
+            match rules.judge_anew(identity, entry.connection.peer()) {
+                Ok(None) => {}
+                Ok(Some(new)) => {
+                    let known = renewed.iter().find(|known| known.basis == new.basis).map(Arc::clone);
+                    let new = known.unwrap_or_else(|| {
+                        renewed.push(Arc::new(new));
+                        Arc::clone(&renewed[renewed.len() - 1])
+                    });
+                    entry.connection.become_another(new);
+                }
+                Err(refusal) => {
+                    self.catch_panic(slot, entry, |core, entry| {
+                        entry.connection.end_for(&refusal, &mut core.env(entry.listener));
+                    });
+                    self.update(slot, entry);
+                }
+            }
+        }
     }
 
     /// Judges the subscriptions of one connection once more: its client signed in as somebody who may do less.

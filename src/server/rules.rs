@@ -50,8 +50,10 @@ impl Changes {
 
 impl Server {
     /// Judges by what another configuration says of who may do what: its `[[channel]]`, `[[issuer]]` and `[[key]]` blocks and
-    /// its signed addresses. Subscriptions that they do not allow end, and their readers receive why. The key sets of issuers
-    /// that are new are fetched, and those of issuers that are gone no longer. Everything else stays as the server was started.
+    /// its signed addresses. Subscriptions that they do not allow end, and their readers receive why. So do connections whose
+    /// key, issuer or signing key is gone; those whose key grants something else may do that from then on. The key sets of
+    /// issuers that are new are fetched, and those of issuers that are gone no longer. Everything else stays as the server was
+    /// started.
     ///
     /// # Errors
     /// The configuration contradicts itself, names a file that cannot be read or an address that may not be called, or would

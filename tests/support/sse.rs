@@ -22,10 +22,16 @@ pub(crate) struct SseClient {
 impl SseClient {
     /// Opens the stream of a channel, behind `last_event_id` if there is one.
     pub(crate) fn open(address: SocketAddr, channel: &str, last_event_id: Option<&str>) -> SseClient {
+        let fields: Vec<_> = last_event_id.map(|id| ("Last-Event-ID", id)).into_iter().collect();
+        SseClient::open_with(address, channel, &fields)
+    }
+
+    /// Opens the stream of a channel with these fields.
+    pub(crate) fn open_with(address: SocketAddr, channel: &str, fields: &[(&str, &str)]) -> SseClient {
         let mut raw = RawClient::connect(address);
-        let resume = last_event_id.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
+        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         raw.send(format!(
-            "GET /channels/{channel} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{resume}\r\n"
+            "GET /channels/{channel} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{fields}\r\n"
         ));
         raw.read_until(b"\r\n\r\n");
         assert!(raw.received.starts_with(b"HTTP/1.1 200 "), "{:?}", String::from_utf8_lossy(&raw.received));

@@ -4,7 +4,7 @@ use super::claim_fault::{ClaimFault, INFO_BYTES_MAX, NAME_BYTES_MAX};
 use super::grants::{read_grants, read_subs};
 use super::members::{Members, text, texts};
 use super::refused::TokenRefused;
-use crate::access::{Identity, TokenFacts, Who};
+use crate::access::{Basis, Identity, TokenFacts, Who};
 use crate::config::IssuerConfig;
 use crate::model::grants::Grants;
 use crate::model::name::ChannelName;
@@ -18,6 +18,8 @@ const SECONDS_MAX: u64 = 253_402_300_799;
 pub struct Claims {
     /// The place of its issuer in the configuration.
     pub issuer: usize,
+    /// By which of its keys the token was signed.
+    pub basis: Basis,
     /// Who its bearer is: 1 to 255 bytes without control characters.
     pub user: Box<str>,
     /// What other clients may know of the bearer: JSON as it was written.
@@ -37,11 +39,11 @@ pub struct Claims {
 
 impl From<Claims> for Identity {
     fn from(claims: Claims) -> Identity {
-        let Claims { issuer, user, info, grants, subs, until, token_id: id, issued_at } = claims;
+        let Claims { issuer, basis, user, info, grants, subs, until, token_id: id, issued_at } = claims;
         // There are at most 64 issuers.
         let issuer = u16::try_from(issuer).unwrap_or(u16::MAX);
         let facts = TokenFacts { issuer, id, issued_at, info, subs: subs.into() };
-        Identity { until, token: Some(Box::new(facts)), ..Identity::new(Who::User(user), grants) }
+        Identity { until, basis, token: Some(Box::new(facts)), ..Identity::new(Who::User(user), grants) }
     }
 }
 
@@ -53,7 +55,7 @@ fn at_fault(name: &str, fault: ClaimFault) -> TokenRefused {
 /// Reads the claims of a token whose signature was verified.
 pub(super) fn read(
     payload: &Members<'_>,
-    issuer: usize,
+    (issuer, basis): (usize, Basis),
     config: &IssuerConfig,
     now: u64,
 ) -> Result<Claims, TokenRefused> {
@@ -76,7 +78,7 @@ pub(super) fn read(
     };
     let token_id = name_in(payload, "jti")?;
     let issued_at = time(payload, "iat")?.map(|time| time.second);
-    Ok(Claims { issuer, user, info, grants, subs, until, token_id, issued_at })
+    Ok(Claims { issuer, basis, user, info, grants, subs, until, token_id, issued_at })
 }
 
 fn check_audience(payload: &Members<'_>, config: &IssuerConfig) -> Result<(), TokenRefused> {

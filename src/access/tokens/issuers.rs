@@ -9,11 +9,12 @@ use super::key_set::KeySet;
 use super::members::{Members, text};
 use super::pem;
 use super::refused::TokenRefused;
+use crate::access::Basis;
 use crate::config::IssuerConfig;
 use crate::model::algorithm::{Algorithm, Algorithms};
 use crate::model::signing_secret::SigningSecret;
 use arc_swap::ArcSwapOption;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Issuers {
     places: HashMap<Box<str>, usize>,
     /// How often keys were replaced.
     key_changes: AtomicU64,
+    /// What identities rest on that their keys prove.
+    bases: HashSet<Basis>,
 }
 
 struct Issuer {
@@ -44,11 +47,13 @@ struct Issuer {
     fetched: ArcSwapOption<KeySet>,
     /// What its tokens may be signed with.
     algorithms: Algorithms,
+    /// What identities rest on that a key of a fetched set proved: all of them on the address, since its keys come and go.
+    fetched_basis: Basis,
 }
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Issuer { config, own, fetched, algorithms } = self;
+        let Issuer { config, own, fetched, algorithms, .. } = self;
         write!(f, "Issuer({}, {own:?}, {:?}, {algorithms})", config.name, fetched.load())
     }
 }
@@ -64,7 +69,12 @@ impl Issuers {
             let mut complain = |file: Option<&PathBuf>, fault| {
                 faults.push(IssuerFault { issuer: place, name: config.name.clone(), file: file.cloned(), fault });
             };
-            let own = own_keys(config, read, &mut complain);
+            let mut own = own_keys(config, read, &mut complain);
+            let terms = terms_of(config);
+            own.rest_on(terms);
+            // Without an address nothing rests on it.
+            let fetched_basis = terms.and(config.key_set_url.as_deref().unwrap_or_default().as_bytes());
+            issuers.bases.extend(own.bases().chain(config.key_set_url.is_some().then_some(fetched_basis)));
             let algorithms = usable_algorithms(config, &own);
             for algorithm in &config.algorithms {
                 if !algorithms.include(*algorithm) {
@@ -73,7 +83,13 @@ impl Issuers {
             }
             // Two of one `iss` are a mistake that the configuration's check finds: the first counts, as everywhere.
             issuers.places.entry(config.issuer.as_str().into()).or_insert(place);
-            issuers.all.push(Issuer { config: config.clone(), own, fetched: ArcSwapOption::empty(), algorithms });
+            issuers.all.push(Issuer {
+                config: config.clone(),
+                own,
+                fetched: ArcSwapOption::empty(),
+                algorithms,
+                fetched_basis,
+            });
         }
         if faults.is_empty() { Ok(issuers) } else { Err(faults) }
     }
@@ -132,6 +148,12 @@ impl Issuers {
         }
     }
 
+    /// Whether a token that was verified on this basis would still be: by the same issuer, key and terms.
+    #[must_use]
+    pub fn hold(&self, basis: Basis) -> bool {
+        self.bases.contains(&basis)
+    }
+
     /// Verifies a token at a second of unix time.
     ///
     /// # Errors
@@ -145,28 +167,30 @@ impl Issuers {
         let named = payload.get("iss").and_then(text).ok_or(TokenRefused::UnknownIssuer)?;
         let place = *self.places.get(&*named).ok_or(TokenRefused::UnknownIssuer)?;
         let issuer = &self.all[place];
-        issuer.check_signature(place, &header, &decoded)?;
-        claims::read(&payload, place, &issuer.config, now)
+        let basis = issuer.check_signature(place, &header, &decoded)?;
+        claims::read(&payload, (place, basis), &issuer.config, now)
     }
 }
 
 impl Issuer {
-    fn check_signature(&self, place: usize, header: &Header<'_>, token: &Decoded<'_>) -> Result<(), TokenRefused> {
+    fn check_signature(&self, place: usize, header: &Header<'_>, token: &Decoded<'_>) -> Result<Basis, TokenRefused> {
         let (algorithm, id) = (header.algorithm, header.key_id.as_deref());
         if !self.algorithms.include(algorithm) {
             return Err(TokenRefused::Algorithm { expected: self.algorithms });
         }
         let fetched = self.fetched.load();
         let sets = || [Some(&self.own), fetched.as_deref()].into_iter().flatten();
-        let keys = || sets().flat_map(|set| set.of(algorithm));
+        let own = || self.own.of(algorithm).map(|key| (key, key.basis));
+        let of_fetched = |set| KeySet::of(set, algorithm).map(|key| (key, self.fetched_basis));
+        let keys = || own().chain(fetched.iter().flat_map(|set| of_fetched(set)));
         // Several may have the id that is named: sets are made by many programs. Keys without an id may be meant, too, and
         // all of them by a token that names none.
-        let named = keys().filter(|key| id.is_some() && key.id.as_deref() == id);
-        let others = keys().filter(|key| id.is_none() || key.id.is_none());
+        let named = keys().filter(|(key, _)| id.is_some() && key.id.as_deref() == id);
+        let others = keys().filter(|(key, _)| id.is_none() || key.id.is_none());
         let mut tried = 0;
-        for key in named.chain(others).take(TRIES_MAX) {
+        for (key, basis) in named.chain(others).take(TRIES_MAX) {
             if key.verifies(token.signed, token.signature()) {
-                return Ok(());
+                return Ok(basis);
             }
             tried += 1;
         }
@@ -180,6 +204,13 @@ impl Issuer {
             _ => TokenRefused::Signature,
         })
     }
+}
+
+/// What of an issuer's block its tokens are judged by, besides its keys: those that were taken by other terms may not be taken
+/// by these, and they are not there to be looked at again.
+fn terms_of(config: &IssuerConfig) -> Basis {
+    let IssuerConfig { issuer, audience, algorithms, require_exp, claims, .. } = config;
+    Basis::of(&[b"issuer", format!("{:?}", (issuer, audience, algorithms, require_exp, claims)).as_bytes()])
 }
 
 /// What the tokens of an issuer may be signed with: what is allowed, as far as its keys can do it.

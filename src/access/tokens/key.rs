@@ -1,5 +1,6 @@
 //! Keys that verify tokens, each bound to one algorithm: the key says how a signature is checked, and never the token.
 
+use crate::access::Basis;
 use crate::model::algorithm::Algorithm;
 use crate::model::signing_secret::SigningSecret;
 use aws_lc_rs::encoding::AsDer as _;
@@ -28,6 +29,8 @@ pub enum BadPublicKey {
 pub(super) struct Key {
     pub(super) id: Option<Box<str>>,
     pub(super) algorithm: Algorithm,
+    /// That of its bytes; once an issuer has it, that of the issuer and of them.
+    pub(super) basis: Basis,
     verifier: Verifier,
 }
 
@@ -50,10 +53,11 @@ impl Key {
     /// A secret, once for each algorithm that it is long enough for.
     pub(super) fn of_secret(secret: &SigningSecret) -> Vec<Key> {
         let bytes = secret.reveal();
+        let basis = Basis::of(&[b"secret", bytes]);
         let key = |(algorithm, hash): (Algorithm, hmac::Algorithm)| {
             let fits = algorithm.secret_bytes_min().is_some_and(|min| bytes.len() >= min);
             let verifier = || Verifier::Secret(Box::new(hmac::Key::new(hash, bytes)));
-            fits.then(|| Key { id: None, algorithm, verifier: verifier() })
+            fits.then(|| Key { id: None, algorithm, basis, verifier: verifier() })
         };
         let hashes = [
             (Algorithm::Hs256, hmac::HMAC_SHA256),
@@ -63,8 +67,9 @@ impl Key {
         hashes.into_iter().filter_map(key).collect()
     }
 
-    fn public(algorithm: Algorithm, key: ParsedPublicKey) -> Key {
-        Key { id: None, algorithm, verifier: Verifier::Public(key) }
+    fn public(algorithm: Algorithm, key: ParsedPublicKey, bytes: &[u8]) -> Key {
+        let basis = Basis::of(&[b"public", bytes]);
+        Key { id: None, algorithm, basis, verifier: Verifier::Public(key) }
     }
 
     /// A SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7): an RSA key once for each algorithm.
@@ -74,10 +79,10 @@ impl Key {
             return Err(BadPublicKey::Kind);
         }
         if let Ok(key) = ParsedPublicKey::new(&ED25519, der) {
-            return Ok(vec![Key::public(Algorithm::EdDsa, key)]);
+            return Ok(vec![Key::public(Algorithm::EdDsa, key, der)]);
         }
         if let Ok(key) = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, der) {
-            return Ok(vec![Key::public(Algorithm::Es256, key)]);
+            return Ok(vec![Key::public(Algorithm::Es256, key, der)]);
         }
         rsa_keys(der)
     }
@@ -96,8 +101,8 @@ impl Key {
         }
         // An uncompressed point (SEC 1 section 2.3.3). That it is on the curve is checked where it is parsed.
         let point = [&[4], x, y].concat();
-        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| BadPublicKey::Kind)?;
-        Ok(Key::public(Algorithm::Es256, key))
+        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).map_err(|_| BadPublicKey::Kind)?;
+        Ok(Key::public(Algorithm::Es256, key, &point))
     }
 
     /// An Ed25519 key (RFC 8037 section 2).
@@ -106,7 +111,7 @@ impl Key {
             return Err(BadPublicKey::Kind);
         }
         let key = ParsedPublicKey::new(&ED25519, x).map_err(|_| BadPublicKey::Kind)?;
-        Ok(Key::public(Algorithm::EdDsa, key))
+        Ok(Key::public(Algorithm::EdDsa, key, x))
     }
 }
 
@@ -121,7 +126,7 @@ fn rsa_keys(spki: &[u8]) -> Result<Vec<Key>, BadPublicKey> {
         [(Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256), (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256)];
     let key = |(algorithm, parameters): (Algorithm, &'static RsaParameters)| {
         let key = ParsedPublicKey::new(parameters, spki).map_err(|_| BadPublicKey::Kind)?;
-        Ok(Key::public(algorithm, key))
+        Ok(Key::public(algorithm, key, spki))
     };
     both.into_iter().map(key).collect()
 }

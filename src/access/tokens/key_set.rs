@@ -3,6 +3,7 @@
 use super::header::is_key_id;
 use super::key::Key;
 use super::members::{Members, list, text};
+use crate::access::Basis;
 use crate::model::algorithm::{Algorithm, Algorithms};
 use data_encoding::BASE64URL_NOPAD;
 use std::fmt;
@@ -105,6 +106,16 @@ impl KeySet {
         self.usable += other.usable;
         self.skipped += other.skipped;
         self.keys.extend(other.keys);
+    }
+
+    /// They are an issuer's, whose tokens are judged on this basis.
+    pub(super) fn rest_on(&mut self, terms: Basis) {
+        self.keys.iter_mut().for_each(|key| key.basis = terms.and(key.basis.bytes()));
+    }
+
+    /// What identities rest on that these keys proved.
+    pub(super) fn bases(&self) -> impl Iterator<Item = Basis> {
+        self.keys.iter().map(|key| key.basis)
     }
 
     /// How many keys can be used.

@@ -7,7 +7,7 @@
 use super::Target;
 use super::input::Input;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-use tidings::access::{SignedGrant, SignedNames, SignedRefused};
+use tidings::access::{SignedNames, SignedRefused};
 use tidings::model::name::ChannelName;
 use tidings::model::sign_secrets::SignSecrets;
 
@@ -63,7 +63,7 @@ fn check(data: &[u8]) -> &'static str {
         return INVALID;
     };
     if now < until {
-        assert_eq!(found, Ok(SignedGrant { channel: name, until }));
+        assert_eq!(found.map(|granted| (granted.channel, granted.until)), Ok((name, until)));
         return GRANTED;
     }
     assert_eq!(found, Err(SignedRefused::Expired { until, now }));
