@@ -169,6 +169,21 @@ fn a_socket_hears_before_its_token_expires_and_goes_on_if_it_signs_in() {
     assert_eq!(renews.next_push()["data"], 7);
 }
 
+/// It was announced as expiring in the moment in which it was presented, after each renewal too.
+#[test]
+fn a_token_for_a_short_time_is_announced_when_half_of_it_is_over() {
+    let server = start("");
+    let mut socket = WsClient::connect(server.address());
+    for _ in 0..2 {
+        let until = now() + 6;
+        assert_eq!(socket.request(json!({"method": "AUTH", "token": token(&json!({"exp": until}))}))["status"], 200);
+        let notice = socket.next_push();
+        assert_eq!(notice["auth"], "expiring");
+        let left = notice["in"].as_u64().expect("seconds");
+        assert!((1..=3).contains(&left) && now() + 4 >= until, "{notice} with {} s left", until - now());
+    }
+}
+
 #[test]
 fn an_event_stream_ends_with_its_token() {
     let server = start("token_in_query = true");

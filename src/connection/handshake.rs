@@ -82,7 +82,7 @@ impl Connection {
         self.outbox.pin(env.buffers);
         let agreement = upgrade.deflate.as_ref();
         let windows = agreement.zip(share).map(|(agreed, share)| DeflateContexts::new(agreed, share, env.codec));
-        let validity = Validity::of(&identity);
+        let validity = Validity::of(&identity, env.unix_s());
         let haste = (env.draw)() as u8;
         self.state = State::Socket(Socket::new(session, (Arc::clone(&identity), validity), agreement, windows, haste));
         self.since = env.now;

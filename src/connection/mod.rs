@@ -403,7 +403,7 @@ mod tests {
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let identity = Arc::clone(&policy.identities.publisher);
-        let validity = Validity::of(&identity);
+        let validity = Validity::of(&identity, env.unix_s());
         connection.state =
             State::Socket(Socket::new(Session::Tidings(Dialect::Open), (identity, validity), None, None, 0));
         for _ in 0..IN_FLIGHT_MAX {

@@ -103,7 +103,7 @@ fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -
     if !before.is_same(&identity) {
         env.meter.enter_as(&identity)?;
     }
-    socket.validity = Validity::of(&identity);
+    socket.validity = Validity::of(&identity, env.unix_s());
     socket.identity = identity;
     Ok(())
 }

@@ -114,7 +114,7 @@ impl Connection {
         self.outbox.pin(env.buffers);
         // It was let in, so it has one; what is refused has none, and ends at once.
         let identity = asked.identity.as_ref().unwrap_or(&env.policy.identities.reader);
-        let validity = Validity::of(identity);
+        let validity = Validity::of(identity, env.unix_s());
         Stream::new(asked.version == Version::Http11, Arc::clone(identity), validity)
     }
 

@@ -10,37 +10,39 @@ use crate::protocol::{Event, blocks};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long before its token expires a client hears of it: enough to fetch another over a slow line.
-const NOTICE: Duration = Duration::from_secs(60);
+/// How long before its token expires a client hears of it, in seconds: enough to fetch another over a slow line.
+const NOTICE_S: u8 = 60;
 
 /// Whether an identity ends, and whether its client has heard that it will. One byte and no moment: a socket has no room for
 /// more, and the moment stands in its identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Validity {
-    /// It does not end.
-    Always,
-    /// It ends, and its client has heard nothing yet.
-    Waiting,
-    /// Its client has heard that it will.
-    Noticed,
-}
+pub(super) struct Validity(u8);
 
 impl Validity {
-    /// That of an identity whose client has heard nothing yet.
-    pub(super) fn of(identity: &Identity) -> Validity {
-        if identity.until.is_some() { Validity::Waiting } else { Validity::Always }
+    /// It does not end.
+    const ALWAYS: Validity = Validity(u8::MAX);
+    /// It ends, and its client has heard that it will.
+    const NOTICED: Validity = Validity(u8::MAX - 1);
+
+    /// That of an identity whose client has heard nothing yet: how many seconds before its end it will. Half of what is left
+    /// at most: a token for a minute would be announced as ending as soon as it was presented, and a client that renews it
+    /// would do nothing else.
+    pub(super) fn of(identity: &Identity, now_unix_s: u64) -> Validity {
+        let Some(until) = identity.until else { return Validity::ALWAYS };
+        let half = until.saturating_sub(now_unix_s).div_ceil(2);
+        Validity(u8::try_from(half).unwrap_or(NOTICE_S).min(NOTICE_S))
     }
 
     /// When something is to be done about it.
     #[inline]
     pub(super) fn deadline(self, identity: &Identity, env: &Env) -> Ticks {
-        if self == Validity::Always { Ticks::MAX } else { self.end(identity, env) }
+        if self == Validity::ALWAYS { Ticks::MAX } else { self.end(identity, env) }
     }
 
     // Not inlined: most clients have no token, and asking for their deadline is a part of every turn.
     #[cold]
     fn end(self, identity: &Identity, env: &Env) -> Ticks {
-        let notice = if self == Validity::Waiting { ticks(NOTICE) } else { 0 };
+        let notice = if self == Validity::NOTICED { 0 } else { ticks(Duration::from_secs(self.0.into())) };
         end_of(identity, env).saturating_sub(notice)
     }
 }
@@ -115,14 +117,32 @@ impl Connection {
         let is_over = until <= env.now;
         match &mut self.state {
             State::Socket(socket) if !is_over => {
-                socket.validity = Validity::Noticed;
+                socket.validity = Validity::NOTICED;
                 let in_s = u64::from(until - env.now) * TICK_MS / 1000;
                 socket.say(&Event::Expiring { in_s }, &mut self.outbox, env);
             }
             State::Socket(_) => self.close_socket(Code::TokenExpired, "", env),
             // A stream has nothing to sign in by again: it goes on to the end.
-            State::Stream(stream) if !is_over => stream.validity = Validity::Noticed,
+            State::Stream(stream) if !is_over => stream.validity = Validity::NOTICED,
             _ => self.end_stream_for(&Code::TokenExpired.into(), env),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Validity;
+    use crate::access::{Grants, Identity, Who};
+
+    #[test]
+    fn a_client_hears_a_minute_before_the_end_and_never_before_half_of_the_time_is_over() {
+        let until = |until| Identity { until, ..Identity::new(Who::Signed, Grants::default()) };
+        assert_eq!(Validity::of(&until(None), 100), Validity::ALWAYS);
+        for (left, before) in
+            [(0, 0), (1, 1), (2, 1), (3, 2), (30, 15), (119, 60), (120, 60), (121, 60), (3600, 60), (1 << 40, 60)]
+        {
+            assert_eq!(Validity::of(&until(Some(100 + left)), 100), Validity(before), "{left}");
+        }
+        assert_eq!(Validity::of(&until(Some(99)), 100), Validity(0), "it is over");
     }
 }
