@@ -4,6 +4,8 @@ use crate::support::frames::{BINARY, RawSocket, TEXT, handshake};
 use crate::support::http::{HttpClient, post, request_bytes};
 use crate::support::{OPERATOR, TestServer};
 use std::collections::BTreeSet;
+use tidings::Config;
+use tidings::model::sign_secrets::SignSecrets;
 
 const PROTOCOL: &str = include_str!("../src/protocol/tidings/PROTOCOL.md");
 
@@ -105,6 +107,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("token_expired", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("token_revoked", "revoked::what_was_revoked_is_refused_at_once_in_every_way_and_what_was_not_goes_on"),
+    ("key_invalid", CLOSED),
+    ("key_network", CLOSED),
+    ("signature_invalid", CLOSED),
+    ("signature_expired", CLOSED),
     ("unsubscribed", "admin::subscriptions_that_an_operator_ends_say_so_and_the_others_go_on"),
     ("too_many_requests", LIMITS),
     ("too_many_publications", LIMITS),
@@ -113,6 +119,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("too_many_connections_of_user", LIMITS),
     ("too_many_connections_of_key", LIMITS),
 ];
+const CLOSED: &str = "advice::what_is_presented_and_does_not_count_says_what_would";
 const LIMITS: &str = "access::limits::tests::a_refusal_says_which_limit_of_whom_the_setting_and_the_true_time";
 
 fn deep() -> Vec<u8> {
@@ -235,6 +242,50 @@ fn every_code_is_met_and_its_message_names_what_would_allow_it() {
     let met: BTreeSet<String> = met.map(str::to_owned).collect();
     assert_eq!(codes().difference(&met).collect::<Vec<_>>(), [""; 0], "codes that no row meets");
     assert_eq!(met.difference(&codes()).collect::<Vec<_>>(), [""; 0], "rows of codes that the protocol does not know");
+}
+
+/// A key that is none of the server's, and one that may not come from here.
+const UNKNOWN_KEY: &str = "td_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const FAR_KEY: &str = "td_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+/// The signature of `a` at the second 1 with the secret below.
+const SIGNED: &str = "/channels/a?exp=1&sig=";
+const SIGN_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Where rules apply: keys and signed addresses.
+#[test]
+fn what_is_presented_and_does_not_count_says_what_would() {
+    let hash = tidings::model::api_key::KeySecret::parse(FAR_KEY).expect("a secret").hash();
+    let text = format!(
+        "[[key]]\nname = \"far\"\nhash = \"{hash}\"\nnetworks = [\"192.0.2.0/24\"]\n\
+         grants = [{{ channels = [\"**\"], may = [\"read\"] }}]\n"
+    );
+    let config = Config::from_toml("advice.toml", &text).expect("valid");
+    let server = TestServer::start(|own| {
+        own.keys = config.keys;
+        own.channels.sign_secret = SignSecrets::parse(SIGN_SECRET).ok();
+    });
+    let hmac = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, SIGN_SECRET.as_bytes());
+    let sig = data_encoding::HEXLOWER.encode(aws_lc_rs::hmac::sign(&hmac, b"tidings-read-v1\na\n1").as_ref());
+    let [expired, wrong] = [sig, "0".repeat(64)].map(|sig| format!("{SIGNED}{sig}"));
+    for (code, target, key, named) in [
+        ("key_invalid", "/channels/a", UNKNOWN_KEY, "[[key]]"),
+        ("key_network", "/channels/a", FAR_KEY, "the networks of its [[key]]"),
+        ("signature_invalid", &wrong, "", "channels.sign_secret"),
+        ("signature_expired", &expired, "", "ask the app for a new one"),
+    ] {
+        let fields = [("X-API-Key", key)];
+        let fields = if key.is_empty() { &[][..] } else { &fields };
+        let said = HttpClient::connect(server.address()).request("GET", target, fields, b"");
+        assert_eq!(said.code(), code, "{}", said.text());
+        assert!(said.text().contains(named), "{code}: {}", said.text());
+        // Over a socket by AUTH the same.
+        if !key.is_empty() {
+            let mut socket = RawSocket::open(server.address(), "/ws");
+            socket.send(TEXT, format!("{{\"method\":\"AUTH\",\"token\":\"{key}\"}}").as_bytes());
+            let answer = socket.next_json();
+            assert!(answer["error"]["code"] == code && answer.to_string().contains(named), "{answer}");
+        }
+    }
 }
 
 /// The same for sockets that are closed, and for the connection that is one too many.
