@@ -56,6 +56,52 @@ fn a_server_takes_its_limits_from_flags_variables_and_the_file_in_this_order() {
     assert!(limits.contains("100000") && limits.contains("40000"), "{limits}");
 }
 
+/// It said that the configuration was valid, and the server did not start with it.
+#[test]
+fn a_check_reads_the_files_that_a_server_would_read() {
+    let good = File::with("check-secret", &"s".repeat(40));
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let (gone, short) = (format!("{folder}/not-there"), File::with("check-short", "short"));
+    let block = |secret: &str| {
+        format!("[[issuer]]\nname = \"a\"\nissuer = \"a\"\naudience = [\"me\"]\nsecret_file = \"{secret}\"\n")
+    };
+    let key = |file: &str| {
+        format!(
+            "[[key]]\nname = \"k\"\nsecret_file = \"{file}\"\ngrants = [{{ channels = [\"**\"], may = [\"read\"] }}]\n"
+        )
+    };
+    let pem = |file: &str| {
+        format!("[[issuer]]\nname = \"p\"\nissuer = \"p\"\naudience = [\"me\"]\npublic_key_file = \"{file}\"\n")
+    };
+    let check = |text: &str| {
+        let file = File::with("check", text);
+        let output = tidings(&["config", "check", "--config", file.path()], &[]);
+        (output.status.success(), self::text(&output.stderr))
+    };
+    let signed = |file: &str| format!("[channels]\nsign_secret_file = \"{file}\"\n");
+    let operator = |file: &str| format!("[server]\noperator_key_file = \"{file}\"\n");
+    assert_eq!(check(&block(good.path())), (true, String::new()));
+    let missing = "No such file";
+    for (text, file, why) in [
+        (block(&gone), gone.as_str(), missing),
+        (block(short.path()), short.path(), "32 to 1024 bytes"),
+        (pem(&gone), &gone, missing),
+        (pem(good.path()), good.path(), "PEM"),
+        (key(&gone), &gone, missing),
+        (key(good.path()), good.path(), "td_"),
+        (signed(&gone), &gone, missing),
+        (operator(&gone), &gone, missing),
+    ] {
+        let (is_valid, said) = check(&text);
+        assert!(!is_valid && said.contains(file) && said.contains(why), "{text}: {said}");
+        assert!(said.contains("1 mistake in the configuration"), "{said}");
+    }
+    let (_, said) = check(&(block(&gone) + &key(&gone)));
+    assert!(said.contains("2 mistakes in the configuration"), "all at once: {said}");
+    let url = "[[issuer]]\nname = \"a\"\nissuer = \"a\"\naudience = [\"me\"]\njwks_url = \"https://10.0.0.1/k\"\n";
+    assert!(check(url).1.contains("a private address; allow_private_addresses = true"));
+}
+
 #[test]
 fn a_variable_that_sets_nothing_stops_the_start_or_is_in_the_log() {
     let refused =

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tidings::Config;
 use tidings::config::Settings;
-use tidings::server::explain_policy;
+use tidings::server::{check_files, explain_policy};
 
 /// Runs the command.
 pub(crate) fn run(command: &ConfigCommand) -> Outcome {
@@ -25,7 +25,8 @@ pub(crate) fn run(command: &ConfigCommand) -> Outcome {
 fn check(args: &SettingsArgs) -> Outcome {
     let settings = gather(args)?;
     warn(&settings);
-    match settings.check() {
+    // What a server reads when it starts is read here too: a valid configuration is one that it starts with.
+    match settings.check().and_then(|()| check_files(settings.config())) {
         Ok(()) => {
             writeln!(io::stdout(), "the configuration is valid")?;
             Ok(ExitCode::SUCCESS)

@@ -20,6 +20,7 @@ pub use library::{AsyncServer, Publications};
 pub use library::{Error, History, Message, Publication, Replay, Subscription};
 pub use operator_key::operator_key_folder;
 pub use policy::explain_policy;
+pub use rules::check_files;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
 

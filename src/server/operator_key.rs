@@ -28,6 +28,17 @@ pub(super) struct HeldKey {
     files: Vec<PathBuf>,
 }
 
+/// Reads the file that the configuration names, if it names one and the key is to come from it.
+///
+/// # Errors
+/// It cannot be read or holds no key: which file, and why.
+pub(super) fn check_file(server: &ServerConfig) -> Result<(), String> {
+    if server.operator_key.is_some() || server.operator_key_file.is_empty() {
+        return Ok(());
+    }
+    read(&server.operator_key_file).map(drop).map_err(|error| format!("there is no operator key: {error}"))
+}
+
 impl HeldKey {
     /// Takes the key that the configuration gives, or makes one; a key that was made is left in the configuration's folder,
     /// if it names one, in a file for each port.

@@ -99,17 +99,13 @@ impl OutboundThread {
     }
 
     fn prepare(&self, rules: &mut AccessRules) -> Result<Prepared, ConfigError> {
-        let (mut sources, mut kept, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, config) in rules.issuers.configs().enumerate() {
+        let sources = sources(&rules.issuers)?;
+        let mut kept = Vec::new();
+        for config in rules.issuers.configs() {
             let Some(url) = &config.key_set_url else { continue };
-            match KeySource::new(place, &config.name, url, config.allow_private_addresses, config.key_set_stale) {
-                Ok(source) => sources.push(source),
-                Err(fault) => problems.push(format!("[[issuer]] {}: \"jwks_url\": {fault}", place + 1)),
-            }
             let figures = self.figures(&config.name, &config.issuer, url);
             kept.push(Kept { name: config.name.clone(), issuer: config.issuer.clone(), url: url.clone(), figures });
         }
-        ConfigError::unless_empty(problems)?;
         if sources.is_empty() {
             return Ok(Prepared { outbound: None, kept });
         }
@@ -142,6 +138,24 @@ impl Drop for OutboundThread {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Where the key sets of these issuers are.
+fn sources(issuers: &Issuers) -> Result<Vec<KeySource>, ConfigError> {
+    let (mut sources, mut problems) = (Vec::new(), Vec::new());
+    for (place, config) in issuers.configs().enumerate() {
+        let Some(url) = &config.key_set_url else { continue };
+        match KeySource::new(place, &config.name, url, config.allow_private_addresses, config.key_set_stale) {
+            Ok(source) => sources.push(source),
+            Err(fault) => problems.push(format!("[[issuer]] {}: \"jwks_url\": {fault}", place + 1)),
+        }
+    }
+    ConfigError::unless_empty(problems).map(|()| sources)
+}
+
+/// Whether the addresses of the issuers' key sets may be called, as far as they tell by themselves.
+pub(super) fn check_addresses(issuers: &Issuers) -> Result<(), ConfigError> {
+    sources(issuers).map(drop)
 }
 
 fn system(error: &io::Error) -> ConfigError {

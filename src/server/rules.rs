@@ -1,9 +1,9 @@
 //! What clients are judged by, out of a configuration, and how it is changed while a server runs.
 
-use super::Server;
 #[cfg(feature = "outbound")]
-use super::outbound::OutboundThread;
+use super::outbound::{self, OutboundThread};
 use super::parts::SharedParts;
+use super::{Server, operator_key};
 use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, ChannelRules, Keys, Operators, Refresh, Revocations, SignedNames};
 use crate::config::{Config, ConfigError};
@@ -89,8 +89,13 @@ pub(super) fn access_rules(
     let channels = ChannelRules::new(&config.channel_rules, config.is_open(), &operators.advice());
     let mut read = |path: &Path| std::fs::read(path).map_err(|error| error.to_string());
     let issuers = Issuers::new(&config.issuers, &mut read)
-        .map_err(|faults| ConfigError::of(faults.iter().map(ToString::to_string).collect()))?;
-    let (keys, signed) = (Keys::new(&config.keys)?, SignedNames::new(&config.channels)?);
+        .map_err(|faults| ConfigError::of(faults.iter().map(ToString::to_string).collect()));
+    let (keys, signed) = (Keys::new(&config.keys), SignedNames::new(&config.channels));
+    // All mistakes at once, as everywhere in a configuration.
+    let faults = [issuers.as_ref().err(), keys.as_ref().err(), signed.as_ref().err()];
+    let problems = faults.into_iter().flatten().flat_map(ConfigError::problems).cloned().collect();
+    ConfigError::unless_empty(problems)?;
+    let (issuers, keys, signed) = (issuers?, keys?, signed?);
     Ok(AccessRules {
         channels,
         operators,
@@ -100,6 +105,19 @@ pub(super) fn access_rules(
         keys,
         signed,
     })
+}
+
+/// Reads what a server reads when it starts: the files of the configuration with secrets and keys. Nothing is fetched.
+///
+/// # Errors
+/// Each file that cannot be read or holds something else, with its reason, and each address of keys that may not be called.
+pub fn check_files(config: &Config) -> Result<(), ConfigError> {
+    let key = operator_key::check_file(&config.server).map_err(|error| ConfigError::of(vec![error]));
+    let rules = access_rules(config, Arc::default(), Arc::default());
+    #[cfg(feature = "outbound")]
+    let rules = rules.and_then(|rules| outbound::check_addresses(&rules.issuers));
+    let problems = [key.err(), rules.err()].iter().flatten().flat_map(ConfigError::problems).cloned().collect();
+    ConfigError::unless_empty(problems)
 }
 
 /// None yet, of as many as a configuration lets there be.
