@@ -118,9 +118,9 @@ impl Http {
     }
 
     /// What is being answered, and what its protocol remembers of it.
-    pub(super) fn asked_and_memory(&mut self) -> Option<(&RequestContext, &mut Memory)> {
+    pub(super) fn asked_and_memory(&mut self) -> Option<(&mut RequestContext, &mut Memory)> {
         let exchange = self.exchange.as_mut()?;
-        Some((&exchange.asked, &mut exchange.memory))
+        Some((&mut exchange.asked, &mut exchange.memory))
     }
 }
 

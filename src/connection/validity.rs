@@ -69,12 +69,18 @@ impl Connection {
         }
     }
 
-    /// Makes its client another whose time is no other. Over HTTP each request is judged for itself.
+    /// Makes its client another whose time is no other. Over HTTP each request is judged for itself, and that alone has a client
+    /// which waits to become an event stream.
     pub fn become_another(&mut self, identity: Arc<Identity>) {
         match &mut self.state {
             State::Socket(socket) => socket.identity = identity,
             State::Stream(stream) => stream.identity = identity,
-            State::Announced | State::Http(_) | State::Ending(..) => {}
+            State::Http(http) => {
+                if let Some((asked, _)) = http.asked_and_memory() {
+                    asked.identity = asked.stream.then_some(identity);
+                }
+            }
+            State::Announced | State::Ending(..) => {}
         }
     }
 

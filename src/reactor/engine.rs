@@ -175,6 +175,13 @@ impl<S: Socket> Engine<S> {
         self.core.go_on_walking(&mut self.entries, &mut self.subscriptions);
     }
 
+    /// Reads what has come, and judges by other rules before anything is answered.
+    #[cfg(test)]
+    pub(crate) fn take_rules_before_letters(&mut self, rules: &std::sync::Arc<crate::access::AccessRules>) {
+        self.read_ready(u64::MAX);
+        self.core.take_rules(rules, &mut self.entries, &mut self.subscriptions);
+    }
+
     /// What it asks about limits.
     #[cfg(test)]
     pub(crate) fn limiter(&self) -> &crate::access::limits::Limiter {

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod bombs;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod deadlines;
 #[cfg(test)]
 mod errands;
