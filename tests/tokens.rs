@@ -34,12 +34,16 @@ pub(crate) fn token(claims: &Value) -> String {
     format!("{signed}.{}", BASE64URL_NOPAD.encode(hmac::sign(&key, signed.as_bytes()).as_ref()))
 }
 
-fn start(issuer: &str) -> TestServer {
+/// A server with one issuer, for which this is set as well, and with other blocks after it.
+fn start(more: &str) -> TestServer {
     let text = format!(
-        "[[issuer]]\nname = \"app\"\nissuer = \"app\"\naudience = [\"tidings\"]\nsecret = \"{SECRET}\"\nleeway = 0\n{issuer}\n"
+        "[[issuer]]\nname = \"app\"\nissuer = \"app\"\naudience = [\"tidings\"]\nsecret = \"{SECRET}\"\nleeway = 0\n{more}\n"
     );
     let config = Config::from_toml("tokens.toml", &text).expect("valid");
-    TestServer::start(|own| own.issuers = config.issuers)
+    TestServer::start(|own| {
+        own.issuers = config.issuers;
+        own.channel_rules = config.channel_rules;
+    })
 }
 
 /// The status and code of a request over HTTP.
@@ -209,6 +213,35 @@ fn a_token_subscribes_its_connections() {
     assert_eq!(server.subscribers("closed"), 0, "it is not granted");
     server.publish("chat:a", "1").expect("published");
     assert_eq!(socket.next_push()["channel"], "chat:a");
+}
+
+#[test]
+fn a_token_subscribes_a_socket_that_signs_in_by_it() {
+    let server = start("");
+    let auth = |claims: &Value| json!({"method": "AUTH", "token": token(claims)});
+    let subs = json!({"subs": ["chat:a", "chat:b", "closed"]});
+    let mut socket = WsClient::connect(server.address());
+    assert_eq!(socket.request(auth(&subs))["status"], 200);
+    let answers = [socket.next_json(), socket.next_json()];
+    assert_eq!(answers.map(|answer| answer["channel"].clone()), [json!("chat:a"), json!("chat:b")]);
+    // What is renewed stays as it is: the client may have left a channel.
+    assert_eq!(socket.request(json!({"method": "DELETE", "path": "/subscriptions/chat:b"}))["status"], 200);
+    assert_eq!(socket.request(auth(&subs))["status"], 200);
+    assert_eq!(socket.request(json!({"method": "GET", "path": "/livez"}))["status"], 200);
+    assert_eq!(["chat:a", "chat:b", "closed"].map(|channel| server.subscribers(channel)), [1, 0, 0]);
+    // A batch says all that it asks for.
+    let mut batch = WsClient::connect(server.address());
+    batch.send_text(&json!([auth(&subs), {"method": "GET", "path": "/livez"}]).to_string());
+    assert_eq!(batch.next_json().as_array().map(Vec::len), Some(2));
+    assert_eq!(batch.request(json!({"method": "GET", "path": "/livez"}))["status"], 200);
+    assert_eq!(server.subscribers("chat:a"), 1);
+    // What anyone may read it may have subscribed to before.
+    let server = start("[[channel]]\nmatch = \"open\"\nread = [\"anyone\"]");
+    let mut both = WsClient::connect_to(server.address(), "/channels/open", &[]);
+    both.next_json();
+    assert_eq!(both.request(auth(&json!({"subs": ["open", "chat:b"]})))["status"], 200);
+    assert_eq!(both.next_json()["channel"], "chat:b", "it has the other one");
+    assert_eq!(server.subscribers("open"), 1);
 }
 
 #[test]

@@ -4,19 +4,23 @@ use super::env::Env;
 use super::outbox::Outbox;
 use super::socket::Socket;
 use super::validity::Validity;
-use super::{Connection, State};
-use crate::access::{Presented, Way, Who};
+use super::{Connection, Payload, State};
+use crate::access::{ChannelRules, Identity, Presented, Way, Who};
 use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::ids::ChannelId;
+use crate::model::name::ChannelName;
 use crate::model::peer_address::PeerAddress;
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
+use crate::model::ticket::Ticket;
 use crate::model::transport::Transport;
 use crate::node::answer::{Answer, Reply};
 use crate::protocol::response::Responded;
+use crate::protocol::task::RawWork;
 use crate::protocol::{Event, Next, Outlet, blocks, respond};
 use crate::wire::frame::{Opcode, SharedFrame, header};
+use std::sync::Arc;
 
 impl Connection {
     /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
@@ -74,6 +78,24 @@ impl Connection {
         if let Next::Close(refusal) = next {
             self.close_socket(refusal.code, &refusal.message, env);
         }
+    }
+
+    /// What its socket asks for since its client signed in, by an answer with this ticket and as somebody else than `before`.
+    #[must_use]
+    pub fn signed_in(
+        &self,
+        ticket: Ticket,
+        before: &Identity,
+        rules: &ChannelRules,
+        has: impl Fn(&ChannelName) -> bool,
+    ) -> Option<RawWork<Payload<'static>>> {
+        let State::Socket(socket) = &self.state else { return None };
+        // One that was refused is who it was, and one that was renewed has its subscriptions, or ended them itself.
+        if before.is_same(&socket.identity) {
+            return None;
+        }
+        let task = socket.session.signed_in(ticket, &socket.identity, rules, has)?;
+        Some(RawWork { task, payload: Payload::Borrowed(&[]), identity: Arc::clone(&socket.identity) })
     }
 
     fn reply_http(&mut self, reply: Reply, env: &mut Env) {

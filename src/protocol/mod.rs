@@ -16,9 +16,11 @@ pub mod scope;
 pub mod task;
 pub mod tidings;
 
+use crate::access::{ChannelRules, Identity};
 use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::encoding::Encoding;
+use crate::model::name::ChannelName;
 use crate::model::publication::Epoch;
 use crate::model::refusal::Refusal;
 use crate::model::request::Item;
@@ -28,7 +30,7 @@ use crate::wire::frame::{Kind, SharedFrame};
 use response::Responded;
 use routes::Route;
 use scope::Scope;
-use task::{Reading, Requests};
+use task::{Reading, Requests, Task};
 use tidings::batch::Batch;
 /// Blocks of an event stream.
 pub use tidings::events as blocks;
@@ -124,6 +126,22 @@ impl Session {
                 Heard::Close(Code::UnsupportedData, "binary messages are not accepted here (websocket.binary)")
             }
             Session::Tidings(_) => Heard::Ask,
+        }
+    }
+
+    /// What is asked for a client that an answer with this ticket has signed in: the channels that its token names, but for
+    /// those that its socket `has`.
+    #[must_use]
+    pub fn signed_in(
+        self,
+        ticket: Ticket,
+        identity: &Identity,
+        rules: &ChannelRules,
+        has: impl Fn(&ChannelName) -> bool,
+    ) -> Option<Task> {
+        match self {
+            Session::Tidings(_) => tidings::routes::signed_in(ticket, identity, rules, has),
+            Session::Echo => None,
         }
     }
 

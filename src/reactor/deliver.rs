@@ -266,14 +266,15 @@ impl Core {
             reply.answer = Answer::Refused(refusal);
         }
         let Some(entry) = entries.get(to.slot) else { return };
-        let signs_in = matches!(reply.answer, Answer::SignIn { .. });
+        let signs_in = matches!(reply.answer, Answer::SignIn { .. }).then_some(reply.ticket);
+        let before = if signs_in.is_some() { entry.connection.identity().map(Arc::clone) } else { None };
         self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
         if self.meter.in_force().any() {
             self.after_answer(to.slot, entry);
         }
         self.update(to.slot, entry);
-        if signs_in {
-            self.judge_again(to, entries, subscriptions);
+        if let (Some(ticket), Some(before)) = (signs_in, before) {
+            self.signed_in(to, ticket, &before, entries, subscriptions);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::access::{AccessRules, Action, Identity};
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
+use crate::model::ticket::Ticket;
 use std::sync::Arc;
 
 /// A subscription that ends.
@@ -69,13 +70,33 @@ impl Core {
         }
     }
 
-    /// Judges the subscriptions of one connection once more: its client signed in as somebody who may do less.
-    pub(super) fn judge_again<S: Socket>(
+    /// A client that was somebody else `before` signed in: subscriptions that it may not have any more end, and those that
+    /// its token names begin.
+    #[cold]
+    pub(super) fn signed_in<S: Socket>(
         &mut self,
         to: ConnId,
+        ticket: Ticket,
+        before: &Identity,
         entries: &mut Entries<S>,
         subscriptions: &mut Subscriptions,
     ) {
+        self.judge_again(to, entries, subscriptions);
+        let Some(entry) = entries.get(to.slot) else { return };
+        let rules = Arc::clone(&self.setup.rules);
+        let has = |name: &ChannelName| subscriptions.of(&entry.memberships).any(|(_, own)| own == name);
+        let Some(raw) = entry.connection.signed_in(ticket, before, &rules.channels, has) else { return };
+        // They count as requests of this connection, and letters are taken after another one's turn.
+        if self.meter.in_force().any() {
+            self.begin_turn(to, entry);
+        }
+        let (answers, hold) = self.submit(to, raw);
+        entry.connection.submitted(answers, hold);
+        self.update(to.slot, entry);
+    }
+
+    /// Judges the subscriptions of one connection once more: its client signed in as somebody who may do less.
+    fn judge_again<S: Socket>(&mut self, to: ConnId, entries: &mut Entries<S>, subscriptions: &mut Subscriptions) {
         let rules = Arc::clone(&self.setup.rules);
         let Some(entry) = entries.peek(to.slot) else { return };
         let ended: Vec<Ended> = subscriptions

@@ -7,11 +7,12 @@ use super::path::parse_name_in_url;
 use super::read::{HttpPublish, PlainBody};
 use super::reply::body_limits;
 use super::ticket::Form;
-use crate::access::{Action, Standing};
+use crate::access::{Action, ChannelRules, Identity, Standing};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, Request, Verb};
+use crate::model::ticket::Ticket;
 use crate::protocol::Session;
 use crate::protocol::pages::page;
 use crate::protocol::plan::{Asking, Opening, Plan};
@@ -145,21 +146,41 @@ fn socket(call: &Call<'_, '_>, _: &str) -> Plan {
 
 /// A socket, which is subscribed at once to what its path says, and to the channels that the client's token names.
 fn upgrade(call: &Call<'_, '_>, first: Option<Item>) -> Plan {
-    let mut items: Vec<Item> = first.into_iter().collect();
-    let identity = &call.access.identity;
-    let asked = |items: &[Item], name: &ChannelName| {
-        items.iter().flatten().any(|item| matches!(&item.verb, Verb::Get { channel, .. } if channel == name))
+    let asked = |name: &ChannelName| {
+        first.iter().flatten().any(|item| matches!(&item.verb, Verb::Get { channel, .. } if channel == name))
     };
-    for name in identity.token.iter().flat_map(|token| &token.subs) {
-        // What the rules do not allow is left out: the client did not ask for it, so a refusal would say nothing to it.
-        let may = call.scope.policy.rules.channels.judge(identity, Action::Read, name).is_ok();
-        if may && !asked(&items, name) {
-            let verb = Verb::Get { channel: ChannelName::clone(name), options: GetOptions::default() };
-            items.push(Ok(Request { id: None, verb }));
-        }
-    }
+    let named = subscriptions(&call.access.identity, &call.scope.policy.rules.channels, asked);
+    let items: Vec<Item> = first.into_iter().chain(named).collect();
     let first = (!items.is_empty()).then(|| Box::new((Form::Upgrade.ticket(), items)));
     Plan::Upgrade(Opening { session: session_of, first })
+}
+
+/// What a socket asks for whose client has just signed in: the channels that its token names, but for those that it `has`.
+/// Nothing after an AUTH in a batch, whose answers are in progress.
+pub(in crate::protocol) fn signed_in(
+    ticket: Ticket,
+    identity: &Identity,
+    rules: &ChannelRules,
+    has: impl Fn(&ChannelName) -> bool,
+) -> Option<Task> {
+    if matches!(Form::of(ticket), Form::Batch(_)) {
+        return None;
+    }
+    let items = subscriptions(identity, rules, has);
+    (!items.is_empty()).then(|| Task::Several(Box::new((Form::Upgrade.ticket(), items))))
+}
+
+/// The subscriptions that a token names. What the rules do not allow is left out: the client did not ask for it, so a refusal
+/// would say nothing to it.
+fn subscriptions(identity: &Identity, rules: &ChannelRules, has: impl Fn(&ChannelName) -> bool) -> Vec<Item> {
+    let named = identity.token.iter().flat_map(|token| &token.subs);
+    named
+        .filter(|name| !has(name) && rules.judge(identity, Action::Read, name).is_ok())
+        .map(|name| {
+            let verb = Verb::Get { channel: ChannelName::clone(name), options: GetOptions::default() };
+            Ok(Request { id: None, verb })
+        })
+        .collect()
 }
 
 fn session_of(subprotocol: Option<&str>) -> Session {
