@@ -1,5 +1,7 @@
 //! Limits of clients over real sockets: what is over them is refused with its own code, the setting, and the time to wait.
 
+mod identified;
+
 use crate::support::frames::RawSocket;
 use crate::support::http::{Answer, HttpClient, get, post};
 use crate::support::sse::SseClient;
