@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
+use super::judging::SigningIn;
 use super::run::{GATHER_BYTES_MAX, Pieces, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::access::Action;
@@ -266,15 +267,14 @@ impl Core {
             reply.answer = Answer::Refused(refusal);
         }
         let Some(entry) = entries.get(to.slot) else { return };
-        let signs_in = matches!(reply.answer, Answer::SignIn { .. }).then_some(reply.ticket);
-        let before = if signs_in.is_some() { entry.connection.identity().map(Arc::clone) } else { None };
+        let signing_in = matches!(reply.answer, Answer::SignIn { .. }).then(|| SigningIn::begin(&reply, entry));
         self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
         if self.meter.in_force().any() {
             self.after_answer(to.slot, entry);
         }
         self.update(to.slot, entry);
-        if let (Some(ticket), Some(before)) = (signs_in, before) {
-            self.signed_in(to, ticket, &before, entries, subscriptions);
+        if let Some(signing_in) = signing_in {
+            self.signed_in(to, &signing_in, entries, subscriptions);
         }
     }
 

@@ -2,13 +2,14 @@
 //! receives why.
 
 use super::core::Core;
-use super::entry::{Entries, Socket, name_of};
+use super::entry::{Entries, Entry, Socket, name_of};
 use super::subscriptions::Subscriptions;
 use crate::access::{AccessRules, Action, Identity};
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::ticket::Ticket;
+use crate::node::answer::Reply;
 use std::sync::Arc;
 
 /// A subscription that ends.
@@ -17,6 +18,21 @@ struct Ended {
     channel: ChannelId,
     name: ChannelName,
     refusal: Refusal,
+}
+
+/// A client that is about to sign in.
+pub(super) struct SigningIn {
+    ticket: Ticket,
+    /// Who it was.
+    before: Option<Arc<Identity>>,
+}
+
+impl SigningIn {
+    // In a box, which is a pointer to look at for all the answers that are none of this.
+    #[cold]
+    pub(super) fn begin<S: Socket>(reply: &Reply, entry: &Entry<S>) -> Box<SigningIn> {
+        Box::new(SigningIn { ticket: reply.ticket, before: entry.connection.identity().map(Arc::clone) })
+    }
 }
 
 impl Core {
@@ -70,22 +86,22 @@ impl Core {
         }
     }
 
-    /// A client that was somebody else `before` signed in: subscriptions that it may not have any more end, and those that
+    /// A client signed in: subscriptions that it may not have any more end, and those that
     /// its token names begin.
     #[cold]
     pub(super) fn signed_in<S: Socket>(
         &mut self,
         to: ConnId,
-        ticket: Ticket,
-        before: &Identity,
+        signing_in: &SigningIn,
         entries: &mut Entries<S>,
         subscriptions: &mut Subscriptions,
     ) {
         self.judge_again(to, entries, subscriptions);
+        let SigningIn { ticket, before: Some(before) } = signing_in else { return };
         let Some(entry) = entries.get(to.slot) else { return };
         let rules = Arc::clone(&self.setup.rules);
         let has = |name: &ChannelName| subscriptions.of(&entry.memberships).any(|(_, own)| own == name);
-        let Some(raw) = entry.connection.signed_in(ticket, before, &rules.channels, has) else { return };
+        let Some(raw) = entry.connection.signed_in(*ticket, before, &rules.channels, has) else { return };
         // They count as requests of this connection, and letters are taken after another one's turn.
         if self.meter.in_force().any() {
             self.begin_turn(to, entry);
