@@ -81,19 +81,20 @@ impl Process {
         Process { child, address, errors: None }
     }
 
-    /// The same with standard output as given; where it listens is taken from its log.
-    pub(crate) fn start_with_output_to(output: Stdio) -> Process {
+    /// The same with standard output as given; where it listens is taken from its log, once that has said `expected`, too.
+    pub(crate) fn start_with_output_to(output: Stdio, expected: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--reactors", "1"]).stdin(Stdio::null());
         let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut errors = BufReader::new(child.stderr.take().expect("standard error"));
-        let (mut said, mut line) = (String::new(), String::new());
+        let mut said = String::new();
         let address = loop {
-            line.clear();
-            assert!(errors.read_line(&mut line).expect("UTF-8") > 0, "it ended after {said:?}");
-            said += &line;
-            if let Some((_, address)) = line.split_once(" listening \"serving\" address=") {
+            assert!(errors.read_line(&mut said).expect("UTF-8") > 0, "it ended after {said:?}");
+            // In either order: they come of two threads.
+            if let Some((_, address)) = said.split_once(" listening \"serving\" address=")
+                && said.contains(expected)
+            {
                 break address.split_whitespace().next().expect("a word").parse().expect("an address");
             }
         };
