@@ -2,8 +2,8 @@
 // operators' key, a box for it.
 
 import { bytes, el, field, number, toast } from './kit.js';
-import { ask, hasKey } from './operator.js';
-import { keyForm } from './sign-in.js';
+import { ask } from './operator.js';
+import { operatorCard } from './sign-in.js';
 
 const EVERY = 5000;
 const ROWS = 100; // in the list at first, and more with each click
@@ -19,7 +19,8 @@ export function mount(root, tidings) {
     if (verdict.textContent !== text) verdict.textContent = text; // else it would be read aloud with each reading
   };
   const page = operatorsPage(() => read());
-  const locked = lockedPage(tidings, () => read());
+  const locked = operatorCard(tidings, () => read());
+  locked.element.hidden = true;
   root.append(el('div', { class: 'row bar' }, el('h2', {}, 'Who is connected'), verdict), page.element, locked.element);
   let busy = false;
   let again = false; // something changed while the list was being read
@@ -230,30 +231,4 @@ function age(milliseconds) {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
-}
-
-// ---- without it ----
-
-function lockedPage(tidings, onKey) {
-  const why = el('p', { class: 'hint', role: 'status' });
-  let refusal = null;
-  const tell = (error) => {
-    const isWrong = hasKey() || refusal !== null;
-    why.textContent = isWrong ? `The key was refused: ${(refusal ?? error).message}` : error.message;
-    why.classList.toggle('bad', isWrong);
-  };
-  const form = keyForm(tidings, {
-    label: 'Operator key',
-    done: () => {
-      refusal = null;
-      onKey();
-    },
-    failed: (error) => {
-      refusal = error;
-      tell(error);
-    },
-  });
-  const element = el('section', { class: 'card', hidden: true }, el('h2', {}, 'For operators'), form, why,
-    el('p', { class: 'hint' }, 'The server prints an address with the key when it starts in a terminal. This tab keeps it until it is closed.'));
-  return { element, tell };
 }

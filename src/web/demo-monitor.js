@@ -2,8 +2,8 @@
 // page knows by itself, and a box for the key.
 
 import { bytes, el, number, sparkline } from './kit.js';
-import { ask, hasKey } from './operator.js';
-import { keyForm } from './sign-in.js';
+import { ask } from './operator.js';
+import { operatorCard } from './sign-in.js';
 
 const EVERY = 2000;
 const KEPT = 90; // readings in a line: three minutes
@@ -139,32 +139,13 @@ function ownPage(tidings, onKey) {
     count[dir]++;
     count.bytes += size;
   });
-  const why = el('p', { class: 'hint', role: 'status' });
-  let refusal = null;
-  const form = keyForm(tidings, {
-    label: 'Operator key',
-    done: () => {
-      refusal = null;
-      onKey();
-    },
-    failed: (error) => {
-      refusal = error;
-      tell(error);
-    },
-  });
-  const tell = (error) => {
-    const refused = hasKey() || refusal !== null;
-    why.textContent = refused ? `The key was refused: ${(refusal ?? error).message}` : error.message;
-    why.classList.toggle('bad', refused);
-  };
-  const card = el('section', { class: 'card' }, el('h2', {}, 'For operators'), form, why,
-    el('p', { class: 'hint' }, 'The server prints an address with the key when it starts in a terminal. This tab keeps it until it is closed.'));
+  const card = operatorCard(tidings, onKey);
   let before = null;
   return {
     tiles,
-    below: [card],
+    below: [card.element],
     async read(error) {
-      tell(error);
+      card.tell(error);
       const start = performance.now();
       await fetch('/livez');
       const now = { ...count, at: performance.now(), trip: performance.now() - start };

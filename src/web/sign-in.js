@@ -53,7 +53,7 @@ export async function signIn(tidings, text) {
 }
 
 /** A field for a token or a key; `done()` follows when it was accepted, `failed(error)` when it was not. */
-export function keyForm(tidings, { label, done, failed }) {
+function keyForm(tidings, { label, done, failed }) {
   const key = el('input', { name: 'key', type: 'password', required: true, autocomplete: 'off', spellcheck: false });
   const button = el('button', { class: 'primary' }, 'Sign in');
   return el('form', { class: 'row', onsubmit: async (event) => {
@@ -64,6 +64,31 @@ export function keyForm(tidings, { label, done, failed }) {
     await signIn(tidings, text).then(done, failed);
     button.disabled = false;
   } }, field(label, key), button);
+}
+
+/** What a page for operators shows without their key: why, and a box for it. `onKey` is called when the key that was given opens the page. */
+export function operatorCard(tidings, onKey) {
+  const why = el('p', { class: 'hint', role: 'status' });
+  let refusal = null;
+  const tell = (error) => {
+    const isWrong = hasKey() || refusal !== null;
+    why.textContent = isWrong ? `The key was refused: ${(refusal ?? error).message}` : error.message;
+    why.classList.toggle('bad', isWrong);
+  };
+  const form = keyForm(tidings, {
+    label: 'Operator key',
+    done: () => {
+      refusal = null;
+      onKey();
+    },
+    failed: (error) => {
+      refusal = error;
+      tell(error);
+    },
+  });
+  const element = el('section', { class: 'card' }, el('h2', {}, 'For operators'), form, why,
+    el('p', { class: 'hint' }, 'The server prints an address with the key when it starts in a terminal. This tab keeps it until it is closed.'));
+  return { element, tell };
 }
 
 /** The box at the top of the page, and the button at its foot. */
