@@ -1,5 +1,6 @@
 //! Keys of backends: which of them was presented, found so that the time it takes says nothing, and from where it may come.
 
+use super::alike;
 use super::basis::Basis;
 use super::identity::{Identity, Who};
 use crate::config::{ConfigError, KeySecretFrom, KeySettings};
@@ -11,7 +12,7 @@ use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
 use std::fs;
 use std::path::Path;
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::ConstantTimeEq as _;
 
 /// A key that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,14 +137,7 @@ impl Keys {
     pub fn find(&self, presented: &str, from: PeerAddress) -> Result<&KeyEntry, KeyRefused> {
         // Sooner than for a wrong secret: what has another form is none, whatever the keys are.
         let hash = KeySecret::parse(presented).map_err(|_| KeyRefused::Unknown)?.hash();
-        let (mut is_known, mut place) = (Choice::from(0), 0_u64);
-        for (index, key) in (0..).zip(&self.0) {
-            let is_this = key.hash.ct_eq(&hash);
-            is_known |= is_this;
-            place.conditional_assign(&index, is_this);
-        }
-        let found = usize::try_from(place).ok().and_then(|place| self.0.get(place));
-        let Some(key) = found.filter(|_| is_known.into()) else { return Err(KeyRefused::Unknown) };
+        let key = alike::find(&self.0, |key| key.hash.ct_eq(&hash)).ok_or(KeyRefused::Unknown)?;
         // Only now: whoever has no secret of a key learns nothing about where it may come from.
         key.admit(from)
     }

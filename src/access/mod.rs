@@ -4,6 +4,7 @@
 mod addresses;
 #[cfg(test)]
 mod addresses_tests;
+mod alike;
 mod basis;
 mod channels;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Signed names: addresses of channels that whoever has them may read until a moment, for apps that make no tokens.
 
+use super::alike;
 use super::basis::Basis;
 use super::identity::{Identity, Who};
 use crate::config::{ChannelsConfig, ConfigError};
@@ -13,7 +14,7 @@ use crate::model::signing_secret::SigningSecret;
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use data_encoding::HEXLOWER;
 use std::{fmt, fs};
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::ConstantTimeEq as _;
 
 /// What is signed begins with this line, so that no signature of another use of the secret counts here.
 const PURPOSE: &[u8] = b"tidings-read-v1\n";
@@ -147,15 +148,7 @@ impl SignedNames {
             [PURPOSE, name.as_bytes(), b"\n", exp.as_bytes()].iter().for_each(|part| context.update(part));
             context.sign().as_ref().ct_eq(&signature)
         };
-        // All of them: the time does not show which one was right.
-        let (mut is_right, mut place) = (Choice::from(0), 0_u64);
-        for (index, signer) in (0..).zip(&self.0) {
-            let is_this = signed(signer);
-            is_right |= is_this;
-            place.conditional_assign(&index, is_this);
-        }
-        let found = usize::try_from(place).ok().and_then(|place| self.0.get(place));
-        let Some(signer) = found.filter(|_| is_right.into()) else { return Err(SignedRefused::Invalid) };
+        let signer = alike::find(&self.0, signed).ok_or(SignedRefused::Invalid)?;
         // After the signature: whoever made up an address learns nothing of the server's clock.
         if now >= until {
             return Err(SignedRefused::Expired { until, now });
