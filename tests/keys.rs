@@ -16,7 +16,7 @@ use tidings::config::{ListenAt, ListenerConfig};
 use tidings::{Config, Serves};
 
 /// The key `app`: reads and publishes in `orders:…`.
-const APP: &str = "td_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+pub(crate) const APP: &str = "td_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 /// The key `reader`: reads everything.
 const READER: &str = "td_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -37,7 +37,7 @@ fn configuration(networks: &[(&str, &str)]) -> String {
 }
 
 /// A secret of our own for each letter.
-fn of(letter: &str) -> String {
+pub(crate) fn of(letter: &str) -> String {
     format!("td_{}A", letter.repeat(42))
 }
 

@@ -27,7 +27,7 @@ type Check = Rc<dyn Fn(&str) -> bool>;
 
 /// One check with two inputs that its time should not tell apart.
 pub(super) struct Case {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) inputs: [String; 2],
     pub(super) check: Check,
     /// Whether there is a leak to be found.
@@ -35,7 +35,8 @@ pub(super) struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, check: &Check, inputs: [&str; 2]) -> Case {
+    fn new(name: impl Into<String>, check: &Check, inputs: [&str; 2]) -> Case {
+        let name = name.into();
         assert_eq!(check(inputs[0]), check(inputs[1]), "{name}: an answer is not told by the time");
         assert_eq!(inputs[0].len(), inputs[1].len(), "{name}: what is presented is not told its own length");
         Case { name, inputs: inputs.map(str::to_owned), check: Rc::clone(check), leaks: false }
@@ -43,7 +44,7 @@ impl Case {
 
     /// The same with something beside the check that compares until the first difference.
     fn with_leak(
-        name: &'static str,
+        name: impl Into<String>,
         check: &Check,
         inputs: [&str; 2],
         beside: impl Fn(&str) -> bool + 'static,
@@ -101,18 +102,8 @@ fn signed_names() -> Vec<Case> {
     let right = HEXLOWER.encode(&sign(format!("tidings-read-v1\norders:42\n{exp}").as_bytes()));
     let check: Check = Rc::new(move |signature| names.verify(&name, signature, &exp, NOW).is_ok());
     assert!(check(&right), "this is the signature");
-    let [last, first, all] =
-        wrong(&right, |bytes| HEXLOWER.encode(bytes), &HEXLOWER.decode(right.as_bytes()).expect("hex"));
-    vec![
-        Case::new("signed name: last or first byte wrong", &check, [&last, &first]),
-        Case::new("signed name: last byte wrong, or all", &check, [&last, &all]),
-        Case::with_leak(
-            "signed name, with a leak: last or first byte wrong",
-            &check,
-            [&last, &first],
-            ends_early(right),
-        ),
-    ]
+    let wrong_ones = wrong(&right, |bytes| HEXLOWER.encode(bytes), &HEXLOWER.decode(right.as_bytes()).expect("hex"));
+    of_wrong_bytes("signed name", &check, &wrong_ones, right)
 }
 
 fn tokens() -> Vec<Case> {
@@ -128,26 +119,27 @@ fn tokens() -> Vec<Case> {
     let right = token(&signature);
     let check: Check = Rc::new(move |token| issuers.verify(token, NOW).is_ok());
     assert!(check(&right), "this is the signature");
-    let [last, first, all] = wrong(&right, token, &signature);
-    vec![
-        Case::new("HS256: last or first byte wrong", &check, [&last, &first]),
-        Case::new("HS256: last byte wrong, or all", &check, [&last, &all]),
-        Case::with_leak("HS256, with a leak: last or first byte wrong", &check, [&last, &first], ends_early(right)),
-    ]
+    let wrong_ones = wrong(&right, token, &signature);
+    of_wrong_bytes("HS256", &check, &wrong_ones, right)
 }
 
 fn operators() -> Vec<Case> {
     let key = OperatorKey::parse(&"k".repeat(43)).expect("a key");
     let right = key.reveal().to_owned();
     let check: Check = Rc::new(move |presented| key.is(presented));
-    let [last, first, all] = wrong(&right, text_of, right.as_bytes());
+    let wrong_ones = wrong(&right, text_of, right.as_bytes());
+    of_wrong_bytes("operators' key", &check, &wrong_ones, right)
+}
+
+/// The cases of something that is right in all of its bytes or does not count: wrong in its last, in its first or in all of them.
+fn of_wrong_bytes(what: &str, check: &Check, [last, first, all]: &[String; 3], right: String) -> Vec<Case> {
     vec![
-        Case::new("operators' key: last or first byte wrong", &check, [&last, &first]),
-        Case::new("operators' key: last byte wrong, or all", &check, [&last, &all]),
+        Case::new(format!("{what}: last or first byte wrong"), check, [last, first]),
+        Case::new(format!("{what}: last byte wrong, or all"), check, [last, all]),
         Case::with_leak(
-            "operators' key, with a leak: last or first byte wrong",
-            &check,
-            [&last, &first],
+            format!("{what}, with a leak: last or first byte wrong"),
+            check,
+            [last, first],
             ends_early(right),
         ),
     ]

@@ -1,6 +1,7 @@
 //! Limits of users, keys, addresses and channels over real sockets: who shares an allowance, and whoever does not is not touched.
 
 use super::{check, check_refused};
+use crate::keys::{self, APP};
 use crate::support::http::HttpClient;
 use crate::support::raw::RawClient;
 use crate::support::sse::SseClient;
@@ -12,13 +13,10 @@ use std::net::SocketAddr;
 use tidings::model::api_key::KeySecret;
 use tidings::{Config, ListenAt, ListenerConfig, Serves};
 
-/// The secret of the key `app`.
-const APP: &str = "td_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-
 /// A server that everyone may read and write on, with these limits, an issuer, two keys, and proxies that are trusted.
 fn server(reactors: usize, limits: &str, blocks: &str) -> TestServer {
     let hash = KeySecret::parse(APP).expect("a secret").hash();
-    let other = KeySecret::parse(&format!("td_{}A", "B".repeat(42))).expect("a secret").hash();
+    let other = KeySecret::parse(&keys::of("B")).expect("a secret").hash();
     let key = |name: &str, hash: &str| {
         let grants = "{ channels = [\"**\"], may = [\"read\", \"write\"] }";
         format!("[[key]]\nname = \"{name}\"\nhash = \"{hash}\"\ngrants = [{grants}]\n")
@@ -113,7 +111,7 @@ fn a_key_has_one_allowance_however_it_is_presented() {
     check_refused(&socket.post("a", &json!(1)), code.0, code.1);
     check(&post(&[("X-API-Key", APP)]), code.0, code.1);
     check(&post(&[("Authorization", &bearer)]), code.0, code.1);
-    assert_eq!(post(&[("X-API-Key", &format!("td_{}A", "B".repeat(42)))]).status, 200, "another key");
+    assert_eq!(post(&[("X-API-Key", &keys::of("B"))]).status, 200, "another key");
     assert_eq!(post(&[("Authorization", &self::bearer("ann"))]).status, 200, "a user");
     assert_eq!(socket.request(read())["status"], 200, "it may still read");
 }
