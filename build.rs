@@ -15,28 +15,10 @@ use zlib_rs::{DeflateConfig, compress_bound, compress_slice};
 const FOLDER: &str = "src/web";
 const MARK: &str = "/v/VERSION/";
 
-/// The browser client stands in parts, in this folder and in this order. Users have one file to load: what they are served is
-/// all of them between two lines of its kind.
-const CLIENT: &str = "client";
-const PARTS: [&str; 9] = [
-    "settings.js",
-    "surroundings.js",
-    "frames.js",
-    "request.js",
-    "channel.js",
-    "signin.js",
-    "connection.js",
-    "messages.js",
-    "tidings.js",
-];
-const KINDS: [(&str, &str, &str); 2] = [
-    ("tidings.js", "const SCRIPT = import.meta.url;\n", "export { Tidings, TidingsError };\nexport default Tidings;\n"),
-    (
-        "tidings.global.js",
-        "(() => {\n'use strict';\nconst SCRIPT = globalThis.document?.currentScript?.src;\n",
-        "Object.assign(globalThis, { Tidings, TidingsError });\n})();\n",
-    ),
-];
+/// The browser client stands in parts, in this folder, which is also that of its npm package. Users have one file to load:
+/// this list says, a line each, the name of a file and the parts that it is made of.
+const CLIENT: &str = "clients/js/src";
+const CLIENT_FILES: &str = "files.txt";
 
 /// What pages may load, run and connect to: nothing from anywhere else, and of what is inline only what was here when this
 /// was built.
@@ -45,6 +27,7 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
 
 fn main() {
     println!("cargo::rerun-if-changed={FOLDER}");
+    println!("cargo::rerun-if-changed={CLIENT}");
     println!("cargo::rerun-if-changed=build.rs");
     if let Some(commit) = commit() {
         println!("cargo::rustc-env=TIDINGS_COMMIT={commit}");
@@ -71,21 +54,26 @@ fn main() {
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     collect(Path::new(FOLDER), &mut files);
-    let read = |part| fs::read_to_string(Path::new(FOLDER).join(CLIENT).join(part)).expect("a part of the client");
-    let client = PARTS.map(read).join("\n");
-    files.extend(
-        KINDS.map(|(name, before, after)| (name.to_owned(), format!("{before}{client}\n{after}").into_bytes())),
-    );
+    files.extend(client_files());
     files.sort();
     files
+}
+
+/// The files of the browser client: the parts of each, with an empty line between two.
+fn client_files() -> Vec<(String, Vec<u8>)> {
+    let read = |name: &str| fs::read_to_string(Path::new(CLIENT).join(name)).expect("a part of the client");
+    let file = |line: &str| {
+        let (name, parts) = line.split_once(": ").expect("a name and its parts");
+        let parts: Vec<String> = parts.split(' ').map(read).collect();
+        (name.to_owned(), parts.join("\n").into_bytes())
+    };
+    read(CLIENT_FILES).lines().map(file).collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).expect("a folder of files") {
         let path = entry.expect("an entry of the folder").path();
-        if path.ends_with(CLIENT) {
-            continue;
-        } else if path.is_dir() {
+        if path.is_dir() {
             collect(&path, files);
         } else if content_type(&path).is_some() {
             let name = path.strip_prefix(FOLDER).expect("it is in the folder").to_string_lossy().into_owned();

@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(client, ["/tidings.global.js", "/tidings.js"]);
     }
 
-    /// Both come from the same parts, which build.rs puts between lines of their kind.
+    /// Both come from the same parts, between lines of their kind.
     #[test]
     fn the_client_is_a_module_and_a_classic_script() {
         let [script, module] = ["/tidings.global.js", "/tidings.js"]

@@ -2,19 +2,11 @@
 // end is a script, and a clock that a test moves.
 
 import { readFileSync } from 'node:fs';
+import { textOf } from '../../../clients/js/make.mjs';
 
-const ROOT = new URL('../../../', import.meta.url);
-
-/** The text that is served as `name`, put together as build.rs says. */
+/** The text that is served as `name`. */
 export function clientText(name = 'tidings.js') {
-  const table = readFileSync(new URL('build.rs', ROOT), 'utf8');
-  const string = /"(?:[^"\\]|\\.)*"/g;
-  const list = (constant) => new RegExp(`const ${constant}: [^=]*=([^;]*(?:"[^"]*"[^;]*)*);\n`).exec(table)[1].match(string).map((each) => JSON.parse(each));
-  const kinds = list('KINDS');
-  const at = kinds.indexOf(name);
-  if (at < 0) throw new Error(`build.rs no longer says how ${name} is put together`);
-  const parts = list('PARTS').map((part) => readFileSync(new URL(`src/web/client/${part}`, ROOT), 'utf8'));
-  return `${kinds[at + 1]}${parts.join('\n')}\n${kinds[at + 2]}`;
+  return textOf(name);
 }
 
 /** The client; `CLIENT=path` tests another file. */

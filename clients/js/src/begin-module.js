@@ -1,0 +1,1 @@
+const SCRIPT = import.meta.url;

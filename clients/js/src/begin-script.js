@@ -1,0 +1,3 @@
+(() => {
+'use strict';
+const SCRIPT = globalThis.document?.currentScript?.src;

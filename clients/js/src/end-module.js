@@ -1,0 +1,2 @@
+export { Tidings, TidingsError };
+export default Tidings;

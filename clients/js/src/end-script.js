@@ -1,0 +1,2 @@
+Object.assign(globalThis, { Tidings, TidingsError });
+})();
