@@ -4,15 +4,20 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What a request failed with: `status` uses HTTP's numbers (0 when the server never answered), `code` names the cause. */
+/**
+ * What a request failed with: `status` uses HTTP's numbers (0 when the server never answered), `code` names the cause, and
+ * `retryAfter` says in how many milliseconds the same would be allowed, where the server knows it.
+ */
 class TidingsError extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, retryAfter) {
     super(message);
-    Object.assign(this, { name: 'TidingsError', status, code });
+    Object.assign(this, { name: 'TidingsError', status, code, retryAfter });
   }
 }
 
-const errorOf = ({ status, error }) => new TidingsError(status, error?.code ?? 'unknown', error?.message ?? `the server answered ${status}`);
+const errorOf = ({ status, error }) => new TidingsError(
+  status, error?.code ?? 'unknown', error?.message ?? `the server answered ${status}`, error?.retry_after_ms >= 0 ? error.retry_after_ms : undefined,
+);
 
 function pathOf(channel) {
   try {

@@ -339,7 +339,7 @@ class Tidings extends Events {
     if (final) {
       if (this.#channels.get(entry.name) === entry) this.#channels.delete(entry.name);
     } else {
-      const wait = Math.random() * Math.min(this.#options.cap, 1000 * 2 ** entry.tries++);
+      const wait = (error.retryAfter ?? 0) + Math.random() * Math.min(this.#options.cap, 1000 * 2 ** entry.tries++);
       entry.timer = setTimeout(() => this.#subscribe(entry), wait);
     }
     this.#tell(entry, error, final);

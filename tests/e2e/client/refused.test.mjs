@@ -53,6 +53,26 @@ for (const [status, code] of [[400, 'bad_channel'], [403, 'forbidden'], [404, 'n
   });
 }
 
+test('a refusal that says how long it lasts is not asked about before', async () => {
+  let refuses = true;
+  const server = fakeServer((request) => {
+    if (!request.path.startsWith('/channels/')) return undefined;
+    return refuses ? { status: 429, error: { code: 'too_many_requests', message: 'no', retry_after_ms: 45_000 } } : standing();
+  });
+  connect(server);
+  const subscription = tidings.get('news', () => {});
+  subscription.ready.catch(() => {});
+  await settle();
+  const post = await tidings.post('news', 1).catch((error) => error);
+  assert.deepEqual([post.code, post.retryAfter], ['too_many_requests', 45_000]);
+  refuses = false;
+  await clock.pass(44_900);
+  assert.deepEqual(server.asked('GET'), ['news']);
+  await clock.pass(1_200);
+  assert.deepEqual(server.asked('GET'), ['news', 'news']);
+  assert.equal((await subscription.ready).status, 200);
+});
+
 for (const [status, code] of [[429, 'too_many_subscriptions'], [503, 'channels_full'], [500, 'internal_error']]) {
   test(`a get that was refused with ${status} ${code} is told, asked again, and delivers in the end`, async () => {
     const answers = { full: refusal(status, code) };
