@@ -48,7 +48,12 @@ class Connection {
     socket.onopen = () => this.#opened();
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#drop(event.code ?? 1006, event.reason ?? '');
-    socket.onerror = () => {}; // a close follows
+    socket.onerror = () => this.#failed(socket);
+  }
+
+  /** A close follows, but not in Node, whose WebSocket tells by an error alone that a handshake failed. */
+  #failed(socket) {
+    setTimeout(() => { if (this.#socket === socket && this.#openedAt === null) this.#drop(1006, ''); });
   }
 
   /** A socket that cannot even be made is a failed attempt like any other: the next one follows. */

@@ -112,6 +112,18 @@ test('the network comes back: the next attempt is made at once, also where one h
   assert.deepEqual([server.connections.length - made, states.at(-1)[0]], [1, 'open'], 'from a long wait');
 });
 
+test('a handshake that fails with an error alone, as in Node, is not waited for', async () => {
+  await connect({ base: 100 });
+  server.accepts = null;
+  server.connections[0].end(1006, '');
+  await clock.pass(200);
+  assert.equal(server.connections.length, 2);
+  server.connections[1].onerror({});
+  server.accepts = true;
+  await clock.pass(300);
+  assert.deepEqual([server.connections.length, states.at(-1)[0]], [3, 'open']);
+});
+
 test('an event that says offline and lies costs half a second', async () => {
   await connect();
   page.fire('offline');
