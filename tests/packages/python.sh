@@ -26,4 +26,4 @@ echo "the wheel holds the package, its mark that it is typed, and both licences:
 # The tests find the installed package, not its source: so it is found to be typed.
 "$python" -m mypy --strict src
 "$python" -m mypy --strict tests
-TIDINGS_BINARY=$binary "$python" -m pytest -q -s -p no:cacheprovider tests/cases.py tests/real.py
+TIDINGS_BINARY=$binary "$python" -m pytest -q -s -p no:cacheprovider tests/cases.py tests/real.py tests/signing_in.py

@@ -8,13 +8,14 @@ import contextlib
 import json
 import pathlib
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tidings import Client, Gap, Publication, Published, Subscription, TidingsError
+from tidings import Client, Gap, Publication, Subscription, TidingsError
 
 CASES = pathlib.Path(__file__).parents[2] / "cases"
 LIMITS = {"message_bytes": 65536, "body_bytes": 1048576, "binary": True, "batch": 100}
@@ -43,9 +44,10 @@ class Script:
         async for frame in connection:
             head, _, body = frame.partition(b"\n") if isinstance(frame, bytes) else (frame, None, None)
             request = json.loads(head)
-            if request["path" if "path" in request else "method"] == "/limits":
-                if self.limits:
-                    await connection.send(json.dumps({"id": request["id"], "status": 200, **self.limits}))
+            if request.get("path") in ("/limits", "/livez"):
+                answer = self.limits if request["path"] == "/limits" else {}
+                if answer is not None:
+                    await connection.send(json.dumps({"id": request["id"], "status": 200, **answer}))
             else:
                 self.frames.put_nowait((time.monotonic(), request, body))
 
@@ -154,19 +156,28 @@ class Conversation:
 
         self.tasks.append(asyncio.create_task(read()))
 
-    async def publish(self, given: dict[str, Any]) -> None:
-        if "base64" in given:
-            given["data"] = base64.b64decode(given.pop("base64"))
+    def ask(self, kind: str, work: Coroutine[Any, Any, object]) -> None:
+        """Tells what becomes of it, without waiting for that."""
 
-        async def publish() -> None:
+        async def ask() -> None:
             try:
-                published = await self.client.publish(**given)
-                assert isinstance(published, Published)
-                self.tell("published", vars(published))
+                answer = await work
+                self.tell(kind, {} if answer is None else vars(answer))
             except TidingsError as error:
                 self.tell_refused("failed", error)
 
-        self.tasks.append(asyncio.create_task(publish()))
+        self.tasks.append(asyncio.create_task(ask()))
+
+    async def publish(self, given: dict[str, Any]) -> None:
+        if "base64" in given:
+            given["data"] = base64.b64decode(given.pop("base64"))
+        self.ask("published", self.client.publish(**given))
+
+    async def delete(self, given: dict[str, Any]) -> None:
+        self.ask("deleted", self.client.delete(given["channel"]))
+
+    async def sign_in(self, _: dict[str, Any]) -> None:
+        self.ask("signed_in", self.client.sign_in())
 
     async def unsubscribe(self, given: dict[str, Any]) -> None:
         self.subscriptions[given["channel"]].close()

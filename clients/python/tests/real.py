@@ -5,21 +5,15 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import signal
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 
 from tidings import Client, Gap, Publication, Published, TidingsError
-from .support import BINARY, new_key, proxied, running
+from .support import BINARY, proxied, running, within
 
 pytestmark = pytest.mark.skipif(not BINARY, reason="TIDINGS_BINARY names no server")
 MESSAGES = 1000
 WINDOW = 10
-
-
-def within(work: Coroutine[Any, Any, None], seconds: float = 90) -> None:
-    asyncio.run(asyncio.wait_for(work, seconds))
 
 
 async def publish_all(client: Client, channel: str, pause: float, at: dict[int, asyncio.Event]) -> list[Published]:
@@ -196,35 +190,5 @@ def test_a_server_that_is_not_there_yet_is_waited_for(tmp_path: pathlib.Path) ->
                 assert not publishing.done()
                 await server.start()
                 assert (await publishing).offset == 1
-
-    within(work())
-
-
-def test_a_key_lets_a_backend_in_and_a_wrong_one_is_told(tmp_path: pathlib.Path) -> None:
-    secret, block = new_key("backend", "--channels", "orders:**")
-
-    async def work() -> None:
-        async with running(tmp_path, block) as server:
-            async with Client(server.url, token=lambda: secret + "\n") as client:
-                orders = client.subscribe("orders:1")
-                await orders.ready()
-                await client.publish("orders:1", 1)
-                assert (await anext(orders)).data == 1
-                with pytest.raises(TidingsError) as refused:
-                    await client.publish("others", 1)
-                assert (refused.value.status, refused.value.code) == (403, "forbidden")
-            asked = 0
-
-            def wrong() -> str:
-                nonlocal asked
-                asked += 1
-                return "td_" + "x" * 43
-
-            async with Client(server.url, token=wrong, base=0.01) as client:
-                with pytest.raises(TidingsError) as refused:
-                    await anext(client.subscribe("orders:1"))
-                assert (refused.value.status, refused.value.code, asked) == (401, "key_invalid", 2)
-                with pytest.raises(TidingsError):
-                    await client.publish("orders:1", 1)
 
     within(work())

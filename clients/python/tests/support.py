@@ -1,18 +1,30 @@
-"""What the tests against a real server share: the server, and a proxy that cuts connections."""
+"""What the tests against a real server share: the server, a proxy that cuts connections, and keys and tokens."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 import os
 import pathlib
 import re
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 BINARY = os.environ.get("TIDINGS_BINARY", "")
+SECRET = "the-secret-of-the-tests-0123456789-abcdef"
+ISSUER = f'[[issuer]]\nname = "tests"\nissuer = "tests"\naudience = "tidings"\nsecret = "{SECRET}"\nleeway = "0s"\n'
+
+
+def within(work: Coroutine[Any, Any, None], seconds: float = 90) -> None:
+    asyncio.run(asyncio.wait_for(work, seconds))
 
 
 class Server:
@@ -100,3 +112,16 @@ def new_key(name: str, *more: str) -> tuple[str, str]:
     block = re.search(r"\[\[key\]\].*", made.stderr, re.DOTALL)
     assert block
     return made.stdout.strip(), block.group()
+
+
+def token_for(user: str, channels: list[str], seconds: float = 600) -> str:
+    """A token of ISSUER's for a user who may read and write some channels, for so many seconds."""
+
+    def part(value: object) -> str:
+        raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    grants = [{"channels": channels, "may": ["read", "write"]}]
+    claims = {"iss": "tests", "aud": "tidings", "sub": user, "exp": int(time.time() + seconds), "grants": grants}
+    signed = f"{part({'alg': 'HS256'})}.{part(claims)}"
+    return f"{signed}.{part(hmac.digest(SECRET.encode(), signed.encode(), hashlib.sha256))}"

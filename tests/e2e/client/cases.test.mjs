@@ -140,8 +140,17 @@ class Conversation {
 
   publish({ channel, data, base64, event, key, retry, exclude_self: excludeSelf }) {
     const body = base64 === undefined ? data : new Uint8Array(bytesOf(base64));
-    this.tidings.publish(channel, body, { event, key: retry === false ? false : key, excludeSelf }).then(
-      (published) => this.told.push({ published }),
+    this.ask('published', this.tidings.publish(channel, body, { event, key: retry === false ? false : key, excludeSelf }));
+  }
+
+  delete({ channel }) { this.ask('deleted', this.tidings.delete(channel)); }
+
+  sign_in() { this.ask('signed_in', this.tidings.signIn()); }
+
+  /** Tells what becomes of it, without waiting for that. */
+  ask(kind, work) {
+    work.then(
+      (answer) => this.told.push({ [kind]: answer ?? {} }),
       ({ status, code, retryAfter }) => this.told.push({ failed: { status, code, retry_after_ms: retryAfter } }),
     );
   }

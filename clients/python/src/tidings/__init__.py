@@ -4,6 +4,6 @@ from ._client import Client
 from ._errors import TidingsError
 from ._sign_in import Token
 from ._subscription import Subscription
-from ._values import Gap, History, Limits, Publication, Published
+from ._values import Emptied, Gap, History, Limits, Publication, Published
 
-__all__ = ["Client", "Gap", "History", "Limits", "Publication", "Published", "Subscription", "TidingsError", "Token"]
+__all__ = ["Client", "Emptied", "Gap", "History", "Limits", "Publication", "Published", "Subscription", "TidingsError", "Token"]

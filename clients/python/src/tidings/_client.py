@@ -17,9 +17,9 @@ from ._connection import Connection, Settings
 from ._errors import Close, TidingsError, error_of
 from ._frames import Frame, Message, check_frame, frame_of, json_of, messages_of, path_of, publication_of
 from ._requests import Request, Sent
-from ._sign_in import Token
+from ._sign_in import SignIn, Token
 from ._subscription import Subscription
-from ._values import Gap, History, Limits, Published, limits_of
+from ._values import Emptied, Gap, History, Limits, Published, limits_of
 
 log = logging.getLogger("tidings")
 
@@ -56,7 +56,8 @@ class Client:
         self._queue = queue
         self._cap = cap
         self._resends = resends
-        self._connection = Connection(url, Settings(base, cap, slow, stable, connect_timeout, ssl), token, self)
+        self._sign_in = SignIn(token, self)
+        self._connection = Connection(url, Settings(base, cap, slow, stable, connect_timeout, ssl), self._sign_in, self)
         self._next = 1
         self._pending: dict[int, Request] = {}
         self._channels: dict[str, Channel] = {}
@@ -148,6 +149,24 @@ class Client:
         publications = [publication_of(channel, epoch, each) for each in answer.get("publications") or []]
         return History(channel, f"{epoch}:{answer['offset']}", answer.get("recovered"), publications)
 
+    async def delete(self, channel: str) -> Emptied:
+        """Empties the channel's history, for operators. What is published afterwards has the next offset."""
+        answer = await self._request({"method": "DELETE", "path": path_of(channel)})
+        return Emptied(answer["channel"], answer["epoch"], answer["offset"])
+
+    async def sign_in(self) -> None:
+        """Asks for the token again and presents it: after it was changed, or taken back. Returns when the server has accepted it.
+
+        A token of the same user is presented on the connection that there is; that of another one begins a new connection. What
+        was refused for good before may be allowed now: subscribe once more.
+        """
+        if self._ended:
+            raise self._ended
+        if self._connection.open and await self._sign_in.change():
+            return
+        self._connection.replace("signs in anew")
+        await self._request({"method": "GET", "path": "/livez"})
+
     async def _history(self, channel: str, since: str | None, last: int | None, limit: int | None = None) -> Message:
         return await self._request({"method": "GET", "path": path_of(channel), "once": True, "since": since, "last": last, "limit": limit})
 
@@ -198,6 +217,9 @@ class Client:
     async def auth(self, token: str) -> None:
         await self._request({"method": "AUTH", "token": token}, again=False)
 
+    def another(self, reason: str) -> None:
+        self._connection.replace(reason)
+
     # What is sent.
 
     def _send(self, id: int, frame: Frame, target: Sent) -> None:
@@ -246,7 +268,7 @@ class Client:
         name = message.get("channel")
         entry = self._channels.get(name) if isinstance(name, str) else None
         if message.get("auth") == "expiring":
-            self._connection.expiring(message["in"])
+            self._sign_in.expiring(message["in"])
         elif message.get("ended"):
             if entry and entry.live:  # one asked for since then has its own answer
                 self._refuse(entry, error_of(message), True)

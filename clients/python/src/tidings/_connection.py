@@ -7,6 +7,7 @@ import json
 import logging
 import random
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from ._errors import Close, TidingsError, close_of, error_of
 from ._frames import Frame
-from ._sign_in import Token, fetch
+from ._sign_in import SignIn
 
 log = logging.getLogger("tidings")
 
@@ -47,23 +48,22 @@ class Owner(Protocol):
     def received(self, frame: Frame) -> None: ...
     def broke(self, close: Close, unheard: bool) -> None: ...
     def over(self, error: TidingsError) -> None: ...
-    async def auth(self, token: str) -> None: ...
 
 
 class Connection:
-    def __init__(self, url: str, settings: Settings, token: Token, owner: Owner) -> None:
+    def __init__(self, url: str, settings: Settings, sign_in: SignIn, owner: Owner) -> None:
         self._url = url
         self._settings = settings
-        self._token = token
+        self._sign_in = sign_in
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
         self._socket: ClientConnection | None = None
         self._outbox: asyncio.Queue[Frame] = asyncio.Queue()
+        self._dialing: asyncio.Task[ClientConnection] | None = None
         self._own: Close | None = None  # why this side ends the connection
-        self._renewal: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()  # set where the next attempt is to follow at once
+        self._closed = False
         self._closings: set[asyncio.Task[None]] = set()
-        self._current: str | None = None  # the token of this connection, and when it was presented
-        self._presented = 0.0
         self._attempt = 0
         self._refusals = 0
         self._opened_at: float | None = None
@@ -72,7 +72,7 @@ class Connection:
 
     @property
     def open(self) -> bool:
-        return self._socket is not None
+        return self._socket is not None and self._own is None
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -85,7 +85,9 @@ class Connection:
             self._owner.over(TidingsError(0, "no_connection", f"no connection can be made: {error}"))
 
     async def close(self) -> None:
-        self._calm()
+        self._closed = True
+        self._own = Close(1000, "", "the client was closed")
+        self._sign_in.end()
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, *self._closings, return_exceptions=True)
@@ -97,25 +99,24 @@ class Connection:
         """The server has carried out a request: this client is let in."""
         self._denied = False
 
-    def expiring(self, seconds: float) -> None:
-        """The server says for how many seconds the token holds."""
-        if self._token is None or not seconds >= 0:
+    def replace(self, reason: str) -> None:
+        """Begins another connection now, in the place of the one that there is, or is tried or waited for."""
+        if self._closed:
             return
-        self._calm()
-        now = _now()
-        # A token that is younger than this is one for a short time, and the next notice follows its renewal at once.
-        wait = max(0.0, seconds - (now - self._presented)) / 2
-        self._renewal = asyncio.get_running_loop().create_task(self._renew(now + seconds, wait))
-
-    def _calm(self) -> None:
-        if self._renewal and self._renewal is not asyncio.current_task():
-            self._renewal.cancel()
-        self._renewal = None
+        self._denied = False
+        self._hurry.set()
+        self._own = Close(1000, "", reason)
+        if self._dialing:
+            self._dialing.cancel()
+        if self._socket:
+            task = asyncio.get_running_loop().create_task(self._socket.close())
+            self._closings.add(task)
+            task.add_done_callback(self._closings.discard)
 
     async def _run(self) -> None:
-        while True:
+        while not self._closed:
             close = await self._once()
-            unsigned = close.refusal is not None and close.refusal.status == 401 and self._token is not None
+            unsigned = close.refusal is not None and close.refusal.status == 401 and self._sign_in.possible
             again = unsigned and not self._denied  # another token may be accepted: that is tried once
             self._denied = self._denied or unsigned
             pause = self._pause(close, again)
@@ -123,8 +124,17 @@ class Connection:
             self._owner.broke(close, unheard)
             if close.refusal and not again and (close.refusal.final or unsigned):
                 return self._owner.over(close.refusal)
-            log.info("disconnected (%d %s); the next attempt is in %.1f s", close.code, close.message, pause)
-            await asyncio.sleep(pause)
+            await self._wait(close, pause)
+
+    async def _wait(self, close: Close, pause: float) -> None:
+        if self._hurry.is_set():
+            pause = 0.0
+        log.info("disconnected (%d %s); the next attempt is in %.1f s", close.code, close.message, pause)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), pause)
+        if self._hurry.is_set():
+            self._attempt = self._refusals = 0
+        self._hurry.clear()
 
     def _pause(self, close: Close, again: bool) -> float:
         settings = self._settings
@@ -144,7 +154,12 @@ class Connection:
         self._answered = False
         self._own = None
         try:
-            socket = await asyncio.wait_for(self._dial(), self._settings.connect_timeout)
+            self._dialing = asyncio.get_running_loop().create_task(self._dial())
+            socket = await self._dialing
+        except asyncio.CancelledError:
+            if self._closed or not self._own:
+                raise
+            return self._own
         except InvalidStatus as error:
             return _refused(error.response)
         except TidingsError as error:
@@ -154,12 +169,18 @@ class Connection:
             return Close(0, "", "no handshake in time", silent=True)
         except (OSError, EOFError, InvalidHandshake) as error:
             return Close(0, "", str(error) or type(error).__name__, silent=True)
+        finally:
+            self._dialing = None
+        if self._own:  # that was too late to end the attempt
+            await socket.close()
+            return self._own
         return await self._converse(socket)
 
     async def _dial(self) -> ClientConnection:
-        token = await fetch(self._token)
-        self._current = token
-        self._presented = _now()
+        return await asyncio.wait_for(self._shake_hands(), self._settings.connect_timeout)
+
+    async def _shake_hands(self) -> ClientConnection:
+        token = await self._sign_in.begin()
         return await connect(
             self._url,
             ssl=self._settings.ssl,
@@ -187,43 +208,10 @@ class Connection:
             pass
         finally:
             self._socket = None
-            self._calm()
+            self._sign_in.end()
             writer.cancel()
             await socket.close()
         return self._own or close_of(socket.close_code or 1006, socket.close_reason or "")
-
-    def _end(self, close: Close) -> None:
-        """Ends the connection from this side."""
-        self._own = close
-        if self._socket:
-            task = asyncio.get_running_loop().create_task(self._socket.close())
-            self._closings.add(task)
-            task.add_done_callback(self._closings.discard)
-
-    async def _renew(self, end: float, wait: float) -> None:
-        """Presents a token that replaces the one that ends; one that cannot be had, or is still the same, is asked for again."""
-        while True:
-            await asyncio.sleep(wait)
-            try:
-                token = await fetch(self._token)
-                if token and token != self._current:
-                    return await self._present(token)
-            except TidingsError as error:
-                log.warning("the token could not be renewed: %s", error)
-            left = end - _now()
-            if left <= 1:
-                return
-            wait = left / 2
-
-    async def _present(self, token: str) -> None:
-        self._presented = _now()  # before the answer, which a notice may follow at once
-        try:
-            await self._owner.auth(token)
-        except TidingsError as error:
-            if error.status != 403:
-                raise
-            return self._end(Close(1000, "", "the token is that of another user"))  # another connection begins with it
-        self._current = token
 
 
 async def _write(socket: ClientConnection, outbox: asyncio.Queue[Frame]) -> None:

@@ -44,6 +44,15 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Emptied:
+    """A channel whose history was emptied, and where it stands."""
+
+    channel: str
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class History:
     """A page of what a channel remembers."""
 
