@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pathlib
 import time
 
@@ -97,7 +98,9 @@ def test_another_token_opens_and_closes_channels_on_the_same_connection(tmp_path
     within(work())
 
 
-def test_another_user_takes_another_connection(tmp_path: pathlib.Path) -> None:
+def test_another_user_takes_another_connection_and_no_token_is_written_down(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
     async def work() -> None:
         token: str | None = token_for("ann", ["both", "hers"])
         async with running(tmp_path, ISSUER) as server, proxied(server.port) as (proxy, url):
@@ -121,6 +124,7 @@ def test_another_user_takes_another_connection(tmp_path: pathlib.Path) -> None:
                 assert (unsigned.value.status, unsigned.value.code, proxy.accepted) == (401, "token_needed", 3)
 
     within(work())
+    assert "signs in anew" in caplog.text and "eyJ" not in caplog.text
 
 
 def test_before_it_expires_a_token_is_replaced_and_the_connection_stays(tmp_path: pathlib.Path) -> None:

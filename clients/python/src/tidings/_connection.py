@@ -21,6 +21,9 @@ from ._frames import Frame
 from ._sign_in import SignIn
 
 log = logging.getLogger("tidings")
+# In the place of the one of websockets, which at DEBUG writes down each head and frame, and so the token.
+_wire_log = logging.getLogger("tidings.websocket")
+_wire_log.setLevel(logging.INFO)
 
 _PING_INTERVAL = 20.0  # a server that answers none for this long once more is given up
 _CLOSE_TIMEOUT = 1.0
@@ -191,6 +194,7 @@ class Connection:
             ping_interval=_PING_INTERVAL,
             ping_timeout=_PING_INTERVAL,
             max_size=_MESSAGE_BYTES,
+            logger=_wire_log,
         )
 
     async def _converse(self, socket: ClientConnection) -> Close:
