@@ -131,7 +131,6 @@ pub mod services;
 #[cfg(test)]
 mod simulation;
 mod sync;
-#[cfg(feature = "outbound")]
 #[doc(hidden)]
 pub mod tls;
 #[doc(hidden)]

@@ -1,11 +1,10 @@
-//! TLS of a client: which certificates are trusted, and why one is not.
+//! Who is trusted by a client: which certificates are trusted, and why one is not.
 
-use rustls::crypto::aws_lc_rs;
+use super::provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Who is trusted to certify a server's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,11 +17,9 @@ pub enum Trust {
 }
 
 /// What a client needs for its handshakes.
-///
-/// The provider is always named: the default of a process depends on what else is linked into it.
 #[must_use]
 pub fn client_config(roots: RootCertStore) -> ClientConfig {
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("the provider speaks TLS 1.2 and 1.3")
         .with_root_certificates(roots)

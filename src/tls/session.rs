@@ -1,0 +1,242 @@
+//! One server's side of a TLS connection, purely: sealed bytes in, plain bytes out, and the other way.
+//!
+//! Shaped like what rustls will have next (every connection unbuffered, no memory of its own while nothing is in progress), so
+//! that its next version changes this file alone.
+
+use rustls::server::{ServerConfig, UnbufferedServerConnection};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
+use std::fmt;
+use std::sync::Arc;
+
+/// Plain bytes of one record at most (RFC 8446 section 5.1).
+pub const PLAIN_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a record beside its plain ones at most: its header, and what encryption adds (RFC 8446 section 5.2, and RFC 5246
+/// section 6.2.3 for TLS 1.2).
+const OVERHEAD_MAX: usize = 5 + 2048;
+/// Bytes of a sealed record at most.
+pub const SEALED_BYTES_MAX: usize = PLAIN_BYTES_MAX + OVERHEAD_MAX;
+
+/// Why a session cannot go on.
+#[derive(Debug)]
+pub enum Fault {
+    /// What came is not TLS as it should be, or no version, cipher or certificate suits both sides. An alert that says which is
+    /// left to be sent.
+    Broken(rustls::Error),
+    /// Nothing may be sent: the handshake is not over, or our side was closed.
+    Closed,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Broken(error) => error.fmt(f),
+            Fault::Closed => f.write_str("nothing may be sent"),
+        }
+    }
+}
+
+/// What new sessions of a listener begin with.
+#[derive(Debug, Clone)]
+pub struct Acceptor(Arc<ServerConfig>);
+
+impl From<ServerConfig> for Acceptor {
+    fn from(config: ServerConfig) -> Acceptor {
+        Acceptor(Arc::new(config))
+    }
+}
+
+/// What opening came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Sealed bytes that were taken: the others come again, before those that follow them.
+    pub used: usize,
+    /// Plain bytes that were written.
+    pub plain: usize,
+    /// It stopped for want of room, and may have more to open.
+    pub is_full: bool,
+}
+
+/// See the module.
+pub struct Session {
+    connection: UnbufferedServerConnection,
+    unsent: Vec<u8>,
+    peer_closed: bool,
+    closed: bool,
+}
+
+impl Session {
+    /// One for a connection that was just accepted.
+    ///
+    /// # Errors
+    /// What it was to begin with is of no use.
+    pub fn new(acceptor: &Acceptor) -> Result<Session, Fault> {
+        let connection = UnbufferedServerConnection::new(Arc::clone(&acceptor.0)).map_err(Fault::Broken)?;
+        Ok(Session { connection, unsent: Vec::new(), peer_closed: false, closed: false })
+    }
+
+    /// Sealed bytes that are to be sent before anything else is sealed.
+    #[must_use]
+    pub fn unsent(&self) -> &Vec<u8> {
+        &self.unsent
+    }
+
+    /// The same, to be taken as they are sent.
+    pub fn unsent_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Whether the handshake is in progress.
+    #[must_use]
+    pub fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
+    }
+
+    /// Whether the peer has said that nothing follows.
+    #[must_use]
+    pub fn is_peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// Opens the records in `sealed`, whole ones and as many as `plain` has room for: [`PLAIN_BYTES_MAX`] bytes for each. What
+    /// this answers is left in [`Session::unsent`].
+    ///
+    /// # Errors
+    /// [`Fault::Broken`].
+    pub fn open(&mut self, sealed: &mut [u8], plain: &mut [u8]) -> Result<Opened, Fault> {
+        let mut opened = Opened { used: 0, plain: 0, is_full: false };
+        loop {
+            // What follows the peer's last word is nothing that it said (RFC 8446 section 6.1).
+            if self.peer_closed {
+                return Ok(Opened { used: sealed.len(), ..opened });
+            }
+            if plain.len() - opened.plain < PLAIN_BYTES_MAX {
+                return Ok(Opened { is_full: opened.used < sealed.len(), ..opened });
+            }
+            let UnbufferedStatus { discard, state, .. } =
+                self.connection.process_tls_records(&mut sealed[opened.used..]);
+            opened.used += discard;
+            let step = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record.map_err(Fault::Broken)?;
+                        let end = opened.plain + record.payload.len();
+                        plain[opened.plain..end].copy_from_slice(record.payload);
+                        opened.plain = end;
+                        opened.used += record.discard;
+                    }
+                    continue;
+                }
+                Ok(other) => next(other, &mut self.unsent),
+                Err(error) => {
+                    self.gather_alert();
+                    return Err(Fault::Broken(error));
+                }
+            };
+            match step {
+                Next::Again => {}
+                Next::PeerClosed => self.peer_closed = true,
+                Next::Starved => return Ok(opened),
+            }
+        }
+    }
+
+    /// Seals `plain`, at most [`PLAIN_BYTES_MAX`] bytes, into `out`, which has [`SEALED_BYTES_MAX`]. Returns how many bytes were
+    /// written: they follow those of [`Session::unsent`]. `rest` is what [`Session::open`] left for want of more, if that is why.
+    ///
+    /// # Errors
+    /// [`Fault::Closed`], or [`Fault::Broken`] when its keys may not be used any longer.
+    pub fn seal(&mut self, plain: &[u8], rest: &mut [u8], out: &mut [u8]) -> Result<usize, Fault> {
+        debug_assert!(plain.len() <= PLAIN_BYTES_MAX && out.len() >= SEALED_BYTES_MAX);
+        self.act(rest, |traffic| traffic.encrypt(plain, out))
+    }
+
+    /// Says that nothing follows, once: the bytes are left in [`Session::unsent`].
+    pub fn close(&mut self, rest: &mut [u8]) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let mut alert = [0; 64];
+        // Before the handshake is over there is nobody to say it to.
+        if let Ok(size) = self.act(rest, |traffic| traffic.queue_close_notify(&mut alert)) {
+            self.unsent.extend_from_slice(&alert[..size]);
+        }
+    }
+
+    /// Does something that only a session may that can send.
+    fn act(
+        &mut self,
+        rest: &mut [u8],
+        act: impl FnOnce(
+            &mut rustls::unbuffered::WriteTraffic<'_, rustls::server::ServerConnectionData>,
+        ) -> Result<usize, EncryptError>,
+    ) -> Result<usize, Fault> {
+        loop {
+            let UnbufferedStatus { state, .. } = self.connection.process_tls_records(rest);
+            match state.map_err(Fault::Broken)? {
+                ConnectionState::WriteTraffic(mut traffic) => return act(&mut traffic).map_err(|_| Fault::Closed),
+                other => match next(other, &mut self.unsent) {
+                    Next::Again => {}
+                    Next::PeerClosed => self.peer_closed = true,
+                    Next::Starved => return Err(Fault::Closed),
+                },
+            }
+        }
+    }
+
+    /// After a fault: what the peer is told of it.
+    fn gather_alert(&mut self) {
+        loop {
+            let state = self.connection.process_tls_records(&mut []).state;
+            match state {
+                Ok(state @ (ConnectionState::EncodeTlsData(_) | ConnectionState::TransmitTlsData(_))) => {
+                    next(state, &mut self.unsent);
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("unsent", &self.unsent.len()).finish_non_exhaustive()
+    }
+}
+
+/// What follows a state.
+enum Next {
+    /// The next one.
+    Again,
+    /// The peer said that nothing follows.
+    PeerClosed,
+    /// More bytes of the peer are needed, or none are left to open.
+    Starved,
+}
+
+/// Takes in a state that brings no plain bytes.
+fn next<Data>(state: ConnectionState<'_, '_, Data>, unsent: &mut Vec<u8>) -> Next {
+    match state {
+        ConnectionState::EncodeTlsData(mut record) => {
+            let start = unsent.len();
+            // It says how many bytes it needs when there are none.
+            if let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) =
+                record.encode(&mut unsent[start..])
+            {
+                unsent.resize(start + required_size, 0);
+                let written = record.encode(&mut unsent[start..]).unwrap_or(0);
+                unsent.truncate(start + written);
+            }
+            Next::Again
+        }
+        ConnectionState::TransmitTlsData(sent) => {
+            sent.done();
+            Next::Again
+        }
+        ConnectionState::PeerClosed => Next::PeerClosed,
+        _ => Next::Starved,
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
