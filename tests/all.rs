@@ -54,6 +54,7 @@ mod sse;
 mod support;
 mod syscalls;
 mod tidy;
+mod tls;
 mod together;
 mod tokens;
 mod turned_away;

@@ -212,12 +212,7 @@ fn a_key_counts_only_where_it_may_come_from() {
     ];
     let server = start(&configuration(&networks), |config| {
         let unix = ListenAt::Path { path: socket.clone(), mode: 0o600 };
-        config.listeners = vec![ListenerConfig {
-            at: unix,
-            serves: Serves::CLIENTS,
-            proxy_protocol: false,
-            trusted_proxies: Vec::new(),
-        }];
+        config.listeners = vec![ListenerConfig::new(unix, Serves::CLIENTS)];
         config.server.listen.push("[::1]:0".parse().expect("an address"));
     });
     let [v4, v6] = [server.addresses()[0], server.addresses()[1]];

@@ -128,13 +128,13 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
     if config.log.format == LogFormat::Text {
         log.say(summary(config) + "\n");
         let mut clients = server.listeners().iter().filter(|listener| listener.serves.clients());
-        if let Some(address) = clients.find_map(|listener| listener.at.address()) {
-            let host = reachable(address).to_string();
+        if let Some((address, tls)) = clients.find_map(|listener| Some((listener.at.address()?, listener.tls))) {
+            let base = base(address, tls);
             let opens_files = config.server.allow_origin.iter().any(|origin| origin::allows(origin, "null"));
             // Only a terminal gets the secret: a file or a journal would keep it.
             let key = io::stderr().is_terminal().then(|| server.operator_key());
-            let console = if config.web.console { open_console(&host, key) } else { String::new() };
-            log.say(next_steps(&host, &console, server.operator_key_place(), opens_files) + "\n\n");
+            let console = if config.web.console { open_console(&base, key) } else { String::new() };
+            log.say(next_steps(&base, &console, server.operator_key_place(), opens_files) + "\n\n");
         }
     }
     for listener in server.listeners() {
@@ -148,6 +148,7 @@ fn announce(server: &Server, config: &Config, log: &Logger) -> io::Result<()> {
 /// A listener as programs read it: what it serves is added where that is not clients alone.
 fn shown(listener: &ListenerConfig) -> String {
     let at = match &listener.at {
+        ListenAt::Address(address) if listener.tls => format!("https://{address}"),
         ListenAt::Address(address) => format!("http://{address}"),
         ListenAt::Path { .. } => listener.at.to_string(),
     };
@@ -184,32 +185,46 @@ fn summary(config: &Config) -> String {
 }
 
 /// The address of the console; with the key its page is an operator's.
-fn open_console(host: &str, key: Option<&str>) -> String {
+fn open_console(base: &str, key: Option<&str>) -> String {
     match key {
-        Some(key) => format!("\n  open http://{host}/#operator={key} in a browser, as operator"),
-        None => format!("\n  open http://{host}/ in a browser"),
+        Some(key) => format!("\n  open {base}/#operator={key} in a browser, as operator"),
+        None => format!("\n  open {base}/ in a browser"),
     }
 }
 
 /// What to try, ready to be copied.
-fn next_steps(host: &str, console: &str, place: &str, opens_files: bool) -> String {
+fn next_steps(base: &str, console: &str, place: &str, opens_files: bool) -> String {
     let pages = if opens_files {
         ""
     } else {
         "A page that you opened as a file (file://) is refused: start with `tidings --dev` while you develop.\n"
     };
-    let option = if host == "127.0.0.1:8080" { String::new() } else { format!(" --url {host}") };
+    let option = match base.strip_prefix("http://") {
+        Some("127.0.0.1:8080") => String::new(),
+        plain => format!(" --url {}", plain.unwrap_or(base)),
+    };
+    // The address is seldom one of the certificate's names.
+    let names = if base.starts_with("https:") {
+        "The host has to be one of the certificate's names (wss:// for sockets).\n"
+    } else {
+        ""
+    };
     format!(
         "\nTry it:{console}
-  curl -N -H 'Accept: text/event-stream' http://{host}/channels/news
-  curl -H 'Content-Type: application/json' -d '{{\"text\":\"hello\"}}' http://{host}/channels/news
+  curl -N -H 'Accept: text/event-stream' {base}/channels/news
+  curl -H 'Content-Type: application/json' -d '{{\"text\":\"hello\"}}' {base}/channels/news
   tidings subscribe news{option}
   tidings publish news '{{\"text\":\"hello\"}}'{option}
   tidings demo{option}
-{pages}
+{names}{pages}
 The operators' key {place}.
 Ctrl-C stops it."
     )
+}
+
+/// What every address of a server begins with.
+fn base(address: SocketAddr, tls: bool) -> String {
+    format!("{}://{}", if tls { "https" } else { "http" }, reachable(address))
 }
 
 /// An address that a person on this machine can use, when the server listens on all of them.
@@ -223,7 +238,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{next_steps, open_console, reachable, summary};
+    use super::{base, next_steps, open_console, summary};
 
     #[test]
     fn the_summary_names_what_differs_from_the_defaults() {
@@ -238,21 +253,29 @@ mod tests {
         for (address, expected) in
             [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("127.0.0.2:1", "127.0.0.2:1")]
         {
-            assert_eq!(reachable(address.parse().expect("an address")).to_string(), expected);
+            assert_eq!(base(address.parse().expect("an address"), false), format!("http://{expected}"));
         }
-        let steps = |host| next_steps(host, &open_console(host, None), "is in a file", false);
-        assert!(steps("127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
-        assert!(!steps("127.0.0.1:8080").contains("--url"));
-        assert!(!steps("127.0.0.1:8080").contains("#operator"), "a key is for a terminal");
-        let shown = next_steps("127.0.0.1:9", &open_console("127.0.0.1:9", Some("KEY")), "is in a file", true);
-        assert!(steps("127.0.0.1:8080").contains("tidings --dev") && !shown.contains("--dev"));
+        let steps = |base| next_steps(base, &open_console(base, None), "is in a file", false);
+        assert!(steps("http://127.0.0.1:9").contains("tidings demo --url 127.0.0.1:9"));
+        let secure = base("0.0.0.0:9".parse().expect("an address"), true);
+        let sealed = steps(&secure);
+        assert!(!sealed.contains("http://") && sealed.contains("tidings demo --url https://127.0.0.1:9"), "{sealed}");
+        assert!(
+            sealed.contains("one of the certificate's names") && !steps("http://127.0.0.1:9").contains("certificate")
+        );
+        assert!(!steps("http://127.0.0.1:8080").contains("--url"));
+        assert!(!steps("http://127.0.0.1:8080").contains("#operator"), "a key is for a terminal");
+        let shown =
+            next_steps("http://127.0.0.1:9", &open_console("http://127.0.0.1:9", Some("KEY")), "is in a file", true);
+        assert!(steps("http://127.0.0.1:8080").contains("tidings --dev") && !shown.contains("--dev"));
         assert!(shown.contains("http://127.0.0.1:9/#operator=KEY ") && shown.contains("key is in a file"), "{shown}");
     }
 
     #[test]
     fn a_console_that_is_switched_off_is_not_recommended() {
-        assert!(!next_steps("127.0.0.1:8080", "", "is in a file", true).contains("browser"));
-        let with = next_steps("127.0.0.1:8080", &open_console("127.0.0.1:8080", None), "is in a file", true);
+        assert!(!next_steps("http://127.0.0.1:8080", "", "is in a file", true).contains("browser"));
+        let with =
+            next_steps("http://127.0.0.1:8080", &open_console("http://127.0.0.1:8080", None), "is in a file", true);
         assert!(with.contains("Try it:\n  open http://127.0.0.1:8080/ in a browser\n  curl"), "{with}");
     }
 }

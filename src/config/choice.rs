@@ -51,6 +51,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// The oldest version of TLS that listeners speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+impl TlsVersion {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<TlsVersion> = OneOf(&[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)]);
+}
+
 impl EchoFor {
     /// The words for it.
     pub(super) const WORDS: OneOf<EchoFor> =

@@ -2,6 +2,7 @@
 //! from the defaults.
 
 use super::blocks::{self, Kind};
+use super::certificate::CertificateConfig;
 use super::channel::ChannelRule;
 use super::issuer::IssuerConfig;
 use super::key::KeySettings;
@@ -134,11 +135,14 @@ impl Config {
         let listeners = written(&self.listeners, |listener: &ListenerConfig| {
             (listener.write(), format!("{} for {}", quoted(&listener.at.to_string()), listener.serves))
         });
+        let certificates = written(&self.certificates, |certificate: &CertificateConfig| {
+            (certificate.write(), quoted(&certificate.chain.to_string_lossy()))
+        });
         let channels =
             written(&self.channel_rules, |rule: &ChannelRule| (rule.write(), quoted(rule.channels.as_str())));
         let issuers = written(&self.issuers, |issuer: &IssuerConfig| (issuer.write(), quoted(&issuer.name)));
         let keys = written(&self.keys, |key: &KeySettings| (key.write(), quoted(&key.name)));
-        listeners.chain(channels).chain(issuers).chain(keys).collect()
+        listeners.chain(certificates).chain(channels).chain(issuers).chain(keys).collect()
     }
 }
 

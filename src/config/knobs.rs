@@ -1,7 +1,8 @@
 //! The table of all knobs: name, type, default, unit, range, and the reason for each.
 
+use super::certificate::CertificateConfig;
 use super::channel::ChannelRule;
-use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel};
+use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
 use super::issuer::IssuerConfig;
 use super::key::KeySettings;
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
@@ -63,6 +64,9 @@ knobs! {
         /// The proxies in front of server.listen: only from these addresses do X-Forwarded-For and Forwarded say where a client
         /// is. None, since whoever is believed can take any address. A listener block has its own.
         trusted_proxies: Vec<Network> = Vec::new(), Networks;
+        /// Whether server.listen speaks TLS, with the certificates of the certificate blocks and of tls.chain. A listener block has
+        /// its own.
+        tls: bool = false, Flag;
         /// Leaves a new connection with the kernel until its first bytes have come (TCP_DEFER_ACCEPT), which makes a
         /// handshake cheaper. One that sends nothing is accepted a second later, and its timeouts begin then.
         defer_accept: bool = true, Flag;
@@ -319,6 +323,18 @@ knobs! {
         /// takes 16 bytes each; beyond it the one that is idle for longest is forgotten. Enough for as many that are busy at the
         /// same moment.
         tracked: usize = 100_000, count("rates", 1000, 1 << 26);
+    }
+
+    /// What listeners need that speak TLS: https:// and wss://.
+    tls: TlsConfig {
+        /// A certificate with those that lead to one that clients trust (PEM, the server's own first), for whoever asks for no other
+        /// name. Certificate blocks add more. None: there are only those.
+        chain: String = String::new(), PATH;
+        /// The private key of the first of them (PEM, not encrypted).
+        key: String = String::new(), PATH;
+        /// The oldest version that is spoken. 1.2, since libraries of ten years ago speak no later one, and it is safe as it is
+        /// spoken here.
+        oldest: TlsVersion = TlsVersion::Tls12, TlsVersion::WORDS;
     }
 
     /// Event streams (text/event-stream).

@@ -58,13 +58,15 @@ pub struct ListenerConfig {
     pub trusted_proxies: Vec<Network>,
     /// Whether each connection begins with a PROXY header, version 1 or 2, of one of those proxies.
     pub proxy_protocol: bool,
+    /// Whether TLS is spoken there.
+    pub tls: bool,
 }
 
 impl ListenerConfig {
     /// A listener before which no proxy is trusted.
     #[must_use]
     pub fn new(at: ListenAt, serves: Serves) -> ListenerConfig {
-        ListenerConfig { at, serves, trusted_proxies: Vec::new(), proxy_protocol: false }
+        ListenerConfig { at, serves, trusted_proxies: Vec::new(), proxy_protocol: false, tls: false }
     }
 
     /// Whether it is bound to an address that other machines can reach.
@@ -75,7 +77,12 @@ impl ListenerConfig {
 
     /// What is wrong with it by itself.
     pub(super) fn problem(&self) -> Option<String> {
-        self.place_problem().or_else(|| self.proxy_problem())
+        self.place_problem().or_else(|| self.proxy_problem()).or_else(|| self.tls_problem())
+    }
+
+    fn tls_problem(&self) -> Option<String> {
+        let both = self.tls && self.proxy_protocol;
+        both.then(|| "a PROXY header before TLS is not read yet: take the header or TLS, not both".to_owned())
     }
 
     /// A PROXY header says who its client is, so it is believed of no one, or of no one that can come.
@@ -123,7 +130,8 @@ impl ListenerConfig {
             trusted => format!("trusted_proxies = {}\n", written(trusted)),
         };
         let announced = if self.proxy_protocol { "proxy_protocol = true\n" } else { "" };
-        format!("[[listener]]\n{at}\nserves = [{}]\n{trusted}{announced}", words.join(", "))
+        let tls = if self.tls { "tls = true\n" } else { "" };
+        format!("[[listener]]\n{at}\nserves = [{}]\n{trusted}{announced}{tls}", words.join(", "))
     }
 }
 

@@ -14,6 +14,7 @@ impl Config {
     pub fn all_listeners(&self) -> Vec<ListenerConfig> {
         let clients = |address: &SocketAddr| ListenerConfig {
             trusted_proxies: self.server.trusted_proxies.clone(),
+            tls: self.server.tls,
             ..ListenerConfig::new(ListenAt::Address(*address), Serves::CLIENTS)
         };
         self.server.listen.iter().map(clients).chain(self.listeners.iter().cloned()).collect()

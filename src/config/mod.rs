@@ -4,6 +4,8 @@
 //! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
 
 mod blocks;
+mod certificate;
+mod certificates;
 mod channel;
 #[cfg(test)]
 mod channel_tests;
@@ -42,15 +44,16 @@ mod tests;
 mod text;
 mod units;
 
+pub use certificate::CertificateConfig;
 pub use channel::ChannelRule;
-pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel};
+pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
 pub use describe::{Knob, knobs};
 pub use error::ConfigError;
 pub use issuer::{ClaimNames, IssuerConfig};
 pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
     AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LimitsConfig, LogConfig,
-    ServerConfig, SseConfig, WebConfig, WebSocketConfig,
+    ServerConfig, SseConfig, TlsConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};

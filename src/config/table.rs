@@ -75,6 +75,8 @@ macro_rules! knobs {
             pub channel_rules: Vec<ChannelRule>,
             /// Who may sign tokens: the `[[issuer]]` blocks.
             pub issuers: Vec<IssuerConfig>,
+            /// What listeners that speak TLS show, by the names in it: the `[[certificate]]` blocks.
+            pub certificates: Vec<CertificateConfig>,
             /// The keys of backends: the `[[key]]` blocks.
             pub keys: Vec<KeySettings>,
         }

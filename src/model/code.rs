@@ -109,6 +109,10 @@ codes! {
     BadRequest: Both, "bad_request", 400, 1008, "This is not a valid request.", "";
     /// A connection that has to begin with a PROXY header and does not, or whose peer no such header is taken from.
     ProxyHeader: Both, "proxy_header", 400, 1008, "This listener takes connections of trusted proxies, each of which begins with a PROXY header.", "a [[listener]] without proxy_protocol";
+    /// Plain HTTP where TLS is spoken.
+    TlsNeeded: Both, "tls_needed", 400, 1008, "This address speaks TLS: use https:// or wss://.", "a [[listener]] without tls";
+    /// A TLS handshake that failed, or a record that is not what the session allows.
+    TlsFailed: End, "tls_failed", 400, 1008, "The TLS session failed.", "";
     /// Not JSON, or not UTF-8.
     BadJson: Request, "bad_json", 400, 1008, "This is not JSON.", "";
     /// Arrays and objects are nested too deeply.

@@ -1,6 +1,6 @@
 //! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
 
-use super::entry::{Entry, List, Socket};
+use super::entry::{Entry, List, Sealed, Socket};
 use super::heavy::Heavy;
 use super::lived::Lived;
 use super::parked::Parked;
@@ -77,6 +77,8 @@ pub(super) struct Core {
     pub(super) accepted: Vec<Instant>,
     /// Several parts that are written as one: kept for its memory, at most 16 KiB.
     pub(super) gathered: Vec<u8>,
+    /// The same for TLS.
+    pub(super) sealed: Sealed,
     pub(super) together: Together,
     pub(super) walks: Walks,
     job_buffers: Vec<Vec<u8>>,
@@ -110,6 +112,7 @@ impl Core {
             run: Run::default(),
             accepted: Vec::new(),
             gathered: Vec::new(),
+            sealed: Sealed::default(),
             together: Together::default(),
             walks: Walks::default(),
             job_buffers: Vec::new(),
@@ -317,7 +320,7 @@ impl Core {
         // Our stream is ended after the last byte, once; then the connection waits for the peer's end or a deadline. An empty
         // outbox is flushed for that as well.
         let must_end = entry.connection.ending().is_some() && !entry.writing.has_ended();
-        let must_flush = must_end || !entry.connection.outbox.is_empty();
+        let must_flush = must_end || !entry.connection.outbox.is_empty() || entry.rest.has_unsent();
         if must_flush && entry.writing.mark_dirty() {
             self.dirty.push(slot);
         }

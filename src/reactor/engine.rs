@@ -122,6 +122,7 @@ impl<S: Socket> Engine<S> {
         let too_many = connections.fetch_add(1, Ordering::Relaxed) >= self.core.setup.connections_max;
         self.core.interest_changed.push(slot);
         let Some(entry) = self.entries.get(slot) else { return };
+        self.core.begin_tls(slot, entry);
         if too_many || crowded {
             entry.connection.turn_away(Code::TooManyConnections);
         } else if self.core.meter.in_force().addresses() {
@@ -131,6 +132,12 @@ impl<S: Socket> Engine<S> {
             self.core.judge_proxy(slot, entry);
         }
         self.core.update(slot, entry);
+    }
+
+    /// Speaks TLS on its first listener.
+    #[cfg(test)]
+    pub(crate) fn speak_tls(&mut self, acceptor: crate::tls::session::Acceptor) {
+        self.core.setup.listeners[0].tls = Some(acceptor);
     }
 
     /// Bytes that the codec has worked on, and messages that came compressed.
@@ -311,6 +318,9 @@ impl<S: Socket> Engine<S> {
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
         self.core.leave(slot);
+        if entry.connection.outbox.is_empty() {
+            entry.rest.say_end(&mut entry.stream);
+        }
         // Emptied before the charge, which then gives back all that was counted for it.
         entry.connection.outbox.clear(&mut self.core.buffers);
         self.core.charge(entry);

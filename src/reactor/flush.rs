@@ -10,7 +10,7 @@ use crate::model::transport::Transport;
 use std::io::{ErrorKind, IoSlice, Result};
 
 /// Bytes written to one connection in one tick, after which the others get their turns; what is left waits for the next tick.
-const BYTES_PER_TURN_MAX: usize = 4 * 1024 * 1024;
+pub(super) const BYTES_PER_TURN_MAX: usize = 4 * 1024 * 1024;
 
 /// Writes as many parts as one call takes.
 fn write_several<S: Socket>(entry: &mut Entry<S>, gathered: &mut Vec<u8>) -> Result<usize> {
@@ -89,6 +89,9 @@ impl Core {
     }
 
     fn flush<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        if entry.rest.is_sealed() {
+            return self.flush_sealed(slot, entry);
+        }
         let mut budget = BYTES_PER_TURN_MAX;
         let waited = entry.charged > 0;
         while !entry.connection.outbox.is_empty() && !entry.writing.is_blocked() && budget > 0 {
@@ -145,8 +148,9 @@ impl Core {
         }
     }
 
-    fn charge_anew<S: Socket>(&mut self, entry: &mut Entry<S>) {
-        let left = u32::try_from(entry.connection.outbox.len()).unwrap_or(u32::MAX);
+    pub(super) fn charge_anew<S: Socket>(&mut self, entry: &mut Entry<S>) {
+        let waiting = entry.connection.outbox.len() + entry.rest.unsent();
+        let left = u32::try_from(waiting).unwrap_or(u32::MAX);
         let boxes = &self.setup.postman.mailboxes;
         if left > entry.charged {
             let more = left - entry.charged;
@@ -204,7 +208,7 @@ impl Core {
     /// that is closed with bytes unread resets the connection, and the peer may lose what it was sent last.
     fn finish<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let Some(reason) = entry.connection.ending() else { return };
-        if !entry.connection.outbox.is_empty() || entry.closed.is_some() {
+        if !entry.connection.outbox.is_empty() || entry.rest.has_unsent() || entry.closed.is_some() {
             return;
         }
         // `end` is true once, so our stream is ended once. If that fails, the peer is gone and its end never comes.

@@ -5,6 +5,7 @@ use super::reserve::Reserve;
 use crate::access::AccessPolicy;
 use crate::model::peer_address::PeerAddress;
 use crate::protocol::routes::Routes;
+use crate::tls::session::Acceptor;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use nix::libc;
@@ -137,6 +138,16 @@ pub struct Listener {
     pub policy: AccessPolicy,
     /// What is where for them.
     pub routes: Routes,
+    /// What TLS needs, where it is spoken.
+    pub tls: Option<Acceptor>,
+}
+
+impl Listener {
+    /// One whose connections come in another way than by a socket.
+    #[must_use]
+    pub fn without_socket(policy: AccessPolicy) -> Listener {
+        Listener { socket: None, routes: Routes::new(policy.serves), policy, tls: None }
+    }
 }
 
 /// A socket that connections are accepted from.

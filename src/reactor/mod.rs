@@ -24,6 +24,7 @@ mod reserve;
 mod retry;
 mod ring;
 mod run;
+mod sealed;
 mod setup;
 mod subscriptions;
 mod together;

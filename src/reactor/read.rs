@@ -112,7 +112,13 @@ impl Core {
             let (kept, is_pending) = entry.rest.take(scratch);
             // What is pending needs no more bytes: reading on would let the rest grow with each turn.
             let must_read = entry.reading.is_readable() && !is_pending;
-            let read = if !must_read {
+            let read = if entry.rest.is_sealed() {
+                if must_read || !is_pending && entry.rest.is_pending() {
+                    self.read_sealed(to.slot, entry, &mut scratch[kept..])
+                } else {
+                    0
+                }
+            } else if !must_read {
                 0
             } else if kept == 0 && entry.connection.is_mid_message() {
                 self.read_on(to, entry, scratch)

@@ -45,7 +45,8 @@ impl Together {
         for &slot in dirty {
             let Some(entry) = entries.peek(slot) else { continue };
             // One that is blocked waits for the kernel to report room, and one that has ended is written no more.
-            if entry.writing != Writing::Dirty || entry.closed.is_some() {
+            // What is sealed is written as a copy of its own.
+            if entry.writing != Writing::Dirty || entry.closed.is_some() || entry.rest.is_sealed() {
                 continue;
             }
             if let (Some(socket), Some(bytes)) = (entry.stream.descriptor(), entry.connection.outbox.shared_frame()) {

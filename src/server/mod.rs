@@ -11,6 +11,7 @@ mod parts;
 mod policy;
 pub mod rehearsal;
 mod rules;
+mod secured;
 #[cfg(feature = "cli")]
 mod signals;
 mod threads;
@@ -41,6 +42,7 @@ use parts::SharedParts;
 #[cfg(test)]
 pub(crate) use parts::policy;
 use rules::{Changes, access_rules, no_revocations};
+use secured::acceptor;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -142,6 +144,7 @@ impl Server {
     pub fn start_with(config: Config, hooks: Hooks) -> Result<Server, StartError> {
         let config = &config;
         config.check()?;
+        let tls = acceptor(config)?;
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
         let (listeners, sockets, socket_files) = unzipped(bind_all(config, reactor_count)?);
@@ -166,7 +169,7 @@ impl Server {
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
         for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
-            let own = shared.listeners(config, &listeners, &sockets, index)?;
+            let own = shared.listeners(config, (&listeners, &sockets), index, tls.as_ref())?;
             let setup = shared.setup(config, index, own, Arc::clone(&jobs));
             let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&connections))?;
             begun.reactors.push(spawn_reactor(index, reactor, ending.clone())?);

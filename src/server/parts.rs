@@ -17,6 +17,7 @@ use crate::protocol::routes::Routes;
 use crate::reactor::{Listener, Listening, Setup};
 use crate::services::insight::Insight;
 use crate::services::{Operations, Pages};
+use crate::tls::session::Acceptor;
 use crate::workers::Worker;
 use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;
@@ -70,14 +71,15 @@ impl SharedParts {
     pub(super) fn listeners(
         &self,
         config: &Config,
-        listeners: &[ListenerConfig],
-        sockets: &[Vec<Listening>],
+        (listeners, sockets): (&[ListenerConfig], &[Vec<Listening>]),
         reactor: usize,
+        tls: Option<&Acceptor>,
     ) -> std::io::Result<Vec<Listener>> {
         let own = |(listener, sockets): (&ListenerConfig, &Vec<Listening>)| {
             let policy = policy(config, listener, self.rules.load_full());
             let routes = Routes::new(policy.serves);
-            Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy, routes })
+            let tls = tls.filter(|_| listener.tls).cloned();
+            Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy, routes, tls })
         };
         listeners.iter().zip(sockets).map(own).collect()
     }

@@ -3,7 +3,7 @@
 #[cfg(feature = "outbound")]
 use super::outbound::{self, OutboundThread};
 use super::parts::SharedParts;
-use super::{Server, operator_key};
+use super::{Server, operator_key, secured};
 use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, ChannelRules, Keys, Operators, Refresh, Revocations, SignedNames};
 use crate::config::{Config, ConfigError};
@@ -116,7 +116,9 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
     let rules = access_rules(config, Arc::default(), Arc::default());
     #[cfg(feature = "outbound")]
     let rules = rules.and_then(|rules| outbound::check_addresses(&rules.issuers));
-    let problems = [key.err(), rules.err()].iter().flatten().flat_map(ConfigError::problems).cloned().collect();
+    let tls = secured::acceptor(config).map(drop);
+    let problems =
+        [key.err(), rules.err(), tls.err()].iter().flatten().flat_map(ConfigError::problems).cloned().collect();
     ConfigError::unless_empty(problems)
 }
 

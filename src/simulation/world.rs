@@ -17,7 +17,6 @@ use crate::metrics::Counters;
 use crate::model::ids::MailboxId;
 use crate::model::peer_address::PeerAddress;
 use crate::node::execute::wall_ms;
-use crate::protocol::routes::Routes;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Interest, parts};
 use crate::reactor::{Listener, Setup};
@@ -119,7 +118,7 @@ impl World {
                 flush: config.io.flush,
                 connections_max: usize::MAX,
                 limits: Arc::clone(&limits),
-                listeners: vec![Listener { socket: None, routes: Routes::new(policy.serves), policy: policy.clone() }],
+                listeners: vec![Listener::without_socket(policy.clone())],
                 journal: Arc::default(),
                 counters: Arc::clone(&threads[index]),
                 phase: Arc::default(),

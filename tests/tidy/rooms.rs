@@ -14,12 +14,12 @@ const DIRECTIONS: &[(&str, &str)] = &[
     // Models of the threads, built with --cfg shuttle alone.
     ("models", "handoff node hub model access"),
     // Test code only: it stands where the server does, around everything.
-    ("simulation", "server reactor workers services handoff connection protocol node hub wire model metrics config"),
+    ("simulation", "server reactor workers services handoff connection node hub wire model metrics config"),
     (
         "server",
         "reactor workers services handoff connection protocol node hub access wire model metrics journal config tls",
     ),
-    ("reactor", "handoff connection protocol node hub access wire model metrics journal config"),
+    ("reactor", "handoff connection protocol node hub access wire model metrics journal config tls"),
     ("workers", "handoff connection protocol node hub access wire metrics"),
     ("services", "handoff connection protocol node hub access model metrics journal tls"),
     ("handoff", "protocol node hub access model sync"),
@@ -76,8 +76,7 @@ const LOCKS: &[&str] = &[
 /// Which parts use which third-party crate: as few as possible, and no part that does not.
 const CRATES: &[(&str, &str)] = &[
     ("arc_swap", "access workers server metrics"),
-    // TLS of clients names it as its provider of TLS.
-    ("aws_lc_rs", "access tls model"),
+    ("aws_lc_rs", "access model"),
     ("bytes", "protocol model server services models"),
     ("clap", "cli"),
     ("crossbeam_channel", "workers handoff server journal sync"),
@@ -99,8 +98,7 @@ const CRATES: &[(&str, &str)] = &[
     ("percent_encoding", "protocol client"),
     ("proxy_header", "wire"),
     ("rand", "hub server services client cli simulation"),
-    // TLS of clients: the server has none.
-    ("rustls", "client services tls"),
+    ("rustls", "client services tls server"),
     ("rustls_native_certs", "tls"),
     ("rustls_pki_types", "access"),
     ("serde", "protocol wire cli config server access"),
@@ -114,11 +112,12 @@ const CRATES: &[(&str, &str)] = &[
     ("socket2", "reactor"),
     ("strsim", "protocol config"),
     ("subtle", "access model"),
-    ("thiserror", "wire client server services"),
+    ("thiserror", "wire client server services tls"),
     ("tokio", "server services"),
     ("toml", "config"),
     ("tower_service", "services"),
     ("tungstenite", "wire client"),
+    ("webpki", "tls"),
     ("zlib_rs", "wire"),
 ];
 

@@ -17,11 +17,13 @@ const ABOUT: &str = "More places to listen, each a block: [[listener]] with addr
     (everything, the pages of operators with their key), \"operators\" (their pages; everyone who reaches the listener is \
     one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). \
     trusted_proxies = [\"10.0.0.2\"] names the proxies that may say where a client is, in X-Forwarded-For or Forwarded or, with \
-    proxy_protocol = true, in a PROXY header before the first byte. With a block and without server.listen there is no listener but the blocks.";
+    proxy_protocol = true, in a PROXY header before the first byte. tls = true is for https:// and wss://, with a \
+    [[certificate]] or tls.chain. With a block and without server.listen there is no listener but the blocks.";
 
 impl Kind for ListenerConfig {
     const NAME: &'static str = "listener";
-    const KEYS: &'static [&'static str] = &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol"];
+    const KEYS: &'static [&'static str] =
+        &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol", "tls"];
     const ABOUT: &'static str = ABOUT;
 
     fn list(config: &mut Config) -> &mut Vec<ListenerConfig> {
@@ -39,6 +41,7 @@ impl Kind for ListenerConfig {
         let serves = serves(block);
         let trusted_proxies = block.take_networks("trusted_proxies");
         let proxy_protocol = block.take::<bool>("proxy_protocol", "true or false").is_some_and(|flag| *flag.get_ref());
+        let tls = block.take::<bool>("tls", "true or false").is_some_and(|flag| *flag.get_ref());
         let problem = match (block.has("address"), block.has("path")) {
             (true, true) => Some("a [[listener]] has an \"address\" or a \"path\", not both"),
             (false, false) => Some("a [[listener]] needs an \"address\", or the \"path\" of a unix socket"),
@@ -53,7 +56,7 @@ impl Kind for ListenerConfig {
             (None, Some(path)) => ListenAt::Path { path: PathBuf::from(path.into_inner()), mode: mode.unwrap_or(MODE) },
             _ => return None,
         };
-        Some(ListenerConfig { at, serves: serves?, trusted_proxies, proxy_protocol })
+        Some(ListenerConfig { at, serves: serves?, trusted_proxies, proxy_protocol, tls })
     }
 
     fn added(layer: &mut Layer<'_>, source: Source) {

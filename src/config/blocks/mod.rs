@@ -1,10 +1,12 @@
 //! Lists of tables in a configuration file: each block's values are read by serde, and every mistake has its own place.
 
+mod certificate;
 mod channel;
 mod issuer;
 mod key;
 mod listener;
 
+use super::certificate::CertificateConfig;
 use super::channel::ChannelRule;
 use super::issuer::IssuerConfig;
 use super::key::KeySettings;
@@ -45,8 +47,13 @@ pub(super) trait Kind: Sized {
 type Reader = fn(&mut Layer<'_>, File<'_>, usize, &DeValue<'_>);
 
 /// Every kind of block: its name, what it is for, and what reads a list of them.
-pub(super) const KINDS: &[(&str, &str, Reader)] =
-    &[row::<ListenerConfig>(), row::<ChannelRule>(), row::<IssuerConfig>(), row::<KeySettings>()];
+pub(super) const KINDS: &[(&str, &str, Reader)] = &[
+    row::<ListenerConfig>(),
+    row::<CertificateConfig>(),
+    row::<ChannelRule>(),
+    row::<IssuerConfig>(),
+    row::<KeySettings>(),
+];
 
 const fn row<K: Kind>() -> (&'static str, &'static str, Reader) {
     (K::NAME, K::ABOUT, |layer, file, at, value| layer.blocks::<K>(file, at, value))

@@ -17,6 +17,8 @@ mod pieces;
 mod pipelined;
 #[cfg(test)]
 mod runs;
+#[cfg(all(test, feature = "tls"))]
+mod sealed;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
@@ -34,7 +36,6 @@ use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::model::peer_address::PeerAddress;
-use crate::protocol::routes::Routes;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
 use crate::reactor::{Listener, Setup};
@@ -190,10 +191,7 @@ impl Rehearsal {
             key_sets: Arc::default(),
             started: began,
         };
-        let without_socket = |listener| {
-            let policy = policy(config, &listener, rules.load_full());
-            Listener { socket: None, routes: Routes::new(policy.serves), policy }
-        };
+        let without_socket = |listener| Listener::without_socket(policy(config, &listener, rules.load_full()));
         let listeners = config.all_listeners().into_iter().map(without_socket).collect();
         // No worker parses, and no descriptor limits how many connect.
         let setup = Setup {

@@ -112,6 +112,12 @@ impl Codec {
         self.compressions
     }
 
+    /// Something else took about as long as compressing this many bytes does: whoever shares the time of compression shares it
+    /// with that as well.
+    pub fn note_work(&mut self, bytes: u64) {
+        self.worked_bytes += bytes;
+    }
+
     /// How many bytes went into compression and came out of inflation so far: what it cost.
     #[must_use]
     pub fn worked_bytes(&self) -> u64 {

@@ -1,0 +1,160 @@
+//! What a connection over TLS has besides: its session, and sealed bytes on their way in and out.
+
+use super::socket::Socket;
+use crate::tls::session::{Fault, Opened, PLAIN_BYTES_MAX, SEALED_BYTES_MAX, Session};
+use std::io::{ErrorKind, Result};
+
+/// Sealed bytes that are read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Memory that all sessions of a reactor share: nothing is in it between two calls.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed {
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+/// What reading came to.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// Plain bytes, of sealed ones that were `short` of the room for them: the socket has no more for now.
+    Plain { bytes: usize, short: bool },
+    /// The socket has nothing.
+    Empty,
+    /// The peer's stream ended.
+    Ended,
+    /// Its first bytes are no TLS, but may be HTTP: they are plain, and all that follows.
+    Clear { bytes: usize },
+    /// It broke what TLS asks of it.
+    Broken(Fault),
+    /// The socket failed.
+    Failed,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    session: Session,
+    /// Sealed bytes that were read and not opened.
+    rest: Box<[u8]>,
+    /// Whether they may be opened without more of them.
+    is_pending: bool,
+    /// Nothing has come yet.
+    is_new: bool,
+}
+
+impl Sealing {
+    pub(crate) fn new(session: Session) -> Sealing {
+        Sealing { session, rest: Box::default(), is_pending: false, is_new: true }
+    }
+
+    /// Whether the handshake is in progress.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
+    /// Whether sealed bytes wait that need no more to be opened.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.is_pending
+    }
+
+    /// Sealed bytes that wait for the socket.
+    pub(crate) fn unsent(&self) -> usize {
+        self.session.unsent().len()
+    }
+
+    /// Reads once, and opens what has come into `plain`, which has room for a record.
+    pub(crate) fn read<S: Socket>(&mut self, stream: &mut S, plain: &mut [u8], lent: &mut Sealed) -> Read {
+        lent.input.resize(READ_BYTES + SEALED_BYTES_MAX, 0);
+        let kept = self.rest.len();
+        lent.input[..kept].copy_from_slice(&self.rest);
+        let room = lent.input.len() - kept;
+        let read = if self.is_pending { Ok(0) } else { stream.read(&mut lent.input[kept..]) };
+        let read = match read {
+            Ok(0) if !self.is_pending => return Read::Ended,
+            Ok(read) => read,
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::WouldBlock => Read::Empty,
+                    ErrorKind::Interrupted => Read::Plain { bytes: 0, short: false },
+                    _ => Read::Failed,
+                };
+            }
+        };
+        let input = &mut lent.input[..kept + read];
+        if std::mem::take(&mut self.is_new) && input.first().is_some_and(u8::is_ascii_alphabetic) {
+            let bytes = input.len().min(plain.len());
+            plain[..bytes].copy_from_slice(&input[..bytes]);
+            return Read::Clear { bytes };
+        }
+        match self.session.open(input, plain) {
+            Ok(Opened { used, plain: bytes, is_full }) => {
+                self.rest = input[used..].into();
+                // Without a word of the socket's: what is left was reported already.
+                let short = !self.is_pending && read < room;
+                let is_over = self.session.is_peer_closed();
+                // The next read finds its end, of which the socket may never say a word.
+                self.is_pending = is_full || is_over && bytes > 0;
+                if is_over && bytes == 0 { Read::Ended } else { Read::Plain { bytes, short } }
+            }
+            Err(fault) => {
+                self.rest = Box::default();
+                Read::Broken(fault)
+            }
+        }
+    }
+
+    /// Writes what waits for the socket.
+    pub(crate) fn flush<S: Socket>(&mut self, stream: &mut S) -> Result<()> {
+        while !self.session.unsent().is_empty() {
+            match stream.write(self.session.unsent()) {
+                Ok(written) if written == self.session.unsent().len() => *self.session.unsent_mut() = Vec::new(),
+                Ok(written) => drop(self.session.unsent_mut().drain(..written)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals a record's bytes of `plain` and writes them, after what waits: how many plain ones were taken. They count as sent,
+    /// even when the socket did not take all that came of them.
+    pub(crate) fn write<S: Socket>(&mut self, stream: &mut S, plain: &[u8], lent: &mut Sealed) -> Result<usize> {
+        self.flush(stream)?;
+        lent.output.resize(SEALED_BYTES_MAX, 0);
+        let taken = plain.len().min(PLAIN_BYTES_MAX);
+        let sealed = self.seal(&plain[..taken], &mut lent.output)?;
+        let mut output = &lent.output[..sealed];
+        // Sealing may leave bytes that come first.
+        if self.session.unsent().is_empty() {
+            match stream.write(output) {
+                Ok(written) => output = &output[written..],
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.session.unsent_mut().extend_from_slice(output);
+        Ok(taken)
+    }
+
+    /// Says that nothing follows: the last bytes are flushed after this.
+    pub(crate) fn close(&mut self) {
+        let rest = if self.is_pending { &mut [][..] } else { &mut self.rest };
+        self.session.close(rest);
+    }
+
+    /// The same where nothing is owed and the socket is closed next: it takes what says so, or does not.
+    pub(crate) fn say_end<S: Socket>(&mut self, stream: &mut S) {
+        if self.session.unsent().is_empty() {
+            self.close();
+            // A peer that is gone needs no word.
+            drop(self.flush(stream));
+        }
+    }
+
+    fn seal(&mut self, plain: &[u8], out: &mut [u8]) -> Result<usize> {
+        // Whole records that wait are for later; only a part of one tells the session how far it is.
+        let rest = if self.is_pending { &mut [][..] } else { &mut self.rest };
+        self.session.seal(plain, rest, out).map_err(|_| ErrorKind::NotConnected.into())
+    }
+}

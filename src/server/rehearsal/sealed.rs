@@ -1,0 +1,214 @@
+//! Clients over TLS: what they ask and receive, sockets that take nothing for a while, and clients that speak no TLS.
+
+use super::{Client, Rehearsal, UPGRADE, masked};
+use crate::config::Config;
+use crate::tls::provider;
+use crate::tls::session::Acceptor;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
+use std::io::{Cursor, Read as _, Write as _};
+use std::sync::Arc;
+
+/// A server that speaks TLS, and what its clients need.
+fn server(text: &str) -> (Rehearsal, Arc<ClientConfig>) {
+    let CertifiedKey { cert, signing_key }: CertifiedKey<KeyPair> =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a pair");
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).expect("a root");
+    let client = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut server = Rehearsal::new(&Config::from_toml("tls.toml", text).expect("settings"));
+    server.engine.speak_tls(Acceptor::from(config));
+    (server, Arc::new(client))
+}
+
+/// A client over TLS.
+struct Secure {
+    client: Client,
+    tls: ClientConnection,
+    heard: Vec<u8>,
+    ended: bool,
+}
+
+impl Secure {
+    fn connect(server: &mut Rehearsal, config: &Arc<ClientConfig>) -> Secure {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = ClientConnection::new(Arc::clone(config), name).expect("a client");
+        let client = server.connect();
+        let mut secure = Secure { client, tls, heard: Vec::new(), ended: false };
+        while secure.tls.is_handshaking() || secure.tls.wants_write() {
+            secure.turn(server);
+        }
+        secure
+    }
+
+    /// Opens a socket.
+    fn open(server: &mut Rehearsal, config: &Arc<ClientConfig>, path: &str) -> Secure {
+        let mut secure = Secure::connect(server, config);
+        secure.send(server, format!("GET {path} {UPGRADE}").as_bytes());
+        let head = secure.take();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        secure
+    }
+
+    /// What it has to send goes to the server, which has a turn, and what that wrote comes back.
+    fn turn(&mut self, server: &mut Rehearsal) {
+        let mut sealed = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut sealed).expect("memory");
+        }
+        if !sealed.is_empty() {
+            server.send(self.client, &sealed);
+        }
+        server.turn();
+        self.receive(server);
+    }
+
+    fn receive(&mut self, server: &mut Rehearsal) {
+        if server.written(self.client).is_none() {
+            return;
+        }
+        let written = server.take_writes(self.client).concat();
+        let mut sealed = Cursor::new(&written[..]);
+        while (sealed.position() as usize) < written.len() {
+            self.tls.read_tls(&mut sealed).expect("memory");
+            self.ended |= self.tls.process_new_packets().expect("a session").peer_has_closed();
+            let mut part = [0; 16 * 1024];
+            while let Ok(read @ 1..) = self.tls.reader().read(&mut part) {
+                self.heard.extend_from_slice(&part[..read]);
+            }
+        }
+    }
+
+    fn send(&mut self, server: &mut Rehearsal, bytes: &[u8]) {
+        for part in bytes.chunks(16 * 1024) {
+            self.tls.writer().write_all(part).expect("room");
+            self.turn(server);
+        }
+    }
+
+    /// What it has heard since the last time.
+    fn take(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.heard)).into_owned()
+    }
+}
+
+#[test]
+fn a_client_over_tls_is_served_as_others_are() {
+    let (mut server, config) = server("[websocket]\necho = \"on\"");
+    let mut http = Secure::connect(&mut server, &config);
+    http.send(&mut server, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(http.take().starts_with("HTTP/1.1 200 OK"), "it is answered");
+    let mut reader = Secure::open(&mut server, &config, "/channels/a");
+    let mut writer = Secure::open(&mut server, &config, "/ws");
+    writer.send(&mut server, &masked(br#"{"id":1,"method":"POST","path":"/channels/a","data":"hello"}"#));
+    assert!(writer.take().contains("\"status\":200"));
+    reader.receive(&mut server);
+    assert!(reader.take().contains("\"hello\""));
+    // More than a record has, in both directions, and more at once than is read at once.
+    let mut echo = Secure::open(&mut server, &config, "/echo");
+    let long = vec![b'x'; 300_000];
+    echo.send(&mut server, &masked(&long));
+    assert!(echo.take().ends_with(&"x".repeat(300_000)));
+    assert!(!http.ended && !echo.ended);
+}
+
+#[test]
+fn many_messages_that_come_at_once_are_all_answered() {
+    let (mut server, config) = server("[websocket]\necho = \"on\"");
+    let mut echo = Secure::open(&mut server, &config, "/echo");
+    // Small records, of which many wait sealed when the turn is over.
+    let mut sealed = Vec::new();
+    for number in 0..2000 {
+        echo.tls.writer().write_all(&masked(format!("<{number}>").as_bytes())).expect("room");
+        while echo.tls.wants_write() {
+            echo.tls.write_tls(&mut sealed).expect("memory");
+        }
+    }
+    server.send(echo.client, &sealed);
+    server.turn();
+    echo.receive(&mut server);
+    let heard = echo.take();
+    let mut rest = heard.as_str();
+    for number in 0..2000 {
+        let (_, after) = rest.split_once(&format!("<{number}>")).unwrap_or_else(|| panic!("{number} is missing"));
+        rest = after;
+    }
+}
+
+#[test]
+fn a_socket_that_takes_nothing_keeps_the_order_and_loses_nothing() {
+    let (mut server, config) = server("");
+    let mut reader = Secure::open(&mut server, &config, "/channels/a");
+    let mut writer = Secure::open(&mut server, &config, "/ws");
+    let full = |server: &mut Rehearsal, is_full: bool| {
+        let (slot, generation) = (reader.client.slot, reader.client.generation);
+        server.engine.entries.get_exact(slot, generation).expect("it is there").stream.is_full = is_full;
+        if !is_full {
+            let room = crate::reactor::engine::Readiness { writable: true, ..Default::default() };
+            server.engine.take_event(slot, generation, room);
+            server.turn();
+        }
+    };
+    full(&mut server, true);
+    for number in 0..50 {
+        let post = format!(r#"{{"method":"POST","path":"/channels/a","data":"<{number}>{}"}}"#, "y".repeat(1000));
+        writer.send(&mut server, &masked(post.as_bytes()));
+    }
+    full(&mut server, false);
+    reader.receive(&mut server);
+    let heard = reader.take();
+    let places: Vec<usize> = (0..50).map(|number| heard.find(&format!("<{number}>")).expect("it came")).collect();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn the_last_word_is_said_sealed_and_ends_with_a_close_notify() {
+    let (mut server, config) = server("");
+    let mut socket = Secure::open(&mut server, &config, "/channels/a");
+    socket.take();
+    // A frame that RFC 6455 forbids: not masked.
+    socket.send(&mut server, &[0x81, 1, b'x']);
+    assert!(socket.take().contains("protocol_error"), "a Close says why");
+    assert!(socket.ended, "and nothing follows");
+    let mut http = Secure::connect(&mut server, &config);
+    http.send(&mut server, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert!(http.take().starts_with("HTTP/1.1 200 OK") && http.ended);
+    // A peer that says that nothing follows is answered, and gone then, though its socket has not ended.
+    let mut last = Secure::connect(&mut server, &config);
+    last.tls.writer().write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("room");
+    last.tls.send_close_notify();
+    last.turn(&mut server);
+    assert_eq!(server.written(last.client), None);
+}
+
+#[test]
+fn plain_http_on_a_tls_port_is_told_what_is_spoken_there() {
+    let (mut server, _) = server("");
+    let client = server.connect();
+    server.send(client, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    server.turn();
+    let said = String::from_utf8(server.take_writes(client).concat()).expect("text");
+    assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("tls_needed") && said.contains("https://"), "{said}");
+}
+
+#[test]
+fn what_is_neither_tls_nor_http_is_ended_with_an_alert() {
+    let (mut server, _) = server("");
+    let client = server.connect();
+    server.send(client, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    server.turn();
+    assert_eq!(server.written(client), None, "it is gone");
+    assert_eq!(server.connections(), 0);
+}
