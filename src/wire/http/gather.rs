@@ -21,6 +21,15 @@ pub struct HeadGathering {
     walked: usize,
 }
 
+/// Where a head in progress stood.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    bytes: usize,
+    line: usize,
+    look_at: usize,
+    fields: Option<usize>,
+}
+
 /// What came of some more bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gathered {
@@ -51,6 +60,18 @@ impl HeadGathering {
         self.bytes.truncate(self.line);
         // Not below zero: only a line end in this piece can have completed the head.
         Ok(Gathered::Complete(self.line - before))
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), line: self.line, look_at: self.look_at, fields: self.fields }
+    }
+
+    /// Forgets what was taken since then: it will be given once more.
+    pub fn return_to(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        (self.line, self.look_at, self.fields) = (mark.line, mark.look_at, mark.fields);
     }
 
     /// The head, once it is complete.
@@ -134,6 +155,22 @@ mod tests {
             }
         }
         Ok(None)
+    }
+
+    #[test]
+    fn what_was_forgotten_is_taken_once_more() {
+        let input = b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nbody";
+        for first in 0..input.len() - 4 {
+            let mut head = HeadGathering::default();
+            assert_eq!(head.take(&input[..first], &LIMITS), Ok(Gathered::More));
+            let mark = head.mark();
+            for _ in 0..3 {
+                let end = input.len() - 4 - first;
+                assert_eq!(head.take(&input[first..], &LIMITS), Ok(Gathered::Complete(end)), "after {first} bytes");
+                assert!(head.parse(&LIMITS).expect("acceptable").is_some());
+                head.return_to(mark);
+            }
+        }
     }
 
     #[test]
