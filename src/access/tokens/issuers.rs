@@ -160,15 +160,54 @@ impl Issuers {
     /// The first thing that is wrong with it. Nothing of a claim is said before the signature was verified, except for the
     /// issuer, whose keys are needed for that.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenRefused> {
+        self.read(token, |token| token.verify(now))
+    }
+
+    /// Verifies a token, unless that takes long and `put_off` says that there is no time for it: `None`.
+    ///
+    /// # Errors
+    /// As [`Issuers::verify`].
+    pub fn verify_unless(
+        &self,
+        token: &str,
+        now: u64,
+        put_off: impl FnOnce() -> bool,
+    ) -> Result<Option<Claims>, TokenRefused> {
+        self.read(token, |token| if token.takes_long() && put_off() { Ok(None) } else { token.verify(now).map(Some) })
+    }
+
+    /// Reads a token up to the signature and the claims.
+    fn read<T>(&self, token: &str, act: impl FnOnce(&Read<'_>) -> Result<T, TokenRefused>) -> Result<T, TokenRefused> {
         let decoded = Decoded::of(token).map_err(TokenRefused::Form)?;
         let header = Header::read(decoded.header()).map_err(TokenRefused::Header)?;
         let payload = Members::of(decoded.payload()).map_err(TokenRefused::Payload)?;
         // What is signed names the issuer, so another one's keys never verify it.
         let named = payload.get("iss").and_then(text).ok_or(TokenRefused::UnknownIssuer)?;
         let place = *self.places.get(&*named).ok_or(TokenRefused::UnknownIssuer)?;
-        let issuer = &self.all[place];
-        let basis = issuer.check_signature(place, &header, &decoded)?;
-        claims::read(&payload, (place, basis), &issuer.config, now)
+        act(&Read { issuer: &self.all[place], place, header, payload, decoded: &decoded })
+    }
+}
+
+/// A token that is of the right form, and whose issuer is known: what is left to do is to check its signature and its claims.
+struct Read<'t> {
+    issuer: &'t Issuer,
+    place: usize,
+    header: Header<'t>,
+    payload: Members<'t>,
+    decoded: &'t Decoded<'t>,
+}
+
+impl Read<'_> {
+    /// Whether its signature is one by a public key, some of which its issuer may have: each try takes 10 times what all else
+    /// does.
+    fn takes_long(&self) -> bool {
+        let algorithm = self.header.algorithm;
+        algorithm.secret_bytes_min().is_none() && self.issuer.algorithms.include(algorithm)
+    }
+
+    fn verify(&self, now: u64) -> Result<Claims, TokenRefused> {
+        let basis = self.issuer.check_signature(self.place, &self.header, self.decoded)?;
+        claims::read(&self.payload, (self.place, basis), &self.issuer.config, now)
     }
 }
 
