@@ -87,7 +87,7 @@ fn hand_off(c: &mut Criterion) {
         });
         group.bench_function(format!("through a worker, {size} B"), |b| {
             b.iter(|| {
-                assert!(jobs.submit(Job { to: TO, raw: raw(text.clone()), limited: None }).is_ok());
+                assert!(jobs.submit(Job::Work { to: TO, raw: raw(text.clone()), limited: None }).is_ok());
                 loop {
                     mailboxes.begin_drain(MailboxId(0));
                     match inbox.next() {

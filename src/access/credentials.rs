@@ -1,16 +1,16 @@
 //! What a request presents to say who its client is, and the identity that it proves.
 
+use super::AccessPolicy;
 use super::identity::Identity;
 use super::rules::AccessRules;
 use super::tokens::TokenRefused;
-use super::{AccessPolicy, known};
+use super::verification::{Digest, Unproven, Verification, Verified, digest_of};
 use crate::model::api_key::SECRET_PREFIX;
 use crate::model::code::Code;
 use crate::model::origin;
 use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
 use crate::wire::http::head::{Head, Method, cookie_value};
-use aws_lc_rs::digest;
 use std::fmt;
 use std::sync::Arc;
 
@@ -114,42 +114,88 @@ impl AccessPolicy {
     /// The identity of whoever presents this.
     ///
     /// # Errors
-    /// It proves nothing, or not any more, or not from there. The message never repeats it.
+    /// It proves nothing, or not any more, or not from there: the message never repeats it. Or this tick has no time to find
+    /// that out: what comes of the verification is to be [handed over](AccessPolicy::hand_over) before the second
+    /// try, which is the last.
     pub fn identify(
         &self,
         presented: Presented<'_>,
         from: PeerAddress,
         now_unix_s: u64,
-    ) -> Result<Arc<Identity>, Refusal> {
+    ) -> Result<Arc<Identity>, Unproven> {
         let identity = self.prove(presented, from, now_unix_s)?;
         self.rules.revocations.judge(&identity, now_unix_s)?;
         Ok(identity)
     }
 
-    /// The same, whether that was revoked or not.
-    fn prove(&self, presented: Presented<'_>, from: PeerAddress, now_unix_s: u64) -> Result<Arc<Identity>, Refusal> {
+    /// The same, however long it takes.
+    ///
+    /// # Errors
+    /// It proves nothing, or not any more, or not from there.
+    pub fn identify_here(
+        &self,
+        presented: Presented<'_>,
+        from: PeerAddress,
+        now_unix_s: u64,
+    ) -> Result<Arc<Identity>, Refusal> {
+        loop {
+            match self.identify(presented, from, now_unix_s) {
+                Ok(identity) => return Ok(identity),
+                Err(Unproven::Refused(refusal)) => return Err(refusal),
+                Err(Unproven::Later(verification)) => self.hand_over(Box::new(verification.perform(now_unix_s))),
+            }
+        }
+    }
+
+    /// Keeps what was found out about a token, for all who present it.
+    pub fn keep(&self, verified: &Verified) {
+        let Ok(identity) = &verified.verdict else { return };
+        if !verified.counts(&self.rules) {
+            return;
+        }
+        let mut known = self.known.borrow_mut();
+        known.expect_keys(self.rules.issuers.key_changes());
+        // What is known already is shared by more connections.
+        if known.find(&verified.digest).is_none() {
+            known.keep(verified.digest, Arc::clone(identity));
+        }
+    }
+
+    /// What was found out about the token that is presented next. If it is of no use any more, that token is verified here:
+    /// nobody is sent away twice.
+    pub fn hand_over(&self, verified: Box<Verified>) {
+        self.known.borrow_mut().hand_over(verified);
+    }
+
+    /// The second try is over. What was found out is forgotten if no token was asked for: it is not true for ever.
+    pub fn end_of_second_try(&self) {
+        self.known.borrow_mut().take_handed_over();
+    }
+
+    /// Who that is, whether it was revoked or not.
+    fn prove(&self, presented: Presented<'_>, from: PeerAddress, now_unix_s: u64) -> Result<Arc<Identity>, Unproven> {
         let rules = &self.rules;
         if rules.operators.admits(presented.secret) {
             return Ok(Arc::clone(&self.identities.operator));
         }
         // No token begins so.
         if presented.secret.starts_with(SECRET_PREFIX) && !rules.keys.is_empty() {
-            return self.identify_key(presented.secret, from);
+            return Ok(self.identify_key(presented.secret, from)?);
         }
         // Where the operators' key is the only one, the refusal says where that is.
         if rules.channels.is_open() {
-            return Err(rules.operators.sign_in_refused());
+            return Err(rules.operators.sign_in_refused().into());
         }
         if rules.issuers.is_empty() {
             let message =
                 "what was presented is no key of this server, and tokens are not taken: no [[issuer]] is configured";
-            return Err(Refusal::new(Code::TokenInvalid, message));
+            return Err(Refusal::new(Code::TokenInvalid, message).into());
         }
         let identity = self.identify_token(presented.secret, now_unix_s)?;
         let issuer = identity.token.as_ref().map_or(0, |token| usize::from(token.issuer));
         if presented.way == Way::Query && !rules.may_stand_in_query(issuer) {
             let message = "tokens of this issuer are not taken in a query (token_in_query of its [[issuer]])";
-            return Err(Refusal::new(Code::TokenInvalid, message));
+            return Err(Refusal::new(Code::TokenInvalid, message).into());
         }
         Ok(identity)
     }
@@ -167,26 +213,64 @@ impl AccessPolicy {
         Ok(identity)
     }
 
-    fn identify_token(&self, token: &str, now_unix_s: u64) -> Result<Arc<Identity>, Refusal> {
+    fn identify_token(&self, token: &str, now_unix_s: u64) -> Result<Arc<Identity>, Unproven> {
         let digest = digest_of(token);
         let mut known = self.known.borrow_mut();
         known.expect_keys(self.rules.issuers.key_changes());
-        if let Some(identity) = known.find(&digest) {
-            return match identity.until {
-                Some(until) if until <= now_unix_s => Err(Code::TokenExpired.into()),
-                _ => Ok(identity),
-            };
-        }
-        let claims = self.rules.issuers.verify(token, now_unix_s).map_err(|refused| {
-            // Its issuer may have begun to sign with a new key.
-            if let TokenRefused::UnknownKey { issuer } = refused {
-                self.rules.refresh.request(issuer);
+        let handed_over = known.take_handed_over();
+        let verdict = match known.find(&digest) {
+            Some(identity) => Ok(identity),
+            None => {
+                let verdict = match handed_over {
+                    Some(verified) if verified.digest == digest && verified.counts(&self.rules) => verified.verdict,
+                    // The rules or keys changed: asked for elsewhere once more, they may have changed again.
+                    handed_over => self.verify(token, digest, now_unix_s, handed_over.is_none())?,
+                };
+                if let Ok(identity) = &verdict {
+                    known.keep(digest, Arc::clone(identity));
+                }
+                verdict
             }
-            refused
-        })?;
-        let identity = Arc::new(Identity::from(claims));
-        known.keep(digest, Arc::clone(&identity));
-        Ok(identity)
+        };
+        match verdict {
+            // Also what was found out a moment ago, by another thread.
+            Ok(identity) if identity.until.is_some_and(|until| until <= now_unix_s) => {
+                Err(Refusal::from(Code::TokenExpired).into())
+            }
+            Ok(identity) => Ok(identity),
+            Err(refused) => {
+                // Its issuer may have begun to sign with a new key.
+                if let TokenRefused::UnknownKey { issuer } = refused {
+                    self.rules.refresh.request(issuer);
+                }
+                Err(refused.into())
+            }
+        }
+    }
+
+    /// What a token proves, if there is time to find out.
+    fn verify(
+        &self,
+        token: &str,
+        digest: Digest,
+        now_unix_s: u64,
+        may_wait: bool,
+    ) -> Result<Result<Arc<Identity>, TokenRefused>, Unproven> {
+        let put_off = || {
+            let waits = may_wait && !self.checks.have_time();
+            if !waits {
+                self.checks.note();
+            }
+            waits
+        };
+        match self.rules.issuers.verify_unless(token, now_unix_s, put_off) {
+            Ok(Some(claims)) => Ok(Ok(Arc::new(Identity::from(claims)))),
+            Ok(None) => {
+                let verification = Verification { digest, token: token.into(), rules: Arc::clone(&self.rules) };
+                Err(Unproven::Later(Box::new(verification)))
+            }
+            Err(refused) => Ok(Err(refused)),
+        }
     }
 
     /// The identity that a head presents; `None` when it presents nothing. In open mode only the operators' key is looked
@@ -199,7 +283,7 @@ impl AccessPolicy {
         head: &Head<'_>,
         from: PeerAddress,
         now_unix_s: u64,
-    ) -> Result<Option<Arc<Identity>>, Refusal> {
+    ) -> Result<Option<Arc<Identity>>, Unproven> {
         let nothing =
             head.authorization.is_none() && head.sender.api_key.is_none() && head.upgrade.protocols.is_empty();
         // In open mode neither a query nor a cookie says anything.
@@ -208,15 +292,8 @@ impl AccessPolicy {
         }
         let Some(presented) = Presented::of(head, self) else { return Ok(None) };
         match self.identify(presented, from, now_unix_s) {
-            Err(_) if self.rules.channels.is_open() => Ok(None),
+            Err(Unproven::Refused(_)) if self.rules.channels.is_open() => Ok(None),
             identity => identity.map(Some),
         }
     }
-}
-
-fn digest_of(secret: &str) -> known::Digest {
-    let hash = digest::digest(&digest::SHA256, secret.as_bytes());
-    let mut digest = known::Digest::default();
-    digest.copy_from_slice(hash.as_ref());
-    digest
 }

@@ -2,14 +2,12 @@
 //! token with each request has it verified once.
 
 use super::identity::Identity;
+use super::verification::{Digest, Verified};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Identities in one generation: two of them are kept, about 300 bytes each.
 const GENERATION: usize = 4096;
-
-/// The hash of a token: what is kept instead of it.
-pub(super) type Digest = [u8; 32];
 
 /// See the module. Each listener of each reactor has its own.
 #[derive(Debug, Clone, Default)]
@@ -18,13 +16,16 @@ pub struct Known {
     old: HashMap<Digest, Arc<Identity>>,
     /// With which keys they were verified, by the number of their changes.
     keys: u64,
+    /// What a worker found out about the token that is presented next.
+    handed_over: Option<Box<Verified>>,
 }
 
 impl Known {
     /// Forgets all if they were verified with other keys: some of those may have been withdrawn.
     pub(super) fn expect_keys(&mut self, keys: u64) {
         if self.keys != keys {
-            *self = Known { keys, ..Known::default() };
+            let handed_over = self.handed_over.take();
+            *self = Known { keys, handed_over, ..Known::default() };
         }
     }
 
@@ -37,6 +38,16 @@ impl Known {
         let identity = self.old.remove(token)?;
         self.keep(*token, Arc::clone(&identity));
         Some(identity)
+    }
+
+    /// Hands over what was found out about the token that is presented next.
+    pub(super) fn hand_over(&mut self, verified: Box<Verified>) {
+        self.handed_over = Some(verified);
+    }
+
+    /// What was handed over, if it was not taken.
+    pub(super) fn take_handed_over(&mut self) -> Option<Box<Verified>> {
+        self.handed_over.take()
     }
 
     /// Keeps what a token proved. What was not looked for during a whole generation is forgotten.

@@ -21,6 +21,7 @@ mod revocations;
 mod rules;
 mod signed;
 pub mod tokens;
+mod verification;
 
 pub use crate::model::grants::{Action, Actions, Grant, Grants};
 pub use addresses::{RequestSource, TrustedProxies, client_address};
@@ -36,6 +37,7 @@ pub use operators::{Operators, Standing};
 pub use revocations::{Revocation, Revocations};
 pub use rules::{AccessRules, Refresh};
 pub use signed::{SignedGrant, SignedNames, SignedRefused};
+pub use verification::{CHECKS_PER_TICK, Checks, Unproven, Verification, Verified};
 
 use crate::model::authority::Authority;
 use crate::model::code::Code;
@@ -79,6 +81,8 @@ pub struct AccessPolicy {
     pub identities: Identities,
     /// The tokens that were verified lately.
     pub known: RefCell<Known>,
+    /// How many signatures were checked in this tick.
+    pub checks: Checks,
 }
 
 impl AccessPolicy {

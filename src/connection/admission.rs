@@ -4,7 +4,7 @@ use super::decision::{Decided, Decision, Peer};
 use super::env::Env;
 use super::handshake;
 use super::responding::RequestContext;
-use crate::access::{AccessFacts, Identity, client_address, judge};
+use crate::access::{Access, AccessFacts, Identity, Unproven, Verification, client_address, judge};
 use crate::journal::{Kind, Words};
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
@@ -38,11 +38,14 @@ pub(super) fn source_of(head: &Head<'_>, peer: PeerAddress, env: &Env) -> PeerAd
 }
 
 /// Decides what is done about a head of `used` bytes.
-pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Decided {
+///
+/// # Errors
+/// Who asks has to be found out first. Nothing was done then that must not be done twice.
+pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Result<Decided, Unproven> {
     let mut asked = RequestContext::of(head, env);
     let mut identity = None;
     env.meter.comes_from(peer.address, env.policy);
-    let mut plan = plan(head, peer, &mut asked, &mut identity, env);
+    let mut plan = plan(head, peer, &mut asked, &mut identity, env).map_err(Unproven::Later)?;
     if env.meter.in_force().requests() && counts_by_head(&plan) && !env.routes.is_for_operations(head) {
         let asker = identity.as_ref().unwrap_or(&env.policy.identities.reader);
         plan = env.meter.admit_head(asker).map_or_else(|refusal| Plan::Refuse(refusal.into()), |()| plan);
@@ -59,7 +62,7 @@ pub(super) fn decide(head: &Head<'_>, used: usize, peer: Peer, env: &Env) -> Dec
     }
     // Refused before anything was granted.
     let identity = identity.unwrap_or_else(|| Arc::clone(&env.policy.identities.reader));
-    Decided { asked, decision, identity, body: head.body, expects_continue: head.expect_continue, used }
+    Ok(Decided { asked, decision, identity, body: head.body, expects_continue: head.expect_continue, used })
 }
 
 fn plan(
@@ -68,7 +71,7 @@ fn plan(
     asked: &mut RequestContext,
     identity: &mut Option<Arc<Identity>>,
     env: &Env,
-) -> Plan {
+) -> Result<Plan, Box<Verification>> {
     let upgrade = wants_upgrade(head);
     let mut access = match judge(&facts(head, peer, upgrade), env.policy) {
         Ok(access) => access,
@@ -80,7 +83,7 @@ fn plan(
             } else {
                 None
             };
-            return file.unwrap_or_else(|| Plan::Refuse(refusal.into()));
+            return Ok(file.unwrap_or_else(|| Plan::Refuse(refusal.into())));
         }
     };
     // A browser's socket is upgraded first and then told why (law 9). An orchestrator that gets no answer restarts a
@@ -90,44 +93,61 @@ fn plan(
     {
         asked.keep_alive = false;
         if reason != Code::TooManyConnections {
-            return Plan::Refuse(env.meter.turned_away(reason, peer.address, env.policy).into());
+            return Ok(Plan::Refuse(env.meter.turned_away(reason, peer.address, env.policy).into()));
         }
         if !(upgrade && head.origin.is_some()) {
-            return one_too_many();
+            return Ok(one_too_many());
         }
     }
+    // Asked before the program that embeds the server is, which would be asked again at the second try.
+    let proven = match env.policy.identify_head(head, peer.address, env.unix_s()) {
+        Ok(proven) => Ok(proven),
+        Err(Unproven::Refused(refusal)) => Err(refusal),
+        Err(Unproven::Later(verification)) => return Err(verification),
+    };
     if (upgrade || asked.stream)
         && let Err(reason) = env.limits.hooks.may_connect(head, peer.address, peer.is_loopback)
     {
-        return Plan::refuse(Code::Forbidden, reason);
+        return Ok(Plan::refuse(Code::Forbidden, reason));
     }
     asked.keep_alive &= peer.turned_away.is_none();
     asked.cors_origin.clone_from(&access.cors_origin);
-    match env.policy.identify_head(head, peer.address, env.unix_s()) {
-        Ok(Some(proven)) => access.proven(proven),
-        Ok(None) => {}
-        // A page loads, and a probe is answered, whatever old cookie it brings along.
-        Err(_) if !env.routes.asks_who(head) => {}
-        Err(refusal) => return Plan::Refuse(refusal.into()),
-    }
-    match signed_reader(head, env.policy, &access.identity, env.unix_s()) {
-        Ok(Some(reader)) => access.proven(reader),
-        Ok(None) => {}
-        Err(refusal) => return Plan::Refuse(refusal.into()),
+    if let Err(refusal) = take_proofs(head, proven, &mut access, env) {
+        return Ok(Plan::Refuse(refusal.into()));
     }
     *identity = Some(Arc::clone(&access.identity));
     if asked.stream {
         asked.identity = Some(Arc::clone(&access.identity));
     }
     if asked.stream && env.draining {
-        return draining();
+        return Ok(draining());
     }
     if (upgrade || asked.stream)
         && let Err(refusal) = enter(&access.identity, peer, env)
     {
-        return Plan::Refuse(refusal.into());
+        return Ok(Plan::Refuse(refusal.into()));
     }
-    env.routes.plan(&Call { head, access: &access, scope: env.scope() })
+    Ok(env.routes.plan(&Call { head, access: &access, scope: env.scope() }))
+}
+
+/// Makes of a client what it proved: by what it presents, and by a signed address.
+fn take_proofs(
+    head: &Head<'_>,
+    proven: Result<Option<Arc<Identity>>, Refusal>,
+    access: &mut Access,
+    env: &Env,
+) -> Result<(), Refusal> {
+    match proven {
+        Ok(Some(proven)) => access.proven(proven),
+        Ok(None) => {}
+        // A page loads, and a probe is answered, whatever old cookie it brings along.
+        Err(_) if !env.routes.asks_who(head) => {}
+        Err(refusal) => return Err(refusal),
+    }
+    if let Some(reader) = signed_reader(head, env.policy, &access.identity, env.unix_s())? {
+        access.proven(reader);
+    }
+    Ok(())
 }
 
 /// Lets a client open a socket or an event stream.

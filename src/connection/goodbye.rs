@@ -33,7 +33,9 @@ impl Connection {
     pub fn close(&mut self, reason: Code, env: &mut Env) {
         match &self.state {
             State::Http(http) => {
-                if !http.is_idle() || self.in_flight > 0 {
+                // A head that waits for who its client is has come before this goodbye: in a drain it is answered, too.
+                let is_read = env.draining && self.hold == Hold::Elsewhere;
+                if !http.is_idle() || self.in_flight > 0 || is_read {
                     self.close_after_answer();
                     return;
                 }

@@ -1,13 +1,12 @@
 //! HTTP: heads and bodies in, answers out in the order of their requests.
 
-use super::admission::{decide, is_whole_post, source_of};
 use super::decision::{Decided, Decision};
 use super::env::{Env, Limits, Ticks};
 use super::exchange::{Exchange, Gathering, Rest};
 use super::outbox::Outbox;
 use super::responding::RequestContext;
 use super::{Connection, Expired, Hold, Payload, State, Step};
-use crate::access::Identity;
+use crate::access::{Identity, Unproven, Verified};
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
 use crate::model::refusal::Refusal;
@@ -16,8 +15,8 @@ use crate::protocol::plan::{Asking, Plan};
 use crate::protocol::task::{RawWork, Task};
 use crate::wire::http::answer::CONTINUE;
 use crate::wire::http::body::ChunkDecoder;
-use crate::wire::http::gather::{Gathered, HeadGathering};
-use crate::wire::http::head::{BodyLength, Version, parse_head};
+use crate::wire::http::gather::HeadGathering;
+use crate::wire::http::head::{BodyLength, Version};
 use std::sync::Arc;
 
 /// A connection that speaks HTTP.
@@ -38,6 +37,8 @@ struct Extras {
     head: Option<HeadGathering>,
     /// The peer itself, once its requests come from clients behind it.
     proxy: Option<PeerAddress>,
+    /// What a worker found out about the token of the head that is read next.
+    verified: Option<Box<Verified>>,
 }
 
 impl Http {
@@ -52,13 +53,22 @@ impl Http {
         self.extras.get_or_insert_default().proxy.get_or_insert(peer);
     }
 
-    fn take_head(&mut self) -> Option<HeadGathering> {
+    /// The head in progress, and what was found out about its token.
+    fn take_head(&mut self) -> Option<(Option<HeadGathering>, Option<Box<Verified>>)> {
         let extras = self.extras.as_mut()?;
-        let head = extras.head.take();
+        let taken = (extras.head.take(), extras.verified.take());
         if extras.proxy.is_none() {
             self.extras = None;
         }
-        head
+        Some(taken)
+    }
+
+    pub(super) fn keep_head(&mut self, gathering: HeadGathering) {
+        self.extras.get_or_insert_default().head = Some(gathering);
+    }
+
+    pub(super) fn keep_verified(&mut self, verified: Box<Verified>) {
+        self.extras.get_or_insert_default().verified = Some(verified);
     }
 
     pub(super) fn is_answering(&self) -> bool {
@@ -146,7 +156,7 @@ impl Connection {
         // The time of a first head counts from the accept, that of others from their first byte. Empty lines begin no
         // request (RFC 9112 section 2.2), so they win a silent peer no time.
         let begins = !http.is_in_head() && !input.iter().all(|byte| b"\r\n".contains(byte));
-        let head = http.take_head();
+        let (head, verified) = http.take_head().unwrap_or_default();
         if begins && http.served {
             self.since = env.now;
         }
@@ -157,7 +167,15 @@ impl Connection {
         {
             self.peer = proxy;
         }
-        match self.read_head(head, input, is_owed, env) {
+        let is_second_try = verified.is_some();
+        if let Some(verified) = verified {
+            env.policy.hand_over(verified);
+        }
+        let read = self.read_head(head, input, is_owed, env);
+        if is_second_try {
+            env.policy.end_of_second_try();
+        }
+        match read {
             Ok(Some(decided)) if !is_owed || matches!(decided.decision, Decision::Plan(Plan::Collect(_))) => {
                 env.counters.http_heads.add(1);
                 self.begin(decided, input, env)
@@ -168,50 +186,12 @@ impl Connection {
                 (0, Step::Continue)
             }
             Ok(_) => (input.len(), Step::NeedMore),
-            Err(error) => {
+            Err(Unproven::Later(verification)) => (0, Step::Verify(verification)),
+            Err(Unproven::Refused(error)) => {
                 self.refuse_unread(error, env);
                 (input.len(), Step::Continue)
             }
         }
-    }
-
-    /// Reads a head: in place when it is here whole, otherwise gathered over as many reads as it takes. `None` when all bytes
-    /// belong to it and it is not complete, or when it has to wait for what `is_owed` to the requests before it.
-    fn read_head(
-        &mut self,
-        gathering: Option<HeadGathering>,
-        input: &[u8],
-        is_owed: bool,
-        env: &Env,
-    ) -> Result<Option<Decided>, Refusal> {
-        let limits = &env.limits.head;
-        let peer = self.hop();
-        if gathering.is_none()
-            && let Some((head, used)) = parse_head(input, limits)?
-        {
-            let address = source_of(&head, peer, env);
-            // What is owed to one client is answered before another's request is taken, so that log lines name the right one.
-            let may_follow = || address == self.peer && is_whole_post(&head, input.len() - used, env.limits.body_bytes);
-            if is_owed && !may_follow() {
-                return Ok(None);
-            }
-            self.come_from(address);
-            return Ok(Some(decide(&head, used, self.asker(peer, env), env)));
-        }
-        if is_owed {
-            return Ok(None);
-        }
-        let mut gathering = gathering.unwrap_or_default();
-        if let Gathered::Complete(used) = gathering.take(input, limits)?
-            && let Some((head, _)) = gathering.parse(limits)?
-        {
-            self.come_from(source_of(&head, peer, env));
-            return Ok(Some(decide(&head, used, self.asker(peer, env), env)));
-        }
-        if let State::Http(http) = &mut self.state {
-            http.extras.get_or_insert_default().head = Some(gathering);
-        }
-        Ok(None)
     }
 
     /// Acts on a head: answers it, hands its work out, or begins to gather its body.

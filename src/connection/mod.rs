@@ -18,18 +18,20 @@ pub mod env;
 mod exchange;
 mod goodbye;
 mod handshake;
+mod head;
 mod http;
 pub mod meter;
 pub mod outbox;
 mod proxied;
 mod push;
 mod queue;
-mod reply;
+pub mod reply;
 mod responding;
 mod socket;
 mod stream;
 mod validity;
 
+use crate::access::Verification;
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
 use crate::model::transport::Transport;
@@ -82,6 +84,9 @@ pub enum Step<'b> {
     Continue,
     /// Work for the hub. Report it with [`Connection::submitted`].
     Work(RawWork<Payload<'b>>),
+    /// Who its client is has to be found out elsewhere, and nothing was consumed. Report it with [`Connection::submitted`], and
+    /// what comes of it with [`Connection::verified`].
+    Verify(Box<Verification>),
 }
 
 /// A payload that lies in the input, or that had to be gathered.
@@ -109,7 +114,7 @@ pub enum Hold {
     No,
     /// All answers in flight: a long replay or a batch is among them, and one at a time bounds the outbox.
     Answers,
-    /// Its work is with a worker or a service, or waits for room: [`Connection::returned`] ends it.
+    /// Its work or its token is with a worker or a service, or waits for room: [`Connection::returned`] ends it.
     Elsewhere,
 }
 

@@ -4,8 +4,8 @@ use super::env::Env;
 use super::outbox::Outbox;
 use super::socket::Socket;
 use super::validity::Validity;
-use super::{Connection, Payload, State};
-use crate::access::{ChannelRules, Identity, Presented, Way, Who};
+use super::{Connection, Hold, Payload, State};
+use crate::access::{ChannelRules, Identity, Presented, Unproven, Verification, Way, Who};
 use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::ids::ChannelId;
@@ -22,8 +22,36 @@ use crate::protocol::{Event, Next, Outlet, blocks, respond};
 use crate::wire::frame::{Opcode, SharedFrame, header};
 use std::sync::Arc;
 
+/// An answer that cannot be given before its client's token is verified.
+#[derive(Debug)]
+pub struct PutOff {
+    /// What is to be verified.
+    pub verification: Box<Verification>,
+    /// The answer, for [`Connection::sign_in`] once more.
+    pub reply: Reply,
+}
+
 impl Connection {
-    /// Takes an answer that the hub posted. The reactor has done to its table what the answer says.
+    /// Takes an answer that signs the client in: what becomes of it is answered. It comes back where the token has to be verified
+    /// elsewhere: then the connection waits for [`Connection::returned`].
+    #[must_use]
+    pub fn sign_in(&mut self, mut reply: Reply, env: &mut Env) -> Option<Box<PutOff>> {
+        if let (State::Socket(socket), Answer::SignIn { token }) = (&mut self.state, &reply.answer) {
+            match sign_in(socket, token, self.peer, env) {
+                Ok(()) => {}
+                Err(Unproven::Refused(refusal)) => reply.answer = Answer::Refused(refusal),
+                Err(Unproven::Later(verification)) => {
+                    // It is still on its way, and nothing is read before it has come.
+                    self.hold = Hold::Elsewhere;
+                    return Some(Box::new(PutOff { verification, reply }));
+                }
+            }
+        }
+        self.reply(reply, env);
+        None
+    }
+
+    /// Takes an answer that the hub posted, and that signs nobody in. The reactor has done to its table what the answer says.
     pub fn reply(&mut self, answer: Reply, env: &mut Env) {
         // First: `end_if_answered` must find the last answer counted.
         self.answered();
@@ -33,7 +61,7 @@ impl Connection {
         match self.transport() {
             Some(Transport::Http) => self.reply_http(answer, env),
             Some(Transport::WebSocket) => {
-                self.reply_socket(answer, env);
+                self.reply_socket(&answer, env);
                 self.end_if_answered(env);
             }
             Some(Transport::EventStream | Transport::TurnedAway) | None => {}
@@ -62,18 +90,12 @@ impl Connection {
         }
     }
 
-    fn reply_socket(&mut self, mut reply: Reply, env: &mut Env) {
+    fn reply_socket(&mut self, reply: &Reply, env: &mut Env) {
         let State::Socket(socket) = &mut self.state else { return };
-        if let Answer::SignIn { token } = &reply.answer
-            && let Err(refusal) = sign_in(socket, token, self.peer, env)
-        {
-            count_refusal(&refusal, env);
-            reply.answer = Answer::Refused(refusal);
-        }
         let session = socket.session;
         let mut memory = socket.take_memory();
         let scope = env.scope();
-        let next = session.reply(&reply, &mut memory, &scope, &mut Sender { socket, outbox: &mut self.outbox, env });
+        let next = session.reply(reply, &mut memory, &scope, &mut Sender { socket, outbox: &mut self.outbox, env });
         socket.keep_memory(memory);
         if let Next::Close(refusal) = next {
             self.close_socket(refusal.code, &refusal.message, env);
@@ -113,13 +135,13 @@ impl Connection {
 
 /// Makes of a socket's client what its token or key proves. One that is somebody already may renew what it has, and not
 /// become another: what it was allowed as the one must not reach the other.
-fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -> Result<(), Refusal> {
+fn sign_in(socket: &mut Socket, token: &str, peer: PeerAddress, env: &mut Env) -> Result<(), Unproven> {
     let presented = Presented { secret: token, way: Way::Auth };
     let identity = env.policy.identify(presented, peer, env.unix_s())?;
     let before = &socket.identity;
     if !matches!(before.who, Who::Anonymous | Who::Signed) && !identity.is_operator() && !before.is_same(&identity) {
         let message = "this connection is another user's or key's already; open another one to be somebody else";
-        return Err(Refusal::new(Code::Forbidden, message));
+        return Err(Refusal::new(Code::Forbidden, message).into());
     }
     // What is renewed has its place.
     if !before.is_same(&identity) {

@@ -1,6 +1,7 @@
 //! Letters: what mailboxes hold.
 
 use super::order::Order;
+use crate::access::Verified;
 use crate::hub::post::Delivery;
 use crate::model::ids::ConnId;
 use crate::node::answer::Reply;
@@ -39,6 +40,19 @@ pub enum Outcome {
     Blocked(Box<Work>),
     /// Its next item was answered elsewhere: the reactor executes what is left.
     Answered(Box<Work>),
+    /// A token was verified, or is refused.
+    Verified(Box<Checked>),
     /// It panicked; the panic was contained.
     Panicked,
+}
+
+/// A token that comes back.
+#[derive(Debug)]
+pub struct Checked {
+    /// The listener by which the connection came in that presented it.
+    pub listener: u8,
+    /// What was found out.
+    pub verified: Box<Verified>,
+    /// The answer that waited for it; none where a head did.
+    pub then: Option<Box<Reply>>,
 }

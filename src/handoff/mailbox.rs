@@ -4,7 +4,7 @@
 //! before it is given an offset (law 1), so what is posted always fits. Replies are bounded by the requests in flight.
 //! The thread that frees room in a mailbox that refused a publication wakes the reactors that wait for room.
 
-pub use super::letter::{Letter, Outcome, Returned};
+pub use super::letter::{Checked, Letter, Outcome, Returned};
 
 use super::callers::Callers;
 use super::order::Order;

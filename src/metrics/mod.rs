@@ -143,6 +143,10 @@ counters! {
     parsed_inline: "counter" "parsed_total" {"where=\"inline\""};
     /// Frames and bodies parsed, by where.
     parsed_pool: "counter" "parsed_total" {"where=\"pool\""};
+    /// Tokens whose signature by a public key was checked, by where.
+    tokens_reactor: "counter" "token_checks_total" {"where=\"reactor\""};
+    /// Tokens whose signature by a public key was checked, by where.
+    tokens_pool: "counter" "token_checks_total" {"where=\"pool\""};
     /// Publications that met a full mailbox and had to wait.
     publish_waits: "counter" "publish_waits_total";
     /// Publications refused because a mailbox stayed full for publish_wait.

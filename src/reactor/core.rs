@@ -8,6 +8,7 @@ use super::paused::Paused;
 use super::run::Run;
 use super::setup::Setup;
 use super::together::Together;
+use super::unverified::Unverified;
 use super::walks::Walks;
 use super::wheel::{Filed, NEVER, Wheel};
 use crate::connection::buffer_pool::BufferPool;
@@ -81,6 +82,7 @@ pub(super) struct Core {
     pub(super) sealed: Sealed,
     pub(super) together: Together,
     pub(super) walks: Walks,
+    pub(super) unverified: Unverified,
     job_buffers: Vec<Vec<u8>>,
 }
 
@@ -115,6 +117,7 @@ impl Core {
             sealed: Sealed::default(),
             together: Together::default(),
             walks: Walks::default(),
+            unverified: Unverified::default(),
             job_buffers: Vec::new(),
             setup,
         };
@@ -231,7 +234,7 @@ impl Core {
         };
         let raw = RawWork { task, payload, identity };
         // A full pool delays the work and drops nothing: it was read, and is answered (law 2).
-        if let Err(job) = self.setup.jobs.submit(Job { to, raw, limited: self.meter.limited() }) {
+        if let Err(job) = self.setup.jobs.submit(Job::Work { to, raw, limited: self.meter.limited() }) {
             self.setup.counters.pool_full.add(1);
             self.park_job(job);
         }

@@ -2,7 +2,6 @@
 
 use super::core::Core;
 use super::entry::{Entries, Entry, Socket};
-use super::judging::SigningIn;
 use super::run::{GATHER_BYTES_MAX, Pieces, Run};
 use super::subscriptions::{Added, Member, Subscriptions};
 use crate::access::Action;
@@ -84,7 +83,7 @@ impl Core {
                     self.fan_out_reset(channel, &name, epoch, entries, subscriptions);
                 }
                 Letter::Reply(reply) => self.reply(reply, entries, subscriptions),
-                Letter::Returned(returned) => self.take_back(*returned, entries),
+                Letter::Returned(returned) => self.take_back(*returned, entries, subscriptions),
                 Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
                 Letter::Order(Order::Rules(rules)) => self.take_rules(&rules, entries, subscriptions),
                 Letter::Order(Order::Walk(walk)) => self.begin_walk(walk),
@@ -248,7 +247,12 @@ impl Core {
         }
     }
 
-    fn reply<S: Socket>(&mut self, mut reply: Reply, entries: &mut Entries<S>, subscriptions: &mut Subscriptions) {
+    pub(super) fn reply<S: Socket>(
+        &mut self,
+        mut reply: Reply,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) {
         let to = reply.to;
         let alive = entries
             .get_exact(to.slot, to.generation)
@@ -266,16 +270,15 @@ impl Core {
         if let Some(refusal) = self.subscribe_or_not(&reply, entries, subscriptions) {
             reply.answer = Answer::Refused(refusal);
         }
+        if let Answer::SignIn { .. } = reply.answer {
+            return self.sign_in(reply, entries, subscriptions);
+        }
         let Some(entry) = entries.get(to.slot) else { return };
-        let signing_in = matches!(reply.answer, Answer::SignIn { .. }).then(|| SigningIn::begin(&reply, entry));
         self.catch_panic(to.slot, entry, |core, entry| entry.connection.reply(reply, &mut core.env(entry.listener)));
         if self.meter.in_force().any() {
             self.after_answer(to.slot, entry);
         }
         self.update(to.slot, entry);
-        if let Some(signing_in) = signing_in {
-            self.signed_in(to, &signing_in, entries, subscriptions);
-        }
     }
 
     /// Changes the table of subscriptions as the answer says; the refusal that replaces the answer, if it cannot.
@@ -328,7 +331,12 @@ impl Core {
         }
     }
 
-    fn take_back<S: Socket>(&mut self, returned: Returned, entries: &mut Entries<S>) {
+    fn take_back<S: Socket>(
+        &mut self,
+        returned: Returned,
+        entries: &mut Entries<S>,
+        subscriptions: &mut Subscriptions,
+    ) {
         let Returned { to, buffer, outcome } = returned;
         self.keep_buffer(buffer);
         // Before the connection is looked for: its requests were read, so they are executed even if it is gone.
@@ -341,6 +349,7 @@ impl Core {
                 Back::Elsewhere(answers)
             }
             Outcome::Answered(work) => self.go_on(work),
+            Outcome::Verified(checked) => return self.take_verified(to, *checked, entries, subscriptions),
         };
         let Some(entry) = entries.get_exact(to.slot, to.generation) else {
             self.setup.counters.stale_ids.add(1);

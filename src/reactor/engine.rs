@@ -203,6 +203,7 @@ impl<S: Socket> Engine<S> {
 
     /// The phases from `read_ready` to `flush_dirty`.
     pub(crate) fn turn(&mut self) {
+        self.core.begin_verifying(&mut self.entries, &mut self.subscriptions);
         self.core.resume_paused(&mut self.entries);
         // First, since the answers to what is read are posted to this mailbox: they go out in the same tick.
         self.read_ready(READ_BYTES_PER_TICK);
@@ -346,6 +347,8 @@ impl<S: Socket> Engine<S> {
             || self.core.heavy.due(self.core.now) > 0
             || !self.core.dirty.is_empty()
             || !self.core.walks.is_empty()
+            // Each tick has time for some of them.
+            || !self.core.unverified.is_empty()
             // This thread is not woken for what it posts to itself.
             || !self.inbox.receiver.is_empty()
     }

@@ -2,9 +2,10 @@
 //! receives why.
 
 use super::core::Core;
-use super::entry::{Entries, Entry, Socket, name_of};
+use super::entry::{Entries, Socket, name_of};
 use super::subscriptions::Subscriptions;
 use crate::access::{AccessRules, Action, Identity};
+use crate::connection::reply::PutOff;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
@@ -18,21 +19,6 @@ struct Ended {
     channel: ChannelId,
     name: ChannelName,
     refusal: Refusal,
-}
-
-/// A client that is about to sign in.
-pub(super) struct SigningIn {
-    ticket: Ticket,
-    /// Who it was.
-    before: Option<Arc<Identity>>,
-}
-
-impl SigningIn {
-    // In a box, which is a pointer to look at for all the answers that are none of this.
-    #[cold]
-    pub(super) fn begin<S: Socket>(reply: &Reply, entry: &Entry<S>) -> Box<SigningIn> {
-        Box::new(SigningIn { ticket: reply.ticket, before: entry.connection.identity().map(Arc::clone) })
-    }
 }
 
 impl Core {
@@ -86,22 +72,47 @@ impl Core {
         }
     }
 
-    /// A client signed in: subscriptions that it may not have any more end, and those that
-    /// its token names begin.
+    /// A client signs in: subscriptions that it may not have any more end, and those that its token names begin.
     #[cold]
-    pub(super) fn signed_in<S: Socket>(
+    pub(super) fn sign_in<S: Socket>(
         &mut self,
-        to: ConnId,
-        signing_in: &SigningIn,
+        reply: Reply,
         entries: &mut Entries<S>,
         subscriptions: &mut Subscriptions,
     ) {
+        let (to, ticket) = (reply.to, reply.ticket);
+        let Some(entry) = entries.get(to.slot) else { return };
+        let before = entry.connection.identity().map(Arc::clone);
+        let mut put_off = None;
+        self.catch_panic(to.slot, entry, |core, entry| {
+            put_off = entry.connection.sign_in(reply, &mut core.env(entry.listener));
+        });
+        if self.meter.in_force().any() {
+            self.after_answer(to.slot, entry);
+        }
+        self.update(to.slot, entry);
+        if let Some(put_off) = put_off {
+            let PutOff { verification, reply } = *put_off;
+            return self.verify_elsewhere(to, entry.listener, verification, Some(Box::new(reply)));
+        }
         self.judge_again(to, entries, subscriptions);
-        let SigningIn { ticket, before: Some(before) } = signing_in else { return };
+        if let Some(before) = before {
+            self.subscribe_signed_in(to, ticket, &before, entries, subscriptions);
+        }
+    }
+
+    fn subscribe_signed_in<S: Socket>(
+        &mut self,
+        to: ConnId,
+        ticket: Ticket,
+        before: &Identity,
+        entries: &mut Entries<S>,
+        subscriptions: &Subscriptions,
+    ) {
         let Some(entry) = entries.get(to.slot) else { return };
         let rules = Arc::clone(&self.setup.rules);
         let has = |name: &ChannelName| subscriptions.of(&entry.memberships).any(|(_, own)| own == name);
-        let Some(raw) = entry.connection.signed_in(*ticket, before, &rules.channels, has) else { return };
+        let Some(raw) = entry.connection.signed_in(ticket, before, &rules.channels, has) else { return };
         // They count as requests of this connection, and letters are taken after another one's turn.
         if self.meter.in_force().any() {
             self.begin_turn(to, entry);

@@ -28,6 +28,8 @@ mod sealed;
 mod setup;
 mod subscriptions;
 mod together;
+mod unverified;
+mod verifying;
 mod walking;
 mod walks;
 mod wheel;

@@ -32,7 +32,7 @@ impl Stuck {
     pub(super) fn holder(&self) -> ConnId {
         match self {
             Stuck::Work(work) => work.to,
-            Stuck::Job(job) => job.to,
+            Stuck::Job(job) => job.to(),
         }
     }
 }

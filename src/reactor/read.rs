@@ -4,7 +4,7 @@ use super::core::Core;
 use super::entry::{Entries, Entry, Left, Socket};
 use super::heavy::HEAVY_CODEC_BYTES;
 use super::noted::write_notes;
-use crate::connection::Step;
+use crate::connection::{Hold, Step};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use std::io::{ErrorKind, IoSliceMut};
@@ -177,6 +177,11 @@ impl Core {
                     }
                     // Out of the loop whose `env` borrows what executing it needs.
                     Step::Work(raw) => break raw,
+                    Step::Verify(verification) => {
+                        entry.connection.submitted(0, Hold::Elsewhere);
+                        self.verify_elsewhere(to, entry.listener, verification, None);
+                        return (consumed, Left::Pending);
+                    }
                 }
             };
             *requests -= 1;

@@ -1,6 +1,6 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
-use crate::access::{AccessPolicy, AccessRules, Hooks, Identities, TrustedProxies};
+use crate::access::{AccessPolicy, AccessRules, Checks, Hooks, Identities, TrustedProxies};
 use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::errand::{ErrandQueue, Errands};
@@ -164,5 +164,6 @@ pub(crate) fn policy(config: &Config, listener: &ListenerConfig, rules: Arc<Acce
         rules,
         identities: Identities::default(),
         known: RefCell::default(),
+        checks: Checks::default(),
     }
 }

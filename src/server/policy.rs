@@ -25,7 +25,7 @@ pub fn explain_policy(config: &Config, name: &str, credential: Option<&str>) -> 
         Some(secret) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
             let presented = Presented { secret, way: Way::Auth };
-            policy.identify(presented, PeerAddress::UNIX, now).map_err(|refusal| refusal.message.into_owned())?
+            policy.identify_here(presented, PeerAddress::UNIX, now).map_err(|refusal| refusal.message.into_owned())?
         }
     };
     Ok(explain(&rules, &channel, &identity))

@@ -6,8 +6,8 @@ mod tests;
 use crate::access::AccessRules;
 use crate::connection::env::Limits;
 use crate::handoff::errand::{Errand, Errands};
-use crate::handoff::job::{Job, JobRoom};
-use crate::handoff::mailbox::{Mailboxes, Outcome, Returned};
+use crate::handoff::job::{Job, JobRoom, ToVerify};
+use crate::handoff::mailbox::{Checked, Mailboxes, Outcome, Returned};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::Counters;
@@ -56,10 +56,13 @@ impl Worker {
     /// Does one job, at a time that is given.
     pub(crate) fn perform(&self, job: Job, postman: &Postman, scratch: &mut JsonScratch, now: Instant, wall_ms: u64) {
         // Before the work: what was taken out of the queue no longer waits in it, however long it takes.
-        if self.room.took(self.index, job.raw.payload.len()) {
+        if self.room.took(self.index, job.bytes()) {
             self.mailboxes.wake_waiting_reactors();
         }
-        let Job { to, raw, limited } = job;
+        let (to, raw, limited) = match job {
+            Job::Work { to, raw, limited } => (to, raw, limited),
+            Job::Verify(job) => return self.verify(*job, wall_ms / 1000),
+        };
         let RawWork { task, payload, identity } = raw;
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
         let executed = catch_unwind(AssertUnwindSafe(|| {
@@ -93,5 +96,23 @@ impl Worker {
         };
         // After the answers, in the same mailbox: the reactor reads on from the connection when this comes (law 2).
         self.mailboxes.post_returned(Box::new(Returned { to, buffer, outcome }));
+    }
+
+    fn verify(&self, job: ToVerify, now_unix_s: u64) {
+        let ToVerify { to, listener, verification, then } = job;
+        self.counters.tokens_pool.add(1);
+        let verified = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            crate::hub::mines::step_on("verify", &verification.payload());
+            verification.perform(now_unix_s)
+        }));
+        let outcome = match verified {
+            Ok(verified) => Outcome::Verified(Box::new(Checked { listener, verified: Box::new(verified), then })),
+            Err(_) => {
+                self.counters.panics.add(1);
+                Outcome::Panicked
+            }
+        };
+        self.mailboxes.post_returned(Box::new(Returned { to, buffer: Vec::new(), outcome }));
     }
 }

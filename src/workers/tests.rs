@@ -49,7 +49,7 @@ fn perform(worker: &Worker, slot: u32, payload: usize) {
         payload: vec![0; payload],
         identity: Identities::default().operator,
     };
-    let job = Job { to: ConnId::here(MailboxId(0), slot, 0), raw, limited: None };
+    let job = Job::Work { to: ConnId::here(MailboxId(0), slot, 0), raw, limited: None };
     let postman = Postman::new(Arc::clone(&worker.mailboxes), None);
     worker.perform(job, &postman, &mut JsonScratch::default(), Instant::now(), 0);
 }

@@ -150,7 +150,7 @@ fn a_token_that_was_verified_is_not_remembered_when_its_key_is_withdrawn() {
     let token = pair.token("");
     let identify = || {
         let presented = Presented { secret: &token, way: Way::Authorization };
-        policy.identify(presented, PeerAddress::UNIX, NOW).map_err(|refusal| refusal.label())
+        policy.identify_here(presented, PeerAddress::UNIX, NOW).map_err(|refusal| refusal.label())
     };
     issuers.set_keys(0, set(&[pair.jwk("")]).expect("a set"));
     let first = identify().expect("a right token");

@@ -24,6 +24,8 @@ mod stalls;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod token_tests;
+#[cfg(test)]
 mod walks;
 
 use super::parts::{SharedParts, policy};
@@ -55,12 +57,14 @@ const UPGRADE: &str = "HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpg
 /// A server of one reactor whose clients are in the same thread, and whose clock the caller moves.
 ///
 /// Everything between an event and a write is the server's own: heads, frames, requests, the hub, mailboxes, outboxes and
-/// deadlines. There is no worker: what is sent is parsed in place.
+/// deadlines. There is no worker: what is sent is parsed in place, and in tests alone somebody verifies tokens by hand.
 pub struct Rehearsal {
     engine: Engine<Memory>,
     connections: AtomicUsize,
     hub: Arc<Hub>,
     insight: Insight,
+    #[cfg(test)]
+    worker: crate::workers::Worker,
     buffers: Spares,
     began: Instant,
     now: Instant,
@@ -172,8 +176,9 @@ impl Rehearsal {
         let began = Instant::now();
         let limits = MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes };
         let (mailboxes, inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, config.delivery.outbound_total_bytes);
-        let (jobs, _, _) = JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
-        let (errands, queue) = Errands::new(config.delivery.service_queue);
+        let (jobs, room, mut queues) =
+            JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
+        let (errands, asked) = Errands::new(config.delivery.service_queue);
         let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
         hub.set_rules(&config.channel_rules);
         let rules =
@@ -193,6 +198,12 @@ impl Rehearsal {
         };
         let without_socket = |listener| Listener::without_socket(policy(config, &listener, rules.load_full()));
         let listeners = config.all_listeners().into_iter().map(without_socket).collect();
+        let queue = queues.remove(0);
+        #[cfg(test)]
+        let worker = shared.worker(0, queue, room, 0);
+        // Without a worker no queue has room.
+        #[cfg(not(test))]
+        drop((queue, room));
         // No worker parses, and no descriptor limits how many connect.
         let setup = Setup {
             inline_parse_bytes: usize::MAX,
@@ -205,7 +216,9 @@ impl Rehearsal {
             engine,
             connections,
             hub,
-            insight: shared.insight(queue, &config.all_listeners()),
+            insight: shared.insight(asked, &config.all_listeners()),
+            #[cfg(test)]
+            worker,
             buffers: Spares::default(),
             began,
             now: began,
@@ -266,6 +279,16 @@ impl Rehearsal {
     /// Makes the next page that is asked for, if there is one. Its answer is there at the next turn.
     pub fn run_errand(&mut self) -> bool {
         self.insight.step(self.now)
+    }
+
+    /// Does the next job of the worker, if there is one. What comes of it is there at the next turn.
+    #[cfg(test)]
+    fn run_job(&mut self) -> bool {
+        let Ok(job) = self.worker.jobs.try_recv() else { return false };
+        let postman = crate::handoff::postman::Postman::new(Arc::clone(&self.worker.mailboxes), None);
+        let wall_ms = self.now.duration_since(self.began).as_millis() as u64;
+        self.worker.perform(job, &postman, &mut crate::wire::json::JsonScratch::default(), self.now, wall_ms);
+        true
     }
 
     /// Lets time pass. Nothing happens before the next turn.

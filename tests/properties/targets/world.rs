@@ -403,6 +403,7 @@ impl World {
                 Step::NeedMore => (false, None),
                 Step::Continue => (true, None),
                 Step::Work(raw) => (true, Some(owned(raw))),
+                Step::Verify(_) => unreachable!("there is no issuer"),
             };
             assert!(used <= input.len());
             client.rest = input.split_off(used);
@@ -588,7 +589,8 @@ impl World {
             reply.answer = Answer::Refused(refusal);
         }
         self.clients[slot].answers += 1;
-        self.clients[slot].connection.reply(reply, &mut env!(self));
+        let put_off = self.clients[slot].connection.sign_in(reply, &mut env!(self));
+        assert!(put_off.is_none(), "there is no issuer");
         self.feed(slot);
     }
 
