@@ -3,6 +3,7 @@
 //! `all` makes the table for a second; whatever presents tokens to a server can use it as well.
 
 mod algorithms;
+mod busy;
 mod claims;
 mod form;
 mod headers;
