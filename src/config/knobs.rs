@@ -72,7 +72,8 @@ knobs! {
         defer_accept: bool = true, Flag;
         /// Threads that own sockets. 0 means one for each core available to the process, since each uses a core when busy.
         reactors: usize = 0, count("threads", 0, 1024);
-        /// Threads that parse large JSON. 0 means one for every two cores: they are busy only when messages are large.
+        /// Threads that parse large JSON, and check signatures of tokens while many clients connect. 0 means one for every two
+        /// cores: they are busy only when messages are large, or in a storm of reconnects.
         workers: usize = 0, count("threads", 0, 1024);
         /// Messages shorter than this are parsed where they are read, since handing them to a worker costs more than parsing
         /// them; larger ones go to the workers, so that they delay no other connection. 0 sends everything to the
