@@ -1,5 +1,6 @@
 //! What a hop through the worker pool costs beside parsing in place: the break-even gives `server.inline_parse_bytes`.
 
+use arc_swap::ArcSwap;
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::sync::{Arc, LazyLock};
 use std::thread::{Thread, current, park};
@@ -67,7 +68,7 @@ fn hand_off(c: &mut Criterion) {
         rules: Arc::default(),
         mailboxes: Arc::clone(&mailboxes),
         counters: Arc::default(),
-        limits: Arc::new(Limits::new(&Config::default())),
+        limits: Arc::new(ArcSwap::from_pointee(Limits::new(&Config::default()))),
         errands: Errands::new(1).0,
     };
     let thread = std::thread::spawn(move || worker.run());

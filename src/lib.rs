@@ -150,8 +150,9 @@ pub use model::algorithm::Algorithm;
 pub use model::network::Network;
 pub use model::operator_key::OperatorKey;
 pub use model::publication::{Epoch, Position};
+pub use model::reloaded::Reloaded;
 pub use model::serves::Serves;
 pub use model::signing_secret::SigningSecret;
 #[cfg(feature = "tokio")]
 pub use server::{AsyncServer, Publications};
-pub use server::{Error, History, Message, Publication, Replay, Server, StartError, Subscription};
+pub use server::{ConfigSource, Error, History, Message, Publication, Replay, Server, StartError, Subscription};

@@ -107,6 +107,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("token_expired", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("keys_unavailable", "credentials::every_token_of_the_table_becomes_what_it_should"),
     ("token_revoked", "revoked::what_was_revoked_is_refused_at_once_in_every_way_and_what_was_not_goes_on"),
+    ("config_refused", "reload::a_broken_file_changes_nothing_and_is_named_with_line_and_reason"),
     ("key_invalid", CLOSED),
     ("key_network", CLOSED),
     ("signature_invalid", CLOSED),

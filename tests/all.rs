@@ -43,6 +43,7 @@ mod properties;
 mod protocol;
 mod publishing;
 mod refusals;
+mod reload;
 mod reports;
 mod resume;
 mod revoked;

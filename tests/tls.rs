@@ -283,3 +283,39 @@ fn what_is_wrong_with_certificates_is_said_before_the_start() {
         assert!(error.contains(problem), "{problem}: {error}");
     }
 }
+
+#[test]
+fn a_reload_reads_certificates_again_and_sockets_and_tickets_stay() {
+    let mut config = None;
+    let (server, before) = start("renewed", |own| config = Some(own.clone()));
+    let (config, address) = (config.expect("it was started"), server.address());
+    let mut socket = Socket::open(address, &before, "/channels/a");
+    socket.next();
+    assert!(ask(connect(address, &before, "localhost"), "GET /livez").starts_with("HTTP/1.1 200 "));
+
+    let pair = pair("renewed", &["localhost"]);
+    server.reload(&config).expect("valid");
+    let after = client(&[&pair.chain], BOTH);
+    assert!(ask(connect(address, &after, "localhost"), "GET /livez").starts_with("HTTP/1.1 200 "));
+    server.publish("a", "7").expect("published");
+    assert_eq!(socket.next()["data"], 7);
+    // One that was here comes back by its ticket, without a look at the certificate.
+    let mut back = connect(address, &before, "localhost");
+    back.conn.complete_io(&mut back.sock).expect("a handshake");
+    assert_eq!(back.conn.handshake_kind(), Some(HandshakeKind::Resumed));
+    // One that was not finds a certificate that it does not trust.
+    let chain = chain("renewed-before");
+    fs::write(&chain, rcgen_of(&["localhost"])).expect("a file");
+    let mut stranger = connect(address, &client(&[&chain], BOTH), "localhost");
+    assert!(stranger.conn.complete_io(&mut stranger.sock).is_err());
+
+    fs::write(&pair.key, "no key").expect("a file");
+    let error = server.reload(&config).expect_err("no key").to_string();
+    assert!(error.contains("renewed.key"), "{error}");
+    assert!(ask(connect(address, &after, "localhost"), "GET /livez").starts_with("HTTP/1.1 200 "));
+}
+
+fn rcgen_of(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    generate_simple_self_signed(names).expect("a certificate").cert.pem()
+}

@@ -3,6 +3,7 @@
 use super::key::KeyCommand;
 use super::kick::KickArgs;
 use super::knobs::KnobFlags;
+use super::reload::ReloadArgs;
 use super::server::ServerArgs;
 use super::who::WhoArgs;
 use clap::{Args, Parser, Subcommand};
@@ -46,6 +47,14 @@ pub(crate) enum Command {
     Kick {
         #[command(flatten)]
         what: KickArgs,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Have a running server read its configuration again, for operators, and print what changed and what needs a restart;
+    /// exits with 78 if the configuration is refused: nothing has changed then
+    Reload {
+        #[command(flatten)]
+        what: ReloadArgs,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -94,7 +103,7 @@ pub(crate) struct ServeArgs {
 }
 
 /// Where settings come from: a flag, else a variable of the environment, else the file, else the default.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 #[command(
     after_help = "Every setting is also a flag with the name that it has in a file: --http.body_bytes 2MB; and a variable of the environment: \
     TIDINGS_HTTP_BODY_BYTES=2MB. A flag wins over a variable, a variable over the file. `tidings config default` lists all."

@@ -1,13 +1,16 @@
 //! The command line: what each command does, and how its outcome becomes an exit code.
 
+mod again;
 mod args;
 mod config;
 mod demo;
 mod key;
 mod kick;
 mod knobs;
+mod notify;
 mod operate;
 mod publish;
+mod reload;
 mod serve;
 mod server;
 mod settings;
@@ -24,6 +27,9 @@ use std::time::Duration;
 /// The outcome of a command: an exit code, or a sentence for standard error.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
+/// The configuration is wrong (`EX_CONFIG` of sysexits.h).
+const CONFIG: u8 = 78;
+
 /// How long a command waits for a server to connect or to answer.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -39,6 +45,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Who { what, server } => server.for_operators().map_err(Into::into).and_then(|at| who::run(&what, at)),
         Command::Kick { what, server } => {
             server.for_operators().map_err(Into::into).and_then(|at| kick::run(&what, at))
+        }
+        Command::Reload { what, server } => {
+            server.for_operators().map_err(Into::into).and_then(|at| reload::run(&what, at))
         }
         Command::Key(command) => key::run(&command),
     };

@@ -2,7 +2,7 @@
 
 use super::{WAIT, explained, note};
 use clap::Args;
-use tidings::client::{Endpoint, Members, ask};
+use tidings::client::{ClientError, Endpoint, Members, ask};
 use tidings::server::operator_key_folder;
 
 /// Whose connections are meant: all that is given must hold.
@@ -58,7 +58,12 @@ impl Operator {
 
     /// Asks; reactors that did not answer in time are reported.
     pub(crate) fn ask(&self, method: &str, path: &str, json: Option<&str>) -> Result<Members, String> {
-        let answer = ask(&self.endpoint, method, path, json, WAIT).map_err(|error| explained(&error))?;
+        self.try_ask(method, path, json).map_err(|error| explained(&error))
+    }
+
+    /// The same, with the error as it is.
+    pub(crate) fn try_ask(&self, method: &str, path: &str, json: Option<&str>) -> Result<Members, ClientError> {
+        let answer = ask(&self.endpoint, method, path, json, WAIT)?;
         if let Some(missing) = answer.raw("missing") {
             note(&format!(
                 "not all of the server's reactors answered in time (missing: {missing}); they are not counted"

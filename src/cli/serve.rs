@@ -1,15 +1,17 @@
 //! `tidings serve`: runs the server, and tells the person who started it how to use it.
 
 use super::Outcome;
+use super::again::Again;
 use super::args::ServeArgs;
-use super::settings::{self, named_as_here, with_flags};
-use log::LevelFilter;
+use super::notify::Notify;
+use super::settings::{self, level, named_as_here, with_flags};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
-use tidings::config::{ListenAt, ListenerConfig, LogFormat, LogLevel};
+use tidings::config::{ListenAt, ListenerConfig, LogFormat};
 use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
 use tidings::model::origin;
@@ -29,18 +31,18 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
         io::stdout().write_all(settings.config().describe().as_bytes())?;
     }
     settings.check().map_err(|error| with_flags(&error))?;
-    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(settings.config(), settings.warnings()) }
+    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(args, settings.config(), settings.warnings()) }
 }
 
 /// Serves until a signal. From here on nothing waits for standard output or standard error: the programs at their other end
 /// may have stopped reading.
-fn start(config: &Config, warnings: &[String]) -> Outcome {
+fn start(args: &ServeArgs, config: &Config, warnings: &[String]) -> Outcome {
     let log = journal::install(line_format(config), level(config))?;
     log_panics(&log);
     for warning in warnings {
         log::warn!(target: journal::TARGET, event = "unknown_variable"; "{}", named_as_here(warning));
     }
-    let ended = serve(config, &log).unwrap_or_else(|error| {
+    let ended = serve(args, config, &log).unwrap_or_else(|error| {
         if config.log.format == LogFormat::Json && log::log_enabled!(target: journal::TARGET, log::Level::Error) {
             log::error!(target: journal::TARGET, event = "cannot_serve"; "{error}");
         } else {
@@ -54,11 +56,20 @@ fn start(config: &Config, warnings: &[String]) -> Outcome {
 }
 
 /// A drain that cut connections off before they had everything, or was cut short, is not a clean end.
-fn serve(config: &Config, log: &Logger) -> Outcome {
+fn serve(args: &ServeArgs, config: &Config, log: &Logger) -> Outcome {
     // Before the server announces itself: from then on a signal must drain it, not kill it.
     let interrupts = Interrupts::install()?;
     let server = Server::start(with_key_folder(config.clone())).map_err(|error| with_flags(&error))?;
+    let notify = Arc::new(Notify::from_environment());
+    let again = Again {
+        settings: args.settings.clone(),
+        log: log.clone(),
+        notify: Arc::clone(&notify),
+        complete: with_key_folder,
+    };
+    server.reload_from(again);
     announce(&server, config, log)?;
+    notify.say("READY=1");
     Ok(match server.run_until(interrupts)? {
         Ended::Drained => ExitCode::SUCCESS,
         Ended::CutOff(_) | Ended::Forced | Ended::Failed => ExitCode::FAILURE,
@@ -69,16 +80,6 @@ fn line_format(config: &Config) -> Format {
     match config.log.format {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
-    }
-}
-
-fn level(config: &Config) -> LevelFilter {
-    match config.log.level {
-        LogLevel::Off => LevelFilter::Off,
-        LogLevel::Error => LevelFilter::Error,
-        LogLevel::Warn => LevelFilter::Warn,
-        LogLevel::Info => LevelFilter::Info,
-        LogLevel::Debug => LevelFilter::Debug,
     }
 }
 

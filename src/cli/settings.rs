@@ -1,8 +1,10 @@
 //! The settings of a server from its file, the environment and its flags, and how mistakes are worded on the command line.
 
 use super::args::SettingsArgs;
+use log::LevelFilter;
 use std::fmt::Write as _;
-use tidings::config::Settings;
+use tidings::Config;
+use tidings::config::{LogLevel, Settings};
 
 /// Names in the library's errors, and the flags for them on the command line.
 const FLAGS: [(&str, &str); 2] =
@@ -71,6 +73,17 @@ fn take_flags(settings: &mut Settings, args: &SettingsArgs) {
     if let Some(file) = &args.operator_key_file {
         let set = |config: &mut tidings::Config| config.server.operator_key_file.clone_from(file);
         settings.change("server.operator_key_file", "--operator-key-file", set);
+    }
+}
+
+/// What is logged.
+pub(crate) fn level(config: &Config) -> LevelFilter {
+    match config.log.level {
+        LogLevel::Off => LevelFilter::Off,
+        LogLevel::Error => LevelFilter::Error,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Debug => LevelFilter::Debug,
     }
 }
 

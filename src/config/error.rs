@@ -15,7 +15,8 @@ impl ConfigError {
     }
 
     /// These mistakes.
-    pub(crate) fn of(problems: Vec<String>) -> ConfigError {
+    #[must_use]
+    pub fn of(problems: Vec<String>) -> ConfigError {
         ConfigError { problems }
     }
 

@@ -34,6 +34,7 @@ mod networks;
 mod parse;
 mod place;
 mod rate;
+mod reload;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use knobs::{
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};
+pub use reload::{Next, at_start};
 pub use settings::{Settings, Source};
 pub use text::parse_address;
 

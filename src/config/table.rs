@@ -109,6 +109,26 @@ macro_rules! knobs {
                 entries
             }
 
+            /// The names of the knobs whose values are others than in `other`.
+            pub(super) fn differing_from(&self, other: &Config) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                $( $(
+                    if self.$section.$key != other.$section.$key {
+                        names.push(concat!(stringify!($section), ".", stringify!($key)));
+                    }
+                )+ )+
+                names
+            }
+
+            /// Takes the value of one knob from `other`.
+            pub(super) fn take(&mut self, name: &str, other: &Config) {
+                $( $(
+                    if name == concat!(stringify!($section), ".", stringify!($key)) {
+                        self.$section.$key.clone_from(&other.$section.$key);
+                    }
+                )+ )+
+            }
+
             /// Sets one knob; `None` when there is no such knob.
             pub(super) fn set(&mut self, section: &str, key: &str, given: Given<'_>) -> Option<Result<(), String>> {
                 match (section, key) {

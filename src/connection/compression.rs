@@ -19,7 +19,7 @@ pub struct Deflating {
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
 }
 
 /// A part of the budget, given back when it is dropped.
@@ -33,7 +33,12 @@ impl Budget {
     /// A budget of `max` bytes.
     #[must_use]
     pub fn new(max: usize) -> Budget {
-        Budget { used: AtomicUsize::new(0), max }
+        Budget { used: AtomicUsize::new(0), max: AtomicUsize::new(max) }
+    }
+
+    /// From now on `max` bytes. What connections have taken, they keep.
+    pub fn change(&self, max: usize) {
+        self.max.store(max, Relaxed);
     }
 
     /// Bytes taken.
@@ -43,7 +48,8 @@ impl Budget {
     }
 
     fn take(budget: &Arc<Budget>, bytes: usize) -> Option<MemoryPermit> {
-        let take = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= budget.max);
+        let max = budget.max.load(Relaxed);
+        let take = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= max);
         // Compared and taken in one step: two handshakes at once must not both take the last of it. Relaxed, since the
         // number guards no other memory.
         budget.used.fetch_update(Relaxed, Relaxed, take).ok()?;

@@ -49,6 +49,8 @@ pub struct Limits {
     pub echo_frames: FrameLimits,
     /// How messages may be compressed; `None` when they may not.
     pub deflate: Option<Deflating>,
+    /// Memory for the windows that connections keep, whether more may be agreed on or not.
+    pub windows: Arc<Budget>,
     /// Bytes that may wait in an outbox after a write attempt.
     pub outbox_bytes: usize,
     /// From the first byte of a head (or the accept) to its end.
@@ -104,6 +106,22 @@ impl Limits {
     /// The configuration was not checked, and its plain channel has no valid name.
     #[must_use]
     pub fn new(config: &Config) -> Limits {
+        let windows = Arc::new(Budget::new(config.websocket.deflate_memory_bytes));
+        Limits::with(config, Hooks::default(), Arc::new(Limiter::new(config)), windows)
+    }
+
+    /// Those of another configuration, with the same hooks; what clients have used of theirs, and the memory of windows, is
+    /// counted on.
+    ///
+    /// # Panics
+    /// As [`Limits::new`].
+    #[must_use]
+    pub fn changed(&self, config: &Config) -> Limits {
+        let limiter = Arc::new(self.limiter.changed(config));
+        Limits::with(config, self.hooks.clone(), limiter, Arc::clone(&self.windows))
+    }
+
+    fn with(config: &Config, hooks: Hooks, limiter: Arc<Limiter>, windows: Arc<Budget>) -> Limits {
         let fragments = u32::try_from(config.websocket.fragments).unwrap_or(u32::MAX);
         let spoken =
             std::iter::once(STRICT_SUBPROTOCOL.to_owned()).chain(config.websocket.subprotocols.iter().cloned());
@@ -116,10 +134,11 @@ impl Limits {
             },
             body_bytes: config.http.body_bytes,
             frames: FrameLimits { message_bytes: config.websocket.message_bytes, fragments },
-            hooks: Hooks::default(),
-            limiter: Arc::new(Limiter::new(config)),
+            hooks,
+            limiter,
             echo_frames: FrameLimits { message_bytes: config.websocket.echo_message_bytes, fragments },
-            deflate: deflating(config),
+            deflate: deflating(config, &windows),
+            windows,
             outbox_bytes: config.delivery.outbox_bytes,
             head_wait: ticks(config.http.head_timeout),
             body_wait: ticks(config.http.body_timeout),
@@ -138,7 +157,7 @@ impl Limits {
     }
 }
 
-fn deflating(config: &Config) -> Option<Deflating> {
+fn deflating(config: &Config, windows: &Arc<Budget>) -> Option<Deflating> {
     let websocket = &config.websocket;
     websocket.deflate.then(|| Deflating {
         policy: Policy { takeover: websocket.deflate_takeover, least_window_bits: websocket.deflate_window_bits as u8 },
@@ -147,7 +166,7 @@ fn deflating(config: &Config) -> Option<Deflating> {
             least_bytes: websocket.deflate_min_bytes,
             most_bytes: websocket.deflate_max_bytes,
         },
-        budget: Arc::new(Budget::new(websocket.deflate_memory_bytes)),
+        budget: Arc::clone(windows),
     })
 }
 

@@ -61,6 +61,11 @@ impl Meter {
         self.in_force.set(in_force);
     }
 
+    /// Another configuration allows something else.
+    pub fn set_limiter(&mut self, limiter: Arc<Limiter>) {
+        self.limiter = limiter;
+    }
+
     /// What is asked.
     #[must_use]
     pub fn limiter(&self) -> &Limiter {

@@ -15,6 +15,8 @@ pub enum Order {
     Drain(Farewell),
     /// Judge by these rules from now on, and end the subscriptions that they no longer allow.
     Rules(Arc<AccessRules>),
+    /// Take the next of the changes of settings that were handed over to this reactor apart from its letters.
+    Change,
     /// Look at connections, or end some of them, and answer.
     Walk(Arc<Walk>),
 }

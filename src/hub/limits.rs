@@ -1,9 +1,9 @@
 //! Every bound of the hub: what it bounds, and in which unit. Defaults and their reasons are those of the configuration.
 
-use crate::config::{ChannelRule, Config};
+use crate::config::{ChannelRule, Config, HistoryConfig};
 use std::time::Duration;
 
-/// The hub's limits and settings. They hold for the life of the hub.
+/// The hub's limits and settings. They hold for the life of the hub, but for those of histories: [`super::Hub::set_histories`].
 #[derive(Debug, Clone)]
 pub struct HubLimits {
     /// Publications kept per channel.
@@ -81,19 +81,28 @@ impl HubLimits {
 impl HubLimits {
     /// What a channel keeps whose rule says nothing of it.
     pub(super) fn history(&self) -> HistoryLimits {
-        let count = u32::try_from(self.history_count).unwrap_or(u32::MAX);
-        HistoryLimits { count, bytes: self.history_bytes, age: self.history_age }
+        HistoryLimits { count: count(self.history_count), bytes: self.history_bytes, age: self.history_age }
+    }
+}
+
+impl HistoryLimits {
+    /// What a channel keeps whose rule says nothing of it.
+    pub(super) fn of(history: &HistoryConfig) -> HistoryLimits {
+        HistoryLimits { count: count(history.count), bytes: history.bytes, age: history.age }
     }
 
-    /// What the channels of a rule keep.
-    pub(super) fn history_of(&self, rule: &ChannelRule) -> HistoryLimits {
-        let all = self.history();
+    /// What the channels of a rule keep, where these are what others keep.
+    pub(super) fn by(self, rule: &ChannelRule) -> HistoryLimits {
         HistoryLimits {
-            count: rule.history_count.map_or(all.count, |count| u32::try_from(count).unwrap_or(u32::MAX)),
-            bytes: rule.history_bytes.unwrap_or(all.bytes),
-            age: rule.history_age.unwrap_or(all.age),
+            count: rule.history_count.map_or(self.count, count),
+            bytes: rule.history_bytes.unwrap_or(self.bytes),
+            age: rule.history_age.unwrap_or(self.age),
         }
     }
+}
+
+fn count(publications: usize) -> u32 {
+    u32::try_from(publications).unwrap_or(u32::MAX)
 }
 
 impl Default for HubLimits {

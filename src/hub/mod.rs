@@ -29,7 +29,7 @@ pub use random::RandomSource;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
 
-use crate::config::ChannelRule;
+use crate::config::{ChannelRule, Config};
 use crate::model::glob_map::GlobMap;
 use crate::model::ids::ChannelId;
 use crate::sync::{Mutex, MutexGuard, RwLock};
@@ -56,8 +56,15 @@ pub struct Hub {
     totals: Totals,
     random: RandomSource,
     names: Names,
-    /// What channels keep, by the patterns of the rules.
-    history_rules: RwLock<GlobMap<HistoryLimits>>,
+    /// What channels keep.
+    kept: RwLock<Kept>,
+}
+
+/// What channels keep: by the patterns of the rules, and where none says it.
+#[derive(Debug)]
+struct Kept {
+    by_rules: GlobMap<HistoryLimits>,
+    otherwise: HistoryLimits,
 }
 
 /// What the hub holds now.
@@ -91,8 +98,8 @@ impl Hub {
         let shards = (0..count).map(make).collect();
         let totals =
             Totals { channels: Bounded::new(limits.channels_total), bytes: Bounded::new(limits.history_total_bytes) };
-        let history_rules = RwLock::default();
-        Hub { shards, hasher: RandomState::new(), limits, totals, random, names, history_rules }
+        let kept = RwLock::new(Kept { by_rules: GlobMap::default(), otherwise: limits.history() });
+        Hub { shards, hasher: RandomState::new(), limits, totals, random, names, kept }
     }
 
     /// The limits it was made with.
@@ -103,8 +110,18 @@ impl Hub {
 
     /// Has channels keep what these rules say, from their next publication on.
     pub fn set_rules(&self, rules: &[ChannelRule]) {
-        let entries = rules.iter().map(|rule| (rule.channels.clone(), self.limits.history_of(rule)));
-        *self.history_rules.write().unwrap_or_else(PoisonError::into_inner) = GlobMap::new(entries);
+        let otherwise = self.kept.read().unwrap_or_else(PoisonError::into_inner).otherwise;
+        self.keep(rules, otherwise);
+    }
+
+    /// The same, and those of which no rule says it what a configuration says of all.
+    pub fn set_histories(&self, config: &Config) {
+        self.keep(&config.channel_rules, HistoryLimits::of(&config.history));
+    }
+
+    fn keep(&self, rules: &[ChannelRule], otherwise: HistoryLimits) {
+        let by_rules = GlobMap::new(rules.iter().map(|rule| (rule.channels.clone(), otherwise.by(rule))));
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Kept { by_rules, otherwise };
         // After the rules: a channel that is made meanwhile has the new ones already.
         for index in 0..self.shards.len() {
             let mut from = Some(0);
@@ -116,8 +133,8 @@ impl Hub {
 
     /// What a channel of this name keeps.
     fn kept_for(&self, name: &str) -> HistoryLimits {
-        let rules = self.history_rules.read().unwrap_or_else(PoisonError::into_inner);
-        rules.first(name).map_or_else(|| self.limits.history(), |(_, kept)| *kept)
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.by_rules.first(name).map_or(kept.otherwise, |(_, by_rule)| *by_rule)
     }
 
     /// The public names of connections.

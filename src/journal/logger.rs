@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 /// Lines that wait to be written. Lines beyond this number are lost, and counted.
@@ -54,7 +54,8 @@ pub struct Logger {
     queue: Sender<Item>,
     lost: Arc<AtomicU64>,
     format: Format,
-    level: LevelFilter,
+    /// As a number, since it may change while lines are written.
+    level: Arc<AtomicUsize>,
 }
 
 /// Makes a logger that writes to standard error the one of the `log` facade. Once in a process.
@@ -79,7 +80,18 @@ impl Logger {
         let lost = Arc::default();
         let writer = Writer { lines, lost: Arc::clone(&lost), sink, format };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
-        Ok(Logger { queue, lost, format, level })
+        Ok(Logger { queue, lost, format, level: Arc::new(AtomicUsize::new(level as usize)) })
+    }
+
+    /// Logs this level and the more important ones from now on: this logger, its clones, and the `log` facade.
+    pub fn set_level(&self, level: LevelFilter) {
+        self.level.store(level as usize, Relaxed);
+        log::set_max_level(level);
+    }
+
+    fn level(&self) -> LevelFilter {
+        let number = self.level.load(Relaxed);
+        LevelFilter::iter().find(|level| *level as usize == number).unwrap_or(LevelFilter::Info)
     }
 
     /// Writes text for people unchanged, through the same queue: it never blocks either.
@@ -105,7 +117,7 @@ impl Log for Logger {
     /// Below warnings, libraries log what interests only their authors.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let ours = metadata.target().starts_with(TARGET);
-        metadata.level() <= if ours { self.level } else { self.level.min(LevelFilter::Warn) }
+        metadata.level() <= if ours { self.level() } else { self.level().min(LevelFilter::Warn) }
     }
 
     fn log(&self, record: &Record<'_>) {

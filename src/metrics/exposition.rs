@@ -69,6 +69,7 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
     page.sample("tidings_build_info", &format!("version=\"{}\",commit=\"{commit}\"", env!("CARGO_PKG_VERSION")), 1);
     super::write_plain(&mut page, threads);
     write_shared(&mut page, shared);
+    write_reloads(&mut page, shared.reloads);
     write_key_sets(&mut page, &shared.key_sets, shared.uptime_s);
     write_requests(&mut page, threads);
     let closed = "Connections ended, by reason.";
@@ -87,6 +88,13 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
     );
     write_process(&mut page, process);
     page.text
+}
+
+fn write_reloads(page: &mut Page, (taken, refused): (u64, u64)) {
+    let name = "tidings_reloads_total";
+    page.family(name, "counter", "Times that the configuration was read again, by whether it was taken or refused.");
+    page.sample(name, "outcome=\"taken\"", taken);
+    page.sample(name, "outcome=\"refused\"", refused);
 }
 
 fn write_shared(page: &mut Page, shared: &Shared) {

@@ -200,6 +200,30 @@ pub struct Shared {
     pub phase: Phase,
     /// The key sets of issuers.
     pub key_sets: Arc<Vec<Arc<KeySetFigures>>>,
+    /// How often the configuration was read again and taken, and how often refused.
+    pub reloads: (u64, u64),
+}
+
+/// How often the configuration was read again while the server ran.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    taken: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Reloads {
+    /// Counts one.
+    pub fn count(&self, was_taken: bool) {
+        let counter = if was_taken { &self.taken } else { &self.refused };
+        // Relaxed: numbers for people, which guard no memory.
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// How often it was taken, and how often refused.
+    #[must_use]
+    pub fn get(&self) -> (u64, u64) {
+        (self.taken.load(Relaxed), self.refused.load(Relaxed))
+    }
 }
 
 /// The phase of a server's life.

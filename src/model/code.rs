@@ -197,6 +197,8 @@ codes! {
     (delivery.mailbox_bytes and mailbox_entries say how much may wait, server.publish_wait for how long).", "delivery.mailbox_bytes, delivery.mailbox_entries, server.publish_wait";
     /// The maximum number of channels exists, and this one would be new.
     ChannelsFull: Both, "channels_full", 503, 1013, "The server has reached its maximum number of channels (channels.total); try again later.", "channels.total";
+    /// A configuration that was read again and cannot take the place of the one in force.
+    ConfigRefused: Request, "config_refused", 422, 1008, "The configuration was refused, and nothing changed.", "a configuration without mistakes";
     /// As many revocations are kept as may be.
     RevocationsFull: Request, "revocations_full", 507, 1013, "As many revocations are kept as there may be (access.revocations), and none of them is over; \
     nothing was revoked. Take some back, or give revocations an end (until).", "access.revocations, an end (until) for revocations, taking some back";

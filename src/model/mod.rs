@@ -19,6 +19,7 @@ pub mod origin;
 pub mod peer_address;
 pub mod publication;
 pub mod refusal;
+pub mod reloaded;
 pub mod request;
 pub mod serves;
 pub mod sign_secrets;

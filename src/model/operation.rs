@@ -24,6 +24,8 @@ pub enum Operation {
         /// To which channels.
         channels: Glob,
     },
+    /// Read the configuration again.
+    Reload,
     /// Refuse a credential from now on, and end the connections that came with it.
     Revoke {
         /// Which.

@@ -1,5 +1,6 @@
 //! What every phase of a tick needs besides the connections: queues, limits, the time, and the ways out of the thread.
 
+use super::change::DoorChanges;
 use super::entry::{Entry, List, Sealed, Socket};
 use super::heavy::Heavy;
 use super::lived::Lived;
@@ -83,6 +84,7 @@ pub(super) struct Core {
     pub(super) together: Together,
     pub(super) walks: Walks,
     pub(super) unverified: Unverified,
+    pub(super) doors: DoorChanges,
     job_buffers: Vec<Vec<u8>>,
 }
 
@@ -118,6 +120,7 @@ impl Core {
             together: Together::default(),
             walks: Walks::default(),
             unverified: Unverified::default(),
+            doors: DoorChanges::default(),
             job_buffers: Vec::new(),
             setup,
         };

@@ -86,6 +86,7 @@ impl Core {
                 Letter::Returned(returned) => self.take_back(*returned, entries, subscriptions),
                 Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
                 Letter::Order(Order::Rules(rules)) => self.take_rules(&rules, entries, subscriptions),
+                Letter::Order(Order::Change) => self.take_change(entries, subscriptions),
                 Letter::Order(Order::Walk(walk)) => self.begin_walk(walk),
             }
             if stop || pushes > PUSHES_PER_TICK {

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The shared read buffer, in bytes. A message of 64 KiB with its header fits, and at least four heads.
 const SCRATCH_BYTES: usize = 65 * 1024;
+/// And at least so many of the largest heads.
+pub(super) const SCRATCH_PER_HEAD: usize = 4;
 
 /// Deadlines wait at most this long for events that are not taken yet, in ticks.
 const POSTPONE_TICKS_MAX: Ticks = (1000 / TICK_MS) as Ticks;
@@ -54,14 +56,14 @@ pub(crate) struct Engine<S> {
     postponed_since: Option<Ticks>,
     /// The drain, once it has begun.
     pub(super) goodbyes: Option<Goodbyes>,
-    scratch: Box<[u8]>,
+    pub(super) scratch: Box<[u8]>,
     /// Deadlines of this tick: kept for its memory.
     due: Vec<(Filed, u32)>,
 }
 
 impl<S: Socket> Engine<S> {
     pub(crate) fn new(inbox: Inbox, setup: Setup) -> Engine<S> {
-        let scratch_bytes = SCRATCH_BYTES.max(4 * setup.limits.head.head_bytes);
+        let scratch_bytes = SCRATCH_BYTES.max(SCRATCH_PER_HEAD * setup.limits.head.head_bytes);
         Engine {
             entries: Entries::new(),
             subscriptions: Subscriptions::default(),

@@ -4,6 +4,8 @@
 //! `flush_dirty`, nothing is freed before `reap_closed`, every loop has a budget, and no timer ever delays a flush. New
 //! sockets are registered between those two: their first request has been read and answered by then.
 
+mod change;
+mod changing;
 mod core;
 mod deliver;
 mod drain;
@@ -35,6 +37,7 @@ mod walks;
 mod wheel;
 
 pub use self::setup::Setup;
+pub use change::Change;
 pub use listener::{Listener, Listening, is_listened_to, listen, listen_unix, probe};
 #[cfg(test)]
 pub(crate) use run::GATHER_BYTES_MAX as RUN_BYTES;
@@ -172,6 +175,7 @@ impl Reactor {
             }
             self.accept();
             self.engine.turn();
+            self.change_doors();
             // Before the reaping, which frees those that the kernel did not register.
             self.apply_interest();
             self.reap_closed();
@@ -331,28 +335,11 @@ impl Reactor {
         }
         if !self.engine.core.draining {
             self.engine.core.setup.phase.reach(Phase::Draining);
-            self.stop_listening();
+            self.close_doors(|_| true);
             self.engine.begin_goodbyes(farewell.spread);
         }
         self.engine.say_goodbyes();
         // The walk over all connections comes last, when nothing cheaper ends the drain.
         self.engine.entries.len() == 0 || now >= farewell.until || self.engine.only_the_unresponsive_are_left()
-    }
-
-    /// Accepts those that are already waiting, and closes the port.
-    fn stop_listening(&mut self) {
-        self.accept_again = None;
-        self.listeners.iter_mut().for_each(|listener| listener.ready = true);
-        // Closing a listener resets the connections in its queue, so all of them are accepted first and their requests read.
-        while self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
-            self.accept();
-        }
-        for mut listener in std::mem::take(&mut self.listeners) {
-            // Closing is not enough: a unix socket is shared with the other reactors, and epoll reports it until the
-            // last of its descriptors is closed (epoll(7)).
-            if listener.socket.deregister(self.poll.registry()).is_err() {
-                log::debug!(event = "registration"; "a listener was not registered when it was closed");
-            }
-        }
     }
 }

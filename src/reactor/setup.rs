@@ -1,5 +1,6 @@
 //! How a reactor is set up.
 
+use super::change::Change;
 use super::listener::Listener;
 use crate::access::AccessRules;
 use crate::access::limits::InForce;
@@ -13,6 +14,7 @@ use crate::journal::Journal;
 use crate::metrics::{Counters, CurrentPhase};
 use crate::node::execute::Node;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// How a reactor is set up.
@@ -41,6 +43,8 @@ pub struct Setup {
     pub limits: Arc<Limits>,
     /// Where the server listens, with law 10 for each.
     pub listeners: Vec<Listener>,
+    /// Changes of all that, each announced by an order.
+    pub changes: Receiver<Change>,
     /// What is logged of all reactors together.
     pub journal: Arc<Journal>,
     /// This reactor's counters.

@@ -17,52 +17,65 @@ pub(super) struct Bound {
     pub(super) file: Option<HeldSocket>,
 }
 
+/// What is asked of a listener beside its own words.
+pub(super) struct Place<'a> {
+    /// The addresses of all listeners of the configuration.
+    pub(super) all: &'a [SocketAddr],
+    /// Those that this server listens on already.
+    pub(super) own: &'a [SocketAddr],
+    pub(super) reactors: usize,
+    pub(super) deferring: bool,
+}
+
 /// Binds every listener once per reactor, or once for all of them where it is a unix socket.
 pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<Vec<Bound>, StartError> {
-    let all = config.all_listeners();
-    let addresses: Vec<SocketAddr> = all.iter().filter_map(|listener| listener.at.address()).collect();
-    let bind = |listener: &ListenerConfig| {
-        match &listener.at {
-            ListenAt::Address(address) => {
-                let failed = |source| StartError::Listen { address: *address, source };
-                let sockets = bind(*address, &addresses, reactors, config.server.defer_accept).map_err(failed)?;
-                let at = ListenAt::Address(sockets[0].local_addr().map_err(failed)?);
-                let sockets = sockets.into_iter().map(Listening::Tcp).collect();
-                Ok(Bound { listener: ListenerConfig { at, ..listener.clone() }, sockets, file: None })
-            }
-            ListenAt::Path { path, mode } => {
-                let failed = |source| StartError::ListenAtPath { path: path.clone(), source };
-                let (socket, file) = bind_path(path, *mode).map_err(failed)?;
-                // A path cannot be bound twice, as a port can: all reactors accept from one socket.
-                let clones = (1..reactors).map(|_| socket.try_clone()).collect::<Result<Vec<_>>>().map_err(failed)?;
-                let sockets = std::iter::once(socket).chain(clones).collect();
-                Ok(Bound { listener: listener.clone(), sockets, file: Some(file) })
-            }
-        }
-    };
+    let listeners = config.all_listeners();
+    let all: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
+    let place = Place { all: &all, own: &[], reactors, deferring: config.server.defer_accept };
     // At the first failure the others are dropped, and with them the files of their sockets.
-    all.iter().map(bind).collect()
+    listeners.iter().map(|listener| bind_listener(listener, &place)).collect()
+}
+
+/// Binds one of them.
+///
+/// # Errors
+/// Its address or path cannot be listened on.
+pub(super) fn bind_listener(listener: &ListenerConfig, place: &Place<'_>) -> std::result::Result<Bound, StartError> {
+    match &listener.at {
+        ListenAt::Address(address) => {
+            let failed = |source| StartError::Listen { address: *address, source };
+            let sockets = bind(*address, place).map_err(failed)?;
+            let at = ListenAt::Address(sockets[0].local_addr().map_err(failed)?);
+            let sockets = sockets.into_iter().map(Listening::Tcp).collect();
+            Ok(Bound { listener: ListenerConfig { at, ..listener.clone() }, sockets, file: None })
+        }
+        ListenAt::Path { path, mode } => {
+            let failed = |source| StartError::ListenAtPath { path: path.clone(), source };
+            let (socket, file) = bind_path(path, *mode).map_err(failed)?;
+            // A path cannot be bound twice, as a port can: all reactors accept from one socket.
+            let clones = (1..place.reactors).map(|_| socket.try_clone()).collect::<Result<Vec<_>>>().map_err(failed)?;
+            let sockets = std::iter::once(socket).chain(clones).collect();
+            Ok(Bound { listener: listener.clone(), sockets, file: Some(file) })
+        }
+    }
 }
 
 /// Binds an address once per reactor. Port 0 is resolved by the first.
-fn bind(
-    address: SocketAddr,
-    all: &[SocketAddr],
-    reactors: usize,
-    deferring: bool,
-) -> Result<Vec<std::net::TcpListener>> {
+fn bind(address: SocketAddr, place: &Place<'_>) -> Result<Vec<std::net::TcpListener>> {
     // Linux lets an IPv6 wildcard take IPv4 too. Next to an IPv4 listener on the same port that would be a conflict.
     let beside = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port() && address.port() != 0;
-    let only_v6 = all.iter().any(beside);
-    if address.port() != 0 {
+    let only_v6 = place.all.iter().any(beside);
+    // One of our own on this port would be found, which shares it.
+    let has_port = place.own.iter().any(|own| own.port() == address.port());
+    if address.port() != 0 && !has_port {
         // With SO_REUSEPORT a second server would share the first one's connections: bind once without it to find out.
         probe(address, only_v6)?;
     }
-    let first = listen(address, deferring, only_v6)?;
+    let first = listen(address, place.deferring, only_v6)?;
     let resolved = first.local_addr()?;
     let mut sockets = vec![first];
-    for _ in 1..reactors {
-        sockets.push(listen(resolved, deferring, only_v6)?);
+    for _ in 1..place.reactors {
+        sockets.push(listen(resolved, place.deferring, only_v6)?);
     }
     Ok(sockets)
 }

@@ -1,5 +1,6 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
+mod doors;
 mod library;
 mod listening;
 #[cfg(test)]
@@ -10,10 +11,13 @@ mod outbound;
 mod parts;
 mod policy;
 pub mod rehearsal;
+mod reload;
 mod rules;
+mod running;
 mod secured;
 #[cfg(feature = "cli")]
 mod signals;
+mod source;
 mod threads;
 
 #[cfg(feature = "tokio")]
@@ -24,6 +28,7 @@ pub use policy::explain_policy;
 pub use rules::check_files;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
+pub use source::ConfigSource;
 
 use crate::access::{Hooks, Identities};
 use crate::config::{Config, ConfigError, ListenerConfig, ServerConfig};
@@ -33,20 +38,23 @@ use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::order::Drain;
 use crate::hub::Hub;
 use crate::metrics::{CurrentPhase, Phase};
-use crate::reactor::{Drained, Listening, Reactor, Seed};
+use crate::reactor::{Drained, Reactor, Seed};
 use crossbeam_channel::{Receiver, Sender};
+use doors::Doors;
 use library::Inside;
-use listening::{Bound, HeldSocket, bind_all};
+use listening::bind_all;
 use operator_key::HeldKey;
 use parts::SharedParts;
 #[cfg(test)]
 pub(crate) use parts::policy;
-use rules::{Changes, access_rules, no_revocations};
-use secured::acceptor;
+use rules::{access_rules, no_revocations};
+use running::Running;
+use secured::Secured;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use threads::{spawn_control, spawn_reactor, spawn_workers};
@@ -106,12 +114,8 @@ pub enum StartError {
 pub struct Server {
     addresses: Vec<SocketAddr>,
     listeners: Vec<ListenerConfig>,
-    /// Held so that their files are removed in the end.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "dropping them is all that is done with them"))]
-    socket_files: Vec<HeldSocket>,
     inside: Inside,
     phase: Arc<CurrentPhase>,
-    drain: Drain,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
     /// Held only to be dropped: closes the workers' queues.
@@ -119,7 +123,7 @@ pub struct Server {
     insight: Option<JoinHandle<()>>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
-    changes: Changes,
+    running: Arc<Running>,
     operator_key: HeldKey,
 }
 
@@ -144,10 +148,12 @@ impl Server {
     pub fn start_with(config: Config, hooks: Hooks) -> Result<Server, StartError> {
         let config = &config;
         config.check()?;
-        let tls = acceptor(config)?;
+        let mut secured = Secured::default();
+        let tls = secured.acceptor(config)?;
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
-        let (listeners, sockets, socket_files) = unzipped(bind_all(config, reactor_count)?);
+        let (doors, sockets) = Doors::new(config, bind_all(config, reactor_count)?);
+        let listeners: Vec<ListenerConfig> = doors.all().cloned().collect();
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
         // After the ports are bound: whoever has the port may replace the key file that is named after it.
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
@@ -163,14 +169,15 @@ impl Server {
         // One for each reactor and worker, one for outbound, and one for insight.
         let threads = reactor_count + worker_count + 2;
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..reactor_count).map(|_| channel()).unzip();
         // Before the reactors, which ask it for keys.
-        let changes = Changes::begin(&shared)?;
+        let running = Arc::new(Running::begin(&shared, config, (doors, secured), senders)?);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
-        for (index, (seed, inbox)) in seeds.into_iter().zip(inboxes).enumerate() {
+        for (index, ((seed, inbox), changes)) in seeds.into_iter().zip(inboxes).zip(receivers).enumerate() {
             let own = shared.listeners(config, (&listeners, &sockets), index, tls.as_ref())?;
-            let setup = shared.setup(config, index, own, Arc::clone(&jobs));
+            let setup = shared.setup(config, index, own, changes, Arc::clone(&jobs));
             let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&connections))?;
             begun.reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
@@ -178,7 +185,7 @@ impl Server {
         // and collect connections that nothing accepts.
         drop(sockets);
         let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
-        let insight = shared.insight(errand_queue, &listeners);
+        let insight = shared.insight(errand_queue, reload::by_operators(&running));
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
@@ -186,7 +193,6 @@ impl Server {
         Ok(Server {
             addresses,
             listeners,
-            socket_files,
             inside: Inside {
                 identity: Identities::default().operator,
                 hub,
@@ -196,25 +202,25 @@ impl Server {
                 mailbox_limits,
             },
             phase,
-            drain: drain_of(&config.server),
             reactors: std::mem::take(&mut begun.reactors),
             workers,
             jobs: Some(jobs),
             insight,
             ended,
             control,
-            changes,
+            running,
             operator_key,
         })
     }
 
-    /// The addresses listened on, in the configuration's order, with the ports that were really taken.
+    /// The addresses listened on since the start, in the configuration's order, with the ports that were really taken.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Everything listened on, in the configuration's order, with the ports that were really taken: unix sockets too.
+    /// Everything listened on since the start, in the configuration's order, with the ports that were really taken: unix
+    /// sockets too. [`Server::listening`] is what a reload has made of it.
     #[must_use]
     pub fn listeners(&self) -> &[ListenerConfig] {
         &self.listeners
@@ -247,7 +253,7 @@ impl Server {
     /// Never; a thread that panicked is logged and counts as ended.
     #[must_use]
     pub fn stop(mut self, drain_timeout: Duration) -> usize {
-        self.begin_drain(Drain { timeout: drain_timeout, ..self.drain });
+        self.begin_drain(Drain { timeout: drain_timeout, ..self.running.drain() });
         // Of a reactor that failed it is not known, and it counts as none.
         let cut_off =
             self.ended.iter().take(self.reactors.len()).map(|ended| ended.map_or(0, |drained| drained.owed)).sum();
@@ -261,7 +267,7 @@ impl Server {
     }
 
     fn join(&mut self) {
-        self.changes.end();
+        self.running.end();
         for thread in self.reactors.drain(..) {
             if thread.join().is_err() {
                 log::error!(event = "thread_panicked"; "a reactor thread panicked");
@@ -324,17 +330,6 @@ impl Drop for Begun {
 
 fn mailbox_limits(config: &Config) -> MailboxLimits {
     MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes }
-}
-
-/// The listeners, the sockets of each, and the files of those that have one.
-fn unzipped(bound: Vec<Bound>) -> (Vec<ListenerConfig>, Vec<Vec<Listening>>, Vec<HeldSocket>) {
-    let (mut listeners, mut sockets, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    for Bound { listener, sockets: own, file } in bound {
-        listeners.push(listener);
-        sockets.push(own);
-        files.extend(file);
-    }
-    (listeners, sockets, files)
 }
 
 /// How a server drains that is told to.

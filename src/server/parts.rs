@@ -11,18 +11,19 @@ use crate::hub::limits::HubLimits;
 use crate::hub::{Hub, RandomSource};
 use crate::journal::Journal;
 use crate::metrics::key_sets::KeySets;
-use crate::metrics::{Counters, CurrentPhase};
+use crate::metrics::{Counters, CurrentPhase, Reloads};
 use crate::model::ids::MailboxId;
 use crate::protocol::routes::Routes;
-use crate::reactor::{Listener, Listening, Setup};
+use crate::reactor::{Change, Listener, Listening, Setup};
 use crate::services::insight::Insight;
-use crate::services::{Operations, Pages};
+use crate::services::{Operations, Pages, Reload};
 use crate::tls::session::Acceptor;
 use crate::workers::Worker;
 use arc_swap::ArcSwap;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::Receiver as JobReceiver;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 /// What all threads share, while they are being built.
@@ -32,12 +33,16 @@ pub(super) struct SharedParts {
     pub(super) rules: Arc<ArcSwap<AccessRules>>,
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) threads: Arc<Vec<Arc<Counters>>>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) errands: Errands,
     pub(super) journal: Arc<Journal>,
     pub(super) phase: Arc<CurrentPhase>,
+    /// What listeners are called, by their numbers.
+    pub(super) listener_names: Arc<ArcSwap<Vec<String>>>,
     /// The key sets that are fetched.
     pub(super) key_sets: Arc<KeySets>,
+    /// How often the configuration was read again.
+    pub(super) reloads: Arc<Reloads>,
     pub(super) started: Instant,
 }
 
@@ -52,16 +57,18 @@ impl SharedParts {
         started: Instant,
     ) -> SharedParts {
         let hub = Hub::new(HubLimits::new(config), RandomSource::secret());
-        hub.set_rules(&config.channel_rules);
+        hub.set_histories(config);
         SharedParts {
             hub: Arc::new(hub),
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             mailboxes,
             threads: Arc::new((0..threads).map(|_| Arc::default()).collect()),
-            limits: Arc::new(Limits { hooks, ..Limits::new(config) }),
+            limits: Arc::new(ArcSwap::from_pointee(Limits { hooks, ..Limits::new(config) })),
             errands,
             journal: Arc::default(),
             phase: Arc::default(),
+            listener_names: Arc::default(),
+            reloads: Arc::default(),
             key_sets: Arc::default(),
             started,
         }
@@ -84,7 +91,14 @@ impl SharedParts {
         listeners.iter().zip(sockets).map(own).collect()
     }
 
-    pub(super) fn setup(&self, config: &Config, index: usize, listeners: Vec<Listener>, jobs: Arc<JobQueues>) -> Setup {
+    pub(super) fn setup(
+        &self,
+        config: &Config,
+        index: usize,
+        listeners: Vec<Listener>,
+        changes: Receiver<Change>,
+        jobs: Arc<JobQueues>,
+    ) -> Setup {
         Setup {
             hub: Arc::clone(&self.hub),
             rules: self.rules.load_full(),
@@ -96,8 +110,9 @@ impl SharedParts {
             subscriptions_max: config.channels.per_connection,
             flush: config.io.flush,
             connections_max: connections_max(config.server.connections),
-            limits: Arc::clone(&self.limits),
+            limits: self.limits.load_full(),
             listeners,
+            changes,
             journal: Arc::clone(&self.journal),
             counters: Arc::clone(&self.threads[index]),
             phase: Arc::clone(&self.phase),
@@ -107,7 +122,7 @@ impl SharedParts {
     }
 
     /// The thread for pages about the server and for what operators ask. It counts with the last of all counters.
-    pub(super) fn insight(&self, errands: ErrandQueue, listeners: &[ListenerConfig]) -> Insight {
+    pub(super) fn insight(&self, errands: ErrandQueue, reload: Reload) -> Insight {
         let pages = Pages {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
@@ -115,6 +130,7 @@ impl SharedParts {
             limits: Arc::clone(&self.limits),
             phase: Arc::clone(&self.phase),
             key_sets: Arc::clone(&self.key_sets),
+            reloads: Arc::clone(&self.reloads),
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
@@ -122,12 +138,19 @@ impl SharedParts {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
             revocations: Arc::clone(&self.rules.load().revocations),
-            listeners: listeners.iter().map(|listener| listener.at.to_string()).collect(),
+            listeners: Arc::clone(&self.listener_names),
+            reload,
         };
         Insight::new(errands, pages, operations, counters)
     }
 
-    pub(super) fn worker(&self, index: usize, jobs: Receiver<Job>, room: Arc<JobRoom>, reactor_count: usize) -> Worker {
+    pub(super) fn worker(
+        &self,
+        index: usize,
+        jobs: JobReceiver<Job>,
+        room: Arc<JobRoom>,
+        reactor_count: usize,
+    ) -> Worker {
         Worker {
             index,
             jobs,
@@ -143,7 +166,7 @@ impl SharedParts {
     }
 }
 
-fn connections_max(total: usize) -> usize {
+pub(super) fn connections_max(total: usize) -> usize {
     if total == 0 { usize::MAX } else { total }
 }
 

@@ -1,81 +1,14 @@
-//! What clients are judged by, out of a configuration, and how it is changed while a server runs.
+//! What clients are judged by, out of a configuration and the files that it names.
 
+use super::operator_key;
 #[cfg(feature = "outbound")]
-use super::outbound::{self, OutboundThread};
-use super::parts::SharedParts;
-use super::{Server, operator_key, secured};
+use super::outbound;
+use super::secured::Secured;
 use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, ChannelRules, Keys, Operators, Refresh, Revocations, SignedNames};
 use crate::config::{Config, ConfigError};
-use crate::handoff::order::Order;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Changes of the rules, one after the other, and what fetches keys for those in force.
-pub(super) struct Changes(Mutex<Fetching>);
-
-#[cfg(feature = "outbound")]
-type Fetching = OutboundThread;
-#[cfg(not(feature = "outbound"))]
-type Fetching = ();
-
-impl Changes {
-    /// None yet: begins what the first rules need.
-    #[cfg(feature = "outbound")]
-    pub(super) fn begin(shared: &SharedParts) -> Result<Changes, ConfigError> {
-        let mut outbound = OutboundThread::new(shared);
-        let mut rules = AccessRules::clone(&shared.rules.load());
-        outbound.replace(&mut rules, &Issuers::default())?;
-        shared.rules.store(Arc::new(rules));
-        Ok(Changes(Mutex::new(outbound)))
-    }
-
-    /// None yet. Nothing is fetched.
-    #[cfg(not(feature = "outbound"))]
-    #[expect(clippy::unnecessary_wraps, reason = "it fails where something is fetched")]
-    pub(super) fn begin(_: &SharedParts) -> Result<Changes, ConfigError> {
-        Ok(Changes(Mutex::default()))
-    }
-
-    fn one(&self) -> MutexGuard<'_, Fetching> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The server ends.
-    pub(super) fn end(&self) {
-        #[cfg(feature = "outbound")]
-        self.one().end();
-    }
-}
-
-impl Server {
-    /// Judges by what another configuration says of who may do what: its `[[channel]]`, `[[issuer]]` and `[[key]]` blocks and
-    /// its signed addresses. Subscriptions that they do not allow end, and their readers receive why. So do connections whose
-    /// key, issuer or signing key is gone; those whose key grants something else may do that from then on. The key sets of
-    /// issuers that are new are fetched, and those of issuers that are gone no longer. Everything else stays as the server was
-    /// started.
-    ///
-    /// # Errors
-    /// The configuration contradicts itself, names a file that cannot be read or an address that may not be called, or would
-    /// open a server to the network that is closed. Nothing has changed then.
-    pub fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
-        config.check()?;
-        #[cfg_attr(not(feature = "outbound"), expect(unused_mut, unused_variables, reason = "nothing is fetched"))]
-        let mut one = self.changes.one();
-        let before = self.inside.rules.load_full();
-        let (operators, revocations) = (Arc::clone(&before.operators), Arc::clone(&before.revocations));
-        #[cfg_attr(not(feature = "outbound"), expect(unused_mut, reason = "nothing is fetched"))]
-        let mut rules = access_rules(config, operators, revocations)?;
-        #[cfg(feature = "outbound")]
-        one.replace(&mut rules, &before.issuers)?;
-        let rules = Arc::new(rules);
-        // Before the orders: what a worker executes after them is judged by the new rules.
-        self.inside.hub.set_rules(&config.channel_rules);
-        self.inside.rules.store(Arc::clone(&rules));
-        self.inside.mailboxes.order_all(&Order::Rules(rules));
-        Ok(())
-    }
-}
+use std::sync::Arc;
 
 /// The rules of a configuration, with who is an operator and what was revoked.
 ///
@@ -116,7 +49,7 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
     let rules = access_rules(config, Arc::default(), Arc::default());
     #[cfg(feature = "outbound")]
     let rules = rules.and_then(|rules| outbound::check_addresses(&rules.issuers));
-    let tls = secured::acceptor(config).map(drop);
+    let tls = Secured::default().acceptor(config).map(drop);
     let problems =
         [key.err(), rules.err(), tls.err()].iter().flatten().flat_map(ConfigError::problems).cloned().collect();
     ConfigError::unless_empty(problems)

@@ -1,4 +1,4 @@
-//! Running until a signal: the first drains, the second ends at once.
+//! Running until a signal: SIGHUP reloads, the first of the others drains, the second ends at once.
 
 use super::Server;
 use crate::handoff::order::Drain;
@@ -10,9 +10,9 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
 /// Signals whose default action would end the process at once, without a drain, although they mean something else: a
-/// terminal that closed, a reload, reopened logs, a timer, a log that met the limit of file sizes. Signals of a broken
+/// terminal that closed, reopened logs, a timer, a log that met the limit of file sizes. Signals of a broken
 /// process (SIGQUIT, SIGABRT, SIGSEGV and the like) keep their meaning, which is a core dump.
-const HARMLESS: [i32; 9] = [SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
+const HARMLESS: [i32; 8] = [SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
 /// How a server that ran until a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Interrupts {
     /// # Errors
     /// Signal handlers cannot be installed.
     pub fn install() -> std::io::Result<Interrupts> {
-        Signals::new([SIGTERM, SIGINT].iter().chain(&HARMLESS)).map(Interrupts)
+        Signals::new([SIGTERM, SIGINT, SIGHUP].iter().chain(&HARMLESS)).map(Interrupts)
     }
 }
 
@@ -67,12 +67,20 @@ impl Server {
         if outcome == Outcome::Forced {
             // Its threads end with the process. To drop the server would wait for them, which a second signal forbids.
             self.operator_key.remove();
-            self.socket_files.iter().for_each(|file| file.remove());
+            self.running.doors(|doors| doors.remove_files());
             std::mem::forget(self);
         } else {
             self.join();
         }
         Ok(outcome)
+    }
+
+    fn reload_by_signal(&self, draining: bool) {
+        if draining {
+            return log_ignored(SIGHUP);
+        }
+        // What came of it is in the log.
+        drop(self.running.reload());
     }
 
     fn wait(&self, signals: &crossbeam_channel::Receiver<i32>) -> Outcome {
@@ -81,17 +89,22 @@ impl Server {
         while running > 0 {
             crossbeam_channel::select! {
                 recv(signals) -> signal => {
+                    if signal == Ok(SIGHUP) {
+                        self.reload_by_signal(draining);
+                        continue;
+                    }
                     // An error means that the thread for signals is gone: no second one could end a drain.
                     if draining || signal.is_err() {
                         return Outcome::Forced;
                     }
                     draining = true;
-                    let Drain { delay, timeout, .. } = self.drain;
+                    let drain = self.running.drain();
+                    let Drain { delay, timeout, .. } = drain;
                     log::info!(
                         event = "draining";
                         "draining in {delay:?}, for at most {timeout:?}; a second signal ends at once"
                     );
-                    self.begin_drain(self.drain);
+                    self.begin_drain(drain);
                 }
                 recv(self.ended) -> ended => {
                     running -= 1;

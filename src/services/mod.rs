@@ -6,5 +6,5 @@ mod operations;
 pub mod outbound;
 mod pages;
 
-pub use operations::Operations;
+pub use operations::{Operations, Reload};
 pub use pages::Pages;

@@ -10,9 +10,11 @@ use crate::model::glob::Glob;
 use crate::model::ids::ConnId;
 use crate::model::operation::{Credential, Listing, Operation, Revocable, Whom};
 use crate::model::refusal::Refusal;
+use crate::model::reloaded::Reloaded;
 use crate::node::answer::Answer;
 use crate::protocol::admin::reply::{Listed, ListedRevocation, Page, connection, revocation};
 use crate::protocol::response::JSON;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,14 @@ pub struct Operations {
     pub mailboxes: Arc<Mailboxes>,
     /// What was revoked.
     pub revocations: Arc<Revocations>,
-    /// What the server's listeners are called.
-    pub listeners: Vec<String>,
+    /// What the server's listeners are called, by their numbers.
+    pub listeners: Arc<ArcSwap<Vec<String>>>,
+    /// Reads the configuration again.
+    pub reload: Reload,
 }
+
+/// Reads the configuration again and changes to it, or says why nothing changed.
+pub type Reload = Arc<dyn Fn() -> Result<Reloaded, Refusal> + Send + Sync>;
 
 /// What all reactors together say.
 struct Together {
@@ -57,6 +64,7 @@ impl Operations {
             Operation::List(listing) => self.list(listing),
             Operation::Disconnect { whom, reason } => self.disconnect(whom, reason.as_deref()),
             Operation::Unsubscribe { whom, channels } => self.unsubscribe(whom, channels),
+            Operation::Reload => (self.reload)().map(|reloaded| page_of(&reloaded)),
             Operation::Revoke { what, until } => self.revoke(what, *until, now),
             Operation::Restore(credential) => Ok(self.restore(credential)),
             Operation::Revocations { after, max } => Ok(self.revocations(after.as_ref(), *max, now)),
@@ -110,13 +118,14 @@ impl Operations {
             Some(Who::Key(name)) => (Some("key"), Some(&**name)),
             Some(Who::Operator) => (Some("operator"), None),
         };
+        let listeners = self.listeners.load();
         let listed = Listed {
             connection: &self.hub.names().name(seen.id),
             who,
             name,
             token: identity.and_then(token_of),
             address: &address,
-            listener: self.listeners.get(usize::from(seen.listener)).map_or("", String::as_str),
+            listener: listeners.get(usize::from(seen.listener)).map_or("", String::as_str),
             transport: seen.transport.word(),
             since_ms: u64::from(seen.since) * 1000,
             transferred: seen.transferred,
@@ -235,6 +244,15 @@ impl Operations {
         let (walked, missing) = answers.wait(Instant::now() + WAIT);
         Together { walked, missing }
     }
+}
+
+fn page_of(reloaded: &Reloaded) -> Page {
+    let page = Page::default()
+        .texts("changed", &reloaded.changed)
+        .texts("needs_restart", &reloaded.needs_restart)
+        .texts("opened", &reloaded.opened)
+        .texts("closed", &reloaded.closed);
+    page.missing(&reloaded.missing)
 }
 
 fn listed(row: &Revocation) -> ListedRevocation<'_> {

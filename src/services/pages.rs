@@ -6,10 +6,11 @@ use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::process::Process;
-use crate::metrics::{Counters, CurrentPhase, Shared, exposition};
+use crate::metrics::{Counters, CurrentPhase, Reloads, Shared, exposition};
 use crate::model::request::Page;
 use crate::node::answer::Answer;
 use crate::protocol::tidings::reply::{Listed, body_channels};
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,11 +26,13 @@ pub struct Pages {
     /// All threads' counters.
     pub threads: Arc<Vec<Arc<Counters>>>,
     /// The limits of connections, for the memory that compression windows take.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<ArcSwap<Limits>>,
     /// Whether the server is draining.
     pub phase: Arc<CurrentPhase>,
     /// The key sets of issuers.
     pub key_sets: Arc<KeySets>,
+    /// How often the configuration was read again.
+    pub reloads: Arc<Reloads>,
     /// When the server started.
     pub started: Instant,
 }
@@ -48,7 +51,8 @@ impl Pages {
 
     fn metrics(&self, now: Instant) -> String {
         let stats = self.hub.stats();
-        let limits = self.limits.limiter.figures(Moment::of(now, self.started));
+        let own = self.limits.load();
+        let limits = own.limiter.figures(Moment::of(now, self.started));
         let shared = Shared {
             publications: stats.published,
             not_kept: stats.not_kept,
@@ -57,7 +61,7 @@ impl Pages {
             positions: stats.positions as u64,
             interest: stats.interest,
             outbound_bytes: self.mailboxes.outbound_bytes() as u64,
-            deflate_window_bytes: self.limits.deflate.as_ref().map_or(0, |deflate| deflate.budget.used() as u64),
+            deflate_window_bytes: own.windows.used() as u64,
             mailbox_bytes: self.mailboxes.mailbox_bytes() as u64,
             limits_busy: limits.busy as u64,
             limits_evicted: limits.evicted,
@@ -65,6 +69,7 @@ impl Pages {
             uptime_s: now.saturating_duration_since(self.started).as_secs(),
             phase: self.phase.get(),
             key_sets: self.key_sets.all(),
+            reloads: self.reloads.get(),
         };
         exposition(&self.threads, &shared, &Process::now())
     }

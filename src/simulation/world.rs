@@ -14,6 +14,7 @@ use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
 use crate::handoff::postman::Postman;
 use crate::hub::{Hub, HubLimits, RandomSource};
 use crate::metrics::Counters;
+use crate::model::code::Code;
 use crate::model::ids::MailboxId;
 use crate::model::peer_address::PeerAddress;
 use crate::node::execute::wall_ms;
@@ -25,10 +26,12 @@ use crate::services::insight::Insight;
 use crate::services::{Operations, Pages};
 use crate::wire::json::JsonScratch;
 use crate::workers::Worker;
+use arc_swap::ArcSwap;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// See the module.
@@ -67,9 +70,10 @@ fn pages(
         hub: Arc::clone(hub),
         mailboxes: Arc::clone(mailboxes),
         threads: Arc::clone(threads),
-        limits: Arc::clone(limits),
+        limits: Arc::new(ArcSwap::new(Arc::clone(limits))),
         phase: Arc::default(),
         key_sets: Arc::default(),
+        reloads: Arc::default(),
         started,
     }
 }
@@ -83,7 +87,8 @@ fn insight(errands: ErrandQueue, pages: Pages) -> Insight {
         hub: Arc::clone(&pages.hub),
         mailboxes: Arc::clone(&pages.mailboxes),
         revocations: Arc::default(),
-        listeners: Vec::new(),
+        listeners: Arc::default(),
+        reload: Arc::new(|| Err(Code::ConfigRefused.into())),
     };
     Insight::new(errands, pages, operations, Arc::default())
 }
@@ -119,6 +124,7 @@ impl World {
                 connections_max: usize::MAX,
                 limits: Arc::clone(&limits),
                 listeners: vec![Listener::without_socket(policy.clone())],
+                changes: channel().1,
                 journal: Arc::default(),
                 counters: Arc::clone(&threads[index]),
                 phase: Arc::default(),
@@ -135,12 +141,11 @@ impl World {
             rules: Arc::default(),
             mailboxes: Arc::clone(&mailboxes),
             counters: Arc::clone(&threads[plan.reactors + index]),
-            limits: Arc::clone(&limits),
+            limits: Arc::new(ArcSwap::new(Arc::clone(&limits))),
             errands: errands.clone(),
         };
         let workers = queues.into_iter().enumerate().map(|queue| (worker(queue), JsonScratch::default())).collect();
-        let pages = pages(&hub, &mailboxes, &threads, &limits, began);
-        let insight = insight(errand_queue, pages);
+        let insight = insight(errand_queue, pages(&hub, &mailboxes, &threads, &limits, began));
         World {
             random,
             plan,

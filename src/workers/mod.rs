@@ -38,7 +38,7 @@ pub struct Worker {
     /// What it counts.
     pub counters: Arc<Counters>,
     /// The hooks of the embedding program, and the settings of protocols.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<ArcSwap<Limits>>,
     /// The way to services.
     pub errands: Errands,
 }
@@ -67,13 +67,14 @@ impl Worker {
         // A panic ends this connection's request, never the worker (law 9); the scratch may be half used, so it goes.
         let executed = catch_unwind(AssertUnwindSafe(|| {
             self.counters.parsed_pool.add(1);
+            let limits = self.limits.load();
             let lent = RawWork { task, payload: &payload[..], identity };
-            let mut work = lent.prepare(to, &mut Reading { scratch, settings: &self.limits.protocol });
+            let mut work = lent.prepare(to, &mut Reading { scratch, settings: &limits.protocol });
             let rules = self.rules.load();
             if let Some(limited) = limited {
-                limit(&mut work, &self.limits.limiter, &rules.channels, limited);
+                limit(&mut work, &limits.limiter, &rules.channels, limited);
             }
-            ask_hooks(&mut work, &self.limits.hooks, &rules.channels);
+            ask_hooks(&mut work, &limits.hooks, &rules.channels);
             let progress = execute(&mut work, Node { hub: &self.hub, rules: &rules.channels }, postman, now, wall_ms);
             self.mailboxes.pay_wakes();
             (progress, work)

@@ -14,6 +14,7 @@ use crate::model::request::{Page, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::protocol::task::{RawWork, Task};
 use crate::wire::json::JsonScratch;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,7 +36,7 @@ fn worker(errands: Errands) -> (Worker, Inbox) {
         rules: Arc::default(),
         mailboxes,
         counters: Arc::default(),
-        limits: Arc::new(Limits::new(&Config::default())),
+        limits: Arc::new(ArcSwap::from_pointee(Limits::new(&Config::default()))),
         errands,
     };
     (worker, inboxes.remove(0))

@@ -68,14 +68,14 @@ const LOCKS: &[&str] = &[
     "handoff/callers.rs",
     "server/library/asynchronous.rs",
     // Changes of the configuration, one after the other.
-    "server/rules.rs",
+    "server/running.rs",
     "sync.rs",
     "models.rs",
 ];
 
 /// Which parts use which third-party crate: as few as possible, and no part that does not.
 const CRATES: &[(&str, &str)] = &[
-    ("arc_swap", "access workers server metrics"),
+    ("arc_swap", "access workers server services metrics simulation"),
     ("aws_lc_rs", "access model"),
     ("bytes", "protocol model server services models"),
     ("clap", "cli"),
@@ -94,7 +94,7 @@ const CRATES: &[(&str, &str)] = &[
     ("ipnet", "services model"),
     ("log", "server reactor services journal cli"),
     ("mio", "reactor"),
-    ("nix", "reactor metrics server journal"),
+    ("nix", "reactor metrics server journal cli"),
     ("percent_encoding", "protocol client"),
     ("proxy_header", "wire"),
     ("rand", "hub server services client cli simulation"),

@@ -69,7 +69,7 @@ pub struct Limiter {
     rates: [Rates; 2],
     /// Connections of each [`Whose`] at a time; `None` for as many as there may be.
     caps_max: [Option<usize>; 4],
-    table: RateTable,
+    table: Arc<RateTable>,
     caps: Arc<Caps>,
 }
 
@@ -96,6 +96,16 @@ impl Limiter {
     /// What a configuration allows.
     #[must_use]
     pub fn new(config: &Config) -> Limiter {
+        Limiter::with(config, Arc::new(RateTable::new(config.limits.tracked)), Arc::default())
+    }
+
+    /// What another configuration allows, to clients whose allowances and open connections are counted on.
+    #[must_use]
+    pub fn changed(&self, config: &Config) -> Limiter {
+        Limiter::with(config, Arc::clone(&self.table), Arc::clone(&self.caps))
+    }
+
+    fn with(config: &Config, table: Arc<RateTable>, caps: Arc<Caps>) -> Limiter {
         let limits = &config.limits;
         let cap = |max: usize| (max > 0).then_some(max);
         Limiter {
@@ -106,8 +116,8 @@ impl Limiter {
                 cap(limits.key_connections),
                 cap(limits.address_connections),
             ],
-            table: RateTable::new(limits.tracked),
-            caps: Arc::default(),
+            table,
+            caps,
         }
     }
 

@@ -80,6 +80,11 @@ pub(super) fn revocations_item(query: Option<&str>) -> Item {
     }))
 }
 
+/// POST `/admin/reload`.
+pub(super) fn reload_item(query: Option<&str>) -> Item {
+    item(pairs(query, &[]).map(|_| Operation::Reload))
+}
+
 /// DELETE `/admin/revoke`.
 pub(super) fn credential_item(query: Option<&str>) -> Item {
     item(pairs(query, &["user", "key", "token"]).and_then(|pairs| {

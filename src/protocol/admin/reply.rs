@@ -73,6 +73,21 @@ impl Page {
         self
     }
 
+    /// Adds a list of texts.
+    #[must_use]
+    pub fn texts(mut self, name: &str, texts: &[String]) -> Page {
+        self.name(name);
+        self.out.push(b'[');
+        for (place, text) in texts.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            write_string(&mut self.out, text);
+        }
+        self.out.push(b']');
+        self
+    }
+
     /// Adds a list of objects.
     #[must_use]
     pub fn list<T>(mut self, name: &str, rows: impl IntoIterator<Item = T>, write: impl Fn(Page, T) -> Page) -> Page {
@@ -199,6 +214,8 @@ mod tests {
         let text = |page: Page| String::from_utf8(page.body()).expect("UTF-8");
         assert_eq!(text(Page::default().missing(&[])), "{}\n");
         assert_eq!(text(Page::default().flag("restored", false)), "{\"restored\":false}\n");
+        let texts = ["a\"".to_owned(), "b".to_owned()];
+        assert_eq!(text(Page::default().texts("x", &texts).texts("y", &[])), "{\"x\":[\"a\\\"\",\"b\"],\"y\":[]}\n");
         let listed = ListedRevocation { kind: "key", name: "k", since_s: 2, until_s: None };
         let ending = ListedRevocation { until_s: Some(9), ..listed };
         let page = Page::default().list("revocations", [listed, ending], |page, listed| revocation(page, &listed));

@@ -1,6 +1,6 @@
 //! Where the admin API is, and who may ask it.
 
-use super::read::{ActKind, Acting, credential_item, listing_item, revocations_item, subscribers_item};
+use super::read::{ActKind, Acting, credential_item, listing_item, reload_item, revocations_item, subscribers_item};
 use crate::model::request::Item;
 use crate::model::serves::Serves;
 use crate::protocol::plan::Plan;
@@ -35,6 +35,12 @@ pub(in crate::protocol) const ROUTES: &[Route] = &[
     ),
     row("/admin/disconnect", POSTS, |serves| for_operators(serves, POSTS), |call, _| act(call, ActKind::Disconnect)),
     row("/admin/unsubscribe", POSTS, |serves| for_operators(serves, POSTS), |call, _| act(call, ActKind::Unsubscribe)),
+    row(
+        "/admin/reload",
+        POSTS,
+        |serves| for_operators(serves, POSTS),
+        |call, _| ask(call, reload_item(call.head.query)),
+    ),
     row(
         "/admin/revoke",
         REVOKES,

@@ -37,6 +37,7 @@ use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes, Wake};
 use crate::hub::{Hub, HubLimits, RandomSource};
+use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
 use crate::reactor::engine::{Engine, Readiness};
 use crate::reactor::entry::{Socket, parts};
@@ -49,6 +50,7 @@ use std::io::{ErrorKind, IoSlice, Read, Result, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The request that opens a socket at `path`, as small clients send it.
@@ -180,7 +182,7 @@ impl Rehearsal {
             JobQueues::new(1, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let (errands, asked) = Errands::new(config.delivery.service_queue);
         let hub = Arc::new(Hub::new(HubLimits::new(config), RandomSource::seeded(7)));
-        hub.set_rules(&config.channel_rules);
+        hub.set_histories(config);
         let rules =
             access_rules(config, Arc::new(Operators::default()), Arc::default()).expect("a rehearsal names no files");
         let rules = Arc::new(ArcSwap::from_pointee(rules));
@@ -189,11 +191,13 @@ impl Rehearsal {
             rules: Arc::clone(&rules),
             mailboxes,
             threads: Arc::new(vec![Arc::default()]),
-            limits: Arc::new(Limits::new(config)),
+            limits: Arc::new(ArcSwap::from_pointee(Limits::new(config))),
             errands,
             journal: Arc::default(),
             phase: Arc::default(),
+            listener_names: Arc::default(),
             key_sets: Arc::default(),
+            reloads: Arc::default(),
             started: began,
         };
         let without_socket = |listener| Listener::without_socket(policy(config, &listener, rules.load_full()));
@@ -208,7 +212,7 @@ impl Rehearsal {
         let setup = Setup {
             inline_parse_bytes: usize::MAX,
             connections_max: usize::MAX,
-            ..shared.setup(config, 0, listeners, jobs)
+            ..shared.setup(config, 0, listeners, channel().1, jobs)
         };
         let inbox = inboxes.into_iter().next().expect("one waker was given, so there is one inbox");
         let (engine, connections) = (Engine::new(inbox, setup), AtomicUsize::new(0));
@@ -216,7 +220,7 @@ impl Rehearsal {
             engine,
             connections,
             hub,
-            insight: shared.insight(asked, &config.all_listeners()),
+            insight: shared.insight(asked, Arc::new(|| Err(Code::ConfigRefused.into()))),
             #[cfg(test)]
             worker,
             buffers: Spares::default(),
