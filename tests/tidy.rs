@@ -1,7 +1,8 @@
-//! The rules of the house, checked by reading the source: here sizes, docs and words; below it imports and registries.
+//! The rules of the house, checked by reading the source: here sizes, docs and words; below it imports, registries and links.
 
 mod circles;
 mod dead;
+mod links;
 mod loadgen;
 mod registries;
 mod rooms;
