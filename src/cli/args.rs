@@ -105,8 +105,8 @@ pub(crate) struct ServeArgs {
 /// Where settings come from: a flag, else a variable of the environment, else the file, else the default.
 #[derive(Debug, Default, Clone, Args)]
 #[command(
-    after_help = "Every setting is also a flag with the name that it has in a file: --http.body_bytes 2MB; and a variable of the environment: \
-    TIDINGS_HTTP_BODY_BYTES=2MB. A flag wins over a variable, a variable over the file. `tidings config default` lists all."
+    after_help = "Every setting is also a flag with the name that it has in a file: --http.body_bytes 500kB; and a variable of the environment: \
+    TIDINGS_HTTP_BODY_BYTES=500kB. A flag wins over a variable, a variable over the file. `tidings config default` lists all."
 )]
 pub(crate) struct SettingsArgs {
     /// Address to listen on, may be repeated; port 0 takes a free one [default: 127.0.0.1:8080]

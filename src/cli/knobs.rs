@@ -1,4 +1,4 @@
-//! A flag for each setting of the configuration, with the setting's name: `--http.body_bytes 2MB`.
+//! A flag for each setting of the configuration, with the setting's name: `--http.body_bytes 500kB`.
 
 use clap::error::{Error, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};

@@ -1,5 +1,5 @@
 // The examples of docs/tokens.md: each is run as it stands there, and a server that is configured as it stands there accepts what
-// it makes: node documents.mjs PATH/TO/tidings
+// it makes: node tokens.mjs PATH/TO/tidings
 // PYTHON names a Python that has PyJWT. What cannot be run here is skipped.
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -9,27 +9,23 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
-import { clientText } from './client/support.mjs';
-import { checks, equal, startConfigured } from './support.mjs';
+import { clientText } from '../client/support.mjs';
+import { checks, equal, startConfigured } from '../support.mjs';
+import { blocksOf, only as onlyOf } from './page.mjs';
 
 const binary = process.argv[2];
-if (!binary) throw new Error('usage: node documents.mjs PATH/TO/tidings');
+if (!binary) throw new Error('usage: node tokens.mjs PATH/TO/tidings');
 
 const { check, finish } = checks();
 const { Tidings } = await import(`data:text/javascript;base64,${Buffer.from(clientText()).toString('base64')}`);
-const page = readFileSync(new URL('../../docs/tokens.md', import.meta.url), 'utf8');
-const blocks = [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text }));
-const only = (language, part) => {
-  const found = blocks.filter((block) => block.language === language && block.text.includes(part));
-  equal(found.length, 1, `blocks of ${language} with ${part}`);
-  return found[0].text;
-};
+const blocks = blocksOf('tokens.md');
+const only = (language, part) => onlyOf(blocks, language, part);
 
 const OPERATOR_KEY = 'the-key-of-the-tests-0123456789';
 process.env.TIDINGS_OPERATOR_KEY = OPERATOR_KEY; // for the server that is started here
 const secret = randomBytes(36).toString('base64');
 const folder = mkdtempSync(path.join(tmpdir(), 'tidings-documents-'));
-symlinkSync(fileURLToPath(new URL('node_modules', import.meta.url)), path.join(folder, 'node_modules'));
+symlinkSync(fileURLToPath(new URL('../node_modules', import.meta.url)), path.join(folder, 'node_modules'));
 const environment = { ...process.env, TOKEN_SECRET: secret, OPERATOR_KEY, GOPROXY: 'off', GOFLAGS: '-mod=mod' };
 const run = (command, more) => execFileSync(command, more, { cwd: folder, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 const python = process.env.PYTHON ?? 'python3';
