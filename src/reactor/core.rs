@@ -126,6 +126,7 @@ impl Core {
         };
         core.set_clock(core.setup.started, SystemTime::now());
         core.wheel = Wheel::new(core.ticks);
+        core.unverified.note_rules(&core.setup.rules);
         core
     }
 

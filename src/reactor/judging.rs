@@ -35,6 +35,7 @@ impl Core {
             // What it proved, it proved by the keys before.
             listener.policy.known.take();
         }
+        self.unverified.note_rules(rules);
         self.meter.set_in_force(self.setup.in_force());
         self.judge_identities(rules, entries);
         let ended: Vec<Ended> = subscriptions

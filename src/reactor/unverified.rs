@@ -1,5 +1,6 @@
 //! Connections whose tokens no worker has had room for, in the order in which they came.
 
+use crate::access::AccessRules;
 use crate::model::ids::ConnId;
 use crate::node::answer::Reply;
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ pub(super) struct Unverified {
     trying: Vec<ConnId>,
     /// How many of them have tried in vain.
     in_vain: usize,
+    /// There is, or was, somebody whose tokens count: a server without issuers spends nothing on them in its ticks.
+    may_come: bool,
 }
 
 /// A connection that waits, with its answer if that does.
@@ -24,6 +27,17 @@ pub(super) struct Waiting {
 }
 
 impl Unverified {
+    /// Rules are in force from now on. Tokens that wait are judged by them also where they accept none.
+    pub(super) fn note_rules(&mut self, rules: &AccessRules) {
+        self.may_come |= !rules.issuers.is_empty();
+    }
+
+    /// Whether a token can have come.
+    #[inline]
+    pub(super) fn may_come(&self) -> bool {
+        self.may_come
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -15,6 +15,12 @@ impl Core {
     /// A tick begins: it has time for some signatures.
     #[inline]
     pub(super) fn begin_verifying<S: Socket>(&mut self, entries: &mut Entries<S>, subscriptions: &mut Subscriptions) {
+        if self.unverified.may_come() {
+            self.begin_checks(entries, subscriptions);
+        }
+    }
+
+    fn begin_checks<S: Socket>(&mut self, entries: &mut Entries<S>, subscriptions: &mut Subscriptions) {
         for listener in &self.setup.listeners {
             let checked = listener.policy.checks.take();
             if checked > 0 {
