@@ -1,6 +1,7 @@
 //! The one integration binary: every suite is a module, every server is a real one on a port of its own.
 
 mod access;
+mod activation;
 mod addresses;
 mod admin;
 mod advice;

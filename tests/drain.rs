@@ -412,13 +412,13 @@ fn the_second_signal_ends_at_once_and_the_exit_code_says_so() {
     let began = Instant::now();
     process.signal("TERM");
     let (status, errors) = process.wait();
-    assert!(status.code().is_some_and(|code| code != 0), "{status:?} {errors}");
+    assert_eq!(status.code(), Some(75), "connections were left: {errors}");
     assert!(began.elapsed() < Duration::from_secs(10), "the drain may take 30 s");
 }
 
 #[test]
 fn signals_that_ask_for_something_else_than_the_end_do_not_end_the_process() {
-    let names = ["USR1", "USR2", "PIPE", "ALRM", "VTALRM", "PROF", "IO", "XFSZ"];
+    let names = ["USR1", "PIPE", "ALRM", "VTALRM", "PROF", "IO", "XFSZ"];
     let process = Process::start(&["--reactors", "1"]);
     let mut socket = WsClient::connect(process.address);
     for name in names {
@@ -430,7 +430,63 @@ fn signals_that_ask_for_something_else_than_the_end_do_not_end_the_process() {
     drop(socket);
     let (status, log) = process.wait();
     assert_eq!(status.code(), Some(0), "{log}");
-    for name in ["USR1", "USR2"] {
-        assert!(log.contains(&format!("signal=SIG{name}\n")), "{log}");
+    assert!(log.contains("signal=SIGUSR1\n"), "{log}");
+}
+
+#[test]
+fn a_server_that_leaves_is_not_ready_and_serves_until_it_is_ended() {
+    let process = Process::start(&["--reactors", "2"]);
+    let mut before = WsClient::connect(process.address);
+    before.subscribe("d");
+    assert_eq!(get(process.address, "/readyz").status, 200);
+    process.signal("USR2");
+    wait_until("it is not ready", || get(process.address, "/readyz").status == 503);
+    // Whichever reactor takes it.
+    for _ in 0..8 {
+        assert_eq!((get(process.address, "/readyz").status, get(process.address, "/livez").status), (503, 200));
+        let mut later = WsClient::connect(process.address);
+        assert_eq!(later.post("d", &serde_json::json!(1))["status"], 200);
+        assert_eq!(before.next_push()["data"], 1);
     }
+    assert_eq!(process.metric("tidings_drain_state{state=\"leaving\"}"), 1.0);
+    process.signal("USR2");
+    process.signal("TERM");
+    assert!(before.read_close().is_some(), "it drains");
+    drop(before);
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// 0, 1, 2, 75 and 78: what scripts and service managers tell apart.
+#[test]
+fn the_exit_code_says_what_became_of_a_server() {
+    let output = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let output = command.arg("serve").args(arguments).output().expect("it runs");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, said) = output(&["--listen", &address]);
+    assert!(code == Some(1) && said.contains("cannot listen on"), "{said}");
+    assert_eq!(output(&["--no-such-flag"]).0, Some(2));
+    for wrong in [
+        &["--http.headers", "1"][..],
+        &["--config", "/nowhere.toml"],
+        &["--listen", "0.0.0.0:0"],
+        &["--operator-key-file", "/nowhere"],
+    ] {
+        let (code, said) = output(wrong);
+        assert_eq!(code, Some(78), "{wrong:?} {said}");
+    }
+    // A request that nobody ends, and a drain that waits for nothing.
+    let process = Process::start(&["--server.drain_timeout", "0s"]);
+    let mut client = HttpClient::connect(process.address);
+    client
+        .raw
+        .send("POST /channels/d HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    assert_eq!(client.read_answer(false).status, 100);
+    process.signal("TERM");
+    let (status, log) = process.wait();
+    assert_eq!(status.code(), Some(75), "{log}");
 }

@@ -120,7 +120,7 @@ fn a_check_reports_every_mistake_with_its_place_and_exits_with_one() {
     let path = file.path();
     let checked = tidings(&["config", "check", "--config", path], &[("TIDINGS_SSE_RETRY", "soon"), ("TIDINGS_X", "1")]);
     let said = text(&checked.stderr);
-    assert_eq!(checked.status.code(), Some(1), "{said}");
+    assert_eq!(checked.status.code(), Some(78), "{said}");
     assert!(checked.stdout.is_empty());
     for part in [
         &format!("{path}:2:11: \"http.headers\" must be 8 to 1000, not 1\n"),
@@ -132,11 +132,11 @@ fn a_check_reports_every_mistake_with_its_place_and_exits_with_one() {
         assert!(said.contains(part), "{part}: {said}");
     }
     let checked = tidings(&["config", "check", "--listen", "0.0.0.0:1"], &[]);
-    assert!(checked.status.code() == Some(1) && text(&checked.stderr).contains("1 mistake in the"), "{checked:?}");
+    assert!(checked.status.code() == Some(78) && text(&checked.stderr).contains("1 mistake in the"), "{checked:?}");
     let fine = tidings(&["config", "check", "--listen", "127.0.0.1:0"], &[]);
     assert!(fine.status.success() && fine.stderr.is_empty(), "{fine:?}");
     let absent = tidings(&["config", "check", "--config", "/nonexistent.toml"], &[]);
-    assert!(absent.status.code() == Some(1) && text(&absent.stderr).contains("/nonexistent.toml: "), "{absent:?}");
+    assert!(absent.status.code() == Some(78) && text(&absent.stderr).contains("/nonexistent.toml: "), "{absent:?}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(crate) enum Command {
 /// What `tidings config` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Report every mistake at once, each with file, line and column, variable or flag; exits with 1 if there is one
+    /// Report every mistake at once, each with file, line and column, variable or flag; exits with 78 if there is one
     Check(SettingsArgs),
     /// Print every value with where it comes from: a flag, a variable, a place in the file, or the default
     Show(SettingsArgs),

@@ -9,6 +9,7 @@ mod kick;
 mod knobs;
 mod notify;
 mod operate;
+mod passed;
 mod publish;
 mod reload;
 mod serve;
@@ -20,6 +21,7 @@ mod who;
 use args::{Arguments, Command};
 use clap::Parser as _;
 use std::error::Error;
+use std::fmt::{self, Display};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,8 +29,22 @@ use std::time::Duration;
 /// The outcome of a command: an exit code, or a sentence for standard error.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
-/// The configuration is wrong (`EX_CONFIG` of sysexits.h).
+/// Connections were left when a drain ended (`EX_TEMPFAIL` of sysexits.h).
+const LEFT: u8 = 75;
+/// The configuration is wrong (`EX_CONFIG`).
 const CONFIG: u8 = 78;
+
+/// A configuration with which there is no server: what is wrong with it.
+#[derive(Debug)]
+struct Misconfigured(String);
+
+impl Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Misconfigured {}
 
 /// How long a command waits for a server to connect or to answer.
 const WAIT: Duration = Duration::from_secs(10);
@@ -61,7 +77,12 @@ fn failed(error: &(dyn Error + 'static)) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     note(&format!("tidings: {error}"));
-    ExitCode::FAILURE
+    code_of(error)
+}
+
+/// The exit code for an error.
+fn code_of(error: &(dyn Error + 'static)) -> ExitCode {
+    if error.is::<Misconfigured>() { ExitCode::from(CONFIG) } else { ExitCode::FAILURE }
 }
 
 /// A line on standard error. Where that fails, there is nowhere to report it.

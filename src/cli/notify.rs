@@ -6,6 +6,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// The way to the service manager, if there is one.
 pub(crate) struct Notify(Option<(UnixDatagram, SocketAddr)>);
@@ -34,6 +35,15 @@ impl Notify {
             self.say(&format!("RELOADING=1\nMONOTONIC_USEC={us}"));
         }
     }
+}
+
+/// How often the service manager expects to hear that the server lives (`WATCHDOG_USEC`), if it does.
+pub(crate) fn watchdog() -> Option<Duration> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let number = |name: &str| variable(name)?.parse::<u64>().ok();
+    // A process that was started by the one that is watched inherits its variables.
+    let is_meant = variable("WATCHDOG_PID").is_none() || number("WATCHDOG_PID") == Some(std::process::id().into());
+    number("WATCHDOG_USEC").filter(|us| is_meant && *us > 0).map(Duration::from_micros)
 }
 
 /// A path, or after an @ the name of an abstract socket.

@@ -1,65 +1,72 @@
 //! `tidings serve`: runs the server, and tells the person who started it how to use it.
 
-use super::Outcome;
 use super::again::Again;
 use super::args::ServeArgs;
-use super::notify::Notify;
+use super::notify::{self, Notify};
 use super::settings::{self, level, named_as_here, with_flags};
+use super::{LEFT, Misconfigured, Outcome, code_of, passed};
+use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tidings::config::{ListenAt, ListenerConfig, LogFormat};
+use tidings::config::{ListenAt, ListenerConfig, LogFormat, Settings};
 use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
 use tidings::model::origin;
 use tidings::model::serves::Serves;
-use tidings::server::{Interrupts, Outcome as Ended, operator_key_folder};
-use tidings::{Config, Server};
+use tidings::server::{GivenSocket, Interrupts, Outcome as Ended, Pulse, operator_key_folder};
+use tidings::{Config, Hooks, Server, StartError};
 
 /// How long the end of the process waits until the last lines of the log are written.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
-    let settings = settings::gather(&args.settings)?;
+    let settings = settings::gather(&args.settings).map_err(Misconfigured)?;
     if args.print_config {
-        settings.readable().map_err(|error| with_flags(&error))?;
+        settings.readable().map_err(|error| Misconfigured(with_flags(&error)))?;
         // Before the check: a configuration with a mistake is printed too, and then the mistake is named.
         io::stdout().write_all(settings.config().describe().as_bytes())?;
     }
-    settings.check().map_err(|error| with_flags(&error))?;
-    if args.print_config { Ok(ExitCode::SUCCESS) } else { start(args, settings.config(), settings.warnings()) }
+    settings.check().map_err(|error| Misconfigured(with_flags(&error)))?;
+    if args.print_config {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let sockets = passed::sockets()?;
+    start(args, &settings, sockets)
 }
 
 /// Serves until a signal. From here on nothing waits for standard output or standard error: the programs at their other end
 /// may have stopped reading.
-fn start(args: &ServeArgs, config: &Config, warnings: &[String]) -> Outcome {
+fn start(args: &ServeArgs, settings: &Settings, sockets: Vec<GivenSocket>) -> Outcome {
+    let config = settings.config();
     let log = journal::install(line_format(config), level(config))?;
     log_panics(&log);
-    for warning in warnings {
+    for warning in settings.warnings() {
         log::warn!(target: journal::TARGET, event = "unknown_variable"; "{}", named_as_here(warning));
     }
-    let ended = serve(args, config, &log).unwrap_or_else(|error| {
+    let ended = serve(args, config, sockets, &log).unwrap_or_else(|error| {
         if config.log.format == LogFormat::Json && log::log_enabled!(target: journal::TARGET, log::Level::Error) {
             log::error!(target: journal::TARGET, event = "cannot_serve"; "{error}");
         } else {
             log.say(format!("tidings: {error}\n"));
         }
-        ExitCode::FAILURE
+        code_of(error.as_ref())
     });
     // Lines that cannot be written in this time are lost: a process must end even if standard error blocks.
     let _ = log.finish(LAST_LINES_WAIT);
     Ok(ended)
 }
 
-/// A drain that cut connections off before they had everything, or was cut short, is not a clean end.
-fn serve(args: &ServeArgs, config: &Config, log: &Logger) -> Outcome {
+/// A drain that cut connections off before they had everything, or was cut short, is not a clean end: connections were left.
+fn serve(args: &ServeArgs, config: &Config, sockets: Vec<GivenSocket>, log: &Logger) -> Outcome {
     // Before the server announces itself: from then on a signal must drain it, not kill it.
     let interrupts = Interrupts::install()?;
-    let server = Server::start(with_key_folder(config.clone())).map_err(|error| with_flags(&error))?;
+    let server = Server::start_on(with_key_folder(config.clone()), Hooks::default(), sockets)
+        .map_err(|error| not_started(&error))?;
     let notify = Arc::new(Notify::from_environment());
     let again = Again {
         settings: args.settings.clone(),
@@ -70,10 +77,45 @@ fn serve(args: &ServeArgs, config: &Config, log: &Logger) -> Outcome {
     server.reload_from(again);
     announce(&server, config, log)?;
     notify.say("READY=1");
-    Ok(match server.run_until(interrupts)? {
+    if let Some(every) = notify::watchdog() {
+        watch(every, server.pulse(), Arc::clone(&notify))?;
+    }
+    let interrupts = interrupts.before_drain(move || {
+        notify.say("STOPPING=1");
+    });
+    let ended = server.run_until(interrupts)?;
+    Ok(match ended {
         Ended::Drained => ExitCode::SUCCESS,
-        Ended::CutOff(_) | Ended::Forced | Ended::Failed => ExitCode::FAILURE,
+        Ended::CutOff(_) | Ended::Forced => ExitCode::from(LEFT),
+        Ended::Failed => ExitCode::FAILURE,
     })
+}
+
+/// Says that the server lives, as long as all its reactors turn: one that hangs has the service manager start another server.
+fn watch(every: Duration, pulse: Pulse, notify: Arc<Notify>) -> io::Result<()> {
+    // Twice in the time that is given, as sd_watchdog_enabled(3) asks for, each time after an answer within half of that.
+    let half = every / 2;
+    std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        loop {
+            if pulse.beats_within(half / 2) {
+                notify.say("WATCHDOG=1");
+            }
+            std::thread::sleep(half / 2);
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether a start failed for its configuration, or for what another start may find changed.
+fn not_started(error: &StartError) -> Box<dyn Error> {
+    let text = with_flags(error);
+    match error {
+        StartError::Config(_)
+        | StartError::Given { .. }
+        | StartError::TooManyGiven { .. }
+        | StartError::OperatorKey(_) => Misconfigured(text).into(),
+        _ => text.into(),
+    }
 }
 
 fn line_format(config: &Config) -> Format {

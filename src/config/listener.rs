@@ -60,13 +60,22 @@ pub struct ListenerConfig {
     pub proxy_protocol: bool,
     /// Whether TLS is spoken there.
     pub tls: bool,
+    /// What a service manager calls the socket that it passes for this listener; empty for one that is bound here.
+    pub name: String,
 }
 
 impl ListenerConfig {
     /// A listener before which no proxy is trusted.
     #[must_use]
     pub fn new(at: ListenAt, serves: Serves) -> ListenerConfig {
-        ListenerConfig { at, serves, trusted_proxies: Vec::new(), proxy_protocol: false, tls: false }
+        ListenerConfig {
+            at,
+            serves,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            tls: false,
+            name: String::new(),
+        }
     }
 
     /// Whether it is bound to an address that other machines can reach.
@@ -131,7 +140,8 @@ impl ListenerConfig {
         };
         let announced = if self.proxy_protocol { "proxy_protocol = true\n" } else { "" };
         let tls = if self.tls { "tls = true\n" } else { "" };
-        format!("[[listener]]\n{at}\nserves = [{}]\n{trusted}{announced}{tls}", words.join(", "))
+        let name = if self.name.is_empty() { String::new() } else { format!("name = {}\n", quoted(&self.name)) };
+        format!("[[listener]]\n{at}\nserves = [{}]\n{trusted}{announced}{tls}{name}", words.join(", "))
     }
 }
 

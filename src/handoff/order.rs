@@ -3,6 +3,7 @@
 use super::walk::Walk;
 use crate::access::AccessRules;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 /// The longest that a drain may be asked to take: adding more to an `Instant` could overflow.
@@ -17,6 +18,10 @@ pub enum Order {
     Rules(Arc<AccessRules>),
     /// Take the next of the changes of settings that were handed over to this reactor apart from its letters.
     Change,
+    /// Say that the server is not ready from now on, and go on serving.
+    Leave,
+    /// Say that this reactor takes its letters, by dropping it.
+    Answer(Sender<()>),
     /// Look at connections, or end some of them, and answer.
     Walk(Arc<Walk>),
 }

@@ -87,6 +87,8 @@ impl Core {
                 Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
                 Letter::Order(Order::Rules(rules)) => self.take_rules(&rules, entries, subscriptions),
                 Letter::Order(Order::Change) => self.take_change(entries, subscriptions),
+                Letter::Order(Order::Leave) => self.leaving = true,
+                Letter::Order(Order::Answer(asked)) => drop(asked),
                 Letter::Order(Order::Walk(walk)) => self.begin_walk(walk),
             }
             if stop || pushes > PUSHES_PER_TICK {

@@ -11,7 +11,7 @@ use mio::{Interest, Registry, Token};
 use nix::libc;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::SetUsize;
-use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use std::fs::Permissions;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -52,11 +52,7 @@ pub fn listen(address: SocketAddr, deferring: bool, only_v6: bool) -> Result<std
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
-    socket.set_tcp_nodelay(true)?;
-    let keepalive =
-        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(Duration::from_secs(10)).with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    inherited(&SockRef::from(&socket))?;
     if deferring && let Err(error) = setsockopt(&socket, DeferAccept, &DEFERRED_S) {
         // Without it a handshake costs more CPU, and everything else is the same.
         log::info!(event = "no_deferring"; "this kernel does not defer connections: {error}");
@@ -64,6 +60,15 @@ pub fn listen(address: SocketAddr, deferring: bool, only_v6: bool) -> Result<std
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Sets what sockets that are accepted inherit.
+fn inherited(socket: &SockRef<'_>) -> Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(Duration::from_secs(10)).with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
 }
 
 /// Finds out whether another process listens on an address: our own sockets share their port, and would share it with that
@@ -118,6 +123,25 @@ pub enum Listening {
 }
 
 impl Listening {
+    /// Gives a socket that another process has opened the options of our own.
+    ///
+    /// # Errors
+    /// It does not listen, or is none that can.
+    pub fn adopt(&self) -> Result<()> {
+        let socket = match self {
+            Listening::Tcp(socket) => SockRef::from(socket),
+            Listening::Unix(socket) => SockRef::from(socket),
+        };
+        if !socket.is_listener()? {
+            return Err(Error::other("it does not listen"));
+        }
+        socket.set_nonblocking(true)?;
+        if let Listening::Tcp(_) = self {
+            inherited(&socket)?;
+        }
+        Ok(())
+    }
+
     /// The same socket once more: a connection goes to whichever accepts it first.
     ///
     /// # Errors

@@ -123,6 +123,8 @@ pub struct Reactor {
     engine: Engine<TcpStream>,
     /// Connections that are open in all reactors.
     connections: Arc<AtomicUsize>,
+    /// A drain was ordered, and a tick has looked at it.
+    farewell_seen: bool,
     /// Connections that ended since a drain began.
     drained: usize,
 }
@@ -141,6 +143,7 @@ impl Reactor {
             accept_again: None,
             engine: Engine::new(inbox, setup),
             connections,
+            farewell_seen: false,
             drained: 0,
         };
         for (listener, socket) in sockets.into_iter().enumerate() {
@@ -200,9 +203,9 @@ impl Reactor {
     /// How long nothing has to be done.
     fn timeout(&mut self) -> Option<Duration> {
         let farewell = self.engine.core.farewell;
-        let (leaving, draining) = (self.engine.core.leaving, self.engine.core.draining);
+        let draining = self.engine.core.draining;
         // The order came with this tick's letters, after the tick had looked for one.
-        let ordered = farewell.is_some() && !leaving;
+        let ordered = farewell.is_some() && !self.farewell_seen;
         let all_left = draining && self.engine.entries.len() == 0;
         let can_accept = self.accept_again.is_none() && self.listeners.iter().any(|listener| listener.ready);
         if all_left || ordered || can_accept || self.engine.is_busy() {
@@ -329,6 +332,7 @@ impl Reactor {
     fn drain(&mut self, farewell: Farewell) -> bool {
         let now = self.engine.core.now;
         self.engine.core.leaving = true;
+        self.farewell_seen = true;
         // Load balancers need time to see that the server is no longer ready.
         if now < farewell.begins {
             return false;

@@ -1,6 +1,7 @@
 //! Binds every listener of a configuration, and removes the files of unix sockets in the end.
 
 use super::StartError;
+use super::given::{Given, GivenSocket};
 use crate::config::{Config, ListenAt, ListenerConfig};
 use crate::reactor::{Listening, is_listened_to, listen, listen_unix, probe};
 use std::fs;
@@ -28,12 +29,37 @@ pub(super) struct Place<'a> {
 }
 
 /// Binds every listener once per reactor, or once for all of them where it is a unix socket.
-pub(super) fn bind_all(config: &Config, reactors: usize) -> std::result::Result<Vec<Bound>, StartError> {
+///
+/// Those that were given are taken as they are.
+pub(super) fn bind_all(
+    config: &Config,
+    reactors: usize,
+    given: Vec<GivenSocket>,
+) -> std::result::Result<Vec<Bound>, StartError> {
+    let mut given = Given::new(given, config)?;
     let listeners = config.all_listeners();
     let all: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
     let place = Place { all: &all, own: &[], reactors, deferring: config.server.defer_accept };
     // At the first failure the others are dropped, and with them the files of their sockets.
-    listeners.iter().map(|listener| bind_listener(listener, &place)).collect()
+    let one = |listener: &ListenerConfig| match given.take(listener) {
+        Some((at, sockets)) => share_out(ListenerConfig { at, ..listener.clone() }, &sockets, reactors),
+        None => bind_listener(listener, &place),
+    };
+    listeners.iter().map(one).collect()
+}
+
+/// Gives each reactor one of the sockets of a listener, or a share in one.
+fn share_out(
+    listener: ListenerConfig,
+    sockets: &[Listening],
+    reactors: usize,
+) -> std::result::Result<Bound, StartError> {
+    if sockets.len() > reactors {
+        let at = listener.at.to_string();
+        return Err(StartError::TooManyGiven { at, count: sockets.len(), reactors });
+    }
+    let shares = (0..reactors).map(|reactor| sockets[reactor % sockets.len()].try_clone());
+    Ok(Bound { listener, sockets: shares.collect::<Result<_>>()?, file: None })
 }
 
 /// Binds one of them.

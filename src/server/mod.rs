@@ -1,6 +1,7 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
 mod doors;
+mod given;
 mod library;
 mod listening;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod operator_key;
 mod outbound;
 mod parts;
 mod policy;
+mod pulse;
 pub mod rehearsal;
 mod reload;
 mod rules;
@@ -20,11 +22,13 @@ mod signals;
 mod source;
 mod threads;
 
+pub use given::GivenSocket;
 #[cfg(feature = "tokio")]
 pub use library::{AsyncServer, Publications};
 pub use library::{Error, History, Message, Publication, Replay, Subscription};
 pub use operator_key::operator_key_folder;
 pub use policy::explain_policy;
+pub use pulse::Pulse;
 pub use rules::check_files;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
@@ -80,6 +84,29 @@ pub enum StartError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A socket was passed that no listener is for.
+    #[error(
+        "a socket was passed that listens at {at} (name {name:?}), and no listener is for it: add a [[listener]] with this \
+         address or path, or with name = {name:?}"
+    )]
+    Given {
+        /// What it is called.
+        name: String,
+        /// Where it listens.
+        at: String,
+    },
+    /// More sockets were passed for a listener than there are threads that accept.
+    #[error(
+        "{count} sockets were passed for {at}, and there are {reactors} reactors: connections to some would never be accepted"
+    )]
+    TooManyGiven {
+        /// Where they listen.
+        at: String,
+        /// How many they are.
+        count: usize,
+        /// Threads that accept.
+        reactors: usize,
     },
     /// The operators' key cannot be read or made.
     #[error("there is no operator key: {0}")]
@@ -144,15 +171,23 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::start`].
-    #[expect(clippy::needless_pass_by_value, reason = "a server owns its configuration, whatever it keeps of it")]
     pub fn start_with(config: Config, hooks: Hooks) -> Result<Server, StartError> {
+        Server::start_on(config, hooks, Vec::new())
+    }
+
+    /// The same with sockets that listen already, each for the listener with its name, address or path: those are not bound.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; or a socket is for no listener, or more are for one than there are reactors.
+    #[expect(clippy::needless_pass_by_value, reason = "a server owns its configuration, whatever it keeps of it")]
+    pub fn start_on(config: Config, hooks: Hooks, sockets: Vec<GivenSocket>) -> Result<Server, StartError> {
         let config = &config;
         config.check()?;
         let mut secured = Secured::default();
         let tls = secured.acceptor(config)?;
         let started = Instant::now();
         let reactor_count = config.server.reactor_count();
-        let (doors, sockets) = Doors::new(config, bind_all(config, reactor_count)?);
+        let (doors, sockets) = Doors::new(config, bind_all(config, reactor_count, sockets)?);
         let listeners: Vec<ListenerConfig> = doors.all().cloned().collect();
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
         // After the ports are bound: whoever has the port may replace the key file that is named after it.

@@ -1,7 +1,9 @@
-//! Running until a signal: SIGHUP reloads, the first of the others drains, the second ends at once.
+//! Running until a signal: SIGHUP reloads, SIGUSR2 says that the server is not ready, the first of the others drains, the second
+//! ends at once.
 
 use super::Server;
-use crate::handoff::order::Drain;
+use crate::handoff::order::{Drain, Order};
+use crate::metrics::Phase;
 use crate::reactor::Drained;
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
@@ -12,7 +14,7 @@ use signal_hook::low_level::signal_name;
 /// Signals whose default action would end the process at once, without a drain, although they mean something else: a
 /// terminal that closed, reopened logs, a timer, a log that met the limit of file sizes. Signals of a broken
 /// process (SIGQUIT, SIGABRT, SIGSEGV and the like) keep their meaning, which is a core dump.
-const HARMLESS: [i32; 8] = [SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
+const HARMLESS: [i32; 7] = [SIGUSR1, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
 /// How a server that ran until a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,10 @@ pub enum Outcome {
 }
 
 /// SIGTERM and SIGINT, and the signals that do nothing here, caught from [`Interrupts::install`] on.
-pub struct Interrupts(Signals);
+pub struct Interrupts {
+    signals: Signals,
+    before_drain: Box<dyn FnOnce() + Send>,
+}
 
 impl Interrupts {
     /// Catches the signals that ask a server to end, and those that must not end it.
@@ -36,7 +41,14 @@ impl Interrupts {
     /// # Errors
     /// Signal handlers cannot be installed.
     pub fn install() -> std::io::Result<Interrupts> {
-        Signals::new([SIGTERM, SIGINT, SIGHUP].iter().chain(&HARMLESS)).map(Interrupts)
+        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2].iter().chain(&HARMLESS))
+            .map(|signals| Interrupts { signals, before_drain: Box::new(|| ()) })
+    }
+
+    /// Has something done when a signal begins the drain.
+    #[must_use]
+    pub fn before_drain(self, act: impl FnOnce() + Send + 'static) -> Interrupts {
+        Interrupts { before_drain: Box::new(act), ..self }
     }
 }
 
@@ -46,7 +58,7 @@ impl Server {
     /// # Errors
     /// No thread can be started to wait for signals.
     pub fn run_until(mut self, interrupts: Interrupts) -> std::io::Result<Outcome> {
-        let Interrupts(mut signals) = interrupts;
+        let Interrupts { mut signals, before_drain } = interrupts;
         let handle = signals.handle();
         let (sender, received) = crossbeam_channel::unbounded();
         let listening = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -58,7 +70,7 @@ impl Server {
                 }
             }
         })?;
-        let outcome = self.wait(&received);
+        let outcome = self.wait(&received, before_drain);
         // Ends `forever`, for which the join below waits.
         handle.close();
         if listening.join().is_err() {
@@ -75,6 +87,13 @@ impl Server {
         Ok(outcome)
     }
 
+    /// The server is not ready any more, and goes on serving: load balancers send it no new clients.
+    fn leave(&self) {
+        log::info!(event = "leaving"; "SIGUSR2: /readyz is 503 from now on, and everything else is served; SIGTERM drains and ends");
+        self.phase.reach(Phase::Leaving);
+        self.inside.mailboxes.order_all(&Order::Leave);
+    }
+
     fn reload_by_signal(&self, draining: bool) {
         if draining {
             return log_ignored(SIGHUP);
@@ -83,7 +102,8 @@ impl Server {
         drop(self.running.reload());
     }
 
-    fn wait(&self, signals: &crossbeam_channel::Receiver<i32>) -> Outcome {
+    fn wait(&self, signals: &crossbeam_channel::Receiver<i32>, before_drain: Box<dyn FnOnce() + Send>) -> Outcome {
+        let mut before_drain = Some(before_drain);
         let (mut draining, mut drained, mut running) = (false, Drained::default(), self.reactors.len());
         let mut outcome = Outcome::Drained;
         while running > 0 {
@@ -93,11 +113,18 @@ impl Server {
                         self.reload_by_signal(draining);
                         continue;
                     }
+                    if signal == Ok(SIGUSR2) {
+                        self.leave();
+                        continue;
+                    }
                     // An error means that the thread for signals is gone: no second one could end a drain.
                     if draining || signal.is_err() {
                         return Outcome::Forced;
                     }
                     draining = true;
+                    if let Some(act) = before_drain.take() {
+                        act();
+                    }
                     let drain = self.running.drain();
                     let Drain { delay, timeout, .. } = drain;
                     log::info!(

@@ -23,14 +23,18 @@ impl Manager {
 
     /// The next message, but for those that only say that the server lives.
     pub(super) fn next(&self) -> String {
-        let mut bytes = [0; 4096];
         loop {
-            let count = self.socket.recv(&mut bytes).expect("a message");
-            let text = String::from_utf8(bytes[..count].to_vec()).expect("UTF-8");
+            let text = self.next_of_any();
             if text != "WATCHDOG=1" {
                 return text;
             }
         }
+    }
+
+    pub(super) fn next_of_any(&self) -> String {
+        let mut bytes = [0; 4096];
+        let count = self.socket.recv(&mut bytes).expect("a message");
+        String::from_utf8(bytes[..count].to_vec()).expect("UTF-8")
     }
 
     pub(super) fn start(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Process {
@@ -50,6 +54,46 @@ impl Drop for Manager {
 fn monotonic_us() -> u64 {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
     now.tv_sec() as u64 * 1_000_000 + now.tv_nsec() as u64 / 1000
+}
+
+#[test]
+fn the_watchdog_is_fed_while_all_reactors_turn_and_hears_of_the_end() {
+    let manager = Manager::new("watchdog");
+    let process = manager.start(&[("WATCHDOG_USEC", "100000"), ("WATCHDOG_PID", "")], &["--reactors", "2"]);
+    assert_eq!(manager.next_of_any(), "READY=1");
+    for _ in 0..5 {
+        assert_eq!(manager.next_of_any(), "WATCHDOG=1");
+    }
+    process.signal("TERM");
+    assert_eq!(manager.next(), "STOPPING=1");
+    // One that was meant for another process, which started this one.
+    let other = Manager::new("other");
+    let process = other.start(&[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")], &[]);
+    assert_eq!(other.next_of_any(), "READY=1");
+    process.signal("TERM");
+    assert_eq!(other.next_of_any(), "STOPPING=1");
+}
+
+#[test]
+fn a_reactor_that_hangs_does_not_answer_and_the_others_do_not_for_it() {
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let hooks = tidings::Hooks::default().on_connect(move |_| {
+        let _ = wait.lock().expect("no panic").recv_timeout(PATIENCE);
+        Ok(())
+    });
+    let mut config = tidings::Config::default();
+    config.server.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+    config.server.reactors = 2;
+    let server = crate::support::TestServer::of(tidings::Server::start_with(config, hooks).expect("it starts"));
+    let pulse = server.pulse();
+    assert!(pulse.beats_within(PATIENCE));
+    let mut client = crate::support::raw::RawClient::connect(server.address());
+    client.send("GET /channels/a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    wait_until("one hangs", || !pulse.beats_within(std::time::Duration::from_millis(50)));
+    go_on.send(()).expect("it waits");
+    assert!(pulse.beats_within(PATIENCE));
+    drop(go_on);
 }
 
 #[test]

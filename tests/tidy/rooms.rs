@@ -92,6 +92,7 @@ const CRATES: &[(&str, &str)] = &[
     ("hyper_util", "services"),
     ("io_uring", "reactor"),
     ("ipnet", "services model"),
+    ("listenfd", "cli"),
     ("log", "server reactor services journal cli"),
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal cli"),

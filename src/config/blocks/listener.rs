@@ -18,12 +18,12 @@ const ABOUT: &str = "More places to listen, each a block: [[listener]] with addr
     one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). \
     trusted_proxies = [\"10.0.0.2\"] names the proxies that may say where a client is, in X-Forwarded-For or Forwarded or, with \
     proxy_protocol = true, in a PROXY header before the first byte. tls = true is for https:// and wss://, with a \
-    [[certificate]] or tls.chain. With a block and without server.listen there is no listener but the blocks.";
+    [[certificate]] or tls.chain. name = \"web\" is what a service manager calls the socket that it passes for it. With a block and without server.listen there is no listener but the blocks.";
 
 impl Kind for ListenerConfig {
     const NAME: &'static str = "listener";
     const KEYS: &'static [&'static str] =
-        &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol", "tls"];
+        &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol", "tls", "name"];
     const ABOUT: &'static str = ABOUT;
 
     fn list(config: &mut Config) -> &mut Vec<ListenerConfig> {
@@ -32,6 +32,7 @@ impl Kind for ListenerConfig {
 
     fn read(block: &mut Block<'_>) -> Option<ListenerConfig> {
         const ADDRESS: &str = "an address with a port such as \"127.0.0.1:9090\"";
+        const NAME: &str = "a name of 1 to 255 visible ASCII characters without a colon, such as \"web\"";
         const WRITTEN_MODE: &str = "the mode of a file in octal such as \"0660\"";
         let quote = |text: &String| quoted(text);
         let address = block.take_as("address", ADDRESS, |text: &String| parse_address(text), quote);
@@ -42,6 +43,7 @@ impl Kind for ListenerConfig {
         let trusted_proxies = block.take_networks("trusted_proxies");
         let proxy_protocol = block.take::<bool>("proxy_protocol", "true or false").is_some_and(|flag| *flag.get_ref());
         let tls = block.take::<bool>("tls", "true or false").is_some_and(|flag| *flag.get_ref());
+        let name = block.take_as("name", NAME, |text: &String| is_name(text).then(|| text.clone()), quote);
         let problem = match (block.has("address"), block.has("path")) {
             (true, true) => Some("a [[listener]] has an \"address\" or a \"path\", not both"),
             (false, false) => Some("a [[listener]] needs an \"address\", or the \"path\" of a unix socket"),
@@ -56,12 +58,24 @@ impl Kind for ListenerConfig {
             (None, Some(path)) => ListenAt::Path { path: PathBuf::from(path.into_inner()), mode: mode.unwrap_or(MODE) },
             _ => return None,
         };
-        Some(ListenerConfig { at, serves: serves?, trusted_proxies, proxy_protocol, tls })
+        Some(ListenerConfig {
+            at,
+            serves: serves?,
+            trusted_proxies,
+            proxy_protocol,
+            tls,
+            name: name.unwrap_or_default(),
+        })
     }
 
     fn added(layer: &mut Layer<'_>, source: Source) {
         layer.replace_default_listener(source);
     }
+}
+
+/// What service managers can call a socket (FileDescriptorName= of systemd.socket(5)).
+fn is_name(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
 /// What a listener serves: clients, if nothing is said.

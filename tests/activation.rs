@@ -1,0 +1,128 @@
+//! Sockets that a service manager passes: matched to listeners by address, path and name, and served without being bound.
+
+use crate::support::http::get;
+use crate::support::{OPERATOR_KEY, wait_until};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A server to which these sockets are passed as descriptors 3 and 4, as a service manager does it.
+fn command(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>, names: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    // The pid is that of the process that the shell becomes.
+    let script = "exec 3<&0 4<&2 </dev/null 2>&1; LISTEN_FDS=2 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_tidings"), "serve", "--reactors", "2"]).args(arguments);
+    command.env("TIDINGS_OPERATOR_KEY", OPERATOR_KEY).env("LISTEN_FDNAMES", names);
+    command.stdin(Stdio::from(first.into())).stderr(Stdio::from(second.into())).stdout(Stdio::piped());
+    command
+}
+
+/// Ended when it goes out of scope.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("activation-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    if !text.is_empty() {
+        std::fs::write(&path, text).expect("a writable folder");
+    }
+    path
+}
+
+fn tcp() -> (TcpListener, SocketAddr) {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
+}
+
+#[test]
+fn passed_sockets_are_served_and_what_waited_in_them_is_answered() {
+    let path = file("sock", "");
+    let ((first, address), second) = (tcp(), UnixListener::bind(&path).expect("a socket"));
+    let config = file(
+        "both.toml",
+        &format!(
+            "[server]\nlisten = [\"{address}\"]\n[[listener]]\npath = \"{}\"\nserves = [\"health\"]\n",
+            path.display()
+        ),
+    );
+    // Before there is a server.
+    let waiting = std::thread::spawn(move || get(address, "/livez").status);
+    let arguments = ["--config", config.to_str().expect("UTF-8")];
+    let server = Running(command(first, second, "web:health", &arguments).spawn().expect("it starts"));
+    assert_eq!(waiting.join().expect("it was answered"), 200);
+    for _ in 0..8 {
+        assert_eq!(get(address, "/livez").status, 200);
+        let mut stream = UnixStream::connect(&path).expect("it listens");
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").expect("open");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    drop(server);
+    assert!(path.exists(), "its file is its manager's");
+}
+
+#[test]
+fn a_listener_is_found_by_its_name() {
+    let ((first, address), (second, other)) = (tcp(), tcp());
+    let config = file(
+        "named.toml",
+        "[[listener]]\naddress = \"127.0.0.1:1\"\nname = \"web\"\n[[listener]]\naddress = \"127.0.0.1:2\"\nname = \"inner\"\nserves = [\"health\"]\n",
+    );
+    let arguments = ["--config", config.to_str().expect("UTF-8")];
+    let _server = Running(command(first, second, "inner:web", &arguments).spawn().expect("it starts"));
+    wait_until("it serves", || get(other, "/limits").status == 200);
+    assert_eq!((get(address, "/livez").status, get(address, "/limits").status), (200, 404));
+}
+
+/// What a server says that does not start.
+fn refused(mut command: Command) -> (Option<i32>, String) {
+    let Output { status, stdout, .. } = command.output().expect("it runs");
+    (status.code(), String::from_utf8(stdout).expect("UTF-8"))
+}
+
+#[test]
+fn a_socket_that_no_listener_is_for_is_named_and_so_are_too_many_and_those_that_do_not_listen() {
+    let ((first, address), (second, _)) = (tcp(), tcp());
+    let (code, said) = refused(command(first, second, "web:inner", &["--listen", &address.to_string()]));
+    assert!(code == Some(78) && said.contains("inner") && said.contains("no listener is for it"), "{said}");
+    let (first, address) = tcp();
+    let second = first.try_clone().expect("a descriptor");
+    let listen = address.to_string();
+    let (code, said) =
+        refused(command(first, second, "", &["--listen", &listen, "--server.reactors", "1", "--reactors", "1"]));
+    assert!(code != Some(0) && !said.is_empty(), "{said}");
+    let ((first, address), stream) = (tcp(), UnixStream::pair().expect("a pair").0);
+    let (code, said) = refused(command(first, stream, "", &["--listen", &address.to_string()]));
+    assert!(code == Some(1) && said.contains("cannot be listened on"), "{said}");
+}
+
+#[test]
+fn systemd_passes_them_as_it_does_to_any_service() {
+    let Ok(found) = Command::new("systemd-socket-activate").arg("--version").output() else {
+        println!("skipped: no systemd-socket-activate here");
+        return;
+    };
+    assert!(found.status.success());
+    // It binds the port itself, and starts the server at the first connection.
+    let (socket, address) = tcp();
+    drop(socket);
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(["-l", &address.to_string(), "--fdname=web", "-E", "TIDINGS_OPERATOR_KEY"]);
+    command.env("TIDINGS_OPERATOR_KEY", OPERATOR_KEY);
+    command.args([env!("CARGO_BIN_EXE_tidings"), "serve", "--listen", &address.to_string()]);
+    let _server = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"));
+    wait_until("it listens", || std::net::TcpStream::connect(address).is_ok());
+    assert_eq!(get(address, "/livez").status, 200);
+}
