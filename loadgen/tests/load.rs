@@ -15,6 +15,8 @@ mod keys;
 mod nothing;
 #[path = "load/outputs.rs"]
 mod outputs;
+#[path = "load/pages.rs"]
+mod pages;
 #[path = "load/requests.rs"]
 mod requests;
 #[path = "load/scenarios.rs"]
