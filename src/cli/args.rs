@@ -6,7 +6,9 @@ use super::knobs::KnobFlags;
 use super::reload::ReloadArgs;
 use super::server::ServerArgs;
 use super::who::WhoArgs;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidings::config::{LogFormat, LogLevel};
@@ -61,6 +63,10 @@ pub(crate) enum Command {
     /// Make a key for a backend: a secret, and the block for the configuration of the server
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages, one for each command
+    Man(ManArgs),
 }
 
 /// What `tidings config` does.
@@ -191,6 +197,27 @@ pub(crate) struct DemoArgs {
     pub(crate) rate: u32,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+/// Arguments of `tidings completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell that they are for
+    #[arg(value_parser = shell())]
+    pub(crate) shell: Shell,
+}
+
+/// Arguments of `tidings man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Where the pages are written; the folder is made
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+}
+
+/// Those whose completions a test runs.
+fn shell() -> impl TypedValueParser<Value = Shell> {
+    PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>())
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

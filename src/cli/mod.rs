@@ -7,6 +7,7 @@ mod demo;
 mod key;
 mod kick;
 mod knobs;
+mod manual;
 mod notify;
 mod operate;
 mod passed;
@@ -66,6 +67,8 @@ pub(crate) fn run() -> ExitCode {
             server.for_operators().map_err(Into::into).and_then(|at| reload::run(&what, at))
         }
         Command::Key(command) => key::run(&command),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::pages(&args),
     };
     outcome.unwrap_or_else(|error| failed(error.as_ref()))
 }

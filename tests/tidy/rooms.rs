@@ -79,6 +79,8 @@ const CRATES: &[(&str, &str)] = &[
     ("aws_lc_rs", "access model"),
     ("bytes", "protocol model server services models"),
     ("clap", "cli"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
     ("crossbeam_channel", "workers handoff server journal sync"),
     ("data_encoding", "protocol hub server access model"),
     ("form_urlencoded", "wire"),
