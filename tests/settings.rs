@@ -181,6 +181,6 @@ fn the_default_configuration_is_a_file_to_start_from() {
 fn the_help_says_how_settings_are_called() {
     for arguments in [&["--help"][..], &["serve", "--help"], &["config", "check", "--help"]] {
         let said = text(&tidings(arguments, &[]).stdout);
-        assert!(said.contains("TIDINGS_HTTP_BODY_BYTES=2MB") && said.contains("--http.body_bytes 2MB"), "{said}");
+        assert!(said.contains("TIDINGS_HTTP_BODY_BYTES=500kB") && said.contains("--http.body_bytes 500kB"), "{said}");
     }
 }
