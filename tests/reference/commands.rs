@@ -8,8 +8,7 @@ const HEAD: &str = "\
 
 What `tidings` and each of its commands say with `--help`.
 
-Exit codes are 0 when it did what it was asked for, 1 when it did not (the message on standard error says why), and 2 for arguments that
-cannot be read; [`tidings reload`](../operations.md) has 78 besides. `tidings serve` ends with 0 after a drain in which no connection was cut off.
+They exit with 0 when they did what was asked; the other codes are on the page about [running it](../operations.md#exit-codes).
 ";
 
 /// What a command says with `--help`.
