@@ -8,6 +8,8 @@ mod advice;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bodies;
+#[cfg(feature = "tls")]
+mod certificates;
 mod changed;
 mod credentials;
 mod data;
@@ -58,6 +60,7 @@ mod sse;
 mod support;
 mod syscalls;
 mod tidy;
+#[cfg(feature = "tls")]
 mod tls;
 mod together;
 mod tokens;

@@ -336,6 +336,12 @@ knobs! {
         /// The oldest version that is spoken. 1.2, since libraries of ten years ago speak no later one, and it is safe as it is
         /// spoken here.
         oldest: TlsVersion = TlsVersion::Tls12, TlsVersion::WORDS;
+        /// A file with keys of tickets, by which clients skip a part of the handshake when they come back: one on a line, of which
+        /// the first makes tickets and all open them. For servers that share their clients. None: keys of the server's own.
+        ticket_keys: String = String::new(), PATH;
+        /// How often the files of certificates and ticket keys are looked at: what two looks found changed in the same way is read.
+        /// 0 s: never.
+        watch: Duration = 10 * SECOND, time(Duration::ZERO, DAY);
     }
 
     /// Event streams (text/event-stream).

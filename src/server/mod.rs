@@ -16,6 +16,10 @@ pub mod rehearsal;
 mod reload;
 mod rules;
 mod running;
+#[cfg(feature = "tls")]
+mod secured;
+#[cfg(not(feature = "tls"))]
+#[path = "unsecured.rs"]
 mod secured;
 #[cfg(feature = "cli")]
 mod signals;
@@ -183,9 +187,9 @@ impl Server {
     pub fn start_on(config: Config, hooks: Hooks, sockets: Vec<GivenSocket>) -> Result<Server, StartError> {
         let config = &config;
         config.check()?;
-        let mut secured = Secured::default();
-        let tls = secured.acceptor(config)?;
         let started = Instant::now();
+        let secured = Arc::new(Secured::begin(config, started)?);
+        let tls = secured.acceptor(config);
         let reactor_count = config.server.reactor_count();
         let (doors, sockets) = Doors::new(config, bind_all(config, reactor_count, sockets)?);
         let listeners: Vec<ListenerConfig> = doors.all().cloned().collect();
@@ -206,7 +210,7 @@ impl Server {
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..reactor_count).map(|_| channel()).unzip();
         // Before the reactors, which ask it for keys.
-        let running = Arc::new(Running::begin(&shared, config, (doors, secured), senders)?);
+        let running = Arc::new(Running::begin(&shared, config, (doors, Arc::clone(&secured)), senders)?);
         let (ending, ended) = crossbeam_channel::bounded(reactor_count);
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
@@ -222,7 +226,7 @@ impl Server {
         let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
-        let control = Some(spawn_control(Arc::clone(&shared.hub), Arc::clone(&shared.journal), started)?);
+        let control = Some(spawn_control(&shared, &secured)?);
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
         let SharedParts { hub, mailboxes, phase, rules, .. } = shared;
         Ok(Server {

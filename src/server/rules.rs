@@ -3,7 +3,7 @@
 use super::operator_key;
 #[cfg(feature = "outbound")]
 use super::outbound;
-use super::secured::Secured;
+use super::secured;
 use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, ChannelRules, Keys, Operators, Refresh, Revocations, SignedNames};
 use crate::config::{Config, ConfigError};
@@ -49,7 +49,7 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
     let rules = access_rules(config, Arc::default(), Arc::default());
     #[cfg(feature = "outbound")]
     let rules = rules.and_then(|rules| outbound::check_addresses(&rules.issuers));
-    let tls = Secured::default().acceptor(config).map(drop);
+    let tls = secured::load(config).map(drop);
     let problems =
         [key.err(), rules.err(), tls.err()].iter().flatten().flat_map(ConfigError::problems).cloned().collect();
     ConfigError::unless_empty(problems)

@@ -6,7 +6,7 @@ use super::drain_of;
 use super::outbound::OutboundThread;
 use super::parts::{SharedParts, connections_max, policy};
 use super::rules::access_rules;
-use super::secured::Secured;
+use super::secured::{self, Secured};
 use super::source::ConfigSource;
 use crate::access::AccessRules;
 #[cfg(feature = "outbound")]
@@ -38,6 +38,7 @@ pub(super) struct Running {
     mailboxes: Arc<Mailboxes>,
     phase: Arc<CurrentPhase>,
     reloads: Arc<Reloads>,
+    secured: Arc<Secured>,
     /// One change after the other.
     state: Mutex<State>,
 }
@@ -46,7 +47,6 @@ pub(super) struct Running {
 struct State {
     config: Config,
     doors: Doors,
-    secured: Secured,
     /// To each reactor.
     changes: Vec<Sender<Change>>,
     #[cfg_attr(not(feature = "outbound"), expect(dead_code, reason = "nothing is fetched"))]
@@ -67,7 +67,7 @@ impl Running {
     pub(super) fn begin(
         shared: &SharedParts,
         config: &Config,
-        (doors, secured): (Doors, Secured),
+        (doors, secured): (Doors, Arc<Secured>),
         changes: Vec<Sender<Change>>,
     ) -> Result<Running, ConfigError> {
         #[cfg(feature = "outbound")]
@@ -89,7 +89,8 @@ impl Running {
             mailboxes: Arc::clone(&shared.mailboxes),
             phase: Arc::clone(&shared.phase),
             reloads: Arc::clone(&shared.reloads),
-            state: Mutex::new(State { config: config.clone(), doors, secured, changes, fetching, source: None }),
+            secured,
+            state: Mutex::new(State { config: config.clone(), doors, changes, fetching, source: None }),
         })
     }
 
@@ -184,7 +185,7 @@ impl Running {
             let until = format!("until a restart, since {} cannot change before: ", needs_restart.join(", "));
             ConfigError::of(error.problems().iter().map(|problem| format!("{until}{problem}")).collect())
         })?;
-        let tls = state.secured.acceptor(&config)?;
+        let loaded = secured::load(&config)?;
         let plan = state.doors.plan(&config, state.changes.len())?;
         let rules = Arc::new(self.new_rules(&config, state)?);
         // From here on nothing fails.
@@ -193,8 +194,10 @@ impl Running {
         self.hub.set_histories(&config);
         self.limits.store(Arc::clone(&limits));
         self.rules.store(Arc::clone(&rules));
+        self.secured.swap(loaded, Instant::now());
         let turned = state.doors.turn(plan);
         self.listener_names.store(Arc::new(names(&state.doors)));
+        let tls = self.secured.acceptor(&config);
         state.config = config;
         let (opened, closed) = (turned.opened.clone(), turned.closed.clone());
         let missing = self.tell_reactors(state, turned, (&rules, &limits), tls.as_ref());

@@ -1,70 +1,188 @@
-//! TLS of the listeners: their certificates out of files.
+//! TLS of the listeners: their certificates and ticket keys out of files, again when the files change.
 
-use crate::config::{Config, ConfigError};
+use crate::config::{CertificateConfig, Config, ConfigError, TlsVersion};
+use crate::tls::certificates::{Certificate, Certificates};
+use crate::tls::current::CurrentCertificates;
+use crate::tls::provider;
+use crate::tls::server::{Oldest, server_config};
 use crate::tls::session::Acceptor;
-#[cfg(feature = "tls")]
-use std::sync::Arc;
+use crate::tls::tickets::{OWN_KEY_LASTS, TicketKeys, Tickets};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// What of TLS lasts as long as the server, whatever its configuration becomes.
-#[derive(Default)]
-pub(super) struct Secured {
-    /// The keys of tickets, from the first certificate on: clients that were here before a reload come back by theirs.
-    #[cfg(feature = "tls")]
-    tickets: Option<Arc<dyn rustls::server::ProducesTickets>>,
+/// The files that TLS needs, as a configuration names them, and how often they are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Files {
+    certificates: Vec<CertificateConfig>,
+    ticket_keys: Option<PathBuf>,
+    every: Duration,
 }
 
-impl Secured {
-    /// What listeners that speak TLS begin their sessions with; `None` where there is no certificate.
-    ///
-    /// # Errors
-    /// Certificates that cannot be read or used: all of them, each with its file.
-    #[cfg(feature = "tls")]
-    pub(super) fn acceptor(&mut self, config: &Config) -> Result<Option<Acceptor>, ConfigError> {
-        use crate::config::TlsVersion;
-        use crate::tls::certificates::Certificates;
-        use crate::tls::server::{Oldest, server_config, ticketer};
+/// What tells a file from what it was: when it was changed, its size, and which it is. `None` for one that is not there.
+type Stamp = Option<(i64, i64, u64, u64)>;
 
-        let Some(certificates) = Certificates::new(&read(config)?) else { return Ok(None) };
-        let oldest = match config.tls.oldest {
-            TlsVersion::Tls12 => Oldest::Tls12,
-            TlsVersion::Tls13 => Oldest::Tls13,
-        };
-        let tickets = match &self.tickets {
-            Some(tickets) => Arc::clone(tickets),
-            None => {
-                let made = ticketer().map_err(|error| ConfigError::of(vec![format!("TLS cannot begin: {error}")]))?;
-                Arc::clone(self.tickets.insert(made))
-            }
-        };
-        Ok(Some(server_config(certificates, oldest, tickets).into()))
+impl Files {
+    fn of(config: &Config) -> Files {
+        let ticket_keys = (!config.tls.ticket_keys.is_empty()).then(|| PathBuf::from(&config.tls.ticket_keys));
+        Files { certificates: config.all_certificates(), ticket_keys, every: config.tls.watch }
     }
 
-    /// Nothing.
-    ///
-    /// # Errors
-    /// There is a certificate.
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "it is used where there is TLS")]
-    pub(super) fn acceptor(&mut self, config: &Config) -> Result<Option<Acceptor>, ConfigError> {
-        if config.all_certificates().is_empty() {
-            return Ok(None);
-        }
-        Err(ConfigError::of(vec![
-            "this program was built without the feature \"tls\": it can use no certificate".to_owned(),
-        ]))
+    fn stamps(&self) -> Vec<Stamp> {
+        let pairs = self.certificates.iter().flat_map(|pair| [&pair.chain, &pair.key]);
+        let stamp = |path: &PathBuf| {
+            let data = std::fs::metadata(path).ok()?;
+            Some((data.mtime(), data.mtime_nsec(), data.size(), data.ino()))
+        };
+        pairs.chain(&self.ticket_keys).map(stamp).collect()
     }
 }
 
-#[cfg(feature = "tls")]
-fn read(config: &Config) -> Result<Vec<crate::tls::certificates::Certificate>, ConfigError> {
-    let provider = crate::tls::provider();
+/// What stood in the files of a configuration.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    certificates: Option<Certificates>,
+    /// `None` where the server makes its own.
+    tickets: Option<TicketKeys>,
+    files: Files,
+    stamps: Vec<Stamp>,
+}
+
+/// Reads the certificates and ticket keys of a configuration. Nothing changes by that.
+///
+/// # Errors
+/// Files that cannot be read or used: all of them, each with what is wrong.
+pub(super) fn load(config: &Config) -> Result<Loaded, ConfigError> {
+    read(Files::of(config))
+}
+
+fn read(files: Files) -> Result<Loaded, ConfigError> {
+    // Before they are read: what is written meanwhile is found by the next look.
+    let stamps = files.stamps();
+    let provider = provider();
     let (mut certificates, mut problems) = (Vec::new(), Vec::new());
-    for own in config.all_certificates() {
-        match crate::tls::certificates::Certificate::read(&own.chain, &own.key, &provider) {
+    for own in &files.certificates {
+        match Certificate::read(&own.chain, &own.key, &provider) {
             Ok(certificate) => certificates.push(certificate),
             Err(bad) => problems.push(bad.to_string()),
         }
     }
+    let tickets = files.ticket_keys.as_deref().map(|path: &Path| TicketKeys::read(path)).transpose();
+    let tickets = tickets.unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
     ConfigError::unless_empty(problems)?;
-    Ok(certificates)
+    Ok(Loaded { certificates: Certificates::new(&certificates), tickets, files, stamps })
 }
+
+/// See the module. It is there without a certificate too, for listeners that are added later.
+pub(super) struct Secured {
+    certificates: Arc<CurrentCertificates>,
+    tickets: Arc<Tickets>,
+    watched: Mutex<Watched>,
+}
+
+/// What is known of the files.
+struct Watched {
+    files: Files,
+    /// Of what was read last, whether it was of use or not.
+    read: Vec<Stamp>,
+    /// Of the last look.
+    seen: Vec<Stamp>,
+    next: Instant,
+    /// When the server's own key for tickets has made them long enough; `None` where a file has the keys.
+    rotates: Option<Instant>,
+}
+
+impl Secured {
+    /// # Errors
+    /// As [`load`], or the system gives no random bytes.
+    pub(super) fn begin(config: &Config, now: Instant) -> Result<Secured, ConfigError> {
+        let no_bytes = |error| ConfigError::of(vec![format!("TLS cannot begin: {error}")]);
+        let tickets = Tickets::new(TicketKeys::random().map_err(no_bytes)?);
+        let certificates = Arc::<CurrentCertificates>::default();
+        let rotates = Some(now + OWN_KEY_LASTS);
+        let watched = Watched { files: Files::default(), read: Vec::new(), seen: Vec::new(), next: now, rotates };
+        let secured = Secured { certificates, tickets, watched: Mutex::new(watched) };
+        secured.swap(load(config)?, now);
+        Ok(secured)
+    }
+
+    /// What sessions of listeners begin with that speak TLS. It need not be made anew when files change.
+    #[expect(clippy::unnecessary_wraps, reason = "a program without TLS has none")]
+    pub(super) fn acceptor(&self, config: &Config) -> Option<Acceptor> {
+        let oldest = match config.tls.oldest {
+            TlsVersion::Tls12 => Oldest::Tls12,
+            TlsVersion::Tls13 => Oldest::Tls13,
+        };
+        Some(server_config(Arc::clone(&self.certificates), oldest, Arc::clone(&self.tickets)).into())
+    }
+
+    /// Takes what was read in place of what there was, on all reactors at once. Connections stay as they are.
+    pub(super) fn swap(&self, loaded: Loaded, now: Instant) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take(&mut watched, loaded, now);
+    }
+
+    fn take(&self, watched: &mut Watched, loaded: Loaded, now: Instant) {
+        let Loaded { certificates, tickets, files, stamps } = loaded;
+        self.certificates.replace(certificates);
+        watched.rotates = match tickets {
+            Some(keys) => {
+                self.tickets.replace(keys);
+                None
+            }
+            // Its own keys stay: clients that come back after a change skip a part of the handshake all the same.
+            None if watched.rotates.is_some() => watched.rotates,
+            // Those of a file may be known to others.
+            None => Some(self.rotate(now)),
+        };
+        (watched.files, watched.read, watched.seen) = (files, stamps.clone(), stamps);
+    }
+
+    /// Makes a new key for tickets: when the next is due.
+    fn rotate(&self, now: Instant) -> Instant {
+        if let Err(error) = self.tickets.rotate() {
+            log::warn!(event = "tls_tickets"; "there is no new key for tickets, the old one goes on: {error}");
+        }
+        now + OWN_KEY_LASTS
+    }
+
+    /// What the control thread does for TLS every time that it wakes up: a new key for tickets when that is due, and now and then
+    /// a look at the files.
+    pub(super) fn look(&self, now: Instant) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.rotates.is_some_and(|at| at <= now) {
+            watched.rotates = Some(self.rotate(now));
+        }
+        if watched.files.every.is_zero() || watched.next > now {
+            return;
+        }
+        watched.next = now + watched.files.every;
+        let stamps = watched.files.stamps();
+        let has_settled = stamps == watched.seen;
+        // Two looks see the same: nobody is writing them now, and chain and key belong together.
+        if stamps == watched.read || !has_settled {
+            watched.seen = stamps;
+            return;
+        }
+        match read(watched.files.clone()) {
+            Ok(loaded) => {
+                self.take(&mut watched, loaded, now);
+                log::info!(event = "certificates"; "the files of certificates or ticket keys changed; new handshakes use them");
+            }
+            Err(error) => {
+                watched.read = stamps;
+                for problem in error.problems() {
+                    log::error!(event = "certificates"; "a file of TLS changed and is of no use, so nothing changes: {problem}");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "secured_tests.rs"]
+mod tests;

@@ -2,9 +2,8 @@
 
 use super::Ended;
 use super::parts::SharedParts;
+use super::secured::Secured;
 use crate::handoff::job::{Job, JobRoom};
-use crate::hub::Hub;
-use crate::journal::Journal;
 use crate::reactor::Reactor;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
@@ -41,15 +40,18 @@ pub(super) fn spawn_workers(
 }
 
 pub(super) fn spawn_control(
-    hub: Arc<Hub>,
-    journal: Arc<Journal>,
-    started: Instant,
+    shared: &SharedParts,
+    secured: &Arc<Secured>,
 ) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+    let (hub, journal, started) = (Arc::clone(&shared.hub), Arc::clone(&shared.journal), shared.started);
+    let secured = Arc::clone(secured);
     // Nothing is sent on it: the wait ends early when the server drops its end.
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         while stopped.recv_timeout(SWEEP_EVERY) == Err(RecvTimeoutError::Timeout) {
-            hub.sweep(Instant::now());
+            let now = Instant::now();
+            hub.sweep(now);
+            secured.look(now);
             journal.report(started.elapsed().as_millis() as u64);
         }
         journal.report_all();

@@ -3,12 +3,16 @@
 #[cfg(feature = "tls")]
 pub mod certificates;
 #[cfg(feature = "tls")]
+pub mod current;
+#[cfg(feature = "tls")]
 pub mod server;
 #[cfg(feature = "tls")]
 pub mod session;
 #[cfg(not(feature = "tls"))]
 #[path = "without.rs"]
 pub mod session;
+#[cfg(feature = "tls")]
+pub mod tickets;
 #[cfg(feature = "outbound")]
 mod trust;
 

@@ -1,13 +1,12 @@
 //! What a server's handshakes need: certificates, versions, ciphers and tickets.
 
-use super::certificates::Certificates;
+use super::current::CurrentCertificates;
 use super::provider;
+use super::tickets::Tickets;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::crypto::aws_lc_rs::cipher_suite::{
     TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS13_AES_128_GCM_SHA256,
 };
-use rustls::server::ProducesTickets;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use std::sync::Arc;
 
@@ -31,23 +30,14 @@ impl Oldest {
     }
 }
 
-/// Makes the keys by which clients that were here before skip a part of the handshake. One for as long as the server runs:
-/// certificates may change meanwhile.
-///
-/// # Errors
-/// The system gives no random bytes.
-pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
-    Ticketer::new()
-}
-
-/// What listeners with these certificates need.
+/// What listeners with these certificates need. Both may change while they are in use.
 #[must_use]
-pub fn server_config(certificates: Certificates, oldest: Oldest, tickets: Arc<dyn ProducesTickets>) -> ServerConfig {
+pub fn server_config(certificates: Arc<CurrentCertificates>, oldest: Oldest, tickets: Arc<Tickets>) -> ServerConfig {
     let mut config = ServerConfig::builder_with_provider(quick_first())
         .with_protocol_versions(oldest.versions())
         .expect("the provider speaks TLS 1.2 and 1.3")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certificates));
+        .with_cert_resolver(certificates);
     // A client that speaks h2 as well falls back to it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order = true;

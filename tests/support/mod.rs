@@ -8,6 +8,8 @@ pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod sse;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 pub(crate) mod ws;
 
 use std::net::SocketAddr;
