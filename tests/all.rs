@@ -27,6 +27,8 @@ mod flood;
 mod framing;
 mod fronts;
 mod handshake;
+#[cfg(feature = "tls")]
+mod handshakes;
 mod hooks;
 mod hostile;
 mod http;
@@ -46,6 +48,7 @@ mod pool;
 mod properties;
 mod protocol;
 mod publishing;
+mod redirects;
 mod reference;
 mod refusals;
 mod reload;

@@ -336,6 +336,10 @@ knobs! {
         /// The oldest version that is spoken. 1.2, since libraries of ten years ago speak no later one, and it is safe as it is
         /// spoken here.
         oldest: TlsVersion = TlsVersion::Tls12, TlsVersion::WORDS;
+        /// Handshakes in progress on each reactor: a connection beyond them is closed at once. Each holds 4 KB and may take
+        /// http.head_timeout. Most take milliseconds, so that this many are clients that do not go on, or a storm that no second
+        /// is long enough for.
+        handshakes: usize = 10_000, count("handshakes", 1, 10_000_000);
         /// A file with keys of tickets, by which clients skip a part of the handshake when they come back: one on a line, of which
         /// the first makes tickets and all open them. For servers that share their clients. None: keys of the server's own.
         ticket_keys: String = String::new(), PATH;

@@ -3,6 +3,7 @@
 use super::networks::written;
 use super::text::quoted;
 use crate::model::network::Network;
+use crate::model::redirect::Redirect;
 use crate::model::serves::Serves;
 use std::fmt;
 use std::net::SocketAddr;
@@ -60,6 +61,9 @@ pub struct ListenerConfig {
     pub proxy_protocol: bool,
     /// Whether TLS is spoken there.
     pub tls: bool,
+    /// Where every request but those of health checks is sent instead: `https` for the host that it asked for, or an origin such
+    /// as `https://push.example.com`. Such a listener serves health checks alone.
+    pub redirect: Option<String>,
     /// What a service manager calls the socket that it passes for this listener; empty for one that is bound here.
     pub name: String,
 }
@@ -74,6 +78,7 @@ impl ListenerConfig {
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
             tls: false,
+            redirect: None,
             name: String::new(),
         }
     }
@@ -86,12 +91,22 @@ impl ListenerConfig {
 
     /// What is wrong with it by itself.
     pub(super) fn problem(&self) -> Option<String> {
-        self.place_problem().or_else(|| self.proxy_problem()).or_else(|| self.tls_problem())
+        self.place_problem().or_else(|| self.proxy_problem()).or_else(|| self.redirect_problem())
     }
 
-    fn tls_problem(&self) -> Option<String> {
-        let both = self.tls && self.proxy_protocol;
-        both.then(|| "a PROXY header before TLS is not read yet: take the header or TLS, not both".to_owned())
+    fn redirect_problem(&self) -> Option<String> {
+        let to = self.redirect.as_ref()?;
+        if self.tls {
+            return Some(
+                "a listener that redirects to https:// speaks no TLS itself: leave \"tls\" out of it".to_owned(),
+            );
+        }
+        Redirect::parse(to).is_none().then(|| {
+            format!(
+                "redirect = {} is neither \"https\" nor an origin such as \"https://push.example.com:8443\"",
+                quoted(to)
+            )
+        })
     }
 
     /// A PROXY header says who its client is, so it is believed of no one, or of no one that can come.
@@ -141,7 +156,11 @@ impl ListenerConfig {
         let announced = if self.proxy_protocol { "proxy_protocol = true\n" } else { "" };
         let tls = if self.tls { "tls = true\n" } else { "" };
         let name = if self.name.is_empty() { String::new() } else { format!("name = {}\n", quoted(&self.name)) };
-        format!("[[listener]]\n{at}\nserves = [{}]\n{trusted}{announced}{tls}{name}", words.join(", "))
+        let what = match &self.redirect {
+            Some(to) => format!("redirect = {}\n", quoted(to)),
+            None => format!("serves = [{}]\n", words.join(", ")),
+        };
+        format!("[[listener]]\n{at}\n{what}{trusted}{announced}{tls}{name}")
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Limits {
     pub body_wait: Ticks,
     /// Bytes of a body that give it another second.
     pub body_rate: usize,
+    /// TLS handshakes in progress on a reactor.
+    pub handshakes: usize,
     /// Between requests.
     pub idle_wait: Ticks,
     /// Silence before a ping.
@@ -143,6 +145,7 @@ impl Limits {
             head_wait: ticks(config.http.head_timeout),
             body_wait: ticks(config.http.body_timeout),
             body_rate: config.http.body_rate,
+            handshakes: config.tls.handshakes,
             idle_wait: ticks(config.http.idle_timeout),
             ping_idle: ticks(config.websocket.ping_idle),
             message_wait: ticks(config.websocket.message_timeout),

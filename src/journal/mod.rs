@@ -64,6 +64,8 @@ pub enum Kind {
     Stalled,
     /// A trusted proxy named a hop in a way that cannot be read.
     Unreadable,
+    /// A TLS handshake failed, or a session was broken.
+    Unsealed,
     /// The keys of an issuer were fetched.
     KeysFetched,
     /// The keys of an issuer could not be fetched, or became too old.
@@ -72,7 +74,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their index.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Refused,
         Kind::PolicyRefused,
         Kind::FaultyClose,
@@ -83,6 +85,7 @@ impl Kind {
         Kind::Full,
         Kind::Stalled,
         Kind::Unreadable,
+        Kind::Unsealed,
         Kind::KeysFetched,
         Kind::KeysFailed,
     ];
@@ -101,6 +104,7 @@ impl Kind {
             Kind::Full => "connections_full",
             Kind::Stalled => "stalled",
             Kind::Unreadable => "hop_unreadable",
+            Kind::Unsealed => "tls_failed",
             Kind::KeysFetched => "keys_fetched",
             Kind::KeysFailed => "keys_failed",
         }
@@ -118,7 +122,7 @@ impl Kind {
             | Kind::Stalled
             | Kind::Unreadable
             | Kind::KeysFailed => Level::Warn,
-            Kind::Refused | Kind::FaultyClose | Kind::KeysFetched => Level::Info,
+            Kind::Refused | Kind::FaultyClose | Kind::Unsealed | Kind::KeysFetched => Level::Info,
             Kind::Lost => Level::Debug,
         }
     }

@@ -117,6 +117,30 @@ counters! {
     open_refused: "gauge" "connections" {"transport=\"refused\""};
     /// Connections accepted.
     opened: "counter" "connections_opened_total";
+    /// TLS handshakes in progress.
+    tls_handshaking: "gauge" "tls_handshakes_in_progress";
+    /// TLS handshakes that came to their end.
+    tls_full: "counter" "tls_handshakes_total" {"kind=\"full\""};
+    /// TLS handshakes that came to their end.
+    tls_resumed: "counter" "tls_handshakes_total" {"kind=\"resumed\""};
+    /// TLS handshakes that failed.
+    tls_invalid: "counter" "tls_handshake_failures_total" {"reason=\"invalid\""};
+    /// TLS handshakes that failed.
+    tls_incompatible: "counter" "tls_handshake_failures_total" {"reason=\"incompatible\""};
+    /// TLS handshakes that failed.
+    tls_alert: "counter" "tls_handshake_failures_total" {"reason=\"alert\""};
+    /// TLS handshakes that failed.
+    tls_misbehaved: "counter" "tls_handshake_failures_total" {"reason=\"misbehaved\""};
+    /// TLS handshakes that failed.
+    tls_plain_http: "counter" "tls_handshake_failures_total" {"reason=\"plain_http\""};
+    /// TLS handshakes that failed.
+    tls_timeout: "counter" "tls_handshake_failures_total" {"reason=\"timeout\""};
+    /// TLS handshakes that failed.
+    tls_gone: "counter" "tls_handshake_failures_total" {"reason=\"gone\""};
+    /// TLS handshakes that failed.
+    tls_too_many: "counter" "tls_handshake_failures_total" {"reason=\"too_many\""};
+    /// TLS handshakes that failed.
+    tls_internal: "counter" "tls_handshake_failures_total" {"reason=\"internal\""};
     /// Connections that could not be accepted because no descriptor was free.
     accept_exhausted: "counter" "accept_exhausted_total";
     /// HTTP requests whose head was read, answered or not.

@@ -18,6 +18,7 @@ pub mod operator_key;
 pub mod origin;
 pub mod peer_address;
 pub mod publication;
+pub mod redirect;
 pub mod refusal;
 pub mod reloaded;
 pub mod request;

@@ -10,6 +10,7 @@ pub mod encoders;
 pub mod files;
 pub mod pages;
 pub mod plan;
+mod redirect;
 pub mod response;
 pub mod routes;
 pub mod scope;

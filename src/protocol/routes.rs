@@ -4,10 +4,12 @@
 
 use super::files;
 use super::plan::Plan;
+use super::redirect;
 use super::response::Response;
 use super::scope::Scope;
 use crate::access::{Access, preflight_fields};
 use crate::model::code::Code;
+use crate::model::redirect::Redirect;
 use crate::model::serves::Serves;
 use crate::wire::http::head::{Head, Method};
 use crate::wire::http::upgrade::wants_upgrade;
@@ -81,6 +83,8 @@ pub fn nowhere(_: Serves) -> &'static [Method] {
 /// The table of one listener.
 pub struct Routes {
     serves: Serves,
+    /// Where everything else is sent.
+    redirect: Option<Redirect>,
     rows: Vec<Row>,
 }
 
@@ -115,7 +119,13 @@ impl Routes {
             let methods = if serves.clients() { route.methods } else { (route.elsewhere)(serves) };
             Row { route, methods }
         });
-        Routes { serves, rows: rows.filter(|row| !row.methods.is_empty()).collect() }
+        Routes { serves, redirect: None, rows: rows.filter(|row| !row.methods.is_empty()).collect() }
+    }
+
+    /// The table of a listener that sends everybody elsewhere, but for health checks.
+    #[must_use]
+    pub fn redirecting(to: Redirect) -> Routes {
+        Routes { redirect: Some(to), ..Routes::new(Serves::HEALTH) }
     }
 
     /// Whether a request is for a live event stream. It is answered as one even when it is refused.
@@ -187,6 +197,9 @@ impl Routes {
 
     fn nothing(&self, call: &Call<'_, '_>) -> Plan {
         let (head, settings) = (call.head, call.scope.settings);
+        if let Some(redirect) = &self.redirect {
+            return redirect::plan(redirect, head);
+        }
         if !self.serves.clients() {
             return self.not_here(head);
         }

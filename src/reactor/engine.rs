@@ -321,6 +321,9 @@ impl<S: Socket> Engine<S> {
         self.core.note_end(reason, entry);
         self.core.count(entry.counted_as, false);
         self.core.leave(slot);
+        if entry.rest.is_sealed() {
+            self.core.forget_handshake(entry, reason);
+        }
         if entry.connection.outbox.is_empty() {
             entry.rest.say_end(&mut entry.stream);
         }

@@ -13,6 +13,7 @@ pub(crate) mod engine;
 pub(crate) mod entry;
 mod flush;
 mod goodbyes;
+mod handshakes;
 mod heavy;
 mod judging;
 mod limiting;

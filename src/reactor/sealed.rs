@@ -1,33 +1,17 @@
 //! Reading and writing of connections over TLS: what `read` and `flush` do for the others.
 
 use super::core::Core;
-use super::entry::{Entry, SealedRead, Sealing, Socket, Turn};
+use super::entry::{Entry, SealedRead, Socket};
 use super::flush::BYTES_PER_TURN_MAX;
-use crate::journal::{Kind, Words};
 use crate::model::code::Code;
-use crate::tls::session::{PLAIN_BYTES_MAX, Session};
+use crate::tls::failure::Failure;
+use crate::tls::session::PLAIN_BYTES_MAX;
 use std::io::ErrorKind;
 
 /// A step of a handshake takes about as long as the codec takes for this many bytes, measured: 40 to 70 µs.
 const HANDSHAKE_CODEC_BYTES: u64 = 64 * 1024;
 
 impl Core {
-    /// A connection came in: from here on what it reads and writes is sealed, where its listener speaks TLS.
-    pub(super) fn begin_tls<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
-        let Some(acceptor) = &self.setup.listeners[usize::from(entry.listener)].tls else { return };
-        match Session::new(acceptor) {
-            Ok(session) => {
-                entry.rest.begin_sealing(Sealing::new(session));
-                // A handshake is much work: it waits for those that have had theirs.
-                entry.turn = Turn::Heavy;
-            }
-            Err(error) => {
-                log::error!(event = "tls"; "a connection is ended since TLS cannot begin: {error}");
-                self.close_now(slot, entry, Code::InternalError);
-            }
-        }
-    }
-
     /// Reads what has come sealed: how many plain bytes came of it.
     #[cold]
     #[inline(never)]
@@ -37,6 +21,7 @@ impl Core {
         let read = sealing.read(&mut entry.stream, plain, &mut self.sealed);
         if was_handshaking {
             self.codec.note_work(HANDSHAKE_CODEC_BYTES);
+            self.judge_handshake(sealing);
         }
         match read {
             SealedRead::Plain { bytes, short } => {
@@ -46,9 +31,13 @@ impl Core {
                 self.note_plain(slot, entry, bytes);
                 bytes
             }
-            SealedRead::Clear { bytes } => {
+            SealedRead::Clear { bytes, is_http } => {
+                self.fail_handshake(sealing, if is_http { Failure::PlainHttp } else { Failure::Invalid });
                 entry.rest.end_sealing();
-                entry.connection.turn_away(Code::TlsNeeded);
+                // Of a header that is wrong the connection itself says so.
+                if is_http {
+                    entry.connection.turn_away(Code::TlsNeeded);
+                }
                 self.note_plain(slot, entry, bytes);
                 bytes
             }
@@ -62,9 +51,9 @@ impl Core {
             }
             SealedRead::Broken(fault) => {
                 // It learns why, if its socket takes that at once.
-                let _ = entry.rest.sealing_mut().map(|sealing| sealing.flush(&mut entry.stream));
-                self.notes
-                    .note(Kind::Refused, self.now_ms(), || Words::new(Code::TlsFailed.label(), fault.to_string()));
+                drop(sealing.flush(&mut entry.stream));
+                self.fail_handshake(sealing, fault.failure());
+                self.note_fault(&fault);
                 entry.reading.note_empty();
                 self.close_now(slot, entry, Code::TlsFailed);
                 0

@@ -13,6 +13,7 @@ use crate::journal::Journal;
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::{Counters, CurrentPhase, Reloads};
 use crate::model::ids::MailboxId;
+use crate::model::redirect::Redirect;
 use crate::protocol::routes::Routes;
 use crate::reactor::{Change, Listener, Listening, Setup};
 use crate::services::insight::Insight;
@@ -84,7 +85,7 @@ impl SharedParts {
     ) -> std::io::Result<Vec<Listener>> {
         let own = |(listener, sockets): (&ListenerConfig, &Vec<Listening>)| {
             let policy = policy(config, listener, self.rules.load_full());
-            let routes = Routes::new(policy.serves);
+            let routes = routes(listener, &policy);
             let tls = tls.filter(|_| listener.tls).cloned();
             Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy, routes, tls })
         };
@@ -168,6 +169,12 @@ impl SharedParts {
 
 pub(super) fn connections_max(total: usize) -> usize {
     if total == 0 { usize::MAX } else { total }
+}
+
+/// What is where on a listener.
+pub(super) fn routes(listener: &ListenerConfig, policy: &AccessPolicy) -> Routes {
+    let redirect = listener.redirect.as_deref().and_then(Redirect::parse);
+    redirect.map_or_else(|| Routes::new(policy.serves), Routes::redirecting)
 }
 
 pub(crate) fn policy(config: &Config, listener: &ListenerConfig, rules: Arc<AccessRules>) -> AccessPolicy {

@@ -4,7 +4,7 @@ use super::doors::{Doors, Turned};
 use super::drain_of;
 #[cfg(feature = "outbound")]
 use super::outbound::OutboundThread;
-use super::parts::{SharedParts, connections_max, policy};
+use super::parts::{SharedParts, connections_max, policy, routes};
 use super::rules::access_rules;
 use super::secured::{self, Secured};
 use super::source::ConfigSource;
@@ -18,7 +18,6 @@ use crate::handoff::order::{Drain, Order};
 use crate::hub::Hub;
 use crate::metrics::{CurrentPhase, Phase, Reloads};
 use crate::model::reloaded::Reloaded;
-use crate::protocol::routes::Routes;
 use crate::reactor::{Change, Listener};
 use crate::tls::session::Acceptor;
 use arc_swap::ArcSwap;
@@ -223,7 +222,7 @@ impl Running {
                 let own = sockets.iter_mut().find(|(opened, _)| *opened == number);
                 let socket = own.and_then(|(_, sockets)| sockets.next());
                 let tls = tls.filter(|_| listener.tls).cloned();
-                Listener { socket, routes: Routes::new(policy.serves), policy, tls }
+                Listener { socket, routes: routes(listener, &policy), policy, tls }
             });
             let (made, wait) = channel();
             waits.push(wait);

@@ -4,6 +4,7 @@
 pub mod certificates;
 #[cfg(feature = "tls")]
 pub mod current;
+pub mod failure;
 #[cfg(feature = "tls")]
 pub mod server;
 #[cfg(feature = "tls")]

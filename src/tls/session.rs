@@ -3,6 +3,8 @@
 //! Shaped like what rustls will have next (every connection unbuffered, no memory of its own while nothing is in progress), so
 //! that its next version changes this file alone.
 
+use super::failure::Failure;
+use rustls::HandshakeKind;
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
 use std::fmt;
@@ -24,6 +26,26 @@ pub enum Fault {
     Broken(rustls::Error),
     /// Nothing may be sent: the handshake is not over, or our side was closed.
     Closed,
+}
+
+impl Fault {
+    /// What it is called.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        use rustls::Error;
+        match self {
+            Fault::Broken(Error::InvalidMessage(_) | Error::DecryptError) => Failure::Invalid,
+            Fault::Broken(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => Failure::Incompatible,
+            Fault::Broken(Error::AlertReceived(_)) => Failure::Alert,
+            Fault::Broken(
+                Error::PeerMisbehaved(_)
+                | Error::InappropriateMessage { .. }
+                | Error::InappropriateHandshakeMessage { .. }
+                | Error::PeerSentOversizedRecord,
+            ) => Failure::Misbehaved,
+            Fault::Broken(_) | Fault::Closed => Failure::Internal,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -89,6 +111,12 @@ impl Session {
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
+    }
+
+    /// Whether the handshake was shorter, by a ticket of one before.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Whether the peer has said that nothing follows.

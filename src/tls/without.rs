@@ -1,5 +1,6 @@
 //! Sessions in a program that was built without TLS: there are none.
 
+use super::failure::Failure;
 use std::fmt;
 
 /// Plain bytes of one record at most.
@@ -14,6 +15,14 @@ pub enum Acceptor {}
 /// Why a session cannot go on.
 #[derive(Debug)]
 pub struct Fault;
+
+impl Fault {
+    /// What it is called.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure::Internal
+    }
+}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,6 +53,11 @@ impl Session {
 
     #[must_use]
     pub fn is_handshaking(&self) -> bool {
+        match *self {}
+    }
+
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
         match *self {}
     }
 

@@ -18,12 +18,12 @@ const ABOUT: &str = "More places to listen, each a block: [[listener]] with addr
     one), \"metrics\" (/metrics without a key), \"health\" (/livez and /readyz, which every listener answers). \
     trusted_proxies = [\"10.0.0.2\"] names the proxies that may say where a client is, in X-Forwarded-For or Forwarded or, with \
     proxy_protocol = true, in a PROXY header before the first byte. tls = true is for https:// and wss://, with a \
-    [[certificate]] or tls.chain. name = \"web\" is what a service manager calls the socket that it passes for it. With a block and without server.listen there is no listener but the blocks.";
+    [[certificate]] or tls.chain; redirect = \"https\" sends everybody there, but for health checks. name = \"web\" is what a service manager calls the socket that it passes for it. With a block and without server.listen there is no listener but the blocks.";
 
 impl Kind for ListenerConfig {
     const NAME: &'static str = "listener";
     const KEYS: &'static [&'static str] =
-        &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol", "tls", "name"];
+        &["address", "path", "mode", "serves", "trusted_proxies", "proxy_protocol", "tls", "redirect", "name"];
     const ABOUT: &'static str = ABOUT;
 
     fn list(config: &mut Config) -> &mut Vec<ListenerConfig> {
@@ -39,7 +39,14 @@ impl Kind for ListenerConfig {
         let path = block.take::<String>("path", "the path of a unix socket such as \"/run/tidings/tidings.sock\"");
         let octal = |text: &String| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= MODE_MAX);
         let mode = block.take_as("mode", WRITTEN_MODE, octal, quote);
-        let serves = serves(block);
+        let redirect = block.take::<String>("redirect", "\"https\", or an origin such as \"https://push.example.com\"");
+        let redirect = redirect.map(toml::Spanned::into_inner);
+        if redirect.is_some() && block.has("serves") {
+            block.complain_of_all(
+                "a [[listener]] with \"redirect\" serves health checks alone: leave \"serves\" out of it",
+            );
+        }
+        let serves = if redirect.is_some() { Some(Serves::HEALTH) } else { serves(block) };
         let trusted_proxies = block.take_networks("trusted_proxies");
         let proxy_protocol = block.take::<bool>("proxy_protocol", "true or false").is_some_and(|flag| *flag.get_ref());
         let tls = block.take::<bool>("tls", "true or false").is_some_and(|flag| *flag.get_ref());
@@ -64,6 +71,7 @@ impl Kind for ListenerConfig {
             trusted_proxies,
             proxy_protocol,
             tls,
+            redirect,
             name: name.unwrap_or_default(),
         })
     }

@@ -2,6 +2,7 @@
 
 use super::socket::Socket;
 use crate::tls::session::{Fault, Opened, PLAIN_BYTES_MAX, SEALED_BYTES_MAX, Session};
+use crate::wire::proxied::read_proxy_header;
 use std::io::{ErrorKind, Result};
 
 /// Sealed bytes that are read at once.
@@ -23,8 +24,8 @@ pub(crate) enum Read {
     Empty,
     /// The peer's stream ended.
     Ended,
-    /// Its first bytes are no TLS, but may be HTTP: they are plain, and all that follows.
-    Clear { bytes: usize },
+    /// Its first bytes are no TLS, so they are plain, and all that follows: they may be HTTP, or stand where a PROXY header does.
+    Clear { bytes: usize, is_http: bool },
     /// It broke what TLS asks of it.
     Broken(Fault),
     /// The socket failed.
@@ -41,11 +42,26 @@ pub(crate) struct Sealing {
     is_pending: bool,
     /// Nothing has come yet.
     is_new: bool,
+    /// A PROXY header comes before TLS, in clear.
+    is_announced: bool,
+    /// Its handshake is counted among those in progress.
+    is_counted: bool,
 }
 
 impl Sealing {
-    pub(crate) fn new(session: Session) -> Sealing {
-        Sealing { session, rest: Box::default(), is_pending: false, is_new: true }
+    /// That of a connection that was just accepted, which begins with a PROXY header if `is_announced`.
+    pub(crate) fn new(session: Session, is_announced: bool) -> Sealing {
+        Sealing { session, rest: Box::default(), is_pending: false, is_new: true, is_announced, is_counted: true }
+    }
+
+    /// Whether its handshake was counted as in progress until now.
+    pub(crate) fn take_counted(&mut self) -> bool {
+        std::mem::take(&mut self.is_counted)
+    }
+
+    /// Whether its handshake was shorter, by a ticket.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.session.is_resumed()
     }
 
     /// Whether the handshake is in progress.
@@ -82,10 +98,11 @@ impl Sealing {
             }
         };
         let input = &mut lent.input[..kept + read];
+        if self.is_announced {
+            return self.read_header(input, read < room, plain);
+        }
         if std::mem::take(&mut self.is_new) && input.first().is_some_and(u8::is_ascii_alphabetic) {
-            let bytes = input.len().min(plain.len());
-            plain[..bytes].copy_from_slice(&input[..bytes]);
-            return Read::Clear { bytes };
+            return Read::Clear { bytes: copy(input, plain), is_http: true };
         }
         match self.session.open(input, plain) {
             Ok(Opened { used, plain: bytes, is_full }) => {
@@ -101,6 +118,23 @@ impl Sealing {
                 self.rest = Box::default();
                 Read::Broken(fault)
             }
+        }
+    }
+
+    /// Looks for the end of a PROXY header: it alone is plain.
+    fn read_header(&mut self, input: &[u8], short: bool, plain: &mut [u8]) -> Read {
+        match read_proxy_header(input) {
+            Ok(None) => {
+                self.rest = input.into();
+                Read::Plain { bytes: 0, short }
+            }
+            Ok(Some(header)) => {
+                self.is_announced = false;
+                self.rest = input[header.used..].into();
+                self.is_pending = !self.rest.is_empty();
+                Read::Plain { bytes: copy(&input[..header.used], plain), short }
+            }
+            Err(_) => Read::Clear { bytes: copy(input, plain), is_http: false },
         }
     }
 
@@ -157,4 +191,11 @@ impl Sealing {
         let rest = if self.is_pending { &mut [][..] } else { &mut self.rest };
         self.session.seal(plain, rest, out).map_err(|_| ErrorKind::NotConnected.into())
     }
+}
+
+/// As much of it as there is room for.
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let bytes = from.len().min(to.len());
+    to[..bytes].copy_from_slice(&from[..bytes]);
+    bytes
 }

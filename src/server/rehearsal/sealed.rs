@@ -9,6 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 use std::io::{Cursor, Read as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A server that speaks TLS, and what its clients need.
 fn server(text: &str) -> (Rehearsal, Arc<ClientConfig>) {
@@ -201,6 +202,21 @@ fn plain_http_on_a_tls_port_is_told_what_is_spoken_there() {
     server.turn();
     let said = String::from_utf8(server.take_writes(client).concat()).expect("text");
     assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("tls_needed") && said.contains("https://"), "{said}");
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_in_time_is_ended_and_counted() {
+    let (mut server, config) = server("[http]\nhead_timeout = \"2 s\"");
+    let silent = server.connect();
+    Secure::connect(&mut server, &config);
+    let counted = |server: &Rehearsal| {
+        let counters = server.engine.counters();
+        [&counters.tls_handshaking, &counters.tls_full, &counters.tls_timeout].map(|counter| counter.get())
+    };
+    assert_eq!(counted(&server), [1, 1, 0]);
+    server.pass(Duration::from_secs(3));
+    server.turn();
+    assert_eq!((server.written(silent), counted(&server)), (None, [0, 1, 1]));
 }
 
 #[test]
