@@ -1,7 +1,7 @@
 //! Models of where threads meet: the real mailboxes and the real hub under a checker that tries many orders of their steps.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg shuttle" cargo test --lib --target-dir target/shuttle models::
+//! tests/run models
 //! ```
 //! A wake that is lost, or room that nobody is told of, leaves a thread waiting for ever, which the checker calls a
 //! deadlock; it prints the schedule with which a failure runs again.
