@@ -75,8 +75,9 @@ fn a_token_that_is_refused_opens_nothing_and_says_why() {
 #[test]
 fn a_connection_goes_on_with_its_next_token_before_the_first_expires() {
     let (_server, url) = tidings();
-    let line = format!("{} {}\n", token("ada", 2), token("ada", 600));
-    let options = ["-c", "4", "-R", "40", "-d", "3s", "--warmup", "200ms", "--force"];
+    // It is announced at half of its time: what is left is for a machine that is busy.
+    let line = format!("{} {}\n", token("ada", 8), token("ada", 600));
+    let options = ["-c", "4", "-R", "40", "-d", "9s", "--warmup", "200ms", "--force"];
     let run = auth(&url, &line, &options);
     let totals = &run.outcome().totals;
     assert_eq!((totals.opened, totals.refused, totals.dropped, totals.expired), (4, 0, 0, 0));
@@ -87,8 +88,8 @@ fn a_connection_goes_on_with_its_next_token_before_the_first_expires() {
 fn a_connection_whose_token_expired_comes_back_and_how_long_it_took_is_measured() {
     let (_server, url) = tidings();
     // The second one is another user's, which is refused on a connection of the first, so that this one expires.
-    let line = format!("{} {} {}\n", token("ada", 3), token("bob", 600), token("ada", 600));
-    let options = ["-c", "4", "-d", "5s", "--warmup", "200ms", "--force"];
+    let line = format!("{} {} {}\n", token("ada", 6), token("bob", 600), token("ada", 600));
+    let options = ["-c", "4", "-d", "9s", "--warmup", "200ms", "--force"];
     let run = with_tokens("idle", &url, &line, &options);
     let outcome = run.outcome();
     let totals = &outcome.totals;
