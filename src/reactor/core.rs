@@ -316,9 +316,9 @@ impl Core {
         // What waits for a full socket is not flushed before the socket takes more, so it is counted and judged here.
         if entry.closed.is_none()
             && entry.writing.is_blocked()
-            && entry.connection.outbox.len() > entry.charged as usize
+            && entry.connection.outbox.len() + entry.rest.unsent() > entry.charged as usize
         {
-            self.charge(entry);
+            self.charge_anew(entry);
             self.judge_by_budget(slot, entry);
         }
         if entry.closed.is_some() {

@@ -329,6 +329,7 @@ impl<S: Socket> Engine<S> {
         }
         // Emptied before the charge, which then gives back all that was counted for it.
         entry.connection.outbox.clear(&mut self.core.buffers);
+        entry.rest.end_sealing();
         self.core.charge(entry);
         while let Some(channel) = self.subscriptions.pop(&mut entry.memberships, &mut self.entries) {
             self.core.setup.counters.subscriptions.sub(1);

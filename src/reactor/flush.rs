@@ -148,6 +148,7 @@ impl Core {
         }
     }
 
+    /// The same, and of what waits sealed.
     pub(super) fn charge_anew<S: Socket>(&mut self, entry: &mut Entry<S>) {
         let waiting = entry.connection.outbox.len() + entry.rest.unsent();
         let left = u32::try_from(waiting).unwrap_or(u32::MAX);
@@ -201,7 +202,7 @@ impl Core {
         }
         self.note_slow(reason, entry);
         entry.connection.cut_off(reason, &mut self.env(entry.listener));
-        self.charge(entry);
+        self.charge_anew(entry);
     }
 
     /// Ends our stream after the last byte of a connection that is ending. The socket stays until the peer ends its side: one

@@ -175,6 +175,27 @@ fn a_socket_that_takes_nothing_keeps_the_order_and_loses_nothing() {
 }
 
 #[test]
+fn what_a_full_socket_left_is_counted_and_given_back_when_its_connection_ends() {
+    let (mut server, config) = server("");
+    let mut reader = Secure::open(&mut server, &config, "/channels/a");
+    let mut writer = Secure::open(&mut server, &config, "/ws");
+    let slot = reader.client.slot;
+    server.engine.entries.get(slot).expect("it is there").stream.is_full = true;
+    reader.heard.clear();
+    for _ in 0..50 {
+        let post = format!(r#"{{"method":"POST","path":"/channels/a","data":"{}"}}"#, "y".repeat(1000));
+        writer.send(&mut server, &masked(post.as_bytes()));
+    }
+    let entry = server.engine.entries.get(slot).expect("it is there");
+    let (plain, sealed) = (entry.connection.outbox.len(), entry.rest.unsent());
+    assert!(plain > 0 && sealed > 1000, "{plain} wait, and {sealed} are sealed");
+    assert_eq!(server.engine.counters().outbox_bytes.get(), (plain + sealed) as u64);
+    server.engine.lose(slot);
+    server.turn();
+    assert_eq!((server.written(reader.client), server.engine.counters().outbox_bytes.get()), (None, 0));
+}
+
+#[test]
 fn the_last_word_is_said_sealed_and_ends_with_a_close_notify() {
     let (mut server, config) = server("");
     let mut socket = Secure::open(&mut server, &config, "/channels/a");
