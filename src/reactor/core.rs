@@ -77,7 +77,7 @@ pub(super) struct Core {
     pub(super) run: Run,
     /// When those of this tick were accepted.
     pub(super) accepted: Vec<Instant>,
-    /// Several parts that are written as one: kept for its memory, at most 16 KiB.
+    /// Several parts that are written as one: kept for its memory, at most 16 KiB, and 64 where one had TLS.
     pub(super) gathered: Vec<u8>,
     /// The same for TLS.
     pub(super) sealed: Sealed,

@@ -1,11 +1,10 @@
 //! Reading and writing of connections over TLS: what `read` and `flush` do for the others.
 
 use super::core::Core;
-use super::entry::{Entry, SealedRead, Socket};
+use super::entry::{Entry, PLAIN_BYTES_PER_WRITE, SealedRead, Socket};
 use super::flush::BYTES_PER_TURN_MAX;
 use crate::model::code::Code;
 use crate::tls::failure::Failure;
-use crate::tls::session::PLAIN_BYTES_MAX;
 use std::io::ErrorKind;
 
 /// A step of a handshake takes about as long as the codec takes for this many bytes, measured: 40 to 70 µs.
@@ -79,11 +78,16 @@ impl Core {
     pub(super) fn flush_sealed<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         let waited = entry.charged > 0;
         let mut budget = BYTES_PER_TURN_MAX;
-        while !entry.writing.is_blocked() && entry.closed.is_none() {
+        while budget > 0 && !entry.writing.is_blocked() && entry.closed.is_none() {
+            let is_last = entry.connection.outbox.is_empty();
             let Some(sealing) = entry.rest.sealing_mut() else { break };
-            let written = if entry.connection.outbox.is_empty() {
-                if entry.connection.ending().is_some() {
-                    sealing.close();
+            if is_last && entry.connection.ending().is_some() {
+                sealing.close();
+            }
+            let written = if is_last {
+                // Most have nothing left: what was sealed has been written.
+                if sealing.unsent() == 0 {
+                    break;
                 }
                 sealing.flush(&mut entry.stream).map(|()| 0)
             } else if let Some(one) = entry.connection.outbox.single() {
@@ -92,7 +96,6 @@ impl Core {
                 gather(entry.connection.outbox.parts(), &mut self.gathered);
                 sealing.write(&mut entry.stream, &self.gathered, &mut self.sealed)
             };
-            let is_done = entry.connection.outbox.is_empty() || budget == 0;
             match written {
                 Ok(written) => budget = budget.saturating_sub(written),
                 Err(ref error) if error.kind() == ErrorKind::NotConnected => {
@@ -103,19 +106,22 @@ impl Core {
                 Err(_) => {}
             }
             self.note_written(slot, entry, waited, written);
-            if is_done {
+            if is_last {
                 break;
             }
         }
-        self.charge_anew(entry);
+        // The counts of all threads are touched only when something changed.
+        if entry.connection.outbox.len() + entry.rest.unsent() != entry.charged as usize {
+            self.charge_anew(entry);
+        }
     }
 }
 
-/// As many bytes as a record has, of several parts.
+/// As many bytes as one write takes, of several parts.
 fn gather<'a>(parts: impl Iterator<Item = &'a [u8]>, gathered: &mut Vec<u8>) {
     gathered.clear();
     for part in parts {
-        let room = PLAIN_BYTES_MAX - gathered.len();
+        let room = PLAIN_BYTES_PER_WRITE - gathered.len();
         gathered.extend_from_slice(&part[..part.len().min(room)]);
         if part.len() >= room {
             return;

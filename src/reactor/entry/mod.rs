@@ -12,7 +12,7 @@ mod writing;
 pub(crate) use interest::{Change, Interest};
 pub(crate) use reading::Reading;
 pub(crate) use rest::{Left, Rest};
-pub(crate) use sealing::{Read as SealedRead, Sealed, Sealing};
+pub(crate) use sealing::{PLAIN_BYTES_PER_WRITE, Read as SealedRead, Sealed, Sealing};
 pub(crate) use socket::Socket;
 pub(crate) use turn::{List, Turn};
 pub(crate) use writing::Writing;

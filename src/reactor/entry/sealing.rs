@@ -5,6 +5,10 @@ use crate::tls::session::{Fault, Opened, PLAIN_BYTES_MAX, SEALED_BYTES_MAX, Sess
 use crate::wire::proxied::read_proxy_header;
 use std::io::{ErrorKind, Result};
 
+/// Records that one write takes. What a socket does not take of them waits beside the outbox, so they are few.
+const RECORDS_PER_WRITE: usize = 4;
+/// Plain bytes that one write takes.
+pub(crate) const PLAIN_BYTES_PER_WRITE: usize = RECORDS_PER_WRITE * PLAIN_BYTES_MAX;
 /// Sealed bytes that are read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -151,13 +155,16 @@ impl Sealing {
         Ok(())
     }
 
-    /// Seals a record's bytes of `plain` and writes them, after what waits: how many plain ones were taken. They count as sent,
-    /// even when the socket did not take all that came of them.
+    /// Seals of `plain` what one write takes and writes it, after what waits: how many plain bytes were taken. They count as
+    /// sent, even when the socket did not take all that came of them.
     pub(crate) fn write<S: Socket>(&mut self, stream: &mut S, plain: &[u8], lent: &mut Sealed) -> Result<usize> {
         self.flush(stream)?;
-        lent.output.resize(SEALED_BYTES_MAX, 0);
-        let taken = plain.len().min(PLAIN_BYTES_MAX);
-        let sealed = self.seal(&plain[..taken], &mut lent.output)?;
+        lent.output.resize(RECORDS_PER_WRITE * SEALED_BYTES_MAX, 0);
+        let plain = &plain[..plain.len().min(PLAIN_BYTES_PER_WRITE)];
+        let mut sealed = 0;
+        for record in plain.chunks(PLAIN_BYTES_MAX) {
+            sealed += self.seal(record, &mut lent.output[sealed..])?;
+        }
         let mut output = &lent.output[..sealed];
         // Sealing may leave bytes that come first.
         if self.session.unsent().is_empty() {
@@ -168,7 +175,7 @@ impl Sealing {
             }
         }
         self.session.unsent_mut().extend_from_slice(output);
-        Ok(taken)
+        Ok(plain.len())
     }
 
     /// Says that nothing follows: the last bytes are flushed after this.

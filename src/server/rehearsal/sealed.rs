@@ -175,6 +175,36 @@ fn a_socket_that_takes_nothing_keeps_the_order_and_loses_nothing() {
 }
 
 #[test]
+fn what_is_large_leaves_in_writes_of_several_records() {
+    let (mut server, config) = server("[websocket]\necho = \"on\"");
+    let mut echo = Secure::open(&mut server, &config, "/echo");
+    let long = masked(&vec![b'x'; 200_000]);
+    let mut sealed = Vec::new();
+    for part in long.chunks(16 * 1024) {
+        echo.tls.writer().write_all(part).expect("room");
+        while echo.tls.wants_write() {
+            echo.tls.write_tls(&mut sealed).expect("memory");
+        }
+    }
+    server.send(echo.client, &sealed);
+    server.turn();
+    let writes = server.take_writes(echo.client);
+    // 200,000 bytes are 13 records, of which four leave at once.
+    assert_eq!(writes.len(), 4, "{:?}", writes.iter().map(Vec::len).collect::<Vec<_>>());
+    let written = writes.concat();
+    let mut rest = &written[..];
+    while !rest.is_empty() {
+        echo.tls.read_tls(&mut rest).expect("memory");
+        echo.tls.process_new_packets().expect("whole records");
+        let mut part = [0; 32 * 1024];
+        while let Ok(read @ 1..) = echo.tls.reader().read(&mut part) {
+            echo.heard.extend_from_slice(&part[..read]);
+        }
+    }
+    assert!(echo.take().ends_with(&"x".repeat(200_000)));
+}
+
+#[test]
 fn what_a_full_socket_left_is_counted_and_given_back_when_its_connection_ends() {
     let (mut server, config) = server("");
     let mut reader = Secure::open(&mut server, &config, "/channels/a");
