@@ -62,6 +62,7 @@ mod smoke;
 mod sse;
 mod support;
 mod syscalls;
+mod takeover;
 mod tidy;
 #[cfg(feature = "tls")]
 mod tls;

@@ -106,6 +106,10 @@ pub(crate) struct ServeArgs {
     /// Print the configuration in force as TOML, each value with unit and reason, and exit
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// Take the place of a server that runs with the same configuration: take its listening sockets over, accept, and have it
+    /// drain (server.handover); without such a server, start as usual
+    #[arg(long)]
+    pub(crate) takeover: bool,
 }
 
 /// Where settings come from: a flag, else a variable of the environment, else the file, else the default.

@@ -17,6 +17,7 @@ mod serve;
 mod server;
 mod settings;
 mod subscribe;
+mod takeover;
 mod who;
 
 use args::{Arguments, Command};

@@ -4,7 +4,7 @@ use super::again::Again;
 use super::args::ServeArgs;
 use super::notify::{self, Notify};
 use super::settings::{self, level, named_as_here, with_flags};
-use super::{LEFT, Misconfigured, Outcome, code_of, passed};
+use super::{LEFT, Misconfigured, Outcome, code_of, passed, takeover};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ServeArgs) -> Outcome {
     if args.print_config {
         return Ok(ExitCode::SUCCESS);
     }
-    let sockets = passed::sockets()?;
+    let sockets = passed::sockets().map_err(Misconfigured)?;
     start(args, &settings, sockets)
 }
 
@@ -65,17 +65,20 @@ fn start(args: &ServeArgs, settings: &Settings, sockets: Vec<GivenSocket>) -> Ou
 fn serve(args: &ServeArgs, config: &Config, sockets: Vec<GivenSocket>, log: &Logger) -> Outcome {
     // Before the server announces itself: from then on a signal must drain it, not kill it.
     let interrupts = Interrupts::install()?;
-    let server = Server::start_on(with_key_folder(config.clone()), Hooks::default(), sockets)
-        .map_err(|error| not_started(&error))?;
+    let config = &completed(config.clone());
+    let (before, taken_over) = if args.takeover { takeover::ask(config)? } else { (None, Vec::new()) };
+    let sockets = sockets.into_iter().chain(taken_over).collect();
+    let server = Server::start_on(config.clone(), Hooks::default(), sockets).map_err(|error| not_started(&error))?;
     let notify = Arc::new(Notify::from_environment());
-    let again = Again {
-        settings: args.settings.clone(),
-        log: log.clone(),
-        notify: Arc::clone(&notify),
-        complete: with_key_folder,
-    };
+    let again =
+        Again { settings: args.settings.clone(), log: log.clone(), notify: Arc::clone(&notify), complete: completed };
     server.reload_from(again);
     announce(&server, config, log)?;
+    if let Some(before) = before {
+        takeover::accepting(before);
+        // The manager has started the other process, and knows only that.
+        notify.say(&format!("MAINPID={}", std::process::id()));
+    }
     notify.say("READY=1");
     if let Some(every) = notify::watchdog() {
         watch(every, server.pulse(), Arc::clone(&notify))?;
@@ -110,10 +113,7 @@ fn watch(every: Duration, pulse: Pulse, notify: Arc<Notify>) -> io::Result<()> {
 fn not_started(error: &StartError) -> Box<dyn Error> {
     let text = with_flags(error);
     match error {
-        StartError::Config(_)
-        | StartError::Given { .. }
-        | StartError::TooManyGiven { .. }
-        | StartError::OperatorKey(_) => Misconfigured(text).into(),
+        StartError::Config(_) | StartError::Given { .. } | StartError::OperatorKey(_) => Misconfigured(text).into(),
         _ => text.into(),
     }
 }
@@ -143,10 +143,16 @@ fn log_panics(log: &Logger) {
     }));
 }
 
-/// A server of its own leaves a key that it made where the programs of its operators look for it.
-fn with_key_folder(mut config: Config) -> Config {
-    if config.server.operator_key_folder.is_empty() {
-        config.server.operator_key_folder = operator_key_folder().to_string_lossy().into_owned();
+/// A server of its own leaves a key that it made where the programs of its operators look for it, and there the next server
+/// asks for its sockets.
+fn completed(mut config: Config) -> Config {
+    let server = &mut config.server;
+    if server.operator_key_folder.is_empty() {
+        server.operator_key_folder = operator_key_folder().to_string_lossy().into_owned();
+    }
+    let port = server.listen.first().map_or(0, SocketAddr::port);
+    if server.handover.is_empty() && port != 0 {
+        server.handover = format!("{}/handover-{port}", server.operator_key_folder);
     }
     config
 }

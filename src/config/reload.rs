@@ -11,6 +11,7 @@ const AT_START: &[&str] = &[
     "server.operator_key",
     "server.operator_key_file",
     "server.operator_key_folder",
+    "server.handover",
     "access.revocations",
     "delivery.outbound_total_bytes",
     "delivery.mailbox_entries",

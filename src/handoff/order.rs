@@ -35,6 +35,8 @@ pub struct Drain {
     pub spread: Duration,
     /// This long after the delay those that are left are cut off.
     pub timeout: Duration,
+    /// Another process listens on the same sockets: what waits there is its.
+    pub hands_over: bool,
 }
 
 /// The same in points of time.
@@ -46,17 +48,25 @@ pub struct Farewell {
     pub spread: Duration,
     /// When those that are left are cut off.
     pub until: Instant,
+    /// What waits at the listening sockets is another process's.
+    pub hands_over: bool,
 }
 
 impl Drain {
     /// A drain that waits for no connection.
-    pub const AT_ONCE: Drain = Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout: Duration::ZERO };
+    pub const AT_ONCE: Drain =
+        Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout: Duration::ZERO, hands_over: false };
 
     /// The order that is given at `now`.
     #[must_use]
     pub fn at(self, now: Instant) -> Order {
         let begins = now + self.delay.min(DRAIN_MAX);
-        Order::Drain(Farewell { begins, spread: self.spread, until: begins + self.timeout.min(DRAIN_MAX) })
+        Order::Drain(Farewell {
+            begins,
+            spread: self.spread,
+            until: begins + self.timeout.min(DRAIN_MAX),
+            hands_over: self.hands_over,
+        })
     }
 }
 
@@ -68,7 +78,12 @@ mod tests {
     #[test]
     fn a_drain_has_moments_however_long_it_may_take() {
         let now = Instant::now();
-        let drain = Drain { delay: Duration::from_secs(5), spread: Duration::from_secs(2), timeout: Duration::MAX };
+        let drain = Drain {
+            delay: Duration::from_secs(5),
+            spread: Duration::from_secs(2),
+            timeout: Duration::MAX,
+            hands_over: false,
+        };
         let Order::Drain(farewell) = drain.at(now) else { panic!("a drain") };
         assert_eq!(farewell.begins, now + Duration::from_secs(5));
         assert_eq!((farewell.spread, farewell.until), (drain.spread, farewell.begins + DRAIN_MAX));

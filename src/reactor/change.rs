@@ -19,7 +19,7 @@ pub struct Change {
     /// Connections in all reactors together.
     pub connections_max: usize,
     /// All listeners by their numbers, those too that are closed: their connections may still be here. Only those that are
-    /// opened now have a socket.
+    /// opened now have sockets.
     pub listeners: Vec<Listener>,
     /// The numbers of those that are closed now.
     pub closed: Vec<u8>,

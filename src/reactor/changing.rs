@@ -6,9 +6,10 @@ use super::engine::{Engine, SCRATCH_PER_HEAD};
 use super::entry::{Entries, Socket};
 use super::listener::{Accepting, Door, Listening};
 use super::subscriptions::Subscriptions;
-use super::{LISTENERS, Reactor};
+use super::{DOORS_MAX, LISTENERS, Reactor};
 use mio::Token;
 use mio::net::TcpStream;
+use std::io::{Error, Result};
 use std::sync::Arc;
 
 impl Core {
@@ -25,9 +26,8 @@ impl Core {
         self.codec = limits.codec();
         self.setup.limits = limits;
         for (number, mut listener) in listeners.into_iter().enumerate() {
-            if let Some(socket) = listener.socket.take() {
-                self.doors.opened.push((number as u8, socket));
-            }
+            let sockets = std::mem::take(&mut listener.sockets);
+            self.doors.opened.extend(sockets.into_iter().map(|socket| (number as u8, socket)));
             match self.setup.listeners.get_mut(number) {
                 Some(before) => {
                     // Connections hold them, and are compared with them.
@@ -74,12 +74,32 @@ impl Reactor {
             return;
         }
         for (listener, socket) in opened {
-            let mut socket = Accepting::from(socket);
-            match socket.register(self.poll.registry(), Token(LISTENERS - usize::from(listener))) {
-                Ok(()) => self.listeners.push(Door { socket, listener, ready: true }),
-                Err(error) => {
-                    log::error!(event = "registration"; "a reactor cannot wait for a new listener's connections: {error}");
-                }
+            if let Err(error) = self.open_door(listener, socket) {
+                log::error!(event = "registration"; "a reactor cannot wait for a new listener's connections: {error}");
+            }
+        }
+    }
+
+    /// Accepts from this socket from now on.
+    ///
+    /// # Errors
+    /// It cannot be registered.
+    pub(super) fn open_door(&mut self, listener: u8, socket: Listening) -> Result<()> {
+        let is_free = |token: &Token| self.listeners.iter().all(|door| door.token != *token);
+        let token = (0..DOORS_MAX).map(|number| Token(LISTENERS - number)).find(is_free);
+        let token = token.ok_or_else(|| Error::other("there are too many listening sockets"))?;
+        let mut socket = Accepting::from(socket);
+        socket.register(self.poll.registry(), token)?;
+        self.listeners.push(Door { socket, token, listener, ready: true });
+        Ok(())
+    }
+
+    /// Accepts no more: another process has the same sockets, and with them whatever waits there.
+    pub(super) fn leave_doors(&mut self) {
+        self.accept_again = None;
+        for mut door in std::mem::take(&mut self.listeners) {
+            if door.socket.deregister(self.poll.registry()).is_err() {
+                log::debug!(event = "registration"; "a listener was not registered when it was left");
             }
         }
     }

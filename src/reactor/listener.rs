@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use std::fs::Permissions;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -154,10 +154,19 @@ impl Listening {
     }
 }
 
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listening::Tcp(socket) => socket.as_fd(),
+            Listening::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
 /// One of the places where a server listens, as a reactor has it. Connections know theirs by its number in the server's list.
 pub struct Listener {
     /// What it accepts from; none where connections come in another way.
-    pub socket: Option<Listening>,
+    pub sockets: Vec<Listening>,
     /// Law 10 for connections that come in here, and what is served to them.
     pub policy: AccessPolicy,
     /// What is where for them.
@@ -170,7 +179,7 @@ impl Listener {
     /// One whose connections come in another way than by a socket.
     #[must_use]
     pub fn without_socket(policy: AccessPolicy) -> Listener {
-        Listener { socket: None, routes: Routes::new(policy.serves), policy, tls: None }
+        Listener { sockets: Vec::new(), routes: Routes::new(policy.serves), policy, tls: None }
     }
 }
 
@@ -219,6 +228,8 @@ impl From<Listening> for Accepting {
 /// One listening socket of a reactor.
 pub(super) struct Door {
     pub(super) socket: Accepting,
+    /// By which the kernel names it.
+    pub(super) token: Token,
     /// Which of the server's listeners it is.
     pub(super) listener: u8,
     /// Whether connections may be waiting.

@@ -50,7 +50,7 @@ use crate::metrics::Phase;
 use crate::model::peer_address::PeerAddress;
 use engine::{Engine, Readiness};
 use entry::{Interest, parts};
-use listener::{Accepted, Accepting, Door, EXHAUSTED_RETRY};
+use listener::{Accepted, Door, EXHAUSTED_RETRY};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use reserve::Reserve;
@@ -61,8 +61,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The reactor's own waker.
 const WAKER: Token = Token(usize::MAX);
-/// Its listeners count down from here.
+/// Its listening sockets count down from here.
 const LISTENERS: usize = usize::MAX - 1;
+/// How many they can be at most: more than a reactor has of 255 listeners, some of which it took over.
+const DOORS_MAX: usize = 4096;
 /// Connections accepted in one tick, after which those that are open get their turns.
 const ACCEPTS_PER_TICK: usize = 256;
 /// The longest that a reactor with deadlines sleeps, so that it notices when it was stopped meanwhile.
@@ -136,7 +138,8 @@ impl Reactor {
     /// # Errors
     /// A listener cannot be registered.
     pub fn new(seed: Seed, inbox: Inbox, mut setup: Setup, connections: Arc<AtomicUsize>) -> Result<Reactor> {
-        let sockets: Vec<_> = setup.listeners.iter_mut().map(|listener| listener.socket.take()).collect();
+        let sockets: Vec<_> =
+            setup.listeners.iter_mut().map(|listener| std::mem::take(&mut listener.sockets)).collect();
         let mut reactor = Reactor {
             poll: seed.poll,
             listeners: Vec::new(),
@@ -147,11 +150,8 @@ impl Reactor {
             farewell_seen: false,
             drained: 0,
         };
-        for (listener, socket) in sockets.into_iter().enumerate() {
-            let Some(socket) = socket else { continue };
-            let mut socket = Accepting::from(socket);
-            socket.register(reactor.poll.registry(), Token(LISTENERS - listener))?;
-            reactor.listeners.push(Door { socket, listener: listener as u8, ready: true });
+        for (listener, sockets) in sockets.into_iter().enumerate() {
+            sockets.into_iter().try_for_each(|socket| reactor.open_door(listener as u8, socket))?;
         }
         Ok(reactor)
     }
@@ -228,10 +228,9 @@ impl Reactor {
             match event.token() {
                 WAKER => {}
                 // Tokens of connections have 31 bits of generation, so that none is as large as these.
-                Token(own) if own > LISTENERS - 256 => {
-                    let of_event = |door: &&mut Door| usize::from(door.listener) == LISTENERS - own;
-                    if let Some(listener) = self.listeners.iter_mut().find(of_event) {
-                        listener.ready = true;
+                token if token.0 > LISTENERS - DOORS_MAX => {
+                    if let Some(door) = self.listeners.iter_mut().find(|door| door.token == token) {
+                        door.ready = true;
                     }
                 }
                 token => {
@@ -340,7 +339,11 @@ impl Reactor {
         }
         if !self.engine.core.draining {
             self.engine.core.setup.phase.reach(Phase::Draining);
-            self.close_doors(|_| true);
+            if farewell.hands_over {
+                self.leave_doors();
+            } else {
+                self.close_doors(|_| true);
+            }
             self.engine.begin_goodbyes(farewell.spread);
         }
         self.engine.say_goodbyes();

@@ -1,7 +1,8 @@
 //! The listeners of a running server by their numbers, and which of them another configuration opens, keeps and closes.
 
 use super::StartError;
-use super::listening::{Bound, HeldSocket, Place, bind_listener};
+use super::bound::{Bound, HeldSocket};
+use super::listening::{Place, bind_listener, shares};
 use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};
 use crate::reactor::Listening;
 use std::fs::{Permissions, set_permissions};
@@ -12,7 +13,11 @@ use std::os::unix::fs::PermissionsExt as _;
 const NUMBERS: usize = 256;
 
 /// All listeners that there are or were. Connections of one that is closed may still be there, so its number stays its own.
-pub(super) struct Doors(Vec<OwnDoor>);
+pub(super) struct Doors {
+    all: Vec<OwnDoor>,
+    /// Whether their sockets are kept, to be handed over.
+    keeps: bool,
+}
 
 struct OwnDoor {
     /// As it was configured, where port 0 is any port.
@@ -22,20 +27,26 @@ struct OwnDoor {
     /// Held so that it is removed in the end.
     file: Option<HeldSocket>,
     is_open: bool,
+    /// Its sockets, where they may be handed over. Closed before those of the reactors, or they would collect connections that
+    /// nothing accepts.
+    kept: Vec<Listening>,
 }
 
 /// What another configuration makes of the doors: everything that can fail is done.
 pub(super) struct Plan {
     kept: Vec<(usize, ListenerConfig)>,
-    opened: Vec<(usize, ListenAt, Bound)>,
+    opened: Vec<(usize, ListenAt, Bound, Shares)>,
     closed: Vec<usize>,
 }
+
+/// The sockets of a listener that each reactor accepts from.
+pub(super) type Shares = Vec<Vec<Listening>>;
 
 /// What became of the doors.
 #[derive(Default)]
 pub(super) struct Turned {
-    /// The sockets of those that are open now and were not before, by their number: one for each reactor.
-    pub(super) sockets: Vec<(usize, Vec<Listening>)>,
+    /// The sockets of those that are open now and were not before, by their number.
+    pub(super) sockets: Vec<(usize, Shares)>,
     pub(super) opened: Vec<String>,
     pub(super) closed: Vec<String>,
     /// The numbers of those that are closed.
@@ -43,24 +54,28 @@ pub(super) struct Turned {
 }
 
 impl Doors {
-    /// Those of a server that starts, in the order of its configuration, with their sockets taken out.
-    pub(super) fn new(config: &Config, bound: Vec<Bound>) -> (Doors, Vec<Vec<Listening>>) {
-        let places = config.all_listeners().into_iter().map(|listener| listener.at);
-        let all = places.zip(bound).map(|(place, Bound { listener, sockets, file })| {
-            (OwnDoor { place, listener, file, is_open: true }, sockets)
-        });
-        let (doors, sockets) = all.unzip();
-        (Doors(doors), sockets)
+    /// Those of a server that starts, in the order of its configuration, and what each reactor accepts from.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub(super) fn new(config: &Config, bound: Vec<Bound>, reactors: usize) -> std::io::Result<(Doors, Vec<Shares>)> {
+        let mut doors = Doors { all: Vec::new(), keeps: !config.server.handover.is_empty() };
+        let mut all = Vec::new();
+        for (wanted, bound) in config.all_listeners().into_iter().zip(bound) {
+            all.push(shares(&bound.sockets, reactors)?);
+            doors.all.push(OwnDoor::open(wanted.at, bound, doors.keeps));
+        }
+        Ok((doors, all))
     }
 
     /// All of them by their numbers, those too that are closed.
     pub(super) fn all(&self) -> impl Iterator<Item = &ListenerConfig> {
-        self.0.iter().map(|door| &door.listener)
+        self.all.iter().map(|door| &door.listener)
     }
 
     /// Those that are open.
     pub(super) fn open(&self) -> impl Iterator<Item = &ListenerConfig> {
-        self.0.iter().filter(|door| door.is_open).map(|door| &door.listener)
+        self.all.iter().filter(|door| door.is_open).map(|door| &door.listener)
     }
 
     /// Binds what a configuration adds, and finds out what it takes away.
@@ -74,7 +89,7 @@ impl Doors {
         let all: Vec<SocketAddr> = config.all_listeners().iter().filter_map(|listener| listener.at.address()).collect();
         for wanted in config.all_listeners() {
             if let Some(number) = self.find(&wanted.at, true, &plan) {
-                let at = match (&self.0[number].listener.at, &wanted.at) {
+                let at = match (&self.all[number].listener.at, &wanted.at) {
                     (taken @ ListenAt::Address(_), _) => taken.clone(),
                     // Its mode may be another.
                     (_, at) => at.clone(),
@@ -82,7 +97,7 @@ impl Doors {
                 plan.kept.push((number, ListenerConfig { at, ..wanted }));
                 continue;
             }
-            let new = self.0.len() + plan.opened.iter().filter(|(number, ..)| *number >= self.0.len()).count();
+            let new = self.all.len() + plan.opened.iter().filter(|(number, ..)| *number >= self.all.len()).count();
             let number = self.find(&wanted.at, false, &plan).unwrap_or(new);
             if number >= NUMBERS {
                 problems.push(format!(
@@ -93,12 +108,16 @@ impl Doors {
                 continue;
             }
             let place = Place { all: &all, own: &own, reactors, deferring: config.server.defer_accept };
-            match bind_listener(&wanted, &place) {
-                Ok(bound) => plan.opened.push((number, wanted.at, bound)),
+            let bound = bind_listener(&wanted, &place).and_then(|bound| {
+                let shares = shares(&bound.sockets, reactors)?;
+                Ok((bound, shares))
+            });
+            match bound {
+                Ok((bound, shares)) => plan.opened.push((number, wanted.at, bound, shares)),
                 Err(error) => problems.push(error.to_string()),
             }
         }
-        plan.closed = (0..self.0.len()).filter(|number| self.0[*number].is_open && !plan.has(*number)).collect();
+        plan.closed = (0..self.all.len()).filter(|number| self.all[*number].is_open && !plan.has(*number)).collect();
         ConfigError::unless_empty(problems).map(|()| plan)
     }
 
@@ -110,44 +129,72 @@ impl Doors {
             _ => false,
         };
         let fits = |number: &usize| {
-            let door = &self.0[*number];
+            let door = &self.all[*number];
             door.is_open == open && is_same(door) && !plan.has(*number)
         };
-        (0..self.0.len()).find(fits)
+        (0..self.all.len()).find(fits)
     }
 
     /// Does what was planned. The files of unix sockets that are closed are removed.
     pub(super) fn turn(&mut self, plan: Plan) -> Turned {
         let mut turned = Turned::default();
         for (number, listener) in plan.kept {
-            let door = &mut self.0[number];
+            let door = &mut self.all[number];
             change_mode(&door.listener.at, &listener.at);
             door.listener = listener;
         }
-        for (number, place, Bound { listener, sockets, file }) in plan.opened {
-            turned.opened.push(listener.at.to_string());
-            turned.sockets.push((number, sockets));
-            let door = OwnDoor { place, listener, file, is_open: true };
-            if number < self.0.len() {
-                self.0[number] = door;
+        for (number, place, bound, shares) in plan.opened {
+            turned.opened.push(bound.listener.at.to_string());
+            turned.sockets.push((number, shares));
+            let door = OwnDoor::open(place, bound, self.keeps);
+            if number < self.all.len() {
+                self.all[number] = door;
             } else {
-                self.0.push(door);
+                self.all.push(door);
             }
         }
         for number in plan.closed {
-            let door = &mut self.0[number];
+            let door = &mut self.all[number];
             turned.closed.push(door.listener.at.to_string());
             turned.closed_numbers.push(number as u8);
             door.is_open = false;
             door.file = None;
+            door.kept.clear();
         }
         turned
+    }
+
+    /// The sockets of those that are open, each with the place that it has in the configuration.
+    #[cfg(feature = "cli")]
+    pub(super) fn sockets(&self) -> std::io::Result<Vec<(String, Listening)>> {
+        let open = self.all.iter().filter(|door| door.is_open);
+        let each = open.flat_map(|door| door.kept.iter().map(|socket| (door.place.to_string(), socket)));
+        each.map(|(place, socket)| Ok((place, socket.try_clone()?))).collect()
+    }
+
+    /// Closes what was kept to be handed over: before the reactors close theirs.
+    pub(super) fn keep_nothing(&mut self) {
+        self.keeps = false;
+        self.all.iter_mut().for_each(|door| door.kept.clear());
+    }
+
+    /// Another server has the files of the unix sockets now.
+    #[cfg(feature = "cli")]
+    pub(super) fn leave_files(&mut self) {
+        self.all.iter_mut().filter_map(|door| door.file.take()).for_each(std::mem::forget);
     }
 
     /// Removes the files of unix sockets.
     #[cfg(feature = "cli")]
     pub(super) fn remove_files(&self) {
-        self.0.iter().filter_map(|door| door.file.as_ref()).for_each(HeldSocket::remove);
+        self.all.iter().filter_map(|door| door.file.as_ref()).for_each(HeldSocket::remove);
+    }
+}
+
+impl OwnDoor {
+    fn open(place: ListenAt, bound: Bound, keeps: bool) -> OwnDoor {
+        let Bound { listener, sockets, file } = bound;
+        OwnDoor { place, listener, file, is_open: true, kept: if keeps { sockets } else { Vec::new() } }
     }
 }
 

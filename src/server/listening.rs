@@ -1,22 +1,15 @@
-//! Binds every listener of a configuration, and removes the files of unix sockets in the end.
+//! Binds the listeners of a configuration, and shares their sockets out to the reactors.
 
 use super::StartError;
+use super::bound::{Bound, HeldSocket};
 use super::given::{Given, GivenSocket};
 use crate::config::{Config, ListenAt, ListenerConfig};
 use crate::reactor::{Listening, is_listened_to, listen, listen_unix, probe};
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
-
-/// A listener that is bound, with a socket for each reactor.
-pub(super) struct Bound {
-    /// As it was configured, with the port that was really taken.
-    pub(super) listener: ListenerConfig,
-    pub(super) sockets: Vec<Listening>,
-    pub(super) file: Option<HeldSocket>,
-}
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 
 /// What is asked of a listener beside its own words.
 pub(super) struct Place<'a> {
@@ -42,24 +35,19 @@ pub(super) fn bind_all(
     let place = Place { all: &all, own: &[], reactors, deferring: config.server.defer_accept };
     // At the first failure the others are dropped, and with them the files of their sockets.
     let one = |listener: &ListenerConfig| match given.take(listener) {
-        Some((at, sockets)) => share_out(ListenerConfig { at, ..listener.clone() }, &sockets, reactors),
+        Some(bound) => Ok(bound),
         None => bind_listener(listener, &place),
     };
     listeners.iter().map(one).collect()
 }
 
-/// Gives each reactor one of the sockets of a listener, or a share in one.
-fn share_out(
-    listener: ListenerConfig,
-    sockets: &[Listening],
-    reactors: usize,
-) -> std::result::Result<Bound, StartError> {
-    if sockets.len() > reactors {
-        let at = listener.at.to_string();
-        return Err(StartError::TooManyGiven { at, count: sockets.len(), reactors });
-    }
-    let shares = (0..reactors).map(|reactor| sockets[reactor % sockets.len()].try_clone());
-    Ok(Bound { listener, sockets: shares.collect::<Result<_>>()?, file: None })
+/// What each reactor accepts from: sockets of its own, or a share in one where there are fewer sockets than reactors.
+pub(super) fn shares(sockets: &[Listening], reactors: usize) -> Result<Vec<Vec<Listening>>> {
+    let own = |reactor: usize| {
+        let is_own = |place: &usize| place % reactors == reactor || reactor % sockets.len() == *place;
+        (0..sockets.len()).filter(is_own).map(|place| sockets[place].try_clone()).collect()
+    };
+    (0..reactors).map(own).collect()
 }
 
 /// Binds one of them.
@@ -79,9 +67,7 @@ pub(super) fn bind_listener(listener: &ListenerConfig, place: &Place<'_>) -> std
             let failed = |source| StartError::ListenAtPath { path: path.clone(), source };
             let (socket, file) = bind_path(path, *mode).map_err(failed)?;
             // A path cannot be bound twice, as a port can: all reactors accept from one socket.
-            let clones = (1..place.reactors).map(|_| socket.try_clone()).collect::<Result<Vec<_>>>().map_err(failed)?;
-            let sockets = std::iter::once(socket).chain(clones).collect();
-            Ok(Bound { listener: listener.clone(), sockets, file: Some(file) })
+            Ok(Bound { listener: listener.clone(), sockets: vec![socket], file: Some(file) })
         }
     }
 }
@@ -110,9 +96,7 @@ fn bind(address: SocketAddr, place: &Place<'_>) -> Result<Vec<std::net::TcpListe
 fn bind_path(path: &Path, mode: u32) -> Result<(Listening, HeldSocket)> {
     make_room(path)?;
     let socket = listen_unix(path, mode)?;
-    let file = fs::symlink_metadata(path)?;
-    let held = HeldSocket { path: path.to_owned(), device: file.dev(), inode: file.ino() };
-    Ok((Listening::Unix(socket), held))
+    Ok((Listening::Unix(socket), HeldSocket::of(path)?))
 }
 
 /// Removes the socket that a killed server has left. A socket that a process listens on, and any other file, stays.
@@ -131,29 +115,4 @@ fn make_room(path: &Path) -> Result<()> {
         return Err(Error::new(ErrorKind::AddrInUse, "another process listens there"));
     }
     fs::remove_file(path)
-}
-
-/// The file of a unix socket, which is removed when this is dropped.
-pub(super) struct HeldSocket {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl HeldSocket {
-    /// Removes the file. If another server has put its own socket there since, that stays.
-    pub(super) fn remove(&self) {
-        let ours = |file: fs::Metadata| (file.dev(), file.ino()) == (self.device, self.inode);
-        // By device and inode, since the path alone does not say whose socket it is.
-        if fs::symlink_metadata(&self.path).is_ok_and(ours) {
-            // A failure is ignored: the next server removes the file.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-impl Drop for HeldSocket {
-    fn drop(&mut self) {
-        self.remove();
-    }
 }

@@ -1,7 +1,10 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
+mod bound;
 mod doors;
 mod given;
+#[cfg(feature = "cli")]
+mod handover;
 mod library;
 mod listening;
 #[cfg(test)]
@@ -27,6 +30,8 @@ mod source;
 mod threads;
 
 pub use given::GivenSocket;
+#[cfg(feature = "cli")]
+pub use handover::Takeover;
 #[cfg(feature = "tokio")]
 pub use library::{AsyncServer, Publications};
 pub use library::{Error, History, Message, Publication, Replay, Subscription};
@@ -99,18 +104,6 @@ pub enum StartError {
         name: String,
         /// Where it listens.
         at: String,
-    },
-    /// More sockets were passed for a listener than there are threads that accept.
-    #[error(
-        "{count} sockets were passed for {at}, and there are {reactors} reactors: connections to some would never be accepted"
-    )]
-    TooManyGiven {
-        /// Where they listen.
-        at: String,
-        /// How many they are.
-        count: usize,
-        /// Threads that accept.
-        reactors: usize,
     },
     /// The operators' key cannot be read or made.
     #[error("there is no operator key: {0}")]
@@ -191,7 +184,7 @@ impl Server {
         let secured = Arc::new(Secured::begin(config, started)?);
         let tls = secured.acceptor(config);
         let reactor_count = config.server.reactor_count();
-        let (doors, sockets) = Doors::new(config, bind_all(config, reactor_count, sockets)?);
+        let (doors, mut shares) = Doors::new(config, bind_all(config, reactor_count, sockets)?, reactor_count)?;
         let listeners: Vec<ListenerConfig> = doors.all().cloned().collect();
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
         // After the ports are bound: whoever has the port may replace the key file that is named after it.
@@ -215,14 +208,11 @@ impl Server {
         let connections = Arc::new(AtomicUsize::new(0));
         let mut begun = Begun { mailboxes: Arc::clone(&shared.mailboxes), reactors: Vec::new() };
         for (index, ((seed, inbox), changes)) in seeds.into_iter().zip(inboxes).zip(receivers).enumerate() {
-            let own = shared.listeners(config, (&listeners, &sockets), index, tls.as_ref())?;
+            let own = shared.listeners(config, (&listeners, &mut shares), index, tls.as_ref());
             let setup = shared.setup(config, index, own, changes, Arc::clone(&jobs));
             let reactor = Reactor::new(seed, inbox, setup, Arc::clone(&connections))?;
             begun.reactors.push(spawn_reactor(index, reactor, ending.clone())?);
         }
-        // The reactors have clones. An original that stayed open would go on listening after they have closed theirs,
-        // and collect connections that nothing accepts.
-        drop(sockets);
         let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
@@ -301,6 +291,7 @@ impl Server {
     }
 
     fn begin_drain(&self, drain: Drain) {
+        self.running.change_doors(Doors::keep_nothing);
         self.phase.reach(Phase::Leaving);
         self.inside.mailboxes.order_all(&drain.at(Instant::now()));
     }
@@ -373,5 +364,5 @@ fn mailbox_limits(config: &Config) -> MailboxLimits {
 
 /// How a server drains that is told to.
 fn drain_of(config: &ServerConfig) -> Drain {
-    Drain { delay: config.drain_delay, spread: config.drain_spread, timeout: config.drain_timeout }
+    Drain { delay: config.drain_delay, spread: config.drain_spread, timeout: config.drain_timeout, hands_over: false }
 }

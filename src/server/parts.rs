@@ -1,5 +1,6 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
+use super::doors::Shares;
 use crate::access::{AccessPolicy, AccessRules, Checks, Hooks, Identities, TrustedProxies};
 use crate::config::{Config, ListenerConfig};
 use crate::connection::env::Limits;
@@ -15,7 +16,7 @@ use crate::metrics::{Counters, CurrentPhase, Reloads};
 use crate::model::ids::MailboxId;
 use crate::model::redirect::Redirect;
 use crate::protocol::routes::Routes;
-use crate::reactor::{Change, Listener, Listening, Setup};
+use crate::reactor::{Change, Listener, Setup};
 use crate::services::insight::Insight;
 use crate::services::{Operations, Pages, Reload};
 use crate::tls::session::Acceptor;
@@ -79,17 +80,17 @@ impl SharedParts {
     pub(super) fn listeners(
         &self,
         config: &Config,
-        (listeners, sockets): (&[ListenerConfig], &[Vec<Listening>]),
+        (listeners, shares): (&[ListenerConfig], &mut [Shares]),
         reactor: usize,
         tls: Option<&Acceptor>,
-    ) -> std::io::Result<Vec<Listener>> {
-        let own = |(listener, sockets): (&ListenerConfig, &Vec<Listening>)| {
+    ) -> Vec<Listener> {
+        let own = |(listener, shares): (&ListenerConfig, &mut Shares)| {
             let policy = policy(config, listener, self.rules.load_full());
             let routes = routes(listener, &policy);
             let tls = tls.filter(|_| listener.tls).cloned();
-            Ok(Listener { socket: Some(sockets[reactor].try_clone()?), policy, routes, tls })
+            Listener { sockets: std::mem::take(&mut shares[reactor]), policy, routes, tls }
         };
-        listeners.iter().zip(sockets).map(own).collect()
+        listeners.iter().zip(shares).map(own).collect()
     }
 
     pub(super) fn setup(

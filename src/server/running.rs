@@ -21,6 +21,8 @@ use crate::model::reloaded::Reloaded;
 use crate::reactor::{Change, Listener};
 use crate::tls::session::Acceptor;
 use arc_swap::ArcSwap;
+#[cfg(feature = "cli")]
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -100,6 +102,19 @@ impl Running {
     /// Looks at the listeners.
     pub(super) fn doors<T>(&self, look: impl FnOnce(&Doors) -> T) -> T {
         look(&self.state().doors)
+    }
+
+    /// Changes what is known of the listeners.
+    pub(super) fn change_doors(&self, change: impl FnOnce(&mut Doors)) {
+        change(&mut self.state().doors);
+    }
+
+    /// Where the next server asks for the listening sockets.
+    #[cfg(feature = "cli")]
+    pub(super) fn handover(&self) -> Option<PathBuf> {
+        let state = self.state();
+        let path = &state.config.server.handover;
+        (!path.is_empty()).then(|| PathBuf::from(path))
     }
 
     /// How the server drains.
@@ -214,15 +229,15 @@ impl Running {
     ) -> Vec<usize> {
         let config = &state.config;
         let mut sockets: Vec<_> =
-            turned.sockets.into_iter().map(|(number, sockets)| (number, sockets.into_iter())).collect();
+            turned.sockets.into_iter().map(|(number, shares)| (number, shares.into_iter())).collect();
         let mut waits: Vec<Receiver<()>> = Vec::new();
         for reactor in &state.changes {
             let listeners = state.doors.all().enumerate().map(|(number, listener)| {
                 let policy = policy(config, listener, Arc::clone(rules));
                 let own = sockets.iter_mut().find(|(opened, _)| *opened == number);
-                let socket = own.and_then(|(_, sockets)| sockets.next());
+                let sockets = own.and_then(|(_, shares)| shares.next()).unwrap_or_default();
                 let tls = tls.filter(|_| listener.tls).cloned();
-                Listener { socket, routes: routes(listener, &policy), policy, tls }
+                Listener { sockets, routes: routes(listener, &policy), policy, tls }
             });
             let (made, wait) = channel();
             waits.push(wait);

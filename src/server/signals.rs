@@ -2,14 +2,20 @@
 //! ends at once.
 
 use super::Server;
+use super::bound::HeldSocket;
+use super::doors::Doors;
+use super::handover::{Desk, Line};
 use crate::handoff::order::{Drain, Order};
 use crate::metrics::Phase;
 use crate::reactor::Drained;
+use crossbeam_channel::Receiver;
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Signals whose default action would end the process at once, without a drain, although they mean something else: a
 /// terminal that closed, reopened logs, a timer, a log that met the limit of file sizes. Signals of a broken
@@ -29,10 +35,13 @@ pub enum Outcome {
     Failed,
 }
 
+/// Done when a drain begins.
+type Begin = Box<dyn FnOnce() + Send>;
+
 /// SIGTERM and SIGINT, and the signals that do nothing here, caught from [`Interrupts::install`] on.
 pub struct Interrupts {
     signals: Signals,
-    before_drain: Box<dyn FnOnce() + Send>,
+    before_drain: Begin,
 }
 
 impl Interrupts {
@@ -70,7 +79,10 @@ impl Server {
                 }
             }
         })?;
-        let outcome = self.wait(&received, before_drain);
+        let (mut desk, handed_over) = self.open_desk();
+        let outcome = self.wait(&received, (handed_over, &mut desk), before_drain);
+        // Its file goes.
+        drop(desk);
         // Ends `forever`, for which the join below waits.
         handle.close();
         if listening.join().is_err() {
@@ -94,37 +106,56 @@ impl Server {
         self.inside.mailboxes.order_all(&Order::Leave);
     }
 
-    fn reload_by_signal(&self, draining: bool) {
-        if draining {
-            return log_ignored(SIGHUP);
+    /// Answers the server that is to take this one's place, on a thread that ends with the process.
+    fn open_desk(&self) -> (Option<HeldSocket>, Receiver<Line>) {
+        let path = self.running.handover();
+        let opened = path.map(|path| Desk::open(&path).map_err(|error| (path, error)));
+        let (desk, file) = match opened {
+            Some(Ok(opened)) => opened,
+            Some(Err((path, error))) => {
+                let path = path.display();
+                log::warn!(event = "no_handover"; "no other server can take this one's place at {path}: {error}");
+                self.running.change_doors(Doors::keep_nothing);
+                return (None, crossbeam_channel::never());
+            }
+            None => return (None, crossbeam_channel::never()),
+        };
+        let (sender, handed_over) = crossbeam_channel::bounded(1);
+        // Not held: the thread waits for as long as the process lives.
+        let running = Arc::downgrade(&self.running);
+        let sockets = move || running.upgrade().map_or_else(|| Ok(Vec::new()), |running| running.doors(Doors::sockets));
+        let answer = move || {
+            let line = desk.serve(sockets);
+            // Closed before the other server opens its own.
+            drop(desk);
+            // Fails when the server ends, and with it this one's wait.
+            drop(sender.send(line));
+        };
+        match std::thread::Builder::new().name("handover".to_owned()).spawn(answer) {
+            Ok(_) => (Some(file), handed_over),
+            Err(_) => (None, crossbeam_channel::never()),
         }
-        // What came of it is in the log.
-        drop(self.running.reload());
     }
 
-    fn wait(&self, signals: &crossbeam_channel::Receiver<i32>, before_drain: Box<dyn FnOnce() + Send>) -> Outcome {
-        let mut before_drain = Some(before_drain);
-        let (mut draining, mut drained, mut running) = (false, Drained::default(), self.reactors.len());
-        let mut outcome = Outcome::Drained;
-        while running > 0 {
-            crossbeam_channel::select! {
-                recv(signals) -> signal => {
-                    if signal == Ok(SIGHUP) {
-                        self.reload_by_signal(draining);
-                        continue;
-                    }
-                    if signal == Ok(SIGUSR2) {
-                        self.leave();
-                        continue;
-                    }
-                    // An error means that the thread for signals is gone: no second one could end a drain.
-                    if draining || signal.is_err() {
-                        return Outcome::Forced;
-                    }
-                    draining = true;
-                    if let Some(act) = before_drain.take() {
-                        act();
-                    }
+    /// Another server accepts on the same sockets: this one stops to, and drains.
+    fn hand_over(&self, line: &Line) {
+        log::info!(event = "handed_over"; "another server has the listening sockets and accepts; this one drains");
+        self.running.change_doors(Doors::leave_files);
+        self.begin_drain(Drain { delay: Duration::ZERO, hands_over: true, ..self.running.drain() });
+        line.say_draining();
+    }
+
+    /// Does what a signal asks for; true when the server is to end at once. `begin` is gone once it drains.
+    fn obey(&self, signal: Option<i32>, begin: &mut Option<Begin>) -> bool {
+        match signal {
+            Some(SIGHUP) if begin.is_none() => log_ignored(SIGHUP),
+            // What came of it is in the log.
+            Some(SIGHUP) => drop(self.running.reload()),
+            Some(SIGUSR2) => self.leave(),
+            // None means that the thread for signals is gone: no second one could end a drain.
+            _ => match signal.and(begin.take()) {
+                Some(begin) => {
+                    begin();
                     let drain = self.running.drain();
                     let Drain { delay, timeout, .. } = drain;
                     log::info!(
@@ -132,6 +163,37 @@ impl Server {
                         "draining in {delay:?}, for at most {timeout:?}; a second signal ends at once"
                     );
                     self.begin_drain(drain);
+                }
+                None => return true,
+            },
+        }
+        false
+    }
+
+    fn wait(
+        &self,
+        signals: &Receiver<i32>,
+        (mut handed_over, desk): (Receiver<Line>, &mut Option<HeldSocket>),
+        begin: Begin,
+    ) -> Outcome {
+        let (mut begin, mut drained, mut running) = (Some(begin), Drained::default(), self.reactors.len());
+        let mut outcome = Outcome::Drained;
+        while running > 0 {
+            crossbeam_channel::select! {
+                recv(signals) -> signal => {
+                    if self.obey(signal.ok(), &mut begin) {
+                        return Outcome::Forced;
+                    }
+                }
+                recv(handed_over) -> line => {
+                    // Once: its other end is gone now.
+                    handed_over = crossbeam_channel::never();
+                    if let Ok(line) = line && let Some(begin) = begin.take() {
+                        begin();
+                        // The other server makes its own there.
+                        desk.take().into_iter().for_each(std::mem::forget);
+                        self.hand_over(&line);
+                    }
                 }
                 recv(self.ended) -> ended => {
                     running -= 1;

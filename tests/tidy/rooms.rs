@@ -103,6 +103,7 @@ const CRATES: &[(&str, &str)] = &[
     ("percent_encoding", "protocol client"),
     ("proxy_header", "wire"),
     ("rand", "hub server services client cli simulation"),
+    ("rustix", "server"),
     ("rustls", "client services tls server"),
     ("rustls_native_certs", "tls"),
     ("rustls_pki_types", "access"),
