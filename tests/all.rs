@@ -29,6 +29,7 @@ mod fronts;
 mod handshake;
 #[cfg(feature = "tls")]
 mod handshakes;
+mod health;
 mod hooks;
 mod hostile;
 mod http;

@@ -63,6 +63,13 @@ pub(crate) enum Command {
     /// Make a key for a backend: a secret, and the block for the configuration of the server
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Ask a server whether it takes new clients; exits with 1 if it does not, or does not answer
+    Health {
+        #[command(flatten)]
+        what: HealthArgs,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Write the manual pages, one for each command
@@ -201,6 +208,14 @@ pub(crate) struct DemoArgs {
     pub(crate) rate: u32,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+/// Arguments of `tidings health`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Only whether it works: one that drains is well, too
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 /// Arguments of `tidings completions`.

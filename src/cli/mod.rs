@@ -4,6 +4,7 @@ mod again;
 mod args;
 mod config;
 mod demo;
+mod health;
 mod key;
 mod kick;
 mod knobs;
@@ -68,6 +69,9 @@ pub(crate) fn run() -> ExitCode {
             server.for_operators().map_err(Into::into).and_then(|at| reload::run(&what, at))
         }
         Command::Key(command) => key::run(&command),
+        Command::Health { what, server } => {
+            server.without_credentials().map_err(Into::into).and_then(|at| health::run(&what, &at))
+        }
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),
     };

@@ -19,6 +19,38 @@ pub fn ask(
     json: Option<&str>,
     wait: Duration,
 ) -> Result<Members, ClientError> {
+    let answer = exchange(endpoint, method, path, json, wait)?;
+    let (status, body) = read(&answer)?;
+    if (200..300).contains(&status) {
+        return std::str::from_utf8(body).map_err(|_| unexpected(&answer))?.parse();
+    }
+    let message = error_message(body).unwrap_or_else(|| "no reason given".to_owned());
+    Err(ClientError::Refused { status, message })
+}
+
+/// What a server says of itself at `/livez` or `/readyz`: a word.
+///
+/// # Errors
+/// No server answers there in time, or it says that it is not well.
+pub fn health(endpoint: &Endpoint, path: &str, wait: Duration) -> Result<String, ClientError> {
+    let answer = exchange(endpoint, "GET", path, None, wait)?;
+    let (status, body) = read(&answer)?;
+    let word = String::from_utf8_lossy(body).trim().to_owned();
+    if status == 200 {
+        Ok(word)
+    } else {
+        Err(ClientError::Refused { status, message: error_message(body).unwrap_or(word) })
+    }
+}
+
+/// Sends a request; the whole answer.
+fn exchange(
+    endpoint: &Endpoint,
+    method: &str,
+    path: &str,
+    json: Option<&str>,
+    wait: Duration,
+) -> Result<Vec<u8>, ClientError> {
     let mut stream = Stream::connect(endpoint, wait)?;
     let mut request = request(endpoint, method, path)?;
     if let Some(json) = json {
@@ -30,7 +62,7 @@ pub fn ask(
     let answer = receive(&mut stream, Instant::now() + wait)?;
     // It ends the connection in any case.
     let _ = stream.end();
-    read(&answer)
+    Ok(answer)
 }
 
 /// HTTP/1.0, so that nothing on the way answers in chunks or keeps the connection.
@@ -81,15 +113,15 @@ fn is_whole(answer: &[u8]) -> bool {
     split(answer).is_some_and(|(head, body)| length(head).is_some_and(|length| body.len() >= length))
 }
 
-fn read(answer: &[u8]) -> Result<Members, ClientError> {
-    let nothing = || ClientError::Unexpected(String::from_utf8_lossy(answer).chars().take(80).collect());
-    let (head, body) = split(answer).ok_or_else(nothing)?;
-    let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(nothing)?;
-    if (200..300).contains(&status) {
-        return std::str::from_utf8(body).map_err(|_| nothing())?.parse();
-    }
-    let message = error_message(body).unwrap_or_else(|| "no reason given".to_owned());
-    Err(ClientError::Refused { status, message })
+/// The status and the body of an answer.
+fn read(answer: &[u8]) -> Result<(u16, &[u8]), ClientError> {
+    let (head, body) = split(answer).ok_or_else(|| unexpected(answer))?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.ok_or_else(|| unexpected(answer))?, body))
+}
+
+fn unexpected(answer: &[u8]) -> ClientError {
+    ClientError::Unexpected(String::from_utf8_lossy(answer).chars().take(80).collect())
 }
 
 #[cfg(test)]

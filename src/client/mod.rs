@@ -14,7 +14,7 @@ mod token;
 pub use backoff::Backoff;
 pub use endpoint::Endpoint;
 pub use error::ClientError;
-pub use http::ask;
+pub use http::{ask, health};
 pub use message::{Members, Request, query};
 
 pub use crate::tls::Trust;
