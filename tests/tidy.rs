@@ -4,6 +4,7 @@ mod circles;
 mod dead;
 mod links;
 mod loadgen;
+mod proofs;
 mod registries;
 mod rooms;
 mod rules;
