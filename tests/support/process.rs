@@ -123,11 +123,12 @@ impl Process {
         Process { child, address, errors: Some(errors) }
     }
 
-    /// Memory that is this process's alone and its share of what is shared, in bytes.
+    /// Memory that it has allocated, in bytes. Without the pages of files: when another process of the same executable ends, a
+    /// larger share of these is this one's, and it would seem to have grown.
     pub(crate) fn pss(&self) -> usize {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(path).expect("a live process");
-        let line = text.lines().find(|line| line.starts_with("Pss:")).expect("the kernel tells");
+        let line = text.lines().find(|line| line.starts_with("Pss_Anon:")).expect("the kernel tells");
         1024 * line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number")
     }
 
