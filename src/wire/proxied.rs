@@ -92,9 +92,9 @@ fn read_v1(bytes: &[u8]) -> Result<Option<Announced>, HeaderFault> {
     if rest.strip_prefix(V1_UNKNOWN).is_some_and(|rest| rest.is_empty() || rest[0] == b' ') {
         return Ok(Some(Announced { client: None, used }));
     }
-    // Four parts, of which the crate would take ports with signs and with zeros in front.
+    // Five parts, of which the crate would take words that only begin with UNKNOWN, and ports with signs and with zeros in front.
     let parts: Vec<&[u8]> = rest.split(|byte| *byte == b' ').collect();
-    let [_, _, _, ports @ ..] = &parts[..] else { return Err(HeaderFault::Malformed) };
+    let [b"TCP4" | b"TCP6", _, _, ports @ ..] = &parts[..] else { return Err(HeaderFault::Malformed) };
     let is_port = |port: &&[u8]| matches!(port, [b'0'] | [b'1'..=b'9', ..]) && port.iter().all(u8::is_ascii_digit);
     if ports.len() != 2 || !ports.iter().all(is_port) {
         return Err(HeaderFault::Malformed);
@@ -231,6 +231,7 @@ mod tests {
             (b"PROXY TCP6 1.2.3.4 1.2.3.4 1 1\r\n", Malformed),
             (b"PROXY TCP4 \xff.2.3.4 1.2.3.4 1 1\r\n", Malformed),
             (b"PROXY UNKNOWNS\r\n", Malformed),
+            (b"PROXY UNKNOWNS 1.2.3.4 1.2.3.4 1 1\r\n", Malformed),
             (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n\r\n", Malformed),
         ] {
             assert_eq!(read_proxy_header(bytes), Err(fault), "{}", bytes.escape_ascii());
