@@ -37,6 +37,16 @@ impl ListenAt {
             ListenAt::Path { .. } => None,
         }
     }
+
+    /// Whether both are the same address or path, whatever the mode of its file.
+    #[must_use]
+    pub fn is_same_place(&self, other: &ListenAt) -> bool {
+        match (self, other) {
+            (ListenAt::Address(own), ListenAt::Address(other)) => own == other,
+            (ListenAt::Path { path: own, .. }, ListenAt::Path { path: other, .. }) => own == other,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for ListenAt {
@@ -167,11 +177,7 @@ impl ListenerConfig {
 impl ListenerConfig {
     /// Whether they exclude each other.
     pub(super) fn takes_the_place_of(&self, other: &ListenerConfig) -> bool {
-        match (&self.at, &other.at) {
-            // Port 0 is another port each time.
-            (ListenAt::Address(mine), ListenAt::Address(theirs)) => mine == theirs && mine.port() != 0,
-            (ListenAt::Path { path: mine, .. }, ListenAt::Path { path: theirs, .. }) => mine == theirs,
-            _ => false,
-        }
+        // Port 0 is another port each time.
+        self.at.is_same_place(&other.at) && self.at.address().is_none_or(|address| address.port() != 0)
     }
 }

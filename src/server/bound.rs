@@ -2,9 +2,9 @@
 
 use crate::config::ListenerConfig;
 use crate::reactor::Listening;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Result;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A listener that is bound.
@@ -44,5 +44,12 @@ impl HeldSocket {
 impl Drop for HeldSocket {
     fn drop(&mut self) {
         self.remove();
+    }
+}
+
+/// Gives the file of a socket that listens already another mode. A server that runs goes on where that fails.
+pub(super) fn change_mode(path: &Path, mode: u32) {
+    if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
+        log::error!(event = "mode_not_changed"; "the mode of {} cannot be changed to {mode:04o}: {error}", path.display());
     }
 }

@@ -1,13 +1,11 @@
 //! The listeners of a running server by their numbers, and which of them another configuration opens, keeps and closes.
 
 use super::StartError;
-use super::bound::{Bound, HeldSocket};
+use super::bound::{Bound, HeldSocket, change_mode};
 use super::listening::{Place, bind_listener, shares};
 use crate::config::{Config, ConfigError, ListenAt, ListenerConfig};
 use crate::reactor::Listening;
-use std::fs::{Permissions, set_permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 
 /// Listeners that a server may have had: a connection names its own by a byte.
 const NUMBERS: usize = 256;
@@ -123,14 +121,9 @@ impl Doors {
 
     /// The first door at a place that is open or closed and that the plan does not have yet.
     fn find(&self, place: &ListenAt, open: bool, plan: &Plan) -> Option<usize> {
-        let is_same = |door: &OwnDoor| match (&door.place, place) {
-            (ListenAt::Address(own), ListenAt::Address(other)) => own == other,
-            (ListenAt::Path { path: own, .. }, ListenAt::Path { path: other, .. }) => own == other,
-            _ => false,
-        };
         let fits = |number: &usize| {
             let door = &self.all[*number];
-            door.is_open == open && is_same(door) && !plan.has(*number)
+            door.is_open == open && door.place.is_same_place(place) && !plan.has(*number)
         };
         (0..self.all.len()).find(fits)
     }
@@ -140,7 +133,12 @@ impl Doors {
         let mut turned = Turned::default();
         for (number, listener) in plan.kept {
             let door = &mut self.all[number];
-            change_mode(&door.listener.at, &listener.at);
+            if let (ListenAt::Path { mode: before, .. }, ListenAt::Path { path, mode }) =
+                (&door.listener.at, &listener.at)
+                && before != mode
+            {
+                change_mode(path, *mode);
+            }
             door.listener = listener;
         }
         for (number, place, bound, shares) in plan.opened {
@@ -201,15 +199,6 @@ impl OwnDoor {
 impl Plan {
     fn has(&self, number: usize) -> bool {
         self.kept.iter().any(|(kept, _)| *kept == number) || self.opened.iter().any(|(opened, ..)| *opened == number)
-    }
-}
-
-fn change_mode(before: &ListenAt, after: &ListenAt) {
-    let (ListenAt::Path { mode: before, .. }, ListenAt::Path { path, mode }) = (before, after) else { return };
-    if before != mode
-        && let Err(error) = set_permissions(path, Permissions::from_mode(*mode))
-    {
-        log::error!(event = "mode_not_changed"; "the mode of {} cannot be changed to {mode:04o}: {error}", path.display());
     }
 }
 

@@ -1,12 +1,10 @@
 //! Sockets that listen already when the server starts: opened by a service manager and passed on.
 
 use super::StartError;
-use super::bound::{Bound, HeldSocket};
+use super::bound::{Bound, HeldSocket, change_mode};
 use crate::config::{Config, ListenAt, ListenerConfig};
 use crate::reactor::Listening;
-use std::fs::{Permissions, set_permissions};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -115,8 +113,6 @@ impl Given {
 
 /// The file of a socket that was taken over: it is this server's now.
 fn held(path: &Path, mode: u32) -> Option<HeldSocket> {
-    if let Err(error) = set_permissions(path, Permissions::from_mode(mode)) {
-        log::error!(event = "mode_not_changed"; "the mode of {} cannot be changed to {mode:04o}: {error}", path.display());
-    }
+    change_mode(path, mode);
     HeldSocket::of(path).ok()
 }
