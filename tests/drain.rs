@@ -31,6 +31,16 @@ fn begin_stop(server: TestServer, drain: Duration) -> JoinHandle<usize> {
     stopping
 }
 
+/// A client whose request the server waits for: it has to send four bytes more, and does not.
+fn awaited_for_its_body(process: &Process) -> HttpClient {
+    let mut client = HttpClient::connect(process.address);
+    client
+        .raw
+        .send("POST /channels/d HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    assert_eq!(client.read_answer(false).status, 100);
+    client
+}
+
 fn is_refused(address: SocketAddr) -> bool {
     match TcpStream::connect(address) {
         Ok(_) => false,
@@ -402,11 +412,7 @@ fn the_first_signal_drains_and_the_exit_code_says_that_all_went_well() {
 #[test]
 fn the_second_signal_ends_at_once_and_the_exit_code_says_so() {
     let process = Process::start(&["--reactors", "2"]);
-    let mut client = HttpClient::connect(process.address);
-    client
-        .raw
-        .send("POST /channels/d HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
-    assert_eq!(client.read_answer(false).status, 100);
+    let _client = awaited_for_its_body(&process);
     process.signal("TERM");
     wait_until("new connections are refused", || is_refused(process.address));
     let began = Instant::now();
@@ -481,11 +487,7 @@ fn the_exit_code_says_what_became_of_a_server() {
     }
     // A request that nobody ends, and a drain that waits for nothing.
     let process = Process::start(&["--server.drain_timeout", "0s"]);
-    let mut client = HttpClient::connect(process.address);
-    client
-        .raw
-        .send("POST /channels/d HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
-    assert_eq!(client.read_answer(false).status, 100);
+    let _client = awaited_for_its_body(&process);
     process.signal("TERM");
     let (status, log) = process.wait();
     assert_eq!(status.code(), Some(75), "{log}");

@@ -1,5 +1,7 @@
 //! TLS: who is trusted by a client, and a server's sessions and certificates. Bytes and files, no sockets.
 
+#[cfg(all(test, feature = "tls"))]
+pub(crate) mod both_ends;
 #[cfg(feature = "tls")]
 pub mod certificates;
 #[cfg(feature = "tls")]

@@ -1,35 +1,12 @@
 //! Sessions against rustls' own client, byte by byte and in pieces, and what breaks them.
 
-use super::{Acceptor, Fault, Opened, PLAIN_BYTES_MAX, SEALED_BYTES_MAX, Session};
-use crate::tls::provider;
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use super::{Fault, Opened, PLAIN_BYTES_MAX, SEALED_BYTES_MAX, Session};
+use crate::tls::both_ends::localhost;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, ProtocolVersion, SupportedProtocolVersion};
 use std::io::{Cursor, Read as _, Write as _};
-use std::sync::Arc;
 
 const BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
-
-/// A server's and a client's configuration for `localhost`.
-fn configs(version: &'static SupportedProtocolVersion) -> (Acceptor, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key }: CertifiedKey<KeyPair> =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
-    let server = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .expect("a pair");
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).expect("a root");
-    let client = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (Acceptor::from(server), Arc::new(client))
-}
 
 /// A session with its client, and the bytes between them.
 struct Pair {
@@ -45,7 +22,7 @@ struct Pair {
 
 impl Pair {
     fn new(version: &'static SupportedProtocolVersion) -> Pair {
-        let (server, client) = configs(version);
+        let (server, client) = localhost(&[version]);
         let session = Session::new(&server).expect("a session");
         let name = ServerName::try_from("localhost").expect("a name");
         let client = ClientConnection::new(client, name).expect("a client");
@@ -198,7 +175,7 @@ fn what_is_not_tls_is_broken_and_answered_by_an_alert() {
     for version in BOTH {
         // An alert (21) that is fatal (2), in clear before there are keys.
         for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[22, 3, 1, 0, 5, 1, 0, 0, 1, 0], &[0; 64], &[23; 64]] {
-            let mut session = Session::new(&configs(version).0).expect("a session");
+            let mut session = Session::new(&localhost(&[version]).0).expect("a session");
             let mut sealed = bytes.to_vec();
             let fault = session.open(&mut sealed, &mut [0; PLAIN_BYTES_MAX]).expect_err("it is no TLS");
             assert!(matches!(fault, Fault::Broken(_)), "{fault}");

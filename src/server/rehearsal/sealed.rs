@@ -2,36 +2,19 @@
 
 use super::{Client, Rehearsal, UPGRADE, masked};
 use crate::config::Config;
-use crate::tls::provider;
-use crate::tls::session::Acceptor;
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
+use crate::tls::both_ends::localhost;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use std::io::{Cursor, Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A server that speaks TLS, and what its clients need.
 fn server(text: &str) -> (Rehearsal, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key }: CertifiedKey<KeyPair> =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .expect("a pair");
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).expect("a root");
-    let client = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let (acceptor, client) = localhost(rustls::DEFAULT_VERSIONS);
     let mut server = Rehearsal::new(&Config::from_toml("tls.toml", text).expect("settings"));
-    server.engine.speak_tls(Acceptor::from(config));
-    (server, Arc::new(client))
+    server.engine.speak_tls(acceptor);
+    (server, client)
 }
 
 /// A client over TLS.

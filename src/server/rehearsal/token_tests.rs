@@ -62,13 +62,20 @@ impl World {
         }
     }
 
-    /// A client that sent something in a busy tick.
+    /// A client that connects and sends something in a busy tick.
     fn late(&mut self, bytes: &[u8]) -> Client {
         self.be_busy();
         let client = self.server.connect();
         self.server.send(client, bytes);
         self.server.turn();
         client
+    }
+
+    /// A client that is there sends something in a busy tick.
+    fn send_late(&mut self, client: Client, bytes: &[u8]) {
+        self.be_busy();
+        self.server.send(client, bytes);
+        self.server.turn();
     }
 
     fn said(&mut self, client: Client) -> String {
@@ -115,9 +122,7 @@ fn a_tick_verifies_a_few_tokens_itself_and_leaves_the_others_to_a_worker() {
     world.server.turn();
     assert_eq!(world.statuses(client), ["200"]);
     // It is known now, in a busy tick too.
-    world.be_busy();
-    world.server.send(client, late.as_bytes());
-    world.server.turn();
+    world.send_late(client, late.as_bytes());
     assert_eq!(world.statuses(client), ["200"]);
     world.server.turn();
     assert_eq!(world.checked(), (2 * HERE as u64, 1));
@@ -134,9 +139,7 @@ fn pipelined_requests_are_answered_in_order_while_each_waits_for_its_token() {
         let client = world.server.connect();
         let before = world.server.hub().stats().published;
         for piece in requests.as_bytes().chunks(size) {
-            world.be_busy();
-            world.server.send(client, piece);
-            world.server.turn();
+            world.send_late(client, piece);
         }
         let busy = requests.len().div_ceil(size) * HERE;
         while world.server.run_job() {
@@ -179,9 +182,7 @@ fn a_frame_after_signing_in_waits_for_who_its_client_is() {
     ]
     .map(|text| masked(text.as_bytes()))
     .concat();
-    world.be_busy();
-    world.server.send(client, &frames);
-    world.server.turn();
+    world.send_late(client, &frames);
     assert_eq!(world.said(client), "");
     assert!(world.server.run_job());
     world.server.turn();
@@ -191,9 +192,7 @@ fn a_frame_after_signing_in_waits_for_who_its_client_is() {
     // A wrong one is refused once, and its client stays who it is.
     let wrong = auth.replace("\"}", "x\"}");
     let wrong = wrong.replacen("\"id\":1", "\"id\":4", 1);
-    world.be_busy();
-    world.server.send(client, &masked(wrong.as_bytes()));
-    world.server.turn();
+    world.send_late(client, &masked(wrong.as_bytes()));
     world.work();
     let said = world.said(client);
     assert!(said.contains("\"id\":4,\"status\":401"), "{said}");
@@ -205,9 +204,7 @@ fn a_socket_is_closed_after_the_answer_to_its_sign_in() {
     let client = world.server.open("/ws");
     world.said(client);
     let auth = format!(r#"{{"id":1,"method":"AUTH","token":"{}"}}"#, world.token("a"));
-    world.be_busy();
-    world.server.send(client, &masked(auth.as_bytes()));
-    world.server.turn();
+    world.send_late(client, &masked(auth.as_bytes()));
     world.server.engine.begin_goodbyes(Duration::ZERO);
     world.server.engine.say_goodbyes();
     world.server.turn();
@@ -268,9 +265,7 @@ fn what_was_found_out_for_a_connection_that_is_gone_is_kept_for_others() {
     let next = world.server.connect();
     assert_eq!(next.slot, client.slot);
     world.work();
-    world.be_busy();
-    world.server.send(next, request.as_bytes());
-    world.server.turn();
+    world.send_late(next, request.as_bytes());
     assert_eq!(world.statuses(next), ["200"]);
     assert_eq!(world.server.engine.counters().stale_ids.get(), 1);
 }
@@ -341,9 +336,7 @@ fn a_connection_that_ended_while_it_waited_takes_no_notice() {
     let client = world.server.connect();
     world.server.send(client, begin);
     world.server.turn();
-    world.be_busy();
-    world.server.send(client, end);
-    world.server.turn();
+    world.send_late(client, end);
     world.server.pass(Config::default().http.head_timeout + Duration::from_secs(1));
     world.server.turn();
     assert_eq!(world.statuses(client), ["408"]);
