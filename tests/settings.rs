@@ -184,3 +184,15 @@ fn the_help_says_how_settings_are_called() {
         assert!(said.contains("TIDINGS_HTTP_BODY_BYTES=500kB") && said.contains("--http.body_bytes 500kB"), "{said}");
     }
 }
+
+/// The folder of the operators' key and the path of the handover, which `serve` chooses itself, were named on every start.
+#[test]
+fn a_start_names_what_was_set_and_nothing_that_the_server_chose() {
+    let process = Process::start(&["--http.headers", "50"]);
+    process.signal("TERM");
+    let (_, said) = process.wait();
+    let (_, said) = said.split_once("not at their defaults:\n").expect("a summary");
+    let (named, _) = said.split_once("\n  (tidings config show").expect("its end");
+    let named: Vec<&str> = named.lines().map(str::trim).collect();
+    assert_eq!(named, ["server.listen = [\"127.0.0.1:0\"]", "http.headers = 50"]);
+}

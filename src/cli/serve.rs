@@ -65,14 +65,15 @@ fn start(args: &ServeArgs, settings: &Settings, sockets: Vec<GivenSocket>) -> Ou
 fn serve(args: &ServeArgs, config: &Config, sockets: Vec<GivenSocket>, log: &Logger) -> Outcome {
     // Before the server announces itself: from then on a signal must drain it, not kill it.
     let interrupts = Interrupts::install()?;
-    let config = &completed(config.clone());
-    let (before, taken_over) = if args.takeover { takeover::ask(config)? } else { (None, Vec::new()) };
+    let in_force = completed(config.clone());
+    let (before, taken_over) = if args.takeover { takeover::ask(&in_force)? } else { (None, Vec::new()) };
     let sockets = sockets.into_iter().chain(taken_over).collect();
-    let server = Server::start_on(config.clone(), Hooks::default(), sockets).map_err(|error| not_started(&error))?;
+    let server = Server::start_on(in_force, Hooks::default(), sockets).map_err(|error| not_started(&error))?;
     let notify = Arc::new(Notify::from_environment());
     let again =
         Again { settings: args.settings.clone(), log: log.clone(), notify: Arc::clone(&notify), complete: completed };
     server.reload_from(again);
+    // As it was set: what the server has chosen itself is no news to whoever started it.
     announce(&server, config, log)?;
     if let Some(before) = before {
         takeover::accepting(before);
