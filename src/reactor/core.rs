@@ -340,6 +340,7 @@ impl Core {
         } else if entry.reading.has_ended()
             && !entry.rest.is_pending()
             && entry.connection.outbox.is_empty()
+            && !entry.rest.has_unsent()
             && let Some(reason) = entry.connection.end_of_input(entry.rest.is_empty())
         {
             self.close_now(slot, entry, reason);

@@ -85,7 +85,8 @@ impl<S: Socket> Engine<S> {
     /// nothing: a phone that vanished, or a browser that keeps idle connections until it needs them.
     pub(crate) fn owed(&self) -> usize {
         let is_owed = |entry: &Entry<S>| {
-            entry.closed.is_none() && (entry.connection.ending().is_none() || !entry.connection.outbox.is_empty())
+            let has_all = entry.connection.outbox.is_empty() && !entry.rest.has_unsent();
+            entry.closed.is_none() && (entry.connection.ending().is_none() || !has_all)
         };
         self.entries.slots().into_iter().filter(|slot| self.entries.peek(*slot).is_some_and(is_owed)).count()
     }

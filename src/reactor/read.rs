@@ -258,6 +258,10 @@ impl Core {
     }
 
     fn end_of_input<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
+        // What is sealed is no longer in its outbox, and is owed all the same; `update` sees to the end after it.
+        if entry.rest.has_unsent() {
+            return;
+        }
         // A peer that only ended its side reads what it is owed first; `update` closes it after that.
         if let Some(reason) = entry.connection.end_of_input(entry.rest.is_empty())
             && (reason == Code::PeerVanished || entry.connection.outbox.is_empty())

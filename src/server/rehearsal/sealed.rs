@@ -9,6 +9,9 @@ use std::io::{Cursor, Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[path = "sealed_ends.rs"]
+mod ends;
+
 /// A server that speaks TLS, and what its clients need.
 fn server(text: &str) -> (Rehearsal, Arc<ClientConfig>) {
     let (acceptor, client) = localhost(rustls::DEFAULT_VERSIONS);
@@ -82,6 +85,40 @@ impl Secure {
         }
     }
 
+    /// The same bytes as they travel, all at once.
+    fn seal(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        for part in bytes.chunks(16 * 1024) {
+            self.tls.writer().write_all(part).expect("room");
+            self.gather(&mut sealed);
+        }
+        sealed
+    }
+
+    /// Its last word, as it travels.
+    fn last_word(&mut self) -> Vec<u8> {
+        self.tls.send_close_notify();
+        let mut sealed = Vec::new();
+        self.gather(&mut sealed);
+        sealed
+    }
+
+    fn gather(&mut self, sealed: &mut Vec<u8>) {
+        while self.tls.wants_write() {
+            self.tls.write_tls(sealed).expect("memory");
+        }
+    }
+
+    /// Whether its socket takes anything. When it does again, what waits is written.
+    fn set_full(&self, server: &mut Rehearsal, is_full: bool) {
+        let Client { slot, generation } = self.client;
+        server.engine.entries.get_exact(slot, generation).expect("it is there").stream.is_full = is_full;
+        if !is_full {
+            let room = crate::reactor::engine::Readiness { writable: true, ..Default::default() };
+            server.engine.take_event(slot, generation, room);
+        }
+    }
+
     /// What it has heard since the last time.
     fn take(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.heard)).into_owned()
@@ -136,21 +173,13 @@ fn a_socket_that_takes_nothing_keeps_the_order_and_loses_nothing() {
     let (mut server, config) = server("");
     let mut reader = Secure::open(&mut server, &config, "/channels/a");
     let mut writer = Secure::open(&mut server, &config, "/ws");
-    let full = |server: &mut Rehearsal, is_full: bool| {
-        let (slot, generation) = (reader.client.slot, reader.client.generation);
-        server.engine.entries.get_exact(slot, generation).expect("it is there").stream.is_full = is_full;
-        if !is_full {
-            let room = crate::reactor::engine::Readiness { writable: true, ..Default::default() };
-            server.engine.take_event(slot, generation, room);
-            server.turn();
-        }
-    };
-    full(&mut server, true);
+    reader.set_full(&mut server, true);
     for number in 0..50 {
         let post = format!(r#"{{"method":"POST","path":"/channels/a","data":"<{number}>{}"}}"#, "y".repeat(1000));
         writer.send(&mut server, &masked(post.as_bytes()));
     }
-    full(&mut server, false);
+    reader.set_full(&mut server, false);
+    server.turn();
     reader.receive(&mut server);
     let heard = reader.take();
     let places: Vec<usize> = (0..50).map(|number| heard.find(&format!("<{number}>")).expect("it came")).collect();
