@@ -15,6 +15,7 @@
 //! | failing system calls | `injected` |
 //! | peers that never read, peers behind a dead route | `silent` |
 //! | hundreds that never read under thousands of publications | `deaf` |
+//! | over TLS: those that never read, handshakes that break, changes of keys, records of a byte | `sealed` |
 
 mod bombs;
 mod crowd;
@@ -25,6 +26,7 @@ mod floods;
 mod handshakes;
 mod heads;
 mod injected;
+mod sealed;
 mod silent;
 mod slow;
 mod stopped;

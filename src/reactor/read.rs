@@ -32,13 +32,13 @@ impl Core {
     /// each tick takes a little: a peer whose kilobytes are megabytes when inflated delays only others that do the same.
     pub(super) fn read_ready<S: Socket>(&mut self, entries: &mut Entries<S>, scratch: &mut [u8], bytes_max: u64) {
         let mut ready = std::mem::take(&mut self.ready);
-        let before = self.setup.counters.bytes_in.get();
+        let before = self.bytes_read();
         let mut worked = 0;
         let is_last = bytes_max == u64::MAX;
         let codec_max = if is_last { u64::MAX } else { CODEC_BYTES_PER_TURN_MAX };
         let (mut place, mut heavy_left) = (0, None);
         loop {
-            let read = self.setup.counters.bytes_in.get() - before;
+            let read = self.bytes_read() - before;
             let is_early = place < TURNS_PER_TICK_MIN && read < READ_BYTES_PER_TICK_MAX;
             let has_budget = worked < codec_max && (is_early || read < bytes_max);
             let slot = if has_budget && let Some(&slot) = ready.get(place) {
@@ -63,6 +63,12 @@ impl Core {
             self.ready = ready;
         }
         self.heavy.note(worked);
+    }
+
+    /// What was read so far, for the budget of a tick: of TLS what was opened, since a record of one byte costs what many cost.
+    #[inline]
+    fn bytes_read(&self) -> u64 {
+        self.setup.counters.bytes_in.get() + self.sealed.overhead()
     }
 
     /// The next of those that were heavy and due when this was first asked. A tick takes at least one of them, or connections

@@ -7,6 +7,8 @@ pub mod certificates;
 #[cfg(feature = "tls")]
 pub mod current;
 pub mod failure;
+#[cfg(all(test, feature = "tls"))]
+pub(crate) mod forged;
 #[cfg(feature = "tls")]
 pub mod server;
 #[cfg(feature = "tls")]

@@ -12,11 +12,17 @@ use std::sync::Arc;
 
 /// Plain bytes of one record at most (RFC 8446 section 5.1).
 pub const PLAIN_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a record's header: what it holds, a version, and how many bytes follow (RFC 8446 section 5.1).
+const RECORD_HEADER_BYTES: usize = 5;
 /// Bytes of a record beside its plain ones at most: its header, and what encryption adds (RFC 8446 section 5.2, and RFC 5246
 /// section 6.2.3 for TLS 1.2).
-const OVERHEAD_MAX: usize = 5 + 2048;
+const OVERHEAD_MAX: usize = RECORD_HEADER_BYTES + 2048;
 /// Bytes of a sealed record at most.
 pub const SEALED_BYTES_MAX: usize = PLAIN_BYTES_MAX + OVERHEAD_MAX;
+
+/// Records that are opened at once, once the handshake is over. Opening one costs about as much as reading a kilobyte, however few
+/// bytes it brings, a change of keys ten times that, and what is read at once may be thousands of them.
+pub const RECORDS_PER_OPEN_MAX: usize = 256;
 
 /// Why a session cannot go on.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub enum Fault {
     /// What came is not TLS as it should be, or no version, cipher or certificate suits both sides. An alert that says which is
     /// left to be sent.
     Broken(rustls::Error),
+    /// A message of its handshake is longer than what is kept of one.
+    TooLong,
     /// Nothing may be sent: the handshake is not over, or our side was closed.
     Closed,
 }
@@ -34,7 +42,7 @@ impl Fault {
     pub fn failure(&self) -> Failure {
         use rustls::Error;
         match self {
-            Fault::Broken(Error::InvalidMessage(_) | Error::DecryptError) => Failure::Invalid,
+            Fault::TooLong | Fault::Broken(Error::InvalidMessage(_) | Error::DecryptError) => Failure::Invalid,
             Fault::Broken(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => Failure::Incompatible,
             Fault::Broken(Error::AlertReceived(_)) => Failure::Alert,
             Fault::Broken(
@@ -52,6 +60,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::Broken(error) => error.fmt(f),
+            Fault::TooLong => f.write_str("a message of the handshake is too long, or in too many pieces"),
             Fault::Closed => f.write_str("nothing may be sent"),
         }
     }
@@ -74,8 +83,10 @@ pub struct Opened {
     pub used: usize,
     /// Plain bytes that were written.
     pub plain: usize,
-    /// It stopped for want of room, and may have more to open.
+    /// It stopped for want of room or after many records, and may have more to open.
     pub is_full: bool,
+    /// Records that brought nothing: changes of keys, alerts, and those without a byte.
+    pub silent: usize,
 }
 
 /// See the module.
@@ -84,6 +95,8 @@ pub struct Session {
     unsent: Vec<u8>,
     peer_closed: bool,
     closed: bool,
+    /// What came broke it: nothing more is opened or sealed.
+    broken: bool,
 }
 
 impl Session {
@@ -93,7 +106,7 @@ impl Session {
     /// What it was to begin with is of no use.
     pub fn new(acceptor: &Acceptor) -> Result<Session, Fault> {
         let connection = UnbufferedServerConnection::new(Arc::clone(&acceptor.0)).map_err(Fault::Broken)?;
-        Ok(Session { connection, unsent: Vec::new(), peer_closed: false, closed: false })
+        Ok(Session { connection, unsent: Vec::new(), peer_closed: false, closed: false, broken: false })
     }
 
     /// Sealed bytes that are to be sent before anything else is sealed.
@@ -125,23 +138,26 @@ impl Session {
         self.peer_closed
     }
 
-    /// Opens the records in `sealed`, whole ones and as many as `plain` has room for: [`PLAIN_BYTES_MAX`] bytes for each. What
-    /// this answers is left in [`Session::unsent`].
+    /// Opens the records in `sealed`, whole ones and as many as `plain` has room for: [`PLAIN_BYTES_MAX`] bytes for each, and
+    /// [`RECORDS_PER_OPEN_MAX`] at most. What this answers is left in [`Session::unsent`].
     ///
     /// # Errors
     /// [`Fault::Broken`].
     pub fn open(&mut self, sealed: &mut [u8], plain: &mut [u8]) -> Result<Opened, Fault> {
-        let mut opened = Opened { used: 0, plain: 0, is_full: false };
+        let mut opened = Opened { used: 0, plain: 0, is_full: false, silent: 0 };
+        let is_new = self.connection.is_handshaking();
+        let (mut end, mut records) = (if is_new { sealed.len() } else { end_of_records(sealed, 0) }, 0);
         loop {
             // What follows the peer's last word is nothing that it said (RFC 8446 section 6.1).
             if self.peer_closed {
                 return Ok(Opened { used: sealed.len(), ..opened });
             }
             if plain.len() - opened.plain < PLAIN_BYTES_MAX {
-                return Ok(Opened { is_full: opened.used < sealed.len(), ..opened });
+                opened.is_full = opened.used < sealed.len();
+                break;
             }
             let UnbufferedStatus { discard, state, .. } =
-                self.connection.process_tls_records(&mut sealed[opened.used..]);
+                self.connection.process_tls_records(&mut sealed[opened.used..end]);
             opened.used += discard;
             let step = match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
@@ -151,11 +167,13 @@ impl Session {
                         plain[opened.plain..end].copy_from_slice(record.payload);
                         opened.plain = end;
                         opened.used += record.discard;
+                        records += 1;
                     }
                     continue;
                 }
                 Ok(other) => next(other, &mut self.unsent),
                 Err(error) => {
+                    self.broken = true;
                     self.gather_alert();
                     return Err(Fault::Broken(error));
                 }
@@ -163,9 +181,18 @@ impl Session {
             match step {
                 Next::Again => {}
                 Next::PeerClosed => self.peer_closed = true,
-                Next::Starved => return Ok(opened),
+                // A message in pieces: what is sealed meanwhile must not find it half seen.
+                Next::Starved if opened.used < end && end < sealed.len() => end = end_of_records(sealed, end),
+                Next::Starved => {
+                    opened.is_full = end < sealed.len();
+                    break;
+                }
             }
         }
+        if !is_new {
+            opened.silent = whole_records(&sealed[..opened.used]).count().saturating_sub(records);
+        }
+        Ok(opened)
     }
 
     /// Seals `plain`, at most [`PLAIN_BYTES_MAX`] bytes, into `out`, which has [`SEALED_BYTES_MAX`]. Returns how many bytes were
@@ -198,6 +225,9 @@ impl Session {
             &mut rustls::unbuffered::WriteTraffic<'_, rustls::server::ServerConnectionData>,
         ) -> Result<usize, EncryptError>,
     ) -> Result<usize, Fault> {
+        if self.broken {
+            return Err(Fault::Closed);
+        }
         loop {
             let UnbufferedStatus { state, .. } = self.connection.process_tls_records(rest);
             match state.map_err(Fault::Broken)? {
@@ -211,16 +241,12 @@ impl Session {
         }
     }
 
-    /// After a fault: what the peer is told of it.
+    /// After a fault: what the peer is told of it, and nothing else. rustls must not look at what broke it once more: it would panic, as
+    /// it would without the pieces of a message that it has seen before.
     fn gather_alert(&mut self) {
-        loop {
-            let state = self.connection.process_tls_records(&mut []).state;
-            match state {
-                Ok(state @ (ConnectionState::EncodeTlsData(_) | ConnectionState::TransmitTlsData(_))) => {
-                    next(state, &mut self.unsent);
-                }
-                _ => return,
-            }
+        while self.connection.wants_write() {
+            let Ok(state) = self.connection.process_tls_records(&mut []).state else { return };
+            next(state, &mut self.unsent);
         }
     }
 }
@@ -229,6 +255,24 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("unsent", &self.unsent.len()).finish_non_exhaustive()
     }
+}
+
+/// Where the whole records in `sealed` end.
+fn whole_records(sealed: &[u8]) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        let header = sealed.get(end..end + RECORD_HEADER_BYTES)?;
+        let next = end + RECORD_HEADER_BYTES + usize::from(u16::from_be_bytes([header[3], header[4]]));
+        (next <= sealed.len()).then(|| {
+            end = next;
+            next
+        })
+    })
+}
+
+/// Where as many records from `start` end as are opened at once: all of it, if there are fewer.
+fn end_of_records(sealed: &[u8], start: usize) -> usize {
+    whole_records(&sealed[start..]).nth(RECORDS_PER_OPEN_MAX - 1).map_or(sealed.len(), |end| start + end)
 }
 
 /// What follows a state.

@@ -6,6 +6,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ProtocolVersion, SupportedProtocolVersion};
 use std::io::{Cursor, Read as _, Write as _};
 
+#[path = "session_floods.rs"]
+mod floods;
+
 const BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
 /// A session with its client, and the bytes between them.
@@ -55,7 +58,7 @@ impl Pair {
     fn take(&mut self, room: usize) -> Result<(), Fault> {
         loop {
             let mut plain = vec![0; room];
-            let Opened { used, plain: size, is_full } = self.session.open(&mut self.rest, &mut plain)?;
+            let Opened { used, plain: size, is_full, .. } = self.session.open(&mut self.rest, &mut plain)?;
             self.rest.drain(..used);
             self.plain.extend_from_slice(&plain[..size]);
             self.is_full |= is_full;

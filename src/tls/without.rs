@@ -14,7 +14,10 @@ pub enum Acceptor {}
 
 /// Why a session cannot go on.
 #[derive(Debug)]
-pub struct Fault;
+pub enum Fault {
+    /// A message of its handshake is longer than what is kept of one.
+    TooLong,
+}
 
 impl Fault {
     /// What it is called.
@@ -39,6 +42,8 @@ pub struct Opened {
     pub plain: usize,
     /// It stopped for want of room.
     pub is_full: bool,
+    /// Records that brought nothing.
+    pub silent: usize,
 }
 
 /// See the module.

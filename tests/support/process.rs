@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// What stands before the address of a listener without TLS.
+const PLAIN: &str = "listening on http://";
+
 /// A running `tidings serve`, killed when it goes out of scope.
 pub(crate) struct Process {
     child: Child,
@@ -46,8 +49,25 @@ impl Process {
         Process::run(command)
     }
 
+    /// The same with a configuration of a further listener, which speaks TLS, and where that one listens.
+    #[cfg(feature = "tls")]
+    pub(crate) fn start_sealed(most: usize, toml: &str, arguments: &[&str]) -> (Process, SocketAddr) {
+        let (process, addresses) = Process::start_for(&[PLAIN, "listening on https://"], &[], most, toml, arguments);
+        (process, addresses[1])
+    }
+
     /// The same by way of another program, such as a tracer that becomes the server's parent, with a configuration.
     pub(crate) fn start_by(wrapper: &[String], most: usize, toml: &str, arguments: &[&str]) -> Process {
+        Process::start_for(&[PLAIN], wrapper, most, toml, arguments).0
+    }
+
+    fn start_for(
+        lines: &[&str],
+        wrapper: &[String],
+        most: usize,
+        toml: &str,
+        arguments: &[&str],
+    ) -> (Process, Vec<SocketAddr>) {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("{}-{}.toml", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -55,10 +75,10 @@ impl Process {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {most}; exec \"$@\""), "sh"]).args(wrapper);
         command.arg(env!("CARGO_BIN_EXE_tidings")).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
-        command.args(arguments);
-        let process = Process::run(command);
+        command.args(arguments).env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
+        let started = Process::spawn_for(lines, command);
         std::fs::remove_file(&file).expect("it was written");
-        process
+        started
     }
 
     /// The same under strace with these options, which writes to `log`.
@@ -77,7 +97,7 @@ impl Process {
         command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
         command.args(["-c", &script, env!("CARGO_BIN_EXE_tidings")]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(errors).spawn().expect("the binary starts");
-        let address = address_in(child.stdout.take().expect("standard output"), "listening on http://");
+        let address = addresses_in(child.stdout.take().expect("standard output"), &[PLAIN])[0];
         Process { child, address, errors: None }
     }
 
@@ -110,7 +130,12 @@ impl Process {
         Process::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Process {
+    fn spawn(command: Command) -> Process {
+        Process::spawn_for(&[PLAIN], command).0
+    }
+
+    /// Waits for lines that begin like this, with the address of a listener each: the first is the process's.
+    fn spawn_for(lines: &[&str], mut command: Command) -> (Process, Vec<SocketAddr>) {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut errors = child.stderr.take().expect("standard error");
@@ -119,8 +144,8 @@ impl Process {
             errors.read_to_string(&mut text).expect("UTF-8");
             text
         });
-        let address = address_in(child.stdout.take().expect("standard output"), "listening on http://");
-        Process { child, address, errors: Some(errors) }
+        let addresses = addresses_in(child.stdout.take().expect("standard output"), lines);
+        (Process { child, address: addresses[0], errors: Some(errors) }, addresses)
     }
 
     /// Memory that it has allocated, in bytes. Without the pages of files: when another process of the same executable ends, a
@@ -194,15 +219,16 @@ impl Drop for Process {
     }
 }
 
-/// The address after `start` in what a process writes.
-fn address_in(output: impl Read, start: &str) -> SocketAddr {
+/// The addresses after each of `starts`, in this order, in what a process writes.
+fn addresses_in(output: impl Read, starts: &[&str]) -> Vec<SocketAddr> {
     let mut lines = BufReader::new(output).lines();
-    loop {
+    let mut address = |start: &&str| loop {
         let line = lines.next().expect("it says where it listens before it ends").expect("UTF-8");
         if let Some(address) = line.strip_prefix(start) {
             break address.parse().expect("an address");
         }
-    }
+    };
+    starts.iter().map(&mut address).collect()
 }
 
 /// The soft limit of open files of this process.

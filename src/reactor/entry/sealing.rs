@@ -17,6 +17,23 @@ const READ_BYTES: usize = 64 * 1024;
 pub(crate) struct Sealed {
     input: Vec<u8>,
     output: Vec<u8>,
+    /// Sealed bytes that were opened, beyond the plain ones that came of them.
+    overhead: u64,
+    /// Records of the last read that brought nothing.
+    silent: usize,
+}
+
+impl Sealed {
+    /// Sealed bytes that were opened so far, beyond the plain ones that came of them: they were work as well.
+    #[inline]
+    pub(crate) fn overhead(&self) -> u64 {
+        self.overhead
+    }
+
+    /// How many records the last read opened that brought nothing.
+    pub(crate) fn take_silent(&mut self) -> usize {
+        std::mem::take(&mut self.silent)
+    }
 }
 
 /// What reading came to.
@@ -89,6 +106,10 @@ impl Sealing {
         let kept = self.rest.len();
         lent.input[..kept].copy_from_slice(&self.rest);
         let room = lent.input.len() - kept;
+        // A read into no room would look like the peer's end.
+        if room == 0 && !self.is_pending {
+            return Read::Broken(Fault::TooLong);
+        }
         let read = if self.is_pending { Ok(0) } else { stream.read(&mut lent.input[kept..]) };
         let read = match read {
             Ok(0) if !self.is_pending => return Read::Ended,
@@ -109,7 +130,9 @@ impl Sealing {
             return Read::Clear { bytes: copy(input, plain), is_http: true };
         }
         match self.session.open(input, plain) {
-            Ok(Opened { used, plain: bytes, is_full }) => {
+            Ok(Opened { used, plain: bytes, is_full, silent }) => {
+                lent.silent = silent;
+                lent.overhead += used.saturating_sub(bytes) as u64;
                 self.rest = input[used..].into();
                 // Without a word of the socket's: what is left was reported already.
                 let short = !self.is_pending && read < room;

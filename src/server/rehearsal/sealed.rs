@@ -11,6 +11,8 @@ use std::time::Duration;
 
 #[path = "sealed_ends.rs"]
 mod ends;
+#[path = "sealed_floods.rs"]
+mod floods;
 
 /// A server that speaks TLS, and what its clients need.
 fn server(text: &str) -> (Rehearsal, Arc<ClientConfig>) {
