@@ -44,7 +44,7 @@ def start(binary):
 def start_with(command):
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for line in server.stdout:
-        match = re.search(r"listening on http://([\d.]+):(\d+)", line)
+        match = re.search(r"listening on https?://([\d.]+):(\d+)", line)
         if match:
             return server, match[1], int(match[2])
     raise SystemExit("the server ended before it listened")

@@ -1,5 +1,5 @@
 // A newcomer's first ten minutes, as README.md tells them, in real Chromium: node newcomer.mjs PATH/TO/tidings
-// PICTURES names a directory for README's pictures, which are made of what is seen here.
+// The same over https:// with over-tls.sh. PICTURES names a directory for README's pictures, which are made of what is seen here.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isOpen, shows, startChromium, texts } from './chrome.mjs';
-import { checks, equal, post, snapshot, startServer, until, within } from './support.mjs';
+import { checks, equal, post, snapshot, startServer, tls, until, within } from './support.mjs';
 import { takePictures } from './pictures.mjs';
 
 const binary = process.argv[2];
@@ -24,16 +24,21 @@ const { open, openDemo: openOn, faults, end } = await startChromium();
 const server = await startServer(binary);
 const folder = mkdtempSync(path.join(tmpdir(), 'tidings-newcomer-'));
 
-/** The blocks of a text in a language, with the port of this server in place of the default one. */
-function blocks(language, port, text = FIRST_MINUTES) {
+/** A text with the addresses of this server in place of those of the default one. */
+function at(url, text) {
+  return text.replaceAll('http://127.0.0.1:8080', url).replaceAll('ws://127.0.0.1:8080', url.replace('http', 'ws'));
+}
+
+/** The blocks of a text in a language, with the addresses of this server. */
+function blocks(language, text = FIRST_MINUTES) {
   const found = [...text.matchAll(/```(\w+)\n(.*?)```/gs)].filter(([, name]) => name === language).map(([, , block]) => block);
   if (!found.length) throw new Error(`there is no block of ${language}`);
-  return found.map((block) => block.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`));
+  return found.map((block) => at(server.url, block));
 }
 
 /** The commands of a text that begin with a word, without their comments. */
 function commands(word, text) {
-  const lines = blocks('sh', server.port, text).join('\n').split('\n').map((line) => line.replace(/\s+# .*$/, ''));
+  const lines = blocks('sh', text).join('\n').split('\n').map((line) => line.replace(/\s+# .*$/, ''));
   return lines.filter((line) => line.startsWith(word));
 }
 
@@ -93,7 +98,7 @@ await check('README’s commands do what it says, and an open console shows what
 
 await check('README’s demo publishes prices that the console shows', async () => {
   const tab = await openOn(server.url, 'prices');
-  const demo = spawn(binary, ['demo', '--url', `127.0.0.1:${server.port}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const demo = spawn(binary, ['demo', '--url', server.url], { stdio: ['ignore', 'ignore', 'inherit'] });
   await shows(tab, '#prices .tile h3', 'TIDE');
   demo.kill();
   await within(new Promise((resolve) => demo.once('exit', resolve)), 'the end of the demo');
@@ -101,7 +106,7 @@ await check('README’s demo publishes prices that the console shows', async () 
 });
 
 await check('README’s scripts run in a page that another port of this machine serves', async () => {
-  const [bare, client] = blocks('js', server.port);
+  const [bare, client] = blocks('js');
   for (const [script, wanted] of [[bare, 'with a bare socket'], [client, 'with the browser client']]) {
     const own = await site('localhost', page(script));
     const tab = await open(own.url);
@@ -117,7 +122,7 @@ await check('README’s scripts run in a page that another port of this machine 
 });
 
 await check('the Chinese README’s command and scripts do what it says', async () => {
-  const [first, second] = blocks('js', server.port, CHINESE);
+  const [first, second] = blocks('js', CHINESE);
   const own = await site('localhost', page(first));
   let tab = await open(own.url);
   await until(() => tab.evaluate(() => globalThis.socket?.readyState !== 0), 'the page');
@@ -136,11 +141,11 @@ await check('the Chinese README’s command and scripts do what it says', async 
 
 await check('the address that a terminal shows lets the console see the server’s figures, and Ctrl-C stops it', async () => {
   // Standard error is a terminal there, so the key is shown. `exec`, since dash stays between and answers for the server with 130.
-  const terminal = spawn('script', ['--quiet', '--return', '--command', `exec ${binary} serve --listen 127.0.0.1:0`, '/dev/null']);
+  const terminal = spawn('script', ['--quiet', '--return', '--command', `exec ${binary} serve --listen 127.0.0.1:0 ${tls.join(' ')}`, '/dev/null']);
   const ended = new Promise((resolve) => terminal.once('exit', resolve));
   let shown = '';
   terminal.stdout.on('data', (bytes) => { shown += bytes; });
-  const [url] = await until(() => /http:\/\/\S+#operator=[\w.~-]+/.exec(shown), 'the address with the key');
+  const [url] = await until(() => /https?:\/\/\S+#operator=[\w.~-]+/.exec(shown), 'the address with the key');
   const tab = await open(url);
   await until(() => tab.evaluate(() => !location.hash.includes('operator')), 'the key to leave the address');
   const figures = await tab.evaluate(async () => (await fetch('/metrics', { headers: { Authorization: `Bearer ${sessionStorage.getItem('tidings.operator').replaceAll('"', '')}` } })).status);
@@ -170,7 +175,7 @@ await check('a page that was opened as a file is told the same, and works with -
   const dev = await startServer(binary, 0, ['--dev']);
   for (const [own, allowed] of [[server, false], [dev, true]]) {
     const tab = await open(file(`mine-${allowed}.html`, page('')), false);
-    const outcome = await trySocket(tab, `ws://127.0.0.1:${own.port}/ws`);
+    const outcome = await trySocket(tab, `${own.url.replace('http', 'ws')}/ws`);
     if (allowed) equal(outcome, { data: REPLIES[0] }, 'the answer');
     else equal([outcome.code, outcome.reason.split(':')[0]], [4403, 'origin_not_allowed'], 'how it was closed');
     await tab.close();
@@ -182,7 +187,7 @@ await check('the tutorial page runs when it is saved and opened as a file: it sa
   const dev = await startServer(binary, 0, ['--dev']);
   const html = await (await fetch(`${server.url}/tutorial`)).text();
   for (const [own, allowed] of [[server, false], [dev, true]]) {
-    const tab = await open(file(`tutorial-${allowed}.html`, html.replaceAll('127.0.0.1:8080', `127.0.0.1:${own.port}`)), false);
+    const tab = await open(file(`tutorial-${allowed}.html`, at(own.url, html)), false);
     equal(await tab.isVisible('#note'), true, 'the note for files');
     if (allowed) {
       await tab.click('#get:not([disabled])');

@@ -13,9 +13,13 @@ const POLL = 25;
 const started = new Set();
 process.on('exit', () => started.forEach((child) => child.kill('SIGKILL')));
 
+/** What a server is started with when a script runs over TLS (over-tls.sh). */
+export const tls = process.env.CERTIFICATES
+  ? ['--server.tls', 'true', '--tls.chain', `${process.env.CERTIFICATES}/chain.pem`, '--tls.key', `${process.env.CERTIFICATES}/key.pem`] : [];
+
 /** Starts the binary and waits for the line that tells its address. `log` is what it writes to standard error. */
 export async function startServer(binary, port = 0, more = []) {
-  const child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['serve', '--listen', `127.0.0.1:${port}`, ...tls, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   child.stderr.on('data', (text) => {
     log.push(text);
@@ -28,7 +32,7 @@ export async function startServer(binary, port = 0, more = []) {
   }));
   const url = await within(new Promise((resolve, reject) => {
     readline.createInterface({ input: child.stdout }).on('line', (line) => {
-      const match = /listening on (http:\/\/\S+)/.exec(line);
+      const match = /listening on (https?:\/\/\S+)/.exec(line);
       if (match) resolve(match[1].replace(/\/$/, ''));
     });
     child.once('error', reject);

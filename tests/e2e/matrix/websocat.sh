@@ -7,12 +7,19 @@ folder=$(mktemp -d)
 passed=0
 failed=0
 
-"$binary" serve --listen 127.0.0.1:0 > "$folder/said" 2> "$folder/errors" &
+tls=()
+sealed=
+if [[ -n ${CERTIFICATES:-} ]]; then
+  # Over TLS (over-tls.sh).
+  tls=(--server.tls true --tls.chain "$CERTIFICATES/chain.pem" --tls.key "$CERTIFICATES/key.pem")
+  sealed=s
+fi
+"$binary" serve --listen 127.0.0.1:0 "${tls[@]}" > "$folder/said" 2> "$folder/errors" &
 server=$!
 trap 'kill "$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true; rm -rf "$folder"' EXIT
 address=
 for _ in $(seq 200); do
-  address=$(sed -n 's#^listening on http://\([0-9.:]*\)/*$#\1#p' "$folder/said")
+  address=$(sed -n 's#^listening on https*://\([0-9.:]*\)/*$#\1#p' "$folder/said")
   [[ -n $address ]] && break
   sleep 0.05
 done
@@ -36,19 +43,19 @@ check() {
 echoes() {
   if [[ $1 == text ]]; then
     head -c "$2" < <(yes 'tidings and more tidings' | tr '\n' ' ') > "$folder/sent"
-    timeout 20 "$websocat" -t -1 -n -B 2000000 "ws://$address/echo" < "$folder/sent" > "$folder/back"
+    timeout 20 "$websocat" -t -1 -n -B 2000000 "ws$sealed://$address/echo" < "$folder/sent" > "$folder/back"
     # It ends each text with a line end.
     printf '\n' >> "$folder/sent"
   else
     head -c "$2" /dev/urandom > "$folder/sent"
-    timeout 20 "$websocat" -b -1 -n -B 2000000 "ws://$address/echo" < "$folder/sent" > "$folder/back"
+    timeout 20 "$websocat" -b -1 -n -B 2000000 "ws$sealed://$address/echo" < "$folder/sent" > "$folder/back"
   fi
   cmp "$folder/sent" "$folder/back"
 }
 
 reads_a_push() {
-  curl -sf -d '{"n":1}' "http://$address/channels/websocat" > /dev/null
-  timeout 20 "$websocat" -t -1 -n -U "ws://$address/channels/websocat?since=neverwas00:0" > "$folder/answer" || true
+  curl -sf -d '{"n":1}' "http$sealed://$address/channels/websocat" > /dev/null
+  timeout 20 "$websocat" -t -1 -n -U "ws$sealed://$address/channels/websocat?since=neverwas00:0" > "$folder/answer" || true
   grep -q '"recovered":false' "$folder/answer"
 }
 
