@@ -55,7 +55,7 @@ const STAGES: &[(&str, &str, Stage)] = &[
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let usage = || {
         for (name, unit, _) in STAGES {
             println!("{name}\t{unit}");
