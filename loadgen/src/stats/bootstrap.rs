@@ -53,7 +53,9 @@ fn resample(series: &[f64], random: &mut Random) -> Vec<f64> {
     let mut drawn = Vec::with_capacity(series.len() + length);
     while drawn.len() < series.len() {
         let begin = (random.next() % series.len() as u64) as usize;
-        drawn.extend((0..length).map(|step| series[(begin + step) % series.len()]));
+        let to_the_end = length.min(series.len() - begin);
+        drawn.extend_from_slice(&series[begin..begin + to_the_end]);
+        drawn.extend(series.iter().cycle().take(length - to_the_end));
     }
     drawn.truncate(series.len());
     drawn
