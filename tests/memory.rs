@@ -2,11 +2,17 @@
 
 use crate::support::frames::{RawSocket, TEXT};
 use crate::support::process::{Process, descriptors_allowed};
+#[cfg(feature = "tls")]
+use crate::support::tls::{BOTH, Stream, client, connect, pair};
 use crate::support::wait_until;
 use crate::tokens::{SECRET, token};
+#[cfg(feature = "tls")]
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 /// Connections, if this process may have as many descriptors.
 const CONNECTIONS: usize = 10_000;
@@ -14,6 +20,12 @@ const CONNECTIONS: usize = 10_000;
 const COMPRESSING: usize = 3_000;
 /// Descriptors that the test binary needs besides.
 const OTHER_DESCRIPTORS: usize = 2_000;
+/// Connections over TLS: each takes a handshake of this process, too.
+#[cfg(feature = "tls")]
+const SEALED: usize = 2_000;
+/// What an idle subscribed socket over TLS may cost, whatever the version: its session and its keys.
+#[cfg(feature = "tls")]
+const SEALED_BYTES_MAX: usize = 4_500;
 /// No idle socket may cost more than this, in bytes of the server's own memory, however few there are and however it was built.
 const BYTES_MAX: usize = 4 * 1024;
 /// What an idle subscribed socket may cost in a release build, when [`CONNECTIONS`] share what is made once.
@@ -78,6 +90,29 @@ fn an_idle_socket_that_compressed_keeps_nothing_of_it() {
     assert!(each < BYTES_MAX, "{each} bytes for each of {COMPRESSING} idle sockets that compressed");
 }
 
+/// In a debug build as well: nearly all of it is what rustls and aws-lc keep.
+#[cfg(feature = "tls")]
+#[test]
+fn an_idle_subscribed_socket_over_tls_costs_4500_bytes_at_most() {
+    let pair = pair("memory", &["localhost"]);
+    let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\ntls = true\n";
+    // These clients answer no pings, and so many handshakes may take a while.
+    let config = format!(
+        "[websocket]\nping_idle = \"1h\"\n{listener}[[certificate]]\nchain = {:?}\nkey = {:?}\n",
+        pair.chain, pair.key
+    );
+    for version in BOTH {
+        let client = client(&[&pair.chain], &[version]);
+        let each = least(SEALED_BYTES_MAX, || {
+            let arguments = ["--reactors", "1", "--workers", "1"];
+            let (process, sealed) = Process::start_sealed(descriptors_allowed(), &config, &arguments);
+            grown(&process, SEALED, |index| open_sealed(sealed, &client, index))
+        });
+        println!("{SEALED} idle subscribed sockets over {:?}: {each} bytes of PSS each", version.version);
+        assert!(each <= SEALED_BYTES_MAX, "{each} bytes of at most {SEALED_BYTES_MAX} over {:?}", version.version);
+    }
+}
+
 /// Published to once each, with no history and nobody there.
 #[test]
 fn an_empty_channel_costs_300_bytes_at_most() {
@@ -122,11 +157,16 @@ fn bytes_of_each(count: usize, client: Client) -> usize {
         Client::OneUser(claims) => Some(token(claims)),
         _ => None,
     };
+    grown(&process, count, |index| open(address, index, client, shared.as_deref()))
+}
+
+/// By how many bytes a server grows with each of the sockets that `open` opens.
+fn grown<S>(process: &Process, count: usize, open: impl Fn(usize) -> S) -> usize {
     // What is made once, for whoever comes first, is not counted.
-    let first = open(address, 0, client, shared.as_deref());
+    let first = open(0);
     let before = process.pss();
     let mut clients = vec![first];
-    clients.extend((1..=count).map(|index| open(address, index, client, shared.as_deref())));
+    clients.extend((1..=count).map(open));
     wait_until("everybody is subscribed", || process.metric("tidings_subscriptions") == (count + 1) as f64);
     process.pss().saturating_sub(before) / count
 }
@@ -162,6 +202,16 @@ fn open(address: SocketAddr, index: usize, client: Client, shared: Option<&str>)
         send_compressed(&mut socket);
     }
     socket.raw.stream
+}
+
+/// A client over TLS that is subscribed.
+#[cfg(feature = "tls")]
+fn open_sealed(address: SocketAddr, config: &Arc<ClientConfig>, index: usize) -> Stream {
+    let url = format!("wss://localhost/channels/crowd-{}", index % 100);
+    let (mut socket, _) = tungstenite::client(url, connect(address, config, "localhost")).expect("a socket");
+    let message = socket.read().expect("a message");
+    assert!(message.to_text().is_ok_and(|text| text.contains("\"connection\":\"")), "{message:?}");
+    socket.into_inner()
 }
 
 /// A batch as a stored block; its answer is long enough to be compressed.

@@ -56,6 +56,8 @@ pub(crate) fn client(chains: &[&PathBuf], versions: &[&'static SupportedProtocol
 pub(crate) fn connect(address: SocketAddr, config: &Arc<ClientConfig>, name: &str) -> Stream {
     let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("an option");
+    // Its first request follows the end of its handshake, which would otherwise have to be acknowledged before.
+    stream.set_nodelay(true).expect("an option");
     let name = ServerName::try_from(name.to_owned()).expect("a name");
     StreamOwned::new(ClientConnection::new(Arc::clone(config), name).expect("a client"), stream)
 }
