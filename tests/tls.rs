@@ -1,8 +1,8 @@
 //! TLS on running servers: HTTP, sockets and streams over it, certificates by name, old and new versions, and what is refused.
 
-use crate::support::TestServer;
 use crate::support::http::HttpClient;
 use crate::support::tls::{BOTH, Stream, ask, chain, client, connect, pair, roots, start};
+use crate::support::{TestServer, metric};
 use rcgen::generate_simple_self_signed;
 use rustls::{ClientConfig, HandshakeKind};
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tidings::config::CertificateConfig;
-use tidings::{Config, Server};
+use tidings::config::{CertificateConfig, FlushPath};
+use tidings::{Config, ListenAt, ListenerConfig, Server, Serves};
 use tungstenite::{Message, WebSocket};
 
 struct Socket(WebSocket<Stream>);
@@ -70,18 +70,36 @@ fn everything_is_served_over_tls_in_both_versions() {
     assert_eq!(server.stop(Duration::from_secs(5)), 0, "everybody left");
 }
 
+/// Enough that they are written together, and more than the kernel holds for those who read late.
 #[test]
-fn many_readers_receive_everything_in_order() {
-    let (server, config) = start("readers", |_| {});
-    let mut readers: Vec<Socket> = (0..20).map(|_| Socket::open(server.address(), &config, "/channels/a")).collect();
-    readers.iter_mut().for_each(|reader| drop(reader.next()));
-    for number in 0..500 {
-        server.publish("a", format!("[{number},\"{}\"]", "y".repeat(300))).expect("published");
-    }
-    for reader in &mut readers {
-        for number in 0..500 {
-            assert_eq!(reader.next()["data"][0], number);
+fn many_readers_receive_everything_in_order_whichever_way_it_is_written() {
+    let (count, bytes) = (400, 10 * 1024);
+    for path in [FlushPath::Writev, FlushPath::Uring] {
+        let (server, config) = start("readers", |config| {
+            let metrics = ListenAt::Address("127.0.0.1:0".parse().expect("an address"));
+            config.listeners = vec![ListenerConfig::new(metrics, Serves::METRICS)];
+            config.io.flush = path;
+            config.delivery.outbox_bytes = 2 * count * bytes;
+            config.delivery.mailbox_bytes = 2 * count * bytes;
+        });
+        let open = || Socket::open(server.address(), &config, "/channels/a");
+        let mut readers: Vec<Socket> = (0..40).map(|_| open()).collect();
+        readers.iter_mut().for_each(|reader| drop(reader.next()));
+        for number in 0..count {
+            server.publish("a", format!("[{number},\"{}\"]", "y".repeat(bytes))).expect("published");
+            // A few keep up.
+            for reader in readers.iter_mut().step_by(10) {
+                assert_eq!(reader.next()["data"][0], number, "{path:?}");
+            }
         }
+        for (_, reader) in readers.iter_mut().enumerate().filter(|(place, _)| place % 10 != 0) {
+            for number in 0..count {
+                assert_eq!(reader.next()["data"][0], number, "{path:?}");
+            }
+        }
+        let together = metric(server.addresses()[1], "tidings_sent_together_total");
+        let has_ring = path == FlushPath::Uring && tidings::reactor::has_ring();
+        assert_eq!(together >= 40.0, has_ring, "{path:?}: {together} were sent together");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The phase `flush_dirty`: one write per connection that has something to send, and the judgement on slow readers.
 
 use super::core::Core;
-use super::entry::{Entries, Entry, Interest, Socket, Writing};
+use super::entry::{Entries, Entry, Interest, Socket, Writing, sealed_ahead_max};
 use super::run::GATHER_BYTES_MAX;
 use super::together::CONNECTIONS_MIN;
 use crate::connection::outbox::SLICES_MAX;
@@ -45,16 +45,22 @@ impl Core {
         // Taken, since what has more to write than a turn allows is put on the list of the next tick meanwhile.
         let dirty = std::mem::take(&mut self.dirty);
         self.flush_together(&dirty, entries);
-        for &slot in &dirty {
-            let Some(entry) = entries.get(slot) else { continue };
-            if !entry.writing.take_dirty() || entry.closed.is_some() {
-                continue;
+        let (ahead_max, _) = sealed_ahead_max(self.together.ring.is_some());
+        for some in dirty.chunks(ahead_max) {
+            if self.sealed.is_used() {
+                self.seal_ahead(some, entries);
             }
-            self.flush(slot, entry);
-            self.judge_by_budget(slot, entry);
-            if !is_at_rest(entry) {
-                self.finish(slot, entry);
-                self.update(slot, entry);
+            for &slot in some {
+                let Some(entry) = entries.get(slot) else { continue };
+                if !entry.writing.take_dirty() || entry.closed.is_some() {
+                    continue;
+                }
+                self.flush(slot, entry);
+                self.judge_by_budget(slot, entry);
+                if !is_at_rest(entry) {
+                    self.finish(slot, entry);
+                    self.update(slot, entry);
+                }
             }
         }
         // What is left of a large outbox is dirty again. Otherwise the list's memory is kept.
@@ -73,8 +79,7 @@ impl Core {
         }
         let mut together = std::mem::take(&mut self.together);
         if let Err(error) = together.send(dirty, entries) {
-            log::warn!(event = "io_uring"; "io_uring failed ({error}): from here on as with io.flush = \"writev\"");
-            together.ring = None;
+            together.give_up(&error);
         }
         self.setup.counters.sent_together.add(together.results.len() as u64);
         // Also after a failure: what had been sent by then must not be sent again.

@@ -138,6 +138,18 @@ impl Session {
         self.peer_closed
     }
 
+    /// Looks at some of what [`Session::seal`] looks at first: the answer says nothing, but it is in the cache then.
+    #[must_use]
+    #[inline]
+    pub fn glance(&self) -> bool {
+        let connection = &self.connection;
+        self.closed
+            | connection.is_handshaking()
+            | connection.handshake_kind().is_none()
+            | connection.protocol_version().is_none()
+            | connection.negotiated_cipher_suite().is_none()
+    }
+
     /// Opens the records in `sealed`, whole ones and as many as `plain` has room for: [`PLAIN_BYTES_MAX`] bytes for each, and
     /// [`RECORDS_PER_OPEN_MAX`] at most. What this answers is left in [`Session::unsent`].
     ///

@@ -72,6 +72,11 @@ impl Session {
     }
 
     #[must_use]
+    pub fn glance(&self) -> bool {
+        match *self {}
+    }
+
+    #[must_use]
     pub fn unsent(&self) -> &Vec<u8> {
         match *self {}
     }

@@ -1,5 +1,6 @@
 //! The slab of connections: what a reactor keeps for each, and names that cannot lie (law 8).
 
+mod ahead;
 mod interest;
 mod reading;
 mod rest;
@@ -9,6 +10,7 @@ mod traffic;
 mod turn;
 mod writing;
 
+pub(crate) use ahead::{Ahead, sealed_ahead_max};
 pub(crate) use interest::{Change, Interest};
 pub(crate) use reading::Reading;
 pub(crate) use rest::{Left, Rest};

@@ -96,6 +96,12 @@ impl Rest {
         self.0.as_mut().and_then(|kept| kept.sealing.as_deref_mut())
     }
 
+    /// See [`Sealing::glance`].
+    #[inline]
+    pub(crate) fn glance(&self) -> bool {
+        self.0.as_ref().and_then(|kept| kept.sealing.as_ref()).is_some_and(|sealing| sealing.glance())
+    }
+
     /// The connection has TLS from its first byte on.
     pub(crate) fn begin_sealing(&mut self, sealing: Sealing) {
         self.0 =

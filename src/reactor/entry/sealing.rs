@@ -1,5 +1,6 @@
 //! What a connection over TLS has besides: its session, and sealed bytes on their way in and out.
 
+use super::ahead::Ahead;
 use super::socket::Socket;
 use crate::tls::session::{Fault, Opened, PLAIN_BYTES_MAX, SEALED_BYTES_MAX, Session};
 use crate::wire::proxied::read_proxy_header;
@@ -21,9 +22,17 @@ pub(crate) struct Sealed {
     overhead: u64,
     /// Records of the last read that brought nothing.
     silent: usize,
+    /// What was sealed for those that are written next.
+    pub(crate) ahead: Ahead,
 }
 
 impl Sealed {
+    /// Whether there was a session yet.
+    #[inline]
+    pub(crate) fn is_used(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Sealed bytes that were opened so far, beyond the plain ones that came of them: they were work as well.
     #[inline]
     pub(crate) fn overhead(&self) -> u64 {
@@ -188,17 +197,39 @@ impl Sealing {
         for record in plain.chunks(PLAIN_BYTES_MAX) {
             sealed += self.seal(record, &mut lent.output[sealed..])?;
         }
-        let mut output = &lent.output[..sealed];
-        // Sealing may leave bytes that come first.
-        if self.session.unsent().is_empty() {
-            match stream.write(output) {
-                Ok(written) => output = &output[written..],
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.session.unsent_mut().extend_from_slice(output);
+        self.send(stream, &lent.output[..sealed])?;
         Ok(plain.len())
+    }
+
+    /// Seals one record of `plain` into `out`, for [`Sealing::send`], unless something waits that comes first. How many bytes
+    /// it has.
+    #[inline]
+    pub(crate) fn seal_ahead(&mut self, plain: &[u8], out: &mut [u8]) -> Option<usize> {
+        if self.session.unsent().is_empty() { self.seal(plain, out).ok() } else { None }
+    }
+
+    /// Writes what was sealed last. What the socket does not take waits.
+    pub(crate) fn send<S: Socket>(&mut self, stream: &mut S, sealed: &[u8]) -> Result<()> {
+        // Sealing may leave bytes that come first.
+        let taken = if self.session.unsent().is_empty() { stream.write(sealed) } else { Ok(0) };
+        self.sent(sealed, taken)
+    }
+
+    /// What was sealed last was written, and this came of it.
+    pub(crate) fn sent(&mut self, sealed: &[u8], taken: Result<usize>) -> Result<()> {
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+            Err(error) => return Err(error),
+        };
+        self.session.unsent_mut().extend_from_slice(&sealed[taken..]);
+        Ok(())
+    }
+
+    /// Looks at what sealing begins with, so that it is in the cache: the answer says nothing.
+    #[inline]
+    pub(crate) fn glance(&self) -> bool {
+        self.is_pending | self.session.glance()
     }
 
     /// Says that nothing follows: the last bytes are flushed after this.

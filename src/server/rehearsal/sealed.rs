@@ -218,6 +218,47 @@ fn what_is_large_leaves_in_writes_of_several_records() {
     assert!(echo.take().ends_with(&"x".repeat(200_000)));
 }
 
+/// More readers than are sealed in a row, of which some are not over TLS's handshake, plain, or full.
+#[test]
+fn what_waits_for_a_reader_leaves_as_one_record_in_one_write() {
+    let (mut server, config) = server("");
+    let mut readers: Vec<Secure> = (0..100).map(|_| Secure::open(&mut server, &config, "/channels/a")).collect();
+    let silent = server.connect();
+    let mut writer = Secure::open(&mut server, &config, "/ws");
+    let full = |server: &mut Rehearsal, reader: &Secure, is_full: bool| {
+        let (slot, generation) = (reader.client.slot, reader.client.generation);
+        server.engine.entries.get_exact(slot, generation).expect("it is there").stream.is_full = is_full;
+        if !is_full {
+            let room = crate::reactor::engine::Readiness { writable: true, ..Default::default() };
+            server.engine.take_event(slot, generation, room);
+        }
+    };
+    readers.iter_mut().for_each(|reader| reader.receive(&mut server));
+    readers.iter().step_by(7).for_each(|reader| full(&mut server, reader, true));
+    for round in 0..3 {
+        let posts = (0..8).map(|number| {
+            masked(format!(r#"{{"method":"POST","path":"/channels/a","data":"<{round}.{number}>"}}"#).as_bytes())
+        });
+        writer.send(&mut server, &posts.collect::<Vec<_>>().concat());
+        for (_, reader) in readers.iter_mut().enumerate().filter(|(place, _)| place % 7 != 0) {
+            let entry = server.engine.entries.get(reader.client.slot).expect("it is there");
+            let [record] = &entry.stream.writes[..] else { panic!("{} writes", entry.stream.writes.len()) };
+            assert_eq!(record.len(), 5 + usize::from(u16::from_be_bytes([record[3], record[4]])), "one record");
+            reader.receive(&mut server);
+        }
+    }
+    readers.iter().step_by(7).for_each(|reader| full(&mut server, reader, false));
+    server.turn();
+    for reader in &mut readers {
+        reader.receive(&mut server);
+        let heard = reader.take();
+        let all = (0..3).flat_map(|round| (0..8).map(move |number| format!("<{round}.{number}>")));
+        let places: Vec<usize> = all.map(|what| heard.find(&what).expect("it came")).collect();
+        assert!(places.is_sorted(), "{places:?}");
+    }
+    assert_eq!(server.written(silent), Some(0));
+}
+
 #[test]
 fn what_a_full_socket_left_is_counted_and_given_back_when_its_connection_ends() {
     let (mut server, config) = server("");
