@@ -185,6 +185,12 @@ pub struct RunArgs {
     /// Trust any certificate.
     #[arg(long, conflicts_with = "ca", help_heading = "Connections")]
     pub insecure: bool,
+    /// Take no TLS tickets: every handshake is a full one. Without it, connections after the first few resume.
+    #[arg(long, help_heading = "Connections")]
+    pub full_handshakes: bool,
+    /// Offer this key exchange of TLS alone; without it all, of which a server takes the one that it prefers.
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Connections")]
+    pub key_exchange: Option<KeyExchange>,
 
     /// The server's process: its CPU time, memory and descriptors, with its children's.
     #[arg(long, help_heading = "Measuring")]
@@ -273,6 +279,17 @@ pub enum Offer {
     Readers,
     /// All.
     All,
+}
+
+/// A key exchange of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyExchange {
+    /// Curve25519.
+    X25519,
+    /// The same with ML-KEM-768, which a quantum computer would not break.
+    X25519mlkem768,
+    /// The curve P-256.
+    Secp256r1,
 }
 
 /// How connections are ended.

@@ -1,9 +1,11 @@
-//! Whom TLS connections believe.
+//! Whom TLS connections believe, and what their handshakes offer.
 
 use super::error::TrustError;
 use super::transport::TlsConfig;
-use crate::plan::{Target, Trust};
+use crate::plan::{KeyExchange, Plan, Trust};
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs::kx_group;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -14,19 +16,20 @@ use std::sync::Arc;
 const SYSTEM: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// What connections to a target are made with; `None` when it is not reached over TLS.
+/// What connections of a plan are made with; `None` when its target is not reached over TLS.
 ///
 /// # Errors
 /// Certificates that cannot be read, or a name that no certificate can have.
-pub(super) fn config(target: &Target, trust: &Trust) -> Result<TlsConfig, TrustError> {
+pub(super) fn config(plan: &Plan) -> Result<TlsConfig, TrustError> {
+    let target = &plan.target;
     if !target.tls {
         return Ok(None);
     }
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(provider(plan.key_exchange));
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TrustError::Versions)?;
-    let config = match trust {
+    let config = match &plan.trust {
         Trust::Anybody => versions.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
         Trust::File(path) => versions.with_root_certificates(roots(path)?),
         Trust::System => {
@@ -36,7 +39,24 @@ pub(super) fn config(target: &Target, trust: &Trust) -> Result<TlsConfig, TrustE
     };
     let name =
         ServerName::try_from(target.host.clone()).map_err(|error| TrustError::Name(target.host.clone(), error))?;
-    Ok(Some((Arc::new(config.with_no_client_auth()), name)))
+    let mut config = config.with_no_client_auth();
+    if !plan.resumes {
+        config.resumption = Resumption::disabled();
+    }
+    Ok(Some((Arc::new(config), name)))
+}
+
+fn provider(key_exchange: Option<KeyExchange>) -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    if let Some(name) = key_exchange {
+        let group = match name {
+            KeyExchange::X25519 => kx_group::X25519,
+            KeyExchange::X25519MlKem768 => kx_group::X25519MLKEM768,
+            KeyExchange::Secp256r1 => kx_group::SECP256R1,
+        };
+        provider.kx_groups = vec![group];
+    }
+    provider
 }
 
 fn roots(path: &str) -> Result<RootCertStore, TrustError> {

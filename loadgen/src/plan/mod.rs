@@ -66,6 +66,21 @@ pub struct Plan {
     pub busy_poll: bool,
     /// Files of certificates to trust, PEM; or none, and every server is trusted.
     pub trust: Trust,
+    /// Whether TLS connections may resume a session of one before.
+    pub resumes: bool,
+    /// The key exchange that TLS connections offer, if not all.
+    pub key_exchange: Option<KeyExchange>,
+}
+
+/// A key exchange of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyExchange {
+    /// Curve25519.
+    X25519,
+    /// The same with ML-KEM-768.
+    X25519MlKem768,
+    /// The curve P-256.
+    Secp256r1,
 }
 
 /// Whom to believe over TLS.

@@ -12,11 +12,11 @@ pub(crate) use values::option;
 
 use self::headers::header;
 use crate::adapters::{Naming, choice};
-use crate::cli::{Close, Offer, RunArgs};
+use crate::cli::{self, Close, Offer, RunArgs};
 use crate::fleet::Size;
 use crate::grammar::{self, Threshold};
 use crate::measure::{environment, pin};
-use crate::plan::{Deflate, Ending, Flow, Group, Opening, Plan, Target, Task, Trust};
+use crate::plan::{Deflate, Ending, Flow, Group, KeyExchange, Opening, Plan, Target, Task, Trust};
 use crate::random::mix;
 use crate::scenario::Kind;
 use crate::stamp::RUN_BITS;
@@ -91,6 +91,12 @@ pub fn prepare(kind: Kind, args: &RunArgs) -> Result<Prepared, String> {
             Some(file) => Trust::File(file.display().to_string()),
             None => Trust::System,
         },
+        resumes: !args.full_handshakes,
+        key_exchange: args.key_exchange.map(|name| match name {
+            cli::KeyExchange::X25519 => KeyExchange::X25519,
+            cli::KeyExchange::X25519mlkem768 => KeyExchange::X25519MlKem768,
+            cli::KeyExchange::Secp256r1 => KeyExchange::Secp256r1,
+        }),
     };
     pin::check(&args.pin_self).map_err(|error| format!("--pin-self: {error}"))?;
     let size = size(args, &plan)?;

@@ -1,10 +1,11 @@
 //! Dialects against real servers of their kinds: nginx with nchan, nats-server, socket.io and sockudo (Pusher's protocol), as
 //! `benches/peers` starts them; event streams against Tidings. Centrifugo's is tested with recorded exchanges, where it is.
 
-use crate::support::{Run, file, load, tidings};
+use crate::support::{OPERATOR_KEY, Run, command, file, load, tidings};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use tidings::model::operator_key::OperatorKey;
 
 /// A server of `benches/peers`.
 struct Peer {
@@ -218,11 +219,8 @@ fn tidings_loadgen_page(address: &str) -> String {
     String::from_utf8(page).expect("UTF-8")
 }
 
-/// HAProxy speaks TLS in front of Tidings, with a certificate made for it.
-#[test]
-#[ignore = "run by tests/run loadgen: needs HAProxy and openssl"]
-fn tls_is_spoken_and_certificates_are_checked() {
-    let (server, _) = tidings();
+/// A folder with a certificate for this machine and its key, `cert.pem` and `key.pem`.
+fn certificate() -> std::path::PathBuf {
     let folder = file("tls");
     std::fs::create_dir(&folder).expect("a folder");
     let name = |file: &str| folder.join(file).to_string_lossy().into_owned();
@@ -234,6 +232,57 @@ fn tls_is_spoken_and_certificates_are_checked() {
         .stderr(Stdio::null())
         .status();
     assert!(status.expect("openssl runs").success());
+    folder
+}
+
+/// The server counts handshakes of both kinds.
+#[test]
+#[ignore = "run by tests/run loadgen: needs openssl"]
+fn handshakes_of_tls_are_full_ones_where_that_is_asked_for() {
+    let folder = certificate();
+    let (chain, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let text = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\n[[listener]]\naddress = \"127.0.0.1:0\"\ntls = true\n[[certificate]]\nchain = {chain:?}\nkey = {key:?}\n"
+    );
+    let mut config = tidings::Config::from_toml("tls.toml", &text).expect("settings");
+    config.server.operator_key = OperatorKey::parse("the-key-of-this-test-0123456789").ok();
+    let server = tidings::Server::start(config).expect("it starts");
+    let page = format!("http://{}/metrics", server.addresses()[0]);
+    let url = format!("wss://{}", server.addresses()[1]);
+    let common =
+        ["storm", &url, "-c", "2", "-d", "1s", "--warmup", "0s", "--insecure", "--force", "--metrics-url", &page];
+    let both = |more: &[&str]| {
+        let json = file("storm.json");
+        let mut run = command(&[&common[..], more].concat());
+        run.env(OPERATOR_KEY, "the-key-of-this-test-0123456789").arg("-o").arg(&json);
+        let done = run.output().expect("it runs");
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        let text = std::fs::read_to_string(&json).expect("a result");
+        std::fs::remove_file(&json).expect("it was there");
+        let outcome: tidings_loadgen::outcome::Outcome = serde_json::from_str(&text).expect("a result");
+        assert!(outcome.totals.opened > 2 && outcome.totals.refused == 0, "{text}");
+        ["full", "resumed"].map(|kind| {
+            let name = format!("tidings_tls_handshakes_total{{kind=\"{kind}\"}}");
+            // What did not change is not there.
+            outcome.metrics.get(&name).copied().unwrap_or(0.0)
+        })
+    };
+    let [full, resumed] = both(&[]);
+    assert!(full > 0.0 && resumed > full, "{full} {resumed}");
+    for name in ["x25519", "x25519mlkem768", "secp256r1"] {
+        let [full, resumed] = both(&["--full-handshakes", "--key-exchange", name]);
+        assert!(full > 2.0 && resumed == 0.0, "{name}: {full} {resumed}");
+    }
+    std::fs::remove_dir_all(&folder).expect("it was there");
+}
+
+/// HAProxy speaks TLS in front of Tidings, with a certificate made for it.
+#[test]
+#[ignore = "run by tests/run loadgen: needs HAProxy and openssl"]
+fn tls_is_spoken_and_certificates_are_checked() {
+    let (server, _) = tidings();
+    let folder = certificate();
+    let name = |file: &str| folder.join(file).to_string_lossy().into_owned();
     let both =
         [std::fs::read(name("cert.pem")).expect("a certificate"), std::fs::read(name("key.pem")).expect("a key")]
             .concat();

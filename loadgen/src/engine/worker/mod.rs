@@ -124,7 +124,7 @@ impl Worker {
         let poll = Poll::new().map_err(BeginError::Kernel)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(BeginError::Kernel)?);
         let alarm = Alarm::new(poll.registry(), ALARM).map_err(BeginError::Kernel)?;
-        let tls = tls::config(&plan.target, &plan.trust)?;
+        let tls = tls::config(&plan)?;
         let largest = plan.groups.iter().filter_map(|group| payloads(&group.task)).map(Payloads::largest).max();
         let receivers_per_publication = plan.receivers_per_publication();
         let parts: Vec<GroupPart> = (0..plan.groups.len()).map(|index| GroupPart::new(&plan, index, share)).collect();
