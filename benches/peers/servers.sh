@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}/peers
 PEERS=benches/peers
-NAMES=(floor floor-unbatched fastwebsockets tokio-tungstenite tokio-tungstenite-default sockudo-ws uwebsockets ws socketio nchan nats sockudo tidings)
+NAMES=(floor floor-unbatched fastwebsockets tokio-tungstenite tokio-tungstenite-default sockudo-ws uwebsockets uwebsockets-tls ws socketio nchan nats sockudo tidings tidings-tls)
 SOCKUDO_VERSION=5.2.0
 mkdir -p "$TARGET"
 
@@ -40,6 +40,31 @@ uwebsockets() {
   )
   g++ -O3 -flto=auto -std=c++20 -DLIBUS_NO_SSL -I"$sources/src" -I"$sources/uSockets/src" \
     $PEERS/uwebsockets/main.cpp "$TARGET"/uws-*.o -o "$TARGET/uwebsockets" -lpthread -lz
+}
+
+# The same with its TLS, by the system's OpenSSL.
+uwebsockets_tls() {
+  local sources
+  [[ $TARGET/uwebsockets-tls -nt $PEERS/uwebsockets/main.cpp ]] && return
+  package g++ zlib1g-dev /usr/include/zlib.h
+  package openssl libssl-dev /usr/include/openssl/ssl.h
+  sources=$(uws_crate)/uWebSockets
+  (
+    cd "$TARGET"
+    for file in "$sources"/uSockets/src/*.c "$sources"/uSockets/src/eventing/*.c "$sources"/uSockets/src/crypto/*.c; do
+      gcc -O3 -flto -Wno-deprecated-declarations -DLIBUS_USE_OPENSSL -DLIBUS_USE_EPOLL -I"$sources/uSockets/src" -c "$file" -o "sealed-$(basename "$file" .c).o"
+    done
+  )
+  g++ -O3 -flto=auto -std=c++20 -DLIBUS_USE_OPENSSL -I"$sources/src" -I"$sources/uSockets/src" $PEERS/uwebsockets/main.cpp \
+    "$sources/uSockets/src/crypto/sni_tree.cpp" "$TARGET"/sealed-*.o -o "$TARGET/uwebsockets-tls" -lssl -lcrypto -lpthread -lz
+}
+
+# An ECDSA certificate (P-256) for this machine, of which both servers with TLS show the same.
+certificate() {
+  [[ -e $TARGET/key.pem ]] && return
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    -addext basicConstraints=critical,CA:FALSE -keyout "$TARGET/key.pem.part" -out "$TARGET/certificate.pem" 2> /dev/null
+  mv "$TARGET/key.pem.part" "$TARGET/key.pem"
 }
 
 package() {
@@ -115,11 +140,13 @@ build() {
   case $1 in
     floor* | fastwebsockets | tokio-tungstenite* | sockudo-ws) rust ;;
     uwebsockets) uwebsockets ;;
+    uwebsockets-tls) certificate && uwebsockets_tls ;;
     ws | socketio) node_modules ;;
     nchan) package nginx libnginx-mod-nchan /usr/lib/nginx/modules/ngx_nchan_module.so ;;
     nats) package nats-server nats-server ;;
     sockudo) sockudo_install ;;
     tidings) cargo build --quiet --release ;;
+    tidings-tls) certificate && cargo build --quiet --release ;;
     *) echo "there is no peer $1: there are ${NAMES[*]}" >&2; exit 2 ;;
   esac
 }
@@ -131,11 +158,13 @@ start() {
     tokio-tungstenite-default) exec "$TARGET/release/peer-tokio-tungstenite" --default-buffers ;;
     fastwebsockets | tokio-tungstenite | sockudo-ws) exec "$TARGET/release/peer-$1" ;;
     uwebsockets) exec "$TARGET/uwebsockets" ;;
+    uwebsockets-tls) exec "$TARGET/uwebsockets-tls" "$TARGET/certificate.pem" "$TARGET/key.pem" ;;
     ws | socketio) exec node "$TARGET/node/$1.mjs" ;;
     nchan) nchan ;;
     nats) nats ;;
     sockudo) sockudo ;;
     tidings) exec "${TARGET%/peers}/release/tidings" serve --listen 127.0.0.1:0 --reactors 1 ;;
+    tidings-tls) exec "${TARGET%/peers}/release/tidings" serve --listen 127.0.0.1:0 --reactors 1 --server.tls true --tls.chain "$TARGET/certificate.pem" --tls.key "$TARGET/key.pem" ;;
     *) echo "there is no peer $1: there are ${NAMES[*]}" >&2; exit 2 ;;
   esac
 }

@@ -1,4 +1,4 @@
-// uWebSockets over epoll, without TLS: /echo, /fan and /pub on one port. Subscribers that offer permessage-deflate get it with
+// uWebSockets over epoll, with TLS if it is built so (then it is given a certificate and its key): /echo, /fan and /pub on one port. Subscribers that offer permessage-deflate get it with
 // its shared compressor, for messages from as many bytes on as Tidings compresses; it has no threshold of its own.
 #include "App.h"
 #include <cstdio>
@@ -8,8 +8,14 @@ struct Nothing {};
 
 static const size_t COMPRESSED_FROM = 256;
 
-static uWS::App::WebSocketBehavior<Nothing> behavior() {
-  uWS::App::WebSocketBehavior<Nothing> b;
+#ifdef LIBUS_NO_SSL
+using App = uWS::App;
+#else
+using App = uWS::SSLApp;
+#endif
+
+static App::WebSocketBehavior<Nothing> behavior() {
+  App::WebSocketBehavior<Nothing> b;
   b.compression = uWS::DISABLED;
   b.maxPayloadLength = 64u << 20;
   b.maxBackpressure = 0;
@@ -18,8 +24,17 @@ static uWS::App::WebSocketBehavior<Nothing> behavior() {
   return b;
 }
 
-int main() {
-  uWS::App app;
+int main(int count, char **arguments) {
+#ifdef LIBUS_NO_SSL
+  (void)count, (void)arguments;
+  App app;
+#else
+  if (count != 3) {
+    std::fprintf(stderr, "usage: %s CERTIFICATE KEY\n", arguments[0]);
+    return 2;
+  }
+  App app({.key_file_name = arguments[2], .cert_file_name = arguments[1]});
+#endif
   auto echo = behavior();
   echo.message = [](auto *ws, std::string_view message, uWS::OpCode opcode) { ws->send(message, opcode); };
   auto fan = behavior();
