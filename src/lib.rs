@@ -8,8 +8,9 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
-//! | `cli` (default) | the command `tidings` with its arguments, its client, log lines and signals, and `outbound`; a program that embeds the server does without: `default-features = false` |
+//! | `cli` (default) | the command `tidings` with its arguments, its client, log lines and signals, `outbound` and `acme`; a program that embeds the server does without: `default-features = false` |
 //! | `outbound` | calls to other servers, over TLS: the key sets of issuers (`jwks_url`) |
+//! | `acme` | certificates that the server orders itself (`[acme]`) |
 //! | `tokio` | `Server::asynchronous`: publications as a `Stream`, and `publish().await` |
 //!
 //! The rest of this page is the architecture.
@@ -23,7 +24,7 @@
 //!                    ▲        mailboxes (one per reactor, wake coalesced)
 //!                    ├──────────────────────────────────────────────┘
 //!                    └── insight: pages about the server ◄── errands (bounded) of reactors and workers
-//!  outbound: one runtime that calls other servers (key sets), started where there is something to call
+//!  outbound: one runtime that calls other servers (key sets, authorities), started where there is something to call
 //!  control thread: sweeps the hub.  main thread: signals, drain.  hub: sharded, locked, no I/O under a lock
 //! ```
 //! A socket belongs to one reactor for life; only that reactor reads, writes or frees it. Small payloads are parsed where

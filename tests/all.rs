@@ -1,6 +1,8 @@
 //! The one integration binary: every suite is a module, every server is a real one on a port of its own.
 
 mod access;
+#[cfg(feature = "acme")]
+mod acme;
 mod activation;
 mod addresses;
 mod admin;

@@ -6,6 +6,7 @@ mod addresses;
 mod addresses_tests;
 mod alike;
 mod basis;
+mod challenges;
 mod channels;
 #[cfg(test)]
 mod channels_tests;
@@ -26,6 +27,7 @@ mod verification;
 pub use crate::model::grants::{Action, Actions, Grant, Grants};
 pub use addresses::{RequestSource, TrustedProxies, client_address};
 pub use basis::Basis;
+pub use challenges::{CHALLENGE_PATH, Challenges};
 pub use channels::{ChannelRules, Met};
 pub use cors::{cors_fields, preflight_fields};
 pub use credentials::{Presented, TOKEN_SUBPROTOCOL, Way};
@@ -103,7 +105,8 @@ pub struct AccessFacts<'a> {
     pub upgrade: bool,
     /// Whether it speaks HTTP/1.1, as proxies do only when configured to.
     pub http11: bool,
-    /// Whether it asks whether the server lives: anybody may know, under any name.
+    /// Whether it asks whether the server lives, or what shows a certificate authority that a name leads here: anybody may know,
+    /// under any name.
     pub health: bool,
     /// The host it asked.
     pub host: Option<&'a str>,

@@ -21,10 +21,11 @@ impl Config {
             problems.push("\"tls.chain\" and \"tls.key\" go together: a certificate, and its private key".to_owned());
         }
         let speaks = self.all_listeners().iter().any(|listener| listener.tls);
-        let has_one = !self.all_certificates().is_empty();
+        let has_one = !self.all_certificates().is_empty() || self.acme.is_wanted();
         if speaks && !has_one {
             problems.push(
-                "a listener speaks TLS and there is no certificate: set \"tls.chain\" and \"tls.key\", or add a [[certificate]]"
+                "a listener speaks TLS and there is no certificate: set \"tls.chain\" and \"tls.key\", add a [[certificate]], or have one \
+                 ordered for \"acme.domains\""
                     .to_owned(),
             );
         }

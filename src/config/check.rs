@@ -18,6 +18,7 @@ impl Config {
         problems.extend(self.drain());
         problems.extend(self.listener_problems());
         problems.extend(self.certificate_problems());
+        problems.extend(self.acme_problems());
         problems.extend(self.channel_problems());
         problems.extend(self.issuer_problems());
         problems.extend(self.key_problems());

@@ -65,6 +65,21 @@ impl TlsVersion {
     pub(super) const WORDS: OneOf<TlsVersion> = OneOf(&[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)]);
 }
 
+/// How a certificate authority finds out that a name leads to this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcmeChallenge {
+    /// By a TLS connection to port 443 (RFC 8737).
+    TlsAlpn01,
+    /// By plain HTTP at port 80 (RFC 8555 section 8.3).
+    Http01,
+}
+
+impl AcmeChallenge {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<AcmeChallenge> =
+        OneOf(&[("tls-alpn-01", AcmeChallenge::TlsAlpn01), ("http-01", AcmeChallenge::Http01)]);
+}
+
 impl EchoFor {
     /// The words for it.
     pub(super) const WORDS: OneOf<EchoFor> =

@@ -2,7 +2,8 @@
 
 use super::certificate::CertificateConfig;
 use super::channel::ChannelRule;
-use super::choice::{EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
+use super::choice::{AcmeChallenge, EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
+use super::forms::{ANSWER, CHANNEL, DIRECTORY, DOMAIN, EMAIL, EXTERNAL, HOST, ORIGIN, PATH, TOKEN};
 use super::issuer::IssuerConfig;
 use super::key::KeySettings;
 use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
@@ -13,12 +14,10 @@ use super::rate::{
 };
 use super::secret::{OPERATOR_KEY, SIGN_SECRETS};
 use super::table::{Entry, Given, joined, knobs};
-use super::text::{Addresses, Text};
-use crate::model::authority::Authority;
+use super::text::Addresses;
 use crate::model::network::Network;
 use crate::model::operator_key::OperatorKey;
 use crate::model::sign_secrets::SignSecrets;
-use crate::model::{name, origin, token};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -40,20 +39,6 @@ const PIECES: RateOf = RateOf(Counted::Pieces);
 const OF_BYTES: RateOf = RateOf(Counted::Bytes);
 /// Connections that a client may have; 0 is no limit.
 const CAP: Count = count("connections", 0, 100_000_000);
-const ORIGIN: Text = Text {
-    of: "an origin (scheme://host, https://*.example.com, null, file:// or *)",
-    example: "https://app.example.com",
-    valid: origin::is_setting,
-};
-const HOST: Text = Text {
-    of: "a host name with or without port",
-    example: "push.example.com",
-    valid: |text| Authority::parse(text).is_some(),
-};
-const PATH: Text = Text { of: "a path", example: "/run/tidings/key", valid: |text| text.len() <= 4096 };
-const TOKEN: Text = Text { of: "a subprotocol name", example: "chat", valid: token::is_token };
-const CHANNEL: Text = Text { of: "a channel name", example: "inbox", valid: |text| name::check(text).is_ok() };
-const ANSWER: Text = Text { of: "a text of at most 1024 bytes", example: "ok", valid: |text| text.len() <= 1024 };
 
 knobs! {
     /// The process: where it listens, how many threads it has, who may connect.
@@ -350,6 +335,34 @@ knobs! {
         /// How often the files of certificates and ticket keys are looked at: what two looks found changed in the same way is read.
         /// 0 s: never.
         watch: Duration = 10 * SECOND, time(Duration::ZERO, DAY);
+    }
+
+    /// A certificate that the server orders from an authority by itself (ACME, RFC 8555), and renews.
+    acme: AcmeConfig {
+        /// The names that it is for, each of which leads to this server in DNS. None: nothing is ordered.
+        domains: Vec<String> = Vec::new(), DOMAIN;
+        /// Where the authority reaches you when it has to revoke certificates. None: it is told nothing.
+        email: String = String::new(), EMAIL;
+        /// Where the authority says what it can do. That of Let's Encrypt for trials, whose certificates nobody trusts and whose limits
+        /// are wide, is https://acme-staging-v02.api.letsencrypt.org/directory.
+        directory: String = "https://acme-v02.api.letsencrypt.org/directory".to_owned(), DIRECTORY;
+        /// Whether you agree to the authority's terms of service. It makes an account for nobody else.
+        accept_terms: bool = false, Flag;
+        /// Where the account's key and the certificate are kept, for the server's user alone. None: acme in the state folder that
+        /// systemd gives, or else tidings/acme in that of the user.
+        folder: String = String::new(), PATH;
+        /// How the authority finds out that the names lead here: it opens a TLS connection to port 443 of each, or asks at port 80
+        /// by plain HTTP.
+        challenge: AcmeChallenge = AcmeChallenge::TlsAlpn01, AcmeChallenge::WORDS;
+        /// A file with the certificates (PEM) that an authority of your own is trusted by. None: those that this system trusts.
+        ca_file: String = String::new(), PATH;
+        /// The name of an account that you have with the authority already, where it wants one.
+        external_account: String = String::new(), EXTERNAL;
+        /// A file with the key that the authority gave you for it (base64url).
+        external_key_file: String = String::new(), PATH;
+        /// How long before its end the certificate is renewed, an hour after it was issued at the earliest. 0 s: when two thirds of
+        /// its time are over.
+        renew_before: Duration = Duration::ZERO, time(Duration::ZERO, 3650 * DAY);
     }
 
     /// Event streams (text/event-stream).

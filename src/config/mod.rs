@@ -3,6 +3,7 @@
 //! `knobs.rs` is a single table; the fields of [`Config`], their defaults, the parser of the configuration file
 //! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
 
+mod acme;
 mod blocks;
 mod certificate;
 mod certificates;
@@ -13,7 +14,9 @@ mod channels;
 mod check;
 mod choice;
 mod describe;
+mod domain;
 mod error;
+mod forms;
 mod issuer;
 mod issuer_forms;
 #[cfg(test)]
@@ -47,14 +50,14 @@ mod units;
 
 pub use certificate::CertificateConfig;
 pub use channel::ChannelRule;
-pub use choice::{EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
+pub use choice::{AcmeChallenge, EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
 pub use describe::{Knob, knobs};
 pub use error::ConfigError;
 pub use issuer::{ClaimNames, IssuerConfig};
 pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
-    AccessConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig, LimitsConfig, LogConfig,
-    ServerConfig, SseConfig, TlsConfig, WebConfig, WebSocketConfig,
+    AccessConfig, AcmeConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig,
+    LimitsConfig, LogConfig, ServerConfig, SseConfig, TlsConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};

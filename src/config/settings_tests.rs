@@ -48,7 +48,8 @@ fn every_knob_is_set_by_its_variable_and_by_its_flag() {
     let default = super::Config::default();
     for (knob, entry) in knobs().iter().zip(default.entries()) {
         let text = if knob.is_secret { "01234567890123456789012345678901".to_owned() } else { written(&entry.default) };
-        let text = if text.is_empty() { "x".to_owned() } else { text };
+        // As one text that fits whatever has none.
+        let text = if text.is_empty() { "x@example.com".to_owned() } else { text };
         let by_variable = settings("", &[(&knob.variable, &text)], &[]);
         let by_flag = settings("", &[], &[(&knob.path, &[&text])]);
         for (given, source) in [

@@ -4,7 +4,7 @@ use super::decision::{Decided, Decision, Peer};
 use super::env::Env;
 use super::handshake;
 use super::responding::RequestContext;
-use crate::access::{Access, AccessFacts, Identity, Unproven, Verification, client_address, judge};
+use crate::access::{Access, AccessFacts, CHALLENGE_PATH, Identity, Unproven, Verification, client_address, judge};
 use crate::journal::{Kind, Words};
 use crate::model::code::Code;
 use crate::model::peer_address::PeerAddress;
@@ -171,7 +171,7 @@ fn facts<'h>(head: &Head<'h>, peer: Peer, upgrade: bool) -> AccessFacts<'h> {
         method: head.method,
         upgrade,
         http11: head.version == Version::Http11,
-        health: matches!(head.path, "/livez" | "/readyz"),
+        health: matches!(head.path, "/livez" | "/readyz") || head.path.starts_with(CHALLENGE_PATH),
         host: head.host,
         origin: head.origin,
         authorization: head.authorization,

@@ -70,11 +70,15 @@ pub enum Kind {
     KeysFetched,
     /// The keys of an issuer could not be fetched, or became too old.
     KeysFailed,
+    /// An authority gave a certificate that was ordered.
+    CertificateIssued,
+    /// It did not.
+    CertificateFailed,
 }
 
 impl Kind {
     /// All kinds, in the order of their index.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Refused,
         Kind::PolicyRefused,
         Kind::FaultyClose,
@@ -88,6 +92,8 @@ impl Kind {
         Kind::Unsealed,
         Kind::KeysFetched,
         Kind::KeysFailed,
+        Kind::CertificateIssued,
+        Kind::CertificateFailed,
     ];
 
     /// The name under which it is logged.
@@ -107,6 +113,8 @@ impl Kind {
             Kind::Unsealed => "tls_failed",
             Kind::KeysFetched => "keys_fetched",
             Kind::KeysFailed => "keys_failed",
+            Kind::CertificateIssued => "certificate_issued",
+            Kind::CertificateFailed => "certificate_failed",
         }
     }
 
@@ -121,8 +129,11 @@ impl Kind {
             | Kind::Full
             | Kind::Stalled
             | Kind::Unreadable
-            | Kind::KeysFailed => Level::Warn,
-            Kind::Refused | Kind::FaultyClose | Kind::Unsealed | Kind::KeysFetched => Level::Info,
+            | Kind::KeysFailed
+            | Kind::CertificateFailed => Level::Warn,
+            Kind::Refused | Kind::FaultyClose | Kind::Unsealed | Kind::KeysFetched | Kind::CertificateIssued => {
+                Level::Info
+            }
             Kind::Lost => Level::Debug,
         }
     }

@@ -1,5 +1,6 @@
 //! The page of metrics: all threads' counters added up, in the text format of Prometheus, version 0.0.4.
 
+use super::certificates::Expiry;
 use super::histogram::{Histogram, Sum};
 use super::key_sets::KeySetFigures;
 use super::process::Process;
@@ -71,6 +72,7 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
     write_shared(&mut page, shared);
     write_reloads(&mut page, shared.reloads);
     write_key_sets(&mut page, &shared.key_sets, shared.uptime_s);
+    write_certificates(&mut page, &shared.expiries, shared.orders);
     write_requests(&mut page, threads);
     let closed = "Connections ended, by reason.";
     write_by_reason(&mut page, threads, "tidings_connections_closed_total", closed, Code::ends, |own, reason| {
@@ -166,6 +168,18 @@ fn write_key_sets(page: &mut Page, all: &[Arc<KeySetFigures>], uptime_s: u64) {
             page.sample(name, &format!("issuer=\"{}\"", own.issuer), age);
         }
     }
+}
+
+fn write_certificates(page: &mut Page, expiries: &[Expiry], (issued, failed): (u64, u64)) {
+    let name = "tidings_certificate_expires_timestamp_seconds";
+    page.family(name, "gauge", "When a certificate ends that listeners show, in seconds since 1970.");
+    for own in expiries {
+        page.sample(name, &format!("certificate=\"{}\"", own.certificate), own.at_s);
+    }
+    let name = "tidings_acme_orders_total";
+    page.family(name, "counter", "Orders of a certificate from an authority, by whether they brought one.");
+    page.sample(name, "outcome=\"issued\"", issued);
+    page.sample(name, "outcome=\"failed\"", failed);
 }
 
 fn write_by_reason(

@@ -1,5 +1,6 @@
 //! Counters of which each thread has its own, and their sums as Prometheus text on a scrape.
 
+pub mod certificates;
 mod exposition;
 pub mod histogram;
 pub mod key_sets;
@@ -9,6 +10,7 @@ pub mod requests;
 pub use exposition::exposition;
 
 use crate::model::code::Code;
+use certificates::Expiry;
 use histogram::Histogram;
 use key_sets::KeySetFigures;
 use requests::Requests;
@@ -226,6 +228,10 @@ pub struct Shared {
     pub key_sets: Arc<Vec<Arc<KeySetFigures>>>,
     /// How often the configuration was read again and taken, and how often refused.
     pub reloads: (u64, u64),
+    /// When the certificates end that are shown.
+    pub expiries: Arc<Vec<Expiry>>,
+    /// How many orders brought a certificate, and how many did not.
+    pub orders: (u64, u64),
 }
 
 /// How often the configuration was read again while the server ran.

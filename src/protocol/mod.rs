@@ -5,6 +5,7 @@
 //! [`encoders`]; nothing outside of this room changes.
 
 pub mod admin;
+mod challenge;
 mod echo;
 pub mod encoders;
 pub mod files;

@@ -2,17 +2,19 @@
 //!
 //! OPTIONS, the Allow field, 405 and what a 404 says are there follow from it.
 
+use super::challenge;
 use super::files;
 use super::plan::Plan;
 use super::redirect;
 use super::response::Response;
 use super::scope::Scope;
-use crate::access::{Access, preflight_fields};
+use crate::access::{Access, Challenges, preflight_fields};
 use crate::model::code::Code;
 use crate::model::redirect::Redirect;
 use crate::model::serves::Serves;
 use crate::wire::http::head::{Head, Method};
 use crate::wire::http::upgrade::wants_upgrade;
+use std::sync::Arc;
 
 /// What one path is for.
 pub struct Route {
@@ -85,6 +87,8 @@ pub struct Routes {
     serves: Serves,
     /// Where everything else is sent.
     redirect: Option<Redirect>,
+    /// What certificate authorities ask, where they may.
+    challenges: Option<Arc<Challenges>>,
     rows: Vec<Row>,
 }
 
@@ -119,13 +123,19 @@ impl Routes {
             let methods = if serves.clients() { route.methods } else { (route.elsewhere)(serves) };
             Row { route, methods }
         });
-        Routes { serves, redirect: None, rows: rows.filter(|row| !row.methods.is_empty()).collect() }
+        Routes { serves, redirect: None, challenges: None, rows: rows.filter(|row| !row.methods.is_empty()).collect() }
     }
 
     /// The table of a listener that sends everybody elsewhere, but for health checks.
     #[must_use]
     pub fn redirecting(to: Redirect) -> Routes {
         Routes { redirect: Some(to), ..Routes::new(Serves::HEALTH) }
+    }
+
+    /// The same, which answers certificate authorities besides.
+    #[must_use]
+    pub fn answering(self, challenges: Arc<Challenges>) -> Routes {
+        Routes { challenges: Some(challenges), ..self }
     }
 
     /// Whether a request is for a live event stream. It is answered as one even when it is refused.
@@ -197,6 +207,10 @@ impl Routes {
 
     fn nothing(&self, call: &Call<'_, '_>) -> Plan {
         let (head, settings) = (call.head, call.scope.settings);
+        // Before the redirect: the authority asks by plain HTTP while there may be nothing at https:// yet.
+        if let Some(plan) = self.challenges.as_ref().and_then(|challenges| challenge::plan(challenges, head)) {
+            return plan;
+        }
         if let Some(redirect) = &self.redirect {
             return redirect::plan(redirect, head);
         }

@@ -28,6 +28,13 @@ impl Core {
         if was_handshaking {
             self.codec.note_work(HANDSHAKE_CODEC_BYTES);
             self.judge_handshake(sealing);
+            // A certificate authority has seen what it wanted to see, and nothing may follow (RFC 8737 section 3).
+            if sealing.is_challenge() {
+                drop(sealing.flush(&mut entry.stream));
+                entry.reading.note_empty();
+                self.close_now(slot, entry, Code::PeerClosed);
+                return 0;
+            }
         }
         // Counted, so that a peer that sends little else has its turns after all others.
         self.codec.note_work(self.sealed.take_silent() as u64 * SILENT_CODEC_BYTES);

@@ -1,5 +1,7 @@
 //! Builds the threads and the queues between them; starts them in order, drains and stops them.
 
+#[cfg(feature = "acme")]
+mod answering;
 mod bound;
 mod doors;
 mod given;
@@ -10,6 +12,11 @@ mod listening;
 #[cfg(test)]
 mod mine_tests;
 mod operator_key;
+#[cfg(feature = "acme")]
+mod ordered;
+#[cfg(all(feature = "tls", not(feature = "acme")))]
+#[path = "not_ordered.rs"]
+mod ordered;
 #[cfg(feature = "outbound")]
 mod outbound;
 mod parts;
@@ -201,6 +208,7 @@ impl Server {
         // One for each reactor and worker, one for outbound, and one for insight.
         let threads = reactor_count + worker_count + 2;
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
+        let shared = SharedParts { expiries: secured.expiries(), ..shared };
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..reactor_count).map(|_| channel()).unzip();
         // Before the reactors, which ask it for keys.
         let running = Arc::new(Running::begin(&shared, config, (doors, Arc::clone(&secured)), senders)?);

@@ -1,12 +1,19 @@
 //! The outbound thread of a server: there is one as long as there is something to fetch, and another one when the rules
 //! change.
 
+#[cfg(feature = "acme")]
+use super::answering::Host;
+#[cfg(feature = "acme")]
+use super::ordered;
 use super::parts::SharedParts;
+use super::secured::Secured;
 use crate::access::AccessRules;
 use crate::access::tokens::{Issuers, KeySet};
-use crate::config::ConfigError;
+use crate::config::{AcmeConfig, ConfigError};
 use crate::journal::Journal;
 use crate::metrics::Counters;
+#[cfg(feature = "acme")]
+use crate::metrics::certificates::AcmeFigures;
 use crate::metrics::key_sets::{KeySetFigures, KeySets};
 use crate::services::outbound::{Intervals, KeySource, KeyTaker, KeyWork, Outbound, Stop};
 use crate::tls::Trust;
@@ -24,6 +31,12 @@ pub(super) struct OutboundThread {
     /// Written by one thread at a time: each begins after the end of the one before.
     counters: Arc<Counters>,
     started: Instant,
+    #[cfg(feature = "acme")]
+    host: Arc<Host>,
+    #[cfg(feature = "acme")]
+    orders: Arc<AcmeFigures>,
+    /// What is ordered.
+    acme: AcmeConfig,
 }
 
 /// The keys of an issuer that are fetched.
@@ -59,7 +72,8 @@ impl KeyTaker for Taker {
 
 impl OutboundThread {
     /// None yet. Its counters are those before the last, which are insight's.
-    pub(super) fn new(shared: &SharedParts) -> OutboundThread {
+    #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "nothing is ordered"))]
+    pub(super) fn new(shared: &SharedParts, secured: &Arc<Secured>) -> OutboundThread {
         OutboundThread {
             running: None,
             kept: Vec::new(),
@@ -67,17 +81,32 @@ impl OutboundThread {
             journal: Arc::clone(&shared.journal),
             counters: shared.threads.iter().rev().nth(1).map(Arc::clone).unwrap_or_default(),
             started: shared.started,
+            #[cfg(feature = "acme")]
+            host: Arc::new(Host { secured: Arc::clone(secured), challenges: Arc::clone(&shared.challenges) }),
+            #[cfg(feature = "acme")]
+            orders: Arc::clone(&shared.orders),
+            acme: AcmeConfig::default(),
         }
     }
 
     /// Fetches for the issuers of these rules from now on, and for no others; the rules ask it for new keys. What was fetched
-    /// for those `before` is kept where it is the same that would be fetched.
+    /// for those `before` is kept where it is the same that would be fetched. Orders what `acme` says.
     ///
     /// # Errors
-    /// A URL may not be called, and nothing has changed; or the system has no threads or descriptors.
-    pub(super) fn replace(&mut self, rules: &mut AccessRules, before: &Issuers) -> Result<(), ConfigError> {
-        let Prepared { outbound, kept } = self.prepare(rules)?;
+    /// A URL may not be called, or a folder not written to, and nothing has changed; or the system has no threads or descriptors.
+    pub(super) fn replace(
+        &mut self,
+        rules: &mut AccessRules,
+        before: &Issuers,
+        acme: &AcmeConfig,
+    ) -> Result<(), ConfigError> {
+        let Prepared { outbound, kept } = self.prepare(rules, acme)?;
         self.end();
+        #[cfg(feature = "acme")]
+        if self.acme != *acme {
+            self.orders.begin_anew();
+        }
+        self.acme = acme.clone();
         // Nothing is fetched for those before any more, so that nothing is lost between this and the first fetch.
         rules.issuers.keep_keys_of(before);
         self.key_sets.replace(kept.iter().map(|kept| Arc::clone(&kept.figures)).collect());
@@ -98,7 +127,8 @@ impl OutboundThread {
         }
     }
 
-    fn prepare(&self, rules: &mut AccessRules) -> Result<Prepared, ConfigError> {
+    #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "nothing is ordered"))]
+    fn prepare(&self, rules: &mut AccessRules, acme: &AcmeConfig) -> Result<Prepared, ConfigError> {
         let sources = sources(&rules.issuers)?;
         let mut kept = Vec::new();
         for config in rules.issuers.configs() {
@@ -106,7 +136,11 @@ impl OutboundThread {
             let figures = self.figures(&config.name, &config.issuer, url);
             kept.push(Kept { name: config.name.clone(), issuer: config.issuer.clone(), url: url.clone(), figures });
         }
-        if sources.is_empty() {
+        #[cfg(feature = "acme")]
+        let order = ordered::work(acme, self.host.clone(), Arc::clone(&self.orders))?;
+        #[cfg(not(feature = "acme"))]
+        let order: Option<()> = None;
+        if sources.is_empty() && order.is_none() {
             return Ok(Prepared { outbound: None, kept });
         }
         let figures = kept.iter().map(|kept| Arc::clone(&kept.figures)).collect();
@@ -116,6 +150,11 @@ impl OutboundThread {
         let outbound = Outbound::new(work, Trust::System, journal, counters, self.started);
         let (outbound, refresh, stop) = outbound.map_err(|error| system(&error))?;
         rules.refresh = refresh;
+        #[cfg(feature = "acme")]
+        let outbound = match order {
+            Some(order) => outbound.ordering(order),
+            None => outbound,
+        };
         Ok(Prepared { outbound: Some((outbound, stop)), kept })
     }
 
@@ -159,5 +198,5 @@ pub(super) fn check_addresses(issuers: &Issuers) -> Result<(), ConfigError> {
 }
 
 fn system(error: &io::Error) -> ConfigError {
-    ConfigError::of(vec![format!("key sets cannot be fetched: {error}")])
+    ConfigError::of(vec![format!("nothing can be fetched from other servers: {error}")])
 }

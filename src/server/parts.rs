@@ -1,8 +1,8 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
 use super::doors::Shares;
-use crate::access::{AccessPolicy, AccessRules, Checks, Hooks, Identities, TrustedProxies};
-use crate::config::{Config, ListenerConfig};
+use crate::access::{AccessPolicy, AccessRules, Challenges, Checks, Hooks, Identities, TrustedProxies};
+use crate::config::{AcmeChallenge, Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::job::{Job, JobQueues, JobRoom};
@@ -11,6 +11,7 @@ use crate::handoff::postman::Postman;
 use crate::hub::limits::HubLimits;
 use crate::hub::{Hub, RandomSource};
 use crate::journal::Journal;
+use crate::metrics::certificates::{AcmeFigures, Expiries};
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::{Counters, CurrentPhase, Reloads};
 use crate::model::ids::MailboxId;
@@ -45,6 +46,12 @@ pub(super) struct SharedParts {
     pub(super) key_sets: Arc<KeySets>,
     /// How often the configuration was read again.
     pub(super) reloads: Arc<Reloads>,
+    /// When certificates end.
+    pub(super) expiries: Arc<Expiries>,
+    /// How orders of one went.
+    pub(super) orders: Arc<AcmeFigures>,
+    /// What certificate authorities are answered by plain HTTP.
+    pub(super) challenges: Arc<Challenges>,
     pub(super) started: Instant,
 }
 
@@ -72,6 +79,9 @@ impl SharedParts {
             listener_names: Arc::default(),
             reloads: Arc::default(),
             key_sets: Arc::default(),
+            expiries: Arc::default(),
+            orders: Arc::default(),
+            challenges: Arc::default(),
             started,
         }
     }
@@ -86,7 +96,7 @@ impl SharedParts {
     ) -> Vec<Listener> {
         let own = |(listener, shares): (&ListenerConfig, &mut Shares)| {
             let policy = policy(config, listener, self.rules.load_full());
-            let routes = routes(listener, &policy);
+            let routes = routes(config, listener, &policy, &self.challenges);
             let tls = tls.filter(|_| listener.tls).cloned();
             Listener { sockets: std::mem::take(&mut shares[reactor]), policy, routes, tls }
         };
@@ -133,6 +143,8 @@ impl SharedParts {
             phase: Arc::clone(&self.phase),
             key_sets: Arc::clone(&self.key_sets),
             reloads: Arc::clone(&self.reloads),
+            expiries: Arc::clone(&self.expiries),
+            orders: Arc::clone(&self.orders),
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
@@ -173,9 +185,16 @@ pub(super) fn connections_max(total: usize) -> usize {
 }
 
 /// What is where on a listener.
-pub(super) fn routes(listener: &ListenerConfig, policy: &AccessPolicy) -> Routes {
+pub(super) fn routes(
+    config: &Config,
+    listener: &ListenerConfig,
+    policy: &AccessPolicy,
+    challenges: &Arc<Challenges>,
+) -> Routes {
     let redirect = listener.redirect.as_deref().and_then(Redirect::parse);
-    redirect.map_or_else(|| Routes::new(policy.serves), Routes::redirecting)
+    let routes = redirect.map_or_else(|| Routes::new(policy.serves), Routes::redirecting);
+    let is_asked = config.acme.is_wanted() && config.acme.challenge == AcmeChallenge::Http01 && !listener.tls;
+    if is_asked { routes.answering(Arc::clone(challenges)) } else { routes }
 }
 
 pub(crate) fn policy(config: &Config, listener: &ListenerConfig, rules: Arc<AccessRules>) -> AccessPolicy {

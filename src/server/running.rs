@@ -8,9 +8,9 @@ use super::parts::{SharedParts, connections_max, policy, routes};
 use super::rules::access_rules;
 use super::secured::{self, Secured};
 use super::source::ConfigSource;
-use crate::access::AccessRules;
 #[cfg(feature = "outbound")]
 use crate::access::tokens::Issuers;
+use crate::access::{AccessRules, Challenges};
 use crate::config::{Config, ConfigError, Next};
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
@@ -39,6 +39,7 @@ pub(super) struct Running {
     mailboxes: Arc<Mailboxes>,
     phase: Arc<CurrentPhase>,
     reloads: Arc<Reloads>,
+    challenges: Arc<Challenges>,
     secured: Arc<Secured>,
     /// One change after the other.
     state: Mutex<State>,
@@ -73,9 +74,9 @@ impl Running {
     ) -> Result<Running, ConfigError> {
         #[cfg(feature = "outbound")]
         let fetching = {
-            let mut outbound = OutboundThread::new(shared);
+            let mut outbound = OutboundThread::new(shared, &secured);
             let mut rules = AccessRules::clone(&shared.rules.load());
-            outbound.replace(&mut rules, &Issuers::default())?;
+            outbound.replace(&mut rules, &Issuers::default(), &config.acme)?;
             shared.rules.store(Arc::new(rules));
             outbound
         };
@@ -90,6 +91,7 @@ impl Running {
             mailboxes: Arc::clone(&shared.mailboxes),
             phase: Arc::clone(&shared.phase),
             reloads: Arc::clone(&shared.reloads),
+            challenges: Arc::clone(&shared.challenges),
             secured,
             state: Mutex::new(State { config: config.clone(), doors, changes, fetching, source: None }),
         })
@@ -137,6 +139,8 @@ impl Running {
     pub(super) fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
         config.check()?;
         let mut state = self.state();
+        // What is ordered stays what it was.
+        let config = &Config { acme: state.config.acme.clone(), ..config.clone() };
         let rules = Arc::new(self.new_rules(config, &mut state)?);
         // Before the orders: what a worker executes after them is judged by the new rules.
         self.hub.set_rules(&config.channel_rules);
@@ -156,7 +160,7 @@ impl Running {
         let (operators, revocations) = (Arc::clone(&before.operators), Arc::clone(&before.revocations));
         let mut rules = access_rules(config, operators, revocations)?;
         #[cfg(feature = "outbound")]
-        state.fetching.replace(&mut rules, &before.issuers)?;
+        state.fetching.replace(&mut rules, &before.issuers, &config.acme)?;
         Ok(rules)
     }
 
@@ -237,7 +241,7 @@ impl Running {
                 let own = sockets.iter_mut().find(|(opened, _)| *opened == number);
                 let sockets = own.and_then(|(_, shares)| shares.next()).unwrap_or_default();
                 let tls = tls.filter(|_| listener.tls).cloned();
-                Listener { sockets, routes: routes(listener, &policy), policy, tls }
+                Listener { sockets, routes: routes(config, listener, &policy, &self.challenges), policy, tls }
             });
             let (made, wait) = channel();
             waits.push(wait);

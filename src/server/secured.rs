@@ -1,6 +1,8 @@
 //! TLS of the listeners: their certificates and ticket keys out of files, again when the files change.
 
-use crate::config::{CertificateConfig, Config, ConfigError, TlsVersion};
+use super::ordered;
+use crate::config::{AcmeChallenge, CertificateConfig, Config, ConfigError, TlsVersion};
+use crate::metrics::certificates::{Expiries, Expiry};
 use crate::tls::certificates::{Certificate, Certificates};
 use crate::tls::current::CurrentCertificates;
 use crate::tls::provider;
@@ -16,6 +18,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Files {
     certificates: Vec<CertificateConfig>,
+    /// What an authority gave, which need not be there yet.
+    ordered: Option<PathBuf>,
     ticket_keys: Option<PathBuf>,
     every: Duration,
 }
@@ -26,7 +30,8 @@ type Stamp = Option<(i64, i64, u64, u64)>;
 impl Files {
     fn of(config: &Config) -> Files {
         let ticket_keys = (!config.tls.ticket_keys.is_empty()).then(|| PathBuf::from(&config.tls.ticket_keys));
-        Files { certificates: config.all_certificates(), ticket_keys, every: config.tls.watch }
+        let ordered = ordered::certificate(config);
+        Files { certificates: config.all_certificates(), ordered, ticket_keys, every: config.tls.watch }
     }
 
     fn stamps(&self) -> Vec<Stamp> {
@@ -35,7 +40,7 @@ impl Files {
             let data = std::fs::metadata(path).ok()?;
             Some((data.mtime(), data.mtime_nsec(), data.size(), data.ino()))
         };
-        pairs.chain(&self.ticket_keys).map(stamp).collect()
+        pairs.chain(&self.ordered).chain(&self.ticket_keys).map(stamp).collect()
     }
 }
 
@@ -43,6 +48,7 @@ impl Files {
 #[derive(Debug)]
 pub(super) struct Loaded {
     certificates: Option<Certificates>,
+    expiries: Vec<Expiry>,
     /// `None` where the server makes its own.
     tickets: Option<TicketKeys>,
     files: Files,
@@ -54,10 +60,20 @@ pub(super) struct Loaded {
 /// # Errors
 /// Files that cannot be read or used: all of them, each with what is wrong.
 pub(super) fn load(config: &Config) -> Result<Loaded, ConfigError> {
-    read(Files::of(config))
+    ordered::check(config)?;
+    read(Files::of(config), Broken::Refused)
 }
 
-fn read(files: Files) -> Result<Loaded, ConfigError> {
+/// What becomes of a broken file with what an authority gave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// Nothing changes.
+    Refused,
+    /// It is as if it were not there: another certificate is ordered, and nobody has to be there for that.
+    Ignored,
+}
+
+fn read(files: Files, broken: Broken) -> Result<Loaded, ConfigError> {
     // Before they are read: what is written meanwhile is found by the next look.
     let stamps = files.stamps();
     let provider = provider();
@@ -68,19 +84,32 @@ fn read(files: Files) -> Result<Loaded, ConfigError> {
             Err(bad) => problems.push(bad.to_string()),
         }
     }
+    match files.ordered.as_deref().filter(|path| path.exists()).map(|path| Certificate::read(path, path, &provider)) {
+        Some(Ok(certificate)) => certificates.push(certificate),
+        Some(Err(bad)) if broken == Broken::Refused => problems.push(bad.to_string()),
+        Some(Err(_)) | None => {}
+    }
     let tickets = files.ticket_keys.as_deref().map(|path: &Path| TicketKeys::read(path)).transpose();
     let tickets = tickets.unwrap_or_else(|problem| {
         problems.push(problem);
         None
     });
     ConfigError::unless_empty(problems)?;
-    Ok(Loaded { certificates: Certificates::new(&certificates), tickets, files, stamps })
+    let expiries = certificates.iter().filter_map(expiry).collect();
+    Ok(Loaded { certificates: Certificates::new(&certificates), expiries, tickets, files, stamps })
+}
+
+fn expiry(certificate: &Certificate) -> Option<Expiry> {
+    // As a label's value has it: names of certificates may have anything in them.
+    let name = certificate.names().first().map(|name| name.replace(['\\', '"', '\n'], "?")).unwrap_or_default();
+    Some(Expiry { certificate: name.into(), at_s: certificate.validity()?.until })
 }
 
 /// See the module. It is there without a certificate too, for listeners that are added later.
 pub(super) struct Secured {
     certificates: Arc<CurrentCertificates>,
     tickets: Arc<Tickets>,
+    expiries: Arc<Expiries>,
     watched: Mutex<Watched>,
 }
 
@@ -105,9 +134,33 @@ impl Secured {
         let certificates = Arc::<CurrentCertificates>::default();
         let rotates = Some(now + OWN_KEY_LASTS);
         let watched = Watched { files: Files::default(), read: Vec::new(), seen: Vec::new(), next: now, rotates };
-        let secured = Secured { certificates, tickets, watched: Mutex::new(watched) };
-        secured.swap(load(config)?, now);
+        let secured = Secured { certificates, tickets, expiries: Arc::default(), watched: Mutex::new(watched) };
+        ordered::check(config)?;
+        secured.swap(read(Files::of(config), Broken::Ignored)?, now);
         Ok(secured)
+    }
+
+    /// When the certificates end that are shown.
+    pub(super) fn expiries(&self) -> Arc<Expiries> {
+        Arc::clone(&self.expiries)
+    }
+
+    /// What handshakes are answered with.
+    #[cfg(feature = "acme")]
+    pub(super) fn certificates(&self) -> &CurrentCertificates {
+        &self.certificates
+    }
+
+    /// Reads the files again that are in use.
+    ///
+    /// # Errors
+    /// One is of no use, and nothing changes.
+    #[cfg(feature = "acme")]
+    pub(super) fn read_again(&self, now: Instant) -> Result<(), ConfigError> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = read(watched.files.clone(), Broken::Refused)?;
+        self.take(&mut watched, loaded, now);
+        Ok(())
     }
 
     /// What sessions of listeners begin with that speak TLS. It need not be made anew when files change.
@@ -117,7 +170,8 @@ impl Secured {
             TlsVersion::Tls12 => Oldest::Tls12,
             TlsVersion::Tls13 => Oldest::Tls13,
         };
-        Some(server_config(Arc::clone(&self.certificates), oldest, Arc::clone(&self.tickets)).into())
+        let is_asked = config.acme.is_wanted() && config.acme.challenge == AcmeChallenge::TlsAlpn01;
+        Some(server_config(Arc::clone(&self.certificates), oldest, Arc::clone(&self.tickets), is_asked).into())
     }
 
     /// Takes what was read in place of what there was, on all reactors at once. Connections stay as they are.
@@ -127,8 +181,9 @@ impl Secured {
     }
 
     fn take(&self, watched: &mut Watched, loaded: Loaded, now: Instant) {
-        let Loaded { certificates, tickets, files, stamps } = loaded;
+        let Loaded { certificates, expiries, tickets, files, stamps } = loaded;
         self.certificates.replace(certificates);
+        self.expiries.replace(expiries);
         watched.rotates = match tickets {
             Some(keys) => {
                 self.tickets.replace(keys);
@@ -168,7 +223,7 @@ impl Secured {
             watched.seen = stamps;
             return;
         }
-        match read(watched.files.clone()) {
+        match read(watched.files.clone(), Broken::Refused) {
             Ok(loaded) => {
                 self.take(&mut watched, loaded, now);
                 log::info!(event = "certificates"; "the files of certificates or ticket keys changed; new handshakes use them");

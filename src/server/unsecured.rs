@@ -1,7 +1,9 @@
 //! TLS of the listeners in a program that was built without it: there is none.
 
 use crate::config::{Config, ConfigError};
+use crate::metrics::certificates::Expiries;
 use crate::tls::session::Acceptor;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Nothing.
@@ -11,7 +13,7 @@ pub(super) struct Loaded;
 /// # Errors
 /// There is a certificate.
 pub(super) fn load(config: &Config) -> Result<Loaded, ConfigError> {
-    if config.all_certificates().is_empty() {
+    if config.all_certificates().is_empty() && !config.acme.is_wanted() {
         return Ok(Loaded);
     }
     Err(ConfigError::of(vec![
@@ -27,6 +29,11 @@ impl Secured {
     /// As [`load`].
     pub(super) fn begin(config: &Config, _: Instant) -> Result<Secured, ConfigError> {
         load(config).map(|Loaded| Secured)
+    }
+
+    #[expect(clippy::unused_self, reason = "a program with TLS has some")]
+    pub(super) fn expiries(&self) -> Arc<Expiries> {
+        Arc::default()
     }
 
     #[expect(clippy::unused_self, reason = "a program with TLS has one")]

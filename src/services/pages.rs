@@ -4,6 +4,7 @@ use crate::access::limits::Moment;
 use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
+use crate::metrics::certificates::{AcmeFigures, Expiries};
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Reloads, Shared, exposition};
@@ -33,6 +34,10 @@ pub struct Pages {
     pub key_sets: Arc<KeySets>,
     /// How often the configuration was read again.
     pub reloads: Arc<Reloads>,
+    /// When certificates end.
+    pub expiries: Arc<Expiries>,
+    /// How orders of one went.
+    pub orders: Arc<AcmeFigures>,
     /// When the server started.
     pub started: Instant,
 }
@@ -70,6 +75,8 @@ impl Pages {
             phase: self.phase.get(),
             key_sets: self.key_sets.all(),
             reloads: self.reloads.get(),
+            expiries: self.expiries.all(),
+            orders: (self.orders.issued.get(), self.orders.failed.get()),
         };
         exposition(&self.threads, &shared, &Process::now())
     }

@@ -74,6 +74,8 @@ fn pages(
         phase: Arc::default(),
         key_sets: Arc::default(),
         reloads: Arc::default(),
+        expiries: Arc::default(),
+        orders: Arc::default(),
         started,
     }
 }

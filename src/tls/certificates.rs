@@ -1,5 +1,6 @@
 //! A server's certificates: read from files, and chosen by the name that a client asks for (SNI, RFC 6066 section 3).
 
+use super::validity::Validity;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,6 +33,7 @@ pub struct Certificate {
     key: Arc<CertifiedKey>,
     /// The names that it is for, in lower case; one may begin with `*.`.
     names: Vec<String>,
+    validity: Option<Validity>,
 }
 
 impl Certificate {
@@ -54,13 +56,20 @@ impl Certificate {
             BadCertificate::new(key, problem)
         })?;
         let names = names(&made, chain)?;
-        Ok(Certificate { key: Arc::new(made), names })
+        let validity = made.end_entity_cert().ok().and_then(|first| Validity::of(first));
+        Ok(Certificate { key: Arc::new(made), names, validity })
     }
 
     /// The names that it is for.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// When it is valid, if that can be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 }
 

@@ -4,6 +4,8 @@
 pub(crate) mod both_ends;
 #[cfg(feature = "tls")]
 pub mod certificates;
+#[cfg(feature = "acme")]
+pub mod challenge;
 #[cfg(feature = "tls")]
 pub mod current;
 pub mod failure;
@@ -20,6 +22,11 @@ pub mod session;
 pub mod tickets;
 #[cfg(feature = "outbound")]
 mod trust;
+#[cfg(feature = "tls")]
+mod validity;
+
+#[cfg(feature = "tls")]
+pub use validity::Validity;
 
 #[cfg(feature = "outbound")]
 pub use trust::{Trust, client_config, distrust, roots};

@@ -2,6 +2,7 @@
 
 use super::current::CurrentCertificates;
 use super::provider;
+use super::session::CHALLENGE_PROTOCOL;
 use super::tickets::Tickets;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite::{
@@ -30,9 +31,15 @@ impl Oldest {
     }
 }
 
-/// What listeners with these certificates need. Both may change while they are in use.
+/// What listeners with these certificates need. Both may change while they are in use. `is_asked`: certificate authorities may ask
+/// whether a name leads here.
 #[must_use]
-pub fn server_config(certificates: Arc<CurrentCertificates>, oldest: Oldest, tickets: Arc<Tickets>) -> ServerConfig {
+pub fn server_config(
+    certificates: Arc<CurrentCertificates>,
+    oldest: Oldest,
+    tickets: Arc<Tickets>,
+    is_asked: bool,
+) -> ServerConfig {
     let mut config = ServerConfig::builder_with_provider(quick_first())
         .with_protocol_versions(oldest.versions())
         .expect("the provider speaks TLS 1.2 and 1.3")
@@ -40,6 +47,9 @@ pub fn server_config(certificates: Arc<CurrentCertificates>, oldest: Oldest, tic
         .with_cert_resolver(certificates);
     // A client that speaks h2 as well falls back to it.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if is_asked {
+        config.alpn_protocols.push(CHALLENGE_PROTOCOL.to_vec());
+    }
     config.ignore_client_order = true;
     config.ticketer = tickets;
     // One is enough: a client that comes back gets another.

@@ -24,6 +24,9 @@ pub const SEALED_BYTES_MAX: usize = PLAIN_BYTES_MAX + OVERHEAD_MAX;
 /// bytes it brings, a change of keys ten times that, and what is read at once may be thousands of them.
 pub const RECORDS_PER_OPEN_MAX: usize = 256;
 
+/// What is spoken with certificate authorities that ask whether a name leads here (RFC 8737): a handshake, and nothing after it.
+pub const CHALLENGE_PROTOCOL: &[u8] = b"acme-tls/1";
+
 /// Why a session cannot go on.
 #[derive(Debug)]
 pub enum Fault {
@@ -130,6 +133,12 @@ impl Session {
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Whether its handshake alone was wanted.
+    #[must_use]
+    pub fn is_challenge(&self) -> bool {
+        self.connection.alpn_protocol() == Some(CHALLENGE_PROTOCOL)
     }
 
     /// Whether the peer has said that nothing follows.

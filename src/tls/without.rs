@@ -67,6 +67,11 @@ impl Session {
     }
 
     #[must_use]
+    pub fn is_challenge(&self) -> bool {
+        match *self {}
+    }
+
+    #[must_use]
     pub fn is_peer_closed(&self) -> bool {
         match *self {}
     }

@@ -3,6 +3,7 @@
 use super::cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use tidings::metrics::certificates::Expiry;
 use tidings::metrics::key_sets::KeySetFigures;
 use tidings::metrics::process::Process;
 use tidings::metrics::requests::MethodLabel;
@@ -50,6 +51,7 @@ impl Family {
             "reason" => "`reason`: a [code](codes.md)".to_owned(),
             "le" => format!("`le`: {} to {} seconds", values[0], values[values.len() - 2]),
             "issuer" => "`issuer`: its `name`".to_owned(),
+            "certificate" => "`certificate`: its first name".to_owned(),
             "version" | "commit" => format!("`{name}`"),
             _ => {
                 assert!(values.len() <= LISTED, "{} has {} values of {name}", self.name, values.len());
@@ -64,7 +66,8 @@ impl Family {
 fn everything() -> String {
     let issuer = KeySetFigures::new("NAME");
     issuer.hold(0);
-    let shared = Shared { key_sets: Arc::new(vec![Arc::new(issuer)]), ..Shared::default() };
+    let expiries = Arc::new(vec![Expiry { certificate: "NAME".into(), at_s: 0 }]);
+    let shared = Shared { key_sets: Arc::new(vec![Arc::new(issuer)]), expiries, ..Shared::default() };
     let process = Process {
         cpu_s: Some(0.0),
         start_s: Some(0.0),

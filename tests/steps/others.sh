@@ -139,6 +139,15 @@ run_documents() {
   fi
 }
 
+# An authority that really looks whether names lead to the server, and its DNS; each test starts its own.
+run_acme() {
+  if need pebble pebble && need pebble-challtestsrv pebble; then
+    step acme cargo test "${OURS[@]}" --test all acme:: -- --ignored --nocapture
+  else
+    skip "acme: no pebble"
+  fi
+}
+
 # Installed, and never started as services: the tests start their own, on ports and with files of their own.
 run_fronts() {
   if need nginx nginx-light && need haproxy haproxy; then

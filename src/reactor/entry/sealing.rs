@@ -99,6 +99,11 @@ impl Sealing {
         self.session.is_handshaking()
     }
 
+    /// Whether its handshake is over, and was all that was wanted.
+    pub(crate) fn is_challenge(&self) -> bool {
+        !self.session.is_handshaking() && self.session.is_challenge()
+    }
+
     /// Whether sealed bytes wait that need no more to be opened.
     pub(crate) fn is_pending(&self) -> bool {
         self.is_pending

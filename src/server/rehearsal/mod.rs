@@ -198,6 +198,9 @@ impl Rehearsal {
             listener_names: Arc::default(),
             key_sets: Arc::default(),
             reloads: Arc::default(),
+            expiries: Arc::default(),
+            orders: Arc::default(),
+            challenges: Arc::default(),
             started: began,
         };
         let without_socket = |listener| Listener::without_socket(policy(config, &listener, rules.load_full()));

@@ -4,9 +4,10 @@ use super::connect::Connector;
 use super::fault::CallFault;
 use super::reach::Reach;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, USER_AGENT};
+use hyper::http::response;
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -18,6 +19,8 @@ use tokio::sync::Semaphore;
 
 /// Bytes of an answer's head: what it takes is read before anything of it is judged.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// What this end calls itself.
+pub(super) const AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
 /// Connections that are kept for the next call of one server, and for how long.
 const IDLE_MAX: usize = 4;
 const IDLE_TIME: Duration = Duration::from_secs(30);
@@ -39,7 +42,7 @@ pub(super) struct Answer {
 /// Calls other servers, as far as its reach goes. Clones share their connections.
 #[derive(Clone)]
 pub(super) struct Caller {
-    client: Client<HttpsConnector<Connector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
 }
 
 impl Caller {
@@ -69,17 +72,16 @@ impl Caller {
         let request = Request::get(url)
             .header(ACCEPT, accept)
             .header(ACCEPT_ENCODING, "identity")
-            .header(USER_AGENT, concat!("tidings/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
+            .header(USER_AGENT, AGENT)
+            .body(Full::default())
             .map_err(|error| CallFault::NotUrl(error.to_string()))?;
         // The client has no limit of time by itself.
         let call = tokio::time::timeout(bounds.time, self.call(request, bounds.body_bytes));
         call.await.unwrap_or(Err(CallFault::TimedOut(bounds.time)))
     }
 
-    async fn call(&self, request: Request<Empty<Bytes>>, body_bytes_max: usize) -> Result<Answer, CallFault> {
-        let answered = self.client.request(request).await;
-        let answer = answered.map_err(|error| CallFault::of_request(&error, HEAD_BYTES_MAX))?;
+    async fn call(&self, request: Request<Full<Bytes>>, body_bytes_max: usize) -> Result<Answer, CallFault> {
+        let answer = self.answer(request).await?;
         match answer.status().as_u16() {
             200 => {}
             status @ (301 | 302 | 303 | 307 | 308) => return Err(CallFault::Redirected(status)),
@@ -88,12 +90,32 @@ impl Caller {
         if answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(CallFault::Encoded);
         }
-        whole(answer, body_bytes_max).await
+        let (head, body) = whole(answer, body_bytes_max).await?;
+        Ok(Answer { fields: head.headers, body })
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallFault> {
+        let answered = self.client.request(request).await;
+        answered.map_err(|error| CallFault::of_request(&error, HEAD_BYTES_MAX))
+    }
+
+    /// Sends a request and takes whatever is answered.
+    ///
+    /// # Errors
+    /// Anything but a whole answer within the bounds.
+    #[cfg(feature = "acme")]
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<(response::Parts, Vec<u8>), CallFault> {
+        let exchange = async { whole(self.answer(request).await?, bounds.body_bytes).await };
+        tokio::time::timeout(bounds.time, exchange).await.unwrap_or(Err(CallFault::TimedOut(bounds.time)))
     }
 }
 
 /// Reads a body to its end. What it announces to be is not looked at: memory follows what has come.
-async fn whole(answer: Response<Incoming>, body_bytes_max: usize) -> Result<Answer, CallFault> {
+async fn whole(answer: Response<Incoming>, body_bytes_max: usize) -> Result<(response::Parts, Vec<u8>), CallFault> {
     let (head, mut incoming) = answer.into_parts();
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
@@ -105,5 +127,5 @@ async fn whole(answer: Response<Incoming>, body_bytes_max: usize) -> Result<Answ
         }
         body.extend_from_slice(&data);
     }
-    Ok(Answer { fields: head.headers, body })
+    Ok((head, body))
 }

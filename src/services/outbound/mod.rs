@@ -3,6 +3,8 @@
 //! All it does is in tasks of one runtime. Each call has a limit of time and of bytes, goes where its [`Reach`] allows,
 //! follows no redirect and uses no proxy. When the thread is told to end it waits for no peer.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod caller;
 mod connect;
 mod fault;
@@ -11,6 +13,8 @@ mod reach;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "acme")]
+pub use acme::{AcmeHost, AcmeWork, ChallengeKind, Store, Wanted};
 pub use fault::CallFault;
 pub use keys::{Intervals, KeySource, KeyTaker};
 pub use reach::Reach;
@@ -21,6 +25,8 @@ use crate::journal::{Event, Journal, Kind};
 use crate::metrics::Counters;
 use crate::metrics::key_sets::KeySetFigures;
 use crate::tls::{Trust, client_config, roots};
+#[cfg(feature = "acme")]
+use acme::Buyer;
 use caller::Caller;
 use keys::{Fetcher, Shared};
 use rustls::RootCertStore;
@@ -54,6 +60,8 @@ pub struct Outbound {
     /// By the place of their sources.
     asked: Vec<Arc<Notify>>,
     trust: Trust,
+    #[cfg(feature = "acme")]
+    acme: Option<AcmeWork>,
     journal: Arc<Journal>,
     counters: Arc<Counters>,
     started: Instant,
@@ -86,12 +94,36 @@ impl Outbound {
             by_issuer.iter().filter(|(own, _)| *own == issuer).for_each(|(_, asked)| asked.notify_one());
         });
         let (sender, stopped) = oneshot::channel();
-        Ok((Outbound { runtime, work, asked, trust, journal, counters, started, stopped }, refresh, Stop(sender)))
+        let outbound = Outbound {
+            runtime,
+            work,
+            asked,
+            trust,
+            #[cfg(feature = "acme")]
+            acme: None,
+            journal,
+            counters,
+            started,
+            stopped,
+        };
+        Ok((outbound, refresh, Stop(sender)))
+    }
+
+    /// The same, which orders a certificate besides.
+    #[cfg(feature = "acme")]
+    #[must_use]
+    pub fn ordering(self, acme: AcmeWork) -> Outbound {
+        Outbound { acme: Some(acme), ..self }
     }
 
     /// Works until it is told to end, and ends then whatever is in progress.
     pub fn run(self) {
-        let Outbound { runtime, work, asked, trust, journal, counters, started, stopped } = self;
+        #[cfg(feature = "acme")]
+        let ordering = self.acme.map(|work| {
+            let caller = caller(&work.trust, Reach::Anywhere);
+            Buyer::new(work, caller, (Arc::clone(&self.journal), Arc::clone(&self.counters)), self.started)
+        });
+        let Outbound { runtime, work, asked, trust, journal, counters, started, stopped, .. } = self;
         let KeyWork { sources, taker, figures, intervals } = work;
         let (public, anywhere) = callers(&trust);
         let shared = Arc::new(Shared {
@@ -109,6 +141,10 @@ impl Outbound {
                 let caller = if source.reach == Reach::Public { &public } else { &anywhere };
                 let fetcher = Fetcher::new(source, place, caller.clone(), asked, Arc::clone(&shared));
                 tokio::spawn(watched(fetcher, Arc::clone(&shared)));
+            }
+            #[cfg(feature = "acme")]
+            if let Some(buyer) = ordering {
+                tokio::spawn(buyer.run());
             }
             // An error: the other end was dropped, which is how it is told.
             drop(stopped.await);
@@ -129,6 +165,16 @@ fn callers(trust: &Trust) -> (Caller, Caller) {
     let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
     let caller = |reach| Caller::new(reach, tls.clone(), problem.clone(), Arc::clone(&lookups));
     (caller(Reach::Public), caller(Reach::Anywhere))
+}
+
+/// One with connections of its own.
+#[cfg(feature = "acme")]
+fn caller(trust: &Trust, reach: Reach) -> Caller {
+    let (roots, problem) = match roots(trust) {
+        Ok(roots) => (roots, None),
+        Err(problem) => (RootCertStore::empty(), Some(problem)),
+    };
+    Caller::new(reach, client_config(roots), problem, Arc::new(Semaphore::new(LOOKUPS_MAX)))
 }
 
 /// A panic outside of a call is a defect that ends the fetching of one issuer's keys: at least it is seen.
