@@ -2,8 +2,6 @@
 
 use super::{Outcome, note};
 use clap::{Args, Subcommand};
-use rand::TryRng as _;
-use rand::rngs::SysRng;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use tidings::config::{KeySecretFrom, KeySettings};
@@ -11,6 +9,7 @@ use tidings::model::api_key::{KeyHash, KeySecret, SECRET_RANDOM_BYTES, secret_of
 use tidings::model::glob::Glob;
 use tidings::model::grants::{Action, Actions, Grant};
 use tidings::model::network::Network;
+use tidings::server::random_bytes;
 
 /// More than any secret, and little enough to read before it is looked at.
 const INPUT_BYTES: u64 = 1024;
@@ -45,7 +44,7 @@ pub(crate) fn run(command: &KeyCommand) -> Outcome {
     match command {
         KeyCommand::New(args) => {
             let mut random = [0; SECRET_RANDOM_BYTES];
-            SysRng.try_fill_bytes(&mut random)?;
+            random_bytes(&mut random)?;
             let secret = secret_of(&random);
             // The secret alone, so that `> FILE` keeps it and nothing else.
             let block = block(args, &secret)?;

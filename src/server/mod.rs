@@ -22,6 +22,7 @@ mod outbound;
 mod parts;
 mod policy;
 mod pulse;
+mod randomness;
 pub mod rehearsal;
 mod reload;
 mod rules;
@@ -45,6 +46,7 @@ pub use library::{Error, History, Message, Publication, Replay, Subscription};
 pub use operator_key::operator_key_folder;
 pub use policy::explain_policy;
 pub use pulse::Pulse;
+pub use randomness::{NoRandomness, random_bytes};
 pub use rules::check_files;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
@@ -112,6 +114,9 @@ pub enum StartError {
         /// Where it listens.
         at: String,
     },
+    /// The system gives no random bytes.
+    #[error("{0}")]
+    NoRandomness(NoRandomness),
     /// The operators' key cannot be read or made.
     #[error("there is no operator key: {0}")]
     OperatorKey(std::io::Error),
@@ -187,6 +192,8 @@ impl Server {
     pub fn start_on(config: Config, hooks: Hooks, sockets: Vec<GivenSocket>) -> Result<Server, StartError> {
         let config = &config;
         config.check()?;
+        // First: what else needs them panics, or reports the system's error as its own.
+        random_bytes(&mut [0]).map_err(StartError::NoRandomness)?;
         let started = Instant::now();
         let secured = Arc::new(Secured::begin(config, started)?);
         let tls = secured.acceptor(config);

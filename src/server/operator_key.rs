@@ -1,13 +1,12 @@
 //! The operators' key of a running server: given, read from a file, or made at the start and left where operators find it.
 
+use super::randomness::random_bytes;
 use crate::access::Operators;
 use crate::config::ServerConfig;
 use crate::journal;
 use crate::model::operator_key::OperatorKey;
 use data_encoding::BASE64URL_NOPAD;
 use nix::libc;
-use rand::TryRng as _;
-use rand::rngs::SysRng;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -119,8 +118,7 @@ fn read(file: &str) -> io::Result<OperatorKey> {
 
 fn made() -> io::Result<OperatorKey> {
     let mut bytes = [0; RANDOM_BYTES];
-    // From the system, whose failure is an error here and not a panic.
-    SysRng.try_fill_bytes(&mut bytes).map_err(io::Error::other)?;
+    random_bytes(&mut bytes).map_err(io::Error::other)?;
     OperatorKey::parse(&BASE64URL_NOPAD.encode(&bytes)).map_err(io::Error::other)
 }
 

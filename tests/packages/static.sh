@@ -36,6 +36,17 @@ inside() {
 
 inside --version | grep -q '^tidings '
 ok "it runs"
+# It was said that there is no operator key.
+mv "$root/dev" "$root/gone"
+for command in 'serve --listen 127.0.0.1:0' 'key new app'; do
+  # One that finds random bytes elsewhere serves until it is ended: 124.
+  status=0
+  # shellcheck disable=SC2086
+  timeout 10 chroot --userspec 65532:65532 --groups= "$root" /usr/bin/tidings $command > "$root/said" 2>&1 || status=$?
+  [[ $status == 0 || $status == 124 ]] || grep -q 'no random bytes' "$root/said" || { cat "$root/said"; exit 1; }
+done
+mv "$root/gone" "$root/dev"
+ok "where there are no random bytes, it says so"
 inside config check | grep -q 'the configuration is valid'
 ok "it checks a configuration"
 
