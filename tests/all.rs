@@ -40,6 +40,7 @@ mod key_sets;
 mod keys;
 mod last_words;
 mod laws;
+mod leaving;
 mod library;
 mod limits;
 mod listeners;

@@ -65,10 +65,19 @@ fn follow(args: &SubscribeArgs, endpoint: &Endpoint, follower: &mut Follower, ba
         }
         follower.answer(&answer, &mut out)?;
         loop {
-            match client.next_push(SILENCE)? {
-                Some(push) => follower.push(&push, &mut out)?,
+            let next = client.next_push(SILENCE).and_then(|push| {
                 // A connection that a proxy has dropped looks like a quiet channel until something is sent.
-                None => drop(client.ask(&Request::livez(), WAIT)?),
+                if push.is_none() { client.ask(&Request::livez(), WAIT).map(|_| None) } else { Ok(push) }
+            });
+            match next {
+                Ok(Some(push)) => follower.push(&push, &mut out)?,
+                Ok(None) => {}
+                Err(error) => {
+                    backoff.advised(client.reconnects_at());
+                    // A server that is left should not take it for a client that vanished.
+                    client.close();
+                    return Err(error.into());
+                }
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Exponential backoff with full jitter: how long to wait before connecting again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The first wait is shorter than this.
 const BASE: Duration = Duration::from_millis(500);
@@ -14,14 +14,29 @@ const STEADY: Duration = Duration::from_secs(20);
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,
+    /// When to connect again, as the last server said.
+    advised: Option<Instant>,
 }
 
 impl Backoff {
     /// The next wait.
     pub fn next_wait(&mut self) -> Duration {
+        self.wait_at(Instant::now())
+    }
+
+    fn wait_at(&mut self, now: Instant) -> Duration {
+        if let Some(at) = self.advised.take() {
+            return at.saturating_duration_since(now);
+        }
         let ceiling = self.ceiling();
         self.attempts = self.attempts.saturating_add(1);
         rand::random_range(Duration::ZERO..=ceiling)
+    }
+
+    /// The server that was left has said when to connect again ([`reconnects_at`](super::Client::reconnects_at)): the next wait is
+    /// until then, since that server knows how many come back, and spreads them.
+    pub fn advised(&mut self, at: Option<Instant>) {
+        self.advised = at;
     }
 
     /// Notes how long the last connection lasted: the waits start over after one of 20 seconds and more.
@@ -40,7 +55,20 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::{BASE, Backoff, CAP, STEADY};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_wait_that_the_server_advised_is_waited_once_and_instead_of_another() {
+        let (now, mut backoff) = (Instant::now(), Backoff::default());
+        for after in [Duration::from_secs(3600), Duration::ZERO] {
+            backoff.advised(Some(now + after));
+            assert_eq!(backoff.wait_at(now), after);
+        }
+        backoff.advised(Some(now + Duration::from_secs(9)));
+        assert_eq!(backoff.wait_at(now + Duration::from_secs(10)), Duration::ZERO, "its time is over");
+        assert_eq!(backoff.ceiling(), BASE, "none of them was an attempt that failed");
+        assert!(backoff.wait_at(now) <= BASE);
+    }
 
     #[test]
     fn ceilings_double_up_to_the_cap_and_start_over_after_a_connection_that_stood() {

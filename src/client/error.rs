@@ -55,6 +55,9 @@ pub enum ClientError {
         /// The reason text: a name, and after a `:` maybe a sentence. See [`ClientError::label`].
         reason: String,
     },
+    /// The server ends soon, and the time has come to connect again that it gave this client.
+    #[error("the server ends, and has asked to be left")]
+    Leaving,
     /// The connection broke, or the other side does not speak WebSocket.
     #[error("connection lost: {0}")]
     Lost(String),
@@ -88,6 +91,7 @@ impl ClientError {
             },
             ClientError::NoToken(_)
             | ClientError::Unreachable { .. }
+            | ClientError::Leaving
             | ClientError::Lost(_)
             | ClientError::TimedOut => true,
         }

@@ -31,6 +31,9 @@ const MESSAGE_BYTES: usize = 64 << 20;
 /// The read buffer: pushes are small, and a client has one connection.
 const READ_BUFFER_BYTES: usize = 16 << 10;
 
+/// The longest time after which a server may ask to be left: none takes a day to end.
+const ADVICE_MS_MAX: u64 = 86_400_000;
+
 /// One connection that speaks `tidings.v1`.
 #[derive(Debug)]
 pub struct Client {
@@ -43,6 +46,8 @@ pub struct Client {
     token: Option<Token>,
     /// The AUTH that waits for its answer.
     refresh: Option<u64>,
+    /// When to connect again, as the server says that ends soon.
+    advised: Option<Instant>,
 }
 
 impl Client {
@@ -64,7 +69,9 @@ impl Client {
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         match tungstenite::client::client_with_config(request, stream, Some(config)) {
-            Ok((socket, _)) => Ok(Client { socket, pushes: VecDeque::new(), next_id: 1, tokens, token, refresh: None }),
+            Ok((socket, _)) => {
+                Ok(Client { socket, pushes: VecDeque::new(), next_id: 1, tokens, token, refresh: None, advised: None })
+            }
             Err(HandshakeError::Failure(error)) => Err(error.into()),
             // On a blocking socket nothing but its timeout interrupts a handshake.
             Err(HandshakeError::Interrupted(_)) => Err(ClientError::TimedOut),
@@ -87,6 +94,8 @@ impl Client {
         loop {
             let Some(members) = self.receive(deadline)? else { return Err(ClientError::TimedOut) };
             match members.number("status") {
+                // The answer is waited for, whatever the server advises.
+                None if self.heeds(&members) => {}
                 None => self.pushes.push_back(members),
                 Some(status) if members.number("id") == Some(id) => return members.or_refusal(status),
                 // An error without an id is about a frame the server could not read; there is no other frame than this.
@@ -102,20 +111,38 @@ impl Client {
     /// The next push, or `None` when there is none within `wait`.
     ///
     /// # Errors
-    /// The connection ends.
+    /// The connection ends, or the server ends soon and the time has come that it gave this client to leave.
     pub fn next_push(&mut self, wait: Duration) -> Result<Option<Members>, ClientError> {
         let deadline = Instant::now() + wait;
         // First, whatever the time: these came before anything that is still to be read.
         if let Some(push) = self.pushes.pop_front() {
             return Ok(Some(push));
         }
-        while let Some(members) = self.receive(deadline)? {
-            // An answer here belongs to a request that was given up.
-            if members.number("status").is_none() {
-                return Ok(Some(members));
+        loop {
+            let until = self.advised.map_or(deadline, |at| at.min(deadline));
+            match self.receive(until)? {
+                // An answer here belongs to a request that was given up.
+                Some(members) if members.number("status").is_some() || self.heeds(&members) => {}
+                None if self.advised.is_some_and(|at| at <= Instant::now()) => return Err(ClientError::Leaving),
+                other => return Ok(other),
             }
         }
-        Ok(None)
+    }
+
+    /// When to connect again, if the server has said: it ends soon, and spreads those that come back. After the connection has
+    /// ended, too; see [`Backoff::advised`].
+    #[must_use]
+    pub fn reconnects_at(&self) -> Option<Instant> {
+        self.advised
+    }
+
+    /// Whether this is the server's advice when to connect again, which is kept.
+    fn heeds(&mut self, members: &Members) -> bool {
+        let after_ms =
+            members.number("after_ms").filter(|ms| *ms <= ADVICE_MS_MAX && members.raw("reconnect").is_some());
+        let advised = after_ms.and_then(|after_ms| Instant::now().checked_add(Duration::from_millis(after_ms)));
+        self.advised = advised.or(self.advised);
+        advised.is_some()
     }
 
     /// Sends a request; its id.

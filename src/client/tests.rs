@@ -1,10 +1,10 @@
 //! The client against a scripted server on a real socket.
 
-use super::{Client, ClientError, Endpoint, Request};
+use super::{Backoff, Client, ClientError, Endpoint, Request};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tungstenite::handshake::server::{Request as Upgrade, Response};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
@@ -179,4 +179,49 @@ fn without_a_token_where_there_should_be_one_nothing_is_connected() {
     let endpoint: Endpoint = "127.0.0.1:9".parse().expect("an endpoint");
     let error = Client::connect(&with_tokens(endpoint, &[]), WAIT).expect_err("no token");
     assert_eq!(error.to_string(), "there is no token: no more");
+}
+
+#[test]
+fn a_server_that_ends_is_left_when_it_says_and_what_came_before_is_handed_over() {
+    let (endpoint, thread) = server(|mut socket| {
+        socket.read().expect("a request");
+        for text in [
+            "{\"reconnect\":\"server_shutdown\",\"after_ms\":0}",
+            "{\"channel\":\"a\",\"offset\":1}",
+            "{\"id\":1,\"status\":200}",
+        ] {
+            socket.send(Message::text(text)).expect("sent");
+        }
+        while socket.read().is_ok() {}
+    });
+    let mut client = Client::connect(&endpoint, WAIT).expect("connected");
+    client.ask(&Request::livez(), WAIT).expect("the answer is waited for, though it is time to leave");
+    assert_eq!(client.next_push(WAIT).expect("it came").expect("a push").number("offset"), Some(1));
+    let error = client.next_push(WAIT).expect_err("it is time to leave");
+    assert!(matches!(error, ClientError::Leaving) && error.is_temporary(), "{error}");
+    client.close();
+    thread.join().expect("the script");
+}
+
+#[test]
+fn a_server_that_closes_before_its_time_has_said_when_to_come_back() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (endpoint, thread) = server(|mut socket| {
+        let text = format!("{{\"reconnect\":\"server_shutdown\",\"after_ms\":{}}}", HOUR.as_millis());
+        socket.send(Message::text(text)).expect("sent");
+        let close = CloseFrame { code: 1012.into(), reason: "server_shutdown".into() };
+        socket.close(Some(close)).expect("sent");
+        while socket.read().is_ok() {}
+    });
+    let (before, mut backoff) = (Instant::now(), Backoff::default());
+    let mut client = Client::connect(&endpoint, WAIT).expect("connected");
+    assert_eq!(client.reconnects_at(), None);
+    let error = client.next_push(WAIT).expect_err("closed");
+    assert_eq!(error.label(), Some("server_shutdown"));
+    let at = client.reconnects_at().expect("it was said");
+    assert!(at >= before + HOUR && at <= Instant::now() + HOUR);
+    backoff.advised(client.reconnects_at());
+    assert!(backoff.next_wait() > HOUR / 2, "and not half a second at most");
+    client.close();
+    thread.join().expect("the script");
 }

@@ -67,8 +67,8 @@ knobs! {
         /// How long a stopping server goes on as before while /readyz is 503, so that load balancers send it no new clients.
         /// As long as yours take to notice; 0 without a load balancer.
         drain_delay: Duration = Duration::ZERO, time(Duration::ZERO, HOUR);
-        /// The time over which a stopping server closes its connections, evenly, so that they do not all come back at once.
-        /// 10 s suits thousands of browsers.
+        /// The time over which a stopping server closes its connections, evenly, so that they do not all come back at once;
+        /// sockets are told beforehand when to come back. 10 s suits thousands of browsers.
         drain_spread: Duration = Duration::ZERO, time(Duration::ZERO, HOUR);
         /// How long a stopping server waits, after drain_delay, for what is queued to reach its readers and for
         /// connections to end. After it, they are cut off; those that ignore their Close are cut off a second after the last

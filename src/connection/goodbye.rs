@@ -5,6 +5,7 @@ use super::responding::RequestContext;
 use super::{Connection, Hold, State};
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
+use crate::protocol::{Event, blocks};
 use crate::wire::frame::close_frame_of;
 
 /// A Close that is ready, and why it is sent.
@@ -43,8 +44,27 @@ impl Connection {
             }
             State::Announced => self.end(reason, env),
             State::Socket(_) => self.close_socket(reason, "", env),
-            State::Stream(_) => self.end_stream(reason, env),
+            State::Stream(stream) => {
+                if reason == Code::ServerShutdown {
+                    // Drawn anew: all readers are sent away, and the one that they began with may be hours old.
+                    let retry_ms = env.around(env.limits.retry_ms);
+                    stream.append(&mut self.outbox, env, |out| blocks::retry_block(out, retry_ms));
+                }
+                self.end_stream(reason, env);
+            }
             State::Ending(..) => {}
+        }
+    }
+
+    /// Tells its client to open another connection after this time, in a protocol that has a message for that; false in others.
+    pub fn advise(&mut self, after_ms: u64, env: &mut Env) -> bool {
+        match &mut self.state {
+            // One that ends as soon as it is answered comes back by itself.
+            State::Socket(socket) if !socket.is_echo() && !socket.has_last_word() => {
+                socket.say(&Event::Reconnect { after_ms }, &mut self.outbox, env);
+                true
+            }
+            State::Socket(_) | State::Announced | State::Http(_) | State::Stream(_) | State::Ending(..) => false,
         }
     }
 

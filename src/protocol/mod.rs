@@ -98,6 +98,11 @@ pub enum Event<'a> {
         /// In how many seconds.
         in_s: u64,
     },
+    /// The server ends soon: the client is to open another connection then, and keeps this one until then.
+    Reconnect {
+        /// In how many milliseconds.
+        after_ms: u64,
+    },
     /// The connection does not get this publication, so that the hole in its offsets is none.
     Excluded(&'a Publication),
 }

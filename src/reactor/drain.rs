@@ -1,9 +1,10 @@
-//! The goodbyes of a drain: spread evenly over a time, each after everything that was posted before it, and an end for the
-//! connections that stay.
+//! The goodbyes of a drain: spread over a time, announced to clients that can leave before theirs, each after everything that was
+//! posted before it, and an end for the connections that stay.
 
+use super::core::Core;
 use super::engine::Engine;
 use super::entry::{Entry, Socket};
-use super::goodbyes::Goodbyes;
+use super::goodbyes::{Goodbyes, Leaving, Place};
 use crate::model::code::Code;
 use std::time::{Duration, Instant};
 
@@ -19,14 +20,19 @@ impl<S: Socket> Engine<S> {
         self.core.draining = true;
         self.core.leaving = true;
         // With generations: by the time of a goodbye its slot may be another connection's.
-        let slots: Vec<(u32, u32)> = self
-            .entries
-            .slots()
-            .into_iter()
-            .filter_map(|slot| self.entries.peek(slot).map(|entry| (slot, entry.generation)))
-            .collect();
-        let left = slots.len();
-        self.goodbyes = Some(Goodbyes { slots, told: 0, began: now, spread, last_sign: now, bytes: 0, left });
+        let slots = self.entries.slots();
+        let (count, mut leaving) = (slots.len(), Vec::with_capacity(slots.len()));
+        for (place, slot) in slots.into_iter().enumerate() {
+            let Some(entry) = self.entries.get(slot) else { continue };
+            let place = Place { place, count, spread };
+            // Where all leave at once there is nothing to wait for.
+            let advice = if spread.is_zero() { None } else { self.core.advise(slot, entry, place) };
+            let after = advice.map_or(place.in_turn(), |advised| advised + place.patience());
+            leaving.push(Leaving { slot, generation: entry.generation, after });
+        }
+        leaving.sort_by_key(|leaving| leaving.after);
+        let left = leaving.len();
+        self.goodbyes = Some(Goodbyes { leaving, told: 0, began: now, last_sign: now, bytes: 0, left });
     }
 
     /// Says the goodbyes that are due, after what was posted before.
@@ -37,7 +43,7 @@ impl<S: Socket> Engine<S> {
         // Also those whose goodbye is not due may read what is delivered: it is flushed as in any tick.
         if goodbyes.told < due {
             self.deliver_what_was_posted();
-            for &(slot, generation) in &goodbyes.slots[goodbyes.told..due] {
+            for &Leaving { slot, generation, .. } in &goodbyes.leaving[goodbyes.told..due] {
                 let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
                 entry.connection.close(Code::ServerShutdown, &mut self.core.env(entry.listener));
                 self.core.update(slot, entry);
@@ -71,7 +77,7 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn only_the_unresponsive_are_left(&mut self) -> bool {
         let now = self.core.now;
         let Some(goodbyes) = &mut self.goodbyes else { return false };
-        if goodbyes.told < goodbyes.slots.len() || now < goodbyes.last_sign + LINGER {
+        if goodbyes.told < goodbyes.leaving.len() || now < goodbyes.last_sign + LINGER {
             return false;
         }
         // It walks over all connections, so it is done once in that time.
@@ -94,7 +100,19 @@ impl<S: Socket> Engine<S> {
     /// When the drain has something to do again.
     pub(super) fn next_goodbye(&self, now: Instant) -> Option<Instant> {
         let goodbyes = self.goodbyes.as_ref()?;
-        let all_told = goodbyes.told >= goodbyes.slots.len();
-        Some(if all_told { goodbyes.last_sign + LINGER } else { goodbyes.next(now) })
+        Some(goodbyes.next(now).unwrap_or(goodbyes.last_sign + LINGER))
+    }
+}
+
+impl Core {
+    /// Advises a connection's client when to leave, at random within its part of the spread; after how long, if it can hear that.
+    fn advise<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>, place: Place) -> Option<Duration> {
+        // In whole milliseconds, as the client hears it.
+        let after_ms = place.drawn((self.setup.draw)()).as_millis() as u64;
+        if !entry.connection.advise(after_ms, &mut self.env(entry.listener)) {
+            return None;
+        }
+        self.update(slot, entry);
+        Some(Duration::from_millis(after_ms))
     }
 }

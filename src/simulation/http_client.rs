@@ -196,7 +196,12 @@ impl StreamClient {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
         let Some(id) = field("id: ") else {
             let refused = field("event: ") == Some("refused") && self.position.is_none();
-            return assert!(refused || block.starts_with(':'), "a block without an id is a comment: {block}");
+            // A drain says anew when to come back.
+            let retries = block.lines().filter(|line| !line.is_empty()).all(|line| line.starts_with("retry: "));
+            return assert!(
+                refused || retries || block.starts_with(':'),
+                "a block without an id is a comment, or says when to come back: {block}"
+            );
         };
         let (epoch, offset) = id.rsplit_once(':').expect("a position");
         let offset: u64 = offset.parse().expect("an offset");

@@ -260,6 +260,9 @@ impl SocketClient {
         } else if value.get("status").is_some() {
             let asked = self.asked.pop_front().unwrap_or_else(|| panic!("nobody asked for {value}"));
             self.answered(asked, &value, &[], ledger);
+        } else if value["reconnect"] == "server_shutdown" {
+            // It stays, as clients that ignore the advice do, and is closed.
+            assert!(value["after_ms"].is_u64() && value.get("channel").is_none(), "advice, and nothing else: {value}");
         } else {
             self.pushed(&value, ledger);
         }

@@ -78,7 +78,8 @@ fn parse(text: &str) -> Option<Block> {
     let mut is_empty = true;
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(':')) {
         let (name, value) = line.split_once(": ").unwrap_or((line, ""));
-        is_empty = false;
+        // When to come back is no event: with nothing else it is the end of a drain.
+        is_empty &= name == "retry";
         match name {
             "id" => block.id = Some(value.to_owned()),
             "event" => block.event = Some(value.to_owned()),

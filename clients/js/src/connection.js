@@ -1,11 +1,16 @@
 // One WebSocket after the other: when to connect, how long to wait, and whether the server still lives.
 
+const LONGEST = 86_400_000; // no server takes a day to end
+
 class Connection {
   #url; #options; #signIn; #owner; #socket = null; #fetching = null; #timer = 0; #watch = 0; #attempt = 0; #refusals = 0; #openedAt = null; #heard = 0;
   #asked = null; #asks = 0; #state = 'closed'; #told = 'closed'; #stop = () => {};
   #answered = false; // whether the server said anything on this connection
   #denied = false; // whether a token was refused, and none accepted since
   #over = false; // whether another one was refused as well: nothing but `retry` asks again
+  #advised = null; // when to connect again, as the server of this connection says, which ends soon
+  #leave = 0; // the timer of that
+  #leaves = false; // whether that time has come
 
   /** `owner` hears `opened()`, `received(data)`, `broke(close)`, `changed(state)` and `waits(wait)`, and asks the server by `ask()`. */
   constructor(url, options, signIn, owner) {
@@ -91,6 +96,19 @@ class Connection {
     this.#drop(4000 + status, `${code}: ${message}`);
   }
 
+  /** The server ends soon, and says in how many milliseconds to connect again: so long this connection stays, if it can. */
+  advise(after) {
+    if (!Number.isFinite(after) || after < 0 || after > LONGEST || !this.#socket) return;
+    clearTimeout(this.#leave);
+    this.#advised = now() + after;
+    this.#leave = setTimeout(() => { this.#leaves = true; this.#part(); }, after);
+  }
+
+  /** Leaves a server that ends, once it has answered everything: what it was asked last is not asked twice. */
+  #part() {
+    if (this.#leaves && this.#socket && !this.#owner.unanswered) this.#drop(1012, 'server_shutdown: the server said that it ends');
+  }
+
   /** The server has carried out a request: this client is let in. */
   accepted() {
     this.#denied = false;
@@ -127,6 +145,7 @@ class Connection {
     this.#refusals = 0;
     this.#answered = true;
     this.#owner.received(typeof data === 'string' ? data : new Uint8Array(data));
+    this.#part();
   }
 
   #hear() {
@@ -140,6 +159,8 @@ class Connection {
     const socket = this.#socket;
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
+    clearTimeout(this.#leave);
+    this.#leaves = false;
     this.#signIn.end();
     this.#fetching = null;
     if (!socket) return;
@@ -179,7 +200,11 @@ class Connection {
     const { base, cap, slow, stable } = this.#options;
     if (this.#openedAt !== null && now() - this.#openedAt >= stable) this.#attempt = 0;
     this.#openedAt = null;
+    const advised = this.#advised;
+    this.#advised = null;
     if (refusal && !again) return Math.min(slow, cap * 2 ** this.#refusals++) * (0.5 + Math.random() / 2);
+    // Instead of a wait of its own: the server knows how many come back, and spreads them.
+    if (advised !== null) return Math.max(0, advised - now());
     // One faulty request less with each connection: the others need not wait longer and longer for it.
     if (!fault || !this.#owner.unanswered) this.#attempt++;
     return Math.random() * Math.min(cap, base * 2 ** Math.max(0, this.#attempt - 1));

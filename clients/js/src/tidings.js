@@ -378,6 +378,7 @@ class Tidings extends Events {
     for (const message of messagesOf(data)) {
       const entry = this.#channels.get(message.channel);
       if (message.auth === 'expiring') this.#signIn.expiring(message.in);
+      else if (message.reconnect) this.#connection.advise(message.after_ms);
       else if (message.ended) { if (entry?.live) this.#refuse(entry, errorOf(message), true); } // one asked for since then has its own answer
       else if (message.status !== undefined) this.#answer(message);
       else entry?.push(message);

@@ -100,6 +100,10 @@ impl Adapter for Tidings {
             sign_in(peer, memory, &AUTH_ID.to_string(), out);
             return Ok(());
         }
+        // It counts who is closed and what is lost by that: it leaves no server by itself.
+        if message.starts_with(b"{\"reconnect\":") {
+            return Ok(());
+        }
         if let Some(rest) = message.strip_prefix(STAMPED) {
             return signed_in(message, rest, emit);
         }
@@ -308,6 +312,8 @@ mod tests {
         assert_eq!(out, [auth("1048575", "one")]);
         assert_eq!(heard(&adapter, &peer, &mut memory, r#"{"id":1048575,"status":200}"#), ["Ready"]);
         assert!(heard(&adapter, &peer, &mut memory, r#"{"id":1048575,"status":200}"#).is_empty(), "said once");
+        let advice = r#"{"reconnect":"server_shutdown","after_ms":0}"#;
+        assert!(heard(&adapter, &peer, &mut memory, advice).is_empty(), "it stays");
         let stamp = "@0123456789abcdefghi";
         out.clear();
         adapter.echo(&peer, &mut memory, stamp.as_bytes(), &mut out);

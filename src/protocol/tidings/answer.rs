@@ -78,6 +78,7 @@ pub(in crate::protocol) fn event(event: &Event<'_>) -> SharedFrame {
         Event::Reset { channel, epoch } => reply::reset_json(&mut json, channel, *epoch),
         Event::Ended { channel, refusal } => reply::ended_json(&mut json, channel, refusal),
         Event::Expiring { in_s } => reply::expiring_json(&mut json, *in_s),
+        Event::Reconnect { after_ms } => reply::reconnect_json(&mut json, *after_ms),
         Event::Excluded(publication) => reply::excluded_json(&mut json, publication.channel(), publication.offset()),
     }
     let mut frame = Vec::new();

@@ -91,10 +91,16 @@ fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
 pub fn event_block(out: &mut Vec<u8>, event: &Event<'_>) {
     match event {
         Event::Reset { epoch, .. } => reset_block(out, *epoch),
-        // An event stream ends where its subscription does, and has no way to sign in again.
-        Event::Ended { .. } | Event::Expiring { .. } => {}
+        // An event stream ends where its subscription does, has no way to sign in again, and `retry:` for when to come back.
+        Event::Ended { .. } | Event::Expiring { .. } | Event::Reconnect { .. } => {}
         Event::Excluded(publication) => position_block(out, publication.epoch(), publication.offset()),
     }
+}
+
+/// When the reader is to come back, and nothing else: no event, and its position stays.
+pub fn retry_block(out: &mut Vec<u8>, retry_ms: u64) {
+    retry_line(out, retry_ms);
+    out.push(b'\n');
 }
 
 fn retry_line(out: &mut Vec<u8>, retry_ms: u64) {

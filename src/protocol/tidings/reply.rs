@@ -3,6 +3,7 @@
 //! Each function appends to `out` and writes no white space and no control character, so that a line of it stays a line.
 
 use super::parse::BATCH_REQUESTS_MAX;
+use crate::model::code::Code;
 use crate::model::publication::{Data, Epoch, Position, PublicationView};
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
@@ -87,6 +88,14 @@ pub fn ended_json(out: &mut Vec<u8>, channel: &str, refusal: &Refusal) {
 pub fn expiring_json(out: &mut Vec<u8>, in_s: u64) {
     out.extend_from_slice(b"{\"auth\":\"expiring\",\"in\":");
     write_number(out, in_s);
+    out.push(b'}');
+}
+
+/// Tells a client when to open another connection, since this server ends: `{"reconnect":"server_shutdown","after_ms":4183}`.
+pub fn reconnect_json(out: &mut Vec<u8>, after_ms: u64) {
+    text_member(out, b"{\"reconnect\":", Code::ServerShutdown.label());
+    out.extend_from_slice(b",\"after_ms\":");
+    write_number(out, after_ms);
     out.push(b'}');
 }
 

@@ -188,3 +188,39 @@ test('a closed client hears of nothing any more', async () => {
   await clock.pass(HOUR);
   assert.deepEqual([server.connections.length, page.listeners()], [1, 0]);
 });
+
+test('a server that ends is left at the time that it advises, by this clock, and the next one is asked at once', async () => {
+  await connect({ base: 5_000 });
+  tidings.subscribe('news', () => {});
+  await settle();
+  server.connections[0].tell({ reconnect: 'server_shutdown', after_ms: 9_000 });
+  clock.date -= HOUR;
+  await clock.pass(8_900);
+  assert.deepEqual([server.connections.length, states.map(([state]) => state)], [1, ['open']]);
+  await clock.pass(100);
+  assert.deepEqual([server.connections.length, states.map(([state]) => state)], [2, ['open', 'waiting', 'connecting', 'open']]);
+  assert.equal(server.asked('GET').length, 2, 'the channel is asked for again');
+});
+
+test('200 pages that were advised come back at their times and not before, though all were closed at once', async () => {
+  const times = Array.from({ length: 200 }, (_, place) => place * 50);
+  tidings = new Tidings('ws://server.test/ws', { WebSocket: server.WebSocket });
+  const pages = times.slice(1).map(() => new Tidings('ws://server.test/ws', { WebSocket: server.WebSocket }));
+  await settle();
+  const old = [...server.connections];
+  const began = clock.monotonic;
+  const back = new Map();
+  [tidings, ...pages].forEach((page, place) => page.on('state', ({ state }) => { if (state === 'open') back.set(place, clock.monotonic - began); }));
+  old.forEach((connection, place) => connection.tell({ reconnect: 'server_shutdown', after_ms: times[place] }));
+  old.forEach((connection) => connection.end(1012, 'server_shutdown'));
+  await clock.pass(10_000);
+  assert.deepEqual(times.map((_, place) => back.get(place)), times);
+  pages.forEach((page) => page.close());
+});
+
+test('advice without a time that is one is no advice', async () => {
+  await connect();
+  for (const after of [undefined, null, -1, 'soon', 1e12]) server.connections[0].tell({ reconnect: 'server_shutdown', after_ms: after });
+  await clock.pass(20_000);
+  assert.equal(server.connections.length, 1);
+});

@@ -269,6 +269,8 @@ class Client:
         entry = self._channels.get(name) if isinstance(name, str) else None
         if message.get("auth") == "expiring":
             self._sign_in.expiring(message["in"])
+        elif message.get("reconnect"):
+            self._connection.advise(message["after_ms"] / 1000)
         elif message.get("ended"):
             if entry and entry.live:  # one asked for since then has its own answer
                 self._refuse(entry, error_of(message), True)

@@ -27,6 +27,7 @@ _wire_log.setLevel(logging.INFO)
 
 _PING_INTERVAL = 20.0  # a server that answers none for this long once more is given up
 _CLOSE_TIMEOUT = 1.0
+_ADVICE_MOST = 86_400.0  # no server takes a day to end
 _MESSAGE_BYTES = 64 * 1024 * 1024  # more than a server sends in one message
 
 
@@ -72,6 +73,9 @@ class Connection:
         self._opened_at: float | None = None
         self._answered = False  # whether the server said anything on this connection
         self._denied = False  # whether a token was refused, and none accepted since
+        self._advised: float | None = None  # when to connect again, as the server of this connection says, which ends soon
+        self._leave: asyncio.TimerHandle | None = None
+        self._leaves = False  # whether that time has come
 
     @property
     def open(self) -> bool:
@@ -108,13 +112,35 @@ class Connection:
             return
         self._denied = False
         self._hurry.set()
-        self._own = Close(1000, "", reason)
         if self._dialing:
             self._dialing.cancel()
+        self._end(Close(1000, "", reason))
+
+    def _end(self, why: Close) -> None:
+        self._own = why
         if self._socket:
             task = asyncio.get_running_loop().create_task(self._socket.close())
             self._closings.add(task)
             task.add_done_callback(self._closings.discard)
+
+    def advise(self, after: float) -> None:
+        """The server ends soon, and says in how many seconds to connect again: so long this connection stays, if it can."""
+        if not self.open or not 0 <= after <= _ADVICE_MOST:
+            return
+        self._stay()
+        self._advised = _now() + after
+        self._leave = asyncio.get_running_loop().call_later(after, self._part, True)
+
+    def _part(self, due: bool = False) -> None:
+        """Leaves a server that ends, once it has answered everything: what it was asked last is not asked twice."""
+        self._leaves = self._leaves or due
+        if self._leaves and self.open and not self._owner.unanswered:
+            self._end(Close(1012, "server_shutdown", "the server said that it ends"))
+
+    def _stay(self) -> None:
+        if self._leave:
+            self._leave.cancel()
+        self._leaves = False
 
     async def _run(self) -> None:
         while not self._closed:
@@ -143,9 +169,13 @@ class Connection:
         settings = self._settings
         if self._opened_at is not None and _now() - self._opened_at >= settings.stable:
             self._attempt = 0
+        advised, self._advised = self._advised, None
         if close.refusal and not again:
             self._refusals += 1
             return close.retry_after + min(settings.slow, settings.cap * _power(self._refusals - 1)) * (0.5 + random.random() / 2)
+        # Instead of a wait of its own: the server knows how many come back, and spreads them.
+        if advised is not None:
+            return max(0.0, advised - _now())
         # One faulty request less with each connection: the others need not wait longer and longer for it.
         if not close.fault or not self._owner.unanswered:
             self._attempt += 1
@@ -208,10 +238,12 @@ class Connection:
                 self._refusals = 0
                 self._answered = True
                 self._owner.received(frame)
+                self._part()
         except ConnectionClosed:
             pass
         finally:
             self._socket = None
+            self._stay()
             self._sign_in.end()
             writer.cancel()
             await socket.close()
