@@ -15,16 +15,16 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Where the servers of a test find each other.
-struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("handover-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Place(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("UTF-8")
     }
 
@@ -43,22 +43,22 @@ impl Place {
 }
 
 /// Clients that connect all the time, and what came of it.
-struct Storm {
+pub(crate) struct Storm {
     ends: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
-    answered: AtomicU64,
-    refused: AtomicU64,
+pub(crate) struct Counts {
+    pub(crate) answered: AtomicU64,
+    pub(crate) refused: AtomicU64,
     /// Ended before an answer was whole.
-    reset: AtomicU64,
+    pub(crate) reset: AtomicU64,
 }
 
 impl Storm {
-    fn begin(address: SocketAddr, clients: usize) -> Storm {
+    pub(crate) fn begin(address: SocketAddr, clients: usize) -> Storm {
         let (ends, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
         let client = |_| {
             let (ends, counts) = (Arc::clone(&ends), Arc::clone(&counts));
@@ -77,11 +77,11 @@ impl Storm {
         Storm { ends, threads, counts }
     }
 
-    fn answered(&self) -> u64 {
+    pub(crate) fn answered(&self) -> u64 {
         self.counts.answered.load(Ordering::Relaxed)
     }
 
-    fn end(self) -> Arc<Counts> {
+    pub(crate) fn end(self) -> Arc<Counts> {
         self.ends.store(true, Ordering::Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         self.counts

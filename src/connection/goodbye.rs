@@ -40,9 +40,9 @@ impl Connection {
                     self.close_after_answer();
                     return;
                 }
-                self.end(reason, env);
+                self.end_idle(reason, env);
             }
-            State::Announced => self.end(reason, env),
+            State::Announced => self.end_idle(reason, env),
             State::Socket(_) => self.close_socket(reason, "", env),
             State::Stream(stream) => {
                 if reason == Code::ServerShutdown {
@@ -56,6 +56,17 @@ impl Connection {
         }
     }
 
+    /// Ends a connection that asks nothing. In a drain a request may be on its way, and HTTP/1.1 has no word that tells its client
+    /// that nothing more is answered: it has a moment to come, and its answer says that it is the last. The deadline ends
+    /// what is silent.
+    fn end_idle(&mut self, reason: Code, env: &Env) {
+        if env.draining {
+            self.since = env.now;
+        } else {
+            self.end(reason, env);
+        }
+    }
+
     /// Tells its client to open another connection after this time, in a protocol that has a message for that; false in others.
     pub fn advise(&mut self, after_ms: u64, env: &mut Env) -> bool {
         match &mut self.state {
@@ -66,6 +77,17 @@ impl Connection {
             }
             State::Socket(_) | State::Announced | State::Http(_) | State::Stream(_) | State::Ending(..) => false,
         }
+    }
+
+    /// Whether it asks nothing and is owed nothing: a request that has not come is nobody's loss.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let asks_nothing = match &self.state {
+            State::Announced => true,
+            State::Http(http) => http.is_idle(),
+            State::Socket(_) | State::Stream(_) | State::Ending(..) => false,
+        };
+        asks_nothing && self.is_answered() && self.outbox.is_empty()
     }
 
     /// Ends it for a reason that its client is told in the transport's own way. Over HTTP a request that is in progress is

@@ -75,6 +75,10 @@ const IN_FLIGHT_MAX: u16 = 256;
 /// How long a connection beyond the limit may take for each thing it does: a second.
 const TURNED_AWAY_WAIT: Ticks = (1000_u64.div_ceil(TICK_MS)) as Ticks;
 
+/// How long a connection that asks nothing may still ask once its server drains: a second, in which a request that was on its way
+/// is here, over a slow line and after the handshake of TLS as well.
+const LAST_REQUEST_WAIT: Ticks = (1000_u64.div_ceil(TICK_MS)) as Ticks;
+
 /// What one step came to.
 #[derive(Debug)]
 pub enum Step<'b> {
@@ -311,6 +315,9 @@ impl Connection {
         if self.turned_away.is_some() && wait < Ticks::MAX {
             wait = wait.min(TURNED_AWAY_WAIT);
         }
+        if env.draining && self.is_silent() {
+            wait = wait.min(LAST_REQUEST_WAIT);
+        }
         self.since.saturating_add(wait)
     }
 
@@ -322,6 +329,10 @@ impl Connection {
         }
         if self.is_identity_due(env) {
             self.expire_identity(env);
+            return Expired::Continue;
+        }
+        if env.draining && self.is_silent() {
+            self.end(Code::ServerShutdown, env);
             return Expired::Continue;
         }
         match self.state {

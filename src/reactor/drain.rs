@@ -42,6 +42,7 @@ impl<S: Socket> Engine<S> {
         let due = goodbyes.due(now);
         // Also those whose goodbye is not due may read what is delivered: it is flushed as in any tick.
         if goodbyes.told < due {
+            self.look_once_more(&goodbyes.leaving[goodbyes.told..due]);
             self.deliver_what_was_posted();
             for &Leaving { slot, generation, .. } in &goodbyes.leaving[goodbyes.told..due] {
                 let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
@@ -57,6 +58,15 @@ impl<S: Socket> Engine<S> {
             goodbyes.last_sign = now;
         }
         self.goodbyes = Some(goodbyes);
+    }
+
+    /// Has those read that leave now: what came since the kernel was asked is answered, too.
+    fn look_once_more(&mut self, leaving: &[Leaving]) {
+        for &Leaving { slot, generation, .. } in leaving {
+            let Some(entry) = self.entries.get_exact(slot, generation) else { continue };
+            entry.reading.note_event(true, false);
+            self.core.update(slot, entry);
+        }
     }
 
     fn deliver_what_was_posted(&mut self) {
@@ -92,7 +102,8 @@ impl<S: Socket> Engine<S> {
     pub(crate) fn owed(&self) -> usize {
         let is_owed = |entry: &Entry<S>| {
             let has_all = entry.connection.outbox.is_empty() && !entry.rest.has_unsent();
-            entry.closed.is_none() && (entry.connection.ending().is_none() || !has_all)
+            let is_answered = entry.connection.ending().is_some() || entry.connection.is_silent();
+            entry.closed.is_none() && !(is_answered && has_all)
         };
         self.entries.slots().into_iter().filter(|slot| self.entries.peek(*slot).is_some_and(is_owed)).count()
     }

@@ -10,6 +10,8 @@ mod deadlines;
 #[cfg(test)]
 mod errands;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod pieces;
