@@ -146,6 +146,8 @@ fn http_1_0_gets_a_bare_stream_that_ends_with_the_connection() {
     let id = publish(&server, "1");
     assert_eq!(reader.next(), Some(format!("id: {id}\ndata: 1")));
     let stopping = std::thread::spawn(move || server.stop(Duration::from_secs(20)));
+    let last = reader.next().expect("the block that says when to come back");
+    assert!(last.starts_with("retry: ") && !last.contains('\n'), "{last}");
     assert_eq!(reader.next(), None);
     assert!(reader.text.is_empty(), "it ends behind a whole block");
     drop(reader);
