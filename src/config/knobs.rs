@@ -343,8 +343,8 @@ knobs! {
         domains: Vec<String> = Vec::new(), DOMAIN;
         /// Where the authority reaches you when it has to revoke certificates. None: it is told nothing.
         email: String = String::new(), EMAIL;
-        /// Where the authority says what it can do. That of Let's Encrypt for trials, whose certificates nobody trusts and whose limits
-        /// are wide, is https://acme-staging-v02.api.letsencrypt.org/directory.
+        /// Where the authority says what it can do. Let's Encrypt has one for trials, the same at acme-staging-v02, whose certificates nobody
+        /// trusts and whose limits are wide.
         directory: String = "https://acme-v02.api.letsencrypt.org/directory".to_owned(), DIRECTORY;
         /// Whether you agree to the authority's terms of service. It makes an account for nobody else.
         accept_terms: bool = false, Flag;
