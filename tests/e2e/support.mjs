@@ -147,7 +147,7 @@ export function checks() {
   return {
     async check(sentence, body) {
       try {
-        const why = await within(Promise.resolve().then(body), sentence, 90_000);
+        const why = await within(Promise.resolve().then(body), sentence, 240_000);
         if (why === 'skip') return console.log(`skip - ${sentence}`);
         count.passed++;
         return console.log(`ok ${count.passed + count.failed} - ${sentence}`);

@@ -39,6 +39,11 @@ run_docs() {
   step docs env RUSTDOCFLAGS="-D warnings" cargo doc "${OURS[@]}" --no-deps
 }
 
+# What `test` runs, while browsers and other clients mostly wait.
+run_compile() {
+  prepared "tests of our own" cargo test "${OURS[@]}" --no-run
+}
+
 run_test() {
   step test cargo test "${OURS[@]}" --no-fail-fast
   step "test of the axum example" cargo test --manifest-path examples/axum/Cargo.toml --locked "${AS_IN_OURS[@]}"
