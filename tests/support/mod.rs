@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 use tidings::model::operator_key::OperatorKey;
-use tidings::{Config, Server};
+use tidings::{Config, ConfigError, Server};
 
 /// How long anything that must happen may take: generous, since it is only waited for when a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,6 +51,14 @@ impl TestServer {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses()[0]
+    }
+
+    /// As [`Server::change_rules`]; on return they hold on every reactor. Each takes them up by itself, and on its way there may still
+    /// execute by those of before what it has read.
+    pub(crate) fn change_rules(&self, config: &Config) -> Result<(), ConfigError> {
+        Server::change_rules(self, config)?;
+        assert!(self.pulse().beats_within(PATIENCE), "the reactors turn");
+        Ok(())
     }
 
     /// Stops it with a drain; how many connections were cut off.
