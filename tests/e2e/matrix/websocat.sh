@@ -14,6 +14,8 @@ if [[ -n ${CERTIFICATES:-} ]]; then
   tls=(--server.tls true --tls.chain "$CERTIFICATES/chain.pem" --tls.key "$CERTIFICATES/key.pem")
   sealed=s
 fi
+# Before it is looked into, which may be before the process that writes it has opened it.
+: > "$folder/said"
 "$binary" serve --listen 127.0.0.1:0 "${tls[@]}" > "$folder/said" 2> "$folder/errors" &
 server=$!
 trap 'kill "$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true; rm -rf "$folder"' EXIT
