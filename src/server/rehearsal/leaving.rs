@@ -30,6 +30,14 @@ fn is_last_answer(said: &str) -> bool {
     said.starts_with("HTTP/1.1 200 OK\r\n") && said.contains("Connection: close\r\n")
 }
 
+/// Its client asks once more, and receives an answer that says that it is the last.
+fn is_answered_once_more(server: &mut Rehearsal, client: Client) {
+    server.send(client, ASK);
+    server.turn();
+    let said = said(server, client);
+    assert!(is_last_answer(&said) && is_ended(server, client), "{said}");
+}
+
 /// One of 200 clients of a service whose sockets systemd holds was closed without an answer, in two restarts of three: its
 /// connection was accepted as the drain began, and its request came a moment later.
 #[test]
@@ -41,10 +49,7 @@ fn a_connection_that_has_sent_nothing_when_a_drain_begins_is_answered() {
     server.pass(LAST_REQUEST_WAIT - Duration::from_millis(3 * TICK_MS));
     server.turn();
     assert!(!is_ended(&server, client));
-    server.send(client, ASK);
-    server.turn();
-    let said = said(&mut server, client);
-    assert!(is_last_answer(&said) && is_ended(&server, client), "{said}");
+    is_answered_once_more(&mut server, client);
 }
 
 /// The same of one that is kept for further requests: the next one crosses the end of it.
@@ -58,10 +63,7 @@ fn a_request_that_crosses_the_end_of_a_kept_connection_is_answered() {
     drain(&mut server, Duration::ZERO);
     server.pass(LAST_REQUEST_WAIT / 2);
     server.turn();
-    server.send(client, ASK);
-    server.turn();
-    let said = said(&mut server, client);
-    assert!(is_last_answer(&said) && is_ended(&server, client), "{said}");
+    is_answered_once_more(&mut server, client);
 }
 
 /// Bytes that no event has told of yet: they came after the kernel was asked.
