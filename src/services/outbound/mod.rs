@@ -5,6 +5,7 @@
 
 #[cfg(feature = "acme")]
 mod acme;
+mod backoff;
 mod caller;
 mod connect;
 mod fault;
@@ -120,7 +121,7 @@ impl Outbound {
     pub fn run(self) {
         #[cfg(feature = "acme")]
         let ordering = self.acme.map(|work| {
-            let caller = caller(&work.trust, Reach::Anywhere);
+            let (_, caller) = callers(&work.trust);
             Buyer::new(work, caller, (Arc::clone(&self.journal), Arc::clone(&self.counters)), self.started)
         });
         let Outbound { runtime, work, asked, trust, journal, counters, started, stopped, .. } = self;
@@ -165,16 +166,6 @@ fn callers(trust: &Trust) -> (Caller, Caller) {
     let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
     let caller = |reach| Caller::new(reach, tls.clone(), problem.clone(), Arc::clone(&lookups));
     (caller(Reach::Public), caller(Reach::Anywhere))
-}
-
-/// One with connections of its own.
-#[cfg(feature = "acme")]
-fn caller(trust: &Trust, reach: Reach) -> Caller {
-    let (roots, problem) = match roots(trust) {
-        Ok(roots) => (roots, None),
-        Err(problem) => (RootCertStore::empty(), Some(problem)),
-    };
-    Caller::new(reach, client_config(roots), problem, Arc::new(Semaphore::new(LOOKUPS_MAX)))
 }
 
 /// A panic outside of a call is a defect that ends the fetching of one issuer's keys: at least it is seen.

@@ -1,6 +1,7 @@
 //! When a certificate is renewed, and when an order that failed is tried again. Time is an argument.
 
 use super::failure::Blame;
+use crate::services::outbound::backoff;
 use crate::tls::Validity;
 use std::time::Duration;
 
@@ -26,15 +27,13 @@ pub(super) fn renewal(validity: Validity, before: Duration, draw: f64) -> i64 {
 }
 
 /// How long the authority is left alone after this many failures, the last of which was to `blame`; at least as long as it `asked`
-/// for. Between half of and all of what doubles with each, as `draw` says.
+/// for.
 pub(super) fn pause(blame: Blame, failures: u64, asked: Option<Duration>, draw: f64) -> Duration {
     let (least, most) = match blame {
         Blame::Way => WAY,
         Blame::Refusal => REFUSAL,
     };
-    // The shift is bounded, since it would overflow.
-    let ceiling = least.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most);
-    let own = ceiling.mul_f64(0.5 + draw.clamp(0.0, 1.0) / 2.0);
+    let own = backoff::wait(least, most, failures.saturating_sub(1), draw);
     own.max(asked.unwrap_or_default().min(ASKED_MAX))
 }
 

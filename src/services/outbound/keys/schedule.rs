@@ -1,5 +1,6 @@
 //! When the keys of one issuer are fetched, and until when those that were fetched are used. Time is an argument.
 
+use crate::services::outbound::backoff;
 use std::time::{Duration, Instant};
 
 /// The intervals.
@@ -45,7 +46,7 @@ pub(super) struct Schedule {
     due: Instant,
     began: Option<Instant>,
     /// Since the last success.
-    failures: u32,
+    failures: u64,
     /// When the keys in use were fetched.
     held_since: Option<Instant>,
     asked: bool,
@@ -101,14 +102,11 @@ impl Schedule {
         wait
     }
 
-    /// It failed. How long the wait is: between half of and all of what has doubled with each failure, as `draw`, from 0
-    /// to 1, says, so that many servers do not come back to a weak one together.
+    /// It failed. How long the wait is, as `draw`, from 0 to 1, says.
     pub(super) fn fail(&mut self, now: Instant, draw: f64) -> Duration {
         let Intervals { retry_min, retry_max, .. } = self.intervals;
-        // The shift is bounded, since it would overflow at 32.
-        let ceiling = retry_min.saturating_mul(1 << self.failures.min(16)).min(retry_max);
+        let wait = backoff::wait(retry_min, retry_max, self.failures, draw);
         self.failures = self.failures.saturating_add(1);
-        let wait = ceiling.mul_f64(0.5 + draw.clamp(0.0, 1.0) / 2.0);
         self.due = now + wait;
         wait
     }
