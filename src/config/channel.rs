@@ -1,5 +1,6 @@
 //! `[[channel]]`: who may use the channels of some names, and how these behave.
 
+use super::choice::Durability;
 use super::rate::Rate;
 use super::text::quoted;
 use super::units::{size_text, time_text};
@@ -28,6 +29,8 @@ pub struct ChannelRule {
     pub history_bytes: Option<usize>,
     /// How long a publication is kept, instead of `history.age`.
     pub history_age: Option<Duration>,
+    /// What each publication has outlived when it is answered, instead of `history.durability`.
+    pub durability: Option<Durability>,
     /// Bytes of the data of one publication at most, if fewer than a message or a body may have.
     pub publication_bytes: Option<usize>,
     /// Publications in each of them, of all clients together.
@@ -49,6 +52,7 @@ impl ChannelRule {
             history_count: None,
             history_bytes: None,
             history_age: None,
+            durability: None,
             publication_bytes: None,
             publish_rate: None,
             client_publish_rate: None,
@@ -80,6 +84,7 @@ impl ChannelRule {
             ("history_count", self.history_count.map(|count| count.to_string())),
             ("history_bytes", self.history_bytes.map(|bytes| quoted(&size_text(bytes)))),
             ("history_age", self.history_age.map(|age| quoted(&time_text(age)))),
+            ("durability", self.durability.map(|durability| quoted(durability.word()))),
             ("publication_bytes", self.publication_bytes.map(|bytes| quoted(&size_text(bytes)))),
             ("publish_rate", self.publish_rate.map(|rate| quoted(&rate.to_string()))),
             ("client_publish_rate", self.client_publish_rate.map(|rate| quoted(&rate.to_string()))),

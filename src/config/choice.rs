@@ -16,6 +16,44 @@ pub enum FlushPath {
     Auto,
 }
 
+/// Where positions are given and histories are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// In the memory of this process, and gone with it.
+    Memory,
+    /// In a log in `store.folder` too.
+    Disk,
+}
+
+/// What a publication has outlived when it is answered and delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process: the system has it.
+    Written,
+    /// The end of the machine: the disk has it.
+    Synced,
+}
+
+impl EngineKind {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<EngineKind> = OneOf(&[("memory", EngineKind::Memory), ("disk", EngineKind::Disk)]);
+}
+
+impl Durability {
+    /// The words for it.
+    pub(super) const WORDS: OneOf<Durability> =
+        OneOf(&[("written", Durability::Written), ("synced", Durability::Synced)]);
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Durability::Written => "written",
+            Durability::Synced => "synced",
+        }
+    }
+}
+
 /// Who may use `/echo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EchoFor {
@@ -109,6 +147,14 @@ impl LogLevel {
 impl LogFormat {
     /// The words for it.
     pub(super) const WORDS: OneOf<LogFormat> = OneOf(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+}
+
+impl FromStr for EngineKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<EngineKind, String> {
+        EngineKind::WORDS.parse(text)
+    }
 }
 
 impl FromStr for LogLevel {

@@ -2,7 +2,7 @@
 
 use super::certificate::CertificateConfig;
 use super::channel::ChannelRule;
-use super::choice::{AcmeChallenge, EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
+use super::choice::{AcmeChallenge, Durability, EchoFor, EngineKind, FlushPath, LogFormat, LogLevel, TlsVersion};
 use super::forms::{ANSWER, CHANNEL, DIRECTORY, DOMAIN, EMAIL, EXTERNAL, HOST, ORIGIN, PATH, TOKEN};
 use super::issuer::IssuerConfig;
 use super::key::KeySettings;
@@ -100,6 +100,10 @@ knobs! {
         handover: String = String::new(), PATH;
         /// Connections in the whole process. 0 means as many as there are file descriptors.
         connections: usize = 0, count("connections", 0, 100_000_000);
+        /// Where positions are given and histories are kept: "memory", which is gone when the process ends, or "disk", a log in
+        /// store.folder from which the next start goes on. Memory, since much that is pushed is worth nothing a minute later, and
+        /// nothing has to be cleaned up.
+        engine: EngineKind = EngineKind::Memory, EngineKind::WORDS;
     }
 
     /// Who is let in.
@@ -248,6 +252,26 @@ knobs! {
         idempotency_ttl: Duration = 5 * MINUTE, time(SECOND, 30 * DAY);
         /// Stamps each publication with the time (milliseconds since 1970). Off, since it adds 21 bytes to each.
         stamp_time: bool = false, Flag;
+        /// With the engine "disk", what a publication outlives from its answer and its delivery on: "written" the end of the process,
+        /// "synced" the end of the machine too, such as a power failure, which makes it wait for the disk. What was written is
+        /// synced a second later in any case.
+        durability: Durability = Durability::Written, Durability::WORDS;
+    }
+
+    /// The log of the engine "disk".
+    store: StoreConfig {
+        /// The folder of the log, for this server alone. It is made. None: store in the state folder that systemd gives, or else
+        /// tidings/store in that of the user.
+        folder: String = String::new(), PATH;
+        /// Bytes that the log may have. When it has more, its oldest segment goes, whatever is in it: older publications cannot be
+        /// read then. Histories that are to be kept have to fit.
+        total_bytes: usize = 10 * GIB, bytes(4 * MIB, 16 * TIB);
+        /// Bytes of one file of the log. Small ones are dropped in small steps, large ones leave fewer files.
+        segment_bytes: usize = 64 * MIB, bytes(MIB, GIB);
+        /// Requests that wait for the log. When full, publishers wait as for mailboxes.
+        queue: usize = 4096, count("requests", 1, 1 << 20);
+        /// Bytes of the requests that wait for the log. When full, publishers wait as for mailboxes.
+        queue_bytes: usize = 8 * MIB, bytes(4 * KIB, TIB);
     }
 
     /// How many channels there may be, and who may read them by a signed address.

@@ -42,6 +42,7 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
+mod store;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -50,14 +51,14 @@ mod units;
 
 pub use certificate::CertificateConfig;
 pub use channel::ChannelRule;
-pub use choice::{AcmeChallenge, EchoFor, FlushPath, LogFormat, LogLevel, TlsVersion};
+pub use choice::{AcmeChallenge, Durability, EchoFor, EngineKind, FlushPath, LogFormat, LogLevel, TlsVersion};
 pub use describe::{Knob, knobs};
 pub use error::ConfigError;
 pub use issuer::{ClaimNames, IssuerConfig};
 pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
     AccessConfig, AcmeConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig,
-    LimitsConfig, LogConfig, ServerConfig, SseConfig, TlsConfig, WebConfig, WebSocketConfig,
+    LimitsConfig, LogConfig, ServerConfig, SseConfig, StoreConfig, TlsConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};

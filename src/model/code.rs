@@ -195,6 +195,14 @@ codes! {
     /// A mailbox or a queue stayed full: nothing was done.
     Busy: Both, "busy", 503, 1013, "The subscribers cannot take more at the moment; nothing was published. Try again later \
     (delivery.mailbox_bytes and mailbox_entries say how much may wait, server.publish_wait for how long).", "delivery.mailbox_bytes, delivery.mailbox_entries, server.publish_wait";
+    /// What keeps the histories cannot be reached, or has failed: nothing was done.
+    EngineUnavailable: Both, "engine_unavailable", 503, 1013, "What keeps the histories of this server is not available; nothing was published. Try again later.", "time, an operator";
+    /// What keeps the histories did not say whether it has taken a publication.
+    OutcomeUnknown: Request, "outcome_unknown", 503, 1013, "It is not known whether this was published; with an idempotency key it can be sent again safely.", "an idempotency key";
+    /// The store has no room: nothing was published.
+    StoreFull: Request, "store_full", 507, 1013, "The disk of this server is full; nothing was published. Try again later.", "room on the disk of store.folder";
+    /// The engine of this server does not do this.
+    NotWithThisEngine: Request, "not_with_this_engine", 501, 1008, "The engine of this server cannot do this.", "server.engine";
     /// The maximum number of channels exists, and this one would be new.
     ChannelsFull: Both, "channels_full", 503, 1013, "The server has reached its maximum number of channels (channels.total); try again later.", "channels.total";
     /// A configuration that was read again and cannot take the place of the one in force.

@@ -1,9 +1,10 @@
 //! Formats alone, bytes ⇄ values: HTTP heads and bodies, the upgrade, frames, their compression, JSON, event streams,
-//! the PROXY protocol.
+//! the PROXY protocol, entries of a log.
 //!
 //! Nothing here uses a socket, a thread or a clock.
 
 pub mod deflate;
+pub mod entry;
 pub mod frame;
 pub mod http;
 pub mod json;

@@ -2,6 +2,7 @@
 
 use super::{Block, Kind};
 use crate::config::channel::ChannelRule;
+use crate::config::choice::Durability;
 use crate::config::kind::{Bytes, Count, DAY, GIB, SECOND, Time};
 use crate::config::knobs::Config;
 use crate::config::rate::{Counted, RateOf};
@@ -20,6 +21,7 @@ impl Kind for ChannelRule {
         "history_count",
         "history_bytes",
         "history_age",
+        "durability",
         "publication_bytes",
         "publish_rate",
         "client_publish_rate",
@@ -27,8 +29,8 @@ impl Kind for ChannelRule {
     const ABOUT: &'static str = "Rules for channels, each a block: [[channel]] with match = \"chat:*\" (* is a run without \
         : / and ., ** is anything) and lists of who may read, write, see presence, create (streams): \"anyone\", \"token\" \
         (users whose token grants it), \"key\" (keys that grant it), \"nobody\". The first block that matches a name counts; \
-        what it leaves out, and where none matches, is [\"token\", \"key\"]. history_count, history_bytes, history_age and \
-        publication_bytes replace the general limits; publish_rate limits the publications in each channel, and \
+        what it leaves out, and where none matches, is [\"token\", \"key\"]. history_count, history_bytes, history_age, durability and \
+        publication_bytes replace what holds for all; publish_rate limits the publications in each channel, and \
         client_publish_rate those of each client in all of them, as in \"10/s burst 50\". Without any rule, key or issuer the server is open to this machine.";
 
     fn list(config: &mut Config) -> &mut Vec<ChannelRule> {
@@ -54,6 +56,7 @@ impl Kind for ChannelRule {
         let bytes = |max| Bytes { min: 0, max, or_inf: false };
         let history_bytes = block.take_value("history_bytes", &bytes(1024 * GIB));
         let history_age = block.take_value("history_age", &Time { min: SECOND, max: 365 * DAY });
+        let durability = block.take_value("durability", &Durability::WORDS);
         let publication_bytes = block.take_value("publication_bytes", &bytes(GIB));
         let rate = RateOf(Counted::Pieces);
         let publish_rate = block.take_value("publish_rate", &rate).flatten();
@@ -67,6 +70,7 @@ impl Kind for ChannelRule {
             history_count,
             history_bytes,
             history_age,
+            durability,
             publication_bytes,
             publish_rate,
             client_publish_rate,
