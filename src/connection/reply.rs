@@ -11,7 +11,7 @@ use crate::model::code::Code;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
 use crate::model::peer_address::PeerAddress;
-use crate::model::publication::Epoch;
+use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::ticket::Ticket;
 use crate::model::transport::Transport;
@@ -68,9 +68,9 @@ impl Connection {
         }
     }
 
-    /// Tells a subscriber that the channel's continuity was lost.
-    pub fn push_reset(&mut self, channel: ChannelId, name: &str, epoch: Epoch, env: &mut Env) {
-        self.push_event(channel, &Event::Reset { channel: name, epoch }, env);
+    /// Tells a subscriber that the channel's continuity was lost, and where it goes on.
+    pub fn push_reset(&mut self, channel: ChannelId, name: &str, position: Position, env: &mut Env) {
+        self.push_event(channel, &Event::Reset { channel: name, position }, env);
     }
 
     /// Tells a subscriber where a publication is that it does not get, so that the hole in its offsets is none.

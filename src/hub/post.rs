@@ -3,7 +3,7 @@
 use super::publication::Publication;
 use crate::model::ids::{ChannelId, ConnId, MailboxId};
 use crate::model::name::ChannelName;
-use crate::model::publication::Epoch;
+use crate::model::publication::Position;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,18 +21,18 @@ pub enum Delivery {
         /// When it was given its offset.
         accepted: Instant,
     },
-    /// The channel's continuity was lost: a new epoch, from offset 0. Room for it was reserved.
+    /// The channel's continuity was lost: it goes on from another position. Room for it was reserved.
     Reset {
         /// The channel.
         channel: ChannelId,
         /// Its name.
         name: ChannelName,
-        /// The new epoch.
-        epoch: Epoch,
+        /// Where it goes on.
+        position: Position,
     },
 }
 
-/// Bytes that a reset counts for in a mailbox: an upper bound of its name and epoch.
+/// Bytes that a reset counts for in a mailbox: an upper bound of its name and position.
 pub const RESET_WEIGHT: usize = 320;
 
 impl Delivery {

@@ -132,7 +132,7 @@ impl Hub {
         channel.last_used = now;
         channel.position = Position { epoch: self.random.fresh_epoch(), offset: 0 };
         let (id, name, position) = (channel.id, ChannelName::clone(&channel.name), channel.position);
-        room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), epoch: position.epoch });
+        room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), position });
         drop(shard);
         // After the unlock, since there may be many publications to free.
         drop((history, keys));

@@ -23,7 +23,7 @@ use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::encoding::Encoding;
 use crate::model::name::ChannelName;
-use crate::model::publication::Epoch;
+use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::Item;
 use crate::model::ticket::Ticket;
@@ -79,12 +79,12 @@ pub enum Next {
 
 /// What subscribers receive about a channel besides its publications.
 pub enum Event<'a> {
-    /// Its continuity was lost: it begins again from offset 0.
+    /// Its continuity was lost: it goes on from another position.
     Reset {
         /// The channel.
         channel: &'a str,
-        /// The new epoch.
-        epoch: Epoch,
+        /// Where it goes on.
+        position: Position,
     },
     /// A subscription ended that the client did not end: it is no longer allowed.
     Ended {

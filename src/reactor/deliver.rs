@@ -11,7 +11,7 @@ use crate::hub::post::Delivery;
 use crate::hub::publication::Publication;
 use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId};
-use crate::model::publication::Epoch;
+use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::node::answer::{Answer, Reply};
 use crate::node::work::Work;
@@ -77,10 +77,10 @@ impl Core {
                     pushes += subscriptions.members(channel).len();
                     run.push(channel, publication, exclude);
                 }
-                Letter::Delivery(Delivery::Reset { channel, name, epoch }) => {
+                Letter::Delivery(Delivery::Reset { channel, name, position }) => {
                     entries_freed += 1;
                     bytes_freed += crate::hub::post::RESET_WEIGHT;
-                    self.fan_out_reset(channel, &name, epoch, entries, subscriptions);
+                    self.fan_out_reset(channel, (&name, position), entries, subscriptions);
                 }
                 Letter::Reply(reply) => self.reply(reply, entries, subscriptions),
                 Letter::Returned(returned) => self.take_back(*returned, entries, subscriptions),
@@ -216,15 +216,14 @@ impl Core {
     fn fan_out_reset<S: Socket>(
         &mut self,
         channel: ChannelId,
-        name: &str,
-        epoch: Epoch,
+        (name, position): (&str, Position),
         entries: &mut Entries<S>,
         subscriptions: &Subscriptions,
     ) {
         for member in subscriptions.members(channel) {
             let Some(entry) = entries.get(member.slot) else { continue };
             self.catch_panic(member.slot, entry, |core, entry| {
-                entry.connection.push_reset(channel, name, epoch, &mut core.env(entry.listener));
+                entry.connection.push_reset(channel, name, position, &mut core.env(entry.listener));
             });
             self.after_push(member.slot, entry);
         }

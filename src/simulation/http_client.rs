@@ -224,6 +224,7 @@ impl StreamClient {
                     None => {}
                 }
             }
+            // Of the simulated world: every reset begins a new epoch.
             Some("reset") => assert_eq!(offset, 0),
             None => {
                 let (known, before) = self.position.as_ref().expect("the position comes first");

@@ -13,7 +13,15 @@ pub struct Tidings {
     pub acknowledge: bool,
 }
 
-/// The members of an answer, or of a reset, that matter here.
+/// Says that continuity was lost, and where the channel goes on.
+#[derive(Deserialize)]
+struct Reset {
+    channel: String,
+    epoch: String,
+    offset: u64,
+}
+
+/// The members of an answer that matter here.
 #[derive(Deserialize)]
 struct Answer {
     id: Option<u32>,
@@ -93,6 +101,12 @@ impl Adapter for Tidings {
                 self.keep_position(peer, memory, message);
             }
             emit(Event::Message(message));
+            return Ok(());
+        }
+        if is_reset(message) {
+            if self.resume {
+                self.take_position(peer, memory, parsed(message)?);
+            }
             return Ok(());
         }
         if message.starts_with(b"{\"auth\":\"expiring\"") {
@@ -196,13 +210,25 @@ impl Tidings {
     /// Notes the offset of a push, so that a resumed subscription goes on after it.
     fn keep_position(&self, peer: &Peer<'_>, memory: &mut Memory, push: &[u8]) {
         let Some((channel, offset)) = channel_and_offset(push) else { return };
-        let Some(place) = peer.channels().position(|name| name == channel) else { return };
-        let Some(position) = memory.positions.as_mut().and_then(|positions| positions.get_mut(place)) else { return };
+        let Some(position) = position_of(peer, memory, channel) else { return };
         if let Some(colon) = position.find(':') {
             position.truncate(colon + 1);
             position.push_str(offset);
         }
     }
+
+    /// Notes where a reset says that its channel goes on.
+    fn take_position(&self, peer: &Peer<'_>, memory: &mut Memory, reset: Reset) {
+        if let Some(position) = position_of(peer, memory, &reset.channel) {
+            *position = format!("{}:{}", reset.epoch, reset.offset);
+        }
+    }
+}
+
+/// Where a subscription to a channel goes on, if that is known.
+fn position_of<'m>(peer: &Peer<'_>, memory: &'m mut Memory, channel: &str) -> Option<&'m mut String> {
+    let place = peer.channels().position(|name| name == channel)?;
+    memory.positions.as_mut()?.get_mut(place)
 }
 
 fn parsed<'m, T: Deserialize<'m>>(message: &'m [u8]) -> Result<T, ProtocolError> {
@@ -229,7 +255,11 @@ fn signed_in(message: &[u8], rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Re
 
 /// A push begins with its channel; an answer with its id or status. A reset is no push: it has no data.
 fn is_push(message: &[u8]) -> bool {
-    message.starts_with(b"{\"channel\":") && !message.ends_with(b"\"reset\":true}")
+    message.starts_with(b"{\"channel\":") && !is_reset(message)
+}
+
+fn is_reset(message: &[u8]) -> bool {
+    message.starts_with(b"{\"channel\":") && message.ends_with(b",\"reset\":true}")
 }
 
 /// The channel and the offset of a push, which the protocol puts first. Names that need escaping are not ours.
@@ -278,6 +308,11 @@ mod tests {
             r#"{"id":0,"status":200,"epoch":"e","offset":6,"recovered":true,"publications":[{"offset":5,"data":"x"}]}"#;
         let events = heard(&adapter, &peer, &mut memory, answer);
         assert!(events[0].contains("complete: true") && events[1].starts_with("Message"), "{events:?}");
+        let reset = r#"{"channel":"c1","epoch":"g","offset":5,"reset":true}"#;
+        assert!(heard(&adapter, &peer, &mut memory, reset).is_empty());
+        let mut out = Vec::new();
+        adapter.opened(&peer, &mut memory, &mut out, &mut |_| panic!("not ready yet"));
+        assert!(String::from_utf8_lossy(&out[1].1).contains(r#""since":"g:5""#), "where the reset says");
     }
 
     #[test]

@@ -81,6 +81,8 @@ fn a_reset_moves_the_position_to_the_new_epoch() {
     assert!(follower.push(&members("{\"epoch\":\"ijklmnop\",\"offset\":0,\"reset\":true}"), &mut out).is_ok());
     assert!(follower.push(&members("{\"offset\":1,\"event\":\"e\",\"data\":[ 1,\n2 ]}"), &mut out).is_ok());
     assert_eq!((follower.epoch.as_str(), follower.offset), ("ijklmnop", 1));
+    assert!(follower.push(&members("{\"epoch\":\"qrstuvwx\",\"offset\":41,\"reset\":true}"), &mut out).is_ok());
+    assert_eq!((follower.epoch.as_str(), follower.offset), ("qrstuvwx", 41), "it may go on anywhere");
     assert_eq!(String::from_utf8(out).expect("text"), "3 1\n1 [e] [ 1, 2 ]\n");
 }
 

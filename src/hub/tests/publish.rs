@@ -244,7 +244,7 @@ fn a_reset_tells_every_mailbox_and_begins_again() {
     assert!(after.epoch != before.epoch && after.offset == 0 && bench.stats().history_bytes == 0);
     let told = bench.post.drain(1);
     assert!(
-        matches!(&told[0], Posted::Delivery(Delivery::Reset { epoch, name, .. }) if *epoch == after.epoch && &**name == "a")
+        matches!(&told[0], Posted::Delivery(Delivery::Reset { position, name, .. }) if *position == after && &**name == "a")
     );
     assert_eq!(published(bench.ask(post("a", keyed("2", "k")))).offset, 1, "keys are gone too");
     assert_eq!(bench.hub.reset("unknown", &bench.post, bench.now), Ok(None));

@@ -75,7 +75,7 @@ pub(in crate::protocol) fn over_http(reply: Reply, memory: &mut Memory, scope: &
 pub(in crate::protocol) fn event(event: &Event<'_>) -> SharedFrame {
     let mut json = Vec::new();
     match event {
-        Event::Reset { channel, epoch } => reply::reset_json(&mut json, channel, *epoch),
+        Event::Reset { channel, position } => reply::reset_json(&mut json, channel, position),
         Event::Ended { channel, refusal } => reply::ended_json(&mut json, channel, refusal),
         Event::Expiring { in_s } => reply::expiring_json(&mut json, *in_s),
         Event::Reconnect { after_ms } => reply::reconnect_json(&mut json, *after_ms),

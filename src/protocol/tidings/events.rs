@@ -71,14 +71,16 @@ pub fn publication_block(out: &mut Vec<u8>, epoch: Epoch, view: &PublicationView
     out.push(b'\n');
 }
 
-/// Tells that the channel's continuity was lost and that offsets count anew in `epoch`.
-fn reset_block(out: &mut Vec<u8>, epoch: Epoch) {
+/// Tells that the channel's continuity was lost and that it goes on from `position`.
+fn reset_block(out: &mut Vec<u8>, position: &Position) {
     out.extend_from_slice(b"event: reset\n");
-    // A reader that comes back after this block goes on from the beginning of the new epoch.
-    id_line(out, epoch, 0);
+    // A reader that comes back after this block goes on from there.
+    id_line(out, position.epoch, position.offset);
     out.extend_from_slice(b"data: {\"epoch\":");
-    write_string(out, epoch.as_str());
-    out.extend_from_slice(b",\"offset\":0,\"reset\":true}\n\n");
+    write_string(out, position.epoch.as_str());
+    out.extend_from_slice(b",\"offset\":");
+    write_number(out, position.offset);
+    out.extend_from_slice(b",\"reset\":true}\n\n");
 }
 
 /// Moves the reader's position on; an `EventSource` keeps the id of a block without data and fires no event.
@@ -90,7 +92,7 @@ fn position_block(out: &mut Vec<u8>, epoch: Epoch, offset: u64) {
 /// What happened to the channel, as a block.
 pub fn event_block(out: &mut Vec<u8>, event: &Event<'_>) {
     match event {
-        Event::Reset { epoch, .. } => reset_block(out, *epoch),
+        Event::Reset { position, .. } => reset_block(out, position),
         // An event stream ends where its subscription does, has no way to sign in again, and `retry:` for when to come back.
         Event::Ended { .. } | Event::Expiring { .. } | Event::Reconnect { .. } => {}
         Event::Excluded(publication) => position_block(out, publication.epoch(), publication.offset()),
@@ -203,10 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_names_the_new_epoch() {
-        let mut out = Vec::new();
-        reset_block(&mut out, epoch());
-        let expected = "event: reset\nid: abcdefgh:0\ndata: {\"epoch\":\"abcdefgh\",\"offset\":0,\"reset\":true}\n\n";
-        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+    fn a_reset_names_where_the_channel_goes_on() {
+        for offset in [0, 43] {
+            let mut out = Vec::new();
+            reset_block(&mut out, &Position { epoch: epoch(), offset });
+            let data = format!("{{\"epoch\":\"abcdefgh\",\"offset\":{offset},\"reset\":true}}");
+            let expected = format!("event: reset\nid: abcdefgh:{offset}\ndata: {data}\n\n");
+            assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::parse::BATCH_REQUESTS_MAX;
 use crate::model::code::Code;
-use crate::model::publication::{Data, Epoch, Position, PublicationView};
+use crate::model::publication::{Data, Position, PublicationView};
 use crate::model::refusal::Refusal;
 use crate::model::request::RequestId;
 use crate::protocol::scope::Settings;
@@ -56,12 +56,13 @@ pub fn item_json(out: &mut Vec<u8>, view: &PublicationView<'_>) {
     out.push(b'}');
 }
 
-/// Tells a subscriber that the channel's continuity was lost: `{"channel","epoch","offset":0,"reset":true}`.
-pub fn reset_json(out: &mut Vec<u8>, channel: &str, epoch: Epoch) {
+/// Tells a subscriber that the channel's continuity was lost, and where it goes on: `{"channel","epoch","offset","reset":true}`.
+pub fn reset_json(out: &mut Vec<u8>, channel: &str, position: &Position) {
     out.push(b'{');
     channel_member(out, channel);
-    text_member(out, b",\"epoch\":", epoch.as_str());
-    out.extend_from_slice(b",\"offset\":0,\"reset\":true}");
+    text_member(out, b",\"epoch\":", position.epoch.as_str());
+    number_member(out, b",\"offset\":", position.offset);
+    out.extend_from_slice(b",\"reset\":true}");
 }
 
 /// Tells a subscriber of a publication that it does not get: `{"channel","offset","excluded":true}`.
@@ -441,8 +442,8 @@ mod tests {
         assert_eq!(written(|out| answer_alive(out, Some(&largest))), r#"{"id":9007199254740991,"status":200}"#);
         assert_eq!(written(|out| answer_alive(out, None)), r#"{"status":200}"#);
         assert_eq!(
-            written(|out| reset_json(out, "x", position().epoch)),
-            r#"{"channel":"x","epoch":"abcdefgh","offset":0,"reset":true}"#
+            written(|out| reset_json(out, "x", &position())),
+            r#"{"channel":"x","epoch":"abcdefgh","offset":43,"reset":true}"#
         );
         let refusal = Refusal::new(Code::Forbidden, "no \"x\"");
         assert_eq!(

@@ -559,10 +559,10 @@ impl World {
                         self.settle(slot);
                     }
                 }
-                Some(Letter::Delivery(Delivery::Reset { channel, name, epoch })) => {
+                Some(Letter::Delivery(Delivery::Reset { channel, name, position })) => {
                     self.boxes.room.borrow_mut().entries -= 1;
                     for (slot, _) in self.members.get(&channel.0).cloned().unwrap_or_default() {
-                        self.clients[slot].connection.push_reset(channel, &name, epoch, &mut env!(self));
+                        self.clients[slot].connection.push_reset(channel, &name, position, &mut env!(self));
                         self.settle(slot);
                     }
                 }
