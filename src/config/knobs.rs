@@ -268,6 +268,9 @@ knobs! {
         total_bytes: usize = 10 * GIB, bytes(4 * MIB, 16 * TIB);
         /// Bytes of one file of the log. Small ones are dropped in small steps, large ones leave fewer files.
         segment_bytes: usize = 64 * MIB, bytes(MIB, GIB);
+        /// Opens a log that is damaged, without what is damaged: its readers are told that something is gone. For one start, as
+        /// tidings serve --accept-loss, once you have seen what is damaged (tidings store check).
+        accept_loss: bool = false, Flag;
         /// Requests that wait for the log. When full, publishers wait as for mailboxes.
         queue: usize = 4096, count("requests", 1, 1 << 20);
         /// Bytes of the requests that wait for the log. When full, publishers wait as for mailboxes.

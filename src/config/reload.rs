@@ -33,6 +33,7 @@ const AT_START: &[&str] = &[
     "store.folder",
     "store.total_bytes",
     "store.segment_bytes",
+    "store.accept_loss",
     "store.queue",
     "store.queue_bytes",
     "channels.total",

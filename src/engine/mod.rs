@@ -1,0 +1,137 @@
+//! Engines: where positions are given and histories are kept when that is not the hub alone.
+//!
+//! One thread, the [`pump`], owns the engine. It takes what reactors and workers sent away, gives the engine orders, and makes
+//! what comes of them known to the hub and to those who asked. Every engine is behind the same pump.
+
+pub mod bell;
+pub mod disk;
+mod ledger;
+mod lines;
+pub mod pump;
+mod rules;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
+pub use rules::Rules;
+
+use crate::hub::publication::Draft;
+use crate::hub::{Attach, Fetched, OlderWanted};
+use crate::model::ids::ConnId;
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
+use crate::model::refusal::Refusal;
+use std::time::{Duration, Instant};
+
+/// Names an order: by the work or the channel that needs it, and its place in that. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OrderId {
+    /// Counted by the pump.
+    pub serial: u64,
+    /// Which of a work's publications it is.
+    pub place: u32,
+}
+
+/// What an engine is to do.
+#[derive(Debug)]
+pub struct Order {
+    /// Repeated in what comes of it.
+    pub id: OrderId,
+    /// The channel that it is about.
+    pub channel: ChannelName,
+    /// Where the channel is as far as the hub knows: a channel that the engine does not know goes on from there.
+    pub known: Option<Position>,
+    /// What is to be done.
+    pub what: What,
+}
+
+/// What is to be done with a channel.
+#[derive(Debug)]
+pub enum What {
+    /// Give a publication its place and keep it.
+    Publish(Box<Publish>),
+    /// Say where the channel is, with its newest publications.
+    Attach,
+    /// Read publications that the hub does not hold.
+    Read(OlderWanted),
+    /// Empty the history; the position stays.
+    Clear,
+}
+
+/// A publication without a place.
+#[derive(Debug)]
+pub struct Publish {
+    /// What is published.
+    pub draft: Draft,
+    /// The idempotency key, and the hash of what is published under it.
+    pub key: Option<(Box<str>, u128)>,
+    /// The connection that does not want it.
+    pub exclude: Option<ConnId>,
+}
+
+/// What came of an order, or what became known of a channel. Those of a channel are in the order in which they happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A publication of a channel, for whoever reads it.
+    Entry(Box<Entry>),
+    /// A publication has its place: a new one, or that of the same publication before. Its entry came before this.
+    Placed(OrderId, ChannelName, Position),
+    /// Nothing came of an order.
+    Refused(OrderId, Refusal),
+    /// Where a channel is.
+    Attached(OrderId, ChannelName, Attach),
+    /// What was read.
+    Read(OrderId, Fetched),
+    /// A history was emptied up to this position.
+    Cleared(OrderId, ChannelName, Position),
+    /// A channel's continuity was lost: it goes on from here.
+    Moved(ChannelName, Position),
+}
+
+/// A publication that has its place.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its channel.
+    pub channel: ChannelName,
+    /// Its place.
+    pub place: Position,
+    /// What is published.
+    pub draft: Draft,
+    /// The connection that does not want it.
+    pub exclude: Option<ConnId>,
+}
+
+/// Both clocks, read once for each turn.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For waiting.
+    pub instant: Instant,
+    /// For what outlives the process: milliseconds since 1970.
+    pub wall_ms: u64,
+}
+
+/// How an engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It does what it is asked.
+    Up,
+    /// It refuses everything, and will until the server starts anew.
+    Broken,
+}
+
+/// Gives positions and keeps histories. One thread owns it, and nothing here waits for a disk's device or for a network.
+pub trait Engine: Send {
+    /// Takes an order. One event answers it, in this turn or a later one.
+    fn submit(&mut self, order: Order);
+    /// Goes on with what was submitted, and says what has happened.
+    fn turn(&mut self, now: Now, events: &mut Vec<Event>);
+    /// When the next turn is due, if nothing happens before.
+    fn due(&self, now: Instant) -> Duration;
+    /// Whether it works on something that was submitted.
+    fn is_busy(&self) -> bool;
+    /// How it is.
+    fn health(&self) -> Health;
+    /// Ends: everything is kept for the next start.
+    fn close(self: Box<Self>);
+}

@@ -1,0 +1,272 @@
+//! The pump: the one thread that owns the engine, and that advances channels.
+//!
+//! A turn takes what waits in the queue, has the engine go on, makes what has happened known to the hub, and answers. It holds
+//! no lock while it waits, waits for no mailbox, and wakes each mailbox once.
+
+use super::bell::{Bell, Heard};
+use super::ledger::{For, Ledger};
+use super::lines::{Item, Lines, Out, Outcome as Known};
+use super::{Engine, Event, Health, Now, Order, OrderId, Publish, What};
+use crate::handoff::errand::{Errand, ErrandQueue};
+use crate::handoff::mailbox::{Outcome, Returned};
+use crate::handoff::order::Order as ReactorOrder;
+use crate::handoff::postman::Postman;
+use crate::hub::{AttachRefused, Hub, OlderWanted};
+use crate::metrics::engine::EngineFigures;
+use crate::model::code::Code;
+use crate::model::name::ChannelName;
+use crate::model::publication::Position;
+use crate::node::answer::{Answer, Respond as _};
+use crate::node::execute::wall_ms;
+use crate::node::work::Needs;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Errands that are taken in one turn: what comes meanwhile is the next one's.
+const ERRANDS_PER_TURN: usize = 4096;
+/// How long what is in progress may take when the server ends.
+const END_WAIT: Duration = Duration::from_secs(10);
+/// What a gap is filled with at once, in publications and bytes; a longer one in several steps.
+const FILL_COUNT: usize = 1024;
+const FILL_BYTES: usize = 1024 * 1024;
+
+/// See the module.
+pub struct Pump {
+    hub: Arc<Hub>,
+    postman: Postman,
+    queue: ErrandQueue,
+    heard: Heard,
+    engine: Box<dyn Engine>,
+    ledger: Ledger,
+    lines: Lines,
+    figures: Arc<EngineFigures>,
+    health: Health,
+    /// Whether it is known to wait for room in a mailbox.
+    waits_for_room: bool,
+    /// It was not, a moment ago: room may have come free since.
+    is_fresh: bool,
+}
+
+impl Pump {
+    /// The pump of an engine. Its mailboxes ring the bell when room comes free that it waits for.
+    #[must_use]
+    pub fn new(
+        hub: Arc<Hub>,
+        postman: Postman,
+        queue: ErrandQueue,
+        (bell, heard): (Bell, Heard),
+        engine: Box<dyn Engine>,
+        figures: Arc<EngineFigures>,
+    ) -> Pump {
+        postman.mailboxes.set_pump(Box::new(bell));
+        figures.up.set(1);
+        let (ledger, lines, health) = (Ledger::default(), Lines::default(), Health::Up);
+        let (waits_for_room, is_fresh) = (false, false);
+        Pump { hub, postman, queue, heard, engine, ledger, lines, figures, health, waits_for_room, is_fresh }
+    }
+
+    /// Works until the bell says that it is over, and has the engine end.
+    pub fn run(mut self) {
+        while !self.heard.is_over() {
+            let first = self.wait();
+            self.turn(first, read_clocks());
+        }
+        let until = Instant::now() + END_WAIT;
+        while self.turn(None, read_clocks()) || (self.engine.is_busy() && Instant::now() < until) {
+            self.heard.rings.recv_timeout(self.engine.due(Instant::now())).ok();
+        }
+        self.engine.close();
+    }
+
+    /// Waits until there is something to do; the first errand, if it is that.
+    fn wait(&self) -> Option<Errand> {
+        let due = if self.is_fresh { Duration::ZERO } else { self.engine.due(Instant::now()) };
+        crossbeam_channel::select! {
+            recv(self.queue.receiver()) -> errand => errand.ok(),
+            recv(self.heard.rings) -> _ => None,
+            default(due) => None,
+        }
+    }
+
+    /// One turn. Whether there was an errand.
+    pub(super) fn turn(&mut self, first: Option<Errand>, now: Now) -> bool {
+        let mut has_room = false;
+        let errands = first.into_iter().chain(std::iter::from_fn(|| self.queue.receiver().try_recv().ok()));
+        let taken: Vec<Errand> = errands.take(ERRANDS_PER_TURN).collect();
+        let count = taken.len();
+        for errand in taken {
+            has_room |= self.queue.took(&errand);
+            self.take(errand, now);
+        }
+        if has_room {
+            self.postman.mailboxes.wake_waiting_reactors();
+        }
+        self.go_on(now);
+        let mut events = Vec::with_capacity(2 * count);
+        self.engine.turn(now, &mut events);
+        let mut known = Known::default();
+        for event in events {
+            self.apply(event, now, &mut known);
+        }
+        self.settle(known, now);
+        self.wait_for_room();
+        self.postman.pay_wakes();
+        self.look();
+        count > 0
+    }
+
+    /// Gives the engine the orders that a work needs.
+    fn take(&mut self, mut errand: Errand, now: Now) {
+        let (channel, what) = match errand.work.needs() {
+            Some(Needs::Place) => return self.publish(errand, now),
+            Some(Needs::Whereabouts(channel)) => (ChannelName::clone(channel), What::Attach),
+            Some(Needs::Older(channel, wanted)) => (ChannelName::clone(channel), What::Read(*wanted)),
+            Some(Needs::Clear(channel)) => (ChannelName::clone(channel), What::Clear),
+            // It is executed again, and goes where it belongs.
+            None => return self.give_back(errand),
+        };
+        errand.work.blocked_since = None;
+        let id = OrderId { serial: self.ledger.begin(errand, 1), place: 0 };
+        self.order(id, channel, what);
+    }
+
+    fn publish(&mut self, mut errand: Errand, now: Now) {
+        let submissions = errand.work.submissions(&self.hub, now.wall_ms);
+        if submissions.is_empty() {
+            return self.give_back(errand);
+        }
+        let serial = self.ledger.begin(errand, submissions.len());
+        for (place, submission) in submissions.into_iter().enumerate() {
+            let id = OrderId { serial, place: place as u32 };
+            let publish = Publish { draft: submission.draft, key: submission.key, exclude: submission.exclude };
+            self.order(id, submission.channel, What::Publish(Box::new(publish)));
+        }
+    }
+
+    fn order(&mut self, id: OrderId, channel: ChannelName, what: What) {
+        let known = self.hub.position_of(&channel);
+        self.engine.submit(Order { id, channel, known, what });
+    }
+
+    fn apply(&mut self, event: Event, now: Now, known: &mut Known) {
+        let (channel, item) = match event {
+            Event::Entry(entry) => (ChannelName::clone(&entry.channel), Item::Entry(*entry)),
+            Event::Placed(id, channel, place) => (channel, Item::Placed { id, place, is_certain: false }),
+            Event::Cleared(id, channel, at) => (channel, Item::Cleared(id, at)),
+            Event::Moved(channel, at) => (channel, Item::Moved(at)),
+            Event::Refused(id, refusal) => return known.answers.push((id, Answer::Refused(refusal))),
+            Event::Attached(id, channel, attach) => {
+                let at = attach.at;
+                match self.hub.attach(&channel, attach, now.instant, now.wall_ms) {
+                    Ok(_) => return self.end(id),
+                    Err(AttachRefused::Full) => {
+                        return known.answers.push((id, Answer::Refused(Code::ChannelsFull.into())));
+                    }
+                    Err(AttachRefused::Differs(_)) => {
+                        self.end(id);
+                        (channel, Item::Moved(at))
+                    }
+                }
+            }
+            Event::Read(id, fetched) => {
+                if let Some(errand) = self.ledger.errand(id) {
+                    errand.work.give(fetched);
+                    return self.end(id);
+                }
+                if let For::Fill(channel) = self.ledger.end(id) {
+                    let out = Out { hub: &self.hub, post: &self.postman, now: now.instant };
+                    self.lines.fill(&channel, Some(fetched), &out, known);
+                }
+                return;
+            }
+        };
+        let out = Out { hub: &self.hub, post: &self.postman, now: now.instant };
+        self.lines.add(channel, item, &out, known);
+    }
+
+    /// Goes on where a mailbox had no room.
+    fn go_on(&mut self, now: Now) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let mut known = Known::default();
+        let out = Out { hub: &self.hub, post: &self.postman, now: now.instant };
+        self.lines.go_on(&out, &mut known);
+        self.settle(known, now);
+    }
+
+    /// Answers, and orders what is missing.
+    fn settle(&mut self, known: Known, now: Now) {
+        self.figures.repeated.add(known.repeated);
+        for (id, answer) in known.answers {
+            match self.ledger.answer(id, answer) {
+                For::Work(errand, answers) => self.answer(errand, answers),
+                // The engine does not read what is missing.
+                For::Fill(channel) => self.fill_without(&channel, now),
+                For::Nobody => {}
+            }
+        }
+        for (channel, from, to) in known.gaps {
+            self.fill(channel, from, to);
+        }
+    }
+
+    /// Has whoever frees room in a mailbox ring the bell, as long as something waits for it.
+    fn wait_for_room(&mut self) {
+        let waits = self.lines.wait_for_room();
+        self.is_fresh = waits && !self.waits_for_room;
+        if waits != self.waits_for_room {
+            self.waits_for_room = waits;
+            self.postman.mailboxes.set_pump_waiting(waits);
+        }
+    }
+
+    fn fill(&mut self, channel: ChannelName, from: Position, to: u64) {
+        let id = self.ledger.begin_fill(ChannelName::clone(&channel));
+        let wanted = OlderWanted { after: from, up_to: to, count: FILL_COUNT, bytes: FILL_BYTES, newest: false };
+        self.order(id, channel, What::Read(wanted));
+    }
+
+    fn fill_without(&mut self, channel: &ChannelName, now: Now) {
+        let mut known = Known::default();
+        let out = Out { hub: &self.hub, post: &self.postman, now: now.instant };
+        self.lines.fill(channel, None, &out, &mut known);
+        self.settle(known, now);
+    }
+
+    fn answer(&self, mut errand: Errand, answers: Vec<Answer>) {
+        for answer in answers {
+            if let Some(reply) = errand.work.answer(answer) {
+                self.postman.respond(reply);
+            }
+        }
+        self.give_back(errand);
+    }
+
+    fn end(&mut self, id: OrderId) {
+        if let For::Work(errand, _) = self.ledger.end(id) {
+            self.give_back(errand);
+        }
+    }
+
+    /// The reactor goes on with what is left of a work.
+    fn give_back(&self, errand: Errand) {
+        let Errand { work, buffer } = errand;
+        self.postman.give_back(Box::new(Returned { to: work.to, buffer, outcome: Outcome::Answered(work) }));
+    }
+
+    /// Looks at the engine, and has the server say that it is not ready when the engine has failed.
+    fn look(&mut self) {
+        self.figures.in_progress.set(self.ledger.len() as u64);
+        let health = self.engine.health();
+        if health != self.health {
+            self.health = health;
+            self.figures.up.set(u64::from(health == Health::Up));
+            self.postman.mailboxes.order_all(&ReactorOrder::Leave);
+        }
+    }
+}
+
+fn read_clocks() -> Now {
+    Now { instant: Instant::now(), wall_ms: wall_ms(SystemTime::now()) }
+}
