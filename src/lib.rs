@@ -108,6 +108,8 @@ pub mod config;
 #[doc(hidden)]
 pub mod connection;
 #[doc(hidden)]
+pub mod engine;
+#[doc(hidden)]
 pub mod handoff;
 #[doc(hidden)]
 pub mod hub;
@@ -131,6 +133,7 @@ pub mod server;
 pub mod services;
 #[cfg(test)]
 mod simulation;
+mod store;
 mod sync;
 #[doc(hidden)]
 pub mod tls;

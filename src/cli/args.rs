@@ -5,13 +5,14 @@ use super::kick::KickArgs;
 use super::knobs::KnobFlags;
 use super::reload::ReloadArgs;
 use super::server::ServerArgs;
+use super::store::StoreCommand;
 use super::who::WhoArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tidings::config::{LogFormat, LogLevel};
+use tidings::config::{EngineKind, LogFormat, LogLevel};
 
 /// A multithreaded WebSocket push server: POST to a channel, and everyone who GETs it receives it at once.
 ///
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Make a key for a backend: a secret, and the block for the configuration of the server
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look at the log of the engine "disk"
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Ask a server whether it takes new clients; exits with 1 if it does not, or does not answer
     Health {
         #[command(flatten)]
@@ -117,6 +121,10 @@ pub(crate) struct ServeArgs {
     /// drain (server.handover); without such a server, start as usual
     #[arg(long)]
     pub(crate) takeover: bool,
+    /// Open a damaged log of the engine "disk" without what is damaged, whose readers are told that something is gone; `tidings
+    /// store check` shows what that is
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
 }
 
 /// Where settings come from: a flag, else a variable of the environment, else the file, else the default.
@@ -129,6 +137,9 @@ pub(crate) struct SettingsArgs {
     /// Address to listen on, may be repeated; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(crate) listen: Vec<SocketAddr>,
+    /// Where positions are given and histories are kept: memory, or disk (a log in --store.folder) [default: memory]
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) engine: Option<EngineKind>,
     /// Threads that own sockets [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) reactors: Option<usize>,

@@ -25,7 +25,10 @@ const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until a signal, or prints the configuration.
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
-    let settings = settings::gather(&args.settings).map_err(Misconfigured)?;
+    let mut settings = settings::gather(&args.settings).map_err(Misconfigured)?;
+    if args.accept_loss {
+        settings.change("store.accept_loss", "--accept-loss", |config| config.store.accept_loss = true);
+    }
     if args.print_config {
         settings.readable().map_err(|error| Misconfigured(with_flags(&error)))?;
         // Before the check: a configuration with a mistake is printed too, and then the mistake is named.

@@ -42,6 +42,9 @@ fn take_flags(settings: &mut Settings, args: &SettingsArgs) {
     if !args.listen.is_empty() {
         settings.change("server.listen", "--listen", |config| config.server.listen.clone_from(&args.listen));
     }
+    if let Some(engine) = args.engine {
+        settings.change("server.engine", "--engine", |config| config.server.engine = engine);
+    }
     if let Some(reactors) = args.reactors {
         settings.change("server.reactors", "--reactors", |config| config.server.reactors = reactors);
     }

@@ -3,6 +3,7 @@
 use super::Misconfigured;
 use std::error::Error;
 use std::path::Path;
+use tidings::config::EngineKind;
 use tidings::Config;
 use tidings::journal;
 use tidings::server::{GivenSocket, Takeover};
@@ -15,6 +16,11 @@ pub(crate) type Before = (Option<Takeover>, Vec<GivenSocket>);
 /// # Errors
 /// Nothing says where it is, or it does not answer as it should.
 pub(crate) fn ask(config: &Config) -> Result<Before, Box<dyn Error>> {
+    if config.server.engine == EngineKind::Disk {
+        let text = "--takeover is for a server that keeps its histories in memory: two servers cannot append to one log. Stop the one \
+             that runs and start this one, which goes on where it was; clients come back and resume";
+        return Err(Misconfigured(text.to_owned()).into());
+    }
     let path = &config.server.handover;
     if path.is_empty() {
         let text =

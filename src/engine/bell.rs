@@ -37,6 +37,14 @@ impl Bell {
     }
 }
 
+impl Bell {
+    /// Whether the pump was told to end.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ends.load(Ordering::SeqCst)
+    }
+}
+
 impl Wake for Bell {
     fn wake(&self) {
         // A bell that rings already, or that nobody hears any more, has nothing to add.

@@ -73,6 +73,9 @@ pub fn exposition(threads: &[Arc<Counters>], shared: &Shared, process: &Process)
     write_reloads(&mut page, shared.reloads);
     write_key_sets(&mut page, &shared.key_sets, shared.uptime_s);
     write_certificates(&mut page, &shared.expiries, shared.orders);
+    for (name, kind, help, value) in shared.engine.iter().flat_map(|engine| engine.families()) {
+        page.single(name, kind, help, value);
+    }
     write_requests(&mut page, threads);
     let closed = "Connections ended, by reason.";
     write_by_reason(&mut page, threads, "tidings_connections_closed_total", closed, Code::ends, |own, reason| {

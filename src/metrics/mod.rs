@@ -1,6 +1,7 @@
 //! Counters of which each thread has its own, and their sums as Prometheus text on a scrape.
 
 pub mod certificates;
+pub mod engine;
 mod exposition;
 pub mod histogram;
 pub mod key_sets;
@@ -11,6 +12,7 @@ pub use exposition::exposition;
 
 use crate::model::code::Code;
 use certificates::Expiry;
+use engine::EngineFigures;
 use histogram::Histogram;
 use key_sets::KeySetFigures;
 use requests::Requests;
@@ -232,6 +234,8 @@ pub struct Shared {
     pub expiries: Arc<Vec<Expiry>>,
     /// How many orders brought a certificate, and how many did not.
     pub orders: (u64, u64),
+    /// What is counted of the engine, if there is one.
+    pub engine: Option<Arc<EngineFigures>>,
 }
 
 /// How often the configuration was read again while the server ran.

@@ -4,6 +4,7 @@
 mod answering;
 mod bound;
 mod doors;
+mod engine;
 mod given;
 #[cfg(feature = "cli")]
 mod handover;
@@ -35,6 +36,9 @@ mod secured;
 #[cfg(feature = "cli")]
 mod signals;
 mod source;
+mod start_error;
+mod state;
+mod store;
 mod threads;
 
 pub use given::GivenSocket;
@@ -51,9 +55,11 @@ pub use rules::check_files;
 #[cfg(feature = "cli")]
 pub use signals::{Interrupts, Outcome};
 pub use source::ConfigSource;
+pub use start_error::StartError;
+pub use store::check_store;
 
 use crate::access::{Hooks, Identities};
-use crate::config::{Config, ConfigError, ListenerConfig, ServerConfig};
+use crate::config::{Config, ListenerConfig, ServerConfig};
 use crate::handoff::errand::Errands;
 use crate::handoff::job::JobQueues;
 use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
@@ -63,7 +69,8 @@ use crate::metrics::{CurrentPhase, Phase};
 use crate::reactor::{Drained, Reactor, Seed};
 use crossbeam_channel::{Receiver, Sender};
 use doors::Doors;
-use library::Inside;
+use engine::{EngineThread, queues};
+use library::{EngineWay, Inside};
 use listening::bind_all;
 use operator_key::HeldKey;
 use parts::SharedParts;
@@ -73,57 +80,12 @@ use rules::{access_rules, no_revocations};
 use running::Running;
 use secured::Secured;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use threads::{spawn_control, spawn_reactor, spawn_workers};
-
-/// Why a server could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration contradicts itself.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another (server.listen), or stop what uses it")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A unix socket cannot be opened.
-    #[error("cannot listen on unix:{}: {source}; choose another path (listener.path), or stop what uses it", path.display())]
-    ListenAtPath {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A socket was passed that no listener is for.
-    #[error(
-        "a socket was passed that listens at {at} (name {name:?}), and no listener is for it: add a [[listener]] with this \
-         address or path, or with name = {name:?}"
-    )]
-    Given {
-        /// What it is called.
-        name: String,
-        /// Where it listens.
-        at: String,
-    },
-    /// The system gives no random bytes.
-    #[error("{0}")]
-    NoRandomness(NoRandomness),
-    /// The operators' key cannot be read or made.
-    #[error("there is no operator key: {0}")]
-    OperatorKey(std::io::Error),
-    /// Threads, descriptors or memory are missing.
-    #[error("cannot start: {0}")]
-    System(#[from] std::io::Error),
-}
 
 /// A running server.
 ///
@@ -157,6 +119,7 @@ pub struct Server {
     /// Held only to be dropped: closes the workers' queues.
     jobs: Option<Arc<JobQueues>>,
     insight: Option<JoinHandle<()>>,
+    engine: Option<EngineThread>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
     running: Arc<Running>,
@@ -212,10 +175,13 @@ impl Server {
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let rules = access_rules(config, Arc::new(operator_key.operators()), no_revocations(config))?;
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
+        let (errands, engine_queue) = queues(config, errands);
         // One for each reactor and worker, one for outbound, and one for insight.
         let threads = reactor_count + worker_count + 2;
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
         let shared = SharedParts { expiries: secured.expiries(), ..shared };
+        // Before anything is accepted: a server that is ready has read what is kept.
+        let engine = shared.begin_engine(config, engine_queue)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..reactor_count).map(|_| channel()).unzip();
         // Before the reactors, which ask it for keys.
         let running = Arc::new(Running::begin(&shared, config, (doors, Arc::clone(&secured)), senders)?);
@@ -232,6 +198,7 @@ impl Server {
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(&shared, &secured)?);
+        let way = engine.as_ref().map(|engine| EngineWay::new(shared.errands.without_services(), engine.bell()));
         // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
         let SharedParts { hub, mailboxes, phase, rules, .. } = shared;
         Ok(Server {
@@ -244,12 +211,14 @@ impl Server {
                 mailboxes,
                 publish_wait: config.server.publish_wait,
                 mailbox_limits,
+                engine: way,
             },
             phase,
             reactors: std::mem::take(&mut begun.reactors),
             workers,
             jobs: Some(jobs),
             insight,
+            engine,
             ended,
             control,
             running,
@@ -324,6 +293,10 @@ impl Server {
             if thread.join().is_err() {
                 log::error!(event = "thread_panicked"; "a worker thread panicked");
             }
+        }
+        // After whoever asks it, but for the program, which is told that it ends.
+        if let Some(mut engine) = self.engine.take() {
+            engine.end();
         }
         // And with reactors and workers the other ends of its queue.
         if let Some(thread) = self.insight.take()

@@ -1,5 +1,6 @@
 //! The certificate that the server orders itself: where it is kept, and what it is ordered with.
 
+use super::state;
 use crate::config::{AcmeChallenge, AcmeConfig, Config, ConfigError};
 use crate::metrics::certificates::AcmeFigures;
 use crate::services::outbound::{AcmeHost, AcmeWork, ChallengeKind, Store, Wanted};
@@ -88,17 +89,7 @@ fn external(acme: &AcmeConfig) -> Result<Option<(String, Vec<u8>)>, String> {
 
 /// The folder that is set, or that of the server's state.
 fn folder(acme: &AcmeConfig) -> Option<PathBuf> {
-    if !acme.folder.is_empty() {
-        return Some(PathBuf::from(&acme.folder));
-    }
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| value.starts_with('/'));
-    // Of several that systemd makes, the first.
-    let of_service = variable("STATE_DIRECTORY").and_then(|all| all.split(':').next().map(PathBuf::from));
-    let of_user = || {
-        let home = || variable("HOME").map(|home| Path::new(&home).join(".local/state"));
-        variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home).map(|state| state.join("tidings"))
-    };
-    of_service.or_else(of_user).map(|state| state.join("acme"))
+    state::folder(&acme.folder, "acme")
 }
 
 #[cfg(test)]

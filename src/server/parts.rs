@@ -1,6 +1,8 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
 use super::doors::Shares;
+use super::StartError;
+use super::engine::{EngineParts, EngineThread};
 use crate::access::{AccessPolicy, AccessRules, Challenges, Checks, Hooks, Identities, TrustedProxies};
 use crate::config::{AcmeChallenge, Config, ListenerConfig};
 use crate::connection::env::Limits;
@@ -52,6 +54,8 @@ pub(super) struct SharedParts {
     pub(super) orders: Arc<AcmeFigures>,
     /// What certificate authorities are answered by plain HTTP.
     pub(super) challenges: Arc<Challenges>,
+    /// What is shared with the engine, if positions are given by one.
+    pub(super) engine: Option<EngineParts>,
     pub(super) started: Instant,
 }
 
@@ -82,8 +86,21 @@ impl SharedParts {
             expiries: Arc::default(),
             orders: Arc::default(),
             challenges: Arc::default(),
+            engine: EngineParts::new(config),
             started,
         }
+    }
+
+    /// Begins the engine that the configuration asks for.
+    ///
+    /// # Errors
+    /// What it keeps cannot be read.
+    pub(super) fn begin_engine(
+        &self,
+        config: &Config,
+        queue: Option<ErrandQueue>,
+    ) -> Result<Option<EngineThread>, StartError> {
+        self.engine.as_ref().zip(queue).map(|(engine, queue)| engine.begin(config, queue, self)).transpose()
     }
 
     /// What one reactor accepts from, with law 10 for each.
@@ -145,6 +162,7 @@ impl SharedParts {
             reloads: Arc::clone(&self.reloads),
             expiries: Arc::clone(&self.expiries),
             orders: Arc::clone(&self.orders),
+            engine: self.engine.as_ref().map(|engine| Arc::clone(&engine.figures)),
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::doors::{Doors, Turned};
 use super::drain_of;
+use super::engine::EngineParts;
 #[cfg(feature = "outbound")]
 use super::outbound::OutboundThread;
 use super::parts::{SharedParts, connections_max, policy, routes};
@@ -13,6 +14,7 @@ use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, Challenges};
 use crate::config::{Config, ConfigError, Next};
 use crate::connection::env::Limits;
+use crate::engine::Rules;
 use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::order::{Drain, Order};
 use crate::hub::Hub;
@@ -40,6 +42,7 @@ pub(super) struct Running {
     phase: Arc<CurrentPhase>,
     reloads: Arc<Reloads>,
     challenges: Arc<Challenges>,
+    engine: Option<EngineParts>,
     secured: Arc<Secured>,
     /// One change after the other.
     state: Mutex<State>,
@@ -92,6 +95,7 @@ impl Running {
             phase: Arc::clone(&shared.phase),
             reloads: Arc::clone(&shared.reloads),
             challenges: Arc::clone(&shared.challenges),
+            engine: shared.engine.clone(),
             secured,
             state: Mutex::new(State { config: config.clone(), doors, changes, fetching, source: None }),
         })
@@ -116,7 +120,9 @@ impl Running {
     pub(super) fn handover(&self) -> Option<PathBuf> {
         let state = self.state();
         let path = &state.config.server.handover;
-        (!path.is_empty()).then(|| PathBuf::from(path))
+        // Two servers cannot append to one log, so that the next one has to wait for the end of this one.
+        let is_offered = !path.is_empty() && self.engine.is_none();
+        is_offered.then(|| PathBuf::from(path))
     }
 
     /// How the server drains.
@@ -144,6 +150,8 @@ impl Running {
         let rules = Arc::new(self.new_rules(config, &mut state)?);
         // Before the orders: what a worker executes after them is judged by the new rules.
         self.hub.set_rules(&config.channel_rules);
+        let kept = Config { channel_rules: config.channel_rules.clone(), ..state.config.clone() };
+        self.tell_engine(&kept);
         self.rules.store(Arc::clone(&rules));
         let Config { channel_rules, issuers, keys, channels, .. } = config.clone();
         let own = &mut state.config;
@@ -162,6 +170,13 @@ impl Running {
         #[cfg(feature = "outbound")]
         state.fetching.replace(&mut rules, &before.issuers, &config.acme)?;
         Ok(rules)
+    }
+
+    /// The engine keeps what this configuration says, from the next publication on.
+    fn tell_engine(&self, config: &Config) {
+        if let Some(engine) = &self.engine {
+            engine.rules.store(Arc::new(Rules::new(config)));
+        }
     }
 
     /// Reads the configuration again and changes to it; logs what came of it.
@@ -210,6 +225,7 @@ impl Running {
         let limits = Arc::new(self.limits.load().changed(&config));
         limits.windows.change(config.websocket.deflate_memory_bytes);
         self.hub.set_histories(&config);
+        self.tell_engine(&config);
         self.limits.store(Arc::clone(&limits));
         self.rules.store(Arc::clone(&rules));
         self.secured.swap(loaded, Instant::now());

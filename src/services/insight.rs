@@ -45,7 +45,7 @@ impl Insight {
 
     fn perform(&self, errand: Errand, now: Instant) {
         let mailboxes = &self.postman.mailboxes;
-        if self.errands.made_room() {
+        if self.errands.took(&errand) {
             mailboxes.wake_waiting_reactors();
         }
         let Errand { mut work, buffer } = errand;

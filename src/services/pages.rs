@@ -5,6 +5,7 @@ use crate::connection::env::Limits;
 use crate::handoff::mailbox::Mailboxes;
 use crate::hub::Hub;
 use crate::metrics::certificates::{AcmeFigures, Expiries};
+use crate::metrics::engine::EngineFigures;
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Reloads, Shared, exposition};
@@ -38,6 +39,8 @@ pub struct Pages {
     pub expiries: Arc<Expiries>,
     /// How orders of one went.
     pub orders: Arc<AcmeFigures>,
+    /// What is counted of the engine, if there is one.
+    pub engine: Option<Arc<EngineFigures>>,
     /// When the server started.
     pub started: Instant,
 }
@@ -77,6 +80,7 @@ impl Pages {
             reloads: self.reloads.get(),
             expiries: self.expiries.all(),
             orders: (self.orders.issued.get(), self.orders.failed.get()),
+            engine: self.engine.clone(),
         };
         exposition(&self.threads, &shared, &Process::now())
     }

@@ -1,5 +1,6 @@
 //! What the library's calls share: the hub, the mailboxes, and one way to execute a request.
 
+use super::away::{Back, EngineWay, ended};
 use super::error::Error;
 use super::publication::{History, Publication, Replay};
 use crate::access::{AccessRules, ChannelRules, Identity};
@@ -36,6 +37,8 @@ pub(crate) struct Inside {
     pub(crate) publish_wait: Duration,
     /// The limits of each subscription's mailbox.
     pub(crate) mailbox_limits: MailboxLimits,
+    /// The way to the engine, if positions are given by one.
+    pub(crate) engine: Option<EngineWay>,
 }
 
 impl Inside {
@@ -44,15 +47,22 @@ impl Inside {
         Ok(self.work(Verb::Post { channel: name(channel)?, post }, MailboxId::CALLER))
     }
 
-    /// Executes a POST on this thread; waits for room for at most `publish_wait`.
+    /// Executes a POST on this thread; waits for room for at most `publish_wait`, and for the engine, if there is one.
     pub(super) fn publish(&self, mut work: Work) -> Result<Position, Error> {
+        if let Some(own) = self.own_inbox() {
+            work.to = subscriber(own.inbox.id);
+            return self.travel(work, own.way, &own.inbox).and_then(position_of);
+        }
         let answer = self.when_there_is_room(|now| self.attempt(&mut work, now));
         answer.or_else(|| self.refuse(&mut work)).map_or_else(|| Err(unanswered()), position_of)
     }
 
-    /// Executes a POST on this thread if there is room; the work itself if there is none.
+    /// Executes a POST on this thread if that needs no wait; the work itself if it does.
     #[cfg(feature = "tokio")]
     pub(super) fn try_publish(&self, mut work: Work) -> Result<Result<Position, Error>, Box<Work>> {
+        if self.engine.is_some() {
+            return Err(Box::new(work));
+        }
         let answer = self.attempt(&mut work, Instant::now());
         self.mailboxes.pay_wakes();
         answer.map(position_of).ok_or_else(|| Box::new(work))
@@ -61,7 +71,8 @@ impl Inside {
     /// Reads a channel without subscribing to it.
     pub(super) fn history(&self, channel: &str, replay: Replay) -> Result<History, Error> {
         let verb = Verb::Get { channel: name(channel)?, options: replay.options(true) };
-        Ok(self.read(verb, MailboxId::CALLER)?.0)
+        let own = self.own_inbox();
+        Ok(self.read(verb, own.as_ref().map(|own| &own.inbox))?.0)
     }
 
     /// A request of the program's own, which may do everything.
@@ -70,16 +81,51 @@ impl Inside {
         Work::one(subscriber(mailbox), identity, Ticket::default(), Ok(Request { id: None, verb }))
     }
 
-    fn read(&self, verb: Verb, mailbox: MailboxId) -> Result<(History, ChannelId), Error> {
-        let mut work = self.work(verb, mailbox);
-        // A GET needs no room: its answer is handed over here.
-        match self.attempt(&mut work, Instant::now()) {
-            Some(Answer::Channel { id, position, recovered, publications, .. }) => {
+    fn read(&self, verb: Verb, inbox: Option<&Inbox>) -> Result<(History, ChannelId), Error> {
+        let mut work = self.work(verb, inbox.map_or(MailboxId::CALLER, |inbox| inbox.id));
+        let answer = match (&self.engine, inbox) {
+            (Some(way), Some(inbox)) => self.travel(work, way, inbox)?,
+            // A GET needs no room: its answer is handed over here.
+            _ => self.attempt(&mut work, Instant::now()).ok_or_else(unanswered)?,
+        };
+        match answer {
+            Answer::Channel { id, position, recovered, publications, .. } => {
                 let publications = publications.into_iter().map(Publication::new).collect();
                 Ok((History { position, recovered, publications }, id))
             }
-            Some(other) => Err(unexpected(other)),
-            None => Err(unanswered()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Executes a request that may have to go to the engine, and waits for its answer.
+    fn travel(&self, work: Work, way: &EngineWay, inbox: &Inbox) -> Result<Answer, Error> {
+        let mut own = Some(Box::new(work));
+        let outcome = self.when_there_is_room(|_| {
+            let mut work = own.take()?;
+            loop {
+                let (progress, answer) = self.run(&mut work, Instant::now());
+                match progress {
+                    Progress::Done => return Some(answer.ok_or_else(unanswered)),
+                    Progress::Blocked => break,
+                    Progress::Away => match way.send(work, inbox) {
+                        Back::Answered(answer) => return Some(Ok(answer)),
+                        Back::Again(again) => work = again,
+                        Back::NoRoom(back) => {
+                            work = back;
+                            work.blocked_since.get_or_insert_with(Instant::now);
+                            break;
+                        }
+                        Back::Never => return Some(Err(ended())),
+                    },
+                }
+            }
+            own = Some(work);
+            None
+        });
+        match (outcome, own) {
+            (Some(outcome), _) => outcome,
+            (None, Some(mut work)) => self.refuse(&mut work).ok_or_else(unanswered),
+            (None, None) => Err(unanswered()),
         }
     }
 
@@ -108,12 +154,15 @@ impl Inside {
 
     /// Executes one request on this thread; `None` when it has to wait for room.
     fn attempt(&self, work: &mut Work, now: Instant) -> Option<Answer> {
+        self.run(work, now).1
+    }
+
+    /// Executes one request on this thread: how far it has come, and its answer if it has one.
+    fn run(&self, work: &mut Work, now: Instant) -> (Progress, Option<Answer>) {
         let caller = self.caller();
-        match execute(work, self.node(&self.rules.load().channels), &caller, now, wall_ms(SystemTime::now())) {
-            Progress::Done => caller.answer.into_inner(),
-            // Nobody asks for a page here.
-            Progress::Blocked | Progress::Away => None,
-        }
+        let progress =
+            execute(work, self.node(&self.rules.load().channels), &caller, now, wall_ms(SystemTime::now()));
+        (progress, caller.answer.into_inner())
     }
 
     /// Refuses what has waited for room long enough.
@@ -168,7 +217,7 @@ impl Seat {
         // Before the interest is counted: from then on publications are posted to it.
         let inbox = inside.mailboxes.open_library(inside.mailbox_limits, waker);
         let verb = Verb::Get { channel: name, options: replay.options(false) };
-        let read = inside.read(verb, inbox.id).inspect_err(|_| inside.mailboxes.close_library(inbox.id));
+        let read = inside.read(verb, Some(&inbox)).inspect_err(|_| inside.mailboxes.close_library(inbox.id));
         let (history, channel) = read?;
         let (hub, mailboxes) = (Arc::clone(&inside.hub), Arc::clone(&inside.mailboxes));
         Ok((Seat { inbox, hub, mailboxes, channel }, history))

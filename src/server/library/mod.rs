@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod away;
 mod error;
 mod inside;
 mod message;
@@ -12,6 +13,7 @@ mod subscription;
 pub use asynchronous::{AsyncServer, Publications};
 pub use error::Error;
 pub(crate) use inside::Inside;
+pub(crate) use away::EngineWay;
 pub use message::Message;
 pub use publication::{History, Publication, Replay};
 pub use subscription::Subscription;
@@ -20,11 +22,12 @@ use super::Server;
 use crate::handoff::postman::Postman;
 use crate::model::code::Code;
 use crate::model::publication::Position;
+use crate::model::refusal::Refusal;
 use std::sync::Arc;
 
 impl Server {
     /// Publishes a message, or one JSON value given as text. Blocks for at most `server.publish_wait` while subscribers'
-    /// mailboxes are full. No [`Hooks`](crate::access::Hooks) are asked.
+    /// mailboxes are full; with the engine `disk` also until the publication is kept. No [`Hooks`](crate::access::Hooks) are asked.
     ///
     /// ```
     /// # use tidings::{Config, Server, Message};
@@ -39,13 +42,15 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// A bad name, data that is not JSON, a key that was used for other data, a limit, or 503 `busy` after the wait.
+    /// A bad name, data that is not JSON, a key that was used for other data, a limit, or 503 `busy` after the wait; with the
+    /// engine `disk` what a full or failed disk refuses.
     pub fn publish(&self, channel: &str, message: impl Into<Message>) -> Result<Position, Error> {
         let post = message.into().checked()?;
         self.inside.publish(self.inside.posting(channel, post)?)
     }
 
-    /// Reads a channel's history. Blocks only while it waits for the lock of the channel's shard.
+    /// Reads a channel's history. Blocks only while it waits for the lock of the channel's shard; with the engine `disk` also
+    /// while publications are read that are not in memory.
     ///
     /// ```
     /// # use tidings::{Config, Server, Replay};
@@ -103,9 +108,12 @@ impl Server {
     /// a reset. `None` for a channel that does not exist. Blocks as [`Server::publish`] does.
     ///
     /// # Errors
-    /// 503 `busy` after the wait.
+    /// 503 `busy` after the wait; 501 `not_with_this_engine` with the engine `disk`.
     pub fn reset_channel(&self, channel: &str) -> Result<Option<Position>, Error> {
         let inside = &self.inside;
+        if inside.engine.is_some() {
+            return Err(Refusal::from(Code::NotWithThisEngine).into());
+        }
         let postman = Postman::new(Arc::clone(&inside.mailboxes), None);
         inside.when_there_is_room(|now| inside.hub.reset(channel, &postman, now).ok()).ok_or_else(|| {
             let message = "subscribers cannot take more at the moment; the channel was not reset, try again";

@@ -203,6 +203,7 @@ impl Rehearsal {
             expiries: Arc::default(),
             orders: Arc::default(),
             challenges: Arc::default(),
+            engine: None,
             started: began,
         };
         let without_socket = |listener| Listener::without_socket(policy(config, &listener, rules.load_full()));

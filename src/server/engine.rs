@@ -1,0 +1,114 @@
+//! The thread of a server's engine, if it has one: begun before the first connection is accepted, and ended after the last.
+
+use super::StartError;
+use super::parts::SharedParts;
+use super::state;
+use crate::config::{Config, ConfigError, EngineKind};
+use crate::engine::Rules;
+use crate::engine::bell::Bell;
+use crate::engine::disk::Disk;
+use crate::engine::pump::Pump;
+use crate::handoff::errand::{ErrandQueue, Errands};
+use crate::handoff::order::Order;
+use crate::handoff::postman::Postman;
+use crate::metrics::engine::EngineFigures;
+use arc_swap::ArcSwap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What a server with an engine shares with it.
+#[derive(Clone)]
+pub(super) struct EngineParts {
+    /// What channels keep.
+    pub(super) rules: Arc<ArcSwap<Rules>>,
+    pub(super) figures: Arc<EngineFigures>,
+}
+
+/// The thread. It ends with this.
+pub(super) struct EngineThread {
+    bell: Bell,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The way to services, and to the engine that a configuration asks for; its queue.
+pub(super) fn queues(config: &Config, errands: Errands) -> (Errands, Option<ErrandQueue>) {
+    match config.server.engine {
+        EngineKind::Memory => (errands, None),
+        EngineKind::Disk => {
+            let (errands, queue) = errands.with_engine(config.store.queue, config.store.queue_bytes);
+            (errands, Some(queue))
+        }
+    }
+}
+
+impl EngineParts {
+    /// Those of a configuration that asks for an engine.
+    pub(super) fn new(config: &Config) -> Option<EngineParts> {
+        (config.server.engine == EngineKind::Disk)
+            .then(|| EngineParts { rules: Arc::new(ArcSwap::from_pointee(Rules::new(config))), figures: Arc::default() })
+    }
+
+    /// Begins the thread when all that is kept was read.
+    ///
+    /// # Errors
+    /// What is kept cannot be read, or the system has no thread.
+    pub(super) fn begin(
+        &self,
+        config: &Config,
+        queue: ErrandQueue,
+        shared: &SharedParts,
+    ) -> Result<EngineThread, StartError> {
+        let folder = folder(config)?;
+        let (bell, heard) = Bell::new();
+        let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));
+        let disk = Disk::open(&folder, config, rules, &bell, figures).map_err(StartError::Store)?;
+        let postman = Postman::gathering(Arc::clone(&shared.mailboxes));
+        let (hub, figures) = (Arc::clone(&shared.hub), Arc::clone(&self.figures));
+        let pump = Pump::new(hub, postman, queue, (bell.clone(), heard), Box::new(disk), figures);
+        let (mailboxes, figures) = (Arc::clone(&shared.mailboxes), Arc::clone(&self.figures));
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| pump.run())).is_err() {
+                log::error!(event = "thread_panicked"; "the engine's thread panicked: publishing is refused until this server starts anew");
+                figures.up.set(0);
+                mailboxes.order_all(&Order::Leave);
+            }
+        })?;
+        Ok(EngineThread { bell, thread: Some(thread) })
+    }
+}
+
+impl EngineThread {
+    /// Has it do what is left, close what it keeps, and end.
+    pub(super) fn end(&mut self) {
+        self.bell.end();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!(event = "thread_panicked"; "the engine's thread panicked");
+        }
+    }
+
+    /// Its bell, which tells whether it is about to end.
+    pub(super) fn bell(&self) -> Bell {
+        self.bell.clone()
+    }
+}
+
+impl Drop for EngineThread {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The folder of the log.
+///
+/// # Errors
+/// Nothing says where it could be.
+pub(super) fn folder(config: &Config) -> Result<PathBuf, ConfigError> {
+    state::folder(&config.store.folder, "store").ok_or_else(|| {
+        let problem = "\"store.folder\" must be set: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME says where it could be";
+        ConfigError::of(vec![problem.to_owned()])
+    })
+}
