@@ -2,11 +2,14 @@
 //! thread that makes it.
 
 use super::refused::Refused;
+use crate::node::errand::Destination;
 use crate::node::work::Work;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Work that goes away. It comes back to its reactor as [`super::mailbox::Returned`], with its next item answered.
+/// Work that goes away. It comes back to its reactor as [`super::mailbox::Returned`], with its next item answered, or with what
+/// that needs.
 #[derive(Debug)]
 pub struct Errand {
     /// What is left of the work; the item that is to be answered comes next.
@@ -15,42 +18,116 @@ pub struct Errand {
     pub buffer: Vec<u8>,
 }
 
-/// The way to a service. When all of them are gone, the service ends.
-#[derive(Debug, Clone)]
-pub struct Errands {
-    sender: Sender<Errand>,
-    refused: Arc<Refused>,
+impl Errand {
+    /// Bytes that it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.work.bytes() + self.buffer.capacity()
+    }
 }
 
-/// The service's end of it.
+/// The ways to the threads that errands are for. When all of them are gone, those threads end.
+#[derive(Debug, Clone)]
+pub struct Errands {
+    services: Option<Way>,
+    engine: Option<Way>,
+}
+
+/// The other end of one of them.
 #[derive(Debug)]
 pub struct ErrandQueue {
     receiver: Receiver<Errand>,
-    refused: Arc<Refused>,
+    room: Arc<Room>,
+}
+
+#[derive(Debug, Clone)]
+struct Way {
+    sender: Sender<Errand>,
+    room: Arc<Room>,
+}
+
+/// The bytes in a queue, which both ends share.
+#[derive(Debug)]
+struct Room {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    refused: Refused,
 }
 
 impl Errands {
-    /// A queue for `max` errands, and its other end.
+    /// A queue for `max` errands to services, and its other end. Nothing goes to an engine.
     #[must_use]
     pub fn new(max: usize) -> (Errands, ErrandQueue) {
-        let (sender, receiver) = bounded(max);
-        let refused = Arc::new(Refused::none());
-        (Errands { sender, refused: Arc::clone(&refused) }, ErrandQueue { receiver, refused })
+        // Errands to services hold nothing but their work.
+        let (services, queue) = Way::new(max, usize::MAX);
+        (Errands { services: Some(services), engine: None }, queue)
     }
 
-    /// Sends work away. When there is no room it comes back, and the service wakes the reactors that wait when there is.
+    /// The same with a queue to an engine, for `max` errands and so many bytes of them, and the other end of that.
+    #[must_use]
+    pub fn with_engine(self, max: usize, bytes_max: usize) -> (Errands, ErrandQueue) {
+        let (engine, queue) = Way::new(max, bytes_max);
+        (Errands { engine: Some(engine), ..self }, queue)
+    }
+
+    /// Without the way to services, which end although this one stays.
+    #[must_use]
+    pub fn without_services(&self) -> Errands {
+        Errands { services: None, engine: self.engine.clone() }
+    }
+
+    /// Sends work away. When there is no room it comes back, and whoever reads the queue wakes the reactors that wait when
+    /// there is.
     ///
     /// # Errors
     /// The errand itself, untouched.
     pub fn send(&self, errand: Errand) -> Result<(), Errand> {
+        let way = match errand.work.destination() {
+            Some(Destination::Service) => &self.services,
+            Some(Destination::Engine) => &self.engine,
+            None => &None,
+        };
+        match way {
+            Some(way) => way.send(errand),
+            None => Err(errand),
+        }
+    }
+
+    /// Errands that wait for the engine, and their bytes.
+    #[must_use]
+    pub fn queued(&self) -> (usize, usize) {
+        let held = |way: &Way| (way.sender.len(), way.room.bytes.load(Ordering::Relaxed));
+        self.engine.as_ref().map_or((0, 0), held)
+    }
+}
+
+impl Way {
+    fn new(max: usize, bytes_max: usize) -> (Way, ErrandQueue) {
+        let (sender, receiver) = bounded(max);
+        let room = Arc::new(Room { bytes: AtomicUsize::new(0), bytes_max, refused: Refused::none() });
+        (Way { sender, room: Arc::clone(&room) }, ErrandQueue { receiver, room })
+    }
+
+    fn send(&self, errand: Errand) -> Result<(), Errand> {
         let Err(errand) = self.try_send(errand) else { return Ok(()) };
         // Said before the second try, so that room which comes free in between is either seen or announced.
-        self.refused.note();
+        self.room.refused.note();
         self.try_send(errand)
     }
 
     fn try_send(&self, errand: Errand) -> Result<(), Errand> {
-        self.sender.try_send(errand).map_err(TrySendError::into_inner)
+        let (held, bytes) = (&self.room.bytes, errand.bytes());
+        // As with jobs: counted before it fits, and one errand always fits into an empty queue.
+        let before = held.fetch_add(bytes, Ordering::AcqRel);
+        let sent = if before > 0 && before.saturating_add(bytes) > self.room.bytes_max {
+            Err(errand)
+        } else {
+            self.sender.try_send(errand).map_err(TrySendError::into_inner)
+        };
+        if sent.is_err() {
+            held.fetch_sub(bytes, Ordering::AcqRel);
+        }
+        sent
     }
 }
 
@@ -67,10 +144,17 @@ impl ErrandQueue {
         self.receiver.try_recv().ok()
     }
 
-    /// An errand was taken: true when somebody had been refused and should be woken.
+    /// Where errands come out, for a thread that waits for other things as well.
     #[must_use]
-    pub fn made_room(&self) -> bool {
-        // Loaded first, since a swap after each errand would cost a locked instruction for nothing.
-        self.refused.take()
+    pub fn receiver(&self) -> &Receiver<Errand> {
+        &self.receiver
+    }
+
+    /// An errand was taken out: true when somebody had been refused and should be woken.
+    #[must_use]
+    pub fn took(&self, errand: &Errand) -> bool {
+        // Before the flag is read, as where jobs are taken.
+        self.room.bytes.fetch_sub(errand.bytes(), Ordering::AcqRel);
+        self.room.refused.take()
     }
 }

@@ -40,6 +40,8 @@ pub enum Outcome {
     Blocked(Box<Work>),
     /// Its next item was answered elsewhere: the reactor executes what is left.
     Answered(Box<Work>),
+    /// What its next item needs was fetched: the reactor executes that once more.
+    Fetched(Box<Work>),
     /// A token was verified, or is refused.
     Verified(Box<Checked>),
     /// It panicked; the panic was contained.

@@ -4,16 +4,20 @@
 //! before it is given an offset (law 1), so what is posted always fits. Replies are bounded by the requests in flight.
 //! The thread that frees room in a mailbox that refused a publication wakes the reactors that wait for room.
 
+mod writing;
+
 pub use super::letter::{Checked, Letter, Outcome, Returned};
 
 use super::callers::Callers;
 use super::order::Order;
+use super::pump::Pump;
 use super::refused::Refused;
 use crate::model::ids::MailboxId;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Receiver, RwLock, Sender, unbounded};
+use crate::sync::{Receiver, RwLock, unbounded};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use writing::Mailbox;
 
 /// Wakes the thread that owns a mailbox.
 pub trait Wake: Send + Sync {
@@ -28,51 +32,6 @@ pub struct MailboxLimits {
     pub entries: usize,
     /// Bytes of publications. One publication always fits into an empty mailbox.
     pub bytes: usize,
-}
-
-/// The writing side of one mailbox.
-struct Mailbox {
-    letters: Sender<Letter>,
-    limits: MailboxLimits,
-    entries: AtomicUsize,
-    bytes: AtomicUsize,
-    /// Set by a refusal, cleared by the thread that frees room and then wakes those that wait.
-    refused: Refused,
-    /// Set by the first wake, cleared by the owner before it reads: further wakes cost one swap.
-    wake_pending: AtomicBool,
-    /// Whether this reactor waits for room somewhere.
-    waits_for_room: AtomicBool,
-    waker: Option<Box<dyn Wake>>,
-}
-
-impl Mailbox {
-    fn try_reserve(&self, bytes: usize) -> bool {
-        // Never counted before it fits: a try that fails must not make another thread's fail, which nothing would wake.
-        let one_more = |entries: usize| (entries < self.limits.entries).then_some(entries + 1);
-        if self.entries.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_err() {
-            return false;
-        }
-        let fitting = |held: usize| (held == 0 || held + bytes <= self.limits.bytes).then_some(held + bytes);
-        let fits = self.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fitting).is_ok();
-        if !fits {
-            self.entries.fetch_sub(1, Ordering::SeqCst);
-        }
-        fits
-    }
-
-    fn give_back(&self, entries: usize, bytes: usize) {
-        // Bytes first: a mailbox that has no entries has no bytes then, and takes one publication of any size.
-        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
-        self.entries.fetch_sub(entries, Ordering::SeqCst);
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &self.waker
-            && !self.wake_pending.swap(true, Ordering::AcqRel)
-        {
-            waker.wake();
-        }
-    }
 }
 
 /// All mailboxes of a server, and the global budget for outbound memory.
@@ -90,6 +49,8 @@ pub struct Mailboxes {
     owes_wakes: AtomicBool,
     /// The threads that wait for room and are not reactors.
     pub(crate) callers: Callers,
+    /// It waits for room as a reactor does.
+    pump: Pump,
 }
 
 impl Mailboxes {
@@ -116,6 +77,7 @@ impl Mailboxes {
             budget_refused: Refused::none(),
             owes_wakes: AtomicBool::new(false),
             callers: Callers::default(),
+            pump: Pump::default(),
         };
         (Arc::new(boxes), inboxes)
     }
@@ -212,6 +174,16 @@ impl Mailboxes {
         self.with(mailbox, |owner| owner.waits_for_room.store(waits, Ordering::SeqCst));
     }
 
+    /// Has the thread of the engine woken as waiting reactors are. Called once.
+    pub fn set_pump(&self, waker: Box<dyn Wake>) {
+        self.pump.begin(waker);
+    }
+
+    /// Notes that the thread of the engine waits for room, or no longer does: as [`Mailboxes::set_waiting`].
+    pub fn set_pump_waiting(&self, waits: bool) {
+        self.pump.set_waiting(waits);
+    }
+
     /// The owner is about to read its mailbox: wakes from here on take effect again.
     pub fn begin_drain(&self, mailbox: MailboxId) {
         // A swap and not a store: it reads what the last wake wrote, and so sees the letters that were posted before
@@ -234,6 +206,9 @@ impl Mailboxes {
                 reactor.wake();
             }
         }
+        self.pump.wake();
+        // What a library calls for may wait where a reactor's work does.
+        self.callers.wake();
     }
 
     /// Wakes the threads that wait for room that an execution reserved and gave back. Called after every execution, when no
@@ -242,7 +217,6 @@ impl Mailboxes {
         // Loaded first, since it is asked after every execution, and a swap is a locked instruction.
         if self.owes_wakes.load(Ordering::SeqCst) && self.owes_wakes.swap(false, Ordering::SeqCst) {
             self.wake_waiting_reactors();
-            self.callers.wake();
         }
     }
 
@@ -286,6 +260,23 @@ impl Mailboxes {
                     owner.refused.note();
                     false
                 }
+            })
+        }) || !self.exists(mailbox)
+    }
+
+    /// Looks whether there is room for one publication of `bytes`; without room it is as after a refusal.
+    pub(super) fn has_room(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.with(mailbox, |owner| {
+            let is_alone = || owner.entries.load(Ordering::SeqCst) == 0;
+            let within_budget = || self.outbound.load(Ordering::SeqCst) + bytes <= self.outbound_limit || is_alone();
+            // Two looks, with the notes between them: room that comes free meanwhile is either found or announced.
+            (0..2).any(|_| {
+                let has_room = within_budget() && owner.has_room(bytes);
+                if !has_room {
+                    self.budget_refused.note();
+                    owner.refused.note();
+                }
+                has_room
             })
         }) || !self.exists(mailbox)
     }
@@ -345,21 +336,6 @@ impl Mailboxes {
         }
         let library = self.library.read().unwrap_or_else(PoisonError::into_inner);
         library.get(&mailbox.0).map(|owner| act(owner)).unwrap_or_default()
-    }
-}
-
-impl Mailbox {
-    fn open(letters: Sender<Letter>, limits: MailboxLimits, waker: Option<Box<dyn Wake>>) -> Mailbox {
-        Mailbox {
-            letters,
-            limits,
-            entries: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            refused: Refused::none(),
-            wake_pending: AtomicBool::new(false),
-            waits_for_room: AtomicBool::new(false),
-            waker,
-        }
     }
 }
 

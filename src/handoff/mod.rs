@@ -8,5 +8,6 @@ pub mod letter;
 pub mod mailbox;
 pub mod order;
 pub mod postman;
+mod pump;
 mod refused;
 pub mod walk;

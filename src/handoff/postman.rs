@@ -1,6 +1,6 @@
 //! Postmen: one thread's way to all mailboxes.
 
-use super::mailbox::{Letter, Mailboxes};
+use super::mailbox::{Letter, Mailboxes, Returned};
 use crate::hub::post::{Delivery, Post};
 use crate::model::ids::MailboxId;
 use crate::node::answer::{Reply, Respond};
@@ -17,13 +17,28 @@ pub struct Postman {
     /// Mailboxes that a reactor will wake: once for all that a connection's turn posts, so that their owners find all of it
     /// in one tick.
     owed: RefCell<SmallVec<[MailboxId; 4]>>,
+    /// Whether it owes wakes, or wakes at once.
+    owes: bool,
 }
 
 impl Postman {
     /// The postman of a thread that owns a mailbox, and pays its wakes itself, or of one without, which wakes at once.
     #[must_use]
     pub fn new(mailboxes: Arc<Mailboxes>, own: Option<MailboxId>) -> Postman {
-        Postman { mailboxes, own, owed: RefCell::default() }
+        Postman { mailboxes, own, owed: RefCell::default(), owes: own.is_some() }
+    }
+
+    /// The postman of a thread without a mailbox that has turns of its own, after which it pays its wakes.
+    #[must_use]
+    pub fn gathering(mailboxes: Arc<Mailboxes>) -> Postman {
+        Postman { owes: true, ..Postman::new(mailboxes, None) }
+    }
+
+    /// Posts the return of an errand.
+    pub fn give_back(&self, returned: Box<Returned>) {
+        let mailbox = returned.to.mailbox;
+        self.mailboxes.send(mailbox, Letter::Returned(returned));
+        self.wake(mailbox);
     }
 
     /// Wakes the owners of mailboxes that were posted to since the last time, and the threads that wait for room that was
@@ -39,6 +54,10 @@ impl Post for Postman {
         self.mailboxes.reserve(mailbox, bytes)
     }
 
+    fn has_room(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.mailboxes.has_room(mailbox, bytes)
+    }
+
     fn release(&self, mailbox: MailboxId, bytes: usize) {
         self.mailboxes.release(mailbox, bytes);
     }
@@ -48,8 +67,8 @@ impl Post for Postman {
     }
 
     fn wake(&self, mailbox: MailboxId) {
-        // Only a reactor has turns after which wakes are paid.
-        if self.own.is_none() {
+        // Only who has turns pays wakes after them.
+        if !self.owes {
             self.mailboxes.wake(mailbox);
         } else if self.own != Some(mailbox) {
             let mut owed = self.owed.borrow_mut();

@@ -4,13 +4,14 @@ use super::history::{History, Plan};
 use super::interest::Interest;
 use super::keys::{self, Keys, Known};
 use super::limits::{HistoryLimits, HubLimits};
+use super::older::Older;
 use super::publication::{Draft, Publication};
 use super::totals::Dropped;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One channel. Everything in it changes under its shard's lock only.
 #[derive(Debug)]
@@ -26,6 +27,9 @@ pub(super) struct Channel {
     /// What it keeps, as the rule says that its name meets.
     pub(super) kept: HistoryLimits,
     pub(super) last_used: Instant,
+    /// Publications up to this offset are gone from its engine's history too, as far as that is known here. Without an engine
+    /// nobody asks.
+    pub(super) gone: u64,
 }
 
 /// An idempotency key with the hash of what is published under it.
@@ -58,7 +62,7 @@ impl Channel {
     /// A channel without history or subscribers.
     pub(super) fn new(id: ChannelId, name: ChannelName, position: Position, kept: HistoryLimits, now: Instant) -> Self {
         let (history, interest) = (History::default(), Interest::default());
-        Channel { id, name, position, history, interest, keys: None, kept, last_used: now }
+        Channel { id, name, position, history, interest, keys: None, kept, last_used: now, gone: 0 }
     }
 
     /// Drops at most `max` publications and keys whose time is over.
@@ -136,6 +140,27 @@ impl Channel {
         publication
     }
 
+    /// How many of the newest publications that an engine gave for its position it may keep.
+    pub(super) fn may_take_in(&self, newest: &[Older], wall_ms: u64) -> usize {
+        let (mut offset, mut bytes) = (self.position.offset, 0);
+        let fits = |older: &&Older| {
+            bytes += older.draft.weight();
+            let is_next = older.offset == offset;
+            offset = offset.saturating_sub(1);
+            is_next && bytes <= self.kept.bytes && since(older, wall_ms) < self.kept.age
+        };
+        newest.iter().rev().take(self.kept.count as usize).take_while(fits).count()
+    }
+
+    /// Keeps one of them, after those before it; its bytes were taken off the total.
+    pub(super) fn take_in(&mut self, older: Older, now: Instant, wall_ms: u64) {
+        let at = now.checked_sub(since(&older, wall_ms)).unwrap_or(now);
+        let plan = Plan { dropped: 0, freed: 0, added: older.draft.weight() };
+        let position = Position { offset: older.offset, ..self.position };
+        let publication = Publication::new(ChannelName::clone(&self.name), self.id, position, older.draft);
+        self.history.push(Arc::new(publication), at, plan);
+    }
+
     /// Takes history and keys out; says how many bytes they had. The caller drops them after the unlock.
     pub(super) fn clear(&mut self) -> (History, Option<Box<Keys>>, usize) {
         let (history, keys) = (self.history.take(), self.keys.take());
@@ -148,6 +173,11 @@ impl Channel {
         let unused = self.interest.is_empty() && self.history.is_empty() && self.keys.is_none();
         unused && now.saturating_duration_since(self.last_used) >= limits.idle_after
     }
+}
+
+/// How long ago a publication was published.
+fn since(older: &Older, wall_ms: u64) -> Duration {
+    Duration::from_millis(wall_ms.saturating_sub(older.at_ms))
 }
 
 /// Puts a publication into the memory of an old one that nothing else holds: a full history allocates nothing.

@@ -124,9 +124,30 @@ impl History {
         self.ring.iter().rev().map(|kept| &kept.publication)
     }
 
+    /// The publications, oldest first.
+    pub(super) fn oldest(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.ring.iter().map(|kept| &kept.publication)
+    }
+
     /// Takes everything out.
     pub(super) fn take(&mut self) -> History {
         std::mem::take(self)
+    }
+
+    /// Takes out what stands at `offset` and before it.
+    pub(super) fn take_until(&mut self, offset: u64) -> History {
+        let count = self.ring.iter().take_while(|kept| kept.publication.offset() <= offset).count();
+        let newer = self.ring.split_off(count);
+        let ring = std::mem::replace(&mut self.ring, newer);
+        let bytes = ring.iter().map(|kept| kept.publication.weight()).sum();
+        self.bytes -= bytes;
+        History { ring, bytes }
+    }
+
+    /// The offset of the oldest.
+    #[must_use]
+    pub(super) fn first(&self) -> Option<u64> {
+        Some(self.ring.front()?.publication.offset())
     }
 
     /// Bytes kept.

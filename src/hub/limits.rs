@@ -1,6 +1,6 @@
 //! Every bound of the hub: what it bounds, and in which unit. Defaults and their reasons are those of the configuration.
 
-use crate::config::{ChannelRule, Config, HistoryConfig};
+use crate::config::{ChannelRule, Config, EngineKind, HistoryConfig};
 use std::time::Duration;
 
 /// The hub's limits and settings. They hold for the life of the hub, but for those of histories: [`super::Hub::set_histories`].
@@ -38,6 +38,19 @@ pub struct HubLimits {
     pub stamp_time: bool,
     /// Parts the channels are spread over, each with a lock of its own: rounded up to a power of two, at most 64.
     pub shards: usize,
+    /// Where publications get their places.
+    pub placement: Placement,
+}
+
+/// Where publications get their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placement {
+    /// Here: nothing else holds these channels.
+    #[default]
+    Here,
+    /// From an engine, which keeps the histories too. What is held here is a copy of the newest of it, for as long as there is
+    /// room, and the thread of the engine alone advances channels.
+    Engine,
 }
 
 /// What one channel keeps: as its rule says, or as is said for all.
@@ -74,6 +87,10 @@ impl HubLimits {
             snapshot_default: config.history.snapshot_count,
             stamp_time: config.history.stamp_time,
             shards: SHARDS,
+            placement: match config.server.engine {
+                EngineKind::Memory => Placement::Here,
+                EngineKind::Disk => Placement::Engine,
+            },
         }
     }
 }

@@ -6,11 +6,14 @@ mod channel;
 mod history;
 mod interest;
 mod keys;
+mod lacking;
 pub mod limits;
 #[cfg(test)]
 pub(crate) mod mines;
 pub mod names;
+mod older;
 pub(crate) mod outgoing;
+mod placed;
 mod positions;
 pub mod post;
 pub mod publication;
@@ -23,8 +26,9 @@ mod shard;
 mod tests;
 mod totals;
 
-pub use limits::HubLimits;
-pub use publish::{AppendRefused, Placed};
+pub use limits::{HubLimits, Placement};
+pub use older::{Asked, Fetched, Older, OlderWanted};
+pub use placed::{AppendRefused, Attach, AttachRefused, NotAppended, Placed};
 pub use random::RandomSource;
 pub use read::{Blocked, ChannelInfo};
 pub use shard::Swept;
@@ -91,7 +95,9 @@ impl Hub {
         // A power of two, since `shard_for` takes bits of a hash.
         let count = limits.shards.clamp(1, SHARDS_MAX).next_power_of_two();
         // The first shards take what does not divide, so that all together remember exactly `positions`.
-        let share = |index: usize| limits.positions / count + usize::from(index < limits.positions % count);
+        // An engine knows where its channels are, and here one could only be wrong about it.
+        let most = if limits.placement == Placement::Engine { 0 } else { limits.positions };
+        let share = |index: usize| most / count + usize::from(index < most % count);
         let names = Names::new(&random);
         let positions = |index| Positions::new(share(index), limits.position_ttl);
         let make = |index| Mutex::new(Shard::new(index, positions(index), random.clone()));
@@ -106,6 +112,12 @@ impl Hub {
     #[must_use]
     pub fn limits(&self) -> &HubLimits {
         &self.limits
+    }
+
+    /// Whether an engine gives publications their places.
+    #[inline]
+    pub(crate) fn is_a_copy(&self) -> bool {
+        self.limits.placement == Placement::Engine
     }
 
     /// Has channels keep what these rules say, from their next publication on.

@@ -53,6 +53,14 @@ pub trait Post {
     /// Reserves room for one publication of `bytes`; false when the mailbox (or the global budget) has none.
     /// After a refusal the mailbox's owner wakes the threads that wait as soon as there is room.
     fn reserve(&self, mailbox: MailboxId, bytes: usize) -> bool;
+    /// Whether there is room for one publication of `bytes`, which is not reserved. After a no it is as after a refusal.
+    fn has_room(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        let has_room = self.reserve(mailbox, bytes);
+        if has_room {
+            self.release(mailbox, bytes);
+        }
+        has_room
+    }
     /// Gives a reservation back.
     fn release(&self, mailbox: MailboxId, bytes: usize);
     /// Puts a delivery into the room reserved for it. Never fails. The wake is left to [`Post::wake`].

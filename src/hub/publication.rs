@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 
 /// What a publication costs besides its data and event: itself, its counts and its places in a ring and a mailbox.
 const OVERHEAD: usize = size_of::<Publication>() + 64;
+/// No publication weighs less.
+pub(super) const WEIGHT_MIN: usize = OVERHEAD;
 
 /// What is to be published, before it has a place in its channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +42,20 @@ impl Draft {
     /// What the publication will weigh.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let media_type = match &self.data {
-            Data::Json(_) => 0,
-            Data::Binary { content_type, .. } => content_type.len(),
-        };
-        // Not what it is encoded to: that comes later, and what is freed must be what was reserved.
-        OVERHEAD + self.data.len() + media_type + self.event.as_deref().map_or(0, str::len)
+        weight(&self.data, self.event.as_deref())
     }
+}
+
+/// What a publication of this weighs.
+#[must_use]
+#[inline]
+pub(crate) fn weight(data: &Data, event: Option<&str>) -> usize {
+    let media_type = match data {
+        Data::Json(_) => 0,
+        Data::Binary { content_type, .. } => content_type.len(),
+    };
+    // Not what it is encoded to: that comes later, and what is freed must be what was reserved.
+    OVERHEAD + data.len() + media_type + event.map_or(0, str::len)
 }
 
 /// One publication of one channel.

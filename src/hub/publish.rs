@@ -14,9 +14,6 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// JSON readers of most languages count exactly up to here.
-const OFFSET_MAX: u64 = 1 << 53;
-
 /// What is to be published, and how.
 pub(crate) struct Incoming<'a> {
     pub(crate) draft: Draft,
@@ -31,28 +28,6 @@ pub(crate) enum Stop {
     Blocked(Box<Draft>),
     /// It is refused.
     Refused(Refusal),
-}
-
-/// A publication that was given its place elsewhere.
-#[derive(Debug)]
-pub struct Placed {
-    /// Its place.
-    pub place: Position,
-    /// What is published there.
-    pub draft: Draft,
-}
-
-/// Why a publication that already has its place was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AppendRefused {
-    /// It does not follow this position, which is the channel's.
-    NotNext(Position),
-    /// Offsets count from 1 to 2^53.
-    BadOffset,
-    /// A mailbox has no room; nothing has happened.
-    Blocked,
-    /// There are as many channels as there may be.
-    ChannelsFull,
 }
 
 /// What came of a publication.
@@ -94,18 +69,19 @@ impl Hub {
             let before = Published { position, kept: known.kept };
             return if same { Ok(before) } else { Err(Stop::Refused(Code::KeyReused.into())) };
         }
-        let admitted = self.admit(channel, incoming, out, now);
+        let admitted = self.admit(channel, incoming, out, (now, now));
         shard.count(admitted.as_ref().ok());
         admitted
     }
 
-    /// The steps of law 1. Until room is reserved everywhere nothing has changed.
-    fn admit<P: Post>(
+    /// The steps of law 1, at a time that comes with the one at which the publication was accepted. Until room is reserved
+    /// everywhere nothing has changed.
+    pub(super) fn admit<P: Post>(
         &self,
         channel: &mut Channel,
         incoming: Incoming<'_>,
         out: &mut Outgoing<'_, P>,
-        now: Instant,
+        (now, accepted): (Instant, Instant),
     ) -> Result<Published, Stop> {
         let Incoming { draft, key, exclude } = incoming;
         let weight = draft.weight();
@@ -124,7 +100,7 @@ impl Hub {
             channel: id,
             publication: Arc::clone(&publication),
             exclude,
-            accepted: now,
+            accepted,
         });
         Ok(Published { position: channel.position, kept: cost.is_kept(&channel.kept) })
     }
@@ -143,44 +119,6 @@ impl Hub {
         let nothing = channel.cost_of_nothing();
         bytes.give(nothing.freed);
         nothing
-    }
-
-    /// Takes a publication that was given its place elsewhere, which an engine will do for servers of several nodes. It
-    /// must follow the channel's position; a channel that is not known begins with it. What to do about a gap is left to
-    /// the caller.
-    ///
-    /// # Errors
-    /// When it does not follow, or finds no room. It may be offered again then: nothing was kept or posted.
-    pub fn append_at<P: Post>(
-        &self,
-        name: &ChannelName,
-        placed: Placed,
-        post: &P,
-        now: Instant,
-    ) -> Result<(), AppendRefused> {
-        let Placed { place, draft } = placed;
-        // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
-        let mut out = Outgoing::new(post);
-        let mut shard = self.shard_for(name);
-        if place.offset == 0 || place.offset >= OFFSET_MAX {
-            return Err(AppendRefused::BadOffset);
-        }
-        let before = Position { offset: place.offset - 1, ..place };
-        let slot = match shard.find(name) {
-            Some(slot) => slot,
-            None => shard
-                .make_at(name, before, self.kept_for(name), &self.totals, now)
-                .ok_or(AppendRefused::ChannelsFull)?,
-        };
-        let channel = shard.channel(slot);
-        if channel.position != before {
-            return Err(AppendRefused::NotNext(channel.position));
-        }
-        self.expire(channel, now);
-        let admitted = self.admit(channel, Incoming { draft, key: None, exclude: None }, &mut out, now);
-        shard.count(admitted.as_ref().ok());
-        // Without a key nothing but a full mailbox stops it: what finds no room in the history is delivered all the same.
-        admitted.map(drop).map_err(|_| AppendRefused::Blocked)
     }
 
     /// A key with the hash of everything that is published under it.

@@ -29,6 +29,12 @@ impl RandomSource {
         (self.0)()
     }
 
+    /// The same for a channel that an engine of this generation keeps.
+    #[must_use]
+    pub fn fresh_epoch_of(&self, generation: u32) -> Epoch {
+        Epoch::of_generation(self.draw(), generation)
+    }
+
     /// An epoch that was never used before, except with a probability of 2^-60.
     pub(super) fn fresh_epoch(&self) -> Epoch {
         Epoch::from_random(self.draw())

@@ -1,10 +1,13 @@
 //! How channels are read: replay and activation under one lock, deletion, reset, listing.
 
 use super::Hub;
+use super::channel::Channel;
+use super::lacking::{Lacking, Plan};
+use super::older::Asked;
 use super::outgoing::{Outgoing, Room};
 use super::post::{Delivery, Post, RESET_WEIGHT};
 use super::publication::Publication;
-use super::replay::replay;
+use super::replay::{Replay, replay};
 use crate::model::code::Code;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
@@ -34,6 +37,29 @@ pub(crate) struct View {
     pub(crate) recovered: Option<bool>,
     /// What is replayed, in offset order.
     pub(crate) publications: Vec<Arc<Publication>>,
+}
+
+impl View {
+    fn new(channel: &Channel, replay: Replay) -> View {
+        View {
+            channel: ChannelName::clone(&channel.name),
+            id: channel.id,
+            position: replay.position,
+            recovered: replay.recovered,
+            publications: replay.publications,
+        }
+    }
+}
+
+/// What came of a GET where an engine keeps the histories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It was answered; the replay took so many bytes.
+    Posted(usize),
+    /// The channel is not held here.
+    NotHeld,
+    /// Older publications are needed.
+    Lacks,
 }
 
 /// One channel in a listing.
@@ -78,19 +104,54 @@ impl Hub {
         self.expire(channel, now);
         channel.last_used = now;
         let replay = replay(&channel.history, channel.position, options, &self.limits, left);
-        post(View {
-            channel: ChannelName::clone(&channel.name),
-            id: channel.id,
-            position: replay.position,
-            recovered: replay.recovered,
-            publications: replay.publications,
-        });
+        let bytes = replay.bytes;
+        post(View::new(channel, replay));
         // After `post`: if that panics, no interest is left that no connection would end.
         if !options.once {
             channel.interest.add(who.mailbox);
             shard.interest += 1;
         }
-        Ok(replay.bytes)
+        Ok(bytes)
+    }
+
+    /// The same where an engine keeps the histories: reads what is held here, together with what was given before; or says
+    /// what it lacks, which is in `asked` then if it is about older publications.
+    pub(crate) fn read_copy(
+        &self,
+        wanted: Wanted<'_>,
+        asked: &mut Option<Box<Asked>>,
+        (now, wall_ms): (Instant, u64),
+        post: impl FnOnce(View),
+    ) -> Found {
+        let Wanted { name, options, who, left } = wanted;
+        if let Some(asked) = asked {
+            self.unpack(name, asked, wall_ms);
+        }
+        let mut shard = self.shard_for(name);
+        let Some(slot) = shard.find(name) else {
+            *asked = None;
+            return Found::NotHeld;
+        };
+        let channel = shard.channel(slot);
+        self.expire(channel, now);
+        channel.last_used = now;
+        let lacking = Lacking::new(channel, options, &self.limits, left, asked.as_deref());
+        let replay = match lacking.plan() {
+            Plan::Ask(older) => {
+                *asked = Some(Asked::next(asked.take(), older));
+                return Found::Lacks;
+            }
+            Plan::Held => replay(&channel.history, channel.position, options, &self.limits, left),
+            Plan::With(all) => replay(&all, channel.position, options, &self.limits, left),
+        };
+        *asked = None;
+        let bytes = replay.bytes;
+        post(View::new(channel, replay));
+        if !options.once {
+            channel.interest.add(who.mailbox);
+            shard.interest += 1;
+        }
+        Found::Posted(bytes)
     }
 
     /// Empties a channel's history; epoch, offset and idempotency keys stay. `None` for a channel that is not known.
@@ -116,6 +177,18 @@ impl Hub {
     /// # Errors
     /// When a mailbox has no room.
     pub fn reset<P: Post>(&self, name: &str, post: &P, now: Instant) -> Result<Option<Position>, Blocked> {
+        let position = || Position { epoch: self.random.fresh_epoch(), offset: 0 };
+        self.go_on_at(name, position, post, now)
+    }
+
+    /// Has a channel go on from a position that does not follow its own.
+    pub(super) fn go_on_at<P: Post>(
+        &self,
+        name: &str,
+        position: impl FnOnce() -> Position,
+        post: &P,
+        now: Instant,
+    ) -> Result<Option<Position>, Blocked> {
         // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
         let mut out = Outgoing::new(post);
         let mut shard = self.shard_for(name);
@@ -130,7 +203,8 @@ impl Hub {
         let (history, keys, bytes) = channel.clear();
         self.totals.bytes.give(bytes);
         channel.last_used = now;
-        channel.position = Position { epoch: self.random.fresh_epoch(), offset: 0 };
+        channel.position = position();
+        channel.gone = channel.position.offset;
         let (id, name, position) = (channel.id, ChannelName::clone(&channel.name), channel.position);
         room.fill(&mut out, || Delivery::Reset { channel: id, name: ChannelName::clone(&name), position });
         drop(shard);

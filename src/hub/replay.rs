@@ -17,43 +17,70 @@ pub(super) struct Replay {
     pub(super) bytes: usize,
 }
 
-/// How much an answer may hold.
-#[derive(Debug, Clone, Copy)]
-struct Room {
-    count: usize,
-    bytes: usize,
-    /// None of the budget is used yet. Then the first publication is given whatever it weighs: otherwise paging would stop
-    /// for good before a large one, and a snapshot would omit it.
-    whole: bool,
+/// Publications with consecutive offsets, up to the channel's newest.
+pub(super) trait Held {
+    /// All after `offset`, oldest first; `None` when the first of them is missing. Only for an offset below the channel's.
+    fn since(&self, offset: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Publication>>>;
+    /// All, newest first.
+    fn newest(&self) -> impl Iterator<Item = &Arc<Publication>>;
 }
 
-/// Reads a history for a GET; `left` is what remains of `replay_bytes` (a batch shares them).
+impl Held for History {
+    fn since(&self, offset: u64) -> Option<impl ExactSizeIterator<Item = &Arc<Publication>>> {
+        self.since(offset)
+    }
+
+    fn newest(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.newest()
+    }
+}
+
+/// How much an answer may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+    /// None of the budget is used yet. Then the first publication is given whatever it weighs: otherwise paging would stop
+    /// for good before a large one, and a snapshot would omit it.
+    pub(super) whole: bool,
+}
+
+impl Room {
+    /// That of an answer; `left` is what remains of `replay_bytes` (a batch shares them).
+    pub(super) fn new(options: &GetOptions, limits: &HubLimits, left: usize) -> Room {
+        let asked = options.limit.map_or(usize::MAX, |limit| limit as usize);
+        Room { count: asked.min(limits.replay_count), bytes: left, whole: left >= limits.replay_bytes }
+    }
+}
+
+/// How many of the newest a reader wants that does not resume.
+pub(super) fn newest_wanted(options: &GetOptions, limits: &HubLimits) -> usize {
+    let default = if options.once && options.since.is_none() { limits.snapshot_default } else { 0 };
+    // None by default for a reader that has lost its place: it has to decide what to load.
+    options.last.map_or(default, |last| last as usize)
+}
+
+/// Reads what is held for a GET; `left` is what remains of `replay_bytes`.
 pub(super) fn replay(
-    history: &History,
+    history: &impl Held,
     current: Position,
     options: &GetOptions,
     limits: &HubLimits,
     left: usize,
 ) -> Replay {
-    let asked = options.limit.map_or(usize::MAX, |limit| limit as usize);
-    let count = asked.min(limits.replay_count);
-    let room = Room { count, bytes: left, whole: left >= limits.replay_bytes };
+    let (room, last) = (Room::new(options, limits, left), newest_wanted(options, limits));
     let Some(since) = options.since else {
-        let default = if options.once { limits.snapshot_default } else { 0 };
-        let last = options.last.map_or(default, |last| last as usize);
         return newest(history, current, None, last, room);
     };
     let resumed = match since {
         Since::Position(from) => resume(history, current, from, options.once, room),
         Since::Unreadable => None,
     };
-    // None unless they are asked for: a reader that has lost its place has to decide what to load.
-    let last = options.last.unwrap_or(0) as usize;
     resumed.unwrap_or_else(|| newest(history, current, Some(false), last, room))
 }
 
 /// Everything after `from` (a page of it, with `once`); `None` when that would leave a hole.
-fn resume(history: &History, current: Position, from: Position, once: bool, room: Room) -> Option<Replay> {
+fn resume(history: &impl Held, current: Position, from: Position, once: bool, room: Room) -> Option<Replay> {
     if from.epoch != current.epoch || from.offset > current.offset {
         return None;
     }
@@ -77,7 +104,7 @@ fn resume(history: &History, current: Position, from: Position, once: bool, room
 }
 
 /// The newest publications, in offset order, with the current position.
-fn newest(history: &History, position: Position, recovered: Option<bool>, last: usize, room: Room) -> Replay {
+fn newest(history: &impl Held, position: Position, recovered: Option<bool>, last: usize, room: Room) -> Replay {
     let room = Room { count: last.min(room.count), ..room };
     let (mut publications, bytes) = fitting(history.newest(), room);
     publications.reverse();

@@ -7,6 +7,7 @@ pub mod authority;
 pub mod callers;
 pub mod code;
 pub mod encoding;
+pub mod fingerprint;
 pub mod glob;
 pub mod glob_map;
 pub mod grants;

@@ -3,7 +3,14 @@
 use bytes::Bytes;
 use std::fmt;
 
+/// Characters of an epoch that are drawn at random.
+const RANDOM_CHARS: usize = 10;
+/// So many generations of an engine have names of their own: five digits in base 36, which is all that fits.
+const GENERATIONS: u32 = 36_u32.pow(5);
+
 /// The random id of a channel's continuity: 8 to 16 characters of `[A-Za-z0-9_-]`. It changes only when continuity is lost.
+///
+/// Where an engine keeps the channel, its generation comes after the random part and a hyphen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch {
     /// A shorter epoch ends with zeros: a separate length would cost each position eight bytes.
@@ -29,10 +36,42 @@ impl Epoch {
     pub fn from_random(random: u64) -> Epoch {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut text = [0; 16];
-        for (place, slot) in text.iter_mut().take(10).enumerate() {
+        for (place, slot) in text.iter_mut().take(RANDOM_CHARS).enumerate() {
             *slot = ALPHABET[(random >> (6 * place)) as usize & 63];
         }
         Epoch { text }
+    }
+
+    /// The same characters, and a generation of an engine in base 36.
+    #[must_use]
+    pub fn of_generation(random: u64, generation: u32) -> Epoch {
+        Epoch::from_random(random).in_generation(generation)
+    }
+
+    /// The same random part in another generation: what an engine has lost must not be taken for what it gives anew.
+    #[must_use]
+    pub fn in_generation(self, generation: u32) -> Epoch {
+        let mut text = [0; 16];
+        text[..RANDOM_CHARS].copy_from_slice(&self.text[..RANDOM_CHARS]);
+        text[RANDOM_CHARS] = b'-';
+        // Begins again after sixty million restarts, since there is no room for more.
+        let (mut rest, mut digits) = (generation % GENERATIONS, [0; 5]);
+        let mut first = digits.len();
+        while first == digits.len() || rest > 0 {
+            first -= 1;
+            digits[first] = char::from_digit(rest % 36, 36).map_or(b'0', |digit| digit as u8);
+            rest /= 36;
+        }
+        let digits = &digits[first..];
+        text[RANDOM_CHARS + 1..][..digits.len()].copy_from_slice(digits);
+        Epoch { text }
+    }
+
+    /// The generation of the engine that gave it; `None` when no engine did.
+    #[must_use]
+    pub fn generation(&self) -> Option<u32> {
+        let digits = self.as_str().get(RANDOM_CHARS..)?.strip_prefix('-')?;
+        u32::from_str_radix(digits, 36).ok()
     }
 
     /// The epoch as text.
@@ -145,6 +184,20 @@ mod tests {
             assert!(Epoch::parse(bad).is_none(), "{bad}");
         }
         assert!(Epoch::parse(Epoch::from_random(u64::MAX).as_str()).is_some());
+    }
+
+    #[test]
+    fn an_engines_epoch_ends_with_its_generation() {
+        for (generation, digits) in [(0, "0"), (1, "1"), (35, "z"), (36, "10"), (36_u32.pow(5) - 1, "zzzzz")] {
+            let epoch = Epoch::of_generation(u64::MAX, generation);
+            let text = format!("{}-{digits}", Epoch::from_random(u64::MAX).as_str());
+            assert_eq!((epoch.as_str(), epoch.generation()), (&*text, Some(generation)));
+            assert_eq!(Epoch::parse(&text), Some(epoch));
+            assert_eq!(epoch.in_generation(generation + 1), Epoch::of_generation(u64::MAX, generation + 1));
+            assert_ne!(epoch.in_generation(generation + 1), epoch);
+        }
+        assert_eq!(Epoch::of_generation(1, u32::MAX).as_str().len(), 16, "as long as an epoch may be");
+        assert_eq!(Epoch::from_random(7).generation(), None);
     }
 
     #[test]

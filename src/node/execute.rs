@@ -1,15 +1,16 @@
 //! The one way to the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
 use super::answer::{Answer, Reply, Respond};
+use super::errand::Destination;
 use super::gate::judge;
 use super::work::Work;
 use crate::access::ChannelRules;
 use crate::hub::Hub;
 use crate::hub::names::NoName;
 use crate::hub::outgoing::Outgoing;
-use crate::hub::publication::Draft;
+use crate::hub::publication::{Draft, weight};
 use crate::hub::publish::{Incoming, Published, Stop};
-use crate::hub::read::{View, Wanted};
+use crate::hub::read::{Found, View, Wanted};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
@@ -62,10 +63,9 @@ pub fn give_up<P: Respond>(work: &mut Work, node: Node<'_>, post: &P, now: Insta
     let mut turn = Turn { node, out: Outgoing::new(post), now, wall_ms, patient: false };
     // Otherwise the next item was not tried yet, and is executed like the rest.
     if work.blocked_since.is_some()
-        && let Some(item) = work.take()
+        && let Some(reply) = work.answer(Answer::Refused(busy(work.destination())))
     {
-        turn.reply(work, &item, Answer::Refused(Code::Busy.into()));
-        work.advance();
+        respond(&mut turn.out, reply);
     }
     turn.run(work)
 }
@@ -95,7 +95,7 @@ enum Served {
     /// Nothing happened: a mailbox is full.
     Blocked,
     /// Nothing happened: it is answered elsewhere.
-    Away,
+    Away(Destination),
 }
 
 impl<P: Respond> Turn<'_, P> {
@@ -106,13 +106,18 @@ impl<P: Respond> Turn<'_, P> {
                 Served::Posted => {}
                 Served::Blocked if self.patient => {
                     work.put_back(item);
+                    work.away = None;
                     // Kept from the first try, however often it is tried again.
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
                 }
                 // Not a question of patience: whether there is room where it goes is not known here.
-                Served::Away => {
+                Served::Away(destination) => {
                     work.put_back(item);
+                    match destination {
+                        Destination::Service => work.away = Some(destination),
+                        Destination::Engine => work.leave_for_engine(self.node.hub, self.node.rules),
+                    }
                     return Progress::Away;
                 }
                 Served::Blocked => self.reply(work, &item, Answer::Refused(Code::Busy.into())),
@@ -133,6 +138,7 @@ impl<P: Respond> Turn<'_, P> {
         match &mut request.verb {
             Verb::Get { channel, options } => self.get(work, request.id.as_ref(), channel, options),
             Verb::Post { channel, post } => self.post(work, channel, post),
+            Verb::DeleteHistory { .. } if self.node.hub.is_a_copy() => Served::Away(Destination::Engine),
             Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(channel)),
             Verb::Unsubscribe { channel } => {
                 // Interest is ended by the reactor when it comes to the answer, after all pushes that were posted
@@ -143,8 +149,8 @@ impl<P: Respond> Turn<'_, P> {
             Verb::Livez => Served::Answer(Answer::Alive),
             Verb::Limits => Served::Answer(Answer::Limits),
             // Judged by the route: a listener may show its metrics to every client.
-            Verb::Inspect(_) => Served::Away,
-            Verb::Operate(_) => Served::Away,
+            Verb::Inspect(_) => Served::Away(Destination::Service),
+            Verb::Operate(_) => Served::Away(Destination::Service),
             // The connection keeps its identity, so the connection decides whether the token is good.
             Verb::Auth { token } => Served::Answer(Answer::SignIn { token: std::mem::take(token) }),
         }
@@ -152,7 +158,7 @@ impl<P: Respond> Turn<'_, P> {
 
     /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
     fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
-        let left = *work.replay_left.get_or_insert(self.node.hub.limits().replay_bytes);
+        let left = work.replay_left(self.node.hub.limits().replay_bytes);
         let (to, ticket, id) = (work.to, work.ticket, id.cloned());
         let live = !options.once;
         let post = |View { channel, id: known, position, recovered, publications }| {
@@ -160,10 +166,19 @@ impl<P: Respond> Turn<'_, P> {
             respond(&mut self.out, Reply { to, ticket, id, answer });
         };
         let wanted = Wanted { name: channel, options, who: to, left };
-        match self.node.hub.read(wanted, self.now, post) {
+        let hub = self.node.hub;
+        if hub.is_a_copy() {
+            return match hub.read_copy(wanted, &mut work.asked, (self.now, self.wall_ms), post) {
+                Found::Posted(bytes) => {
+                    work.replayed(left, bytes);
+                    Served::Posted
+                }
+                Found::NotHeld | Found::Lacks => Served::Away(Destination::Engine),
+            };
+        }
+        match hub.read(wanted, self.now, post) {
             Ok(bytes) => {
-                // Saturating, since the first publication of an answer is replayed whatever it weighs.
-                work.replay_left = Some(left.saturating_sub(bytes));
+                work.replayed(left, bytes);
                 Served::Posted
             }
             Err(refusal) => Served::Answer(Answer::Refused(refusal)),
@@ -171,9 +186,12 @@ impl<P: Respond> Turn<'_, P> {
     }
 
     fn post(&mut self, work: &Work, channel: &ChannelName, post: &mut PostOptions) -> Served {
-        let Ok(exclude) = self.excluded(work.to, post) else {
+        let Ok(exclude) = excluded(self.node.hub, work.to, post) else {
             return refused(Code::BadExclude.into());
         };
+        if self.node.hub.is_a_copy() {
+            return self.place(channel, post);
+        }
         let draft = Draft::take_from(post, self.stamp());
         let key = post.key.as_deref().map(|key| self.node.hub.key(key, &draft));
         let answer = |Published { position, kept }| {
@@ -182,6 +200,15 @@ impl<P: Respond> Turn<'_, P> {
         };
         let published = self.node.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now);
         served(published.map(answer), |draft| draft.give_back(post))
+    }
+
+    /// The place comes from the engine; what waits for readers here waits before it has one, as it does without an engine.
+    fn place(&self, channel: &ChannelName, post: &PostOptions) -> Served {
+        if self.node.hub.has_room(channel, weight(&post.data, post.event.as_deref()), self.out.post) {
+            Served::Away(Destination::Engine)
+        } else {
+            Served::Blocked
+        }
     }
 
     fn delete_history(&self, channel: &ChannelName) -> Answer {
@@ -195,17 +222,27 @@ impl<P: Respond> Turn<'_, P> {
         respond(&mut self.out, work.reply(item, answer));
     }
 
-    /// The connection that a POST excludes; an error when what it gives cannot be a connection's name.
-    fn excluded(&self, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
-        match &post.exclude {
-            // A name that no connection has is no error: that connection is gone, and all others receive it.
-            Some(name) => self.node.hub.names().find(name),
-            None => Ok(post.exclude_self.then_some(publisher)),
-        }
-    }
-
     fn stamp(&self) -> Option<u64> {
         self.node.hub.limits().stamp_time.then_some(self.wall_ms)
+    }
+}
+
+/// The connection that a POST excludes; an error when what it gives cannot be a connection's name.
+pub(super) fn excluded(hub: &Hub, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
+    match &post.exclude {
+        // A name that no connection has is no error: that connection is gone, and all others receive it.
+        Some(name) => hub.names().find(name),
+        None => Ok(post.exclude_self.then_some(publisher)),
+    }
+}
+
+/// What is answered where no room came free in time.
+fn busy(destination: Option<Destination>) -> Refusal {
+    let message = "The engine cannot take more at the moment; nothing was done. Try again later (store.queue and \
+        store.queue_bytes say how much may wait, server.publish_wait for how long).";
+    match destination {
+        Some(Destination::Engine) => Refusal::new(Code::Busy, message),
+        Some(Destination::Service) | None => Code::Busy.into(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The requests of one frame or body, and how far their execution has come.
 
 use super::answer::{Answer, Reply};
+use super::errand::Destination;
 use crate::access::Identity;
+use crate::hub::Asked;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, RefusedItem, Request, RequestId, Verb};
@@ -23,10 +25,17 @@ pub struct Work {
     pub blocked_since: Option<Instant>,
     /// Whether the items are a batch: one answer, so one replay budget.
     batch: bool,
-    items: SmallVec<[Option<Item>; 1]>,
-    next: usize,
-    /// Bytes of replay that the answer may still hold; `None` before the first item.
-    pub(super) replay_left: Option<usize>,
+    /// Where its next item is answered, if that is elsewhere.
+    pub(super) away: Option<Destination>,
+    pub(super) items: SmallVec<[Option<Item>; 1]>,
+    // Narrow, since a work is moved often.
+    pub(super) next: u32,
+    /// How many items from the next on an engine answers one after the other, before it comes back.
+    pub(super) together: u32,
+    /// Bytes of replay that the answer may still hold; `usize::MAX` before the first item.
+    replay_left: usize,
+    /// What its next item, a GET, has asked of an engine.
+    pub(super) asked: Option<Box<Asked>>,
 }
 
 impl Work {
@@ -88,39 +97,56 @@ impl Work {
     /// Replies that are still to come.
     #[must_use]
     pub fn remaining(&self) -> usize {
-        self.items.len() - self.next
-    }
-
-    /// What its next item asks for, if that is answered elsewhere: then the work goes on an errand.
-    #[must_use]
-    pub fn errand(&self) -> Option<&Verb> {
-        match self.items.get(self.next)? {
-            Some(Ok(Request { verb: verb @ (Verb::Inspect(_) | Verb::Operate(_)), .. })) => Some(verb),
-            _ => None,
-        }
+        self.items.len() - self.next as usize
     }
 
     /// Answers its next item with what was made elsewhere; `None` when there is none.
     #[must_use]
     pub fn answer(&mut self, answer: Answer) -> Option<Reply> {
         let item = self.take()?;
+        (self.away, self.asked) = (None, None);
         self.advance();
         Some(self.reply(&item, answer))
     }
 
     #[inline]
     fn new(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: SmallVec<[Option<Item>; 1]>) -> Work {
-        Work { to, ticket, identity, blocked_since: None, batch: false, items, next: 0, replay_left: None }
+        Work {
+            to,
+            ticket,
+            identity,
+            blocked_since: None,
+            batch: false,
+            away: None,
+            items,
+            next: 0,
+            together: 0,
+            replay_left: usize::MAX,
+            asked: None,
+        }
+    }
+
+    /// Bytes of replay that its answer may still hold, of at most `all`.
+    #[inline]
+    pub(super) fn replay_left(&self, all: usize) -> usize {
+        self.replay_left.min(all)
+    }
+
+    /// A replay took so many of the bytes that were left.
+    #[inline]
+    pub(super) fn replayed(&mut self, left: usize, bytes: usize) {
+        // Saturating, since the first publication of an answer is replayed whatever it weighs.
+        self.replay_left = left.saturating_sub(bytes);
     }
 
     /// Takes the next request; it counts as done unless it is put back.
     pub(super) fn take(&mut self) -> Option<Item> {
-        self.items.get_mut(self.next)?.take()
+        self.items.get_mut(self.next as usize)?.take()
     }
 
     /// Puts back what could not be done.
     pub(super) fn put_back(&mut self, item: Item) {
-        self.items[self.next] = Some(item);
+        self.items[self.next as usize] = Some(item);
     }
 
     /// The reply to an item of it.

@@ -350,7 +350,7 @@ impl Core {
                 self.park_work(work);
                 Back::Elsewhere(answers)
             }
-            Outcome::Answered(work) => self.go_on(work),
+            Outcome::Answered(work) | Outcome::Fetched(work) => self.go_on(work),
             Outcome::Verified(checked) => return self.take_verified(to, *checked, entries, subscriptions),
         };
         let Some(entry) = entries.get_exact(to.slot, to.generation) else {
@@ -369,7 +369,7 @@ impl Core {
         self.update(to.slot, entry);
     }
 
-    /// Executes what is left of a work whose item was answered elsewhere.
+    /// Executes what is left of a work that was elsewhere.
     fn go_on(&mut self, work: Box<Work>) -> Back {
         let answers = work.remaining();
         let is_elsewhere = catch_unwind(AssertUnwindSafe(|| answers > 0 && self.run(work)));

@@ -31,7 +31,7 @@ enum Retried {
 impl Core {
     /// Lets a work wait whose next item met no room: that of a publication in a mailbox, or that of an errand.
     pub(super) fn park_work(&mut self, mut work: Box<Work>) {
-        if work.errand().is_none() {
+        if work.publishes() {
             self.setup.counters.publish_waits.add(1);
         }
         work.blocked_since.get_or_insert(self.now);
@@ -127,7 +127,7 @@ impl Core {
             if self.now < until {
                 return Retried::Stuck(Stuck::Work(work));
             }
-            if progress == Progress::Blocked {
+            if work.publishes() {
                 counters.publish_busy.add(1);
             }
             progress = give_up(&mut work, node, postman, self.now, self.wall_ms);

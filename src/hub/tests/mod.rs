@@ -1,13 +1,16 @@
 //! What the hub's tests share: mailboxes of small capacity, and short ways to ask.
 
+mod copies;
 mod get;
+mod older;
 mod order;
 mod publish;
 mod sweep;
 
 use super::limits::HubLimits;
 use super::post::{Delivery, Post};
-use super::{Hub, HubStats, RandomSource};
+use super::publication::Draft;
+use super::{Hub, HubStats, Placed, RandomSource};
 use crate::access::Identities;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
@@ -132,6 +135,12 @@ pub(super) fn small() -> HubLimits {
 
 pub(super) fn json(text: &str) -> Data {
     Data::Json(bytes::Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// A publication that was given its place elsewhere.
+pub(super) fn placed(place: Position, data: &str, accepted: Instant) -> Placed {
+    let draft = Draft { data: json(data), event: None, time: None };
+    Placed { place, draft, exclude: None, accepted }
 }
 
 pub(super) fn post_options(data: &str) -> PostOptions {

@@ -5,8 +5,7 @@ use super::{
     Bench, GetOptions, Hub, MailboxId, Post, Posted, VecPost, conn, get, one, post, post_options, since, small,
 };
 use crate::access::Identities;
-use crate::hub::publication::Draft;
-use crate::hub::{HubLimits, Placed, RandomSource};
+use crate::hub::{HubLimits, RandomSource};
 use crate::model::publication::Position;
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
@@ -194,8 +193,7 @@ fn activations_and_deliveries_are_posted_under_the_lock_and_wakes_after_it() {
     let mut work = Work::batch(conn(1), Identities::default().publisher, Ticket::default(), items);
     assert_eq!(execute(&mut work, Node::open(&hub), &probe, now, 0), Progress::Done);
     hub.reset("a", &probe, now).expect("room");
-    let draft = Draft { data: super::json("1"), event: None, time: None };
     let place = Position { offset: 1, ..super::read_position(&hub, "a") };
-    hub.append_at(&super::name("a"), Placed { place, draft }, &probe, now).expect("the next place");
+    hub.append_at(&super::name("a"), super::placed(place, "1", now), &probe, now).expect("the next place");
     assert_eq!((probe.inner.drain(1).len(), probe.inner.wakes(1)), (6, 3));
 }

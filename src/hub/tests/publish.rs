@@ -3,7 +3,7 @@
 use super::super::keys;
 use super::super::post::Delivery;
 use super::super::publication::Draft;
-use super::super::{AppendRefused, Blocked, Placed};
+use super::super::{AppendRefused, Blocked};
 use super::{
     Bench, GetOptions, PostOptions, Posted, code, conn, delete, get, json, name, offset_of, once, one, post,
     post_options, published, reply, since, small,
@@ -255,18 +255,22 @@ fn a_place_given_elsewhere_is_taken_only_in_order() {
     let bench = Bench::new(small(), 1);
     let epoch = Epoch::from_random(9);
     let append = |epoch, offset| {
-        let draft = Draft { data: json("1"), event: None, time: None };
-        bench.hub.append_at(&name("a"), Placed { place: Position { epoch, offset }, draft }, &bench.post, bench.now)
+        let placed = super::placed(Position { epoch, offset }, "1", bench.now);
+        let appended = bench.hub.append_at(&name("a"), placed.clone(), &bench.post, bench.now);
+        appended.map_err(|refused| {
+            assert_eq!(refused.placed, placed, "what is refused comes back");
+            refused.why
+        })
     };
     assert_eq!(append(epoch, 0), Err(AppendRefused::BadOffset));
     assert_eq!(append(epoch, u64::MAX), Err(AppendRefused::BadOffset));
-    assert_eq!(append(epoch, 41), Ok(()));
+    assert_eq!(append(epoch, 41), Ok(true));
     let current = Position { epoch, offset: 41 };
     assert_eq!(append(epoch, 43), Err(AppendRefused::NotNext(current)));
     assert_eq!(append(epoch, 41), Err(AppendRefused::NotNext(current)));
     assert_eq!(append(Epoch::from_random(1), 42), Err(AppendRefused::NotNext(current)));
     bench.deliveries(1, get("a", GetOptions::default()));
-    assert_eq!((append(epoch, 42), append(epoch, 43)), (Ok(()), Err(AppendRefused::Blocked)));
+    assert_eq!((append(epoch, 42), append(epoch, 43)), (Ok(true), Err(AppendRefused::Blocked)));
     assert_eq!(offset_of(&bench.post.drain(1)[0]), 42);
     assert_eq!(bench.read("a", once()).offsets, [41, 42]);
 }

@@ -253,6 +253,10 @@ impl Post for Caller {
         self.postman.reserve(mailbox, bytes)
     }
 
+    fn has_room(&self, mailbox: MailboxId, bytes: usize) -> bool {
+        self.postman.has_room(mailbox, bytes)
+    }
+
     fn release(&self, mailbox: MailboxId, bytes: usize) {
         self.postman.release(mailbox, bytes);
     }
