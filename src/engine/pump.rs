@@ -17,8 +17,9 @@ use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::node::answer::{Answer, Respond as _};
+use crate::node::errand::Needs;
 use crate::node::execute::wall_ms;
-use crate::node::work::Needs;
+use crate::node::work::Work;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -123,7 +124,7 @@ impl Pump {
             Some(Needs::Older(channel, wanted)) => (ChannelName::clone(channel), What::Read(*wanted)),
             Some(Needs::Clear(channel)) => (ChannelName::clone(channel), What::Clear),
             // It is executed again, and goes where it belongs.
-            None => return self.give_back(errand),
+            None => return self.give_back(errand, Outcome::Fetched),
         };
         errand.work.blocked_since = None;
         let id = OrderId { serial: self.ledger.begin(errand, 1), place: 0 };
@@ -133,7 +134,7 @@ impl Pump {
     fn publish(&mut self, mut errand: Errand, now: Now) {
         let submissions = errand.work.submissions(&self.hub, now.wall_ms);
         if submissions.is_empty() {
-            return self.give_back(errand);
+            return self.give_back(errand, Outcome::Fetched);
         }
         let serial = self.ledger.begin(errand, submissions.len());
         for (place, submission) in submissions.into_iter().enumerate() {
@@ -240,24 +241,26 @@ impl Pump {
                 self.postman.respond(reply);
             }
         }
-        self.give_back(errand);
+        self.give_back(errand, Outcome::Answered);
     }
 
+    /// What its next item needs is there.
     fn end(&mut self, id: OrderId) {
         if let For::Work(errand, _) = self.ledger.end(id) {
-            self.give_back(errand);
+            self.give_back(errand, Outcome::Fetched);
         }
     }
 
     /// The reactor goes on with what is left of a work.
-    fn give_back(&self, errand: Errand) {
+    fn give_back(&self, errand: Errand, outcome: fn(Box<Work>) -> Outcome) {
         let Errand { work, buffer } = errand;
-        self.postman.give_back(Box::new(Returned { to: work.to, buffer, outcome: Outcome::Answered(work) }));
+        self.postman.give_back(Box::new(Returned { to: work.to, buffer, outcome: outcome(work) }));
     }
 
     /// Looks at the engine, and has the server say that it is not ready when the engine has failed.
     fn look(&mut self) {
         self.figures.in_progress.set(self.ledger.len() as u64);
+        self.figures.queue.set(self.queue.receiver().len() as u64);
         let health = self.engine.health();
         if health != self.health {
             self.health = health;

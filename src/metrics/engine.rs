@@ -22,6 +22,8 @@ macro_rules! figures {
 figures! {
     /// 1 while the engine does what it is asked, 0 when it refuses everything until a restart.
     up: "gauge" "engine_up";
+    /// Requests that wait for the engine.
+    queue: "gauge" "engine_queue";
     /// Requests that the engine works on.
     in_progress: "gauge" "engine_in_progress";
     /// Publications that came from the engine a second time, and were dropped.

@@ -17,17 +17,20 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("simulation", "server reactor workers services handoff connection node hub wire model metrics config"),
     (
         "server",
-        "reactor workers services handoff connection protocol node hub access wire model metrics journal config tls",
+        "reactor workers services engine handoff connection protocol node hub store access wire model metrics journal \
+         config tls",
     ),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config tls"),
     ("workers", "handoff connection protocol node hub access wire metrics"),
     ("services", "handoff connection protocol node hub access model metrics journal tls"),
+    ("engine", "handoff node hub store wire model metrics config"),
     ("handoff", "protocol node hub access model sync"),
     ("connection", "protocol node hub access wire model metrics journal config"),
     ("protocol", "node hub access wire model web config"),
     ("node", "hub access model"),
     ("hub", "wire model config sync"),
     ("access", "wire model config"),
+    ("store", ""),
     ("wire", "model"),
     ("web", ""),
     ("metrics", "model"),
@@ -49,11 +52,11 @@ const WORLD: &[(&str, &[&str], &str)] = &[
         "client reactor server services",
     ),
     // How many there may be is a matter of the configuration, and log lines say which one wrote them.
-    ("a thread", &["std::thread"], "cli server simulation config journal"),
+    ("a thread", &["std::thread"], "cli server engine simulation config journal"),
     (
         "a clock",
         &["Instant::now", "SystemTime::now", ".elapsed()"],
-        "cli client reactor server workers services handoff journal models simulation",
+        "cli client reactor server workers services engine handoff journal models simulation",
     ),
 ];
 
@@ -77,13 +80,13 @@ const LOCKS: &[&str] = &[
 
 /// Which parts use which third-party crate: as few as possible, and no part that does not.
 const CRATES: &[(&str, &str)] = &[
-    ("arc_swap", "access workers server services metrics simulation tls"),
+    ("arc_swap", "access workers server services engine metrics simulation tls"),
     ("aws_lc_rs", "access model tls"),
-    ("bytes", "protocol model server services models"),
+    ("bytes", "protocol model server services engine models"),
     ("clap", "cli"),
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),
-    ("crossbeam_channel", "workers handoff server journal sync"),
+    ("crossbeam_channel", "workers engine handoff server journal sync"),
     ("data_encoding", "protocol hub server access model tls"),
     ("form_urlencoded", "wire"),
     ("futures_core", "server"),
@@ -99,12 +102,12 @@ const CRATES: &[(&str, &str)] = &[
     ("io_uring", "reactor"),
     ("ipnet", "services model"),
     ("listenfd", "cli"),
-    ("log", "server reactor services journal cli"),
+    ("log", "server engine reactor services journal cli"),
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal cli"),
     ("percent_encoding", "protocol client"),
     ("proxy_header", "wire"),
-    ("rand", "hub server services client cli simulation"),
+    ("rand", "hub engine server services client cli simulation"),
     ("rcgen", "services tls"),
     ("rustix", "server"),
     ("rustls", "client services tls server"),

@@ -72,30 +72,28 @@ impl Batch {
     }
 
     fn records(&self, at: u64) -> Vec<Record<'_>> {
-        let record = |step: &'_ Step| match &step.what {
-            Change::Publication { body, key, is_kept: true, .. } => Some(Record::Publication {
-                channel: step.number,
-                offset: step.place.offset,
-                at,
-                body: &self.bodies[body.clone()],
-                key: key.as_ref().map(|(text, known)| Key {
+        self.steps.iter().filter_map(|step| step.record(&self.bodies, at)).collect()
+    }
+}
+
+impl Step {
+    /// What stands in the log of it.
+    fn record<'s>(&'s self, bodies: &'s [u8], at: u64) -> Option<Record<'s>> {
+        let (channel, offset) = (self.number, self.place.offset);
+        match &self.what {
+            Change::Publication { body, key, is_kept: true, .. } => {
+                let body = &bodies[body.clone()];
+                let key = key.as_ref().map(|(text, known)| Key {
                     key: text.as_bytes(),
                     fingerprint: known.fingerprint,
                     expires: known.expires_ms,
-                }),
-            }),
-            Change::Publication { is_kept: false, .. } => {
-                Some(Record::Skipped { channel: step.number, offset: step.place.offset })
+                });
+                Some(Record::Publication { channel, offset, at, body, key })
             }
-            Change::Cleared => Some(Record::Cleared { channel: step.number }),
+            Change::Publication { is_kept: false, .. } => Some(Record::Skipped { channel, offset }),
+            Change::Cleared => Some(Record::Cleared { channel }),
             Change::Same => None,
-        };
-        // The borrow of the closure's argument is that of `self`.
-        let mut records = Vec::with_capacity(self.steps.len());
-        for step in &self.steps {
-            records.extend(record(step));
         }
-        records
     }
 }
 
