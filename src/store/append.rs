@@ -4,6 +4,7 @@ use super::encoder::{Encoder, Record, fits};
 use super::error::StoreError;
 use super::files;
 use super::log::Store;
+use super::meta::Meta;
 use super::number::ChannelNo;
 use super::record;
 use super::segment::{self, HEADER, Header, LARGEST, Place, Segment};
@@ -137,6 +138,7 @@ impl Store {
 
 fn create(store: &Store, number: u32, previous: u64, now: u64) -> io::Result<Arc<Segment>> {
     let file = store.files.create(&segment::file_name(number))?;
-    file.write_at(&Header { number, salt: store.meta.salt, created: now, previous }.encode(), 0)?;
-    Ok(Arc::new(Segment::new(number, file, store.meta.salt, HEADER)))
+    let Meta { salt, generation, .. } = store.meta;
+    file.write_at(&Header { number, salt, generation, created: now, previous }.encode(), 0)?;
+    Ok(Arc::new(Segment::new(number, file, salt, HEADER)))
 }

@@ -30,6 +30,8 @@ pub(super) struct Channel {
     epoch_length: u8,
     /// Whether nothing of it is kept.
     pub(super) empty: bool,
+    /// Whether its name is in that segment.
+    pub(super) told: bool,
 }
 
 impl Channel {
@@ -46,6 +48,7 @@ impl Channel {
         name_length: 0,
         epoch_length: 0,
         empty: true,
+        told: false,
     };
 
     pub(super) fn epoch(&self) -> &[u8] {
@@ -66,7 +69,7 @@ impl Channel {
     /// Goes on with what was known before its name was.
     pub(super) fn resume(&mut self, known: &Channel) {
         (self.last, self.total, self.active, self.empty) = (known.last, known.total, known.active, known.empty);
-        (self.home, self.slot) = (known.home, known.slot);
+        (self.home, self.slot, self.told) = (known.home, known.slot, true);
     }
 
     /// Whether its number is in use, by a channel whose name is known.
@@ -206,13 +209,22 @@ impl Channels {
         &mut self.list[at]
     }
 
-    /// What is known of a number, whether its name is known or not.
-    pub(super) fn unnamed(&mut self, number: u32) -> &mut Channel {
+    /// A channel whose name will be known later: it may be another one than the number had.
+    pub(super) fn pending(&mut self, number: u32) -> &mut Channel {
         let at = number as usize;
         if self.list.len() <= at {
             self.list.resize(at + 1, Channel::NEW);
         }
+        if self.list[at].is_named() {
+            self.unname(number);
+        }
+        self.list[at].staged = 1;
         &mut self.list[at]
+    }
+
+    /// What is known of a channel whose name is still to be known.
+    pub(super) fn still_pending(&self, number: u32) -> Option<Channel> {
+        self.list.get(number as usize).filter(|channel| channel.staged > 0).copied()
     }
 
     /// Forgets a channel; its number is free.

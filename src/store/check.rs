@@ -48,16 +48,13 @@ impl Report {
 /// There is none, it is of another version, or the system failed.
 pub fn check(files: &dyn Files, boot: Option<&str>) -> Result<Report, OpenError> {
     let survey = Survey::new(files, |name| files.open_to_read(name), boot, true)?;
-    let meta = survey.meta.as_ref().map(|meta| (meta.generation, meta.clean));
-    let mut report = Report { meta: meta.filter(|(generation, _)| *generation > 0), files: Vec::new() };
-    if report.meta.is_none() {
+    let Some(meta) = &survey.meta else {
         let error = io::Error::new(io::ErrorKind::NotFound, "there is no store in this folder");
-        let nothing = survey.segments.is_empty();
-        if nothing {
-            return Err(OpenError::io("check")(error));
-        }
-        report.files.push(of_meta());
-    }
+        return Err(OpenError::io("check")(error));
+    };
+    let known = survey.damage.is_none().then_some((meta.generation, meta.clean));
+    let mut report = Report { meta: known, files: Vec::new() };
+    report.files.extend(survey.damage.clone().map(of_meta));
     let mut torn = false;
     for at in 0..survey.segments.len() {
         let file = segment(&survey, at, torn).map_err(OpenError::io(segment::file_name(survey.segments[at].number)))?;
@@ -66,14 +63,14 @@ pub fn check(files: &dyn Files, boot: Option<&str>) -> Result<Report, OpenError>
         report.files.extend(index(files, &survey, at)?);
     }
     let last = survey.segments.last().map_or(0, |last| last.number);
-    if let Some(end) = survey.meta.as_ref().map(|meta| meta.end.segment).filter(|end| *end > last) {
-        report.files.push(missing(end));
+    if meta.end.segment > last {
+        report.files.push(missing(meta.end.segment));
     }
     Ok(report)
 }
 
-fn of_meta() -> FileReport {
-    FileReport { damage: vec![super::meta::damage("it is damaged, or missing")], ..empty("META".to_owned(), 0) }
+fn of_meta(damage: Damage) -> FileReport {
+    FileReport { damage: vec![damage], ..empty(super::meta::NAME.to_owned(), 0) }
 }
 
 fn missing(number: u32) -> FileReport {

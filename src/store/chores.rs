@@ -7,6 +7,8 @@ use super::sealing::Sealing;
 pub(super) struct Chores {
     /// The index of a full segment.
     pub(super) sealing: Option<Sealing>,
+    /// The change that has to be durable before it is one.
+    pub(super) sealed: u64,
     /// The oldest segment, which is being given up.
     pub(super) dropping: Option<Dropping>,
     /// A slot of the oldest segment's index; those before it have nothing that is kept.

@@ -6,6 +6,7 @@ use super::files::Files;
 use super::log::Store;
 use super::meta::Meta;
 use super::options::Options;
+use super::record::{self, Head, Kind};
 use super::recover::{KnownKey, Recovery};
 use super::repair;
 use super::segment::{self, HEADER, Header, Place, Segment};
@@ -65,10 +66,9 @@ impl Store {
         let (recovered, state, meta) = {
             let mut recovery = Recovery::new(files.as_ref(), &options, now, &survey, progress);
             recovery.run()?;
-            let meta = meta_after(&options, &survey, !recovery.damaged.is_empty());
+            let meta = meta_after(&options, &survey, &recovery);
             for repair in &recovery.repairs {
-                repair::make(files.as_ref(), meta.salt, now, repair)
-                    .map_err(OpenError::io("repair the end of the log"))?;
+                repair::make(files.as_ref(), &meta, now, repair).map_err(OpenError::io("repair the end of the log"))?;
             }
             if !recovery.repairs.is_empty() {
                 files.sync().map_err(OpenError::io("sync the folder"))?;
@@ -87,14 +87,15 @@ impl Store {
 }
 
 /// What the store says of itself from now on.
-fn meta_after(options: &Options, survey: &Survey, is_damaged: bool) -> Meta {
+fn meta_after(options: &Options, survey: &Survey, recovery: &Recovery<'_>) -> Meta {
     let boot = options.boot.clone().unwrap_or_default();
     let (clean, synced_only, end) = (false, options.synced_only, Place::default());
     match &survey.meta {
         None => Meta { generation: 1, salt: fold(options.random), boot, clean, synced_only, end },
         Some(old) => {
-            let lost = is_damaged || may_have_lost(survey);
-            Meta { generation: old.generation + u32::from(lost), salt: old.salt, boot, clean, synced_only, end }
+            let lost = !recovery.damaged.is_empty() || may_have_lost(survey);
+            let generation = old.generation.max(recovery.generation) + u32::from(lost);
+            Meta { generation, salt: old.salt, boot, clean, synced_only, end }
         }
     }
 }
@@ -156,11 +157,17 @@ fn begin(
         Some(segment) => segment,
         None => {
             let (number, previous) = state.segments.last().map_or((1, 0), |last| (last.number + 1, last.length()));
-            let segment = create(files.as_ref(), number, previous, meta.salt, now)?;
+            let segment = create(files.as_ref(), &meta, (number, previous), now)?;
             state.begin(segment.clone());
             segment
         }
     };
+    let mut opened = Vec::new();
+    let head = Head { kind: Kind::Opened, flags: 0, channel: 0, offset: u64::from(meta.generation), at: now };
+    record::encode(&mut opened, active.length(), active.salt, &head, &[]);
+    active.file.write_at(&opened, active.length())?;
+    active.file.sync()?;
+    active.set_length(active.length() + opened.len() as u64);
     let end = Place { segment: active.number, at: active.length() };
     let meta = Meta { end, ..meta };
     meta.write(files.as_ref())?;
@@ -183,9 +190,9 @@ fn begin(
     })
 }
 
-fn create(files: &dyn Files, number: u32, previous: u64, salt: u32, now: u64) -> io::Result<Arc<Segment>> {
+fn create(files: &dyn Files, meta: &Meta, (number, previous): (u32, u64), now: u64) -> io::Result<Arc<Segment>> {
+    let Meta { salt, generation, .. } = *meta;
     let file = files.create(&segment::file_name(number))?;
-    file.write_at(&Header { number, salt, created: now, previous }.encode(), 0)?;
-    file.sync()?;
+    file.write_at(&Header { number, salt, generation, created: now, previous }.encode(), 0)?;
     Ok(Arc::new(Segment::new(number, file, salt, HEADER)))
 }

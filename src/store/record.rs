@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Skipped = 9,
     /// Damage whose loss was accepted.
     Hole = 10,
+    /// The store was opened, in the generation that `offset` says.
+    Opened = 11,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             8 => Kind::End,
             9 => Kind::Skipped,
             10 => Kind::Hole,
+            11 => Kind::Opened,
             _ => return None,
         })
     }

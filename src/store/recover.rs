@@ -52,6 +52,10 @@ pub(super) struct Recovery<'a> {
     pub(super) publications: u64,
     pub(super) indexes_rebuilt: u32,
     pub(super) keys: Vec<KnownKey>,
+    /// The greatest generation that anything speaks of.
+    pub(super) generation: u32,
+    /// Whether there are channels whose names are not yet known.
+    pending: bool,
 }
 
 /// Whether recovery goes on after a segment.
@@ -85,11 +89,14 @@ impl<'a> Recovery<'a> {
             publications: 0,
             indexes_rebuilt: 0,
             keys: Vec::new(),
+            generation: 0,
+            pending: false,
         }
     }
 
     /// Reads everything. Nothing is changed but indexes, which are made where they are missing.
     pub(super) fn run(&mut self) -> Result<(), OpenError> {
+        self.damaged.extend(self.survey.damage.clone());
         let mut verified: u64 = self.survey.bytes();
         for at in 0..self.survey.segments.len() {
             // The newest bytes are checked as a whole.
@@ -135,10 +142,12 @@ impl<'a> Recovery<'a> {
             }
             self.repairs.push(Repair::Header { number });
         }
+        self.generation = self.generation.max(found.header.map_or(0, |header| header.generation));
         let is_last = at + 1 == self.survey.segments.len();
         let expected = self.survey.expected(at);
         let segment = Arc::new(Segment::new(number, found.file.clone(), self.survey.salt(), expected));
-        let index = if is_last { None } else { self.index(&segment, expected)? };
+        // After damage, what indexes say of older segments is no longer so.
+        let index = if is_last || !self.damaged.is_empty() { None } else { self.index(&segment, expected, check)? };
         let skips = |index: &Index| !check && index.header.keys_expire <= self.now && found.length == expected;
         match index {
             Some((index, bytes)) if skips(&index) => self.take(segment, index, &bytes).map(|()| Then::Next),
@@ -146,11 +155,14 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    fn index(&self, segment: &Segment, length: u64) -> Result<Option<(Index, Vec<u8>)>, OpenError> {
+    fn index(&self, segment: &Segment, length: u64, check: bool) -> Result<Option<(Index, Vec<u8>)>, OpenError> {
         let name = segment::index_name(segment.number);
         let opened = self.files.open(&name).and_then(|file| Index::open(file, segment.number, length, segment.salt));
         match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(Some((index, _))) if check && !index.is_whole().map_err(OpenError::io(format!("read {name}")))? => {
+                Ok(None)
+            }
             opened => opened.map_err(OpenError::io(format!("read {name}"))),
         }
     }
@@ -161,6 +173,7 @@ impl<'a> Recovery<'a> {
         let (slots, values) = index::parts(&header, bytes);
         slots.for_each(|slot| self.state.apply_slot(number, &slot));
         self.publications += u64::from(header.places);
+        self.pending = true;
         self.advance(segment.length());
         let _ = segment.index.set(index);
         self.state.begin(segment.clone());
@@ -186,6 +199,8 @@ impl<'a> Recovery<'a> {
     ) -> Result<Then, OpenError> {
         let found = &self.survey.segments[at];
         let io = || OpenError::io(format!("read {}", segment::file_name(found.number)));
+        // Records are compared with what was known before them, names and epochs included.
+        self.resolve()?;
         self.state.begin(segment.clone());
         let mut scan = Scan::new(found.file.as_ref(), segment.salt, HEADER.min(expected), expected.min(found.length));
         let mut whole = true;
@@ -234,6 +249,9 @@ impl<'a> Recovery<'a> {
     }
 
     fn apply(&mut self, view: &View<'_>) {
+        if view.kind == Kind::Opened {
+            self.generation = self.generation.max(u32::try_from(view.offset).unwrap_or(0));
+        }
         if !self.state.apply(view) || view.kind != Kind::Publication {
             return;
         }
@@ -264,11 +282,9 @@ impl<'a> Recovery<'a> {
             segment.file.sync().and_then(|()| self.files.create(&segment::index_name(*number))).and_then(|file| {
                 let mut sealing = Sealing::new(file, *number, segment.length(), segment.salt, growing);
                 while !sealing.gather(growing) {}
-                loop {
-                    if let Some(index) = sealing.write()? {
-                        return Ok(index);
-                    }
-                }
+                while !sealing.write()? {}
+                sealing.written().map_or(Ok(()), |file| file.sync())?;
+                sealing.finish()
             });
         if let Ok(index) = made {
             let _ = segment.index.set(index);
@@ -301,12 +317,12 @@ impl<'a> Recovery<'a> {
 
     /// Reads the names of channels of which only an index was read.
     fn resolve(&mut self) -> Result<(), OpenError> {
+        if !std::mem::take(&mut self.pending) {
+            return Ok(());
+        }
         let mut buffer = Vec::new();
         for number in 1..=self.state.channels.greatest() {
-            let channel = *self.state.channels.unnamed(number);
-            if channel.staged == 0 {
-                continue;
-            }
+            let Some(channel) = self.state.channels.still_pending(number) else { continue };
             let segments = self.state.segments.clone();
             let Some(segment) = super::state::segment(&segments, channel.home) else { continue };
             let place = u64::from(channel.slot);

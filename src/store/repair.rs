@@ -2,6 +2,7 @@
 //! loss was accepted becomes a hole. What is taken out is kept aside.
 
 use super::files::Files;
+use super::meta::Meta;
 use super::record::{self, HEADER, Head, Kind};
 use super::segment;
 use std::io;
@@ -21,7 +22,8 @@ pub(super) enum Repair {
 }
 
 /// Makes a change. It may be made again if it is interrupted.
-pub(super) fn make(files: &dyn Files, salt: u32, now: u64, repair: &Repair) -> io::Result<()> {
+pub(super) fn make(files: &dyn Files, meta: &Meta, now: u64, repair: &Repair) -> io::Result<()> {
+    let Meta { salt, generation, .. } = *meta;
     match *repair {
         Repair::Cut { number, at } if at < segment::HEADER => {
             let name = segment::file_name(number);
@@ -53,7 +55,7 @@ pub(super) fn make(files: &dyn Files, salt: u32, now: u64, repair: &Repair) -> i
             let previous =
                 number.checked_sub(1).and_then(|before| files.open_to_read(&segment::file_name(before)).ok());
             let previous = previous.map_or(Ok(0), |file| file.length())?;
-            file.write_at(&segment::Header { number, salt, created: now, previous }.encode(), 0)?;
+            file.write_at(&segment::Header { number, salt, generation, created: now, previous }.encode(), 0)?;
             file.sync()
         }
     }

@@ -28,6 +28,7 @@ pub(super) struct Sealing {
     written: usize,
     blocks: usize,
     gathered: bool,
+    is_written: bool,
 }
 
 impl Sealing {
@@ -59,6 +60,7 @@ impl Sealing {
             written: 0,
             blocks: 0,
             gathered: false,
+            is_written: false,
         }
     }
 
@@ -110,17 +112,17 @@ impl Sealing {
         }
     }
 
-    /// Writes a little of what was gathered; the index, once it is all there.
+    /// Writes a little of what was gathered; whether that was the last.
     ///
     /// # Errors
     /// As the system says. There is no index then, which harms nothing.
-    pub(super) fn write(&mut self) -> io::Result<Option<Index>> {
+    pub(super) fn write(&mut self) -> io::Result<bool> {
         if self.written < self.slots.len() {
             let piece = &self.slots[self.written..self.slots.len().min(self.written + PIECE)];
             self.file.write_at(piece, (HEADER + self.written) as u64)?;
             self.header.sum = crc32(self.header.sum, piece);
             self.written += piece.len();
-            return Ok(None);
+            return Ok(false);
         }
         let first = self.blocks * PER_BLOCK;
         if first < self.places.len() {
@@ -134,11 +136,25 @@ impl Sealing {
             }
             self.file.write_at(&bytes, (HEADER + self.slots.len() + self.blocks * BLOCK) as u64)?;
             self.blocks += bytes.len() / BLOCK;
-            return Ok(None);
+            return Ok(false);
         }
         self.header.places = self.places.len() as u32;
+        self.is_written = true;
+        Ok(true)
+    }
+
+    /// Makes it an index, once all that was written is durable: where there is a header, everything is.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(super) fn finish(&self) -> io::Result<Index> {
         self.file.write_at(&self.header.encode(self.salt), 0)?;
-        Ok(Some(Index::new(self.file.clone(), self.header, self.salt)))
+        Ok(Index::new(self.file.clone(), self.header, self.salt))
+    }
+
+    /// The file, if everything but the header is in it.
+    pub(super) fn written(&self) -> Option<Arc<dyn File>> {
+        self.is_written.then(|| self.file.clone())
     }
 
     /// Whether everything was taken over.

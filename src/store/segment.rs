@@ -93,6 +93,8 @@ pub(super) struct Header {
     pub(super) number: u32,
     /// What the checksums of the store begin with.
     pub(super) salt: u32,
+    /// The generation of the store.
+    pub(super) generation: u32,
     /// Milliseconds since 1970.
     pub(super) created: u64,
     /// The length of the segment before it; 0 if there was none.
@@ -106,6 +108,7 @@ impl Header {
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.salt.to_le_bytes());
         bytes[16..20].copy_from_slice(&self.number.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.generation.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.created.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.previous.to_le_bytes());
         let sum = crc32(0, &bytes[..60]);
@@ -121,6 +124,7 @@ impl Header {
         is_one.then(|| Header {
             number: u32_at(bytes, 16),
             salt: u32_at(bytes, 12),
+            generation: u32_at(bytes, 20),
             created: u64_at(bytes, 24),
             previous: u64_at(bytes, 32),
         })

@@ -1,7 +1,7 @@
 //! What is known of the log in memory, and how each record changes it: the same when it is appended and when it is recovered.
 
 use super::body::{Key, Named, value_parts};
-use super::channels::Channels;
+use super::channels::{Channel, Channels};
 use super::growing::{Growing, Touched};
 use super::record::{CUT, KEYED, Kind, REMOVED, View};
 use super::segment::Segment;
@@ -67,17 +67,21 @@ impl State {
             Kind::Name | Kind::Reset => self.apply_name(view),
             Kind::Publication | Kind::Cleared | Kind::Skipped | Kind::Forgotten => self.apply_change(view),
             Kind::Value => self.apply_value(view),
-            Kind::Mark | Kind::End | Kind::Hole => true,
+            Kind::Mark | Kind::Opened | Kind::End | Kind::Hole => true,
         }
     }
 
     fn apply_name(&mut self, view: &View<'_>) -> bool {
         let Some(named) = Named::parse(view.body) else { return false };
         let Some((number, growing)) = self.growing.back_mut() else { return false };
+        // Records that are lost, since damage was accepted, leave a hole: what is older than it is no longer kept.
+        let known = self.channels.get(view.channel);
+        let continues = known.is_none_or(|known| known.last == view.offset && known.epoch() == named.epoch);
+        let cut = view.kind == Kind::Reset || view.flags & CUT != 0 || !continues;
         let channel = self.channels.set(view.channel, named.name, named.epoch);
-        let cut = view.kind == Kind::Reset || view.flags & CUT != 0;
         (channel.last, channel.total) = (view.offset, named.total);
         channel.active = seconds(view.at);
+        channel.told = true;
         if channel.home != *number {
             let before = if cut { (0, 0) } else { (channel.home, channel.slot) };
             channel.slot = growing.touch(view.channel, view.place as u32, before);
@@ -95,9 +99,8 @@ impl State {
 
     fn apply_change(&mut self, view: &View<'_>) -> bool {
         let Some((number, growing)) = self.growing.back_mut() else { return false };
-        let Some(channel) = self.channels.get_mut(view.channel).filter(|channel| channel.home == *number) else {
-            return false;
-        };
+        let is_told = |channel: &&mut Channel| channel.told && channel.home == *number;
+        let Some(channel) = self.channels.get_mut(view.channel).filter(is_told) else { return false };
         let slot = channel.slot;
         let continues = view.kind == Kind::Publication && view.offset == channel.last.wrapping_add(1);
         if !continues {
@@ -142,12 +145,11 @@ impl State {
         if slot.forgotten {
             return self.channels.remove(slot.channel);
         }
-        let channel = self.channels.unnamed(slot.channel);
+        let channel = self.channels.pending(slot.channel);
         (channel.last, channel.total) = (slot.last, slot.total);
         (channel.home, channel.slot) = (number, slot.head);
         channel.active = seconds(slot.at);
         channel.empty = slot.count == 0;
-        channel.staged = 1;
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Survey {
     pub(super) segments: Vec<Found>,
     /// What the store says of itself; `None` if there is no store.
     pub(super) meta: Option<Meta>,
+    /// What was wrong with the file that says it.
+    pub(super) damage: Option<Damage>,
     /// Whether the process that had it open ended without the system ending, so that everything written is there.
     pub(super) same_boot: bool,
 }
@@ -54,20 +56,23 @@ impl Survey {
             let found = open(&name).and_then(|file| found(number, file));
             segments.push(found.map_err(OpenError::io(format!("open {name}")))?);
         }
+        let missing = || super::meta::damage("it is missing, and there are segments");
+        let mut damage = None;
         let meta = match Meta::read(files) {
             Ok(Some(meta)) => Some(meta),
             Ok(None) if segments.is_empty() => None,
             // Without it, it is not known what a store with segments should hold.
-            Ok(None) | Err(OpenError::Damaged(_)) if accept_loss => {
+            read @ (Ok(None) | Err(OpenError::Damaged(_))) if accept_loss => {
+                damage = Some(if let Err(OpenError::Damaged(found)) = read { found } else { missing() });
                 let salt = segments.iter().find_map(|segment| segment.header).map_or(0, |header| header.salt);
                 let (boot, end) = (String::new(), Place::default());
                 Some(Meta { generation: 0, salt, boot, clean: false, synced_only: false, end })
             }
-            Ok(None) => return Err(OpenError::Damaged(super::meta::damage("it is missing, and there are segments"))),
+            Ok(None) => return Err(OpenError::Damaged(missing())),
             Err(error) => return Err(error),
         };
         let same_boot = meta.as_ref().zip(boot).is_some_and(|(meta, boot)| meta.boot == boot);
-        Ok(Survey { segments, meta, same_boot })
+        Ok(Survey { segments, meta, damage, same_boot })
     }
 
     pub(super) fn bytes(&self) -> u64 {

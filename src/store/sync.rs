@@ -4,6 +4,7 @@ use super::error::StoreError;
 use super::files::{File, Files};
 use super::log::Store;
 use super::record::{self, Head, Kind};
+use super::sealing::Sealing;
 use super::segment::Place;
 use std::io;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl Store {
         }
         let mut files: Vec<_> = self.unsynced.iter().map(|segment| segment.file.clone()).collect();
         files.push(self.active.file.clone());
+        files.extend(self.chores.sealing.as_ref().and_then(Sealing::written));
         let covers = Place { segment: self.active.number, at: self.length };
         Some(Syncing { files, folder: stale.then(|| self.files.clone()), covers, changes: self.changes })
     }

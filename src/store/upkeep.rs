@@ -23,8 +23,8 @@ const CROWDED: u64 = 95;
 const SOON_MS: u64 = 60_000;
 
 impl Store {
-    /// Does a little of what is to be done. `keep` says what a channel keeps. A segment is dropped only after a
-    /// [`Store::sync`] that follows.
+    /// Does a little of what is to be done. `keep` says what a channel keeps. Some of it waits for the next
+    /// [`Store::sync`].
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -70,12 +70,21 @@ impl Store {
     }
 
     fn go_on_sealing(&mut self, mut sealing: Sealing) -> io::Result<Step> {
+        let mut step = Step::More;
         if !sealing.is_gathered() {
             let state = self.shared.lock();
             if let Some(growing) = state.growing(sealing.number()) {
                 sealing.gather(growing);
             }
-        } else if let Some(index) = sealing.write()? {
+        } else if sealing.written().is_none() {
+            if sealing.write()? {
+                self.changes += 1;
+                self.chores.sealed = self.changes;
+            }
+        } else if self.changes_synced < self.chores.sealed {
+            step = Step::Idle;
+        } else {
+            let index = sealing.finish()?;
             let mut state = self.shared.lock();
             if let Some(segment) = super::state::segment(&state.segments, sealing.number()) {
                 let _ = segment.index.set(index);
@@ -84,10 +93,10 @@ impl Store {
             // Giving its memory back takes a while.
             drop(state);
             drop(gone);
-            return Ok(Step::More);
+            return Ok(step);
         }
         self.chores.sealing = Some(sealing);
-        Ok(Step::More)
+        Ok(step)
     }
 
     /// The oldest segment, if it may be dropped at all.

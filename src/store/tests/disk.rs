@@ -53,7 +53,7 @@ pub(super) struct Faults {
 type Named = BTreeMap<String, Arc<Mutex<Content>>>;
 
 #[derive(Default)]
-struct Inner {
+pub(super) struct Inner {
     names: Named,
     durable: Named,
     faults: Faults,
@@ -79,7 +79,8 @@ impl Disk {
 
     /// The device as a process that starts later finds it: everything is there that was written.
     pub(super) fn copy(&self) -> Disk {
-        let names = self.inner().names.iter().map(|(name, content)| {
+        let inner = self.inner();
+        let names = inner.names.iter().map(|(name, content)| {
             let now = content.lock().expect("whole").now.clone();
             (name.clone(), Arc::new(Mutex::new(Content { durable: now.clone(), now, since: Vec::new() })))
         });
