@@ -69,7 +69,7 @@ use crate::metrics::{CurrentPhase, Phase};
 use crate::reactor::{Drained, Reactor, Seed};
 use crossbeam_channel::{Receiver, Sender};
 use doors::Doors;
-use engine::{EngineThread, queues};
+use engine::EngineThread;
 use library::{EngineWay, Inside};
 use listening::bind_all;
 use operator_key::HeldKey;
@@ -175,7 +175,7 @@ impl Server {
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
         let rules = access_rules(config, Arc::new(operator_key.operators()), no_revocations(config))?;
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
-        let (errands, engine_queue) = queues(config, errands);
+        let (errands, engine_queue) = engine::queues(config, errands);
         // One for each reactor and worker, one for outbound, and one for insight.
         let threads = reactor_count + worker_count + 2;
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);

@@ -76,6 +76,7 @@ fn pages(
         reloads: Arc::default(),
         expiries: Arc::default(),
         orders: Arc::default(),
+        engine: None,
         started,
     }
 }
