@@ -19,6 +19,7 @@ mod deadlines;
 mod deflate;
 mod documents;
 mod drain;
+mod durable;
 mod echo;
 mod elsewhere;
 mod embedding;

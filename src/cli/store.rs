@@ -4,12 +4,9 @@ use super::args::SettingsArgs;
 use super::settings::{gather, with_flags};
 use super::{Misconfigured, Outcome, note};
 use clap::Subcommand;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tidings::server::check_store;
-
-/// Bytes in a MiB, for people.
-const MIB: u64 = 1024 * 1024;
 
 /// What `tidings store` does.
 #[derive(Debug, Subcommand)]
@@ -24,16 +21,7 @@ pub(crate) fn run(command: &StoreCommand) -> Outcome {
     let StoreCommand::Check(args) = command;
     let settings = gather(args).map_err(Misconfigured)?;
     settings.check().map_err(|error| Misconfigured(with_flags(&error)))?;
-    let shows_progress = io::stderr().is_terminal();
-    let report = check_store(settings.config(), &mut |read, total| {
-        if shows_progress {
-            // Where that fails, there is nowhere to report it.
-            let _ = write!(io::stderr(), "\r{} of {} MiB", read / MIB, total / MIB);
-        }
-    })?;
-    if shows_progress {
-        note("");
-    }
+    let report = check_store(settings.config())?;
     let mut out = io::stdout().lock();
     let mut damaged = 0;
     for file in &report.files {

@@ -133,5 +133,5 @@ pub trait Engine: Send {
     /// How it is.
     fn health(&self) -> Health;
     /// Ends: everything is kept for the next start.
-    fn close(self: Box<Self>);
+    fn close(self: Box<Self>, now: Now);
 }

@@ -76,7 +76,7 @@ impl Pump {
         while self.turn(None, read_clocks()) || (self.engine.is_busy() && Instant::now() < until) {
             self.heard.rings.recv_timeout(self.engine.due(Instant::now())).ok();
         }
-        self.engine.close();
+        self.engine.close(read_clocks());
     }
 
     /// Waits until there is something to do; the first errand, if it is that.

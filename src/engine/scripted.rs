@@ -72,5 +72,5 @@ impl Engine for Scripted {
         if self.is_broken.load(Ordering::SeqCst) { Health::Broken } else { Health::Up }
     }
 
-    fn close(self: Box<Self>) {}
+    fn close(self: Box<Self>, _: Now) {}
 }

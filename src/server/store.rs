@@ -1,19 +1,28 @@
 //! What is in a log, and whether it is what was written: looked at without changing anything.
 
 use super::engine::folder;
-use crate::config::Config;
-use crate::store::{Folder, Report, check};
-use std::io;
+use crate::config::{Config, ConfigError};
+use crate::store::{Folder, Report, boot_id, check};
+use std::fmt::Display;
 
-/// Reads all of the log of a configuration, and says what is in each file; `progress` is told how far it has come, in bytes.
+/// Reads all of the log of a configuration, and says what is in each file.
 ///
 /// # Errors
 /// There is no folder, or it cannot be read.
-pub fn check_store(config: &Config, progress: &mut dyn FnMut(u64, u64)) -> io::Result<Report> {
-    let folder = folder(config).map_err(|error| io::Error::other(error.to_string()))?;
-    // Asked first, since a folder that is not there would be made.
-    if !folder.is_dir() {
-        return Err(io::Error::other(format!("there is no store in {}", folder.display())));
-    }
-    check(&Folder::new(folder)?, progress)
+pub fn check_store(config: &Config) -> Result<Report, CheckFault> {
+    let folder = folder(config)?;
+    let fault = |problem: &dyn Display| CheckFault::Store(format!("{}: {problem}", folder.display()));
+    let files = Folder::existing(&folder).map_err(|error| fault(&error))?;
+    check(&files, boot_id().as_deref()).map_err(|error| fault(&error))
+}
+
+/// Why a log could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckFault {
+    /// Nothing says where it is.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// It cannot be read.
+    #[error("the store {0}")]
+    Store(String),
 }

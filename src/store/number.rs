@@ -5,7 +5,7 @@
 pub struct ChannelNo(u32);
 
 impl ChannelNo {
-    pub(super) const fn new(number: u32) -> ChannelNo {
+    pub(crate) const fn new(number: u32) -> ChannelNo {
         ChannelNo(number)
     }
 

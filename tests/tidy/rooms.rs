@@ -130,7 +130,7 @@ const CRATES: &[(&str, &str)] = &[
     ("tower_service", "services"),
     ("tungstenite", "wire client"),
     ("webpki", "tls"),
-    ("zlib_rs", "wire"),
+    ("zlib_rs", "store wire"),
 ];
 
 #[test]

@@ -106,10 +106,10 @@ impl Engine for Disk {
         self.health
     }
 
-    fn close(self: Box<Self>) {
+    fn close(self: Box<Self>, now: Now) {
         let Disk { store, helpers, .. } = *self;
         helpers.end();
-        match store.close() {
+        match store.close(now.wall_ms) {
             Ok(()) => log::info!(event = "store_closed"; "the store is closed: the next start goes on from here"),
             Err(error) => log::error!(event = "store_not_closed"; "the store could not be closed: {error}"),
         }
@@ -216,9 +216,9 @@ impl Disk {
     fn note(&self) {
         let (stats, figures) = (self.store.stats(), &self.figures);
         figures.store_bytes.set(stats.bytes);
-        figures.store_segments.set(stats.segments);
-        figures.store_channels.set(stats.channels);
-        figures.store_unsynced_bytes.set(stats.unsynced_bytes);
+        figures.store_segments.set(u64::from(stats.segments));
+        figures.store_channels.set(u64::from(stats.channels));
+        figures.store_unsynced_bytes.set(stats.unsynced);
         figures.store_keys.set(self.keys.len() as u64);
     }
 }

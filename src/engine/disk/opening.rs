@@ -55,7 +55,7 @@ impl Disk {
         figures: Arc<EngineFigures>,
     ) -> Result<Disk, OpenFault> {
         let fault = |problem: &dyn fmt::Display| OpenFault(format!("the store {}: {problem}", folder.display()));
-        let files = Folder::new(folder).map_err(|error| fault(&error))?;
+        let files = Folder::create(folder).map_err(|error| fault(&error))?;
         let options = options(config);
         let synced_only = options.synced_only;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
