@@ -136,15 +136,20 @@ impl Line {
 
     /// Puts what was read before what waits. What could not be read is lost to those who read on: they receive a reset.
     fn take(&mut self, channel: &ChannelName, at: Option<Position>, fetched: Option<Fetched>) {
-        let Some(first) = self.items.front_mut() else { return };
-        let until = match first {
-            Item::Entry(entry) => Some(entry.place),
-            Item::Placed { is_certain, .. } => {
+        if let (Some(at), Some(fetched)) = (at, &fetched)
+            && at.epoch != fetched.epoch
+        {
+            // The channel goes on in another epoch: what waits of the one before is not made known after that.
+            self.items.retain(|item| !matches!(item, Item::Entry(entry) if entry.place.epoch == at.epoch));
+        }
+        let until = match self.items.front_mut() {
+            Some(Item::Entry(entry)) => Some(entry.place),
+            Some(Item::Placed { is_certain, .. }) => {
                 // Read once, and no more: an answer is not held for what does not come.
                 *is_certain = true;
                 None
             }
-            Item::Cleared(..) | Item::Moved(_) => None,
+            Some(Item::Cleared(..) | Item::Moved(_)) | None => None,
         };
         let (epoch, mut older) =
             fetched.map_or((None, Vec::new()), |fetched| (Some(fetched.epoch), fetched.publications));

@@ -189,8 +189,10 @@ impl Disk {
         batch: &Batch,
         now: Now,
     ) -> Result<(ChannelNo, Position), Refusal> {
-        if let Some(found) = self.find(channel, durability, batch) {
-            return Ok(found);
+        if let Some((number, at)) = self.find(channel, durability, batch) {
+            // One that was made a moment ago and could not be appended to is at 0 in the log.
+            let here = known.filter(|known| known.epoch == at.epoch).map_or(0, |known| known.offset);
+            return Ok((number, Position { offset: at.offset.max(here), ..at }));
         }
         let read = self.fresh.take(channel).map(|epoch| Position { epoch, offset: 0 });
         let at = known.or(read).unwrap_or_else(|| Position { epoch: self.epochs.fresh(), offset: 0 });
@@ -249,10 +251,12 @@ impl Disk {
 
     /// Nothing of the batch was appended.
     fn refuse(&mut self, batch: Batch, error: &StoreError, events: &mut Vec<Event>) {
+        let mut refusal = refusal_of(error);
         if matches!(error, StoreError::Broken(_)) {
+            // Part of it may be in the log.
+            refusal = Code::OutcomeUnknown.into();
             self.break_down(error, events);
         }
-        let refusal = refusal_of(error);
         for step in batch.steps {
             match step.what {
                 Change::Publication { key, .. } => {

@@ -88,7 +88,6 @@ impl Engine for Disk {
         self.carry_out(now, events);
         self.sync(now, events);
         self.keep_up(now, events);
-        self.note();
     }
 
     fn due(&self, now: Instant) -> Duration {
@@ -185,6 +184,7 @@ impl Disk {
             self.upkeep_at = now.instant + UPKEEP_EVERY;
             return;
         }
+        self.note();
         self.keys.expire(now.wall_ms);
         let rules = self.rules.load_full();
         let keep = |name: &str| {
