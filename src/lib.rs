@@ -133,7 +133,8 @@ pub mod server;
 pub mod services;
 #[cfg(test)]
 mod simulation;
-mod store;
+#[doc(hidden)]
+pub mod store;
 mod sync;
 #[doc(hidden)]
 pub mod tls;

@@ -104,7 +104,8 @@ fn options(config: &Config) -> Options {
         bytes_max: config.store.total_bytes as u64,
         channels_max: u32::try_from(config.channels.total).unwrap_or(u32::MAX),
         forget_after: config.history.position_ttl.as_millis() as u64,
-        record_bytes_max: u32::try_from(entry_bytes_max(config)).unwrap_or(u32::MAX),
+        // With the head of a record and its key: the entry is asked first, so that no batch is refused for one of it.
+        record_bytes_max: u32::try_from(entry_bytes_max(config) + AROUND_BYTES / 2).unwrap_or(u32::MAX),
         boot: store::boot_id(),
         random: rand::random(),
         accept_loss: config.store.accept_loss,
@@ -116,7 +117,7 @@ fn options(config: &Config) -> Options {
 
 /// A program may publish more at once than clients may, up to what fits into a segment.
 fn entry_bytes_max(config: &Config) -> usize {
-    (config.store.segment_bytes - AROUND_BYTES.min(config.store.segment_bytes)).min(u32::MAX as usize)
+    (config.store.segment_bytes - AROUND_BYTES.min(config.store.segment_bytes)).min(u32::MAX as usize / 2)
 }
 
 /// What is shown of epochs. What was opened without what is damaged must show none of before again.
