@@ -1,16 +1,19 @@
 //! The engine "disk": what was answered is there after an end of every kind, and what is not there is told.
 
+mod engines;
 mod kills;
 
 use crate::support::http::{Answer, HttpClient, get, get_as_operator, post};
 use crate::support::process::Process;
 use crate::support::ws::WsClient;
-use crate::support::{OPERATOR, wait_until};
+use crate::support::{OPERATOR, PATIENCE, TestServer, wait_until};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tidings::config::EngineKind;
+use tidings::{Config, Message, Replay};
 
 /// The folder of a log, which goes with this.
 pub(crate) struct Store(PathBuf);
@@ -24,6 +27,12 @@ impl Store {
 
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("UTF-8")
+    }
+
+    /// Has a server keep its histories here.
+    pub(crate) fn keep(&self, config: &mut Config) {
+        config.server.engine = EngineKind::Disk;
+        config.store.folder = self.path().to_owned();
     }
 
     /// Starts a server on it.
@@ -285,6 +294,26 @@ fn readers_of_a_channel_without_publications_keep_their_epoch() {
     assert_eq!((position(&again), &again["recovered"]), (first, &json!(true)));
     assert!(get_as_operator(server.address, "/metrics").text().contains("\ntidings_engine_up 1\n"));
     stop(server);
+}
+
+#[test]
+fn a_program_that_embeds_the_server_has_its_history_back() {
+    let store = Store::new();
+    let start = || TestServer::start(|config| store.keep(config));
+    let server = start();
+    let (sender, received) = std::sync::mpsc::channel();
+    let subscription = server.subscribe("a", move |publication| sender.send(publication.offset()).expect("it is read"));
+    let subscription = subscription.expect("a subscription");
+    let first = server.publish("a", Message::json("1").key("k")).expect("published");
+    assert_eq!((received.recv_timeout(PATIENCE), first.offset), (Ok(1), 1));
+    drop(subscription);
+    server.stop(PATIENCE);
+    let server = start();
+    assert_eq!(server.publish("a", Message::json("1").key("k")).expect("known"), first);
+    let second = server.publish("a", "2").expect("published");
+    assert_eq!((second.epoch, second.offset), (first.epoch, 2));
+    let history = server.history("a", Replay::since(first)).expect("a history");
+    assert_eq!((history.recovered, history.publications.len()), (Some(true), 1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The protocol's text is what the server does: every example of it is executed, each block against a fresh server.
 
+use crate::durable::Store;
 use crate::support::http::{Answer, HttpClient};
 use crate::support::ws::WsClient;
 use crate::support::{TestServer, with_one_and_two_reactors};
@@ -138,6 +139,18 @@ fn every_example_over_http_is_what_the_server_does() {
             assert_eq!(run_http_block(&server, lines), lines.iter().filter(is_request).count(), "one was skipped");
         }
     });
+}
+
+#[test]
+fn every_example_holds_with_histories_on_disk() {
+    for (info, run) in
+        [("text,socket", run_socket_block as fn(&TestServer, &[&str]) -> usize), ("text,http", run_http_block)]
+    {
+        for lines in &blocks(info) {
+            let store = Store::new();
+            assert!(run(&TestServer::start(|config| store.keep(config)), lines) > 0);
+        }
+    }
 }
 
 #[test]
