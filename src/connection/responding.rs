@@ -84,7 +84,7 @@ impl Connection {
             // A 401 must carry a challenge (RFC 9110 section 15.5.2).
             extra.push(("WWW-Authenticate", "Bearer"));
         }
-        if matches!(response.status, 429 | 503) {
+        if matches!(response.status, 429 | 503) || response.retry_after_ms > 0 {
             // A limit of this client alone says the true time. Where many clients wait for the same, it is drawn: they must not
             // come back at once.
             let after_ms = match response.retry_after_ms {

@@ -15,9 +15,9 @@ use tungstenite::Message;
 
 /// Kills, unless `TIDINGS_KILLS` says how many.
 const KILLS: u64 = 20;
-/// Publishers, each with so many publications in progress.
+/// Publishers, and publications that each sends in one message.
 const PUBLISHERS: usize = 8;
-const IN_PROGRESS: u64 = 64;
+const BATCH: u64 = 32;
 /// Channels of each kind, which all of them publish to.
 const CHANNELS: u64 = 10;
 
@@ -28,28 +28,29 @@ type Answered = (String, String, u64, u64);
 fn publish(address: SocketAddr, numbers: &AtomicU64) -> Vec<Answered> {
     let mut answered = Vec::new();
     let Ok((mut socket, _)) = tungstenite::connect(format!("ws://{address}/ws")) else { return answered };
-    let mut sent: HashMap<u64, String> = HashMap::new();
-    loop {
-        while (sent.len() as u64) < IN_PROGRESS {
-            let number = numbers.fetch_add(1, Ordering::Relaxed);
-            let kind = if number % 2 == 0 { "written" } else { "synced" };
-            let channel = format!("{kind}:{}", number / 2 % CHANNELS);
-            let request =
-                json!({"method": "POST", "path": format!("/channels/{channel}"), "data": number, "id": number});
-            if socket.send(Message::text(request.to_string())).is_err() {
-                return answered;
+    let channel_of = |number: u64| {
+        let kind = if number / BATCH % 2 == 0 { "written" } else { "synced" };
+        format!("{kind}:{}", number % CHANNELS)
+    };
+    let mut batch = || {
+        let first = numbers.fetch_add(BATCH, Ordering::Relaxed);
+        let request = |number| json!({"method": "POST", "path": format!("/channels/{}", channel_of(number)), "data": number, "id": number});
+        Message::text(Value::from((first..first + BATCH).map(request).collect::<Vec<_>>()).to_string())
+    };
+    // Two are always on their way, so that the server has the next when it has answered one.
+    if socket.send(batch()).is_err() {
+        return answered;
+    }
+    while socket.send(batch()).is_ok() {
+        let Ok(Ok(text)) = socket.read().map(Message::into_text) else { break };
+        for answer in serde_json::from_str::<Vec<Value>>(&text).unwrap_or_default() {
+            if let (Some(epoch), Some(offset)) = (answer["epoch"].as_str(), answer["offset"].as_u64()) {
+                let number = answer["id"].as_u64().expect("it was sent with one");
+                answered.push((channel_of(number), epoch.to_owned(), offset, number));
             }
-            sent.insert(number, channel);
-        }
-        let Ok(message) = socket.read() else { return answered };
-        let Ok(text) = message.into_text() else { continue };
-        let Ok(answer) = serde_json::from_str::<Value>(&text) else { continue };
-        let Some(channel) = answer["id"].as_u64().and_then(|id| sent.remove(&id)) else { continue };
-        if let (Some(epoch), Some(offset)) = (answer["epoch"].as_str(), answer["offset"].as_u64()) {
-            let number = answer["id"].as_u64().expect("it was found");
-            answered.push((channel, epoch.to_owned(), offset, number));
         }
     }
+    answered
 }
 
 /// What every position is known to hold.
