@@ -39,6 +39,7 @@ mod sync;
 mod tests;
 mod upkeep;
 mod values;
+mod window;
 
 pub use body::Key;
 pub use check::{FileReport, Report, check};

@@ -62,12 +62,12 @@ fn what_no_channel_keeps_goes_and_what_one_keeps_stays() {
         (before - store.stats().segments, all(&store, "a").len())
     };
     let (segments, kept) = drops(Keep { count: 60, ..Keep::ALL }, 1000);
-    assert!(segments > 2 && (60..200).contains(&kept), "{segments} {kept}");
+    assert!(segments >= 2 && (60..200).contains(&kept), "{segments} {kept}");
     let (segments, kept) = drops(Keep { bytes: 600, ..Keep::ALL }, 1000);
-    assert!(segments > 2 && (60..200).contains(&kept), "{segments} {kept}");
+    assert!(segments >= 2 && (60..200).contains(&kept), "{segments} {kept}");
     // They were published at their offsets.
     let (segments, kept) = drops(Keep { age: 100, ..Keep::ALL }, 400);
-    assert!(segments > 2 && (100..250).contains(&kept), "{segments} {kept}");
+    assert!(segments >= 2 && (100..250).contains(&kept), "{segments} {kept}");
 }
 
 #[test]
