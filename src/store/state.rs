@@ -149,7 +149,8 @@ impl State {
         (channel.last, channel.total) = (slot.last, slot.total);
         (channel.home, channel.slot) = (number, slot.head);
         channel.active = seconds(slot.at);
-        channel.empty = slot.count == 0;
+        // One whose name was written and nothing else goes on in older segments.
+        channel.empty = slot.count == 0 && slot.before == 0;
     }
 }
 
