@@ -31,7 +31,7 @@ pub(super) struct Channel {
     /// Whether nothing of it is kept.
     pub(super) empty: bool,
     /// Whether its name is in that segment.
-    pub(super) told: bool,
+    pub(super) announced: bool,
 }
 
 impl Channel {
@@ -48,7 +48,7 @@ impl Channel {
         name_length: 0,
         epoch_length: 0,
         empty: true,
-        told: false,
+        announced: false,
     };
 
     pub(super) fn epoch(&self) -> &[u8] {
@@ -69,7 +69,7 @@ impl Channel {
     /// Goes on with what was known before its name was.
     pub(super) fn resume(&mut self, known: &Channel) {
         (self.last, self.total, self.active, self.empty) = (known.last, known.total, known.active, known.empty);
-        (self.home, self.slot, self.told) = (known.home, known.slot, true);
+        (self.home, self.slot, self.announced) = (known.home, known.slot, true);
     }
 
     /// Whether its number is in use, by a channel whose name is known.

@@ -17,8 +17,8 @@ use super::window::Window;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes after which progress is told.
-const TOLD: u64 = 8 * 1024 * 1024;
+/// Bytes after which progress is reported.
+const REPORTED: u64 = 8 * 1024 * 1024;
 /// Bytes that are read at once where the names of channels are looked for, which are often close to each other.
 const NAMES: usize = 32 * 1024;
 
@@ -33,7 +33,7 @@ pub struct KnownKey {
     pub offset: u64,
     /// The key.
     pub key: Vec<u8>,
-    /// What tells whether the same was published under it.
+    /// What shows whether the same was published under it.
     pub fingerprint: u128,
     /// Until when it counts, in milliseconds since 1970.
     pub expires: u64,
@@ -47,7 +47,7 @@ pub(super) struct Recovery<'a> {
     survey: &'a Survey,
     progress: &'a mut dyn FnMut(u64, u64),
     read: u64,
-    told: u64,
+    reported: u64,
     pub(super) state: State,
     pub(super) repairs: Vec<Repair>,
     pub(super) damaged: Vec<Damage>,
@@ -84,7 +84,7 @@ impl<'a> Recovery<'a> {
             survey,
             progress,
             read: 0,
-            told: 0,
+            reported: 0,
             state: State::new(options.channels_max),
             repairs: Vec::new(),
             damaged: Vec::new(),
@@ -352,8 +352,8 @@ impl<'a> Recovery<'a> {
 
     fn advance(&mut self, bytes: u64) {
         self.read += bytes;
-        if self.read - self.told >= TOLD {
-            self.told = self.read;
+        if self.read - self.reported >= REPORTED {
+            self.reported = self.read;
             (self.progress)(self.read, self.survey.bytes());
         }
     }

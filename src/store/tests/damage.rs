@@ -193,3 +193,36 @@ fn a_missing_file_is_damage() {
         assert!(recovered.generation > 0);
     }
 }
+
+#[test]
+fn a_store_that_was_closed_and_is_shorter_now_is_damaged() {
+    for cut in [1, 32, 33, 64, 500] {
+        let (disk, store, _) = live();
+        let name = super::super::segment::file_name(store.active.number);
+        store.close(1000).expect("closed");
+        disk.edit(&name, |bytes| bytes.truncate(bytes.len() - cut));
+        let error = Store::open(disk.files(), small(), 0, &mut |_, _| {}).err();
+        assert!(matches!(&error, Some(OpenError::Damaged(damage)) if damage.file == name), "{cut}: {error:?}");
+    }
+}
+
+#[test]
+fn a_body_that_looks_like_a_record_is_never_one() {
+    let disk = Disk::default();
+    let (mut store, _) = open(&disk, Options { segment_bytes: 1 << 20, ..small() });
+    let channel = store.add_channel("a", "one", 1000).expect("a channel");
+    publish(&mut store, channel, 1, b"real");
+    let name = super::super::segment::file_name(1);
+    // Somebody who knows what a record looks like, and even has one.
+    let bytes = disk.read(&name);
+    let place = bytes.len() - 40;
+    let record = bytes[place..].to_vec();
+    assert_eq!(&record[32..36], b"real");
+    publish(&mut store, channel, 2, &record.repeat(20));
+    publish(&mut store, channel, 3, b"next");
+    store.sync().expect("synced");
+    disk.edit(&name, |bytes| bytes[place + 40] ^= 1);
+    let (store, recovered) = open(&disk.copy(), Options { accept_loss: true, ..small() });
+    assert_eq!(recovered.damaged.len(), 1);
+    assert_eq!(all(&store, "a"), [(3, "next".into())]);
+}

@@ -94,7 +94,7 @@ fn a_channel_without_anything_is_forgotten_after_long() {
 }
 
 #[test]
-fn there_are_only_so_many_channels_and_those_without_anything_make_room() {
+fn the_number_of_channels_is_limited_and_those_without_anything_make_room() {
     let options = Options { channels_max: 3, ..small() };
     let disk = Disk::default();
     let (mut store, _) = open(&disk, options);
