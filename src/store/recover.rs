@@ -153,7 +153,7 @@ impl<'a> Recovery<'a> {
         let index = if is_last || !self.damaged.is_empty() { None } else { self.index(&segment, expected, check)? };
         let skips = |index: &Index| !check && index.header.keys_expire <= self.now && found.length == expected;
         match index {
-            Some((index, bytes)) if skips(&index) => self.take(segment, index, &bytes).map(|()| Then::Next),
+            Some((index, bytes)) if skips(&index) => self.take(&segment, index, &bytes).map(|()| Then::Next),
             index => self.scan(at, &segment, expected, index.map(|(index, _)| index)),
         }
     }
@@ -171,7 +171,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// What the index of a segment says, instead of the segment.
-    fn take(&mut self, segment: Arc<Segment>, index: Index, bytes: &[u8]) -> Result<(), OpenError> {
+    fn take(&mut self, segment: &Arc<Segment>, index: Index, bytes: &[u8]) -> Result<(), OpenError> {
         let (number, header) = (segment.number, index.header);
         let (slots, values) = index::parts(&header, bytes);
         slots.for_each(|slot| self.state.apply_slot(number, &slot));
@@ -182,7 +182,7 @@ impl<'a> Recovery<'a> {
         self.state.begin(segment.clone());
         let mut window = Window::default();
         for place in values {
-            let read = window.record(&segment, u64::from(place), NAMES).map_err(OpenError::io("read a value"))?;
+            let read = window.record(segment, u64::from(place), NAMES).map_err(OpenError::io("read a value"))?;
             match read.filter(|view| view.kind == Kind::Value) {
                 Some(view) => drop(self.state.apply(&view)),
                 None => self.accept(segment.damage(u64::from(place), "a record is damaged"))?,

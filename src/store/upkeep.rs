@@ -210,7 +210,15 @@ impl Store {
         }
         self.changes += 1;
         let names = [segment::file_name(oldest.number), segment::index_name(oldest.number)];
-        names.iter().try_for_each(|name| self.files.remove(name)).map_err(|error| self.fail("remove a segment", &error))
+        for name in &names {
+            match self.files.remove(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.fail("remove a segment", &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Forgets channels that have nothing, and to which nothing happened for long.

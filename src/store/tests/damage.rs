@@ -5,11 +5,14 @@ use super::{Random, all, open, publish, settle, small};
 use crate::store::{Damage, Keep, OpenError, Options, ReadError, Store, check};
 use std::collections::BTreeMap;
 
+/// What was written to each channel.
+type Written = BTreeMap<String, Vec<(u64, String)>>;
+
 /// A store that runs, with some full segments and an open one, of which the last is not synced.
-fn live() -> (Disk, Store, BTreeMap<String, Vec<(u64, String)>>) {
+fn live() -> (Disk, Store, Written) {
     let disk = Disk::default();
     let (mut store, _) = open(&disk, small());
-    let mut written: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+    let mut written = Written::new();
     for at in 0..150_u64 {
         let name = format!("channel-{}", at % 7);
         let channel = store.add_channel(&name, "one", 1000).expect("a channel");
@@ -38,13 +41,7 @@ struct Outcomes {
 }
 
 /// Opens a damaged copy. `synced` is how many publications of each channel were synced.
-fn judge(
-    disk: &Disk,
-    written: &BTreeMap<String, Vec<(u64, String)>>,
-    synced: &BTreeMap<String, usize>,
-    options: Options,
-    outcomes: &mut Outcomes,
-) {
+fn judge(disk: &Disk, written: &Written, synced: &BTreeMap<String, usize>, options: Options, outcomes: &mut Outcomes) {
     let (store, recovered) = match Store::open(disk.files(), options.clone(), 1000, &mut |_, _| {}) {
         Ok(opened) => opened,
         Err(OpenError::Damaged(damage)) => {
@@ -82,7 +79,7 @@ fn judge(
 }
 
 /// With the loss accepted it opens, says so, gives out nothing that was not written, and opens again.
-fn accept(disk: &Disk, written: &BTreeMap<String, Vec<(u64, String)>>, options: Options, outcomes: &mut Outcomes) {
+fn accept(disk: &Disk, written: &Written, options: Options, outcomes: &mut Outcomes) {
     let (mut store, recovered) = open(disk, Options { accept_loss: true, ..options.clone() });
     assert!(!recovered.damaged.is_empty() && recovered.generation > 1, "{recovered:?}");
     for (name, written) in written {
