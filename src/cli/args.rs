@@ -64,7 +64,7 @@ pub(crate) enum Command {
     /// Make a key for a backend: a secret, and the block for the configuration of the server
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Look at the log of the engine "disk"
+    /// Look at a store: the history on disk
     #[command(subcommand)]
     Store(StoreCommand),
     /// Ask a server whether it takes new clients; exits with 1 if it does not, or does not answer

@@ -38,7 +38,6 @@ mod signals;
 mod source;
 mod start_error;
 mod state;
-mod store;
 mod threads;
 
 pub use given::GivenSocket;
@@ -56,7 +55,6 @@ pub use rules::check_files;
 pub use signals::{Interrupts, Outcome};
 pub use source::ConfigSource;
 pub use start_error::StartError;
-pub use store::check_store;
 
 use crate::access::{Hooks, Identities};
 use crate::config::{Config, ListenerConfig, ServerConfig};

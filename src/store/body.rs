@@ -42,7 +42,7 @@ impl<'a> Named<'a> {
 pub struct Key<'a> {
     /// The key.
     pub key: &'a [u8],
-    /// What tells whether the same was published under it.
+    /// What shows whether the same was published under it.
     pub fingerprint: u128,
     /// Until when it counts, in milliseconds since 1970.
     pub expires: u64,

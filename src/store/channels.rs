@@ -31,7 +31,7 @@ pub(super) struct Channel {
     /// Whether nothing of it is kept.
     pub(super) empty: bool,
     /// Whether its name is in that segment.
-    pub(super) told: bool,
+    pub(super) announced: bool,
 }
 
 impl Channel {
@@ -48,7 +48,7 @@ impl Channel {
         name_length: 0,
         epoch_length: 0,
         empty: true,
-        told: false,
+        announced: false,
     };
 
     pub(super) fn epoch(&self) -> &[u8] {
@@ -69,7 +69,7 @@ impl Channel {
     /// Goes on with what was known before its name was.
     pub(super) fn resume(&mut self, known: &Channel) {
         (self.last, self.total, self.active, self.empty) = (known.last, known.total, known.active, known.empty);
-        (self.home, self.slot, self.told) = (known.home, known.slot, true);
+        (self.home, self.slot, self.announced) = (known.home, known.slot, true);
     }
 
     /// Whether its number is in use, by a channel whose name is known.
@@ -93,9 +93,11 @@ pub(super) struct Channels {
 impl Channels {
     pub(super) fn new(most: u32) -> Channels {
         let slots = u64::from(most) * SLOTS_PER_THREE / 3 + 8;
+        // Room for all of them: what is not used takes no memory, and nothing is ever moved. Number 0 is no channel.
+        let mut list = Vec::with_capacity(most as usize + 1);
+        list.push(Channel::NEW);
         Channels {
-            // Number 0 is no channel.
-            list: vec![Channel::NEW],
+            list,
             free: Vec::new(),
             names: Names::new(),
             slots: vec![NONE; usize::try_from(slots).unwrap_or(usize::MAX)],
@@ -270,6 +272,6 @@ impl Channels {
     /// Bytes of memory that are in use.
     pub(super) fn bytes(&self) -> usize {
         let table = self.slots.len().min(self.count as usize * 1024) * 4;
-        self.list.capacity() * size_of::<Channel>() + self.names.bytes() + table + self.free.capacity() * 4
+        self.list.len() * size_of::<Channel>() + self.names.bytes() + table + self.free.capacity() * 4
     }
 }

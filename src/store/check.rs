@@ -36,9 +36,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// All damage of records. What an index says wrong is made again from its segment.
-    pub fn damage(&self) -> impl Iterator<Item = &Damage> {
-        self.files.iter().flat_map(|file| &file.damage)
+    /// Whether nothing is damaged. What was interrupted is no damage.
+    pub fn is_whole(&self) -> bool {
+        self.files.iter().all(|file| file.damage.is_empty())
     }
 }
 

@@ -181,7 +181,7 @@ impl<'a> Encoder<'a> {
         let unknown = StoreError::UnknownChannel(channel);
         let Some(known) = self.state.channels.get_mut(channel.get()) else { return Err(unknown) };
         if known.staged == 0 {
-            let is_named = known.told && known.home == self.segment;
+            let is_named = known.announced && known.home == self.segment;
             let (channel, last, total) = (channel.get(), known.last, known.total);
             self.staged.push(Staged { channel, last, total, is_named, is_forgotten: false });
             known.staged = self.staged.len() as u32;

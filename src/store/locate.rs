@@ -8,9 +8,9 @@ use std::sync::Arc;
 /// What is looked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Want {
-    /// So many from an offset on.
+    /// A number of publications from an offset on.
     From(u64, u64),
-    /// So many before an offset.
+    /// A number of publications before an offset.
     Before(u64, u64),
 }
 
@@ -109,7 +109,7 @@ impl Walk {
         }
     }
 
-    /// Whether older segments are of no interest; `has_older` tells whether there are any.
+    /// Whether older segments are of no interest; `has_older` says whether there are any.
     fn is_done(&mut self, has_older: bool) -> bool {
         let Some(oldest) = self.found.oldest else { return !has_older };
         if oldest <= self.low || !has_older {

@@ -38,11 +38,13 @@ impl Meta {
         format!("{text}sum {:08x}\n", crc32(0, text.as_bytes()))
     }
 
-    fn parse(text: &str) -> Option<Meta> {
+    /// What is summed of a text, if its sum is right.
+    fn summed(text: &str) -> Option<&str> {
         let (body, sum) = text.rsplit_once("sum ")?;
-        if sum.strip_suffix('\n')? != format!("{:08x}", crc32(0, body.as_bytes())) {
-            return None;
-        }
+        (sum.strip_suffix('\n')? == format!("{:08x}", crc32(0, body.as_bytes()))).then_some(body)
+    }
+
+    fn parse(body: &str) -> Option<Meta> {
         let mut lines = body.lines().skip(1);
         let mut next = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
         Some(Meta {
@@ -65,14 +67,13 @@ impl Meta {
         let mut bytes = [0; 4096];
         let read = file.read_at(&mut bytes, 0).map_err(OpenError::io("read META"))?;
         let text = String::from_utf8_lossy(&bytes[..read]);
-        if let Some(meta) = Meta::parse(&text) {
-            let version = text.lines().next().and_then(|line| line.strip_prefix(TITLE)).unwrap_or_default().trim();
-            if version == VERSION.to_string() {
-                return Ok(Some(meta));
-            }
-            return Err(OpenError::Version(version.to_owned()));
+        let Some(body) = Meta::summed(&text) else { return Err(OpenError::Damaged(damage("its checksum is wrong"))) };
+        // What another version says below its first line is not known here.
+        let title = body.lines().next().unwrap_or_default();
+        if title != format!("{TITLE} {VERSION}") {
+            return Err(OpenError::Version(title.to_owned()));
         }
-        Err(OpenError::Damaged(damage("its checksum is wrong")))
+        Meta::parse(body).map(Some).ok_or_else(|| OpenError::Damaged(damage("a line is missing")))
     }
 
     /// Replaces the file; durable when this returns.

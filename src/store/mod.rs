@@ -39,6 +39,7 @@ mod sync;
 mod tests;
 mod upkeep;
 mod values;
+mod window;
 
 pub use body::Key;
 pub use check::{FileReport, Report, check};
@@ -47,7 +48,7 @@ pub use encoder::Record;
 pub use error::{Damage, OpenError, ReadError, StoreError};
 pub use files::{File, Files, Lock};
 pub use folder::{Folder, boot_id};
-pub use log::{ChannelState, Stats, Store};
+pub use self::log::{ChannelState, Stats, Store};
 pub use number::ChannelNo;
 pub use open::Recovered;
 pub use options::{Keep, Options};

@@ -42,6 +42,6 @@ impl Names {
 
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
-        self.arena.capacity() + self.free.iter().map(|free| free.capacity() * 4).sum::<usize>()
+        self.arena.len() + self.free.iter().map(|free| free.capacity() * 4).sum::<usize>()
     }
 }

@@ -1,4 +1,4 @@
-//! Opens a store: lock, META, recovery, repairs, and what is told of it.
+//! Opens a store: lock, META, recovery, repairs, and the report on it.
 
 use super::chores::Chores;
 use super::error::{Damage, OpenError};
@@ -73,7 +73,7 @@ impl Store {
             if !recovery.repairs.is_empty() {
                 files.sync().map_err(OpenError::io("sync the folder"))?;
             }
-            (told(&survey, &mut recovery, &meta), recovery.state, meta)
+            (report(&survey, &mut recovery, &meta), recovery.state, meta)
         };
         if recovered.first {
             // Segments without it would be damage.
@@ -108,7 +108,7 @@ fn fold(random: u64) -> u32 {
     (random ^ (random >> 32)) as u32
 }
 
-fn told(survey: &Survey, recovery: &mut Recovery<'_>, meta: &Meta) -> Recovered {
+fn report(survey: &Survey, recovery: &mut Recovery<'_>, meta: &Meta) -> Recovered {
     Recovered {
         generation: meta.generation,
         first: survey.meta.is_none(),

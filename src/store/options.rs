@@ -56,7 +56,7 @@ pub struct Keep {
     pub count: u64,
     /// Its newest bytes of bodies.
     pub bytes: u64,
-    /// Publications of the last so many milliseconds.
+    /// Publications that are at most this old, in milliseconds.
     pub age: u64,
 }
 

@@ -4,9 +4,9 @@ use super::body::Key;
 use super::error::ReadError;
 use super::index::NoAnswer;
 use super::locate::{Part, Source, Want, locate};
-use super::record::{self, HEADER, KEYED, Kind, View};
-use super::segment::Segment;
+use super::record::{HEADER, KEYED, Kind};
 use super::state::Shared;
+use super::window::Window;
 use std::sync::Arc;
 
 /// Publications of a page, at most.
@@ -77,8 +77,8 @@ impl Reader {
         'parts: for part in found.parts.iter().rev() {
             let places = places(part)?;
             let mut window = Window::default();
-            for (at, place) in places.iter().enumerate() {
-                let kept = window.publication(part, part.first + at as u64, found.channel, &places[at..], *place)?;
+            for at in 0..places.len() {
+                let kept = publication(&mut window, part, part.first + at as u64, found.channel, &places[at..])?;
                 if kept.body.len() > left && !publications.is_empty() {
                     break 'parts;
                 }
@@ -110,8 +110,8 @@ impl Reader {
                 let mut window = Window::default();
                 let mut block = Vec::with_capacity(BLOCK);
                 for at in start..end {
-                    let rest = &places[at..end];
-                    block.push(window.publication(part, part.first + at as u64, found.channel, rest, places[at])?);
+                    let offset = part.first + at as u64;
+                    block.push(publication(&mut window, part, offset, found.channel, &places[at..end])?);
                 }
                 for kept in block.into_iter().rev() {
                     if kept.body.len() > left && !publications.is_empty() {
@@ -144,63 +144,16 @@ fn places(part: &Part) -> Result<Vec<u32>, ReadError> {
     }
 }
 
-/// What was read last of a segment.
-#[derive(Default)]
-struct Window {
-    base: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window {
-    /// The publication with an offset, which has to begin at a place. `rest` are its place and the following ones, which
-    /// will be wanted too.
-    fn publication(
-        &mut self,
-        part: &Part,
-        offset: u64,
-        channel: u32,
-        rest: &[u32],
-        place: u32,
-    ) -> Result<Kept, ReadError> {
-        let segment = part.segment.as_ref();
-        let place = u64::from(place);
-        let view = self.record(segment, place, rest)?;
-        let view = view.filter(|view| (view.kind, view.channel, view.offset) == (Kind::Publication, channel, offset));
-        let Some(view) = view else { return Err(ReadError::Damaged(segment.damage(place, "a record is damaged"))) };
-        let body = if view.flags & KEYED == 0 { Some(view.body) } else { Key::split(view.body).map(|(_, body)| body) };
-        let body = body.ok_or_else(|| ReadError::Damaged(segment.damage(place, "a record is damaged")))?;
-        Ok(Kept { offset, at: view.at, body: body.to_vec() })
-    }
-
-    fn record(&mut self, segment: &Segment, place: u64, rest: &[u32]) -> Result<Option<View<'_>>, ReadError> {
-        if !self.has(place, HEADER) {
-            self.read(segment, place, span(rest))?;
-        }
-        let Some(size) = self.from(place).and_then(|bytes| record::size(bytes).ok()) else { return Ok(None) };
-        if place + size as u64 > segment.length() {
-            return Ok(None);
-        }
-        if !self.has(place, size) {
-            self.read(segment, place, size.max(span(rest)))?;
-        }
-        Ok(self.from(place).and_then(|bytes| record::decode(bytes, place, segment.salt).ok()))
-    }
-
-    fn from(&self, place: u64) -> Option<&[u8]> {
-        self.bytes.get(usize::try_from(place.checked_sub(self.base)?).ok()?..)
-    }
-
-    fn has(&self, place: u64, bytes: usize) -> bool {
-        self.from(place).is_some_and(|there| there.len() >= bytes)
-    }
-
-    fn read(&mut self, segment: &Segment, place: u64, bytes: usize) -> Result<(), ReadError> {
-        self.bytes.resize(bytes, 0);
-        let read = segment.file.read_at(&mut self.bytes, place)?;
-        self.bytes.truncate(read);
-        self.base = place;
-        Ok(())
-    }
+/// The publication with an offset, which has to begin at the first of these places. The others will be wanted, too.
+fn publication(window: &mut Window, part: &Part, offset: u64, channel: u32, places: &[u32]) -> Result<Kept, ReadError> {
+    let segment = part.segment.as_ref();
+    let place = places.first().map_or(0, |place| u64::from(*place));
+    let view = window.record(segment, place, span(places))?;
+    let view = view.filter(|view| (view.kind, view.channel, view.offset) == (Kind::Publication, channel, offset));
+    let Some(view) = view else { return Err(ReadError::Damaged(segment.damage(place, "a record is damaged"))) };
+    let body = if view.flags & KEYED == 0 { Some(view.body) } else { Key::split(view.body).map(|(_, body)| body) };
+    let body = body.ok_or_else(|| ReadError::Damaged(segment.damage(place, "a record is damaged")))?;
+    Ok(Kept { offset, at: view.at, body: body.to_vec() })
 }
 
 /// How many bytes to read for the first of these, and the next ones if they are close.

@@ -1,23 +1,26 @@
 //! Reads a store that was found: all its records, or the indexes of segments that are old enough.
 
-use super::body::Key;
+use super::body::{Key, Named};
 use super::error::{Damage, OpenError};
 use super::files::Files;
 use super::index::{self, Index};
 use super::number::ChannelNo;
 use super::options::Options;
-use super::record::{self, KEYED, Kind, NoRecord, View};
+use super::record::{KEYED, Kind, View};
 use super::repair::Repair;
 use super::scan::{self, Later, Met, Scan};
 use super::sealing::Sealing;
 use super::segment::{self, HEADER, Place, Segment};
 use super::state::State;
 use super::survey::Survey;
+use super::window::Window;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes after which progress is told.
-const TOLD: u64 = 8 * 1024 * 1024;
+/// Bytes after which progress is reported.
+const REPORTED: u64 = 8 * 1024 * 1024;
+/// Bytes that are read at once where the names of channels are looked for, which are often close to each other.
+const NAMES: usize = 32 * 1024;
 
 /// An idempotency key that still counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub struct KnownKey {
     pub offset: u64,
     /// The key.
     pub key: Vec<u8>,
-    /// What tells whether the same was published under it.
+    /// What shows whether the same was published under it.
     pub fingerprint: u128,
     /// Until when it counts, in milliseconds since 1970.
     pub expires: u64,
@@ -44,7 +47,7 @@ pub(super) struct Recovery<'a> {
     survey: &'a Survey,
     progress: &'a mut dyn FnMut(u64, u64),
     read: u64,
-    told: u64,
+    reported: u64,
     pub(super) state: State,
     pub(super) repairs: Vec<Repair>,
     pub(super) damaged: Vec<Damage>,
@@ -81,7 +84,7 @@ impl<'a> Recovery<'a> {
             survey,
             progress,
             read: 0,
-            told: 0,
+            reported: 0,
             state: State::new(options.channels_max),
             repairs: Vec::new(),
             damaged: Vec::new(),
@@ -150,7 +153,7 @@ impl<'a> Recovery<'a> {
         let index = if is_last || !self.damaged.is_empty() { None } else { self.index(&segment, expected, check)? };
         let skips = |index: &Index| !check && index.header.keys_expire <= self.now && found.length == expected;
         match index {
-            Some((index, bytes)) if skips(&index) => self.take(segment, index, &bytes).map(|()| Then::Next),
+            Some((index, bytes)) if skips(&index) => self.take(&segment, index, &bytes).map(|()| Then::Next),
             index => self.scan(at, &segment, expected, index.map(|(index, _)| index)),
         }
     }
@@ -168,7 +171,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// What the index of a segment says, instead of the segment.
-    fn take(&mut self, segment: Arc<Segment>, index: Index, bytes: &[u8]) -> Result<(), OpenError> {
+    fn take(&mut self, segment: &Arc<Segment>, index: Index, bytes: &[u8]) -> Result<(), OpenError> {
         let (number, header) = (segment.number, index.header);
         let (slots, values) = index::parts(&header, bytes);
         slots.for_each(|slot| self.state.apply_slot(number, &slot));
@@ -177,9 +180,9 @@ impl<'a> Recovery<'a> {
         self.advance(segment.length());
         let _ = segment.index.set(index);
         self.state.begin(segment.clone());
-        let mut buffer = Vec::new();
+        let mut window = Window::default();
         for place in values {
-            let read = read(&segment, u64::from(place), &mut buffer).map_err(OpenError::io("read a value"))?;
+            let read = window.record(segment, u64::from(place), NAMES).map_err(OpenError::io("read a value"))?;
             match read.filter(|view| view.kind == Kind::Value) {
                 Some(view) => drop(self.state.apply(&view)),
                 None => self.accept(segment.damage(u64::from(place), "a record is damaged"))?,
@@ -198,14 +201,16 @@ impl<'a> Recovery<'a> {
         index: Option<Index>,
     ) -> Result<Then, OpenError> {
         let found = &self.survey.segments[at];
-        let io = || OpenError::io(format!("read {}", segment::file_name(found.number)));
+        let number = found.number;
+        // Named only when it is needed: this is asked for each record.
+        let failed = move |error| OpenError::io(format!("read {}", segment::file_name(number)))(error);
         // Records are compared with what was known before them, names and epochs included.
         self.resolve()?;
         self.state.begin(segment.clone());
         let mut scan = Scan::new(found.file.as_ref(), segment.salt, HEADER.min(expected), expected.min(found.length));
         let mut whole = true;
         loop {
-            let (place, what) = match scan.next().map_err(io())? {
+            let (place, what) = match scan.next().map_err(failed)? {
                 Met::Record(view) => {
                     self.apply(&view);
                     self.advance(view.size() as u64);
@@ -222,7 +227,7 @@ impl<'a> Recovery<'a> {
             }
             let end = expected.min(found.length);
             let later = if place < end {
-                scan::later(found.file.as_ref(), segment.salt, place, end).map_err(io())?
+                scan::later(found.file.as_ref(), segment.salt, place, end).map_err(failed)?
             } else {
                 Later::Nothing
             };
@@ -320,20 +325,22 @@ impl<'a> Recovery<'a> {
         if !std::mem::take(&mut self.pending) {
             return Ok(());
         }
-        let mut buffer = Vec::new();
-        for number in 1..=self.state.channels.greatest() {
+        // In the order in which they are written.
+        let pending =
+            |number| self.state.channels.still_pending(number).map(|channel| (channel.home, channel.slot, number));
+        let mut pending: Vec<(u32, u32, u32)> = (1..=self.state.channels.greatest()).filter_map(pending).collect();
+        pending.sort_unstable();
+        let segments = self.state.segments.clone();
+        let mut window = Window::default();
+        for (home, place, number) in pending {
+            let Some(segment) = super::state::segment(&segments, home) else { continue };
             let Some(channel) = self.state.channels.still_pending(number) else { continue };
-            let segments = self.state.segments.clone();
-            let Some(segment) = super::state::segment(&segments, channel.home) else { continue };
-            let place = u64::from(channel.slot);
-            let view = read(segment, place, &mut buffer).map_err(OpenError::io("read a name"))?;
+            let place = u64::from(place);
+            let view = window.record(segment, place, NAMES).map_err(OpenError::io("read a name"))?;
             let is_it = |view: &View<'_>| matches!(view.kind, Kind::Name | Kind::Reset) && view.channel == number;
-            match view.filter(is_it).and_then(|view| super::body::Named::parse(view.body)) {
-                Some(named) => {
-                    // The number may have had another name in a segment whose records were read.
-                    let named = self.state.channels.set(number, named.name, named.epoch);
-                    named.resume(&channel);
-                }
+            match view.filter(is_it).and_then(|view| Named::parse(view.body)) {
+                // The number may have had another name in a segment whose records were read.
+                Some(named) => self.state.channels.set(number, named.name, named.epoch).resume(&channel),
                 None => {
                     self.state.channels.remove(number);
                     self.accept(segment.damage(place, "a record is damaged"))?;
@@ -345,26 +352,9 @@ impl<'a> Recovery<'a> {
 
     fn advance(&mut self, bytes: u64) {
         self.read += bytes;
-        if self.read - self.told >= TOLD {
-            self.told = self.read;
+        if self.read - self.reported >= REPORTED {
+            self.reported = self.read;
             (self.progress)(self.read, self.survey.bytes());
         }
     }
-}
-
-/// The record at a place of a segment, if there is one.
-pub(super) fn read<'b>(segment: &Segment, place: u64, buffer: &'b mut Vec<u8>) -> io::Result<Option<View<'b>>> {
-    let mut wanted = 512;
-    loop {
-        buffer.resize(wanted, 0);
-        let read = segment.file.read_at(buffer, place)?;
-        match record::size(&buffer[..read]) {
-            Ok(size) if size <= read => break,
-            Ok(size) | Err(NoRecord::Short(size)) if read == wanted && place + size as u64 <= segment.length() => {
-                wanted = size
-            }
-            _ => return Ok(None),
-        }
-    }
-    Ok(record::decode(buffer, place, segment.salt).ok())
 }

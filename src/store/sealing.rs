@@ -9,7 +9,7 @@ use std::sync::Arc;
 use zlib_rs::crc32::crc32;
 
 /// Publications and channels that one step looks at.
-const PER_STEP: usize = 4096;
+const PER_STEP: usize = 1024;
 /// Bytes that one step writes.
 const PIECE: usize = 256 * 1024;
 

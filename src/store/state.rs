@@ -81,7 +81,7 @@ impl State {
         let channel = self.channels.set(view.channel, named.name, named.epoch);
         (channel.last, channel.total) = (view.offset, named.total);
         channel.active = seconds(view.at);
-        channel.told = true;
+        channel.announced = true;
         if channel.home != *number {
             let before = if cut { (0, 0) } else { (channel.home, channel.slot) };
             channel.slot = growing.touch(view.channel, view.place as u32, before);
@@ -99,7 +99,7 @@ impl State {
 
     fn apply_change(&mut self, view: &View<'_>) -> bool {
         let Some((number, growing)) = self.growing.back_mut() else { return false };
-        let is_told = |channel: &&mut Channel| channel.told && channel.home == *number;
+        let is_told = |channel: &&mut Channel| channel.announced && channel.home == *number;
         let Some(channel) = self.channels.get_mut(view.channel).filter(is_told) else { return false };
         let slot = channel.slot;
         let continues = view.kind == Kind::Publication && view.offset == channel.last.wrapping_add(1);
@@ -149,7 +149,8 @@ impl State {
         (channel.last, channel.total) = (slot.last, slot.total);
         (channel.home, channel.slot) = (number, slot.head);
         channel.active = seconds(slot.at);
-        channel.empty = slot.count == 0;
+        // One whose name was written and nothing else goes on in older segments.
+        channel.empty = slot.count == 0 && slot.before == 0;
     }
 }
 

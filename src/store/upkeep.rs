@@ -30,15 +30,18 @@ impl Store {
     /// As [`Store::append`].
     pub fn upkeep(&mut self, now: u64, keep: &dyn Fn(&str) -> Keep) -> Result<Step, StoreError> {
         self.whole()?;
-        if self.seal()? == Step::More {
-            return Ok(Step::More);
+        let sealed = self.seal();
+        match sealed {
+            // Without room for an index, what is old may go all the same.
+            Ok(Step::Idle) | Err(StoreError::Full) => {}
+            other => return other,
         }
         if self.chores.dropping.is_none() && self.is_to_go(now, keep)? {
             self.chores.dropping = Some(Dropping::Channels(0));
         }
         match self.drop_oldest(now)? {
             Step::More => Ok(Step::More),
-            Step::Idle => self.forget(now).map(|()| Step::Idle),
+            Step::Idle => self.forget(now).and(sealed),
         }
     }
 
@@ -207,7 +210,15 @@ impl Store {
         }
         self.changes += 1;
         let names = [segment::file_name(oldest.number), segment::index_name(oldest.number)];
-        names.iter().try_for_each(|name| self.files.remove(name)).map_err(|error| self.fail("remove a segment", &error))
+        for name in &names {
+            match self.files.remove(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.fail("remove a segment", &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Forgets channels that have nothing, and to which nothing happened for long.

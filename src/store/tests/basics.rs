@@ -134,3 +134,16 @@ fn one_process_at_a_time_has_a_folder() {
     drop(store);
     std::fs::remove_dir_all(&folder).expect("removed");
 }
+
+#[test]
+fn a_store_of_another_version_is_left_alone() {
+    let disk = Disk::default();
+    drop(open(&disk, small()));
+    let title = "tidings store 99\nwho knows\n";
+    let text = format!("{title}sum {:08x}\n", zlib_rs::crc32::crc32(0, title.as_bytes()));
+    disk.edit("META", |bytes| *bytes = text.into_bytes());
+    for accept_loss in [false, true] {
+        let error = Store::open(disk.files(), Options { accept_loss, ..small() }, 0, &mut |_, _| {}).err();
+        assert!(matches!(&error, Some(OpenError::Version(found)) if found == "tidings store 99"), "{error:?}");
+    }
+}

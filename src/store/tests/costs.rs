@@ -64,9 +64,9 @@ fn seal(store: &mut Store) -> u64 {
     store.sync().expect("synced");
     for _ in 0..3 {
         loop {
-            let start = cpu();
+            let start = Instant::now();
             let step = store.upkeep(0, &|_| Keep::ALL).expect("a step");
-            longest = longest.max(cpu() - start);
+            longest = longest.max(start.elapsed().as_nanos() as u64);
             if step == Step::Idle {
                 break;
             }
@@ -98,7 +98,7 @@ fn a_channel_takes_at_most_100_bytes_of_memory() {
     assert_eq!(channels(&mut store, 200_000).len(), 200_000);
     let bytes = store.stats().channel_memory as f64 / 200_000.0;
     println!("{bytes:.1} bytes of memory for each of 200,000 channels with names of 22 bytes");
-    assert!(bytes <= 110.0, "{bytes}");
+    assert!(bytes <= 100.0, "{bytes}");
 }
 
 /// Resident memory of this process in bytes.
@@ -127,7 +127,7 @@ fn figures_of_this_machine() {
         let used = (cpu() - start) as f64 / 1e6;
         println!("recovery {round} of {count}: {used:.0} ms CPU, {:.0} ms", clock.elapsed().as_secs_f64() * 1e3);
         let longest = seal(&mut store);
-        println!("longest step of upkeep: {:.2} ms CPU", longest as f64 / 1e6);
+        println!("longest step of upkeep: {:.2} ms", longest as f64 / 1e6);
         println!("bytes for each: {:.1}; {:?}", scratch.bytes() as f64 / count as f64, store.stats());
     }
     let (start, clock) = (cpu(), Instant::now());
@@ -138,7 +138,7 @@ fn figures_of_this_machine() {
     let reader = store.reader();
     fill(&mut store, &[hot], 0, 1_000_000, 64);
     let longest = seal(&mut store);
-    println!("longest step of upkeep, one channel: {:.2} ms CPU", longest as f64 / 1e6);
+    println!("longest step of upkeep, one channel: {:.2} ms", longest as f64 / 1e6);
     for (name, from, most) in [("hot", 500_000, 300), ("hot", 990_000, 300), ("room:00000007:messages", 10, 80)] {
         let (start, rounds) = (Instant::now(), 200);
         for round in 0..rounds {
@@ -156,7 +156,7 @@ fn figures_of_this_machine() {
     println!("a million channels: {} bytes resident for each, {:?}", (added - 4_000_000) / 1_000_000, store.stats());
     fill(&mut store, &many, 0, 1_000_000 - 64, 64);
     let longest = seal(&mut store);
-    println!("published to once: {:?}; longest step {:.2} ms CPU", store.stats(), longest as f64 / 1e6);
+    println!("published to once: {:?}; longest step {:.2} ms", store.stats(), longest as f64 / 1e6);
     drop(store);
     for verify_bytes in [u64::MAX, 0] {
         let start = cpu();

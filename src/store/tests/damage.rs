@@ -5,11 +5,14 @@ use super::{Random, all, open, publish, settle, small};
 use crate::store::{Damage, Keep, OpenError, Options, ReadError, Store, check};
 use std::collections::BTreeMap;
 
+/// What was written to each channel.
+type Written = BTreeMap<String, Vec<(u64, String)>>;
+
 /// A store that runs, with some full segments and an open one, of which the last is not synced.
-fn live() -> (Disk, Store, BTreeMap<String, Vec<(u64, String)>>) {
+fn live() -> (Disk, Store, Written) {
     let disk = Disk::default();
     let (mut store, _) = open(&disk, small());
-    let mut written: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+    let mut written = Written::new();
     for at in 0..150_u64 {
         let name = format!("channel-{}", at % 7);
         let channel = store.add_channel(&name, "one", 1000).expect("a channel");
@@ -38,19 +41,16 @@ struct Outcomes {
 }
 
 /// Opens a damaged copy. `synced` is how many publications of each channel were synced.
-fn judge(
-    disk: &Disk,
-    written: &BTreeMap<String, Vec<(u64, String)>>,
-    synced: &BTreeMap<String, usize>,
-    options: Options,
-    outcomes: &mut Outcomes,
-) {
+fn judge(disk: &Disk, written: &Written, synced: &BTreeMap<String, usize>, options: Options, outcomes: &mut Outcomes) {
     let (store, recovered) = match Store::open(disk.files(), options.clone(), 1000, &mut |_, _| {}) {
         Ok(opened) => opened,
         Err(OpenError::Damaged(damage)) => {
             outcomes.refused += 1;
             let report = check(disk.files().as_ref(), Some("one")).expect("a report");
-            assert!(report.damage().any(|found| found.file == damage.file), "{damage}: {report:#?}");
+            assert!(
+                report.files.iter().any(|file| file.damage.iter().any(|found| found.file == damage.file)),
+                "{damage}: {report:#?}"
+            );
             accept(disk, written, options, outcomes);
             return;
         }
@@ -79,7 +79,7 @@ fn judge(
 }
 
 /// With the loss accepted it opens, says so, gives out nothing that was not written, and opens again.
-fn accept(disk: &Disk, written: &BTreeMap<String, Vec<(u64, String)>>, options: Options, outcomes: &mut Outcomes) {
+fn accept(disk: &Disk, written: &Written, options: Options, outcomes: &mut Outcomes) {
     let (mut store, recovered) = open(disk, Options { accept_loss: true, ..options.clone() });
     assert!(!recovered.damaged.is_empty() && recovered.generation > 1, "{recovered:?}");
     for (name, written) in written {
@@ -150,7 +150,7 @@ fn the_end_of_an_interrupted_write_is_cut_off_and_kept_aside() {
     let name = super::super::segment::file_name(1);
     copy.edit(&name, |bytes| bytes.truncate(bytes.len() - 3));
     let report = check(copy.files().as_ref(), Some("one")).expect("a report");
-    assert_eq!((report.damage().count(), report.files[0].torn_bytes, report.files[0].publications), (0, 45, 1));
+    assert_eq!((report.is_whole(), report.files[0].torn_bytes, report.files[0].publications), (true, 45, 1));
     let (mut store, recovered) = open(&copy, small());
     assert_eq!((recovered.torn_bytes, recovered.generation), (45, 1));
     assert_eq!(copy.read(&format!("{name}.torn")).len(), 45);
@@ -185,8 +185,41 @@ fn a_missing_file_is_damage() {
         let Some(OpenError::Damaged(damage)) = error else { panic!("{name}: {error:?}") };
         assert_eq!(damage.file, name);
         let report = check(disk.files().as_ref(), None).expect("a report");
-        assert!(report.damage().count() > 0, "{report:?}");
+        assert!(!report.is_whole(), "{report:?}");
         let (_store, recovered) = open(&disk, Options { accept_loss: true, ..small() });
         assert!(recovered.generation > 0);
     }
+}
+
+#[test]
+fn a_store_that_was_closed_and_is_shorter_now_is_damaged() {
+    for cut in [1, 32, 33, 64, 500] {
+        let (disk, store, _) = live();
+        let name = super::super::segment::file_name(store.active.number);
+        store.close(1000).expect("closed");
+        disk.edit(&name, |bytes| bytes.truncate(bytes.len() - cut));
+        let error = Store::open(disk.files(), small(), 0, &mut |_, _| {}).err();
+        assert!(matches!(&error, Some(OpenError::Damaged(damage)) if damage.file == name), "{cut}: {error:?}");
+    }
+}
+
+#[test]
+fn a_body_that_looks_like_a_record_is_never_one() {
+    let disk = Disk::default();
+    let (mut store, _) = open(&disk, Options { segment_bytes: 1 << 20, ..small() });
+    let channel = store.add_channel("a", "one", 1000).expect("a channel");
+    publish(&mut store, channel, 1, b"real");
+    let name = super::super::segment::file_name(1);
+    // Somebody who knows what a record looks like, and even has one.
+    let bytes = disk.read(&name);
+    let place = bytes.len() - 40;
+    let record = bytes[place..].to_vec();
+    assert_eq!(&record[32..36], b"real");
+    publish(&mut store, channel, 2, &record.repeat(20));
+    publish(&mut store, channel, 3, b"next");
+    store.sync().expect("synced");
+    disk.edit(&name, |bytes| bytes[place + 40] ^= 1);
+    let (store, recovered) = open(&disk.copy(), Options { accept_loss: true, ..small() });
+    assert_eq!(recovered.damaged.len(), 1);
+    assert_eq!(all(&store, "a"), [(3, "next".into())]);
 }

@@ -53,7 +53,7 @@ pub(super) struct Faults {
 type Named = BTreeMap<String, Arc<Mutex<Content>>>;
 
 #[derive(Default)]
-pub(super) struct Inner {
+struct Inner {
     names: Named,
     durable: Named,
     faults: Faults,

@@ -2,7 +2,7 @@
 
 use super::disk::{Disk, Faults};
 use super::{all, open, publish, settle, small};
-use crate::store::{Keep, ReadError, Record, StoreError};
+use crate::store::{Keep, Options, ReadError, Record, Store, StoreError};
 
 #[test]
 fn without_room_nothing_changes_and_later_it_goes_on() {
@@ -53,6 +53,28 @@ fn an_index_without_room_is_made_later() {
     disk.faults(Faults::default());
     settle(&mut store, 1000, Keep::ALL);
     assert_eq!(all(&store, "a").len(), 200);
+}
+
+#[test]
+fn without_room_for_an_index_what_is_old_goes_all_the_same() {
+    let disk = Disk::default();
+    let (mut store, _) = open(&disk, Options { bytes_max: 15_000, ..small() });
+    let channel = store.add_channel("a", "one", 1000).expect("a channel");
+    let fill = |store: &mut Store, from: u64| {
+        (from..from + 200).for_each(|offset| publish(store, channel, offset, b"0123456789"))
+    };
+    fill(&mut store, 1);
+    settle(&mut store, 1000, Keep::ALL);
+    fill(&mut store, 201);
+    store.sync().expect("synced");
+    disk.faults(Faults { room: Some(400), ..Faults::default() });
+    let before = store.stats().segments;
+    for _ in 0..100 {
+        let _ = store.upkeep(1000, &|_| Keep::ALL);
+        store.sync().expect("synced");
+    }
+    assert!(store.stats().segments < before, "{before}");
+    assert_eq!(all(&store, "a").last().map(|kept| kept.0), Some(400));
 }
 
 #[test]

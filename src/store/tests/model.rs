@@ -115,6 +115,7 @@ impl Model {
 }
 
 struct Run {
+    seed: u64,
     random: Random,
     disk: Disk,
     store: Option<Store>,
@@ -228,7 +229,9 @@ impl Run {
         let found = Model::found(&store);
         let least = if may_lose { self.synced } else { self.done.len() };
         let kept = (least..=self.done.len()).rev().find(|kept| found.is(&Model::of(&self.done[..*kept]), self.drops));
-        let kept = kept.unwrap_or_else(|| panic!("not what was done: {recovered:?}: {}", found.differs(&self.model)));
+        let kept = kept.unwrap_or_else(|| {
+            panic!("seed {}: not what was done: {recovered:?}: {}", self.seed, found.differs(&self.model))
+        });
         self.done.truncate(kept);
         (self.model, self.synced) = (Model::of(&self.done), kept);
         self.store = Some(store);
@@ -238,7 +241,7 @@ impl Run {
 fn run(seed: u64, steps: u32, drops: bool) {
     let disk = Disk::default();
     let (random, model) = (Random::new(seed), Model::default());
-    let mut run = Run { random, disk, store: None, done: Vec::new(), model, synced: 0, boots: 0, drops };
+    let mut run = Run { seed, random, disk, store: None, done: Vec::new(), model, synced: 0, boots: 0, drops };
     run.store = Some(open(&run.disk, run.options()).0);
     for step in 0..steps {
         match run.random.below(100) {

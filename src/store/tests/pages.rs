@@ -113,6 +113,15 @@ fn readers_on_other_threads_never_see_a_hole() {
 }
 
 #[test]
+fn a_store_may_move_to_another_thread_and_readers_may_be_shared() {
+    fn moves<T: Send>(_: &T) {}
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    let (store, _) = open(&Disk::default(), small());
+    moves(&store);
+    is_shared(&store.reader());
+}
+
+#[test]
 fn a_sync_may_run_elsewhere_while_the_store_goes_on() {
     let disk = Disk::default();
     let (mut store, _) = open(&disk, small());

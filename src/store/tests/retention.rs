@@ -62,12 +62,12 @@ fn what_no_channel_keeps_goes_and_what_one_keeps_stays() {
         (before - store.stats().segments, all(&store, "a").len())
     };
     let (segments, kept) = drops(Keep { count: 60, ..Keep::ALL }, 1000);
-    assert!(segments > 2 && (60..200).contains(&kept), "{segments} {kept}");
+    assert!(segments >= 2 && (60..200).contains(&kept), "{segments} {kept}");
     let (segments, kept) = drops(Keep { bytes: 600, ..Keep::ALL }, 1000);
-    assert!(segments > 2 && (60..200).contains(&kept), "{segments} {kept}");
+    assert!(segments >= 2 && (60..200).contains(&kept), "{segments} {kept}");
     // They were published at their offsets.
     let (segments, kept) = drops(Keep { age: 100, ..Keep::ALL }, 400);
-    assert!(segments > 2 && (100..250).contains(&kept), "{segments} {kept}");
+    assert!(segments >= 2 && (100..250).contains(&kept), "{segments} {kept}");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_channel_without_anything_is_forgotten_after_long() {
 }
 
 #[test]
-fn there_are_only_so_many_channels_and_those_without_anything_make_room() {
+fn the_number_of_channels_is_limited_and_those_without_anything_make_room() {
     let options = Options { channels_max: 3, ..small() };
     let disk = Disk::default();
     let (mut store, _) = open(&disk, options);
