@@ -6,12 +6,11 @@ use super::choice::{AcmeChallenge, Durability, EchoFor, EngineKind, FlushPath, L
 use super::forms::{ANSWER, CHANNEL, DIRECTORY, DOMAIN, EMAIL, EXTERNAL, HOST, ORIGIN, PATH, TOKEN};
 use super::issuer::IssuerConfig;
 use super::key::KeySettings;
-use super::kind::{Bytes, Count, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND, Time};
+use super::kind::{Bytes, DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND};
 use super::listener::ListenerConfig;
 use super::networks::Networks;
-use super::rate::{
-    AutoRate, CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate, RateOf,
-};
+use super::ranges::{CAP, MILLISECOND, OF_BYTES, PIECES, TIB, bytes, count, time};
+use super::rate::{AutoRate, CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Rate};
 use super::secret::{OPERATOR_KEY, SIGN_SECRETS};
 use super::table::{Entry, Given, joined, knobs};
 use super::text::Addresses;
@@ -20,25 +19,6 @@ use crate::model::operator_key::OperatorKey;
 use crate::model::sign_secrets::SignSecrets;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-
-const fn bytes(min: usize, max: usize) -> Bytes {
-    Bytes { min, max, or_inf: false }
-}
-
-const fn count(of: &'static str, min: usize, max: usize) -> Count {
-    Count { of, min, max }
-}
-
-const fn time(min: Duration, max: Duration) -> Time {
-    Time { min, max }
-}
-
-const MILLISECOND: Duration = Duration::from_millis(1);
-const TIB: usize = 1024 * GIB;
-const PIECES: RateOf = RateOf(Counted::Pieces);
-const OF_BYTES: RateOf = RateOf(Counted::Bytes);
-/// Connections that a client may have; 0 is no limit.
-const CAP: Count = count("connections", 0, 100_000_000);
 
 knobs! {
     /// The process: where it listens, how many threads it has, who may connect.

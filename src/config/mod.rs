@@ -36,6 +36,7 @@ mod names;
 mod networks;
 mod parse;
 mod place;
+mod ranges;
 mod rate;
 mod reload;
 mod secret;

@@ -10,8 +10,6 @@ mod lines;
 pub mod pump;
 mod rules;
 #[cfg(test)]
-mod scripted;
-#[cfg(test)]
 mod tests;
 
 pub use rules::Rules;

@@ -1,7 +1,6 @@
 //! The thread of a server's engine, if it has one: begun before the first connection is accepted, and ended after the last.
 
 use super::StartError;
-use super::parts::SharedParts;
 use super::state;
 use crate::config::{Config, ConfigError, EngineKind};
 use crate::engine::Rules;
@@ -9,8 +8,10 @@ use crate::engine::bell::Bell;
 use crate::engine::disk::Disk;
 use crate::engine::pump::Pump;
 use crate::handoff::errand::{ErrandQueue, Errands};
+use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::order::Order;
 use crate::handoff::postman::Postman;
+use crate::hub::Hub;
 use crate::metrics::engine::EngineFigures;
 use arc_swap::ArcSwap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,8 +47,10 @@ pub(super) fn queues(config: &Config, errands: Errands) -> (Errands, Option<Erra
 impl EngineParts {
     /// Those of a configuration that asks for an engine.
     pub(super) fn new(config: &Config) -> Option<EngineParts> {
-        (config.server.engine == EngineKind::Disk)
-            .then(|| EngineParts { rules: Arc::new(ArcSwap::from_pointee(Rules::new(config))), figures: Arc::default() })
+        (config.server.engine == EngineKind::Disk).then(|| EngineParts {
+            rules: Arc::new(ArcSwap::from_pointee(Rules::new(config))),
+            figures: Arc::default(),
+        })
     }
 
     /// Begins the thread when all that is kept was read.
@@ -58,16 +61,16 @@ impl EngineParts {
         &self,
         config: &Config,
         queue: ErrandQueue,
-        shared: &SharedParts,
+        hub: Arc<Hub>,
+        mailboxes: Arc<Mailboxes>,
     ) -> Result<EngineThread, StartError> {
         let folder = folder(config)?;
         let (bell, heard) = Bell::new();
         let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));
         let disk = Disk::open(&folder, config, rules, &bell, figures).map_err(StartError::Store)?;
-        let postman = Postman::gathering(Arc::clone(&shared.mailboxes));
-        let (hub, figures) = (Arc::clone(&shared.hub), Arc::clone(&self.figures));
-        let pump = Pump::new(hub, postman, queue, (bell.clone(), heard), Box::new(disk), figures);
-        let (mailboxes, figures) = (Arc::clone(&shared.mailboxes), Arc::clone(&self.figures));
+        let postman = Postman::gathering(Arc::clone(&mailboxes));
+        let figures = Arc::clone(&self.figures);
+        let pump = Pump::new(hub, postman, queue, (bell.clone(), heard), Box::new(disk), Arc::clone(&figures));
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| pump.run())).is_err() {
                 log::error!(event = "thread_panicked"; "the engine's thread panicked: publishing is refused until this server starts anew");
@@ -108,7 +111,8 @@ impl Drop for EngineThread {
 /// Nothing says where it could be.
 pub(super) fn folder(config: &Config) -> Result<PathBuf, ConfigError> {
     state::folder(&config.store.folder, "store").ok_or_else(|| {
-        let problem = "\"store.folder\" must be set: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME says where it could be";
+        let problem =
+            "\"store.folder\" must be set: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME says where it could be";
         ConfigError::of(vec![problem.to_owned()])
     })
 }

@@ -166,8 +166,7 @@ impl Server {
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        let mailbox_limits = mailbox_limits(config);
-        let (mailboxes, inboxes) = Mailboxes::new(wakers, mailbox_limits, config.delivery.outbound_total_bytes);
+        let (mailboxes, inboxes) = Mailboxes::new(wakers, mailbox_limits(config), config.delivery.outbound_total_bytes);
         let worker_count = config.server.worker_count();
         let (jobs, room, queues) =
             JobQueues::new(worker_count, config.delivery.worker_queue_jobs, config.delivery.worker_queue_bytes);
@@ -196,21 +195,13 @@ impl Server {
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(&shared, &secured)?);
-        let way = engine.as_ref().map(|engine| EngineWay::new(shared.errands.without_services(), engine.bell()));
-        // The rest ends here, and with it an end of insight's queue: insight ends when all of them have.
-        let SharedParts { hub, mailboxes, phase, rules, .. } = shared;
+        let phase = Arc::clone(&shared.phase);
+        // What is shared ends here, and with it an end of insight's queue: insight ends when all of them have.
+        let inside = inside(shared, config, engine.as_ref());
         Ok(Server {
             addresses,
             listeners,
-            inside: Inside {
-                identity: Identities::default().operator,
-                hub,
-                rules,
-                mailboxes,
-                publish_wait: config.server.publish_wait,
-                mailbox_limits,
-                engine: way,
-            },
+            inside,
             phase,
             reactors: std::mem::take(&mut begun.reactors),
             workers,
@@ -346,6 +337,20 @@ impl Drop for Begun {
 
 fn mailbox_limits(config: &Config) -> MailboxLimits {
     MailboxLimits { entries: config.delivery.mailbox_entries, bytes: config.delivery.mailbox_bytes }
+}
+
+/// What the program that embeds a server has of it.
+fn inside(shared: SharedParts, config: &Config, engine: Option<&EngineThread>) -> Inside {
+    let SharedParts { hub, mailboxes, rules, errands, .. } = shared;
+    Inside {
+        identity: Identities::default().operator,
+        hub,
+        rules,
+        mailboxes,
+        publish_wait: config.server.publish_wait,
+        mailbox_limits: mailbox_limits(config),
+        engine: engine.map(|engine| EngineWay::new(errands.without_services(), engine.bell())),
+    }
 }
 
 /// How a server drains that is told to.

@@ -1,7 +1,7 @@
 //! What the threads of a server share, and how each of them is set up with it.
 
-use super::doors::Shares;
 use super::StartError;
+use super::doors::Shares;
 use super::engine::{EngineParts, EngineThread};
 use crate::access::{AccessPolicy, AccessRules, Challenges, Checks, Hooks, Identities, TrustedProxies};
 use crate::config::{AcmeChallenge, Config, ListenerConfig};
@@ -100,7 +100,10 @@ impl SharedParts {
         config: &Config,
         queue: Option<ErrandQueue>,
     ) -> Result<Option<EngineThread>, StartError> {
-        self.engine.as_ref().zip(queue).map(|(engine, queue)| engine.begin(config, queue, self)).transpose()
+        let begin = |(engine, queue): (&EngineParts, _)| {
+            engine.begin(config, queue, Arc::clone(&self.hub), Arc::clone(&self.mailboxes))
+        };
+        self.engine.as_ref().zip(queue).map(begin).transpose()
     }
 
     /// What one reactor accepts from, with law 10 for each.

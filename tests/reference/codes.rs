@@ -63,6 +63,7 @@ const STATUSES: &[(u16, &str, &str)] = &[
         "the server failed at this",
         "read the log; the request may have been carried out, so repeat it with the same idempotency key",
     ),
+    (501, "this server cannot do that", "start it with another `server.engine`"),
     (503, "not for now", "wait for `Retry-After`, then send it again, with the same idempotency key"),
     (505, "another version of HTTP", "speak HTTP/1.1"),
     (507, "there is no room for it", "make room: the message says how"),

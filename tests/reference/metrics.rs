@@ -67,7 +67,8 @@ fn everything() -> String {
     let issuer = KeySetFigures::new("NAME");
     issuer.hold(0);
     let expiries = Arc::new(vec![Expiry { certificate: "NAME".into(), at_s: 0 }]);
-    let shared = Shared { key_sets: Arc::new(vec![Arc::new(issuer)]), expiries, ..Shared::default() };
+    let engine = Some(Arc::default());
+    let shared = Shared { key_sets: Arc::new(vec![Arc::new(issuer)]), expiries, engine, ..Shared::default() };
     let process = Process {
         cpu_s: Some(0.0),
         start_s: Some(0.0),

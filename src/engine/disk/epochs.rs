@@ -6,6 +6,7 @@
 //! kept with it, and stays; unless the store was opened without what was damaged.
 
 use crate::config::Durability;
+use crate::hub::RandomSource;
 use crate::model::publication::Epoch;
 
 /// Characters of an epoch's random part.
@@ -23,7 +24,7 @@ pub(super) struct Epochs {
 impl Epochs {
     /// One that was never used.
     pub(super) fn fresh(&self) -> Epoch {
-        Epoch::of_generation(rand::random(), self.generation)
+        RandomSource::secret().fresh_epoch_of(self.generation)
     }
 
     /// What is kept of an epoch that is shown.

@@ -1,7 +1,6 @@
 //! The way of a program's requests to the engine and back: by a mailbox that the caller reads while it waits.
 
 use super::error::Error;
-use super::inside::Inside;
 use crate::engine::bell::Bell;
 use crate::handoff::errand::{Errand, Errands};
 use crate::handoff::mailbox::{Inbox, Letter, Outcome};
@@ -60,27 +59,6 @@ impl EngineWay {
             }
         }
         Back::Never
-    }
-}
-
-impl Inside {
-    /// A mailbox for the answers to one call, closed when the call is over; `None` where nothing goes away.
-    pub(super) fn own_inbox(&self) -> Option<OwnInbox<'_>> {
-        let way = self.engine.as_ref()?;
-        Some(OwnInbox { inside: self, way, inbox: self.mailboxes.open_library(self.mailbox_limits, None) })
-    }
-}
-
-/// See [`Inside::own_inbox`].
-pub(super) struct OwnInbox<'i> {
-    inside: &'i Inside,
-    pub(super) way: &'i EngineWay,
-    pub(super) inbox: Inbox,
-}
-
-impl Drop for OwnInbox<'_> {
-    fn drop(&mut self) {
-        self.inside.mailboxes.close_library(self.inbox.id);
     }
 }
 

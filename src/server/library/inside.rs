@@ -160,8 +160,7 @@ impl Inside {
     /// Executes one request on this thread: how far it has come, and its answer if it has one.
     fn run(&self, work: &mut Work, now: Instant) -> (Progress, Option<Answer>) {
         let caller = self.caller();
-        let progress =
-            execute(work, self.node(&self.rules.load().channels), &caller, now, wall_ms(SystemTime::now()));
+        let progress = execute(work, self.node(&self.rules.load().channels), &caller, now, wall_ms(SystemTime::now()));
         (progress, caller.answer.into_inner())
     }
 
@@ -178,6 +177,27 @@ impl Inside {
 
     fn caller(&self) -> Caller {
         Caller { postman: Postman::new(Arc::clone(&self.mailboxes), None), answer: RefCell::new(None) }
+    }
+}
+
+impl Inside {
+    /// A mailbox for the answers to one call, closed when the call is over; `None` where nothing goes away.
+    fn own_inbox(&self) -> Option<OwnInbox<'_>> {
+        let way = self.engine.as_ref()?;
+        Some(OwnInbox { inside: self, way, inbox: self.mailboxes.open_library(self.mailbox_limits, None) })
+    }
+}
+
+/// See [`Inside::own_inbox`].
+struct OwnInbox<'i> {
+    inside: &'i Inside,
+    way: &'i EngineWay,
+    inbox: Inbox,
+}
+
+impl Drop for OwnInbox<'_> {
+    fn drop(&mut self) {
+        self.inside.mailboxes.close_library(self.inbox.id);
     }
 }
 

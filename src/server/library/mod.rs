@@ -11,9 +11,9 @@ mod subscription;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{AsyncServer, Publications};
+pub(crate) use away::EngineWay;
 pub use error::Error;
 pub(crate) use inside::Inside;
-pub(crate) use away::EngineWay;
 pub use message::Message;
 pub use publication::{History, Publication, Replay};
 pub use subscription::Subscription;

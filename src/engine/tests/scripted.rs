@@ -1,6 +1,6 @@
 //! An engine that does what a test says: orders come out at one end, and what the test puts in at the other has happened.
 
-use super::{Engine, Event, Health, Now, Order};
+use crate::engine::{Engine, Event, Health, Now, Order};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -1,9 +1,10 @@
 //! The pump with a scripted engine: it loses the last entry, answers twice, refuses, fails, comes back with less, and changes
 //! the epoch while a gap is filled.
 
+mod scripted;
+
 use super::bell::Bell;
 use super::pump::Pump;
-use super::scripted::{Script, Scripted};
 use super::{Entry, Event, Now, Order, OrderId, What};
 use crate::access::Identities;
 use crate::config::{Config, EngineKind};
@@ -25,6 +26,7 @@ use crate::node::answer::Answer;
 use crate::node::execute::{Node, Progress, execute};
 use crate::node::work::Work;
 use bytes::Bytes;
+use scripted::{Script, Scripted};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +48,7 @@ struct Rig {
 }
 
 /// What a reactor finds in its mailbox, in short.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Found {
     Delivered(u64),
     Reset(Position),
