@@ -68,7 +68,7 @@ impl Bench {
 
 #[test]
 fn a_publication_goes_to_the_engine_with_all_that_it_needs() {
-    let bench = Bench::new(copies(), 8);
+    let bench = Bench::new(HubLimits { stamp_time: true, ..copies() }, 8);
     let key = Some("k".into());
     let event = Some("tick".into());
     let mut work = bench.sent(one(1, post("a", PostOptions { key, event, exclude_self: true, ..post_options("1") })));
