@@ -32,7 +32,7 @@ fn publish(address: SocketAddr, numbers: &AtomicU64) -> Vec<Answered> {
         let kind = if number / BATCH % 2 == 0 { "written" } else { "synced" };
         format!("{kind}:{}", number % CHANNELS)
     };
-    let mut batch = || {
+    let batch = || {
         let first = numbers.fetch_add(BATCH, Ordering::Relaxed);
         let request = |number| json!({"method": "POST", "path": format!("/channels/{}", channel_of(number)), "data": number, "id": number});
         Message::text(Value::from((first..first + BATCH).map(request).collect::<Vec<_>>()).to_string())

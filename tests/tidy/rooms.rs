@@ -17,8 +17,8 @@ const DIRECTIONS: &[(&str, &str)] = &[
     ("simulation", "server reactor workers services handoff connection node hub wire model metrics config"),
     (
         "server",
-        "reactor workers services engine handoff connection protocol node hub store access wire model metrics journal \
-         config tls",
+        "reactor workers services engine handoff connection protocol node hub access wire model metrics journal config \
+         tls",
     ),
     ("reactor", "handoff connection protocol node hub access wire model metrics journal config tls"),
     ("workers", "handoff connection protocol node hub access wire metrics"),
