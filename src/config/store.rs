@@ -73,11 +73,11 @@ mod tests {
             ("history.durability = \"synced\"", "\"history.durability\" needs \"server.engine\" = \"disk\""),
             ("store.folder = \"/a\"", "\"store.folder\" needs"),
             ("[[channel]]\nmatch = \"a\"\ndurability = \"written\"", "[[channel]] 1: durability needs"),
-            ("server.engine = \"disk\"\nstore.segment_bytes = \"4GiB\"", "1GiB"),
+            ("server.engine = \"disk\"\nstore.segment_bytes = \"4GiB\"", "1 MiB to 1 GiB"),
             ("server.engine = \"disk\"\nstore.total_bytes = \"100MiB\"", "at most a quarter of"),
             (
                 "server.engine = \"disk\"\nstore.segment_bytes = \"1MiB\"",
-                "\"http.body_bytes\" (1MiB) must be less than",
+                "\"http.body_bytes\" (1 MiB) must be less than",
             ),
         ] {
             let found = Config::from_toml("t", text).map_or_else(|error| error.to_string(), |_| problems(text));
