@@ -45,9 +45,10 @@ pub enum EntryFault {
 impl Entry<'_> {
     /// Writes it after what is in `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let flags = u8::from(self.content_type.is_some()) * BINARY
-            | u8::from(self.event.is_some()) * EVENT
-            | u8::from(self.time.is_some()) * TIME;
+        let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
+        let flags = flag(self.content_type.is_some(), BINARY)
+            | flag(self.event.is_some(), EVENT)
+            | flag(self.time.is_some(), TIME);
         out.extend_from_slice(&[VERSION, flags]);
         for text in [self.content_type, self.event].into_iter().flatten() {
             write_text(out, text);
