@@ -105,11 +105,11 @@ impl Task {
             // Forgotten meanwhile, or made anew: nothing of it can be read.
             Ok(page) => page.filter(|page| epoch.as_str().starts_with(page.epoch.get(..10).unwrap_or("?"))),
             Err(ReadError::Damaged(damage)) => {
-                log::error!(event = "store_damaged"; "publications of {channel:?} cannot be read, and count as gone: {damage}");
+                log::error!(event = "store_damaged"; "publications of {:?} cannot be read, and count as gone: {damage}", &*channel);
                 None
             }
             Err(ReadError::Io(error)) => {
-                log::error!(event = "store_not_read"; "publications of {channel:?} were not read: {error}");
+                log::error!(event = "store_not_read"; "publications of {:?} were not read: {error}", &*channel);
                 return Event::Refused(id, Refusal::from(Code::EngineUnavailable).until(READ_RETRY));
             }
         };
