@@ -2,7 +2,7 @@
 //! thread that makes it.
 
 use super::refused::Refused;
-use crate::node::errand::Destination;
+use crate::node::destination::Destination;
 use crate::node::work::Work;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::sync::Arc;
@@ -156,5 +156,73 @@ impl ErrandQueue {
         // Before the flag is read, as where jobs are taken.
         self.room.bytes.fetch_sub(errand.bytes(), Ordering::AcqRel);
         self.room.refused.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errand, Errands};
+    use crate::access::Identities;
+    use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
+    use crate::handoff::postman::Postman;
+    use crate::hub::{Hub, HubLimits, Placement, RandomSource};
+    use crate::model::ids::{ConnId, MailboxId};
+    use crate::model::publication::Data;
+    use crate::model::request::{Page, PostOptions, Request, Verb};
+    use crate::model::ticket::Ticket;
+    use crate::node::execute::{Node, Progress, execute};
+    use crate::node::work::Work;
+    use std::time::Instant;
+
+    /// A work that has gone away with what it asks.
+    fn errand(verb: Verb) -> Errand {
+        let to = ConnId::here(MailboxId(0), 0, 0);
+        let item = Ok(Request { id: None, verb });
+        let mut work = Work::one(to, Identities::default().operator, Ticket::default(), item);
+        let limits = HubLimits { placement: Placement::Engine, ..HubLimits::default() };
+        let hub = Hub::new(limits, RandomSource::seeded(1));
+        let (mailboxes, _) = Mailboxes::new(Vec::new(), MailboxLimits { entries: 1, bytes: 1 }, 1);
+        let postman = Postman::new(mailboxes, None);
+        assert_eq!(execute(&mut work, Node::open(&hub), &postman, Instant::now(), 0), Progress::Away);
+        Errand { work: Box::new(work), buffer: Vec::new() }
+    }
+
+    fn post(bytes: usize) -> Errand {
+        let data = Data::Json(vec![b'1'; bytes].into());
+        let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+        errand(Verb::Post { channel: "a".try_into().expect("a name"), post })
+    }
+
+    #[test]
+    fn each_goes_its_own_way_within_its_own_bounds() {
+        let (services, pages) = Errands::new(1);
+        assert!(services.send(post(1)).is_err(), "there is no engine");
+        let (errands, orders) = services.with_engine(2, 100);
+        assert!(errands.send(errand(Verb::Inspect(Page::Metrics))).is_ok());
+        assert!(errands.send(errand(Verb::Inspect(Page::Metrics))).is_err());
+        assert!(errands.send(post(1_000)).is_ok(), "one always fits");
+        assert_eq!(errands.queued(), (1, 1_000));
+        let back = errands.send(post(1)).expect_err("so many bytes are enough");
+        assert_eq!((errands.queued(), back.bytes()), ((1, 1_000), 1));
+        let taken = orders.next().expect("the first");
+        assert!(orders.took(&taken), "somebody waits");
+        assert!(errands.send(back).is_ok() && errands.send(post(99)).is_ok());
+        assert!(errands.send(post(0)).is_err(), "two are enough");
+        let first = orders.receiver().try_recv().expect("it is there");
+        assert!(orders.took(&first));
+        assert_eq!(errands.queued(), (1, 99));
+        let page = pages.next().expect("the page");
+        assert!(pages.took(&page) && page.work.errand().is_some());
+    }
+
+    #[test]
+    fn services_end_though_somebody_may_still_ask_the_engine() {
+        let (services, pages) = Errands::new(1);
+        let (errands, orders) = services.with_engine(1, 100);
+        let kept = errands.without_services();
+        drop(errands);
+        assert!(pages.wait().is_none());
+        assert!(kept.send(errand(Verb::Inspect(Page::Metrics))).is_err());
+        assert!(kept.send(post(1)).is_ok() && orders.next().is_some());
     }
 }

@@ -7,6 +7,8 @@
 mod writing;
 
 pub use super::letter::{Checked, Letter, Outcome, Returned};
+pub use super::wake::Wake;
+pub use writing::MailboxLimits;
 
 use super::callers::Callers;
 use super::order::Order;
@@ -18,21 +20,6 @@ use crate::sync::{Receiver, RwLock, unbounded};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use writing::Mailbox;
-
-/// Wakes the thread that owns a mailbox.
-pub trait Wake: Send + Sync {
-    /// Makes the owner read its mailbox soon.
-    fn wake(&self);
-}
-
-/// What a mailbox may hold.
-#[derive(Debug, Clone, Copy)]
-pub struct MailboxLimits {
-    /// Publications.
-    pub entries: usize,
-    /// Bytes of publications. One publication always fits into an empty mailbox.
-    pub bytes: usize,
-}
 
 /// All mailboxes of a server, and the global budget for outbound memory.
 pub struct Mailboxes {

@@ -10,4 +10,5 @@ pub mod order;
 pub mod postman;
 mod pump;
 mod refused;
+pub mod wake;
 pub mod walk;

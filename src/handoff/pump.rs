@@ -1,6 +1,6 @@
 //! The thread of an engine as mailboxes know it: it waits for room, and has none of its own.
 
-use super::mailbox::Wake;
+use super::wake::Wake;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 

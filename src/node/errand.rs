@@ -1,6 +1,7 @@
 //! What a work that goes away asks of the thread that answers it, and how it is answered.
 
-use super::execute::excluded;
+use super::destination::Destination;
+use super::excluded::excluded;
 use super::gate::judge;
 use super::work::Work;
 use crate::access::ChannelRules;
@@ -10,15 +11,6 @@ use crate::model::fingerprint::fingerprint;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::request::{Request, Verb};
-
-/// Who answers what is not answered where it is executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
-    /// The service for pages and operations.
-    Service,
-    /// The engine that gives places and keeps histories.
-    Engine,
-}
 
 /// What the next item of a work needs of an engine.
 #[derive(Debug, Clone, Copy)]

@@ -1,18 +1,17 @@
 //! The one way to the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
 use super::answer::{Answer, Reply, Respond};
-use super::errand::Destination;
+use super::destination::Destination;
+use super::excluded::excluded;
 use super::gate::judge;
 use super::work::Work;
 use crate::access::ChannelRules;
 use crate::hub::Hub;
-use crate::hub::names::NoName;
 use crate::hub::outgoing::Outgoing;
 use crate::hub::publication::{Draft, weight};
 use crate::hub::publish::{Incoming, Published, Stop};
 use crate::hub::read::{Found, View, Wanted};
 use crate::model::code::Code;
-use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, PostOptions, RequestId, Verb};
@@ -224,15 +223,6 @@ impl<P: Respond> Turn<'_, P> {
 
     fn stamp(&self) -> Option<u64> {
         self.node.hub.limits().stamp_time.then_some(self.wall_ms)
-    }
-}
-
-/// The connection that a POST excludes; an error when what it gives cannot be a connection's name.
-pub(super) fn excluded(hub: &Hub, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
-    match &post.exclude {
-        // A name that no connection has is no error: that connection is gone, and all others receive it.
-        Some(name) => hub.names().find(name),
-        None => Ok(post.exclude_self.then_some(publisher)),
     }
 }
 

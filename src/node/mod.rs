@@ -1,7 +1,9 @@
 //! What requests act on: work and its execution, the gate that judges it, and its answers.
 
 pub mod answer;
+pub mod destination;
 pub mod errand;
+mod excluded;
 pub mod execute;
 pub mod gate;
 pub mod work;

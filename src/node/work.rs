@@ -1,7 +1,7 @@
 //! The requests of one frame or body, and how far their execution has come.
 
 use super::answer::{Answer, Reply};
-use super::errand::Destination;
+use super::destination::Destination;
 use crate::access::Identity;
 use crate::hub::Asked;
 use crate::model::ids::ConnId;

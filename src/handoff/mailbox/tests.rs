@@ -1,9 +1,10 @@
 //! What a letter weighs, whom a mailbox wakes, and which number it gets.
 
-use super::{Letter, MailboxLimits, Mailboxes, Wake};
+use super::{Letter, MailboxLimits, Mailboxes, Outcome, Returned, Wake};
+use crate::handoff::postman::Postman;
 use crate::hub::post::Delivery;
 use crate::hub::publication::Publication;
-use crate::model::ids::MailboxId;
+use crate::model::ids::{ConnId, MailboxId};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::Duration;
@@ -115,4 +116,65 @@ fn numbers_of_library_mailboxes_never_meet_those_in_use() {
     boxes.next_library_id.store(u32::MAX as usize - 1, Ordering::Relaxed);
     let later: Vec<MailboxId> = (0..3).map(|_| boxes.open_library(ROOMY, None).id).collect();
     assert_eq!(later, [u32::MAX - 1, 4, 5].map(MailboxId), "the callers' number is left out as well");
+}
+
+/// The thread of an engine has no mailbox, and waits for room as a reactor does.
+#[test]
+fn the_pump_is_woken_by_room_while_it_waits_for_some() {
+    let (boxes, _) = two_reactors(1 << 20);
+    let pump = Arc::new(Counted::default());
+    boxes.set_pump(Box::new(Arc::clone(&pump)));
+    let slow = boxes.open_library(MailboxLimits { entries: 1, bytes: 100 }, None).id;
+    let wakes = || pump.0.swap(0, Ordering::Relaxed);
+    assert!(boxes.reserve(slow, 10) && !boxes.reserve(slow, 10));
+    boxes.free(slow, 1, 10);
+    assert_eq!(wakes(), 0, "it does not wait");
+    boxes.set_pump_waiting(true);
+    assert!(boxes.reserve(slow, 10) && !boxes.reserve(slow, 10));
+    boxes.free(slow, 1, 10);
+    assert_eq!(wakes(), 1);
+    boxes.set_pump_waiting(false);
+    assert!(boxes.reserve(slow, 10) && !boxes.reserve(slow, 10));
+    boxes.free(slow, 1, 10);
+    assert_eq!((wakes(), boxes.outbound_bytes()), (0, 0));
+}
+
+/// Else a publication that waits before it has a place would wait out its time.
+#[test]
+fn a_look_that_finds_no_room_is_announced_as_a_refusal_is() {
+    let (boxes, woken) = two_reactors(100);
+    let (waits, slow) = (MailboxId(0), boxes.open_library(MailboxLimits { entries: 1, bytes: 50 }, None).id);
+    let wakes = || {
+        boxes.begin_drain(waits);
+        woken.0.swap(0, Ordering::Relaxed)
+    };
+    boxes.set_waiting(waits, true);
+    assert!(boxes.has_room(slow, 1_000), "an empty mailbox takes one publication of any size");
+    assert!(boxes.reserve(slow, 10) && !boxes.has_room(slow, 10));
+    boxes.free(slow, 1, 10);
+    assert_eq!(wakes(), 1, "its only entry was read");
+    assert!(boxes.has_room(slow, 50));
+    boxes.charge_outbox(90);
+    assert!(boxes.has_room(slow, 50), "over the budget it takes one too");
+    assert!(boxes.reserve(MailboxId(1), 10) && !boxes.has_room(MailboxId(1), 10));
+    boxes.credit_outbox(90);
+    assert_eq!((wakes(), boxes.has_room(MailboxId(1), 10)), (1, true));
+    boxes.close_library(slow);
+    assert!(boxes.has_room(slow, 1_000), "nobody waits for a mailbox that is gone");
+    boxes.free(MailboxId(1), 1, 10);
+    assert_eq!(boxes.outbound_bytes(), 0, "a look reserves nothing");
+}
+
+/// One wake for all that a turn posts.
+#[test]
+fn a_postman_that_gathers_wakes_when_its_turn_is_over() {
+    let (boxes, woken) = two_reactors(1 << 20);
+    let postman = Postman::gathering(Arc::clone(&boxes));
+    let to = ConnId::here(MailboxId(0), 1, 1);
+    for _ in 0..3 {
+        postman.give_back(Box::new(Returned { to, buffer: Vec::new(), outcome: Outcome::Done }));
+    }
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+    postman.pay_wakes();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
 }

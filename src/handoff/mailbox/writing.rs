@@ -1,8 +1,19 @@
 //! The writing side of one mailbox: its room, and its wake.
 
-use super::{Letter, MailboxLimits, Refused, Wake};
+use crate::handoff::letter::Letter;
+use crate::handoff::refused::Refused;
+use crate::handoff::wake::Wake;
 use crate::sync::Sender;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// What a mailbox may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct MailboxLimits {
+    /// Publications.
+    pub entries: usize,
+    /// Bytes of publications. One publication always fits into an empty mailbox.
+    pub bytes: usize,
+}
 
 /// The writing side of one mailbox.
 pub(super) struct Mailbox {

@@ -57,7 +57,7 @@ impl World {
             history_count: u32::MAX as usize,
             ..super::small()
         };
-        let copied = HubLimits { history_bytes: bytes(8), history_total_bytes: bytes(6), ..common.clone() };
+        let copied = HubLimits { history_bytes: bytes(8), history_total_bytes: bytes(6), ..common };
         let (replay_count, snapshot_default) = (random.random_range(1..9), random.random_range(0..5));
         let history_count = random.random_range(1..7);
         let common = HubLimits { replay_count, snapshot_default, ..common };
@@ -195,9 +195,9 @@ impl World {
         }
     }
 
-    fn compare(&mut self, items: Vec<Item>, is_steady: bool) {
+    fn compare(&mut self, items: &[Item], is_steady: bool) {
         let asked = format!("{items:?}");
-        let works = || Work::batch(super::conn(1), Identities::default().reader, Ticket::default(), items.clone());
+        let works = || Work::batch(super::conn(1), Identities::default().reader, Ticket::default(), items.to_vec());
         self.execute(&mut works(), is_steady);
         let copied = answers(self.copy.post.drain(1));
         let progress =
@@ -221,14 +221,14 @@ impl World {
             67..70 => self.restart(),
             70..75 => {
                 // They share one budget; meanwhile nothing is published, since each is answered at a moment of its own.
-                let items = (0..3).map(|_| get("a", self.options())).collect();
-                self.compare(items, true);
+                let items = [(); 3].map(|()| get("a", self.options()));
+                self.compare(&items, true);
             }
             _ => {
                 let options = self.options();
                 // A position that is not reached yet is refused when it is asked for, whatever is published until the answer.
                 let is_reached = !matches!(options.since, Some(Since::Position(from)) if from.offset > self.at.offset);
-                self.compare(vec![get("a", options)], !is_reached);
+                self.compare(&[get("a", options)], !is_reached);
             }
         }
         for bench in [&self.whole, &self.copy] {
