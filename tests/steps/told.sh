@@ -166,6 +166,15 @@ table() {
   }'
 }
 
+# reasons NAME: what the log of a failed step says of its failures, or how it ended. At the end of a long output, since of that often
+# no more is kept.
+reasons() {
+  local log=$LOGS/${1//[^a-zA-Z0-9]/-}.log found
+  if [[ ! -f $log ]]; then return; fi
+  found=$(grep -aE -A 6 "^not ok|panicked at|^test .* FAILED$|^error|^\S* *FAILED" "$log" | head -n 40 || true)
+  printf '\n=== why %s failed ===\n%s\n' "$1" "${found:-$(tail -n 20 "$log")}"
+}
+
 # sum SECONDS: the closing lines, and whether all is well.
 sum() {
   local passed=0 failed=0 skipped=0 cpu=0 failures=() result good bad took used name line
@@ -175,6 +184,7 @@ sum() {
     if ((bad > 0)); then failures+=("$name"); fi
   done < "$RESULTS"
   table
+  for name in "${failures[@]}"; do reasons "$name"; done
   printf '\n=== sum after %d s: %d s of CPU, of %d that there were ===\n' "$1" $((cpu / 1000)) $(($1 * $(getconf _NPROCESSORS_ONLN)))
   if ((failed > 0)); then printf 'failed: %s\n' "${failures[@]}"; fi
   line="$passed passed, $failed failed"
