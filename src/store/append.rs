@@ -3,7 +3,7 @@
 use super::encoder::{Encoder, Record, fits};
 use super::error::StoreError;
 use super::files;
-use super::log::Store;
+use super::handle::Store;
 use super::meta::Meta;
 use super::number::ChannelNo;
 use super::record;

@@ -3,7 +3,7 @@
 use super::chores::Chores;
 use super::error::{Damage, OpenError};
 use super::files::Files;
-use super::log::Store;
+use super::handle::Store;
 use super::meta::Meta;
 use super::options::Options;
 use super::record::{self, Head, Kind};

@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::files::{File, Files};
-use super::log::Store;
+use super::handle::Store;
 use super::record::{self, Head, Kind};
 use super::sealing::Sealing;
 use super::segment::Place;

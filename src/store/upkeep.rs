@@ -5,7 +5,7 @@ use super::chores::{Dropping, Step};
 use super::encoder::Record;
 use super::error::StoreError;
 use super::files;
-use super::log::{Store, bytes};
+use super::handle::{Store, bytes};
 use super::number::ChannelNo;
 use super::options::Keep;
 use super::sealing::Sealing;
