@@ -72,5 +72,6 @@ mod tidy;
 mod tls;
 mod together;
 mod tokens;
+mod trials;
 mod turned_away;
 mod websocket;

@@ -1,0 +1,148 @@
+//! Memory that ends, and starts that cannot succeed: budgets keep a server below a limit that the kernel enforces, and where it
+//! cannot go on it ends, with one line that says why.
+
+use crate::hostile::kib;
+use crate::hostile::silent::small_window;
+use crate::hostile::witness::Witness;
+use crate::support::cgroup::Group;
+use crate::support::frames::handshake;
+use crate::support::http::{HttpClient, post};
+use crate::support::process::{Process, binary, descriptors_allowed};
+use crate::support::raw::RawClient;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const MIB: usize = 1024 * 1024;
+/// What the kernel allows.
+const LIMIT: usize = 256 * MIB;
+/// What the server allows itself: half of that for readers and histories, since the kernel counts its buffers of sockets too.
+const BUDGETS: &str =
+    "[delivery]\noutbound_total_bytes = \"64 MiB\"\nmailbox_bytes = \"8 MiB\"\n[history]\ntotal_bytes = \"32 MiB\"\n";
+const DEAF: usize = 300;
+/// Publications of 100 KB to those who never read: far more than all budgets.
+const PUBLICATIONS: usize = 1_000;
+/// Channels whose histories would take twice of what all may.
+const CHANNELS: usize = 700;
+
+#[test]
+#[ignore = "run by tests/faults failures"]
+fn budgets_keep_a_server_alive_in_256_mib() {
+    let Some(group) = Group::of_memory(LIMIT) else { return };
+    let arguments = ["--reactors", "2", "--workers", "1"];
+    let server = Process::start_by(&group.wrapper(), descriptors_allowed(), BUDGETS, &arguments);
+    let deaf: Vec<RawClient> =
+        (0..DEAF).map(|_| small_window(server.address, &handshake("/channels/deaf", &[]))).collect();
+    crate::support::wait_until("all are subscribed", || server.metric("tidings_subscriptions") == DEAF as f64);
+    let witness = Witness::before_attack_on(&server);
+    let data = format!("\"{}\"", "x".repeat(100_000));
+    let mut publisher = HttpClient::connect(server.address);
+    let mut publish = |channel: &str| {
+        let answer = publisher.request("POST", &format!("/channels/{channel}"), &[], data.as_bytes());
+        assert!([200, 503].contains(&answer.status), "{answer:?}");
+        usize::from(answer.status == 200)
+    };
+    let mut accepted = 0;
+    for number in 0..PUBLICATIONS {
+        accepted += publish("deaf");
+        if number < CHANNELS {
+            accepted += publish(&format!("kept-{number}"));
+        }
+    }
+    let (most, rss) = (server.status_bytes("VmHWM"), server.status_bytes("VmRSS"));
+    let cut = server.metric("tidings_connections_closed_total{reason=\"slow_consumer\"}")
+        + server.metric("tidings_connections_closed_total{reason=\"outbound_budget\"}");
+    println!(
+        "failures: {accepted} publications of 100 KB, {cut} of {DEAF} that never read cut off; the process had {} at most and has {}, \
+         its group {} at most of {}, {} killed",
+        kib(most),
+        kib(rss),
+        kib(group.peak() as usize),
+        kib(LIMIT),
+        group.killed()
+    );
+    witness.finish("failures");
+    drop(deaf);
+    assert_eq!(group.killed(), 0);
+    assert_eq!(server.metric("tidings_panics_total"), 0.0);
+    assert_eq!(post(server.address, "/channels/after", "1").status, 200);
+    server.signal("TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// Without a budget that would keep it below: the memory that it asks for is refused, and there is no way to go on.
+#[test]
+#[ignore = "run by tests/faults failures"]
+fn a_server_whose_memory_is_refused_ends_with_one_line() {
+    let limit = 512 * MIB;
+    let wrapper = ["prlimit".to_owned(), format!("--as={limit}"), "--core=0".to_owned()];
+    let toml = "[history]\ntotal_bytes = \"8 GiB\"\nbytes = \"1 GiB\"\n[http]\nbody_bytes = \"2 MiB\"\n";
+    let server = Process::start_by(&wrapper, 1024, toml, &["--reactors", "1", "--workers", "1"]);
+    let (address, began) = (server.address, Instant::now());
+    let data = format!("\"{}\"", "x".repeat(MIB));
+    let mut accepted = 0;
+    // Until it is gone, which is long before this.
+    while accepted < 4 * limit / MIB && publishes(address, accepted, data.as_bytes()) {
+        accepted += 1;
+    }
+    let (status, errors) = server.wait();
+    let lines: Vec<&str> = errors.lines().filter(|line| line.contains("memory allocation of")).collect();
+    println!(
+        "failures: with {} of addresses it took {accepted} publications of 1 MiB in {:.1?}, then ended with {status} and said: {lines:?}",
+        kib(limit),
+        began.elapsed()
+    );
+    assert!(!status.success() && (status.signal().is_some() || status.code().is_some()), "{status}");
+    assert_eq!(lines.len(), 1, "{errors}");
+    assert!(accepted > limit / MIB / 8, "it did some work before");
+}
+
+/// Whether a publication is answered.
+fn publishes(address: SocketAddr, number: usize, data: &[u8]) -> bool {
+    let Ok(stream) = std::net::TcpStream::connect(address) else { return false };
+    let mut client = HttpClient { raw: RawClient::on(stream) };
+    let bytes = crate::support::http::request_bytes("POST", &format!("/channels/full-{number}"), &[], data);
+    // It may end while this is written.
+    if std::io::Write::write_all(&mut client.raw.stream, &bytes).is_err() {
+        return false;
+    }
+    client.raw.stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+    while !client.raw.received.windows(4).any(|window| window == b"\r\n\r\n") {
+        if client.raw.read_more() == 0 {
+            return false;
+        }
+    }
+    assert!(client.raw.received.starts_with(b"HTTP/1.1 200 "), "{:?}", String::from_utf8_lossy(&client.raw.received));
+    true
+}
+
+#[test]
+#[ignore = "run by tests/faults failures"]
+fn a_server_that_cannot_start_ends_with_one_line() {
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let in_use = held.local_addr().expect("an address").to_string();
+    let cases: [(&str, &str, &str, &str); 4] = [
+        ("no descriptors", "ulimit -n 8; exec \"$@\"", "127.0.0.1:0", ""),
+        ("an address that is in use", "exec \"$@\"", &in_use, &in_use),
+        ("an address of another machine", "exec \"$@\"", "192.0.2.1:80", "192.0.2.1:80"),
+        ("no memory for its threads", "ulimit -v 60000; exec \"$@\"", "127.0.0.1:0", ""),
+    ];
+    for (what, script, listen, named) in cases {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(binary()).args([
+            "serve",
+            "--listen",
+            listen,
+            "--allow-anonymous-publish",
+        ]);
+        command.args(["--reactors", "4", "--workers", "4"]);
+        let output = command.output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        println!("failures: {what}: {}, {said:?}", output.status);
+        assert!(!output.status.success(), "{what}");
+        assert_eq!(said.lines().count(), 1, "{what}: {said}");
+        assert!(said.contains(named), "{what}: {said}");
+    }
+}
