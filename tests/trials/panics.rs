@@ -97,12 +97,19 @@ fn panics_in_every_reactor_and_worker_end_one_connection_each() {
         let others = others(server.address(), &over);
         let all_have =
             |counts: &BTreeMap<String, usize>| counts.len() == threads && counts.values().all(|n| *n >= TIMES);
-        let mut steps = 0;
+        let (mut steps, mut held) = (0, Vec::new());
         while !all_have(&panicked.lock().expect("no panic")) {
             step(server.address());
             steps += 2;
+            // A connection's worker follows from its place, so that others have to be taken.
+            held.push(HttpClient::connect(server.address()));
+            assert!(held.last_mut().is_some_and(HttpClient::is_kept));
+            if held.len() > 2 * WORKERS {
+                held.clear();
+            }
             assert!(steps < 100 * TIMES * threads, "some thread gets no work: {panicked:?}");
         }
+        drop(held);
         over.store(true, Ordering::Relaxed);
         let served: u64 = others.into_iter().map(|other| other.join().expect("nobody else notices")).sum();
         let counts = panicked.lock().expect("no panic").clone();
