@@ -207,8 +207,11 @@ impl Held {
     }
 }
 
-/// A service whose sockets are held is restarted again and again, under clients that connect and clients that stay.
-fn restarts_under_load(times: usize) {
+/// A service whose sockets are held is restarted under clients that connect and clients that stay; `tests/faults rolling` has
+/// readers and publishers, too. 1 of 200 was closed without an answer in two of three restarts.
+#[test]
+fn three_restarts_under_load_leave_no_request_without_an_answer() {
+    let times = 3;
     let held = Held::new();
     let mut server = held.start(&[]);
     let (storm, kept) = (Storm::begin(held.address, 8), Kept::begin(held.address, 8));
@@ -227,18 +230,6 @@ fn restarts_under_load(times: usize) {
     );
     let [refused, reset] = [&counts.refused, &counts.reset].map(|count| count.load(Ordering::Relaxed));
     assert_eq!((refused, reset, unanswered), (0, 0, 0));
-}
-
-/// 1 of 200 was closed without an answer in two of three restarts.
-#[test]
-fn three_restarts_under_load_leave_no_request_without_an_answer() {
-    restarts_under_load(3);
-}
-
-#[test]
-#[ignore = "run by tests/faults rolling"]
-fn fifty_restarts_under_load_leave_no_request_without_an_answer() {
-    restarts_under_load(50);
 }
 
 #[test]

@@ -15,7 +15,7 @@ const PLAIN: &str = "listening on http://";
 
 /// The server's binary: that of the same build, or the one that this variable names, such as that of a release.
 pub(crate) fn binary() -> OsString {
-    std::env::var_os("TIDINGS_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_tidings").into())
+    std::env::var_os("BINARY_UNDER_TEST").unwrap_or_else(|| env!("CARGO_BIN_EXE_tidings").into())
 }
 
 /// The load generator's, which a build of the workspace leaves beside the server's.

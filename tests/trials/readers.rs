@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 * 1024;
+/// Sockets that are opened between two looks at those that are there.
+const OPENED_AT_ONCE: usize = 200;
 /// Descriptors that this process needs besides its readers, and that a server with as many keeps for health checks.
 pub(super) const OTHER_DESCRIPTORS: usize = 500;
 
@@ -45,6 +47,8 @@ pub(super) struct Reader {
 /// See the module.
 pub(super) struct Readers {
     poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
     pub(super) all: Vec<Reader>,
     /// Those that leave when they are advised to, by their moment.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -58,46 +62,55 @@ impl Readers {
     pub(super) fn open(address: SocketAddr, channel: &str, count: usize, heeds: fn(usize) -> bool) -> Readers {
         assert!(count + OTHER_DESCRIPTORS <= descriptors_allowed(), "raise the limit of open files");
         let poll = Poll::new().expect("a descriptor");
-        let path = format!("/channels/{channel}");
-        let open = |index| {
-            let mut socket = RawSocket::open(address, &path);
-            let answer = socket.next_json();
-            assert_eq!(answer["status"], 200, "{answer}");
-            let RawSocket { raw } = socket;
-            raw.stream.set_nonblocking(true).expect("a live socket");
-            let mut stream = TcpStream::from_std(raw.stream);
-            poll.registry().register(&mut stream, Token(index), Interest::READABLE).expect("a live socket");
-            let last = answer["offset"].as_u64().expect("an offset");
-            let mut reader = Reader {
-                stream,
-                received: raw.received,
-                last,
-                faults: 0,
-                advised: None,
-                end: None,
-                leaving: None,
-                is_gone: false,
-            };
-            reader.take_frames();
-            reader
+        let mut readers = Readers {
+            poll,
+            events: Events::with_capacity(4096),
+            buffer: vec![0; READ_BYTES],
+            all: Vec::with_capacity(count),
+            due: BinaryHeap::new(),
+            heeds,
+            open: 0,
         };
-        let all = (0..count).map(open).collect();
-        Readers { poll, all, due: BinaryHeap::new(), heeds, open: count }
+        let path = format!("/channels/{channel}");
+        while readers.all.len() < count {
+            readers.admit(address, &path);
+            // Those that are there are pinged meanwhile.
+            if readers.all.len().is_multiple_of(OPENED_AT_ONCE) {
+                readers.turn(Duration::ZERO);
+            }
+        }
+        readers
+    }
+
+    fn admit(&mut self, address: SocketAddr, path: &str) {
+        let mut socket = RawSocket::open(address, path);
+        let answer = socket.next_json();
+        assert_eq!(answer["status"], 200, "{answer}");
+        let RawSocket { raw } = socket;
+        raw.stream.set_nonblocking(true).expect("a live socket");
+        let mut stream = TcpStream::from_std(raw.stream);
+        let token = Token(self.all.len());
+        self.poll.registry().register(&mut stream, token, Interest::READABLE).expect("a live socket");
+        let mut reader = Reader {
+            stream,
+            received: raw.received,
+            last: answer["offset"].as_u64().expect("an offset"),
+            faults: 0,
+            advised: None,
+            end: None,
+            leaving: None,
+            is_gone: false,
+        };
+        reader.take_frames();
+        self.all.push(reader);
+        self.open += 1;
     }
 
     /// Reads until `is_over` says so, which is asked some hundred times a second, or nobody is left.
     pub(super) fn run(mut self, mut is_over: impl FnMut(&[Reader]) -> bool) -> Vec<Reader> {
-        let (mut events, mut buffer) = (Events::with_capacity(4096), vec![0; READ_BYTES]);
         let mut asked = Instant::now();
         while self.open > 0 {
-            match self.poll.poll(&mut events, Some(Duration::from_millis(5))) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => panic!("{error}"),
-                _ => {}
-            }
-            for event in &events {
-                self.listen(event.token().0, &mut buffer);
-            }
-            self.leave_when_due();
+            self.turn(Duration::from_millis(5));
             if asked.elapsed() > Duration::from_millis(10) {
                 asked = Instant::now();
                 if is_over(&self.all) {
@@ -108,13 +121,24 @@ impl Readers {
         self.all
     }
 
-    fn listen(&mut self, index: usize, buffer: &mut [u8]) {
+    /// Reads what has come, and has those leave whose moment it is.
+    fn turn(&mut self, wait: Duration) {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => panic!("{error}"),
+            _ => {}
+        }
+        let tokens: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
+        tokens.into_iter().for_each(|index| self.listen(index));
+        self.leave_when_due();
+    }
+
+    fn listen(&mut self, index: usize) {
         let reader = &mut self.all[index];
         if reader.is_gone {
             return;
         }
         let was_advised = reader.advised.is_some();
-        reader.listen(buffer);
+        reader.listen(&mut self.buffer);
         if reader.is_gone {
             self.open -= 1;
         } else if let Some(at) = reader.advised

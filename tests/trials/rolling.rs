@@ -18,6 +18,8 @@ const PUBLISHERS: usize = 2;
 const READERS: usize = 4;
 /// Newcomers, who connect all the time, and clients that keep their connections.
 const CLIENTS: usize = 4;
+/// How long a server lives after it serves.
+const LIFE: Duration = Duration::from_millis(300);
 /// Over how long clients are sent away.
 const SPREAD: &str = "200ms";
 
@@ -41,6 +43,8 @@ fn restarts(what: &str, address: SocketAddr, mut restart: impl FnMut()) {
         for _ in 0..TIMES {
             let before = storm.answered();
             wait_until("the storm goes on", || storm.answered() > before + 50);
+            // Time to publish and to read at this one.
+            std::thread::sleep(LIFE);
             restart();
         }
         // All readers have come back to the last server before the end.
