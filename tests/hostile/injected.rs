@@ -40,8 +40,6 @@ const CASES: &[(&str, usize)] = &[
     ("recvfrom:error=EINTR:when=2+3", 0),
     ("recvfrom:error=ECONNRESET:when=20+31", 1),
     ("recvfrom:error=ENOMEM:when=20+31", 1),
-    // The peer was faster.
-    ("shutdown:error=ENOTCONN:when=2+3", 0),
     // No io_uring for anybody: connections are written one by one.
     ("io_uring_setup:error=EPERM:when=1+1", 0),
     // Not for ever: the signal that ends the server reaches its thread by a send of its own.
