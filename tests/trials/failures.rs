@@ -17,13 +17,15 @@ use std::time::{Duration, Instant};
 const MIB: usize = 1024 * 1024;
 /// What the kernel allows.
 const LIMIT: usize = 256 * MIB;
-/// What the server allows itself: half of that for readers and histories, since the kernel counts its buffers of sockets too.
-const BUDGETS: &str = "[delivery]\noutbound_total_bytes = \"64 MiB\"\noutbox_bytes = \"8 MiB\"\nmailbox_bytes = \"8 MiB\"\n\
-                       [history]\ntotal_bytes = \"32 MiB\"\n";
+/// What the server allows itself: half of that for readers and histories, since there is its own, and what the kernel keeps for
+/// its sockets.
+const BUDGETS: &str = "[delivery]\noutbound_total_bytes = \"80 MiB\"\noutbox_bytes = \"8 MiB\"\nmailbox_bytes = \"8 MiB\"\n\
+                       [history]\ntotal_bytes = \"48 MiB\"\n";
+/// Those who never read, each of a channel of its own, so that nothing that waits for one is another's, too.
 const DEAF: usize = 300;
-/// Publications of 100 KB to those who never read: far more than all budgets.
-const PUBLICATIONS: usize = 1_000;
-/// Channels whose histories would take twice of what all may.
+/// Publications of 100 KB to each of them: more than the budget of all, and less than an outbox holds.
+const EACH: usize = 6;
+/// Channels whose histories would take more than all may: what is published after that is not kept.
 const CHANNELS: usize = 700;
 
 #[test]
@@ -32,8 +34,9 @@ fn budgets_keep_a_server_alive_in_256_mib() {
     let Some(group) = Group::of_memory(LIMIT) else { return };
     let arguments = ["--reactors", "2", "--workers", "1"];
     let server = Process::start_by(&group.wrapper(), descriptors_allowed(), BUDGETS, &arguments);
-    let deaf: Vec<RawClient> =
-        (0..DEAF).map(|_| small_window(server.address, &handshake("/channels/deaf", &[]))).collect();
+    let deaf: Vec<RawClient> = (0..DEAF)
+        .map(|index| small_window(server.address, &handshake(&format!("/channels/deaf-{index}"), &[])))
+        .collect();
     crate::support::wait_until("all are subscribed", || server.metric("tidings_subscriptions") == DEAF as f64);
     let witness = Witness::before_attack_on(&server);
     let data = format!("\"{}\"", "x".repeat(100_000));
@@ -44,20 +47,20 @@ fn budgets_keep_a_server_alive_in_256_mib() {
         usize::from(answer.status == 200)
     };
     let mut accepted = 0;
-    for number in 0..PUBLICATIONS {
-        accepted += publish("deaf");
-        if number < CHANNELS {
-            accepted += publish(&format!("kept-{number}"));
-        }
+    for number in 0..CHANNELS {
+        accepted += publish(&format!("kept-{number}"));
+    }
+    for number in 0..EACH * DEAF {
+        accepted += publish(&format!("deaf-{}", number % DEAF));
     }
     let (most, rss) = (server.status_bytes("VmHWM"), server.status_bytes("VmRSS"));
     let closed = |reason| server.metric(&format!("tidings_connections_closed_total{{reason=\"{reason}\"}}"));
     let cut = || closed("slow_consumer") + closed("outbound_budget");
     // They do not answer their Close.
-    crate::support::wait_until("all of them are gone", || cut() == DEAF as f64);
+    crate::support::wait_until("some of them are gone", || cut() > 0.0);
     println!(
-        "failures: {accepted} publications of 100 KB, {} of {DEAF} that never read cut off, {} for the budget of all; the process had {} at most and has {}, \
-         its group {} at most of {}, {} killed",
+        "failures: {accepted} publications of 100 KB, {} of {DEAF} that never read cut off, {} for the budget of all; the \
+         process had {} at most and has {}, its group {} at most of {}, {} killed",
         cut(),
         closed("outbound_budget"),
         kib(most),
