@@ -73,5 +73,6 @@ mod tidy;
 mod tls;
 mod together;
 mod tokens;
+mod trials;
 mod turned_away;
 mod websocket;

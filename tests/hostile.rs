@@ -27,10 +27,10 @@ mod handshakes;
 mod heads;
 mod injected;
 mod sealed;
-mod silent;
+pub(crate) mod silent;
 mod slow;
 mod stopped;
-mod witness;
+pub(crate) mod witness;
 
 use crate::support::process::Process;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -44,7 +44,7 @@ fn scale<T>(short: T, long: T) -> T {
 }
 
 /// The real server with two reactors, as many descriptors as a machine gives, and these settings.
-fn server(toml: &str) -> Process {
+pub(crate) fn server(toml: &str) -> Process {
     Process::start_by(&[], DESCRIPTORS, toml, &["--reactors", "2", "--workers", "1"])
 }
 
@@ -61,7 +61,7 @@ fn connect(address: SocketAddr, index: usize) -> TcpStream {
 }
 
 /// A number of bytes as people read it.
-fn kib(bytes: usize) -> String {
+pub(crate) fn kib(bytes: usize) -> String {
     format!("{} KiB", bytes / 1024)
 }
 

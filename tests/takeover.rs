@@ -28,12 +28,12 @@ impl Place {
         self.0.to_str().expect("UTF-8")
     }
 
-    fn start(&self, more: &[&str]) -> Process {
+    pub(crate) fn start(&self, more: &[&str]) -> Process {
         Process::start(&[&["--server.handover", self.path()], more].concat())
     }
 
     /// Starts the next one; the one before ends by itself, with nobody cut off.
-    fn next(&self, before: Process, more: &[&str]) -> (Process, String) {
+    pub(crate) fn next(&self, before: Process, more: &[&str]) -> (Process, String) {
         let next = self.start(&[&["--takeover"], more].concat());
         assert_eq!(next.address, before.address);
         let (status, log) = before.wait();

@@ -13,7 +13,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another (server.listen), or stop what uses it")]
+    #[error("cannot listen on {address}: {source}; {}", way_out(source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -49,6 +49,15 @@ pub enum StartError {
     #[error("there is no operator key: {0}")]
     OperatorKey(std::io::Error),
     /// Threads, descriptors or memory are missing.
-    #[error("cannot start: {0}")]
+    #[error("cannot start, since threads, descriptors or memory are missing: {0}")]
     System(#[from] std::io::Error),
+}
+
+/// What lets a server listen that could not for this reason.
+fn way_out(error: &std::io::Error) -> &'static str {
+    // EMFILE, ENFILE: no other address helps.
+    match error.raw_os_error() {
+        Some(24 | 23) => "raise the limit of open files (ulimit -n)",
+        _ => "choose another (server.listen), or stop what uses it",
+    }
 }

@@ -5,6 +5,7 @@ use crate::support::http::get;
 use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::{OPERATOR, wait_until};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -63,4 +64,80 @@ fn without_descriptors_it_rests_says_so_once_a_second_and_accepts_again_at_once(
     let complaints = errors.matches("cannot accept connections").count();
     println!("crowded: {complaints} lines of log in {took:?}");
     assert!((1..=took.as_secs() as usize + 1).contains(&complaints), "{complaints} lines in {took:?}: {errors}");
+}
+
+/// How often one leaves and another comes.
+const CHANGES: usize = 20;
+/// How long a newcomer may wait for a place that came free, on a machine that does much else; it is told in print how long it did.
+const PLACE_WAIT: Duration = Duration::from_secs(3);
+/// The share of a core that a full server may use while all that come find no place.
+const FULL_SHARE: f64 = 10.0;
+
+#[test]
+#[ignore = "run by tests/faults crowded"]
+fn a_full_server_uses_hardly_any_cpu_and_gives_a_place_that_came_free_at_once() {
+    // They say nothing, and stay.
+    let toml = "http.head_timeout = \"10m\"\n";
+    let server = Process::start_by(&[], DESCRIPTORS, toml, &["--reactors", "2", "--workers", "1"]);
+    let began = Instant::now();
+    let mut crowd: Vec<TcpStream> = (0..OFFERED).map(|index| super::connect(server.address, index)).collect();
+    wait_until("all descriptors are in use", || server.descriptors() + KEPT_FREE >= DESCRIPTORS);
+    wait_until("nobody else is served", || !is_served(&server));
+    // Another comes ten times a second meanwhile, and a health check every second.
+    let (cpu, looked, mut alive, mut turned_away) = (server.cpu_ticks(), Instant::now(), 0, 0);
+    for tenth in 0..100 {
+        turned_away += usize::from(!is_served(&server));
+        if tenth % 10 == 0 {
+            assert_eq!(get(server.address, "/livez").status, 200, "an orchestrator does not restart it");
+            alive += 1;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let share = (server.cpu_ticks() - cpu) as f64 / looked.elapsed().as_secs_f64();
+    println!(
+        "crowded: {share:.1} % of one core while {OFFERED} are at {DESCRIPTORS} descriptors; {turned_away} of 100 others were \
+         turned away, {alive} of 10 health checks answered with 200"
+    );
+    // Those that were turned away already leave no place.
+    crowd.retain(|stream| !has_ended(stream));
+    let held = crowd.len();
+    let mut waits: Vec<Duration> = (0..CHANGES).map(|_| wait_for_place(&server, &mut crowd)).collect();
+    waits.sort_unstable();
+    let (median, longest) = (waits[CHANGES / 2], waits[CHANGES - 1]);
+    println!(
+        "crowded: of {held} that held a place one left {CHANGES} times; another was served {median:.1?} after that (median), at most \
+         {longest:.1?}"
+    );
+    drop(crowd);
+    wait_until("a new connection is served", || is_served(&server));
+    let took = began.elapsed();
+    server.signal("TERM");
+    let (status, errors) = server.wait();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    let lines = errors.lines().filter(|line| line.contains("cannot accept connections")).count();
+    println!("crowded: {lines} lines of log about it in {took:.1?}");
+    assert!(turned_away >= 95, "it was not full");
+    assert!(share < FULL_SHARE, "{share} %");
+    assert!((1..=took.as_secs() as usize + 1).contains(&lines), "{lines} lines in {took:?}: {errors}");
+    assert!(longest < PLACE_WAIT, "{longest:?}");
+}
+
+/// Whether the server has ended it.
+fn has_ended(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("a live socket");
+    !matches!(stream.peek(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+}
+
+/// One leaves; how long it takes until somebody new is served.
+fn wait_for_place(server: &Process, crowd: &mut Vec<TcpStream>) -> Duration {
+    wait_until("it is full", || !is_served(server));
+    drop(crowd.pop().expect("one that holds a place"));
+    let left = Instant::now();
+    wait_until("somebody new is served", || is_served(server));
+    let waited = left.elapsed();
+    // That one has gone: another takes the place, at once with its first byte.
+    let mut next = super::connect(server.address, CHANGES);
+    next.write_all(b"G").expect("it fits the kernel's buffer");
+    crowd.insert(0, next);
+    waited
 }

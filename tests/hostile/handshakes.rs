@@ -2,16 +2,20 @@
 
 use super::witness::Witness;
 use crate::support::frames::handshake;
+use crate::support::process::Process;
 use crate::support::wait_until;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A second, as far as this machine can.
 const RATE: usize = 10_000;
 /// Connections that are open at once.
 const AT_ONCE: usize = 50;
+/// Who sends them for minutes: while one waits for answers the other sends.
+const ATTACKERS: usize = 2;
 /// What a server may keep of thousands of refusals: its own buffers and what the allocator holds.
 const KEPT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -64,8 +68,8 @@ fn told(stream: &mut TcpStream) -> Option<u16> {
     std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()
 }
 
-/// Sends malformed handshakes for a while; how many of each status came.
-fn attack(address: SocketAddr, span: Duration, kinds: &[(Vec<u8>, u16)]) -> BTreeMap<u16, usize> {
+/// Sends malformed handshakes for a while, at most so many a second; how many of each status came.
+fn attack(address: SocketAddr, span: Duration, rate: usize, kinds: &[(Vec<u8>, u16)]) -> BTreeMap<u16, usize> {
     let began = Instant::now();
     let (mut sent, mut counts) = (0, BTreeMap::new());
     while began.elapsed() < span {
@@ -83,7 +87,7 @@ fn attack(address: SocketAddr, span: Duration, kinds: &[(Vec<u8>, u16)]) -> BTre
             *counts.entry(*expected).or_default() += 1;
         }
         // No faster than the rate.
-        let ahead = Duration::from_secs_f64(sent as f64 / RATE as f64).saturating_sub(began.elapsed());
+        let ahead = Duration::from_secs_f64(sent as f64 / rate as f64).saturating_sub(began.elapsed());
         std::thread::sleep(ahead);
     }
     println!(
@@ -100,10 +104,10 @@ fn malformed_handshakes_are_told_so_and_leave_nothing_behind() {
     let server = super::server("");
     let kinds = malformed();
     // What the server needs for itself it takes now.
-    attack(server.address, Duration::from_secs(1), &kinds);
+    attack(server.address, Duration::from_secs(1), RATE, &kinds);
     let witness = Witness::before_attack_on(&server);
     let (memory, descriptors, cpu) = (server.status_bytes("VmRSS"), server.descriptors(), server.cpu_ticks());
-    let counts = attack(server.address, Duration::from_secs(super::scale(5, 60)), &kinds);
+    let counts = attack(server.address, Duration::from_secs(super::scale(5, 60)), RATE, &kinds);
     let all: usize = counts.values().sum();
     println!(
         "handshakes: by status {counts:?}, {} µs of server CPU each",
@@ -116,4 +120,61 @@ fn malformed_handshakes_are_told_so_and_leave_nothing_behind() {
     assert_eq!(server.metric("tidings_panics_total"), 0.0);
     super::tell_lag("handshakes", &server);
     witness.finish("handshakes");
+}
+
+/// For how long the flood lasts, in seconds: five minutes, unless a variable says less.
+fn seconds() -> u64 {
+    let asked = std::env::var("TIDINGS_FAULT_SECONDS").ok().map(|text| text.parse().expect("seconds"));
+    asked.unwrap_or(300_u64).clamp(6, 3600)
+}
+
+#[test]
+#[ignore = "run by tests/faults handshakes"]
+fn ten_thousand_malformed_handshakes_a_second_are_all_answered_and_leave_memory_as_it_was() {
+    let (server, kinds) = (super::server(""), malformed());
+    let address = server.address;
+    attack(address, Duration::from_secs(1), RATE, &kinds);
+    let witness = Witness::before_attack_on(&server);
+    let (cpu, began, over) = (server.cpu_ticks(), Instant::now(), AtomicBool::new(false));
+    let span = Duration::from_secs(seconds());
+    let (answered, memory) = std::thread::scope(|scope| {
+        let memory = scope.spawn(|| memory_until(&server, &over));
+        let attackers: Vec<_> =
+            (0..ATTACKERS).map(|_| scope.spawn(|| attack(address, span, RATE / ATTACKERS, &kinds))).collect();
+        // Each of them fails when one is not answered, or otherwise than it should be.
+        let counts = attackers.into_iter().map(|attacker| attacker.join().expect("each is answered as it should be"));
+        let answered: usize = counts.map(|counts| counts.values().sum::<usize>()).sum();
+        over.store(true, Ordering::Relaxed);
+        (answered, memory.join().expect("the server lives"))
+    });
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        "handshakes: {answered} malformed ones in {took:.0} s, {:.0} a second, all of them answered with their status; {} µs of \
+         the server's CPU each, with those of the healthy client",
+        answered as f64 / took,
+        (server.cpu_ticks() - cpu) * 10_000 / answered as u64
+    );
+    let third = memory.len() / 3;
+    let most = |part: &[usize]| part.iter().copied().max().expect("it was looked at");
+    let (first, last) = (most(&memory[..third]), most(&memory[memory.len() - third..]));
+    println!(
+        "handshakes: PSS was {} at most in the first third of that time and {} in the last, of {} looks",
+        super::kib(first),
+        super::kib(last),
+        memory.len()
+    );
+    assert!(last < first + KEPT_BYTES, "it grew from {first} to {last} bytes");
+    assert_eq!(server.metric("tidings_panics_total"), 0.0);
+    super::tell_lag("handshakes", &server);
+    witness.finish("handshakes");
+}
+
+/// What the server has allocated, looked at a few times a second until it is over.
+fn memory_until(server: &Process, over: &AtomicBool) -> Vec<usize> {
+    let mut seen = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        seen.push(server.pss());
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    seen
 }

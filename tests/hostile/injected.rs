@@ -34,10 +34,12 @@ const CASES: &[(&str, usize)] = &[
     ("accept4:error=EMFILE:when=4+9", TURNED_AWAY_AT_ONCE),
     ("accept4:error=ENFILE:when=4+9", TURNED_AWAY_AT_ONCE),
     ("accept4:error=ENOBUFS:when=4+9", TURNED_AWAY_AT_ONCE),
+    ("accept4:error=ENOMEM:when=4+9", TURNED_AWAY_AT_ONCE),
     ("epoll_wait:error=EINTR:when=2+3", 0),
     ("epoll_ctl:error=ENOSPC:when=9+11", 1),
     ("recvfrom:error=EINTR:when=2+3", 0),
     ("recvfrom:error=ECONNRESET:when=20+31", 1),
+    ("recvfrom:error=ENOMEM:when=20+31", 1),
     // No io_uring for anybody: connections are written one by one.
     ("io_uring_setup:error=EPERM:when=1+1", 0),
     // Not for ever: the signal that ends the server reaches its thread by a send of its own.
@@ -46,6 +48,9 @@ const CASES: &[(&str, usize)] = &[
     ("writev,sendto:error=ECONNRESET:when=25..150+37", 1),
     ("writev,sendto:error=ENOBUFS:when=20..150+41", 1),
 ];
+
+/// What ends the whole process, since no reactor can go on: what is injected, and what the log says of it.
+const FATAL: (&str, &str) = ("epoll_wait:error=EINVAL:when=60+", "cannot wait for events");
 
 /// What one run is about.
 struct Run {
@@ -172,6 +177,37 @@ fn io_error(error: tungstenite::Error) -> Error {
 
 fn is_silence(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// A server whose threads cannot wait any more: with one line it ends, instead of going round and round.
+#[test]
+#[ignore = "run by tests/faults failures"]
+fn a_server_that_cannot_wait_for_events_ends_and_says_so_in_one_line() {
+    if !can_trace("a server that cannot wait for events") {
+        return;
+    }
+    let (inject, said) = FATAL;
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-fatal.strace", std::process::id()));
+    let options = ["-e", "trace=epoll_wait", "-e", &format!("inject={inject}")];
+    let server = Process::start_traced(&options, &log, super::DESCRIPTORS, &["--reactors", "2", "--workers", "1"]);
+    let (address, began) = (server.address, Instant::now());
+    // Until it is gone.
+    while began.elapsed() < LIMIT && TcpStream::connect(address).is_ok_and(|mut stream| ask(&mut stream).is_ok()) {}
+    let (status, errors) = server.wait();
+    drop(fs::remove_file(&log));
+    let lines: Vec<&str> = errors.lines().filter(|line| line.contains(said)).collect();
+    println!("injected: {inject}: the process ended with {status} and said: {lines:?}");
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!((1..=2).contains(&lines.len()), "one for each reactor at most: {errors}");
+}
+
+fn ask(stream: &mut TcpStream) -> Result<usize> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    match stream.read(&mut [0; 1024])? {
+        0 => Err(ErrorKind::UnexpectedEof.into()),
+        read => Ok(read),
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn who_closes_the_window_for_ever_is_cut_off_on_every_transport() {
 }
 
 /// A request on a connection whose receive buffer is as small as the kernel allows, and never read.
-pub(super) fn small_window(address: SocketAddr, request: &[u8]) -> RawClient {
+pub(crate) fn small_window(address: SocketAddr, request: &[u8]) -> RawClient {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a descriptor");
     socket.set_recv_buffer_size(2048).expect("an option");
     socket.connect(&address.into()).expect("the server accepts");

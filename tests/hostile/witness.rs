@@ -28,19 +28,19 @@ const KINDS: [&str; 3] = ["answer", "push", "new connection"];
 type Samples = [[Vec<Duration>; 3]; 2];
 
 /// A healthy client in a thread of its own.
-pub(super) struct Witness {
+pub(crate) struct Witness {
     phase: Arc<AtomicUsize>,
     thread: JoinHandle<Samples>,
 }
 
 impl Witness {
     /// Watches the server in calm for a second; from the return on it is under attack.
-    pub(super) fn before_attack_on(server: &Process) -> Witness {
+    pub(crate) fn before_attack_on(server: &Process) -> Witness {
         Witness::watch(server.address, true)
     }
 
     /// The same without new connections, for a server that cannot have any.
-    pub(super) fn that_stays_on(server: &Process) -> Witness {
+    pub(crate) fn that_stays_on(server: &Process) -> Witness {
         Witness::watch(server.address, false)
     }
 
@@ -54,7 +54,7 @@ impl Witness {
     }
 
     /// Ends it; fails when an answer was wrong, missing or absurdly late, prints the times otherwise.
-    pub(super) fn finish(self, attack: &str) {
+    pub(crate) fn finish(self, attack: &str) {
         self.phase.store(STOP, Ordering::Relaxed);
         let samples = self.thread.join().expect("a healthy client is served throughout");
         for (phase, by_kind) in ["before", "during"].into_iter().zip(samples) {

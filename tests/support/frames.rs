@@ -124,7 +124,7 @@ impl RawSocket {
 }
 
 /// Size of the header of an unmasked frame and length of its payload, once the header is complete.
-fn server_header(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn server_header(bytes: &[u8]) -> Option<(usize, usize)> {
     let second = *bytes.get(1)?;
     assert_eq!(second & 0x80, 0, "a server does not mask");
     match second {

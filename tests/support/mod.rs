@@ -1,5 +1,6 @@
 //! What the suites share: a server on port 0, and clients that speak to it over real sockets.
 
+pub(crate) mod cgroup;
 pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod json;

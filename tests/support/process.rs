@@ -1,9 +1,10 @@
 //! The real binary as a process of its own: started on a free port, signalled, and looked at from outside.
 
 use super::PATIENCE;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -11,6 +12,16 @@ use std::time::{Duration, Instant};
 
 /// What stands before the address of a listener without TLS.
 const PLAIN: &str = "listening on http://";
+
+/// The server's binary: that of the same build, or the one that this variable names, such as that of a release.
+pub(crate) fn binary() -> OsString {
+    std::env::var_os("BINARY_UNDER_TEST").unwrap_or_else(|| env!("CARGO_BIN_EXE_tidings").into())
+}
+
+/// The load generator's, which a build of the workspace leaves beside the server's.
+pub(crate) fn load_generator() -> PathBuf {
+    Path::new(&binary()).with_file_name("tidings-loadgen")
+}
 
 /// A running `tidings serve`, killed when it goes out of scope.
 pub(crate) struct Process {
@@ -23,14 +34,14 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `tidings serve` on a free port, with further arguments.
     pub(crate) fn start(arguments: &[&str]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let mut command = Command::new(binary());
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
         Process::run(command)
     }
 
     /// The same with variables of the environment.
     pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let mut command = Command::new(binary());
         command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY).envs(variables.iter().copied());
         command.arg("serve");
         // Several addresses may be listened on; the first that is told is the process's.
@@ -45,7 +56,7 @@ impl Process {
     pub(crate) fn start_with_descriptors(most: usize, arguments: &[&str]) -> Process {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {most}; exec \"$0\" serve --listen 127.0.0.1:0 \"$@\"");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_tidings")]).args(arguments);
+        command.args(["-c", &script]).arg(binary()).args(arguments);
         Process::run(command)
     }
 
@@ -74,7 +85,7 @@ impl Process {
         std::fs::write(&file, toml).expect("a writable folder");
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {most}; exec \"$@\""), "sh"]).args(wrapper);
-        command.arg(env!("CARGO_BIN_EXE_tidings")).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
+        command.arg(binary()).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
         command.args(arguments).env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
         let started = Process::spawn_for(lines, command);
         std::fs::remove_file(&file).expect("it was written");
@@ -95,7 +106,7 @@ impl Process {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {most}; exec \"$0\" serve --listen 127.0.0.1:0 --reactors 1 --workers 1");
         command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_tidings")]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["-c", &script]).arg(binary()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(errors).spawn().expect("the binary starts");
         let address = addresses_in(child.stdout.take().expect("standard output"), &[PLAIN])[0];
         Process { child, address, errors: None }
@@ -103,7 +114,7 @@ impl Process {
 
     /// The same with standard output as given; where it listens is taken from its log, once that has said `expected`, too.
     pub(crate) fn start_with_output_to(output: Stdio, expected: &str) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let mut command = Command::new(binary());
         command.env("TIDINGS_OPERATOR_KEY", super::OPERATOR_KEY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--reactors", "1"]).stdin(Stdio::null());
         let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().expect("the binary starts");
@@ -194,9 +205,19 @@ impl Process {
         assert!(status.success(), "kill -s {name} {pid}");
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end; the exit status and what was written to standard error.
-    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
-        let until = Instant::now() + PATIENCE;
+    pub(crate) fn wait(self) -> (ExitStatus, String) {
+        self.wait_for(PATIENCE)
+    }
+
+    /// The same for as long as this.
+    pub(crate) fn wait_for(mut self, limit: Duration) -> (ExitStatus, String) {
+        let until = Instant::now() + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;

@@ -1,6 +1,8 @@
-//! RELIABILITY.md: each of its rows is there, says how far it is proved, and names what exists.
+//! RELIABILITY.md: each of its rows is there, says how far it is proved, and names what exists. And `tests/faults`: it runs each
+//! test that says so, by the name that it says, and no test that is not there.
 
-use super::sources::{none, root};
+use super::sources::{none, root, sources};
+use std::collections::BTreeSet;
 use std::fs;
 
 /// The faults of the list.
@@ -26,6 +28,9 @@ fn missing(piece: &str, suites: &str, steps: &str) -> Option<String> {
     }
     if let Some(step) = piece.strip_prefix("tests/run ") {
         return (!steps.contains(&format!("\nrun_{step}() {{"))).then(|| piece.to_owned());
+    }
+    if let Some(name) = piece.strip_prefix("faults ").filter(|name| *name != "NAME") {
+        return faults().iter().all(|(own, _)| own != name).then(|| piece.to_owned());
     }
     let is_path = piece.starts_with("tests/") || piece.starts_with("benches/");
     let path = piece.split(' ').next().unwrap_or_default();
@@ -54,5 +59,53 @@ fn every_fault_says_how_far_it_is_proved_and_by_what() {
         );
     }
     assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>());
+    none(&violations);
+}
+
+/// Each test that `tests/faults` runs, after the name by which it does.
+fn faults() -> BTreeSet<(String, String)> {
+    let script = read("tests/faults");
+    let table = script.split("\ndeclare -A TESTS=(\n").nth(1).expect("the table of tests");
+    let table = table.split("\n)\n").next().unwrap_or_default();
+    let mut found = BTreeSet::from([("autobahn".to_owned(), String::new())]);
+    for row in table.split("\n  [").map(|row| row.trim_start_matches("  [")) {
+        let (name, tests) = row.split_once("]=").expect("a name and its tests");
+        found.extend(tests.replace('"', " ").split_whitespace().map(|test| (name.to_owned(), test.to_owned())));
+    }
+    found
+}
+
+/// Each test that is not run by itself, by the path that the test binary has for it, and by what it is run.
+fn ignored() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for source in sources(&["tests"]) {
+        let module = source.path.trim_start_matches("tests/").trim_end_matches(".rs").replace('/', "::");
+        for piece in source.text.split("\n#[ignore = \"run by ").skip(1) {
+            let (by, rest) = piece.split_once("\"]").expect("the end of the attribute");
+            let name = rest.split_once("fn ").and_then(|(_, rest)| rest.split_once('(')).expect("a function").0;
+            found.push((format!("{module}::{name}"), by.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_test_that_says_so_is_run_by_tests_faults() {
+    let (run, ignored) = (faults(), ignored());
+    assert!(run.len() > 10 && ignored.len() > 30, "they were not found: {run:?} {ignored:?}");
+    let by_faults = |(path, by): &(String, String)| {
+        by.strip_prefix("tests/faults ").map(|name| (name.to_owned(), path.clone())).filter(|own| !run.contains(own))
+    };
+    let mut violations: Vec<String> = ignored
+        .iter()
+        .filter_map(by_faults)
+        .map(|(name, path)| format!("tests/faults {name} does not run {path}"))
+        .collect();
+    let is_there = |path: &str| path.is_empty() || ignored.iter().any(|(own, _)| own == path);
+    violations.extend(
+        run.iter()
+            .filter(|(_, path)| !is_there(path))
+            .map(|(name, path)| format!("tests/faults {name}: no test {path}")),
+    );
     none(&violations);
 }
