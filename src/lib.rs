@@ -147,10 +147,10 @@ pub mod workers;
 
 pub use access::{Connecting, Denied, Hooks, Reading, Writing};
 pub use config::{
-    AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, ConnectionRate, Counted, DeliveryConfig, Durability, EchoFor,
-    EngineKind,
-    FlushPath, HistoryConfig, HttpConfig, IoConfig, IssuerConfig, LimitsConfig, ListenAt, ListenerConfig, LogConfig,
-    LogFormat, LogLevel, Rate, ServerConfig, SseConfig, StoreConfig, WebConfig, WebSocketConfig,
+    AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, ConnectionRate, Counted, DeliveryConfig, Durability,
+    EchoFor, EngineKind, FlushPath, HistoryConfig, HttpConfig, IoConfig, IssuerConfig, LimitsConfig, ListenAt,
+    ListenerConfig, LogConfig, LogFormat, LogLevel, Rate, ServerConfig, SseConfig, StoreConfig, WebConfig,
+    WebSocketConfig,
 };
 pub use model::algorithm::Algorithm;
 pub use model::network::Network;

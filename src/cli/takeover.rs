@@ -3,8 +3,8 @@
 use super::Misconfigured;
 use std::error::Error;
 use std::path::Path;
-use tidings::config::EngineKind;
 use tidings::Config;
+use tidings::config::EngineKind;
 use tidings::journal;
 use tidings::server::{GivenSocket, Takeover};
 

@@ -25,9 +25,7 @@ const FACE: &[&str] = &[
 ];
 
 /// What no production code uses, and why it is there all the same.
-const UNUSED: &[(&str, &str)] = &[
-    ("has_ring", "tests ask it whether this kernel can do what they check"),
-];
+const UNUSED: &[(&str, &str)] = &[("has_ring", "tests ask it whether this kernel can do what they check")];
 
 /// The names that a file declares, each with the type that it is a method of.
 #[derive(Default)]
