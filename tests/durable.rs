@@ -95,7 +95,12 @@ fn published(answer: &Answer) -> String {
 
 /// All publications of a channel, read page by page from its beginning.
 pub(crate) fn pages(address: SocketAddr, channel: &str, epoch: &str, limit: usize) -> Vec<Value> {
-    let (mut client, mut since) = (HttpClient::connect(address), format!("{epoch}:0"));
+    pages_after(address, channel, (epoch, 0), limit)
+}
+
+/// The same after an offset.
+pub(crate) fn pages_after(address: SocketAddr, channel: &str, (epoch, after): (&str, u64), limit: usize) -> Vec<Value> {
+    let (mut client, mut since) = (HttpClient::connect(address), format!("{epoch}:{after}"));
     let mut all = Vec::new();
     loop {
         let target = format!("/channels/{channel}?since={since}&limit={limit}");
