@@ -175,11 +175,6 @@ impl Process {
         1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
     }
 
-    /// Its number.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// How many descriptors it has open.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("a live process").count()
