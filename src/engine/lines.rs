@@ -25,7 +25,7 @@ struct Line {
 #[derive(Debug)]
 pub(super) enum Item {
     /// A publication.
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// The answer to a publication, which follows its entry: unless it `is_certain` that the entry will not come.
     Placed { id: OrderId, place: Position, is_certain: bool },
     /// The history was emptied.
@@ -163,7 +163,8 @@ impl Line {
             for older in older.into_iter().rev() {
                 let place = Position { epoch, offset: older.offset };
                 let channel = ChannelName::clone(channel);
-                self.items.push_front(Item::Entry(Entry { channel, place, draft: older.draft, exclude: None }));
+                let entry = Entry { channel, place, draft: older.draft, exclude: None };
+                self.items.push_front(Item::Entry(Box::new(entry)));
             }
         }
         if let Some(first) =
@@ -182,7 +183,7 @@ fn before(place: Position) -> Position {
 impl<P: Post> Out<'_, P> {
     fn make_known(&self, channel: &ChannelName, item: Item, outcome: &mut Outcome) -> Result<(), (Item, Stop)> {
         match item {
-            Item::Entry(entry) => self.append(entry, outcome),
+            Item::Entry(entry) => self.append(*entry, outcome),
             Item::Placed { id, place, is_certain } => {
                 let at = self.hub.position_of(channel).filter(|at| at.epoch == place.epoch && at.offset < place.offset);
                 if let Some(at) = at.filter(|_| !is_certain) {
@@ -224,6 +225,6 @@ impl<P: Post> Out<'_, P> {
             // Nobody listens, or no client could count so far.
             AppendRefused::ChannelsFull | AppendRefused::BadOffset => return Ok(()),
         };
-        Err((Item::Entry(Entry { channel, place, draft, exclude }), stop))
+        Err((Item::Entry(Box::new(Entry { channel, place, draft, exclude })), stop))
     }
 }

@@ -151,7 +151,7 @@ impl Pump {
 
     fn apply(&mut self, event: Event, now: Now, known: &mut Known) {
         let (channel, item) = match event {
-            Event::Entry(entry) => (ChannelName::clone(&entry.channel), Item::Entry(*entry)),
+            Event::Entry(entry) => (ChannelName::clone(&entry.channel), Item::Entry(entry)),
             Event::Placed(id, channel, place) => (channel, Item::Placed { id, place, is_certain: false }),
             Event::Cleared(id, channel, at) => (channel, Item::Cleared(id, at)),
             Event::Moved(channel, at) => (channel, Item::Moved(at)),

@@ -105,7 +105,7 @@ impl Adapter for Tidings {
         }
         if is_reset(message) {
             if self.resume {
-                self.take_position(peer, memory, parsed(message)?);
+                take_position(peer, memory, &parsed(message)?);
             }
             return Ok(());
         }
@@ -216,12 +216,12 @@ impl Tidings {
             position.push_str(offset);
         }
     }
+}
 
-    /// Notes where a reset says that its channel goes on.
-    fn take_position(&self, peer: &Peer<'_>, memory: &mut Memory, reset: Reset) {
-        if let Some(position) = position_of(peer, memory, &reset.channel) {
-            *position = format!("{}:{}", reset.epoch, reset.offset);
-        }
+/// Notes where a reset says that its channel goes on.
+fn take_position(peer: &Peer<'_>, memory: &mut Memory, reset: &Reset) {
+    if let Some(position) = position_of(peer, memory, &reset.channel) {
+        *position = format!("{}:{}", reset.epoch, reset.offset);
     }
 }
 

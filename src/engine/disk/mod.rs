@@ -135,8 +135,14 @@ impl Disk {
                     self.place(Asked { id, channel, known, durability }, *publish, kept, &mut batch, now)
                 }
                 What::Clear => self.clear(Asked { id, channel, known, durability }, &mut batch),
-                What::Attach => Ok(self.attach(id, channel, kept, events)),
-                What::Read(wanted) => Ok(self.read(id, channel, wanted, durability, events)),
+                What::Attach => {
+                    self.attach(id, channel, kept, events);
+                    Ok(())
+                }
+                What::Read(wanted) => {
+                    self.read(id, channel, wanted, durability, events);
+                    Ok(())
+                }
             };
             if let Err((id, refusal)) = refused {
                 events.push(Event::Refused(id, refusal));
