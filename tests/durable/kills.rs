@@ -29,7 +29,7 @@ fn publish(address: SocketAddr, numbers: &AtomicU64) -> Vec<Answered> {
     let mut answered = Vec::new();
     let Ok((mut socket, _)) = tungstenite::connect(format!("ws://{address}/ws")) else { return answered };
     let channel_of = |number: u64| {
-        let kind = if number / BATCH % 2 == 0 { "written" } else { "synced" };
+        let kind = if (number / BATCH).is_multiple_of(2) { "written" } else { "synced" };
         format!("{kind}:{}", number % CHANNELS)
     };
     let batch = || {
