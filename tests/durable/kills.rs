@@ -100,7 +100,7 @@ impl Audit {
 }
 
 #[test]
-#[ignore = "a minute of kills: tests/faults kills"]
+#[ignore = "run by tests/faults kills"]
 fn nothing_that_was_answered_is_missing_after_kills_at_random_moments() {
     let kills = std::env::var("TIDINGS_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let (store, mut audit, numbers) = (Store::new(), Audit::default(), AtomicU64::new(0));
