@@ -112,6 +112,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("key_network", CLOSED),
     ("signature_invalid", CLOSED),
     ("signature_expired", CLOSED),
+    ("store_full", "durable::a_full_disk_refuses_publications_and_nothing_else_and_recovers_alone"),
+    ("not_with_this_engine", "durable::engines::every_row_of_the_table_of_engines_is_so"),
+    ("engine_unavailable", DEVICE),
+    ("outcome_unknown", DEVICE),
     ("unsubscribed", "admin::subscriptions_that_an_operator_ends_say_so_and_the_others_go_on"),
     ("too_many_requests", LIMITS),
     ("too_many_publications", LIMITS),
@@ -120,6 +124,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("too_many_connections_of_user", LIMITS),
     ("too_many_connections_of_key", LIMITS),
 ];
+const DEVICE: &str = "hostile::injected::a_device_that_fails_ends_publishing_and_nothing_else";
 const CLOSED: &str = "advice::what_is_presented_and_does_not_count_says_what_would";
 const LIMITS: &str = "access::limits::tests::a_refusal_says_which_limit_of_whom_the_setting_and_the_true_time";
 

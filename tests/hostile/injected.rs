@@ -1,8 +1,10 @@
 //! A kernel that fails: errors injected into the server's system calls end no connection but the one they hit, and nothing
 //! is lost, doubled or reordered for anybody who comes back.
 
-use crate::support::PATIENCE;
+use crate::durable::Store;
+use crate::support::http::{get, post};
 use crate::support::process::{Process, can_trace};
+use crate::support::{PATIENCE, wait_until};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
@@ -199,6 +201,51 @@ fn a_server_that_cannot_wait_for_events_ends_and_says_so_in_one_line() {
     println!("injected: {inject}: the process ended with {status} and said: {lines:?}");
     assert_eq!(status.code(), Some(1), "{errors}");
     assert!((1..=2).contains(&lines.len()), "one for each reactor at most: {errors}");
+}
+
+/// A device that fails when it is to keep what was written: nobody knows what became of that, so nothing is taken afterwards, and the
+/// server says so until it starts anew. Whoever reads goes on reading.
+#[test]
+#[ignore = "run by tests/run hostile"]
+fn a_device_that_fails_ends_publishing_and_nothing_else() {
+    if !can_trace("a device that fails") {
+        return;
+    }
+    let store = Store::new();
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-device.strace", std::process::id()));
+    let options = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=20+"];
+    let arguments = ["--engine", "disk", "--store.folder", store.path(), "--history.durability", "synced"];
+    let server = Process::start_traced(&options, &log, super::DESCRIPTORS, &arguments);
+    let mut taken = 0;
+    let refused = loop {
+        let answer = post(server.address, "/channels/a", &taken.to_string());
+        if answer.status != 200 {
+            break answer;
+        }
+        taken += 1;
+        assert!(taken < 100, "the device does not fail");
+    };
+    assert_eq!((refused.status, refused.code()), (503, "outcome_unknown".to_owned()), "{}", refused.text());
+    let later = post(server.address, "/channels/a", "1");
+    assert_eq!((later.status, later.code()), (503, "engine_unavailable".to_owned()), "{}", later.text());
+    assert_eq!(later.field("Retry-After"), Some("10"));
+    assert_eq!(get(server.address, "/livez").status, 200);
+    wait_until("it is not ready", || get(server.address, "/readyz").status == 503);
+    let read = get(server.address, "/channels/a?last=300");
+    assert_eq!((read.status, read.json()["offset"].as_u64()), (200, Some(taken)), "{}", read.text());
+    server.signal("TERM");
+    let (_, errors) = server.wait();
+    drop(fs::remove_file(&log));
+    println!(
+        "a device that failed after {taken} publications: the log says {:?}",
+        errors.lines().find(|line| line.contains("store_failed"))
+    );
+    assert!(errors.contains("store_failed") && !errors.contains("panicked"), "{errors}");
+    let server = store.start(&[]);
+    let offset = get(server.address, "/channels/a").json()["offset"].as_u64();
+    assert!(offset.is_some_and(|offset| offset >= taken), "{offset:?} of {taken} that were answered");
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
 }
 
 fn ask(stream: &mut TcpStream) -> Result<usize> {
