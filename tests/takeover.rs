@@ -211,6 +211,8 @@ fn unix_sockets_and_listeners_of_a_reload_go_along_and_those_that_are_gone_are_c
 fn a_server_that_is_asked_by_something_else_goes_on() {
     let place = Place::new();
     let server = place.start(&[]);
+    // It is made after the line that says where the server listens.
+    wait_until("the path of the handover", || place.0.exists());
     // Another kind of socket is refused by the kernel, and the path is for this user alone.
     assert!(UnixStream::connect(&place.0).is_err());
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&place.0).expect("a file").permissions());
