@@ -19,17 +19,17 @@
 
 mod bombs;
 mod crowd;
-mod crowded;
+pub(crate) mod crowded;
 mod deaf;
 mod entries;
 mod floods;
-mod handshakes;
+pub(crate) mod handshakes;
 mod heads;
-mod injected;
+pub(crate) mod injected;
 mod sealed;
 pub(crate) mod silent;
 mod slow;
-mod stopped;
+pub(crate) mod stopped;
 pub(crate) mod witness;
 
 use crate::support::process::Process;

@@ -10,11 +10,14 @@
 //! | restarts under load, with every kind of reader | `rolling` |
 //! | a tenth of a core | `stall` |
 //! | a wall clock that jumps | `clock` |
-//! | memory that ends, panics in every thread, starts that fail | `failures` |
+//! | memory that ends, starts that fail | `failures` |
+//! | panics in every thread | `panics` |
+//! | attacks of `hostile` for minutes | `longer` |
 
 mod clock;
 mod drain;
 mod failures;
+mod longer;
 mod panics;
 mod readers;
 mod resuming;

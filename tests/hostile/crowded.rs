@@ -73,9 +73,8 @@ const PLACE_WAIT: Duration = Duration::from_secs(3);
 /// The share of a core that a full server may use while all that come find no place.
 const FULL_SHARE: f64 = 10.0;
 
-#[test]
-#[ignore = "run by tests/faults crowded"]
-fn a_full_server_uses_hardly_any_cpu_and_gives_a_place_that_came_free_at_once() {
+/// A full server uses hardly any CPU, and gives away a place that came free at once.
+pub(crate) fn full_for_a_while() {
     // They say nothing, and stay.
     let toml = "http.head_timeout = \"10m\"\n";
     let server = Process::start_by(&[], DESCRIPTORS, toml, &["--reactors", "2", "--workers", "1"]);

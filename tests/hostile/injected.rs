@@ -182,9 +182,7 @@ fn is_silence(error: &Error) -> bool {
 }
 
 /// A server whose threads cannot wait any more: with one line it ends, instead of going round and round.
-#[test]
-#[ignore = "run by tests/faults failures"]
-fn a_server_that_cannot_wait_for_events_ends_and_says_so_in_one_line() {
+pub(crate) fn without_waits() {
     if !can_trace("a server that cannot wait for events") {
         return;
     }

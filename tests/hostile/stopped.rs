@@ -32,14 +32,8 @@ fn a_server_that_was_stopped_in_a_wave_of_pings_loses_nobody() {
     stopped_in_waves(super::scale(6, 15));
 }
 
-#[test]
-#[ignore = "run by tests/faults stall"]
-fn a_server_that_was_stopped_for_a_quarter_of_a_minute_loses_nobody() {
-    stopped_in_waves(15);
-}
-
 /// Stops a server three times for so many seconds.
-fn stopped_in_waves(stopped: u64) {
+pub(crate) fn stopped_in_waves(stopped: u64) {
     const SOCKETS: usize = 4_000;
     let (idle, pong) = (3, 4);
     let server = super::server(&format!("websocket.ping_idle = \"{idle}s\"\nwebsocket.pong_wait = \"{pong}s\""));
