@@ -131,6 +131,8 @@ pub mod server;
 pub mod services;
 #[cfg(test)]
 mod simulation;
+#[doc(hidden)]
+pub mod store;
 mod sync;
 #[doc(hidden)]
 pub mod tls;

@@ -26,6 +26,7 @@ const FACE: &[&str] = &[
 
 /// What no production code uses, and why it is there all the same.
 const UNUSED: &[(&str, &str)] = &[
+    ("add_channel", "a store on disk waits for the engine that keeps histories in it"),
     ("append_at", "places that something else than the hub gives wait for an engine that gives them"),
     ("has_ring", "tests ask it whether this kernel can do what they check"),
 ];
