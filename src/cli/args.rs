@@ -5,6 +5,7 @@ use super::kick::KickArgs;
 use super::knobs::KnobFlags;
 use super::reload::ReloadArgs;
 use super::server::ServerArgs;
+use super::store::StoreCommand;
 use super::who::WhoArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Make a key for a backend: a secret, and the block for the configuration of the server
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look at a store: the history on disk
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Ask a server whether it takes new clients; exits with 1 if it does not, or does not answer
     Health {
         #[command(flatten)]

@@ -17,6 +17,7 @@ mod reload;
 mod serve;
 mod server;
 mod settings;
+mod store;
 mod subscribe;
 mod takeover;
 mod who;
@@ -69,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
             server.for_operators().map_err(Into::into).and_then(|at| reload::run(&what, at))
         }
         Command::Key(command) => key::run(&command),
+        Command::Store(command) => store::run(&command),
         Command::Health { what, server } => {
             server.without_credentials().map_err(Into::into).and_then(|at| health::run(&what, &at))
         }
