@@ -55,7 +55,7 @@ impl Work {
     #[must_use]
     pub fn needs(&self) -> Option<Needs<'_>> {
         let verb = self.next_verb().filter(|_| self.away == Some(Destination::Engine))?;
-        match (verb, &self.asked) {
+        match (verb, self.asked.get()) {
             (Verb::Post { .. }, _) => Some(Needs::Place),
             (Verb::Get { channel, .. }, Some(asked)) => Some(Needs::Older(channel, asked.wanted())),
             (Verb::Get { channel, .. }, None) => Some(Needs::Whereabouts(channel)),
@@ -90,7 +90,7 @@ impl Work {
 
     /// Gives it older publications that its next item asked for.
     pub fn give(&mut self, fetched: Fetched) {
-        if let Some(asked) = &mut self.asked {
+        if let Some(asked) = self.asked.get_mut() {
             asked.give(fetched);
         }
     }

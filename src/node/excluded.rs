@@ -6,6 +6,7 @@ use crate::model::ids::ConnId;
 use crate::model::request::PostOptions;
 
 /// The connection that a POST excludes; an error when what it gives cannot be a connection's name.
+#[inline(always)]
 pub(super) fn excluded(hub: &Hub, publisher: ConnId, post: &PostOptions) -> Result<Option<ConnId>, NoName> {
     match &post.exclude {
         // A name that no connection has is no error: that connection is gone, and all others receive it.

@@ -167,7 +167,10 @@ impl<P: Respond> Turn<'_, P> {
         let wanted = Wanted { name: channel, options, who: to, left };
         let hub = self.node.hub;
         if hub.is_a_copy() {
-            return match hub.read_copy(wanted, &mut work.asked, (self.now, self.wall_ms), post) {
+            let mut asked = work.asked.take();
+            let found = hub.read_copy(wanted, &mut asked, (self.now, self.wall_ms), post);
+            work.asked = asked.into();
+            return match found {
                 Found::Posted(bytes) => {
                     work.replayed(left, bytes);
                     Served::Posted

@@ -67,7 +67,8 @@ fn ask_each(work: &mut Work, hooks: &Hooks, rules: &ChannelRules) {
 ///
 /// # Errors
 /// The permission it lacks, and what would grant it; or a publication that is too large for its channel.
-#[inline]
+// Always: each request is judged, and where an engine is there the second caller is the one that is rare.
+#[inline(always)]
 pub(super) fn judge(identity: &Identity, verb: &Verb, rules: &ChannelRules) -> Result<(), Refusal> {
     match verb {
         Verb::Get { channel, .. } => rules.judge(identity, Action::Read, channel),

@@ -6,4 +6,5 @@ pub mod errand;
 mod excluded;
 pub mod execute;
 pub mod gate;
+mod question;
 pub mod work;

@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Reply};
 use super::destination::Destination;
+use super::question::Question;
 use crate::access::Identity;
-use crate::hub::Asked;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
 use crate::model::request::{Item, RefusedItem, Request, RequestId, Verb};
@@ -35,7 +35,7 @@ pub struct Work {
     /// Bytes of replay that the answer may still hold; `usize::MAX` before the first item.
     replay_left: usize,
     /// What its next item, a GET, has asked of an engine.
-    pub(super) asked: Option<Box<Asked>>,
+    pub(super) asked: Question,
 }
 
 impl Work {
@@ -104,7 +104,7 @@ impl Work {
     #[must_use]
     pub fn answer(&mut self, answer: Answer) -> Option<Reply> {
         let item = self.take()?;
-        (self.away, self.asked) = (None, None);
+        (self.away, self.asked) = (None, Question::default());
         self.advance();
         Some(self.reply(&item, answer))
     }
@@ -122,7 +122,7 @@ impl Work {
             next: 0,
             together: 0,
             replay_left: usize::MAX,
-            asked: None,
+            asked: Question::default(),
         }
     }
 
