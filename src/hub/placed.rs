@@ -10,11 +10,8 @@ use super::publish::{Incoming, Published, Stop};
 use super::read::Blocked;
 use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
-use crate::model::publication::Position;
+use crate::model::publication::{OFFSET_END, Position};
 use std::time::Instant;
-
-/// JSON readers of most languages count exactly up to here.
-const OFFSET_MAX: u64 = 1 << 53;
 
 /// A publication that was given its place elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +85,7 @@ impl Hub {
         // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
         let mut out = Outgoing::new(post);
         let mut shard = self.shard_for(name);
-        if placed.place.offset == 0 || placed.place.offset >= OFFSET_MAX {
+        if placed.place.offset == 0 || placed.place.offset >= OFFSET_END {
             return refused(AppendRefused::BadOffset, placed);
         }
         let before = Position { offset: placed.place.offset - 1, ..placed.place };

@@ -90,6 +90,9 @@ impl fmt::Debug for Epoch {
     }
 }
 
+/// No publication has this offset or a later one: JSON readers of most languages count exactly up to here.
+pub const OFFSET_END: u64 = 1 << 53;
+
 /// A place in a channel: `epoch:offset` on every transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {

@@ -10,15 +10,12 @@ use crate::hub::publication::Draft;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
-use crate::model::publication::{Data, Position};
+use crate::model::publication::{Data, OFFSET_END, Position};
 use crate::model::refusal::Refusal;
 use crate::store::{ChannelNo, Key, Record, StoreError};
 use crate::wire::entry;
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// JSON readers of most languages count exactly up to here.
-const OFFSET_MAX: u64 = 1 << 53;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -130,7 +127,7 @@ impl Disk {
         let start = batch.bodies.len();
         write(&draft, &mut batch.bodies);
         let body = start..batch.bodies.len();
-        if body.len() > self.entry_bytes_max || place.offset >= OFFSET_MAX {
+        if body.len() > self.entry_bytes_max || place.offset >= OFFSET_END {
             batch.bodies.truncate(start);
             return Err((id, Code::PublicationTooLarge.into()));
         }
