@@ -1,6 +1,6 @@
 //! Every knob and limit in one place: default, unit, range and reason, and the relations between limits.
 //!
-//! `knobs.rs` is a single table; the fields of [`Config`], their defaults, the parser of the configuration file
+//! `knobs/` is a single table; the fields of [`Config`], their defaults, the parser of the configuration file
 //! and the text of `tidings serve --print-config` all come from it. To add a knob, add a row there.
 
 mod acme;

@@ -1,4 +1,4 @@
-//! The macro that turns the table of knobs into structs, defaults, a parser and a description.
+//! The macros that turn the table of knobs into structs, defaults, a parser and a description.
 
 use toml::de::DeValue;
 
@@ -41,110 +41,98 @@ pub(super) fn joined(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
+/// One table of the file.
+pub(super) trait Section: Sized {
+    /// Its name.
+    const NAME: &'static str;
+    /// Its keys, in the order of the table.
+    const KEYS: &'static [&'static str];
+
+    /// Every knob of it as text.
+    fn entries(&self) -> Vec<Entry>;
+    /// The names of the knobs whose values are others than in `other`.
+    fn differing_from(&self, other: &Self) -> Vec<&'static str>;
+    /// Takes the value of one knob from `other`.
+    fn take(&mut self, name: &str, other: &Self);
+    /// Sets one knob; `None` when there is no such knob.
+    fn set(&mut self, key: &str, given: Given<'_>) -> Option<Result<(), String>>;
+}
+
 /// One row is `/// reason`, then `field: Type = default, kind;`, in a block per section. The [kind](super::kind) knows
 /// the unit and the range, and reads and writes the value as TOML.
-macro_rules! knobs {
+macro_rules! sections {
     ($(
         $(#[doc = $about:literal])+
         $section:ident: $Section:ident {
             $( $(#[doc = $reason:literal])+ $key:ident: $Type:ty = $default:expr, $kind:expr; )+
         }
-    )+) => {
-        $(
-            $(#[doc = $about])+
-            #[derive(Debug, Clone, PartialEq, Eq)]
-            pub struct $Section {
-                $( $(#[doc = $reason])+ pub $key: $Type, )+
-            }
-
-            impl Default for $Section {
-                fn default() -> Self {
-                    $Section { $( $key: $default, )+ }
-                }
-            }
-        )+
-
-        /// The whole configuration of a server. [`Config::default`] is what runs when nothing is set.
-        #[derive(Debug, Clone, Default, PartialEq, Eq)]
-        pub struct Config {
-            $( $(#[doc = $about])+ pub $section: $Section, )+
-            /// Where to listen besides `server.listen`, and what is served there: the `[[listener]]` blocks.
-            pub listeners: Vec<ListenerConfig>,
-            /// How channels behave and who may use them, by their names: the `[[channel]]` blocks. The first that matches
-            /// counts.
-            pub channel_rules: Vec<ChannelRule>,
-            /// Who may sign tokens: the `[[issuer]]` blocks.
-            pub issuers: Vec<IssuerConfig>,
-            /// What listeners that speak TLS show, by the names in it: the `[[certificate]]` blocks.
-            pub certificates: Vec<CertificateConfig>,
-            /// The keys of backends: the `[[key]]` blocks.
-            pub keys: Vec<KeySettings>,
+    )+) => { $(
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $Section {
+            $( $(#[doc = $reason])+ pub $key: $Type, )+
         }
 
-        impl Config {
-            /// Every section with its keys, in the order of the table.
-            pub(super) const KEYS: &'static [(&'static str, &'static [&'static str])] =
-                &[$( (stringify!($section), &[$( stringify!($key), )+]), )+];
+        impl Default for $Section {
+            fn default() -> Self {
+                $Section { $( $key: $default, )+ }
+            }
+        }
 
-            /// Every knob as text.
-            pub(super) fn entries(&self) -> Vec<Entry> {
-                let defaults = Config::default();
-                let mut entries = Vec::new();
-                $(
-                    let about = joined(&[$( $about, )+]);
-                    entries.extend([$( Entry {
-                        section: stringify!($section),
-                        section_about: about.clone(),
-                        key: stringify!($key),
-                        reason: joined(&[$( $reason, )+]),
-                        // By the type, since one kind may be that of several, as `Text` is.
-                        unit: Kind::<$Type>::unit(&$kind),
-                        value: $kind.write(&self.$section.$key),
-                        default: $kind.write(&defaults.$section.$key),
-                        problem: $kind.check(&self.$section.$key).err(),
-                        is_list: Kind::<$Type>::is_list(&$kind),
-                        is_secret: Kind::<$Type>::is_secret(&$kind),
-                    }, )+]);
-                )+
-                entries
+        impl Section for $Section {
+            const NAME: &'static str = stringify!($section);
+            const KEYS: &'static [&'static str] = &[$( stringify!($key), )+];
+
+            fn entries(&self) -> Vec<Entry> {
+                let (defaults, about) = ($Section::default(), joined(&[$( $about, )+]));
+                vec![$( Entry {
+                    section: stringify!($section),
+                    section_about: about.clone(),
+                    key: stringify!($key),
+                    reason: joined(&[$( $reason, )+]),
+                    // By the type, since one kind may be that of several, as `Text` is.
+                    unit: Kind::<$Type>::unit(&$kind),
+                    value: $kind.write(&self.$key),
+                    default: $kind.write(&defaults.$key),
+                    problem: $kind.check(&self.$key).err(),
+                    is_list: Kind::<$Type>::is_list(&$kind),
+                    is_secret: Kind::<$Type>::is_secret(&$kind),
+                }, )+]
             }
 
-            /// The names of the knobs whose values are others than in `other`.
-            pub(super) fn differing_from(&self, other: &Config) -> Vec<&'static str> {
+            fn differing_from(&self, other: &$Section) -> Vec<&'static str> {
                 let mut names = Vec::new();
-                $( $(
-                    if self.$section.$key != other.$section.$key {
+                $(
+                    if self.$key != other.$key {
                         names.push(concat!(stringify!($section), ".", stringify!($key)));
                     }
-                )+ )+
+                )+
                 names
             }
 
-            /// Takes the value of one knob from `other`.
-            pub(super) fn take(&mut self, name: &str, other: &Config) {
-                $( $(
+            fn take(&mut self, name: &str, other: &$Section) {
+                $(
                     if name == concat!(stringify!($section), ".", stringify!($key)) {
-                        self.$section.$key.clone_from(&other.$section.$key);
+                        self.$key.clone_from(&other.$key);
                     }
-                )+ )+
+                )+
             }
 
-            /// Sets one knob; `None` when there is no such knob.
-            pub(super) fn set(&mut self, section: &str, key: &str, given: Given<'_>) -> Option<Result<(), String>> {
-                match (section, key) {
-                    $( $( (stringify!($section), stringify!($key)) => {
+            fn set(&mut self, key: &str, given: Given<'_>) -> Option<Result<(), String>> {
+                match key {
+                    $( stringify!($key) => {
                         let read = match given {
                             Given::Value(value) => Kind::<$Type>::read_checked(&$kind, value),
                             Given::Texts(texts) => {
                                 Kind::<$Type>::read_checked(&$kind, &Kind::<$Type>::value_of(&$kind, texts))
                             }
                         };
-                        Some(read.map(|value| self.$section.$key = value))
-                    } )+ )+
+                        Some(read.map(|value| self.$key = value))
+                    } )+
                     _ => None,
                 }
             }
         }
-    };
+    )+ };
 }
-pub(super) use knobs;
+pub(super) use sections;

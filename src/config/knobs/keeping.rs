@@ -1,0 +1,109 @@
+//! The settings of what is on its way, of what is kept, and of where.
+
+use crate::config::choice::{Durability, FlushPath};
+use crate::config::forms::PATH;
+use crate::config::kind::{DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND};
+use crate::config::ranges::{MILLISECOND, TIB, bytes, count, time};
+use crate::config::secret::SIGN_SECRETS;
+use crate::config::table::{Entry, Given, Section, joined, sections};
+use crate::model::sign_secrets::SignSecrets;
+use std::time::Duration;
+
+sections! {
+    /// What is on its way to readers and workers: every queue and buffer.
+    delivery: DeliveryConfig {
+        /// Bytes that wait for one connection. A reader with more left after a write attempt is too slow and closed; it
+        /// resumes.
+        outbox_bytes: usize = MIB, bytes(4 * KIB, GIB);
+        /// Bytes that wait in all outboxes and mailboxes together: the memory that slow readers can take in all.
+        outbound_total_bytes: usize = GIB, bytes(4 * KIB, 16 * TIB);
+        /// Publications that wait for one reactor. When full, publishers wait.
+        mailbox_entries: usize = 4096, count("publications", 2, 1 << 24);
+        /// Bytes of the publications that wait for one reactor. When full, publishers wait.
+        mailbox_bytes: usize = 16 * MIB, bytes(4 * KIB, TIB);
+        /// Messages that wait for one worker. When full, the connections that sent them are not read.
+        worker_queue_jobs: usize = 256, count("messages", 1, 1 << 20);
+        /// Bytes of the messages that wait for one worker. When full, the connections that sent them are not read.
+        worker_queue_bytes: usize = 16 * MIB, bytes(4 * KIB, TIB);
+        /// Requests that wait for a page about the server, which one thread makes. When full, the connections that sent
+        /// them wait for room as publications do. Half a second's work where there are many channels.
+        service_queue: usize = 256, count("requests", 1, 1 << 20);
+    }
+
+    /// How bytes reach sockets.
+    io: IoConfig {
+        /// How the bytes of connections are written at the end of a tick. "uring" hands a publication for many readers to the
+        /// kernel in one call, which saves CPU; "writev" makes a call for each. "auto" uses io_uring where the kernel has
+        /// it.
+        flush: FlushPath = FlushPath::Auto, FlushPath::WORDS;
+    }
+
+    /// What a channel keeps, so that readers that lost their connection miss nothing.
+    history: HistoryConfig {
+        /// Publications that one channel keeps.
+        count: usize = 1000, count("publications", 0, 10_000_000);
+        /// Bytes that one channel keeps.
+        bytes: usize = MIB, bytes(0, TIB);
+        /// How long a publication is kept. A reader that was away longer loads its page again anyway.
+        age: Duration = HOUR, time(SECOND, 365 * DAY);
+        /// Bytes that all channels keep together. A publication that needs more replaces the oldest of its own channel, or is
+        /// delivered and not kept.
+        total_bytes: usize = GIB, bytes(0, 16 * TIB);
+        /// Publications that a resume replays. A reader that missed more receives recovered: false, and may page.
+        replay_count: usize = 300, count("publications", 0, 1_000_000);
+        /// Bytes that a resume replays. At most a quarter of delivery.outbox_bytes, so that a replay alone makes no
+        /// reader a slow one.
+        replay_bytes: usize = 256 * KIB, bytes(0, GIB);
+        /// Publications in a snapshot whose request gives no number.
+        snapshot_count: usize = 100, count("publications", 0, 1_000_000);
+        /// How long the position of a forgotten channel is kept, so that readers of a quiet channel can still resume.
+        position_ttl: Duration = DAY, time(SECOND, 365 * DAY);
+        /// Positions of forgotten channels that are kept, about 100 bytes each.
+        positions: usize = 100_000, count("positions", 0, 1 << 30);
+        /// Idempotency keys that one channel keeps.
+        idempotency_keys: usize = 1000, count("keys per channel", 0, 1_000_000);
+        /// How long an idempotency key is kept: longer than clients retry.
+        idempotency_ttl: Duration = 5 * MINUTE, time(SECOND, 30 * DAY);
+        /// Stamps each publication with the time (milliseconds since 1970). Off, since it adds 21 bytes to each.
+        stamp_time: bool = false, Flag;
+        /// With the engine "disk", what a publication outlives from its answer and its delivery on: "written" the end of the process,
+        /// "synced" the end of the machine too, such as a power failure, which makes it wait for the disk. What was written is
+        /// synced a second later in any case.
+        durability: Durability = Durability::Written, Durability::WORDS;
+    }
+
+    /// The log of the engine "disk".
+    store: StoreConfig {
+        /// The folder of the log, for this server alone. It is made. None: store in the state folder that systemd gives, or else
+        /// tidings/store in that of the user.
+        folder: String = String::new(), PATH;
+        /// Bytes that the log may have. When it has more, its oldest segment goes, whatever is in it: older publications cannot be
+        /// read then. Histories that are to be kept have to fit.
+        total_bytes: usize = 10 * GIB, bytes(4 * MIB, 16 * TIB);
+        /// Bytes of one file of the log. Small ones are dropped in small steps, large ones leave fewer files.
+        segment_bytes: usize = 64 * MIB, bytes(MIB, GIB);
+        /// Opens a log that is damaged, without what is damaged: its readers are told that something is gone. For one start, as
+        /// tidings serve --accept-loss, once you have seen what is damaged (tidings store check).
+        accept_loss: bool = false, Flag;
+        /// Requests that wait for the log. When full, publishers wait as for mailboxes.
+        queue: usize = 4096, count("requests", 1, 1 << 20);
+        /// Bytes of the requests that wait for the log. When full, publishers wait as for mailboxes.
+        queue_bytes: usize = 8 * MIB, bytes(4 * KIB, TIB);
+    }
+
+    /// How many channels there may be, and who may read them by a signed address.
+    channels: ChannelsConfig {
+        /// Channels in all. A request that needs one more is refused with 503.
+        total: usize = 1_000_000, count("channels", 1, 1 << 30);
+        /// Channels that one connection subscribes to.
+        per_connection: usize = 1000, count("channels", 1, 1_000_000);
+        /// How long a channel without readers and without history is kept.
+        idle_forget: Duration = MINUTE, time(MILLISECOND, 30 * DAY);
+        /// Lets whoever has an address with ?sig= and ?exp= read its channel until then: the secret that the app signs with, which
+        /// makes such addresses without asking this server. Two of them, on lines of their own, count at once, so that one
+        /// can take the place of the other. None: such addresses are refused.
+        sign_secret: Option<SignSecrets> = None, SIGN_SECRETS;
+        /// A file with it. It is read at the start, and when the rules change.
+        sign_secret_file: String = String::new(), PATH;
+    }
+}
