@@ -149,8 +149,8 @@ pub use access::{Connecting, Denied, Hooks, Reading, Writing};
 pub use config::{
     AccessConfig, ChannelsConfig, ClaimNames, Config, ConfigError, ConnectionRate, Counted, DeliveryConfig, Durability,
     EchoFor, EngineKind, FlushPath, HistoryConfig, HttpConfig, IoConfig, IssuerConfig, LimitsConfig, ListenAt,
-    ListenerConfig, LogConfig, LogFormat, LogLevel, Rate, ServerConfig, SseConfig, StoreConfig, WebConfig,
-    WebSocketConfig,
+    ListenerConfig, LogConfig, LogFormat, LogLevel, Rate, RedisConfig, RedisUrl, ServerConfig, SseConfig, StoreConfig,
+    WebConfig, WebSocketConfig,
 };
 pub use model::algorithm::Algorithm;
 pub use model::network::Network;

@@ -1,5 +1,6 @@
 //! The arguments of every command, with the help that people read.
 
+use super::engine::{EngineFlag, EngineParser};
 use super::key::KeyCommand;
 use super::kick::KickArgs;
 use super::knobs::KnobFlags;
@@ -12,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tidings::config::{EngineKind, LogFormat, LogLevel};
+use tidings::config::{LogFormat, LogLevel};
 
 /// A multithreaded WebSocket push server: POST to a channel, and everyone who GETs it receives it at once.
 ///
@@ -137,9 +138,10 @@ pub(crate) struct SettingsArgs {
     /// Address to listen on, may be repeated; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(crate) listen: Vec<SocketAddr>,
-    /// Where positions are given and histories are kept: memory, or disk (a log in --store.folder) [default: memory]
-    #[arg(long, value_name = "ENGINE")]
-    pub(crate) engine: Option<EngineKind>,
+    /// Where positions are given and histories are kept: memory, disk (a log in --store.folder), or the address of a Redis that
+    /// several servers share, such as redis://localhost [default: memory]
+    #[arg(long, value_name = "ENGINE", value_parser = EngineParser)]
+    pub(crate) engine: Option<EngineFlag>,
     /// Threads that own sockets [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) reactors: Option<usize>,

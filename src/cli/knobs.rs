@@ -1,5 +1,6 @@
 //! A flag for each setting of the configuration, with the setting's name: `--http.body_bytes 500kB`.
 
+use super::engine::address;
 use clap::error::{Error, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use tidings::config::{Knob, knobs};
@@ -11,7 +12,7 @@ pub(crate) struct KnobFlags(pub(crate) Vec<(String, Vec<String>)>);
 impl FromArgMatches for KnobFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<KnobFlags, Error> {
         let given = |knob: Knob| {
-            let values = matches.get_many::<String>(&knob.path)?.cloned().collect();
+            let values: Vec<String> = matches.get_many::<String>(&knob.path)?.cloned().collect();
             Some((knob, values))
         };
         let mut flags = KnobFlags::default();
@@ -24,6 +25,13 @@ impl FromArgMatches for KnobFlags {
                     variable = knob.variable
                 );
                 return Err(Error::raw(ErrorKind::ArgumentConflict, message));
+            }
+            // An address may have one in it, and is a flag all the same.
+            if knob.path == "redis.url" {
+                let password = values.iter().map(|text| address(text)).find_map(Result::err);
+                if let Some(problem) = password {
+                    return Err(Error::raw(ErrorKind::ArgumentConflict, format!("--redis.url: {problem}\n")));
+                }
             }
             flags.0.push((knob.path, values));
         }
@@ -77,5 +85,8 @@ mod tests {
         let error = knobs(&["--server.operator_key", "0123456789abcdef"]).expect_err("a secret");
         assert!(error.contains("--server.operator_key_file FILE") && !error.contains("0123456789abcdef"), "{error}");
         assert!(error.contains("TIDINGS_SERVER_OPERATOR_KEY"), "{error}");
+        let error = knobs(&["--redis.url", "redis://:hunter2@a"]).expect_err("a password");
+        assert!(error.contains("--redis.password_file FILE") && !error.contains("hunter2"), "{error}");
+        knobs(&["--redis.url", "redis://user@a"]).expect("none");
     }
 }

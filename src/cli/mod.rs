@@ -4,6 +4,7 @@ mod again;
 mod args;
 mod config;
 mod demo;
+mod engine;
 mod health;
 mod key;
 mod kick;

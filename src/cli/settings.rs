@@ -22,7 +22,10 @@ pub(crate) fn gather(args: &SettingsArgs) -> Result<Settings, String> {
     gather_with(args, variables)
 }
 
-fn gather_with(args: &SettingsArgs, variables: impl Iterator<Item = (String, String)>) -> Result<Settings, String> {
+pub(crate) fn gather_with(
+    args: &SettingsArgs,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, String> {
     let mut settings = Settings::default();
     if let Some(path) = &args.config {
         let name = path.display().to_string();
@@ -42,8 +45,8 @@ fn take_flags(settings: &mut Settings, args: &SettingsArgs) {
     if !args.listen.is_empty() {
         settings.change("server.listen", "--listen", |config| config.server.listen.clone_from(&args.listen));
     }
-    if let Some(engine) = args.engine {
-        settings.change("server.engine", "--engine", |config| config.server.engine = engine);
+    if let Some(engine) = &args.engine {
+        engine.take(settings);
     }
     if let Some(reactors) = args.reactors {
         settings.change("server.reactors", "--reactors", |config| config.server.reactors = reactors);

@@ -20,6 +20,7 @@ impl Config {
         problems.extend(self.certificate_problems());
         problems.extend(self.acme_problems());
         problems.extend(self.store_problems());
+        problems.extend(self.redis_problems());
         problems.extend(self.channel_problems());
         problems.extend(self.issuer_problems());
         problems.extend(self.key_problems());

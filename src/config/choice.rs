@@ -23,6 +23,8 @@ pub enum EngineKind {
     Memory,
     /// In a log in `store.folder` too.
     Disk,
+    /// In a Redis or Valkey that several servers share.
+    Redis,
 }
 
 /// What a publication has outlived when it is answered and delivered.
@@ -36,7 +38,8 @@ pub enum Durability {
 
 impl EngineKind {
     /// The words for it.
-    pub(super) const WORDS: OneOf<EngineKind> = OneOf(&[("memory", EngineKind::Memory), ("disk", EngineKind::Disk)]);
+    pub(super) const WORDS: OneOf<EngineKind> =
+        OneOf(&[("memory", EngineKind::Memory), ("disk", EngineKind::Disk), ("redis", EngineKind::Redis)]);
 }
 
 impl Durability {

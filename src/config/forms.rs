@@ -1,6 +1,7 @@
 //! The forms that texts among the knobs can have.
 
 use super::domain;
+use super::redis_url::is_user;
 use super::text::Text;
 use crate::model::authority::Authority;
 use crate::model::{name, origin, token};
@@ -48,4 +49,22 @@ pub(super) const EXTERNAL: Text = Text {
     of: "the id of a key",
     example: "kid-1",
     valid: |text| text.len() <= 1024 && text.bytes().all(|byte| byte.is_ascii_graphic()),
+};
+/// What begins the names of keys.
+pub(super) const PREFIX: Text = Text {
+    of: "1 to 64 letters, digits, : _ . and -",
+    example: "td",
+    valid: |text| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":_.-".contains(&byte);
+        (1..=64).contains(&text.len()) && text.bytes().all(fits)
+    },
+};
+/// Who signs in to a Redis.
+pub(super) const USER: Text =
+    Text { of: "a name of at most 256 bytes without white space", example: "tidings", valid: is_user };
+/// What Sentinels call a primary.
+pub(super) const LABEL: Text = Text {
+    of: "a name of 1 to 256 bytes without white space",
+    example: "mymaster",
+    valid: |text| !text.is_empty() && is_user(text),
 };

@@ -38,6 +38,10 @@ mod parse;
 mod place;
 mod ranges;
 mod rate;
+mod redis;
+#[cfg(test)]
+mod redis_tests;
+mod redis_url;
 mod reload;
 mod secret;
 mod settings;
@@ -59,10 +63,12 @@ pub use issuer::{ClaimNames, IssuerConfig};
 pub use key::{KeySecretFrom, KeySettings};
 pub use knobs::{
     AccessConfig, AcmeConfig, ChannelsConfig, Config, DeliveryConfig, HistoryConfig, HttpConfig, IoConfig,
-    LimitsConfig, LogConfig, ServerConfig, SseConfig, StoreConfig, TlsConfig, WebConfig, WebSocketConfig,
+    LimitsConfig, LogConfig, RedisConfig, ServerConfig, SseConfig, StoreConfig, TlsConfig, WebConfig, WebSocketConfig,
 };
 pub use listener::{ListenAt, ListenerConfig};
 pub use rate::{CONNECTION_BYTES, CONNECTION_PUBLICATIONS, CONNECTION_REQUESTS, ConnectionRate, Counted, Rate};
+pub use redis::RedisTarget;
+pub use redis_url::{BadRedisUrl, RedisPlace, RedisUrl};
 pub use reload::{Next, at_start};
 pub use settings::{Settings, Source};
 pub use text::parse_address;

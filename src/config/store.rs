@@ -11,14 +11,15 @@ impl Config {
     /// What is wrong with the store.
     pub(super) fn store_problems(&self) -> Vec<String> {
         match self.server.engine {
-            EngineKind::Memory => self.store_without_disk(),
+            EngineKind::Memory => self.store_without_disk("this server keeps its histories in memory alone"),
+            EngineKind::Redis => self.store_without_disk("what Redis outlives is said there (appendonly, appendfsync)"),
             EngineKind::Disk => self.store_sizes(),
         }
     }
 
     /// It would be believed to be in use.
-    fn store_without_disk(&self) -> Vec<String> {
-        let needed = "needs \"server.engine\" = \"disk\": this server keeps its histories in memory alone";
+    fn store_without_disk(&self, because: &str) -> Vec<String> {
+        let needed = format!("needs \"server.engine\" = \"disk\": {because}");
         let mut problems = Vec::new();
         if self.history.durability != Durability::Written {
             problems.push(format!("\"history.durability\" {needed}"));

@@ -89,7 +89,7 @@ impl HubLimits {
             shards: SHARDS,
             placement: match config.server.engine {
                 EngineKind::Memory => Placement::Here,
-                EngineKind::Disk => Placement::Engine,
+                EngineKind::Disk | EngineKind::Redis => Placement::Engine,
             },
         }
     }

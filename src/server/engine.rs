@@ -41,13 +41,17 @@ pub(super) fn queues(config: &Config, errands: Errands) -> (Errands, Option<Erra
             let (errands, queue) = errands.with_engine(config.store.queue, config.store.queue_bytes);
             (errands, Some(queue))
         }
+        EngineKind::Redis => {
+            let (errands, queue) = errands.with_engine(config.redis.queue, config.redis.queue_bytes);
+            (errands, Some(queue))
+        }
     }
 }
 
 impl EngineParts {
     /// Those of a configuration that asks for an engine.
     pub(super) fn new(config: &Config) -> Option<EngineParts> {
-        (config.server.engine == EngineKind::Disk).then(|| EngineParts {
+        (config.server.engine != EngineKind::Memory).then(|| EngineParts {
             rules: Arc::new(ArcSwap::from_pointee(Rules::new(config))),
             figures: Arc::default(),
         })
@@ -64,6 +68,10 @@ impl EngineParts {
         hub: Arc<Hub>,
         mailboxes: Arc<Mailboxes>,
     ) -> Result<EngineThread, StartError> {
+        if config.server.engine == EngineKind::Redis {
+            let problem = "\"server.engine\" = \"redis\" can be configured, and this build cannot do it yet";
+            return Err(ConfigError::of(vec![problem.to_owned()]).into());
+        }
         let folder = folder(config)?;
         let (bell, heard) = Bell::new();
         let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));

@@ -6,7 +6,7 @@ use super::outbound;
 use super::secured;
 use crate::access::tokens::Issuers;
 use crate::access::{AccessRules, ChannelRules, Keys, Operators, Refresh, Revocations, SignedNames};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, EngineKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,8 +50,14 @@ pub fn check_files(config: &Config) -> Result<(), ConfigError> {
     #[cfg(feature = "outbound")]
     let rules = rules.and_then(|rules| outbound::check_addresses(&rules.issuers));
     let tls = secured::load(config).map(drop);
-    let problems =
-        [key.err(), rules.err(), tls.err()].iter().flatten().flat_map(ConfigError::problems).cloned().collect();
+    // What no engine asks for is not read.
+    let redis = if config.server.engine == EngineKind::Redis { config.redis_target().map(drop) } else { Ok(()) };
+    let problems = [key.err(), rules.err(), tls.err(), redis.err()]
+        .iter()
+        .flatten()
+        .flat_map(ConfigError::problems)
+        .cloned()
+        .collect();
     ConfigError::unless_empty(problems)
 }
 

@@ -108,7 +108,7 @@ const CRATES: &[(&str, &str)] = &[
     ("log", "server engine reactor services journal cli"),
     ("mio", "reactor"),
     ("nix", "reactor metrics server journal cli"),
-    ("percent_encoding", "protocol client"),
+    ("percent_encoding", "protocol client config"),
     ("proxy_header", "wire"),
     ("rand", "hub engine server services client cli simulation"),
     ("rcgen", "services tls"),

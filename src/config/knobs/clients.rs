@@ -73,9 +73,9 @@ sections! {
         handover: String = String::new(), PATH;
         /// Connections in the whole process. 0 means as many as there are file descriptors.
         connections: usize = 0, count("connections", 0, 100_000_000);
-        /// Where positions are given and histories are kept: "memory", which is gone when the process ends, or "disk", a log in
-        /// store.folder from which the next start goes on. Memory, since much that is pushed is worth nothing a minute later, and
-        /// nothing has to be cleaned up.
+        /// Where positions are given and histories are kept: "memory", which is gone when the process ends; "disk", a log in
+        /// store.folder from which the next start goes on; or "redis", a Redis or Valkey that all nodes of a cluster share. Memory,
+        /// since much that is pushed is worth nothing a minute later, and nothing has to be cleaned up.
         engine: EngineKind = EngineKind::Memory, EngineKind::WORDS;
     }
 

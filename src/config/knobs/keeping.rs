@@ -1,11 +1,13 @@
 //! The settings of what is on its way, of what is kept, and of where.
 
 use crate::config::choice::{Durability, FlushPath};
-use crate::config::forms::PATH;
+use crate::config::forms::{LABEL, PATH, PREFIX, USER};
 use crate::config::kind::{DAY, Flag, GIB, HOUR, KIB, Kind, MIB, MINUTE, SECOND};
 use crate::config::ranges::{MILLISECOND, TIB, bytes, count, time};
+use crate::config::redis_url::{RedisUrl, Sentinels, Url};
 use crate::config::secret::SIGN_SECRETS;
 use crate::config::table::{Entry, Given, Section, joined, sections};
+use crate::model::host_port::HostPort;
 use crate::model::sign_secrets::SignSecrets;
 use std::time::Duration;
 
@@ -89,6 +91,43 @@ sections! {
         queue: usize = 4096, count("requests", 1, 1 << 20);
         /// Bytes of the requests that wait for the log. When full, publishers wait as for mailboxes.
         queue_bytes: usize = 8 * MIB, bytes(4 * KIB, TIB);
+    }
+
+    /// The Redis or Valkey of the engine "redis", which all nodes of a cluster share.
+    redis: RedisConfig {
+        /// Where it is: redis://host:port/database, rediss:// for the same over TLS, or unix:///path/of/a/socket?database=2. A user and a
+        /// password may stand in it, percent-encoded, as in redis://user:password@host; on the command line they may not.
+        url: RedisUrl = RedisUrl::default(), Url;
+        /// A file whose first line is the password, so that it stands in no file that others read. It is read at the start.
+        password_file: String = String::new(), PATH;
+        /// The user that nodes sign in as (ACL). Empty: the one of the url, or else Redis's default user.
+        user: String = String::new(), USER;
+        /// The Sentinels that know where the primary is, each as host:port. With them the url's host is not used, but its
+        /// scheme, database, user and password are. Name all of them: each attempt to connect asks one that answers.
+        sentinels: Vec<HostPort> = Vec::new(), Sentinels;
+        /// What the Sentinels call the primary. The default is that of their example file.
+        primary: String = "mymaster".to_owned(), LABEL;
+        /// A file whose first line is the password of the Sentinels, which have one of their own. Empty: they have none.
+        sentinel_password_file: String = String::new(), PATH;
+        /// A file with certificates (PEM) to trust for rediss:// besides those that this system trusts.
+        ca_file: String = String::new(), PATH;
+        /// What the names of all keys and channels in Redis begin with, so that two clusters, or another program, can share one
+        /// Redis. All nodes of a cluster need the same one.
+        prefix: String = "td".to_owned(), PREFIX;
+        /// Your word that a restart or a failover of Redis loses nothing that it answered. Without it readers are told after each
+        /// that publications may be missing (recovered: false), since a Redis that comes back with less would otherwise give the same
+        /// position twice. True with appendfsync = "always", or where you restart it in an orderly way alone.
+        keeps_data: bool = false, Flag;
+        /// Requests that wait for Redis. When full, publishers wait as for mailboxes.
+        queue: usize = 4096, count("requests", 1, 1 << 20);
+        /// Bytes of the requests that wait for Redis. When full, publishers wait as for mailboxes.
+        queue_bytes: usize = 8 * MIB, bytes(4 * KIB, TIB);
+        /// How long a channel stays attached that nobody reads here any more: readers that come back within it, as on a reload
+        /// of a page, cost Redis nothing.
+        linger: Duration = 10 * SECOND, time(Duration::ZERO, HOUR);
+        /// How long Redis may be away before /readyz is 503, so that a load balancer does not take all nodes out of service
+        /// for a failover that takes seconds.
+        ready_grace: Duration = 10 * SECOND, time(Duration::ZERO, HOUR);
     }
 
     /// How many channels there may be, and who may read them by a signed address.

@@ -13,7 +13,7 @@ use super::table::{Entry, Given, Section};
 
 pub use bounds::{AcmeConfig, LimitsConfig, LogConfig, TlsConfig};
 pub use clients::{AccessConfig, HttpConfig, ServerConfig, SseConfig, WebConfig, WebSocketConfig};
-pub use keeping::{ChannelsConfig, DeliveryConfig, HistoryConfig, IoConfig, StoreConfig};
+pub use keeping::{ChannelsConfig, DeliveryConfig, HistoryConfig, IoConfig, RedisConfig, StoreConfig};
 
 /// Makes [`Config`] of its sections, in the order in which they are written down.
 macro_rules! config {
@@ -80,6 +80,7 @@ config! {
     io: IoConfig,
     history: HistoryConfig,
     store: StoreConfig,
+    redis: RedisConfig,
     channels: ChannelsConfig,
     limits: LimitsConfig,
     tls: TlsConfig,
