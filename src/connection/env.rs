@@ -206,13 +206,21 @@ pub struct Env<'a> {
     pub draw: &'a mut Draw,
     /// Whether it will soon: it still does everything, but should get no new clients.
     pub leaving: bool,
+    /// Whether its engine is away: as long as it is, it should get no new clients.
+    pub away: bool,
 }
 
 impl<'a> Env<'a> {
     /// What protocols are lent of it.
     #[must_use]
     pub fn scope(&self) -> Scope<'a> {
-        Scope { settings: &self.limits.protocol, policy: self.policy, names: self.names, leaving: self.leaving }
+        Scope {
+            settings: &self.limits.protocol,
+            policy: self.policy,
+            names: self.names,
+            leaving: self.leaving,
+            away: self.away,
+        }
     }
 
     /// The time in seconds since 1970, for what others have stamped.

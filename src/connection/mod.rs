@@ -416,6 +416,7 @@ mod tests {
             names: hub.names(),
             draw: &mut (Box::new(|| 0_u64) as Draw),
             leaving: false,
+            away: false,
         };
         let mut connection = Connection::new(PeerAddress::UNIX, 0);
         let identity = Arc::clone(&policy.identities.publisher);

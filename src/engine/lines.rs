@@ -9,6 +9,9 @@ use crate::node::answer::Answer;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+/// Publications that wait in one line.
+const ITEMS_MAX: usize = 512;
+
 /// The lines of channels, by their names.
 #[derive(Debug, Default)]
 pub(super) struct Lines(HashMap<ChannelName, Line>);
@@ -32,6 +35,8 @@ pub(super) enum Item {
     Cleared(OrderId, Position),
     /// The channel goes on from here.
     Moved(Position),
+    /// The channel has come as far as this: what is missing before it is read, unless it `is_certain` that there is none.
+    At { place: Position, is_certain: bool },
 }
 
 /// Why an item has to wait.
@@ -75,7 +80,7 @@ impl Lines {
         if !self.0.is_empty()
             && let Some(line) = self.0.get_mut(&channel)
         {
-            line.items.push_back(item);
+            line.push(item);
             return;
         }
         if let Err((item, stop)) = out.make_known(&channel, item, outcome) {
@@ -124,6 +129,18 @@ fn note(channel: &ChannelName, stop: Stop, outcome: &mut Outcome) -> bool {
 }
 
 impl Line {
+    /// Lets an item wait. Of very many, the later publications are read again when their turn comes: the engine has them.
+    fn push(&mut self, item: Item) {
+        let is_full = self.items.len() >= ITEMS_MAX;
+        match (item, self.items.back_mut()) {
+            (Item::Entry(entry), Some(Item::At { place, is_certain: false })) if is_full => *place = entry.place,
+            (Item::Entry(entry), _) if is_full => {
+                self.items.push_back(Item::At { place: entry.place, is_certain: false });
+            }
+            (item, _) => self.items.push_back(item),
+        }
+    }
+
     fn advance<P: Post>(&mut self, channel: &ChannelName, out: &Out<'_, P>, outcome: &mut Outcome) {
         while let Some(item) = self.items.pop_front() {
             if let Err((item, stop)) = out.make_known(channel, item, outcome) {
@@ -147,6 +164,11 @@ impl Line {
             Some(Item::Placed { is_certain, .. }) => {
                 // Read once, and no more: an answer is not held for what does not come.
                 *is_certain = true;
+                None
+            }
+            Some(Item::At { is_certain, .. }) => {
+                // Read until nothing more comes.
+                *is_certain = fetched.as_ref().is_none_or(|fetched| fetched.publications.is_empty());
                 None
             }
             Some(Item::Cleared(..) | Item::Moved(_)) | None => None,
@@ -199,6 +221,17 @@ impl<P: Post> Out<'_, P> {
                 outcome.answers.push((id, Answer::HistoryDeleted { channel, position }));
                 Ok(())
             }
+            Item::At { place, is_certain } => match self.hub.position_of(channel) {
+                Some(at) if at.epoch == place.epoch && at.offset < place.offset && !is_certain => {
+                    Err((item, Stop::Gap(at, place.offset)))
+                }
+                Some(at) if at.epoch != place.epoch || at.offset < place.offset => {
+                    let reset = self.hub.reset_to(channel, place, self.post, self.now);
+                    reset.map_err(|_| (item, Stop::NoRoom))
+                }
+                // It is further already, or nobody listens.
+                _ => Ok(()),
+            },
             Item::Moved(at) => {
                 self.hub.reset_to(channel, at, self.post, self.now).map_err(|_| (Item::Moved(at), Stop::NoRoom))
             }

@@ -7,19 +7,24 @@ pub mod bell;
 pub mod disk;
 mod ledger;
 mod lines;
+mod packed;
 pub mod pump;
+pub mod redis;
 mod rules;
 #[cfg(test)]
 mod tests;
 
 pub use rules::Rules;
 
+use crate::handoff::errand::Errand;
 use crate::hub::publication::Draft;
 use crate::hub::{Attach, Fetched, OlderWanted};
+use crate::model::cluster::ClusterNode;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
+use pump::Inbox;
 use std::time::{Duration, Instant};
 
 /// Names an order: by the work or the channel that needs it, and its place in that. Never used twice.
@@ -31,6 +36,11 @@ pub struct OrderId {
     pub place: u32,
 }
 
+impl OrderId {
+    /// Of what came by itself: the pump counts from 1.
+    pub(crate) const NOBODY: OrderId = OrderId { serial: 0, place: 0 };
+}
+
 /// What an engine is to do.
 #[derive(Debug)]
 pub struct Order {
@@ -40,6 +50,8 @@ pub struct Order {
     pub channel: ChannelName,
     /// Where the channel is as far as the hub knows: a channel that the engine does not know goes on from there.
     pub known: Option<Position>,
+    /// Whether it waits for as long as the engine is away: no client waits for it.
+    pub is_patient: bool,
     /// What is to be done.
     pub what: What,
 }
@@ -66,6 +78,8 @@ pub struct Publish {
     pub key: Option<(Box<str>, u128)>,
     /// The connection that does not want it.
     pub exclude: Option<ConnId>,
+    /// The name of one that this node never gave: another node may have.
+    pub exclude_elsewhere: Option<Box<str>>,
 }
 
 /// What came of an order, or what became known of a channel. Those of a channel are in the order in which they happened.
@@ -75,6 +89,8 @@ pub enum Event {
     Entry(Box<Entry>),
     /// A publication has its place: a new one, or that of the same publication before. Its entry came before this.
     Placed(OrderId, ChannelName, Position),
+    /// The same, though its entry may come after this, or never: the engine was lost in between.
+    Answered(OrderId, ChannelName, Position),
     /// Nothing came of an order.
     Refused(OrderId, Refusal),
     /// Where a channel is.
@@ -85,6 +101,8 @@ pub enum Event {
     Cleared(OrderId, ChannelName, Position),
     /// A channel's continuity was lost: it goes on from here.
     Moved(ChannelName, Position),
+    /// A channel has come as far as this: what the hub has not received of it is to be read.
+    At(ChannelName, Position),
 }
 
 /// A publication that has its place.
@@ -100,6 +118,9 @@ pub struct Entry {
     pub exclude: Option<ConnId>,
 }
 
+/// What this node says of itself to others, but for its id.
+pub type OwnFigures = Box<dyn Fn() -> ClusterNode + Send>;
+
 /// Both clocks, read once for each turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -114,6 +135,8 @@ pub struct Now {
 pub enum Health {
     /// It does what it is asked.
     Up,
+    /// It cannot be reached, and is tried again.
+    Away,
     /// It refuses everything, and will until the server starts anew.
     Broken,
 }
@@ -122,6 +145,14 @@ pub enum Health {
 pub trait Engine: Send {
     /// Takes an order. One event answers it, in this turn or a later one.
     fn submit(&mut self, order: Order);
+    /// Whether more orders may come. Those of publications that belong together, and of gaps, come all the same.
+    fn has_room(&self) -> bool {
+        true
+    }
+    /// Waits until there is something to do, at most for as long as this; the errand that came, if one did.
+    fn wait(&mut self, inbox: &Inbox<'_>, due: Duration) -> Option<Errand> {
+        inbox.wait(due)
+    }
     /// Goes on with what was submitted, and says what has happened.
     fn turn(&mut self, now: Now, events: &mut Vec<Event>);
     /// When the next turn is due, if nothing happens before.
@@ -130,6 +161,10 @@ pub trait Engine: Send {
     fn is_busy(&self) -> bool;
     /// How it is.
     fn health(&self) -> Health;
+    /// Whether the server may take new clients.
+    fn is_ready(&self, _: Instant) -> bool {
+        true
+    }
     /// Ends: everything is kept for the next start.
     fn close(self: Box<Self>, now: Now);
 }

@@ -17,7 +17,7 @@ use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::node::answer::{Answer, Respond as _};
-use crate::node::errand::Needs;
+use crate::node::errand::{Needs, Submission};
 use crate::node::execute::wall_ms;
 use crate::node::work::Work;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub struct Pump {
     lines: Lines,
     figures: Arc<EngineFigures>,
     health: Health,
+    is_ready: bool,
     /// Whether it is known to wait for room in a mailbox.
     waits_for_room: bool,
     /// It was not, a moment ago: room may have come free since.
@@ -60,10 +61,27 @@ impl Pump {
         figures: Arc<EngineFigures>,
     ) -> Pump {
         postman.mailboxes.set_pump(Box::new(bell));
-        figures.up.set(1);
-        let (ledger, lines, health) = (Ledger::default(), Lines::default(), Health::Up);
-        let (waits_for_room, is_fresh) = (false, false);
-        Pump { hub, postman, queue, heard, engine, ledger, lines, figures, health, waits_for_room, is_fresh }
+        let health = engine.health();
+        figures.up.set(u64::from(health == Health::Up));
+        figures.ready.set(1);
+        let (ledger, lines) = (Ledger::default(), Lines::default());
+        let (is_ready, waits_for_room, is_fresh) = (true, false, false);
+        let mut pump = Pump {
+            hub,
+            postman,
+            queue,
+            heard,
+            engine,
+            ledger,
+            lines,
+            figures,
+            health,
+            is_ready,
+            waits_for_room,
+            is_fresh,
+        };
+        pump.look(Instant::now());
+        pump
     }
 
     /// Works until the bell says that it is over, and has the engine end.
@@ -73,29 +91,26 @@ impl Pump {
             self.turn(first, read_clocks());
         }
         let until = Instant::now() + END_WAIT;
-        while self.turn(None, read_clocks()) || (self.engine.is_busy() && Instant::now() < until) {
-            self.heard.rings.recv_timeout(self.engine.due(Instant::now())).ok();
+        let mut next = None;
+        while self.turn(next.take(), read_clocks()) || (self.engine.is_busy() && Instant::now() < until) {
+            let due = self.engine.due(Instant::now());
+            next = self.engine.wait(&Inbox { queue: &self.queue, heard: &self.heard }, due);
         }
         self.engine.close(read_clocks());
     }
 
     /// Waits until there is something to do; the first errand, if it is that.
-    fn wait(&self) -> Option<Errand> {
+    fn wait(&mut self) -> Option<Errand> {
         let due = if self.is_fresh { Duration::ZERO } else { self.engine.due(Instant::now()) };
-        crossbeam_channel::select! {
-            recv(self.queue.receiver()) -> errand => errand.ok(),
-            recv(self.heard.rings) -> _ => None,
-            default(due) => None,
-        }
+        self.engine.wait(&Inbox { queue: &self.queue, heard: &self.heard }, due)
     }
 
     /// One turn. Whether there was an errand.
     pub(super) fn turn(&mut self, first: Option<Errand>, now: Now) -> bool {
         let mut has_room = false;
-        let errands = first.into_iter().chain(std::iter::from_fn(|| self.queue.receiver().try_recv().ok()));
-        let taken: Vec<Errand> = errands.take(ERRANDS_PER_TURN).collect();
-        let count = taken.len();
-        for errand in taken {
+        let (mut count, mut first) = (0, first);
+        while let Some(errand) = first.take().or_else(|| self.next_errand(count)) {
+            count += 1;
             has_room |= self.queue.took(&errand);
             self.take(errand, now);
         }
@@ -112,8 +127,14 @@ impl Pump {
         self.settle(known, now);
         self.wait_for_room();
         self.postman.pay_wakes();
-        self.look();
+        self.look(now.instant);
         count > 0
+    }
+
+    /// The next errand of a turn that has taken so many, if there is one and the engine has room for it.
+    fn next_errand(&self, count: usize) -> Option<Errand> {
+        let takes = count < ERRANDS_PER_TURN && self.engine.has_room();
+        if takes { self.queue.receiver().try_recv().ok() } else { None }
     }
 
     /// Gives the engine the orders that a work needs.
@@ -139,14 +160,19 @@ impl Pump {
         let serial = self.ledger.begin(errand, submissions.len());
         for (place, submission) in submissions.into_iter().enumerate() {
             let id = OrderId { serial, place: place as u32 };
-            let publish = Publish { draft: submission.draft, key: submission.key, exclude: submission.exclude };
-            self.order(id, submission.channel, What::Publish(Box::new(publish)));
+            let Submission { channel, draft, key, exclude, exclude_elsewhere } = submission;
+            let publish = Publish { draft, key, exclude, exclude_elsewhere };
+            self.order(id, channel, What::Publish(Box::new(publish)));
         }
     }
 
     fn order(&mut self, id: OrderId, channel: ChannelName, what: What) {
+        self.submit(id, channel, false, what);
+    }
+
+    fn submit(&mut self, id: OrderId, channel: ChannelName, is_patient: bool, what: What) {
         let known = self.hub.position_of(&channel);
-        self.engine.submit(Order { id, channel, known, what });
+        self.engine.submit(Order { id, channel, known, is_patient, what });
     }
 
     fn apply(&mut self, event: Event, now: Now, known: &mut Known) {
@@ -155,6 +181,10 @@ impl Pump {
             Event::Placed(id, channel, place) => (channel, Item::Placed { id, place, is_certain: false }),
             Event::Cleared(id, channel, at) => (channel, Item::Cleared(id, at)),
             Event::Moved(channel, at) => (channel, Item::Moved(at)),
+            Event::At(channel, place) => (channel, Item::At { place, is_certain: false }),
+            Event::Answered(id, channel, position) => {
+                return known.answers.push((id, Answer::Published { channel, position, kept: true }));
+            }
             Event::Refused(id, refusal) => return known.answers.push((id, Answer::Refused(refusal))),
             Event::Attached(id, channel, attach) => {
                 let at = attach.at;
@@ -225,7 +255,7 @@ impl Pump {
     fn fill(&mut self, channel: ChannelName, from: Position, to: u64) {
         let id = self.ledger.begin_fill(ChannelName::clone(&channel));
         let wanted = OlderWanted { after: from, up_to: to, count: FILL_COUNT, bytes: FILL_BYTES, newest: false };
-        self.order(id, channel, What::Read(wanted));
+        self.submit(id, channel, true, What::Read(wanted));
     }
 
     fn fill_without(&mut self, channel: &ChannelName, now: Now) {
@@ -258,14 +288,42 @@ impl Pump {
     }
 
     /// Looks at the engine, and has the server say that it is not ready when the engine has failed.
-    fn look(&mut self) {
+    fn look(&mut self, now: Instant) {
         self.figures.in_progress.set(self.ledger.len() as u64);
         self.figures.queue.set(self.queue.receiver().len() as u64);
         let health = self.engine.health();
         if health != self.health {
             self.health = health;
             self.figures.up.set(u64::from(health == Health::Up));
-            self.postman.mailboxes.order_all(&ReactorOrder::Leave);
+            // What is away may come back.
+            if health == Health::Broken {
+                self.postman.mailboxes.order_all(&ReactorOrder::Leave);
+            }
+        }
+        let is_ready = self.engine.is_ready(now);
+        if is_ready != self.is_ready {
+            self.is_ready = is_ready;
+            self.figures.ready.set(u64::from(is_ready));
+            self.postman.mailboxes.order_all(&ReactorOrder::Ready(is_ready));
+        }
+    }
+}
+
+/// Where a pump hears of something to do.
+pub struct Inbox<'p> {
+    /// What reactors and workers sent away.
+    pub(super) queue: &'p ErrandQueue,
+    /// Its bell.
+    pub(super) heard: &'p Heard,
+}
+
+impl Inbox<'_> {
+    /// Waits for either, at most for as long as this.
+    pub(super) fn wait(&self, due: Duration) -> Option<Errand> {
+        crossbeam_channel::select! {
+            recv(self.queue.receiver()) -> errand => errand.ok(),
+            recv(self.heard.rings) -> _ => None,
+            default(due) => None,
         }
     }
 }

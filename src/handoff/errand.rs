@@ -2,11 +2,13 @@
 //! thread that makes it.
 
 use super::refused::Refused;
+use super::wake::Wake;
 use crate::node::destination::Destination;
 use crate::node::work::Work;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Work that goes away. It comes back to its reactor as [`super::mailbox::Returned`], with its next item answered, or with what
 /// that needs.
@@ -52,6 +54,16 @@ struct Room {
     bytes: AtomicUsize,
     bytes_max: usize,
     refused: Refused,
+    bell: Bell,
+}
+
+/// Is rung for each errand, where the thread that takes them waits for other things too.
+struct Bell(OnceLock<Box<dyn Wake>>);
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bell")
+    }
 }
 
 impl Errands {
@@ -104,7 +116,12 @@ impl Errands {
 impl Way {
     fn new(max: usize, bytes_max: usize) -> (Way, ErrandQueue) {
         let (sender, receiver) = bounded(max);
-        let room = Arc::new(Room { bytes: AtomicUsize::new(0), bytes_max, refused: Refused::none() });
+        let room = Arc::new(Room {
+            bytes: AtomicUsize::new(0),
+            bytes_max,
+            refused: Refused::none(),
+            bell: Bell(OnceLock::new()),
+        });
         (Way { sender, room: Arc::clone(&room) }, ErrandQueue { receiver, room })
     }
 
@@ -126,6 +143,8 @@ impl Way {
         };
         if sent.is_err() {
             held.fetch_sub(bytes, Ordering::AcqRel);
+        } else if let Some(bell) = self.room.bell.0.get() {
+            bell.wake();
         }
         sent
     }
@@ -142,6 +161,12 @@ impl ErrandQueue {
     #[must_use]
     pub fn next(&self) -> Option<Errand> {
         self.receiver.try_recv().ok()
+    }
+
+    /// Has this woken for each errand from now on.
+    pub fn ring(&self, bell: Box<dyn Wake>) {
+        // A second one has nothing to add: a queue has one reader.
+        let _ = self.room.bell.0.set(bell);
     }
 
     /// Where errands come out, for a thread that waits for other things as well.

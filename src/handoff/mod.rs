@@ -7,6 +7,7 @@ pub mod job;
 pub mod letter;
 pub mod mailbox;
 pub mod order;
+pub mod others;
 pub mod postman;
 mod pump;
 mod refused;

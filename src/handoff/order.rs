@@ -20,6 +20,8 @@ pub enum Order {
     Change,
     /// Say that the server is not ready from now on, and go on serving.
     Leave,
+    /// Say that the server is not ready while its engine is away, or that it is again; and go on serving.
+    Ready(bool),
     /// Say that this reactor takes its letters, by dropping it.
     Answer(Sender<()>),
     /// Look at connections, or end some of them, and answer.

@@ -3,7 +3,7 @@
 use super::history::{History, Plan};
 use super::interest::Interest;
 use super::keys::{self, Keys, Known};
-use super::limits::{HistoryLimits, HubLimits};
+use super::limits::{HistoryLimits, HubLimits, Placement};
 use super::older::Older;
 use super::publication::{Draft, Publication};
 use super::totals::Dropped;
@@ -170,7 +170,9 @@ impl Channel {
 
     /// Whether nothing but its position would be lost with it.
     pub(super) fn is_idle(&self, now: Instant, limits: &HubLimits) -> bool {
-        let unused = self.interest.is_empty() && self.history.is_empty() && self.keys.is_none();
+        // Of a shared one the history is elsewhere, and grows whether it is read here or not.
+        let is_empty = limits.placement == Placement::Shared || (self.history.is_empty() && self.keys.is_none());
+        let unused = self.interest.is_empty() && is_empty;
         unused && now.saturating_duration_since(self.last_used) >= limits.idle_after
     }
 }

@@ -22,7 +22,8 @@ pub struct HubLimits {
     pub idempotency_keys: usize,
     /// How long an idempotency key is remembered.
     pub idempotency_ttl: Duration,
-    /// How long a channel without subscribers, history and keys stays before it is forgotten.
+    /// How long a channel without subscribers, history and keys stays before it is forgotten. Where other nodes publish too,
+    /// one without subscribers, whatever it holds.
     pub idle_after: Duration,
     /// How long a forgotten channel's position is remembered.
     pub position_ttl: Duration,
@@ -51,6 +52,8 @@ pub enum Placement {
     /// From an engine, which keeps the histories too. What is held here is a copy of the newest of it, for as long as there is
     /// room, and the thread of the engine alone advances channels.
     Engine,
+    /// The same, and other nodes publish to it too: what is held here is what is read here, and no longer than that.
+    Shared,
 }
 
 /// What one channel keeps: as its rule says, or as is said for all.
@@ -79,7 +82,10 @@ impl HubLimits {
             history_total_bytes: config.history.total_bytes,
             idempotency_keys: config.history.idempotency_keys,
             idempotency_ttl: config.history.idempotency_ttl,
-            idle_after: config.channels.idle_forget,
+            idle_after: match config.server.engine {
+                EngineKind::Memory | EngineKind::Disk => config.channels.idle_forget,
+                EngineKind::Redis => config.redis.linger,
+            },
             position_ttl: config.history.position_ttl,
             positions: config.history.positions,
             replay_count: config.history.replay_count,
@@ -89,7 +95,8 @@ impl HubLimits {
             shards: SHARDS,
             placement: match config.server.engine {
                 EngineKind::Memory => Placement::Here,
-                EngineKind::Disk | EngineKind::Redis => Placement::Engine,
+                EngineKind::Disk => Placement::Engine,
+                EngineKind::Redis => Placement::Shared,
             },
         }
     }

@@ -96,7 +96,7 @@ impl Hub {
         let count = limits.shards.clamp(1, SHARDS_MAX).next_power_of_two();
         // The first shards take what does not divide, so that all together remember exactly `positions`.
         // An engine knows where its channels are, and here one could only be wrong about it.
-        let most = if limits.placement == Placement::Engine { 0 } else { limits.positions };
+        let most = if limits.placement == Placement::Here { limits.positions } else { 0 };
         let share = |index: usize| most / count + usize::from(index < most % count);
         let names = Names::new(&random);
         let positions = |index| Positions::new(share(index), limits.position_ttl);
@@ -117,7 +117,12 @@ impl Hub {
     /// Whether an engine gives publications their places.
     #[inline]
     pub(crate) fn is_a_copy(&self) -> bool {
-        self.limits.placement == Placement::Engine
+        self.limits.placement != Placement::Here
+    }
+
+    /// Whether other nodes publish to the same channels.
+    pub(super) fn is_shared(&self) -> bool {
+        self.limits.placement == Placement::Shared
     }
 
     /// Has channels keep what these rules say, from their next publication on.
@@ -168,6 +173,12 @@ impl Hub {
             sum.positions += swept.positions;
         }
         sum
+    }
+
+    /// How many channels it holds now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.totals.channels.used()
     }
 
     /// What the hub holds now. Takes each lock briefly.

@@ -90,6 +90,10 @@ impl Hub {
         }
         let before = Position { offset: placed.place.offset - 1, ..placed.place };
         let found = shard.find(name);
+        if found.is_none() && self.is_shared() {
+            // Nobody reads it here.
+            return Ok(false);
+        }
         let Some(slot) = found.or_else(|| shard.make_at(name, before, self.kept_for(name), &self.totals, now)) else {
             // It is in the engine's history, and nobody listens here.
             return if self.is_a_copy() { Ok(false) } else { refused(AppendRefused::ChannelsFull, placed) };
@@ -102,8 +106,13 @@ impl Hub {
         self.expire(channel, now);
         let Placed { place, draft, exclude, accepted } = placed;
         let incoming = Incoming { draft, key: None, exclude };
+        let used = channel.last_used;
         match self.admit(channel, incoming, &mut out, (now, accepted)) {
             Ok(published) => {
+                if self.is_shared() {
+                    // Used is what is read here: others may publish to it for ever.
+                    channel.last_used = used;
+                }
                 // Where an engine keeps it, a reader misses nothing.
                 shard.count(Some(&Published { kept: published.kept || self.is_a_copy(), ..published }));
                 Ok(published.kept)

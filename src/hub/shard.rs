@@ -195,6 +195,7 @@ impl Shard {
     fn forget(&mut self, slot: usize, totals: &Totals, now: Instant) {
         let channel = self.channels.remove(slot);
         self.names.remove(&channel.name);
+        totals.bytes.give(channel.history.bytes());
         self.positions.leave(channel.name, channel.position, now);
         totals.channels.give(1);
     }

@@ -20,14 +20,28 @@ macro_rules! figures {
 }
 
 figures! {
-    /// 1 while the engine does what it is asked, 0 when it refuses everything until a restart.
+    /// 1 while the engine does what it is asked, 0 while it refuses everything.
     up: "gauge" "engine_up";
+    /// 1 while the engine lets this server be ready.
+    ready: "gauge" "engine_ready";
     /// Requests that wait for the engine.
     queue: "gauge" "engine_queue";
     /// Requests that the engine works on.
     in_progress: "gauge" "engine_in_progress";
     /// Publications that came from the engine a second time, and were dropped.
     repeated: "counter" "engine_repeated_total";
+    /// Channels whose feed of Redis is open or to be opened.
+    redis_feeds: "gauge" "redis_feeds";
+    /// Orders that Redis works on.
+    redis_in_flight: "gauge" "redis_in_flight";
+    /// Milliseconds since something came on the feed of Redis, which is asked for a sign of life each second.
+    redis_feed_age_ms: "gauge" "redis_feed_age_milliseconds";
+    /// Times that the connection to Redis was lost.
+    redis_lost: "counter" "redis_lost_total";
+    /// Orders that Redis refused with an error.
+    redis_errors: "counter" "redis_errors_total";
+    /// Messages of Redis that no node could have sent.
+    redis_unreadable: "counter" "redis_unreadable_total";
     /// Bytes of the log.
     store_bytes: "gauge" "store_bytes";
     /// Segments of the log.

@@ -46,6 +46,14 @@ impl Counter {
     }
 }
 
+impl Counters {
+    /// Connections that are open, however they speak.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        [&self.open_http, &self.open_websocket, &self.open_sse].into_iter().map(Counter::get).sum()
+    }
+}
+
 macro_rules! counters {
     ($($(#[doc = $help:literal])+ $field:ident: $kind:literal $name:literal $({$labels:literal})?;)*) => {
         /// The counters of one thread, padded so that two threads never write to one cache line.

@@ -5,6 +5,7 @@ pub mod algorithm;
 pub mod api_key;
 pub mod authority;
 pub mod callers;
+pub mod cluster;
 pub mod code;
 pub mod encoding;
 pub mod fingerprint;

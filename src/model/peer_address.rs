@@ -1,6 +1,8 @@
 //! Where a connection comes from: kept once for each, in 16 bytes.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::fmt;
+use std::net::{AddrParseError, IpAddr, Ipv6Addr};
+use std::str::FromStr;
 
 /// The address of a peer, without its port. IPv4 is mapped into IPv6 (RFC 4291, section 2.5.5.2), so that a client has one
 /// address, whichever of the two a listener speaks.
@@ -22,6 +24,27 @@ impl PeerAddress {
     pub fn is_loopback(self) -> bool {
         // IPv4 is kept mapped, and `Ipv6Addr::is_loopback` is true of ::1 alone.
         self == PeerAddress::UNIX || Ipv6Addr::from(self.0).to_canonical().is_loopback()
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    /// The address, or `unix`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip() {
+            Some(ip) => ip.fmt(f),
+            None => f.write_str("unix"),
+        }
+    }
+}
+
+impl FromStr for PeerAddress {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<PeerAddress, AddrParseError> {
+        match text {
+            "unix" => Ok(PeerAddress::UNIX),
+            text => text.parse::<IpAddr>().map(PeerAddress::from),
+        }
     }
 }
 

@@ -72,6 +72,8 @@ pub enum Page {
     Metrics,
     /// GET `/channels`.
     Channels,
+    /// GET `/cluster`.
+    Cluster,
 }
 
 /// Where a reader wants to continue.

@@ -36,6 +36,8 @@ pub struct Submission {
     pub key: Option<(Box<str>, u128)>,
     /// The connection that does not want it, if any.
     pub exclude: Option<ConnId>,
+    /// The name of one that this server never gave, if that is what was asked for: another one may have given it.
+    pub exclude_elsewhere: Option<Box<str>>,
 }
 
 impl Work {
@@ -79,9 +81,10 @@ impl Work {
             Some(Ok(Request { verb: Verb::Post { channel, post }, .. })) => {
                 // What has the wrong form was refused before it went away.
                 let exclude = excluded(hub, to, post).ok().flatten();
+                let exclude_elsewhere = if exclude.is_none() { post.exclude.take() } else { None };
                 let draft = Draft::take_from(post, time);
                 let key = post.key.take().map(|key| (key, fingerprint(&draft.data, draft.event.as_deref())));
-                Some(Submission { channel: ChannelName::clone(channel), draft, key, exclude })
+                Some(Submission { channel: ChannelName::clone(channel), draft, key, exclude, exclude_elsewhere })
             }
             _ => None,
         };

@@ -18,8 +18,10 @@ pub(super) const ROUTES: &[Route] = &[
         "/readyz",
         Takes::Probes,
         |_| READS,
-        |call, _| {
-            if call.scope.leaving { draining() } else { Plan::Answer(Response::text(200, "ready\n")) }
+        |call, _| match (call.scope.leaving, call.scope.away) {
+            (true, _) => draining(),
+            (false, true) => away(),
+            (false, false) => Plan::Answer(Response::text(200, "ready\n")),
         },
     ),
     page(
@@ -33,6 +35,12 @@ pub(super) const ROUTES: &[Route] = &[
         Takes::Requests,
         |serves| if serves.operators() { READS } else { &[] },
         |call, _| for_operators(call, Page::Channels, false),
+    ),
+    page(
+        "/cluster",
+        Takes::Requests,
+        |serves| if serves.operators() { READS } else { &[] },
+        |call, _| for_operators(call, Page::Cluster, false),
     ),
 ];
 
@@ -50,6 +58,11 @@ pub(super) const fn page(
 #[must_use]
 pub fn draining() -> Plan {
     Plan::refuse(Code::ServerShutdown, "this server is shutting down; come back in a moment, another one may take over")
+}
+
+/// What a health check learns while the engine cannot be reached.
+fn away() -> Plan {
+    Plan::refuse(Code::EngineUnavailable, "the engine cannot be reached; this server goes on as soon as it can")
 }
 
 fn for_operators(call: &Call<'_, '_>, page: Page, is_open: bool) -> Plan {

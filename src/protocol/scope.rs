@@ -59,4 +59,6 @@ pub struct Scope<'a> {
     pub names: &'a Names,
     /// Whether the server will soon shut down: it still does everything, but should get no new clients.
     pub leaving: bool,
+    /// Whether its engine is away.
+    pub away: bool,
 }

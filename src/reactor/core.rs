@@ -61,6 +61,8 @@ pub(super) struct Core {
     pub(super) farewell: Option<Farewell>,
     /// A drain was ordered: this server is no longer ready, whether it still takes connections or not.
     pub(super) leaving: bool,
+    /// Whether the engine is away: the server should get no new clients until it is back.
+    pub(super) away: bool,
     pub(super) buffers: BufferPool,
     pub(super) json: JsonScratch,
     pub(super) codec: Codec,
@@ -103,6 +105,7 @@ impl Core {
             draining: false,
             farewell: None,
             leaving: false,
+            away: false,
             buffers: BufferPool::default(),
             json: JsonScratch::default(),
             codec: setup.limits.codec(),
@@ -160,6 +163,7 @@ impl Core {
             names: self.setup.hub.names(),
             draw: &mut self.setup.draw,
             leaving: self.leaving,
+            away: self.away,
         }
     }
 

@@ -88,6 +88,7 @@ impl Core {
                 Letter::Order(Order::Rules(rules)) => self.take_rules(&rules, entries, subscriptions),
                 Letter::Order(Order::Change) => self.take_change(entries, subscriptions),
                 Letter::Order(Order::Leave) => self.leaving = true,
+                Letter::Order(Order::Ready(is_ready)) => self.away = !is_ready,
                 Letter::Order(Order::Answer(asked)) => drop(asked),
                 Letter::Order(Order::Walk(walk)) => self.begin_walk(walk),
             }

@@ -260,7 +260,8 @@ impl Reactor {
             // Events are edge-triggered: a listener is ready until an accept finds nothing, in however many ticks.
             while self.listeners[index].ready && budget > 0 {
                 budget -= 1;
-                match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving) {
+                match self.listeners[index].accept(&mut self.reserve, self.engine.core.leaving || self.engine.core.away)
+                {
                     Accepted::Connection(stream, peer) => {
                         let listener = self.listeners[index].listener;
                         self.open(stream, peer, listener);

@@ -4,16 +4,16 @@ use super::epochs::Epochs;
 use super::keys::Known;
 use super::{Disk, full, unavailable};
 use crate::config::Durability;
+use crate::engine::packed;
 use crate::engine::rules::Kept;
 use crate::engine::{Entry, Event, Health, Now, OrderId, Publish};
 use crate::hub::publication::Draft;
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
-use crate::model::publication::{Data, OFFSET_END, Position};
+use crate::model::publication::{OFFSET_END, Position};
 use crate::model::refusal::Refusal;
 use crate::store::{ChannelNo, Key, Record, StoreError};
-use crate::wire::entry;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -110,7 +110,7 @@ impl Disk {
         }
         let (number, at) =
             self.whereabouts(&channel, known, durability, batch, now).map_err(|refusal| (id, refusal))?;
-        let Publish { draft, key, exclude } = publish;
+        let Publish { draft, key, exclude, .. } = publish;
         let key = match key {
             None => None,
             Some((text, fingerprint)) => match self.keys.find(number, &text, now.wall_ms) {
@@ -125,7 +125,7 @@ impl Disk {
         };
         let place = Position { offset: at.offset + 1, ..at };
         let start = batch.bodies.len();
-        write(&draft, &mut batch.bodies);
+        packed::write(&draft, &mut batch.bodies);
         let body = start..batch.bodies.len();
         if body.len() > self.entry_bytes_max || place.offset >= OFFSET_END {
             batch.bodies.truncate(start);
@@ -287,12 +287,4 @@ fn refusal_of(error: &StoreError) -> Refusal {
             unavailable()
         }
     }
-}
-
-fn write(draft: &Draft, out: &mut Vec<u8>) {
-    let (data, content_type) = match &draft.data {
-        Data::Json(json) => (json, None),
-        Data::Binary { bytes, content_type } => (bytes, Some(&**content_type)),
-    };
-    entry::Entry { data, content_type, event: draft.event.as_deref(), time: draft.time }.write(out);
 }

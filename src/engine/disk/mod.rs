@@ -124,7 +124,7 @@ impl Disk {
         let rules = self.rules.load_full();
         let mut batch = Batch::default();
         let mut orders = std::mem::take(&mut self.orders);
-        for Order { id, channel, known, what } in orders.drain(..) {
+        for Order { id, channel, known, what, .. } in orders.drain(..) {
             let kept = rules.of(&channel);
             let durability = self.durability(kept);
             if batch.bytes() >= self.batch_bytes_max {

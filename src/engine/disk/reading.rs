@@ -4,17 +4,15 @@
 use super::Disk;
 use super::batch::Batch;
 use crate::config::Durability;
+use crate::engine::packed;
 use crate::engine::rules::Kept;
 use crate::engine::{Event, OrderId};
-use crate::hub::publication::Draft;
 use crate::hub::{Attach, Fetched, Older, OlderWanted};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
-use crate::model::publication::{Data, Epoch, Position};
+use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
 use crate::store::{Page, ReadError, Reader};
-use crate::wire::entry::Entry;
-use bytes::Bytes;
 use std::time::Duration;
 
 /// Publications with which a channel comes back into memory, and bytes of them: as many as most resumes and snapshots need.
@@ -179,17 +177,12 @@ fn following(page: Page, wanted: &OlderWanted) -> (Vec<Older>, u64) {
 
 /// A publication as the hub takes it; `None` for what no version has written, though its checksum is right.
 fn older(offset: u64, at_ms: u64, body: &[u8]) -> Option<Older> {
-    let Entry { data, content_type, event, time } = Entry::read(body)
+    let draft = packed::read(body)
         .inspect_err(
             |fault| log::error!(event = "store_unreadable"; "publication {offset} has an unknown form: {fault:?}"),
         )
         .ok()?;
-    let bytes = Bytes::copy_from_slice(data);
-    let data = match content_type {
-        None => Data::Json(bytes),
-        Some(content_type) => Data::Binary { bytes, content_type: content_type.into() },
-    };
-    Some(Older { offset, at_ms, draft: Draft { data, event: event.map(Into::into), time } })
+    Some(Older { offset, at_ms, draft })
 }
 
 #[cfg(test)]

@@ -200,6 +200,7 @@ macro_rules! env {
             names: $world.hub.names(),
             draw: &mut (Box::new(|| 1_234_567_u64) as Draw),
             leaving: $world.draining,
+            away: false,
         }
     };
 }
