@@ -3,17 +3,22 @@
 use super::StartError;
 use super::state;
 use crate::config::{Config, ConfigError, EngineKind};
-use crate::engine::Rules;
 use crate::engine::bell::Bell;
 use crate::engine::disk::Disk;
 use crate::engine::pump::Pump;
+use crate::engine::redis::{Control, Node, Redis};
+use crate::engine::{Engine, OwnFigures, Rules};
 use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::order::Order;
+use crate::handoff::others::Others;
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::engine::EngineFigures;
+use crate::model::cluster::Cluster;
+use crate::model::operation::Operation;
 use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +30,22 @@ pub(super) struct EngineParts {
     /// What channels keep.
     pub(super) rules: Arc<ArcSwap<Rules>>,
     pub(super) figures: Arc<EngineFigures>,
+    /// What it takes where several nodes share their channels.
+    shared: Option<Shared>,
 }
+
+/// See there.
+#[derive(Clone)]
+struct Shared {
+    cluster: Arc<ArcSwap<Cluster>>,
+    others: Others,
+    said: Receiver<Operation>,
+    /// What other nodes ask of this one, both ends.
+    told: (Sender<Operation>, Receiver<Operation>),
+}
+
+/// What other nodes may have asked of this one before it does it.
+const TOLD_MAX: usize = 16 * 1024;
 
 /// The thread. It ends with this.
 pub(super) struct EngineThread {
@@ -54,7 +74,23 @@ impl EngineParts {
         (config.server.engine != EngineKind::Memory).then(|| EngineParts {
             rules: Arc::new(ArcSwap::from_pointee(Rules::new(config))),
             figures: Arc::default(),
+            shared: (config.server.engine == EngineKind::Redis).then(Shared::new),
         })
+    }
+
+    /// The way to the other nodes, where there may be some.
+    pub(super) fn others(&self) -> Option<Others> {
+        self.shared.as_ref().map(|shared| shared.others.clone())
+    }
+
+    /// What is known of them.
+    pub(super) fn cluster(&self) -> Option<Arc<ArcSwap<Cluster>>> {
+        self.shared.as_ref().map(|shared| Arc::clone(&shared.cluster))
+    }
+
+    /// What they ask of this one, until the engine has ended.
+    pub(super) fn told(self) -> Option<Receiver<Operation>> {
+        self.shared.map(|shared| shared.told.1)
     }
 
     /// Begins the thread when all that is kept was read.
@@ -67,18 +103,22 @@ impl EngineParts {
         queue: ErrandQueue,
         hub: Arc<Hub>,
         mailboxes: Arc<Mailboxes>,
+        own: OwnFigures,
     ) -> Result<EngineThread, StartError> {
-        if config.server.engine == EngineKind::Redis {
-            let problem = "\"server.engine\" = \"redis\" can be configured, and this build cannot do it yet";
-            return Err(ConfigError::of(vec![problem.to_owned()]).into());
-        }
-        let folder = folder(config)?;
         let (bell, heard) = Bell::new();
         let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));
-        let disk = Disk::open(&folder, config, rules, &bell, figures).map_err(StartError::Store)?;
+        let engine: Box<dyn Engine> = match self.shared.clone() {
+            Some(Shared { cluster, said, told, .. }) => {
+                queue.ring(Box::new(bell.clone()));
+                let control = Control::new(said, told.0);
+                let node = Node { cluster, control, own };
+                Box::new(Redis::start(config, rules, Arc::clone(&hub), (&bell, &heard), figures, node)?)
+            }
+            None => Box::new(Disk::open(&folder(config)?, config, rules, &bell, figures).map_err(StartError::Store)?),
+        };
         let postman = Postman::gathering(Arc::clone(&mailboxes));
         let figures = Arc::clone(&self.figures);
-        let pump = Pump::new(hub, postman, queue, (bell.clone(), heard), Box::new(disk), Arc::clone(&figures));
+        let pump = Pump::new(hub, postman, queue, (bell.clone(), heard), engine, Arc::clone(&figures));
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
             if catch_unwind(AssertUnwindSafe(|| pump.run())).is_err() {
                 log::error!(event = "thread_panicked"; "the engine's thread panicked: publishing is refused until this server starts anew");
@@ -87,6 +127,13 @@ impl EngineParts {
             }
         })?;
         Ok(EngineThread { bell, thread: Some(thread) })
+    }
+}
+
+impl Shared {
+    fn new() -> Shared {
+        let (others, said) = Others::new();
+        Shared { cluster: Arc::default(), others, said, told: bounded(TOLD_MAX) }
     }
 }
 

@@ -83,7 +83,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use threads::{spawn_control, spawn_reactor, spawn_workers};
+use threads::{spawn_cluster, spawn_control, spawn_reactor, spawn_workers};
 
 /// A running server.
 ///
@@ -118,6 +118,8 @@ pub struct Server {
     jobs: Option<Arc<JobQueues>>,
     insight: Option<JoinHandle<()>>,
     engine: Option<EngineThread>,
+    /// Does what other nodes ask. It ends when the engine has.
+    cluster: Option<JoinHandle<()>>,
     ended: Receiver<Ended>,
     control: Option<(Sender<()>, JoinHandle<()>)>,
     running: Arc<Running>,
@@ -178,7 +180,7 @@ impl Server {
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
         let shared = SharedParts { expiries: secured.expiries(), ..shared };
         // Before anything is accepted: a server that is ready has read what is kept.
-        let engine = shared.begin_engine(config, engine_queue)?;
+        let engine = shared.begin_engine(config, engine_queue, &addresses)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..reactor_count).map(|_| channel()).unzip();
         // Before the reactors, which ask it for keys.
         let running = Arc::new(Running::begin(&shared, config, (doors, Arc::clone(&secured)), senders)?);
@@ -193,6 +195,7 @@ impl Server {
         }
         let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
+        let cluster = spawn_cluster(&shared, reload::by_operators(&running))?;
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(&shared, &secured)?);
         let phase = Arc::clone(&shared.phase);
@@ -207,6 +210,7 @@ impl Server {
             workers,
             jobs: Some(jobs),
             insight,
+            cluster,
             engine,
             ended,
             control,
@@ -286,6 +290,11 @@ impl Server {
         // After whoever asks it, but for the program, which is told that it ends.
         if let Some(mut engine) = self.engine.take() {
             engine.end();
+        }
+        if let Some(thread) = self.cluster.take()
+            && thread.join().is_err()
+        {
+            log::error!(event = "thread_panicked"; "the cluster thread panicked");
         }
         // And with reactors and workers the other ends of its queue.
         if let Some(thread) = self.insight.take()

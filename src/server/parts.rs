@@ -6,9 +6,11 @@ use super::engine::{EngineParts, EngineThread};
 use crate::access::{AccessPolicy, AccessRules, Challenges, Checks, Hooks, Identities, TrustedProxies};
 use crate::config::{AcmeChallenge, Config, ListenerConfig};
 use crate::connection::env::Limits;
+use crate::engine::OwnFigures;
 use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::job::{Job, JobQueues, JobRoom};
 use crate::handoff::mailbox::Mailboxes;
+use crate::handoff::others::Others;
 use crate::handoff::postman::Postman;
 use crate::hub::limits::HubLimits;
 use crate::hub::{Hub, RandomSource};
@@ -16,8 +18,10 @@ use crate::journal::Journal;
 use crate::metrics::certificates::{AcmeFigures, Expiries};
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::{Counters, CurrentPhase, Reloads};
+use crate::model::cluster::ClusterNode;
 use crate::model::ids::MailboxId;
 use crate::model::redirect::Redirect;
+use crate::node::execute::wall_ms;
 use crate::protocol::routes::Routes;
 use crate::reactor::{Change, Listener, Setup};
 use crate::services::insight::Insight;
@@ -27,9 +31,10 @@ use crate::workers::Worker;
 use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver as JobReceiver;
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// What all threads share, while they are being built.
 pub(super) struct SharedParts {
@@ -99,9 +104,21 @@ impl SharedParts {
         &self,
         config: &Config,
         queue: Option<ErrandQueue>,
+        addresses: &[SocketAddr],
     ) -> Result<Option<EngineThread>, StartError> {
+        let (hub, threads) = (Arc::clone(&self.hub), Arc::clone(&self.threads));
+        let address = addresses.first().map_or_else(|| "unix".to_owned(), SocketAddr::to_string);
+        let started_ms = wall_ms(SystemTime::now());
+        let own: OwnFigures = Box::new(move || ClusterNode {
+            id: String::new(),
+            address: address.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_ms,
+            connections: threads.iter().map(|thread| thread.open()).sum(),
+            channels: hub.held() as u64,
+        });
         let begin = |(engine, queue): (&EngineParts, _)| {
-            engine.begin(config, queue, Arc::clone(&self.hub), Arc::clone(&self.mailboxes))
+            engine.begin(config, queue, Arc::clone(&self.hub), Arc::clone(&self.mailboxes), own)
         };
         self.engine.as_ref().zip(queue).map(begin).transpose()
     }
@@ -166,17 +183,24 @@ impl SharedParts {
             expiries: Arc::clone(&self.expiries),
             orders: Arc::clone(&self.orders),
             engine: self.engine.as_ref().map(|engine| Arc::clone(&engine.figures)),
+            cluster: self.engine.as_ref().and_then(EngineParts::cluster),
             started: self.started,
         };
         let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
-        let operations = Operations {
+        let others = self.engine.as_ref().and_then(EngineParts::others);
+        Insight::new(errands, pages, self.operations(reload, others), counters)
+    }
+
+    /// What operators may do, and where it is repeated.
+    pub(super) fn operations(&self, reload: Reload, others: Option<Others>) -> Operations {
+        Operations {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
             revocations: Arc::clone(&self.rules.load().revocations),
             listeners: Arc::clone(&self.listener_names),
             reload,
-        };
-        Insight::new(errands, pages, operations, counters)
+            others,
+        }
     }
 
     pub(super) fn worker(

@@ -1,14 +1,18 @@
 //! Starts the threads of a server, each with its name.
 
 use super::Ended;
+use super::engine::EngineParts;
 use super::parts::SharedParts;
 use super::secured::Secured;
 use crate::handoff::job::{Job, JobRoom};
+use crate::node::answer::Answer;
+use crate::node::execute::wall_ms;
 use crate::reactor::Reactor;
+use crate::services::Reload;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often idle channels and old history are looked for.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
@@ -37,6 +41,25 @@ pub(super) fn spawn_workers(
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())
     };
     queues.into_iter().enumerate().map(spawn).collect()
+}
+
+/// The thread that does what other nodes ask of this one, where there may be some.
+///
+/// # Errors
+/// The system has no thread.
+pub(super) fn spawn_cluster(shared: &SharedParts, reload: Reload) -> std::io::Result<Option<JoinHandle<()>>> {
+    let Some(told) = shared.engine.clone().and_then(EngineParts::told) else { return Ok(None) };
+    let operations = shared.operations(reload, None);
+    let work = move || {
+        for operation in &told {
+            // What it finds here is logged; whoever asked is answered by the node that was asked.
+            let answer = operations.perform(&operation, wall_ms(SystemTime::now()) / 1000);
+            if let Answer::Refused(refusal) = answer {
+                log::warn!(event = "control_refused"; "another node asked for something that this one refuses: {}", refusal.message);
+            }
+        }
+    };
+    std::thread::Builder::new().name("cluster".to_owned()).spawn(work).map(Some)
 }
 
 pub(super) fn spawn_control(

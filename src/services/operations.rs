@@ -3,6 +3,7 @@
 use crate::access::{Identity, Revocation, Revocations, Who};
 use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::order::Order;
+use crate::handoff::others::{NotTold, Others};
 use crate::handoff::walk::{Act, Chosen, Seen, Walk, Walked};
 use crate::hub::Hub;
 use crate::model::code::Code;
@@ -33,6 +34,8 @@ pub struct Operations {
     pub listeners: Arc<ArcSwap<Vec<String>>>,
     /// Reads the configuration again.
     pub reload: Reload,
+    /// The other nodes, which are to do the same; none where there are none, and where one of them asks.
+    pub others: Option<Others>,
 }
 
 /// Reads the configuration again and changes to it, or says why nothing changed.
@@ -62,17 +65,31 @@ impl Operations {
     pub fn perform(&self, operation: &Operation, now: u64) -> Answer {
         let outcome = match operation {
             Operation::List(listing) => self.list(listing),
-            Operation::Disconnect { whom, reason } => self.disconnect(whom, reason.as_deref()),
-            Operation::Unsubscribe { whom, channels } => self.unsubscribe(whom, channels),
+            Operation::Disconnect { whom, reason } => {
+                self.tell(operation).and_then(|()| self.disconnect(whom, reason.as_deref()))
+            }
+            Operation::Unsubscribe { whom, channels } => {
+                self.tell(operation).and_then(|()| self.unsubscribe(whom, channels))
+            }
             Operation::Reload => (self.reload)().map(|reloaded| page_of(&reloaded)),
             Operation::Revoke { what, until } => self.revoke(what, *until, now),
-            Operation::Restore(credential) => Ok(self.restore(credential)),
+            Operation::Restore(credential) => self.tell(operation).map(|()| self.restore(credential)),
             Operation::Revocations { after, max } => Ok(self.revocations(after.as_ref(), *max, now)),
         };
         match outcome {
             Ok(page) => Answer::Page { content_type: JSON, body: page.body() },
             Err(refusal) => Answer::Refused(refusal),
         }
+    }
+
+    /// Has the other nodes do it too; what they find is not in this one's answer.
+    fn tell(&self, operation: &Operation) -> Result<(), Refusal> {
+        let Some(others) = &self.others else { return Ok(()) };
+        others.tell(operation.clone()).map_err(|NotTold| {
+            let message =
+                "the other nodes cannot be told at the moment, and too much waits for them already; nothing was done";
+            Refusal::new(Code::EngineUnavailable, message)
+        })
     }
 
     fn list(&self, listing: &Listing) -> Result<Page, Refusal> {
@@ -167,6 +184,7 @@ impl Operations {
                 (credential_of(&identity)?, until.or(identity.until))
             }
         };
+        self.tell(&Operation::Revoke { what: Revocable::Credential(credential.clone()), until })?;
         // Before the connections end: one that comes back at once is refused.
         self.revocations.add(&credential, until, now)?;
         let name = || Some(Box::from(credential.name()));

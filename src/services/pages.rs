@@ -9,8 +9,12 @@ use crate::metrics::engine::EngineFigures;
 use crate::metrics::key_sets::KeySets;
 use crate::metrics::process::Process;
 use crate::metrics::{Counters, CurrentPhase, Reloads, Shared, exposition};
+use crate::model::cluster::{Cluster, ClusterNode};
+use crate::model::code::Code;
+use crate::model::refusal::Refusal;
 use crate::model::request::Page;
 use crate::node::answer::Answer;
+use crate::protocol::admin::reply::Page as Reply;
 use crate::protocol::tidings::reply::{Listed, body_channels};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -18,6 +22,9 @@ use std::time::Instant;
 
 /// Channels listed at most.
 const LISTED_MAX: usize = 1000;
+
+/// What is said where there is no cluster.
+const ALONE: &str = "this server shares its channels with no other (server.engine = \"redis\" lets it)";
 
 /// What pages are made from.
 pub struct Pages {
@@ -41,6 +48,8 @@ pub struct Pages {
     pub orders: Arc<AcmeFigures>,
     /// What is counted of the engine, if there is one.
     pub engine: Option<Arc<EngineFigures>>,
+    /// What is known of other nodes, where there may be some.
+    pub cluster: Option<Arc<ArcSwap<Cluster>>>,
     /// When the server started.
     pub started: Instant,
 }
@@ -54,6 +63,10 @@ impl Pages {
                 Answer::Page { content_type: "text/plain; version=0.0.4", body: self.metrics(now).into_bytes() }
             }
             Page::Channels => Answer::Page { content_type: "application/json", body: self.channels() },
+            Page::Cluster => match &self.cluster {
+                Some(cluster) => Answer::Page { content_type: "application/json", body: page_of(&cluster.load()) },
+                None => Answer::Refused(Refusal::new(Code::NotWithThisEngine, ALONE)),
+            },
         }
     }
 
@@ -98,4 +111,27 @@ impl Pages {
         body_channels(&mut body, listed, self.hub.stats().channels);
         body
     }
+}
+
+/// The page about a cluster.
+fn page_of(cluster: &Cluster) -> Vec<u8> {
+    let Cluster { node, server, is_up, since_ms, generation, feeds, nodes } = cluster;
+    Reply::default()
+        .text("node", node)
+        .text("engine", "redis")
+        .text("server", server)
+        .flag("up", *is_up)
+        .number("since_ms", *since_ms)
+        .number("generation", u64::from(*generation))
+        .number("feeds", *feeds as u64)
+        .list("nodes", nodes, |row, seen| {
+            let ClusterNode { id, address, version, started_ms, connections, channels } = seen;
+            row.text("node", id)
+                .text("address", address)
+                .text("version", version)
+                .number("started_ms", *started_ms)
+                .number("connections", *connections)
+                .number("channels", *channels)
+        })
+        .body()
 }

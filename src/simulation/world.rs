@@ -77,6 +77,7 @@ fn pages(
         expiries: Arc::default(),
         orders: Arc::default(),
         engine: None,
+        cluster: None,
         started,
     }
 }
@@ -92,6 +93,7 @@ fn insight(errands: ErrandQueue, pages: Pages) -> Insight {
         revocations: Arc::default(),
         listeners: Arc::default(),
         reload: Arc::new(|| Err(Code::ConfigRefused.into())),
+        others: None,
     };
     Insight::new(errands, pages, operations, Arc::default())
 }

@@ -1,0 +1,286 @@
+//! What comes from Redis: answers to orders, and what is published. None of it is trusted to have the form that it should.
+
+use super::held::Held;
+use super::link::LinkFault;
+use super::message::{self, Kind, Message};
+use super::opening::{generation_of, is_for_now, time_of};
+use super::orders::{Asked, Waiting, unavailable};
+use super::{Redis, feeds::Feeds, roster};
+use crate::engine::{Entry, Event, Now, OrderId, What};
+use crate::hub::publication::Draft;
+use crate::hub::{Attach, Fetched, Older};
+use crate::model::code::Code;
+use crate::model::name::ChannelName;
+use crate::model::publication::{Data, Epoch, Position};
+use crate::model::refusal::Refusal;
+use crate::node::execute::wall_ms;
+use crate::wire::json::{JsonScratch, validate};
+use crate::wire::resp::Reply;
+use std::time::{Duration, SystemTime};
+
+/// Bytes of an event's name or of a media type, as where clients publish.
+const LABEL_BYTES_MAX: usize = 200;
+/// The part of an epoch that stays the same in every generation.
+const RANDOM_CHARS: usize = 10;
+/// After which time a publication may be sent again that found Redis full.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+
+impl Redis {
+    /// Takes what has come on the feed.
+    pub(super) fn hear_feed(&mut self, now: Now, events: &mut Vec<Event>) -> Result<(), LinkFault> {
+        let Redis { links, feeds, keys, hub, scratch, figures, node, .. } = self;
+        let Ok(links) = links else { return Ok(()) };
+        let came = links.feed.receive(|reply| {
+            let Reply::List(parts) = reply else { return pong_or_fault(&reply) };
+            match &parts[..] {
+                [Reply::Bytes(b"message"), Reply::Bytes(feed), Reply::Bytes(payload)] => {
+                    let Some(name) = keys.channel_of(feed) else {
+                        // Of none: there is something new for all nodes.
+                        node.control.is_due = true;
+                        return Ok(());
+                    };
+                    let read = message::read(payload).filter(|message| is_sound(message, scratch));
+                    let Some((message, channel)) = read.zip(ChannelName::new(&name).ok()) else {
+                        figures.redis_unreadable.add(1);
+                        feeds.unreadable(&name);
+                        return Ok(());
+                    };
+                    take(feeds, message, channel, payload.len(), hub.names(), events);
+                }
+                [Reply::Bytes(b"subscribe"), Reply::Bytes(feed), _] => {
+                    if let Some(name) = keys.channel_of(feed) {
+                        feeds.subscribed(&name);
+                    }
+                }
+                // A feed was closed, or a sign of life.
+                _ => {}
+            }
+            Ok(())
+        })?;
+        links.heard(false, came, now.instant);
+        Ok(())
+    }
+
+    /// Takes what has come as answers.
+    pub(super) fn hear_orders(&mut self, now: Now, events: &mut Vec<Event>) -> Result<(), LinkFault> {
+        let Redis { links, feeds, orders, clock, scratch, figures, node, settings, .. } = self;
+        let Ok(links) = links else { return Ok(()) };
+        let mut taker = Taker { feeds, scratch, now, events };
+        let (generation, mut nodes) = (links.generation_number, None);
+        let came = links.orders.receive(|reply| {
+            let Some(asked) = orders.answered() else {
+                return Err(LinkFault::Refused("an answer came to nothing that was asked".to_owned()));
+            };
+            if let Reply::Error(text) = &reply {
+                let text = String::from_utf8_lossy(text);
+                if is_for_now(&text) {
+                    // The whole server: what was asked has not happened, and is asked again.
+                    orders.not_answered(asked);
+                    return Err(LinkFault::Refused(text.into_owned()));
+                }
+                figures.redis_errors.add(1);
+                taker.refused(asked, &text);
+                return Ok(());
+            }
+            match asked {
+                Asked::Order(waiting) => taker.answered(*waiting, &reply),
+                Asked::Position(channel) => taker.position(&channel, &reply),
+                Asked::Time(asked_ms) => {
+                    if let Some(its_ms) = time_of(&reply) {
+                        clock.compare(its_ms, asked_ms, wall_ms(SystemTime::now()));
+                    }
+                }
+                Asked::Generation if generation_of(&reply) != Some(generation) => {
+                    return Err(LinkFault::Refused("the data is of another generation".to_owned()));
+                }
+                Asked::Control => node.control.read(&reply, &settings.node),
+                Asked::Roster => nodes = Some(roster::all(&reply)),
+                Asked::Generation | Asked::Told(_) | Asked::Nothing => {}
+            }
+            Ok(())
+        })?;
+        links.heard(came, false, now.instant);
+        if let Some(nodes) = nodes {
+            self.say(nodes);
+        }
+        Ok(())
+    }
+}
+
+/// What is no list on the feed: a sign of life, or the end.
+fn pong_or_fault(reply: &Reply<'_>) -> Result<(), LinkFault> {
+    match reply {
+        Reply::Error(text) => Err(LinkFault::Refused(String::from_utf8_lossy(text).into_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Takes a message of a channel.
+fn take(
+    feeds: &mut Feeds,
+    message: Message<'_>,
+    channel: ChannelName,
+    bytes: usize,
+    names: &crate::hub::names::Names,
+    events: &mut Vec<Event>,
+) {
+    let place = message.place;
+    let event = match message.what {
+        Kind::Publication { exclude, draft, .. } => {
+            // Of a name that another node gave nobody is known here.
+            let exclude = exclude.and_then(|name| names.find(name).ok().flatten());
+            Event::Entry(Box::new(Entry { channel, place, draft, exclude }))
+        }
+        Kind::Cleared => Event::Cleared(OrderId::NOBODY, channel, place),
+    };
+    feeds.message(event, place, bytes, events);
+}
+
+/// Takes answers.
+struct Taker<'t> {
+    feeds: &'t mut Feeds,
+    scratch: &'t mut JsonScratch,
+    now: Now,
+    events: &'t mut Vec<Event>,
+}
+
+impl Taker<'_> {
+    fn answered(&mut self, waiting: Waiting, reply: &Reply<'_>) {
+        let id = waiting.id();
+        let channel = waiting.order.channel;
+        match waiting.order.what {
+            What::Publish(publish) => {
+                let fingerprint = publish.key.as_ref().map(|(_, hash)| *hash);
+                match placed(reply, fingerprint) {
+                    Ok(place) => self.carry_out(Held::Placed(id, channel, place)),
+                    Err(refusal) => self.events.push(Event::Refused(id, refusal)),
+                }
+            }
+            What::Read(wanted) => {
+                let page = page(reply, self.scratch);
+                let epoch = page.as_ref().and_then(|page| page.at).map_or(wanted.after.epoch, |at| at.epoch);
+                let (publications, gone) =
+                    page.map_or((Vec::new(), wanted.up_to), |page| (page.publications, page.gone));
+                let gone = if epoch == wanted.after.epoch { gone } else { wanted.up_to };
+                self.events.push(Event::Read(id, Fetched { epoch, publications, gone }));
+            }
+            What::Clear => match position(reply) {
+                Some(place) => self.carry_out(Held::Cleared(id, channel, place)),
+                None => self.events.push(Event::Refused(id, Code::UnknownChannel.into())),
+            },
+            What::Attach => {}
+        }
+    }
+
+    fn carry_out(&mut self, held: Held) {
+        self.feeds.carried_out(held, self.now.instant, self.events);
+    }
+
+    fn position(&mut self, channel: &ChannelName, reply: &Reply<'_>) {
+        match page(reply, self.scratch).and_then(|page| Some((page.at?, page))) {
+            Some((at, page)) => {
+                let attach = Attach { at, newest: page.publications, gone: page.gone };
+                self.feeds.read(channel, attach, self.now.instant, self.events);
+            }
+            None => self.feeds.not_read(channel, &unavailable(), self.events),
+        }
+    }
+
+    /// An order was refused, and nothing of it has happened.
+    fn refused(&mut self, asked: Asked, text: &str) {
+        let refusal = refusal_of(text);
+        match asked {
+            Asked::Order(waiting) => self.events.push(Event::Refused(waiting.id(), refusal)),
+            Asked::Position(channel) => self.feeds.not_read(&channel, &refusal, self.events),
+            _ => {}
+        }
+    }
+}
+
+fn refusal_of(text: &str) -> Refusal {
+    if text.starts_with("OOM") {
+        return Refusal::from(Code::StoreFull).until(FULL_RETRY);
+    }
+    log::error!(event = "engine_refused"; "Redis refused what it was asked: {}", &text[..text.floor_char_boundary(200)]);
+    unavailable()
+}
+
+/// The place that a publication was given.
+fn placed(reply: &Reply<'_>, fingerprint: Option<u128>) -> Result<Position, Refusal> {
+    let Reply::Bytes(text) = reply else { return Err(unavailable()) };
+    let text = std::str::from_utf8(text).map_err(|_| unavailable())?;
+    match text.split_at_checked(1) {
+        Some(("P", place)) => Position::parse(place).ok_or_else(unavailable),
+        Some(("K", record)) => {
+            let (place, hash) = record.split_once(' ').ok_or_else(unavailable)?;
+            if fingerprint != u128::from_str_radix(hash, 16).ok() {
+                return Err(Code::KeyReused.into());
+            }
+            Position::parse(place).ok_or_else(unavailable)
+        }
+        // It came too late: nothing was published.
+        Some(("L", "")) => Err(unavailable()),
+        _ => Err(unavailable()),
+    }
+}
+
+fn position(reply: &Reply<'_>) -> Option<Position> {
+    match reply {
+        Reply::Bytes(text) => Position::parse(std::str::from_utf8(text).ok()?),
+        _ => None,
+    }
+}
+
+/// A part of a history as it was read.
+struct Page {
+    /// Where the channel is; `None` when there is none.
+    at: Option<Position>,
+    gone: u64,
+    publications: Vec<Older>,
+}
+
+fn page(reply: &Reply<'_>, scratch: &mut JsonScratch) -> Option<Page> {
+    let Reply::List(parts) = reply else { return None };
+    let (head, rest) = parts.split_first()?;
+    let (gone, entries) = rest.split_first()?;
+    let Reply::Bytes(gone) = gone else { return None };
+    let gone = std::str::from_utf8(gone).ok()?.parse().ok()?;
+    let at = position(head);
+    let publications = at.map_or_else(Vec::new, |at| older(at.epoch, entries, scratch));
+    Some(Page { at, gone, publications })
+}
+
+/// Publications of an epoch, as far as they are sound and follow each other up to the last.
+fn older(epoch: Epoch, entries: &[Reply<'_>], scratch: &mut JsonScratch) -> Vec<Older> {
+    let mut all: Vec<Older> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Reply::Bytes(bytes) = entry else { continue };
+        let read = message::read(bytes).filter(|message| is_sound(message, scratch));
+        let Some(Message { place, what: Kind::Publication { at_ms, draft, .. } }) = read else {
+            // What was before it does not reach what comes after.
+            all.clear();
+            continue;
+        };
+        // Those of another generation are the same channel's.
+        if place.epoch.as_str().get(..RANDOM_CHARS) != epoch.as_str().get(..RANDOM_CHARS)
+            || all.last().is_some_and(|last| last.offset + 1 != place.offset)
+        {
+            all.clear();
+        }
+        all.push(Older { offset: place.offset, at_ms, draft });
+    }
+    all
+}
+
+/// Whether what came can be sent to clients: every text is what a publisher could have sent.
+fn is_sound(message: &Message<'_>, scratch: &mut JsonScratch) -> bool {
+    let Kind::Publication { draft, .. } = &message.what else { return true };
+    let Draft { data, event, .. } = draft;
+    let is_label =
+        |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES_MAX && !text.chars().any(char::is_control);
+    let data_is_sound = match data {
+        Data::Json(json) => validate(json, scratch).is_ok(),
+        Data::Binary { content_type, .. } => is_label(content_type),
+    };
+    data_is_sound && event.as_deref().is_none_or(is_label)
+}

@@ -1,0 +1,26 @@
+-- Says where a channel is, with its newest publications. One that is new begins here, so that its epoch stays the same.
+-- KEYS: meta, history
+-- ARGV: 1 epoch of a new channel  2 generation  3 seconds that the position is kept  4 most publications  5 most bytes
+-- Answers position, offset up to which publications are gone, publications from the oldest to the newest.
+local m = redis.call('HMGET', KEYS[1], 'e', 's')
+local e, s = m[1], m[2]
+if not e then
+  e, s = ARGV[1], '0'
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[1], 'e', e, 's', s, 'b', 0)
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+end
+local head = e .. '-' .. ARGV[2] .. ':' .. s
+local n = redis.call('LLEN', KEYS[2])
+local out = { head, string.format('%.0f', s - n) }
+local want, room = tonumber(ARGV[4]), tonumber(ARGV[5])
+if want > 0 and n > 0 then
+  local l = redis.call('LRANGE', KEYS[2], -want, -1)
+  local first = #l + 1
+  while first > 1 and room >= #l[first - 1] do
+    first = first - 1
+    room = room - #l[first]
+  end
+  for i = first, #l do out[#out + 1] = l[i] end
+end
+return out
