@@ -2,10 +2,11 @@
 //! the epoch while a gap is filled.
 
 mod scripted;
+mod shared;
 
 use super::bell::Bell;
 use super::pump::Pump;
-use super::{Entry, Event, Now, Order, OrderId, What};
+use super::{Entry, Event, Health, Now, Order, OrderId, What};
 use crate::access::Identities;
 use crate::config::{Config, EngineKind};
 use crate::handoff::errand::{Errand, Errands};
@@ -58,6 +59,7 @@ enum Found {
     Back,
     Again,
     Leave,
+    Ready(bool),
 }
 
 fn name(text: &str) -> ChannelName {
@@ -82,8 +84,12 @@ fn entry(channel: &str, place: Position) -> Event {
 
 impl Rig {
     fn new(entries: usize) -> Rig {
+        Rig::of(EngineKind::Disk, entries)
+    }
+
+    fn of(engine: EngineKind, entries: usize) -> Rig {
         let mut config = Config::default();
-        config.server.engine = EngineKind::Disk;
+        config.server.engine = engine;
         let limits = MailboxLimits { entries, bytes: 1 << 20 };
         let (mailboxes, mut inboxes) = Mailboxes::new(vec![Box::new(Awake)], limits, 1 << 20);
         let (errands, _) = Errands::new(1);
@@ -97,7 +103,11 @@ impl Rig {
 
     /// One with a subscriber of the channel `a`, which is at offset 0 of epoch 1.
     fn with_subscriber(entries: usize) -> Rig {
-        let mut rig = Rig::new(entries);
+        Rig::new(entries).subscribed()
+    }
+
+    fn subscribed(self) -> Rig {
+        let mut rig = self;
         let attach = Attach { at: at(0), newest: Vec::new(), gone: 0 };
         rig.hub.attach(&name("a"), attach, rig.began, 0).expect("there is room");
         let mut work = rig.work(vec![Verb::Get { channel: name("a"), options: GetOptions::default() }]);
@@ -168,6 +178,7 @@ impl Rig {
                 other => panic!("{other:?}"),
             },
             Letter::Order(ReactorOrder::Leave) => Found::Leave,
+            Letter::Order(ReactorOrder::Ready(is_ready)) => Found::Ready(is_ready),
             Letter::Order(other) => panic!("{other:?}"),
         }
     }
@@ -315,7 +326,7 @@ fn a_channel_that_is_not_held_is_attached_and_its_get_comes_back() {
 #[test]
 fn a_server_whose_engine_fails_is_not_ready() {
     let mut rig = Rig::new(9);
-    rig.script.breaks();
+    rig.script.becomes(Health::Broken);
     rig.turn();
     rig.turn();
     assert_eq!(rig.found(), [Found::Leave]);

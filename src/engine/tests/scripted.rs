@@ -1,31 +1,30 @@
 //! An engine that does what a test says: orders come out at one end, and what the test puts in at the other has happened.
 
 use crate::engine::{Engine, Event, Health, Now, Order};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// See the module.
 pub(super) struct Scripted {
     orders: Sender<Order>,
     events: Receiver<Event>,
-    is_broken: Arc<AtomicBool>,
+    health: Arc<Mutex<Health>>,
 }
 
 /// The test's side of it.
 pub(super) struct Script {
     orders: Receiver<Order>,
     events: Sender<Event>,
-    is_broken: Arc<AtomicBool>,
+    health: Arc<Mutex<Health>>,
 }
 
 impl Scripted {
     pub(super) fn new() -> (Scripted, Script) {
         let ((orders, ordered), (happened, events)) = (channel(), channel());
-        let is_broken = Arc::new(AtomicBool::new(false));
-        let script = Script { orders: ordered, events: happened, is_broken: Arc::clone(&is_broken) };
-        (Scripted { orders, events, is_broken }, script)
+        let health = Arc::new(Mutex::new(Health::Up));
+        let script = Script { orders: ordered, events: happened, health: Arc::clone(&health) };
+        (Scripted { orders, events, health }, script)
     }
 }
 
@@ -33,6 +32,11 @@ impl Script {
     /// The next order, which must be there.
     pub(super) fn order(&self) -> Order {
         self.orders.try_recv().expect("an order")
+    }
+
+    /// The next order, if one is there.
+    pub(super) fn try_order(&self) -> Result<Order, TryRecvError> {
+        self.orders.try_recv()
     }
 
     /// Whether no order is there.
@@ -45,9 +49,9 @@ impl Script {
         self.events.send(event).expect("the engine is there");
     }
 
-    /// It fails for good.
-    pub(super) fn breaks(&self) {
-        self.is_broken.store(true, Ordering::SeqCst);
+    /// From now on it is like this.
+    pub(super) fn becomes(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
     }
 }
 
@@ -69,7 +73,11 @@ impl Engine for Scripted {
     }
 
     fn health(&self) -> Health {
-        if self.is_broken.load(Ordering::SeqCst) { Health::Broken } else { Health::Up }
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_ready(&self, _: Instant) -> bool {
+        self.health() != Health::Away
     }
 
     fn close(self: Box<Self>, _: Now) {}
