@@ -1,12 +1,14 @@
 //! What a work that goes away asks of the thread that answers it, and how it is answered.
 
+use super::asker::Asker;
 use super::destination::Destination;
 use super::excluded::excluded;
 use super::gate::judge;
+use super::slot::Slot;
 use super::work::Work;
 use crate::access::ChannelRules;
 use crate::hub::publication::Draft;
-use crate::hub::{Fetched, Hub, OlderWanted};
+use crate::hub::{Asked, Fetched, Hub, OlderWanted};
 use crate::model::fingerprint::fingerprint;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
@@ -57,7 +59,7 @@ impl Work {
     #[must_use]
     pub fn needs(&self) -> Option<Needs<'_>> {
         let verb = self.next_verb().filter(|_| self.away == Some(Destination::Engine))?;
-        match (verb, self.asked.get()) {
+        match (verb, self.items[self.next as usize].asked()) {
             (Verb::Post { .. }, _) => Some(Needs::Place),
             (Verb::Get { channel, .. }, Some(asked)) => Some(Needs::Older(channel, asked.wanted())),
             (Verb::Get { channel, .. }, None) => Some(Needs::Whereabouts(channel)),
@@ -77,8 +79,8 @@ impl Work {
     pub fn submissions(&mut self, hub: &Hub, wall_ms: u64) -> Vec<Submission> {
         let (to, time) = (self.to, hub.limits().stamp_time.then_some(wall_ms));
         let going = self.items.iter_mut().skip(self.next as usize).take(self.together as usize);
-        let submit = |item: &mut Option<_>| match item {
-            Some(Ok(Request { verb: Verb::Post { channel, post }, .. })) => {
+        let submit = |slot: &mut Slot| match slot.parts().0 {
+            Ok(Request { verb: Verb::Post { channel, post }, .. }) => {
                 // What has the wrong form was refused before it went away.
                 let exclude = excluded(hub, to, post).ok().flatten();
                 let exclude_elsewhere = if exclude.is_none() { post.exclude.take() } else { None };
@@ -93,7 +95,7 @@ impl Work {
 
     /// Gives it older publications that its next item asked for.
     pub fn give(&mut self, fetched: Fetched) {
-        if let Some(asked) = self.asked.get_mut() {
+        if let Some((Asker { asked: Some(Some(asked)), .. }, _)) = self.next_item() {
             asked.give(fetched);
         }
     }
@@ -105,18 +107,17 @@ impl Work {
     }
 
     /// Its next item goes to an engine, together with the publications after it that may go without being asked for again.
-    pub(super) fn leave_for_engine(&mut self, hub: &Hub, rules: &ChannelRules) {
+    pub(super) fn leave_for_engine(&mut self, asked: Option<Box<Asked>>, hub: &Hub, rules: &ChannelRules) {
         self.away = Some(Destination::Engine);
-        let may_go = |item: &Option<_>| match item {
-            Some(Ok(Request { verb: verb @ Verb::Post { post, .. }, .. })) => {
+        self.items[self.next as usize].ask(asked);
+        let may_go = |slot: &&Slot| match slot.item() {
+            Ok(Request { verb: verb @ Verb::Post { post, .. }, .. }) => {
                 judge(&self.identity, verb, rules).is_ok() && excluded(hub, self.to, post).is_ok()
             }
             _ => false,
         };
         let others = match self.next_verb() {
-            Some(Verb::Post { .. }) => {
-                self.items[self.next as usize + 1..].iter().take_while(|item| may_go(item)).count()
-            }
+            Some(Verb::Post { .. }) => self.items[self.next as usize + 1..].iter().take_while(may_go).count(),
             _ => 0,
         };
         self.together = 1 + others as u32;
@@ -125,13 +126,10 @@ impl Work {
     /// What its next items ask that go away together.
     fn going(&self) -> impl Iterator<Item = &Verb> {
         let items = self.items.iter().skip(self.next as usize).take(self.together as usize);
-        items.flatten().flatten().map(|request| &request.verb)
+        items.flat_map(Slot::item).map(|request| &request.verb)
     }
 
     fn next_verb(&self) -> Option<&Verb> {
-        match self.items.get(self.next as usize)? {
-            Some(Ok(request)) => Some(&request.verb),
-            _ => None,
-        }
+        self.items.get(self.next as usize)?.item().as_ref().ok().map(|request| &request.verb)
     }
 }

@@ -1,17 +1,19 @@
 //! The one way to the hub: every request of every transport is executed here, and answered by a reply in a mailbox.
 
 use super::answer::{Answer, Reply, Respond};
+use super::asker::Asker;
 use super::destination::Destination;
 use super::excluded::excluded;
 use super::gate::judge;
 use super::work::Work;
 use crate::access::ChannelRules;
-use crate::hub::Hub;
 use crate::hub::outgoing::Outgoing;
 use crate::hub::publication::{Draft, weight};
 use crate::hub::publish::{Incoming, Published, Stop};
 use crate::hub::read::{Found, View, Wanted};
+use crate::hub::{Asked, Hub};
 use crate::model::code::Code;
+use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, PostOptions, RequestId, Verb};
@@ -93,51 +95,52 @@ enum Served {
     Posted,
     /// Nothing happened: a mailbox is full.
     Blocked,
-    /// Nothing happened: it is answered elsewhere.
-    Away(Destination),
+    /// Nothing happened: the service answers it.
+    Away,
+    /// Nothing happened: an engine is asked first, for this if it is a GET that lacks publications.
+    AwayToEngine(Option<Box<Asked>>),
 }
 
 impl<P: Respond> Turn<'_, P> {
     fn run(&mut self, work: &mut Work) -> Progress {
-        while let Some(mut item) = work.take() {
-            match self.serve(work, &mut item) {
-                Served::Answer(answer) => self.reply(work, &item, answer),
+        while let Some((mut asker, item)) = work.next_item() {
+            match self.serve(&mut asker, item) {
+                Served::Answer(answer) => self.reply(&asker, item, answer),
                 Served::Posted => {}
                 Served::Blocked if self.patient => {
-                    work.put_back(item);
                     work.away = None;
                     // Kept from the first try, however often it is tried again.
                     work.blocked_since.get_or_insert(self.now);
                     return Progress::Blocked;
                 }
                 // Not a question of patience: whether there is room where it goes is not known here.
-                Served::Away(destination) => {
-                    work.put_back(item);
-                    match destination {
-                        Destination::Service => work.away = Some(destination),
-                        Destination::Engine => work.leave_for_engine(self.node.hub, self.node.rules),
-                    }
+                Served::Away => {
+                    work.away = Some(Destination::Service);
                     return Progress::Away;
                 }
-                Served::Blocked => self.reply(work, &item, Answer::Refused(Code::Busy.into())),
+                Served::AwayToEngine(asked) => {
+                    work.leave_for_engine(asked, self.node.hub, self.node.rules);
+                    return Progress::Away;
+                }
+                Served::Blocked => self.reply(&asker, item, Answer::Refused(Code::Busy.into())),
             }
             work.advance();
         }
         Progress::Done
     }
 
-    fn serve(&mut self, work: &mut Work, item: &mut Item) -> Served {
+    fn serve(&mut self, asker: &mut Asker<'_>, item: &mut Item) -> Served {
         let request = match item {
             Ok(request) => request,
             Err(refused) => return Served::Answer(Answer::Refused(refused.refusal.clone())),
         };
-        if let Err(refusal) = judge(&work.identity, &request.verb, self.node.rules) {
+        if let Err(refusal) = judge(asker.identity, &request.verb, self.node.rules) {
             return refused(refusal);
         }
         match &mut request.verb {
-            Verb::Get { channel, options } => self.get(work, request.id.as_ref(), channel, options),
-            Verb::Post { channel, post } => self.post(work, channel, post),
-            Verb::DeleteHistory { .. } if self.node.hub.is_a_copy() => Served::Away(Destination::Engine),
+            Verb::Get { channel, options } => self.get(asker, request.id.as_ref(), channel, options),
+            Verb::Post { channel, post } => self.post(asker.to, channel, post),
+            Verb::DeleteHistory { .. } if self.node.hub.is_a_copy() => Served::AwayToEngine(None),
             Verb::DeleteHistory { channel } => Served::Answer(self.delete_history(channel)),
             Verb::Unsubscribe { channel } => {
                 // Interest is ended by the reactor when it comes to the answer, after all pushes that were posted
@@ -148,17 +151,23 @@ impl<P: Respond> Turn<'_, P> {
             Verb::Livez => Served::Answer(Answer::Alive),
             Verb::Limits => Served::Answer(Answer::Limits),
             // Judged by the route: a listener may show its metrics to every client.
-            Verb::Inspect(_) => Served::Away(Destination::Service),
-            Verb::Operate(_) => Served::Away(Destination::Service),
+            Verb::Inspect(_) => Served::Away,
+            Verb::Operate(_) => Served::Away,
             // The connection keeps its identity, so the connection decides whether the token is good.
             Verb::Auth { token } => Served::Answer(Answer::SignIn { token: std::mem::take(token) }),
         }
     }
 
     /// The activation is posted under the lock that takes the replay and counts the interest (law 1).
-    fn get(&mut self, work: &mut Work, id: Option<&RequestId>, channel: &ChannelName, options: &GetOptions) -> Served {
-        let left = work.replay_left(self.node.hub.limits().replay_bytes);
-        let (to, ticket, id) = (work.to, work.ticket, id.cloned());
+    fn get(
+        &mut self,
+        asker: &mut Asker<'_>,
+        id: Option<&RequestId>,
+        channel: &ChannelName,
+        options: &GetOptions,
+    ) -> Served {
+        let left = asker.replay_left(self.node.hub.limits().replay_bytes);
+        let (to, ticket, id) = (asker.to, asker.ticket, id.cloned());
         let live = !options.once;
         let post = |View { channel, id: known, position, recovered, publications }| {
             let answer = Answer::Channel { channel, id: known, position, recovered, publications, live };
@@ -167,28 +176,26 @@ impl<P: Respond> Turn<'_, P> {
         let wanted = Wanted { name: channel, options, who: to, left };
         let hub = self.node.hub;
         if hub.is_a_copy() {
-            let mut asked = work.asked.take();
-            let found = hub.read_copy(wanted, &mut asked, (self.now, self.wall_ms), post);
-            work.asked = asked.into();
-            return match found {
+            let mut asked = asker.take_asked();
+            return match hub.read_copy(wanted, &mut asked, (self.now, self.wall_ms), post) {
                 Found::Posted(bytes) => {
-                    work.replayed(left, bytes);
+                    asker.replayed(left, bytes);
                     Served::Posted
                 }
-                Found::NotHeld | Found::Lacks => Served::Away(Destination::Engine),
+                Found::NotHeld | Found::Lacks => Served::AwayToEngine(asked),
             };
         }
         match hub.read(wanted, self.now, post) {
             Ok(bytes) => {
-                work.replayed(left, bytes);
+                asker.replayed(left, bytes);
                 Served::Posted
             }
             Err(refusal) => Served::Answer(Answer::Refused(refusal)),
         }
     }
 
-    fn post(&mut self, work: &Work, channel: &ChannelName, post: &mut PostOptions) -> Served {
-        let Ok(exclude) = excluded(self.node.hub, work.to, post) else {
+    fn post(&mut self, to: ConnId, channel: &ChannelName, post: &mut PostOptions) -> Served {
+        let Ok(exclude) = excluded(self.node.hub, to, post) else {
             return refused(Code::BadExclude.into());
         };
         if self.node.hub.is_a_copy() {
@@ -207,7 +214,7 @@ impl<P: Respond> Turn<'_, P> {
     /// The place comes from the engine; what waits for readers here waits before it has one, as it does without an engine.
     fn place(&self, channel: &ChannelName, post: &PostOptions) -> Served {
         if self.node.hub.has_room(channel, weight(&post.data, post.event.as_deref()), self.out.post) {
-            Served::Away(Destination::Engine)
+            Served::AwayToEngine(None)
         } else {
             Served::Blocked
         }
@@ -220,8 +227,8 @@ impl<P: Respond> Turn<'_, P> {
         }
     }
 
-    fn reply(&mut self, work: &Work, item: &Item, answer: Answer) {
-        respond(&mut self.out, work.reply(item, answer));
+    fn reply(&mut self, asker: &Asker<'_>, item: &Item, answer: Answer) {
+        respond(&mut self.out, asker.reply(item, answer));
     }
 
     fn stamp(&self) -> Option<u64> {

@@ -1,12 +1,13 @@
 //! The requests of one frame or body, and how far their execution has come.
 
 use super::answer::{Answer, Reply};
+use super::asker::Asker;
 use super::destination::Destination;
-use super::question::Question;
+use super::slot::Slot;
 use crate::access::Identity;
 use crate::model::ids::ConnId;
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, RefusedItem, Request, RequestId, Verb};
+use crate::model::request::{Item, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
@@ -27,15 +28,13 @@ pub struct Work {
     batch: bool,
     /// Where its next item is answered, if that is elsewhere.
     pub(super) away: Option<Destination>,
-    pub(super) items: SmallVec<[Option<Item>; 1]>,
+    pub(super) items: SmallVec<[Slot; 1]>,
     // Narrow, since a work is moved often.
     pub(super) next: u32,
     /// How many items from the next on an engine answers one after the other, before it comes back.
     pub(super) together: u32,
     /// Bytes of replay that the answer may still hold; `usize::MAX` before the first item.
     replay_left: usize,
-    /// What its next item, a GET, has asked of an engine.
-    pub(super) asked: Question,
 }
 
 impl Work {
@@ -43,19 +42,19 @@ impl Work {
     #[must_use]
     #[inline]
     pub fn one(to: ConnId, identity: Arc<Identity>, ticket: Ticket, item: Item) -> Work {
-        Work::new(to, identity, ticket, smallvec![Some(item)])
+        Work::new(to, identity, ticket, smallvec![Slot::Item(item)])
     }
 
     /// A batch; its answer is one array.
     #[must_use]
     pub fn batch(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: Vec<Item>) -> Work {
-        Work { batch: true, ..Work::new(to, identity, ticket, items.into_iter().map(Some).collect()) }
+        Work { batch: true, ..Work::new(to, identity, ticket, items.into_iter().map(Slot::Item).collect()) }
     }
 
     /// Refuses each request that `judge` has a refusal for.
     pub fn refuse_where(&mut self, mut judge: impl FnMut(&Identity, &Verb) -> Result<(), Refusal>) {
         let identity = &self.identity;
-        self.items.iter_mut().flatten().for_each(|item| {
+        self.items.iter_mut().map(|slot| slot.parts().0).for_each(|item| {
             if let Ok(request) = item
                 && let Err(refusal) = judge(identity, &request.verb)
             {
@@ -68,7 +67,7 @@ impl Work {
     /// a verb.
     pub fn refuse_all_where(&mut self, mut judge: impl FnMut(&Identity, Option<&Verb>) -> Result<(), Refusal>) {
         let identity = &self.identity;
-        self.items.iter_mut().flatten().for_each(|item| {
+        self.items.iter_mut().map(|slot| slot.parts().0).for_each(|item| {
             let (id, verb) = match item {
                 Ok(request) => (&mut request.id, Some(&request.verb)),
                 Err(refused) => (&mut refused.id, None),
@@ -84,7 +83,7 @@ impl Work {
     #[must_use]
     pub fn holds_back(&self) -> bool {
         self.batch
-            || self.items.iter().flatten().any(|item| match item {
+            || self.items.iter().map(Slot::item).any(|item| match item {
                 // What follows is judged by the identity that this one gives.
                 Ok(Request { verb: Verb::Auth { .. }, .. }) => true,
                 Ok(Request { verb: Verb::Get { options, .. }, .. }) => {
@@ -103,14 +102,17 @@ impl Work {
     /// Answers its next item with what was made elsewhere; `None` when there is none.
     #[must_use]
     pub fn answer(&mut self, answer: Answer) -> Option<Reply> {
-        let item = self.take()?;
-        (self.away, self.asked) = (None, Question::default());
+        let (mut asker, item) = self.next_item()?;
+        // What was fetched for it is not needed any more, and the rest of a batch may take long.
+        drop(asker.take_asked());
+        let reply = asker.reply(item, answer);
+        self.away = None;
         self.advance();
-        Some(self.reply(&item, answer))
+        Some(reply)
     }
 
     #[inline]
-    fn new(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: SmallVec<[Option<Item>; 1]>) -> Work {
+    fn new(to: ConnId, identity: Arc<Identity>, ticket: Ticket, items: SmallVec<[Slot; 1]>) -> Work {
         Work {
             to,
             ticket,
@@ -122,50 +124,21 @@ impl Work {
             next: 0,
             together: 0,
             replay_left: usize::MAX,
-            asked: Question::default(),
         }
     }
 
-    /// Bytes of replay that its answer may still hold, of at most `all`.
+    /// Its next item, and who asks it; `None` when all are done.
     #[inline]
-    pub(super) fn replay_left(&self, all: usize) -> usize {
-        self.replay_left.min(all)
+    pub(super) fn next_item(&mut self) -> Option<(Asker<'_>, &mut Item)> {
+        let (item, asked) = self.items.get_mut(self.next as usize)?.parts();
+        let (identity, replay_left) = (&*self.identity, &mut self.replay_left);
+        Some((Asker { to: self.to, ticket: self.ticket, identity, replay_left, asked }, item))
     }
 
-    /// A replay took so many of the bytes that were left.
-    #[inline]
-    pub(super) fn replayed(&mut self, left: usize, bytes: usize) {
-        // Saturating, since the first publication of an answer is replayed whatever it weighs.
-        self.replay_left = left.saturating_sub(bytes);
-    }
-
-    /// Takes the next request; it counts as done unless it is put back.
-    pub(super) fn take(&mut self) -> Option<Item> {
-        self.items.get_mut(self.next as usize)?.take()
-    }
-
-    /// Puts back what could not be done.
-    pub(super) fn put_back(&mut self, item: Item) {
-        self.items[self.next as usize] = Some(item);
-    }
-
-    /// The reply to an item of it.
-    pub(super) fn reply(&self, item: &Item, answer: Answer) -> Reply {
-        Reply { to: self.to, ticket: self.ticket, id: id_of(item).cloned(), answer }
-    }
-
-    /// The item that was taken is done.
+    /// The next item is done.
     pub(super) fn advance(&mut self) {
         self.next += 1;
         // The next item may wait for as long itself.
         self.blocked_since = None;
-    }
-}
-
-/// The id of a request, or of what was refused.
-fn id_of(item: &Item) -> Option<&RequestId> {
-    match item {
-        Ok(request) => request.id.as_ref(),
-        Err(refused) => refused.id.as_ref(),
     }
 }
