@@ -132,7 +132,7 @@ function clientRow(row, onChange) {
   const facts = [
     row.token && `token ${row.token}`,
     row.address,
-    row.transport.replace('_', ' '),
+    row.who !== undefined && row.transport.replace('_', ' '), // else it is the name
     `for ${age(Date.now() - row.since)}`,
     row.bytes_in !== undefined && `${bytes(row.bytes_in)} in, ${bytes(row.bytes_out)} out`,
     row.lag > 0 && `${bytes(row.lag)} wait`,
