@@ -27,6 +27,7 @@ impl Core {
         let read = sealing.read(&mut entry.stream, plain, &mut self.sealed);
         if was_handshaking {
             self.codec.note_work(HANDSHAKE_CODEC_BYTES);
+            self.heavy.note_handshake(HANDSHAKE_CODEC_BYTES);
             self.judge_handshake(sealing);
             // A certificate authority has seen what it wanted to see, and nothing may follow (RFC 8737 section 3).
             if sealing.is_challenge() {
