@@ -78,6 +78,11 @@ impl EngineParts {
         })
     }
 
+    /// Whether two servers may use it at a time.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// The way to the other nodes, where there may be some.
     pub(super) fn others(&self) -> Option<Others> {
         self.shared.as_ref().map(|shared| shared.others.clone())

@@ -120,8 +120,8 @@ impl Running {
     pub(super) fn handover(&self) -> Option<PathBuf> {
         let state = self.state();
         let path = &state.config.server.handover;
-        // Two servers cannot append to one log, so that the next one has to wait for the end of this one.
-        let is_offered = !path.is_empty() && self.engine.is_none();
+        // Two servers cannot append to one log: there the next one has to wait for the end of this one.
+        let is_offered = !path.is_empty() && self.engine.as_ref().is_none_or(EngineParts::is_shared);
         is_offered.then(|| PathBuf::from(path))
     }
 

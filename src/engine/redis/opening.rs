@@ -144,10 +144,11 @@ fn greet(place: &RedisPlace, name: &str, asking: &Asking, role: &str) -> Result<
     let target = &asking.target;
     let stream = Stream::connect(place, target, STEP_WAIT);
     let mut link = Link::new(stream.map_err(|error| OpenFault::Connect(name.to_owned(), error))?, asking.limits);
-    if let Some(password) = &target.password {
+    if target.user.is_some() || target.password.is_some() {
         let mut parts: Vec<&[u8]> = vec![b"AUTH"];
         parts.extend(target.user.as_ref().map(|user| user.as_bytes()));
-        parts.push(password.reveal().as_bytes());
+        // A user may need none.
+        parts.push(target.password.as_ref().map_or("", |password| password.reveal()).as_bytes());
         link.ask(&parts, |_| ())?;
     }
     if target.database != 0 {

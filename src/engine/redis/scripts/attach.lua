@@ -8,8 +8,9 @@ if not e then
   e, s = ARGV[1], '0'
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'e', e, 's', s, 'b', 0)
-  redis.call('EXPIRE', KEYS[1], ARGV[3])
 end
+-- As long as it is read it stays, though nobody publishes.
+redis.call('EXPIRE', KEYS[1], ARGV[3])
 local head = e .. '-' .. ARGV[2] .. ':' .. s
 local n = redis.call('LLEN', KEYS[2])
 local out = { head, string.format('%.0f', s - n) }
