@@ -18,7 +18,7 @@ use crate::metrics::engine::EngineFigures;
 use crate::model::cluster::Cluster;
 use crate::model::operation::Operation;
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,8 +40,6 @@ struct Shared {
     cluster: Arc<ArcSwap<Cluster>>,
     others: Others,
     said: Receiver<Operation>,
-    /// What other nodes ask of this one, both ends.
-    told: (Sender<Operation>, Receiver<Operation>),
 }
 
 /// What other nodes may have asked of this one before it does it.
@@ -51,6 +49,8 @@ const TOLD_MAX: usize = 16 * 1024;
 pub(super) struct EngineThread {
     bell: Bell,
     thread: Option<JoinHandle<()>>,
+    /// What other nodes ask of this one.
+    told: Option<Receiver<Operation>>,
 }
 
 /// The way to services, and to the engine that a configuration asks for; its queue.
@@ -93,11 +93,6 @@ impl EngineParts {
         self.shared.as_ref().map(|shared| Arc::clone(&shared.cluster))
     }
 
-    /// What they ask of this one, until the engine has ended.
-    pub(super) fn told(self) -> Option<Receiver<Operation>> {
-        self.shared.map(|shared| shared.told.1)
-    }
-
     /// Begins the thread when all that is kept was read.
     ///
     /// # Errors
@@ -112,10 +107,14 @@ impl EngineParts {
     ) -> Result<EngineThread, StartError> {
         let (bell, heard) = Bell::new();
         let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));
+        let mut told = None;
         let engine: Box<dyn Engine> = match self.shared.clone() {
-            Some(Shared { cluster, said, told, .. }) => {
+            Some(Shared { cluster, said, .. }) => {
                 queue.ring(Box::new(bell.clone()));
-                let control = Control::new(said, told.0);
+                // Its one sender is the engine's: whoever does what is asked ends with it.
+                let (tell, asked) = bounded(TOLD_MAX);
+                told = Some(asked);
+                let control = Control::new(said, tell);
                 let node = Node { cluster, control, own };
                 Box::new(Redis::start(config, rules, Arc::clone(&hub), (&bell, &heard), figures, node)?)
             }
@@ -131,14 +130,14 @@ impl EngineParts {
                 mailboxes.order_all(&Order::Leave);
             }
         })?;
-        Ok(EngineThread { bell, thread: Some(thread) })
+        Ok(EngineThread { bell, thread: Some(thread), told })
     }
 }
 
 impl Shared {
     fn new() -> Shared {
         let (others, said) = Others::new();
-        Shared { cluster: Arc::default(), others, said, told: bounded(TOLD_MAX) }
+        Shared { cluster: Arc::default(), others, said }
     }
 }
 
@@ -151,6 +150,11 @@ impl EngineThread {
         {
             log::error!(event = "thread_panicked"; "the engine's thread panicked");
         }
+    }
+
+    /// What other nodes ask of this one, until it ends; once, and none where there are no others.
+    pub(super) fn told(&mut self) -> Option<Receiver<Operation>> {
+        self.told.take()
     }
 
     /// Its bell, which tells whether it is about to end.

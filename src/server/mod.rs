@@ -180,7 +180,7 @@ impl Server {
         let shared = SharedParts::new(config, hooks, rules, mailboxes, errands, threads, started);
         let shared = SharedParts { expiries: secured.expiries(), ..shared };
         // Before anything is accepted: a server that is ready has read what is kept.
-        let engine = shared.begin_engine(config, engine_queue, &addresses)?;
+        let mut engine = shared.begin_engine(config, engine_queue, &addresses)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..reactor_count).map(|_| channel()).unzip();
         // Before the reactors, which ask it for keys.
         let running = Arc::new(Running::begin(&shared, config, (doors, Arc::clone(&secured)), senders)?);
@@ -195,7 +195,8 @@ impl Server {
         }
         let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
-        let cluster = spawn_cluster(&shared, reload::by_operators(&running))?;
+        let told = engine.as_mut().and_then(EngineThread::told);
+        let cluster = spawn_cluster(&shared, told, reload::by_operators(&running))?;
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(&shared, &secured)?);
         let phase = Arc::clone(&shared.phase);

@@ -1,10 +1,10 @@
 //! Starts the threads of a server, each with its name.
 
 use super::Ended;
-use super::engine::EngineParts;
 use super::parts::SharedParts;
 use super::secured::Secured;
 use crate::handoff::job::{Job, JobRoom};
+use crate::model::operation::Operation;
 use crate::node::answer::Answer;
 use crate::node::execute::wall_ms;
 use crate::reactor::Reactor;
@@ -47,8 +47,12 @@ pub(super) fn spawn_workers(
 ///
 /// # Errors
 /// The system has no thread.
-pub(super) fn spawn_cluster(shared: &SharedParts, reload: Reload) -> std::io::Result<Option<JoinHandle<()>>> {
-    let Some(told) = shared.engine.clone().and_then(EngineParts::told) else { return Ok(None) };
+pub(super) fn spawn_cluster(
+    shared: &SharedParts,
+    told: Option<Receiver<Operation>>,
+    reload: Reload,
+) -> std::io::Result<Option<JoinHandle<()>>> {
+    let Some(told) = told else { return Ok(None) };
     let operations = shared.operations(reload, None);
     let work = move || {
         for operation in &told {
