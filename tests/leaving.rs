@@ -1,11 +1,13 @@
 //! What clients hear of a server that ends, before it closes them: when to come back, each at a time of its own.
 
 use crate::support::TestServer;
+use crate::support::process::Process;
 use crate::support::raw::RawClient;
 use crate::support::sse::SseClient;
 use crate::support::ws::WsClient;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 const PROTOCOL: &str = include_str!("../src/protocol/tidings/PROTOCOL.md");
@@ -81,4 +83,19 @@ fn event_streams_are_told_anew_when_to_come_back() {
     assert!(told.len() > 20, "{told:?}");
     drop(streams);
     assert_eq!(stopping.join().expect("no panic"), 0);
+}
+
+/// A signal after the thread that waits for signals had ended raised SIGPIPE in its own handler, again and again, for ever.
+#[test]
+fn signals_until_the_very_end_keep_no_server_from_ending() {
+    for _ in 0..5 {
+        let process = Process::start(&["serve", "--listen", "127.0.0.1:0"]);
+        // Ends with the server, which is gone then.
+        let flood = format!("while kill -USR1 {} 2>/dev/null; do :; done", process.id());
+        let mut flood = Command::new("sh").args(["-c", &flood]).spawn().expect("a shell");
+        process.signal("TERM");
+        let (status, log) = process.wait_for(LONG);
+        assert!(status.success(), "{status}: {log}");
+        flood.wait().expect("it ends");
+    }
 }

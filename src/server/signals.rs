@@ -88,6 +88,8 @@ impl Server {
         if listening.join().is_err() {
             log::error!(event = "thread_panicked"; "the signal thread panicked");
         }
+        // Takes the handlers away: what they write to is closed, and SIGPIPE has a handler too, which would never come to an end.
+        drop(handle);
         if outcome == Outcome::Forced {
             // Its threads end with the process. To drop the server would wait for them, which a second signal forbids.
             self.operator_key.remove();
