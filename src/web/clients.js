@@ -1,11 +1,10 @@
 // Who is connected, for operators: a list with filters, and what ends connections and revokes tokens and keys. Without the
 // operators' key, a box for it.
 
-import { bytes, el, field, number, toast } from './kit.js';
+import { age, bytes, el, field, number, toast } from './kit.js';
 import { ask } from './operator.js';
-import { operatorCard } from './sign-in.js';
+import { mountForOperators, showRows } from './operators-page.js';
 
-const EVERY = 5000;
 const ROWS = 100; // in the list at first, and more with each click
 const SURE = 4000; // for so long a second click on the same button means it, in milliseconds
 const LATE = ', and not all reactors have answered yet';
@@ -14,41 +13,8 @@ const TRANSPORTS = { '': 'Every transport', websocket: 'WebSockets', event_strea
 const CREDENTIALS = { user: 'User', key: 'Key', token: 'Token id' };
 
 export function mount(root, tidings) {
-  const verdict = el('p', { class: 'hint', role: 'status' }, 'Reading…');
-  const say = (text) => {
-    if (verdict.textContent !== text) verdict.textContent = text; // else it would be read aloud with each reading
-  };
-  const page = operatorsPage(() => read());
-  const locked = operatorCard(tidings, () => read());
-  locked.element.hidden = true;
-  root.append(el('div', { class: 'row bar' }, el('h2', {}, 'Who is connected'), verdict), page.element, locked.element);
-  let busy = false;
-  let again = false; // something changed while the list was being read
-  const read = async () => {
-    if (root.hidden || document.hidden) return;
-    again = busy;
-    if (busy) return;
-    busy = true;
-    try {
-      say(await page.read());
-      page.element.hidden = false;
-      locked.element.hidden = true;
-    } catch (error) {
-      const isLocked = error.status === 401 || error.status === 403;
-      say(isLocked ? '' : error.message);
-      if (isLocked) locked.tell(error);
-      page.element.hidden = isLocked;
-      locked.element.hidden = !isLocked;
-    }
-    busy = false;
-    if (again) read();
-  };
-  read();
-  setInterval(read, EVERY);
-  document.addEventListener('visibilitychange', read);
+  mountForOperators(root, tidings, 'Who is connected', operatorsPage);
 }
-
-// ---- with the key ----
 
 function operatorsPage(onChange) {
   const list = el('ul', { class: 'clients' });
@@ -72,32 +38,17 @@ function operatorsPage(onChange) {
     element,
     async read() {
       const { rows, isMore, missing } = await pages(filters.query(), wanted);
-      show(list, rows, ({ connection, who, user, key, token }) => [connection, who, user, key, token].join(), (row) => clientRow(row, onChange));
+      showRows(list, rows, ({ connection, who, user, key, token }) => [connection, who, user, key, token].join(), (row) => clientRow(row, onChange));
       nobody.hidden = rows.length > 0;
       more.hidden = !isMore;
       const { revocations, next } = await (await ask('/admin/revocations?limit=1000')).json();
-      show(revoked, revocations, ({ user, key, token, since }) => [user, key, token, since].join(), (each) => revocationRow(each, onChange));
+      showRows(revoked, revocations, ({ user, key, token, since }) => [user, key, token, since].join(), (each) => revocationRow(each, onChange));
       noneRevoked.hidden = revocations.length > 0;
       othersRevoked.hidden = !next;
       const count = `${isMore ? 'the first ' : ''}${number(rows.length)} connection${rows.length === 1 ? '' : 's'}`;
       return `${count}, read every five seconds${missing ? LATE : ''}`;
     },
   };
-}
-
-/** Shows rows in a list. Those that stay are changed and not moved, so that a button keeps its focus and what it has asked. */
-function show(list, rows, nameOf, build) {
-  const names = new Set(rows.map(nameOf));
-  for (const item of [...list.children]) if (!names.has(item.dataset.name)) item.remove();
-  const before = new Map([...list.children].map((item) => [item.dataset.name, item]));
-  rows.forEach((row, place) => {
-    const name = nameOf(row);
-    const built = build(row);
-    built.dataset.name = name;
-    const item = before.get(name) ?? built;
-    if (item !== built) item.querySelector('.hint').textContent = built.querySelector('.hint').textContent;
-    if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
-  });
 }
 
 /** As many rows as are wanted, whether there are more, and whether a reactor's are missing. */
@@ -223,12 +174,4 @@ function later(act) {
     clearTimeout(timer);
     timer = setTimeout(act, 300);
   };
-}
-
-function age(milliseconds) {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
