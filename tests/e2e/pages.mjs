@@ -1,16 +1,14 @@
 // What the console and the tutorial page promise their readers, in real Chromium: node pages.mjs PATH/TO/tidings
 
-import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import WebSocket from 'ws';
-import { isOpen, shows, startChromium, texts } from './chrome.mjs';
+import { findings, isOpen, shows, startChromium, texts } from './chrome.mjs';
 import { checks, equal, makeKey, post, snapshot, startConfigured, startProxy, startServer, until } from './support.mjs';
 
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
 
 const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/#clients', '/tutorial'];
-const AXE = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const NOTICE = '.toast';
 const KEY = 'the-key-of-the-tests-0123456789';
 process.env.TIDINGS_OPERATOR_KEY = KEY; // for the servers that are started here
@@ -53,31 +51,6 @@ await check('of several open pages one publishes demo data, and none where the s
   await first.check('#demo-data');
   await close(first, second);
 });
-
-/** What axe-core finds in a page, light and dark, on a desk and on a phone, and whether it is as wide as that. */
-async function findings(page, target) {
-  const found = [];
-  await page.evaluate(AXE);
-  for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
-    for (const [width, height] of [[1280, 860], [390, 844]]) {
-      await page.setViewportSize({ width, height });
-      const { violations, h1, passes, wide } = await page.evaluate(async () => {
-        const result = await globalThis.axe.run();
-        return {
-          violations: result.violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)}`),
-          passes: result.passes.length,
-          h1: document.querySelectorAll('h1').length,
-          wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        };
-      });
-      if (passes < 10) found.push(`${target}: axe passed only ${passes} rules`);
-      if (wide > 0) found.push(`${target} ${width}: ${wide} pixels too wide`);
-      found.push(...violations.map((text) => `${target} ${colorScheme} ${width}: ${text}`), ...(h1 === 1 ? [] : [`${target}: ${h1} h1`]));
-    }
-  }
-  return found;
-}
 
 await check('axe-core finds nothing in any page, light and dark, on a desk and on a phone, and each has one h1', async () => {
   const found = [];
