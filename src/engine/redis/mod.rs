@@ -147,7 +147,7 @@ impl Redis {
             ready_grace: config.redis.ready_grace,
             node: format!("{node:08x}"),
         };
-        Ok(Redis {
+        let mut redis = Redis {
             poll,
             ready: Events::with_capacity(8),
             sleeper,
@@ -167,7 +167,10 @@ impl Redis {
             node: own,
             roster: Roster::new(now),
             since_ms: wall_ms(SystemTime::now()),
-        })
+        };
+        // Until Redis was reached for the first time operators are to see which node this is, and since when it waits.
+        redis.say(Vec::new());
+        Ok(redis)
     }
 }
 
