@@ -13,6 +13,7 @@ import * as game from './demo-game.js';
 import * as remote from './demo-remote.js';
 import * as monitor from './demo-monitor.js';
 import * as clients from './clients.js';
+import * as cluster from './cluster.js';
 
 const PANELS = [
   ['console', 'Console', frames],
@@ -24,6 +25,7 @@ const PANELS = [
   ['remote', 'Remote', remote],
   ['monitor', 'Monitor', monitor],
   ['clients', 'Clients', clients],
+  ['cluster', 'Cluster', cluster],
 ];
 
 const SETTLED = 400; // a server that restarted answers all subscriptions within this time, in milliseconds

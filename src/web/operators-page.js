@@ -5,6 +5,7 @@ import { el } from './kit.js';
 import { operatorCard } from './sign-in.js';
 
 const EVERY = 5000;
+const CHANGES = '.hint, dd'; // what of a row may change while it is the same
 
 /** A panel with a title and a page below it: `build(onChange)` makes that, with its element and `read()`, which answers what there is to say. */
 export function mountForOperators(root, tidings, title, build) {
@@ -52,7 +53,8 @@ export function showRows(list, rows, nameOf, build) {
     const built = build(row);
     built.dataset.name = name;
     const item = before.get(name) ?? built;
-    if (item !== built) item.querySelector('.hint').textContent = built.querySelector('.hint').textContent;
+    const fresh = built.querySelectorAll(CHANGES);
+    if (item !== built) item.querySelectorAll(CHANGES).forEach((part, at) => { part.textContent = fresh[at].textContent; });
     if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
   });
 }

@@ -13,7 +13,7 @@ if (!binary) throw new Error('usage: node browser.mjs PATH/TO/tidings');
 
 const KEY = 'the-key-of-the-tests-0123456789';
 process.env.TIDINGS_OPERATOR_KEY = KEY; // for the servers that are started here
-const DEMOS = ['console', 'chat', 'prices', 'form', 'upload', 'game', 'remote', 'monitor', 'clients'];
+const DEMOS = ['console', 'chat', 'prices', 'form', 'upload', 'game', 'remote', 'monitor', 'clients', 'cluster'];
 
 const { check, finish } = checks();
 const { open, openDemo: openOn, faults, end } = await startChromium();
@@ -263,7 +263,7 @@ async function shoot(directory) {
   const pages = [...DEMOS.map((name) => [name, `${server.url}/#${name}`]), ['tutorial', `${server.url}/tutorial`]];
   for (const [name, url] of pages) {
     const page = await open(url);
-    if (name === 'monitor' || name === 'clients') await page.evaluate((key) => { location.hash = `operator=${key}`; }, KEY);
+    if (['monitor', 'clients', 'cluster'].includes(name)) await page.evaluate((key) => { location.hash = `operator=${key}`; }, KEY);
     if (name === 'monitor') await until(() => page.$$eval('.panel-monitor .spark-line', (lines) => lines.some((line) => line.getAttribute('d')?.split('L').length > 4)), 'some readings').catch(() => {});
     if (name === 'clients') await until(() => page.$$eval('.clients li', (rows) => rows.length > 3), 'some connections');
     if (name === 'prices') await until(() => page.$$eval('#prices .spark-line', (lines) => lines.length >= 6 && lines[0].getAttribute('d')?.split('L').length > 6), 'some ticks');

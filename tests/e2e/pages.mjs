@@ -8,7 +8,7 @@ import { checks, equal, makeKey, post, snapshot, startConfigured, startProxy, st
 const binary = process.argv[2];
 if (!binary) throw new Error('usage: node pages.mjs PATH/TO/tidings');
 
-const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/#clients', '/tutorial'];
+const PAGES = ['/#console', '/#chat', '/#prices', '/#form', '/#upload', '/#game', '/#remote', '/#monitor', '/#clients', '/#cluster', '/tutorial'];
 const NOTICE = '.toast';
 const KEY = 'the-key-of-the-tests-0123456789';
 process.env.TIDINGS_OPERATOR_KEY = KEY; // for the servers that are started here

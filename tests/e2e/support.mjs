@@ -60,6 +60,39 @@ export async function startConfigured(binary, toml, files = {}) {
   return { ...server, end };
 }
 
+/** Starts a Redis that keeps nothing, at a port that is free if none is named. */
+export async function startRedis(port) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tidings-redis-'));
+  const at = port ?? await freePort();
+  const child = spawn('redis-server', ['--port', String(at), '--bind', '127.0.0.1', '--save', '', '--dir', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  started.add(child);
+  const ended = new Promise((resolve) => child.once('close', () => {
+    started.delete(child);
+    rmSync(folder, { recursive: true, force: true });
+    resolve();
+  }));
+  await within(new Promise((resolve, reject) => {
+    readline.createInterface({ input: child.stdout }).on('line', (line) => line.includes('Ready to accept connections') && resolve());
+    child.once('error', reject);
+    ended.then(() => reject(new Error('redis-server ended before it was ready')));
+  }), 'redis-server');
+  return {
+    port: at,
+    end() {
+      child.kill('SIGKILL');
+      return within(ended, 'the end of redis-server');
+    },
+  };
+}
+
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 /** A backend's key, as the binary makes it: its secret, and its block in a configuration. */
 export function makeKey(binary, name, ...more) {
   const { status, stdout, stderr } = spawnSync(binary, ['key', 'new', name, ...more], { encoding: 'utf8' });

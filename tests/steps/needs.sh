@@ -27,7 +27,7 @@ as_root() {
 OF_DEBIAN=(
   c++:g++ node:nodejs npm:npm python3:python3 /usr/share/doc/python3-venv:python3-venv curl:curl openssl:openssl certutil:libnss3-tools
   chromium:chromium fc-list:fontconfig /usr/share/doc/fonts-noto-cjk:fonts-noto-cjk
-  nginx:nginx-light /usr/lib/nginx/modules/ngx_nchan_module.so:libnginx-mod-nchan haproxy:haproxy pebble:pebble nats-server:nats-server wrk:wrk
+  nginx:nginx-light /usr/lib/nginx/modules/ngx_nchan_module.so:libnginx-mod-nchan haproxy:haproxy pebble:pebble nats-server:nats-server redis-server:redis-server wrk:wrk
   php:php-cli go:golang-go zsh:zsh fish:fish man:man-db col:bsdextrautils promtool:prometheus
   strace:strace ip:iproute2 unshare:util-linux valgrind:valgrind
 )

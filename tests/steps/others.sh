@@ -44,6 +44,11 @@ run_e2e() {
     if (find_chromium > /dev/null || install_packages chromium) && (chinese_font || install_packages fonts-noto-cjk fontconfig); then
       end_to_end tests/e2e/browser.mjs env CHROMIUM="$(find_chromium)" SHOTS="$TARGET/screenshots" node
       end_to_end tests/e2e/pages.mjs env CHROMIUM="$(find_chromium)" node
+      if need redis-server redis-server; then
+        end_to_end tests/e2e/cluster.mjs env CHROMIUM="$(find_chromium)" SHOTS="$TARGET/screenshots" node
+      else
+        skip "console of a cluster: no redis-server"
+      fi
       end_to_end tests/e2e/browser-client.mjs env CHROMIUM="$(find_chromium)" node
       end_to_end tests/e2e/matrix/matrix.mjs env CHROMIUM="$(find_chromium)" node --experimental-websocket
       over_tls tests/e2e/matrix/matrix.mjs env CHROMIUM="$(find_chromium)" node --experimental-websocket
