@@ -135,7 +135,7 @@ fn connections_to_an_operators_socket_are_operators() {
     }
     for request in ["GET /channels/news", "POST /channels/news", "GET /", "GET /ws", "GET /limits", "OPTIONS *"] {
         let answer = ask(&operators.0, request, JSON, "1");
-        let there = "which serves operators: DELETE /channels/{name}, /livez, /readyz, /metrics, /channels, /admin/connections, ";
+        let there = "which serves operators: DELETE /channels/{name}, /livez, /readyz, /metrics, /channels, /cluster, ";
         assert!(status(&answer) == 404 && answer.contains(there), "{answer}");
     }
     assert_eq!(status(&ask(&all.0, "POST /channels/news", &format!("{JSON}X-Forwarded-For: 10.0.0.1\r\n"), "3")), 200);
