@@ -84,6 +84,16 @@ fn proxy_headers_mean_what_a_plain_reading_finds_in_them() {
 }
 
 #[test]
+fn replies_of_redis_are_read_as_they_were_written_and_within_their_limits() {
+    run("replies", 20_000);
+}
+
+#[test]
+fn entries_are_read_as_they_were_written_or_refused() {
+    run("entries", 20_000);
+}
+
+#[test]
 fn every_target_has_its_corpus_and_its_fuzzer() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
     let named = |folder: &str| -> Vec<String> {

@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod chunks;
 pub(crate) mod connection;
 pub(crate) mod deflate;
+pub(crate) mod entries;
 pub(crate) mod extensions;
 pub(crate) mod frames;
 pub(crate) mod grammar;
@@ -21,6 +22,7 @@ pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod peer;
 pub(crate) mod proxied;
+pub(crate) mod replies;
 pub(crate) mod requests;
 pub(crate) mod signed;
 pub(crate) mod world;
@@ -54,4 +56,6 @@ pub(crate) const ALL: &[Target] = &[
     signed::TARGET,
     addresses::TARGET,
     proxied::TARGET,
+    replies::TARGET,
+    entries::TARGET,
 ];
