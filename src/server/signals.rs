@@ -9,9 +9,7 @@ use crate::handoff::order::{Drain, Order};
 use crate::metrics::Phase;
 use crate::reactor::Drained;
 use crossbeam_channel::Receiver;
-use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
-};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 use std::sync::Arc;
@@ -19,8 +17,9 @@ use std::time::Duration;
 
 /// Signals whose default action would end the process at once, without a drain, although they mean something else: a
 /// terminal that closed, reopened logs, a timer, a log that met the limit of file sizes. Signals of a broken
-/// process (SIGQUIT, SIGABRT, SIGSEGV and the like) keep their meaning, which is a core dump.
-const HARMLESS: [i32; 7] = [SIGUSR1, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
+/// process (SIGQUIT, SIGABRT, SIGSEGV and the like) keep their meaning, which is a core dump. SIGPIPE is none of them, since a Rust
+/// program ignores it from its start: a handler of it that wrote to a pipe which nobody reads any more would never come to an end.
+const HARMLESS: [i32; 6] = [SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
 /// How a server that ran until a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl Server {
         if listening.join().is_err() {
             log::error!(event = "thread_panicked"; "the signal thread panicked");
         }
-        // Takes the handlers away: what they write to is closed, and SIGPIPE has a handler too, which would never come to an end.
+        // Takes the handlers away: nobody reads what they write any more.
         drop(handle);
         if outcome == Outcome::Forced {
             // Its threads end with the process. To drop the server would wait for them, which a second signal forbids.
@@ -226,9 +225,9 @@ impl Server {
     }
 }
 
-/// Logs that a signal did nothing; not for a closed pipe or a full file, which the write's own error reports.
+/// Logs that a signal did nothing; not for a full file, which the error of the write reports.
 fn log_ignored(signal: i32) {
-    if signal != SIGPIPE && signal != SIGXFSZ {
+    if signal != SIGXFSZ {
         let name = signal_name(signal).unwrap_or("a signal");
         log::info!(event = "signal_ignored", signal = name; "{name} does nothing here; SIGTERM drains and ends");
     }
