@@ -8,6 +8,9 @@ pub(crate) mod json;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod redis;
+pub(crate) mod relay;
+pub(crate) mod resp;
 pub(crate) mod sse;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
