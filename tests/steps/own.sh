@@ -45,6 +45,8 @@ run_compile() {
 }
 
 run_test() {
+  need redis-server redis-server || skip "nodes: no redis-server"
+  valkey_server || skip "nodes: no valkey-server"
   step test cargo test "${OURS[@]}" --no-fail-fast
   step "test of the axum example" cargo test --manifest-path examples/axum/Cargo.toml --locked "${AS_IN_OURS[@]}"
 }

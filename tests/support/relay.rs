@@ -221,6 +221,10 @@ impl Pipe {
     /// Passes a piece on; false when the connection ends with it.
     fn pass(&mut self, piece: &[u8]) -> bool {
         let rules = &self.told.rules[self.link()][self.way as usize];
+        // It may have been read as this was told.
+        while rules.is_held.load(Ordering::Relaxed) && !self.is_over() {
+            std::thread::sleep(LOOK);
+        }
         let delay = rules.delay.load(Ordering::Relaxed);
         if delay > 0 {
             std::thread::sleep(Duration::from_millis(delay));

@@ -1,5 +1,5 @@
-//! RELIABILITY.md: each of its rows is there, says how far it is proved, and names what exists. And `tests/faults`: it runs each
-//! test that says so, by the name that it says, and no test that is not there.
+//! RELIABILITY.md: each of its rows is there, says how far it is proved, and names what exists. And `tests/faults` and
+//! `tests/cluster`: they run each test that says so, by the name that it says, and no test that is not there.
 
 use super::sources::{none, root, sources};
 use std::collections::BTreeSet;
@@ -7,6 +7,8 @@ use std::fs;
 
 /// The faults of the list.
 const ROWS: usize = 38;
+/// The commands that run tests by names, as files below `tests/`.
+const COMMANDS: [&str; 2] = ["faults", "cluster"];
 /// How far a row may be proved.
 const STATES: [&str; 4] = ["**proved**", "**in part**", "**not yet**", "**not built**"];
 
@@ -29,8 +31,12 @@ fn missing(piece: &str, suites: &str, steps: &str) -> Option<String> {
     if let Some(step) = piece.strip_prefix("tests/run ") {
         return (!steps.contains(&format!("\nrun_{step}() {{"))).then(|| piece.to_owned());
     }
-    if let Some(name) = piece.strip_prefix("faults ").filter(|name| *name != "NAME") {
-        return faults().iter().all(|(own, _)| own != name).then(|| piece.to_owned());
+    for command in COMMANDS {
+        if let Some(name) =
+            piece.strip_prefix(command).and_then(|rest| rest.strip_prefix(' ')).filter(|name| *name != "NAME")
+        {
+            return named(command).iter().all(|(own, _)| own != name).then(|| piece.to_owned());
+        }
     }
     let is_path = piece.starts_with("tests/") || piece.starts_with("benches/");
     let path = piece.split(' ').next().unwrap_or_default();
@@ -62,12 +68,15 @@ fn every_fault_says_how_far_it_is_proved_and_by_what() {
     none(&violations);
 }
 
-/// Each test that `tests/faults` runs, after the name by which it does.
-fn faults() -> BTreeSet<(String, String)> {
-    let script = read("tests/faults");
+/// Each test that a command runs, after the name by which it does.
+fn named(command: &str) -> BTreeSet<(String, String)> {
+    let script = read(&format!("tests/{command}"));
     let table = script.split("\ndeclare -A TESTS=(\n").nth(1).expect("the table of tests");
     let table = table.split("\n)\n").next().unwrap_or_default();
-    let mut found = BTreeSet::from([("autobahn".to_owned(), String::new())]);
+    let mut found = BTreeSet::new();
+    if script.contains("\nrun_autobahn() {") {
+        found.insert(("autobahn".to_owned(), String::new()));
+    }
     for row in table.split("\n  [").map(|row| row.trim_start_matches("  [")) {
         let (name, tests) = row.split_once("]=").expect("a name and its tests");
         found.extend(tests.replace('"', " ").split_whitespace().map(|test| (name.to_owned(), test.to_owned())));
@@ -90,22 +99,21 @@ fn ignored() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_test_that_says_so_is_run_by_tests_faults() {
-    let (run, ignored) = (faults(), ignored());
-    assert!(run.len() > 10 && ignored.len() > 30, "they were not found: {run:?} {ignored:?}");
-    let by_faults = |(path, by): &(String, String)| {
-        by.strip_prefix("tests/faults ").map(|name| (name.to_owned(), path.clone())).filter(|own| !run.contains(own))
-    };
-    let mut violations: Vec<String> = ignored
-        .iter()
-        .filter_map(by_faults)
-        .map(|(name, path)| format!("tests/faults {name} does not run {path}"))
-        .collect();
-    let is_there = |path: &str| path.is_empty() || ignored.iter().any(|(own, _)| own == path);
-    violations.extend(
-        run.iter()
-            .filter(|(_, path)| !is_there(path))
-            .map(|(name, path)| format!("tests/faults {name}: no test {path}")),
-    );
+fn every_test_that_says_so_is_run_by_its_command() {
+    let ignored = ignored();
+    assert!(ignored.len() > 30, "they were not found: {ignored:?}");
+    let mut violations = Vec::new();
+    for command in COMMANDS {
+        let run = named(command);
+        assert!(run.len() > 8, "they were not found: {run:?}");
+        let of_command = |by: &str| by.strip_prefix(&format!("tests/{command} ")).map(str::to_owned);
+        let not_run = ignored
+            .iter()
+            .filter_map(|(path, by)| of_command(by).map(|name| (name, path.clone())).filter(|own| !run.contains(own)));
+        violations.extend(not_run.map(|(name, path)| format!("tests/{command} {name} does not run {path}")));
+        let is_there = |path: &str| path.is_empty() || ignored.iter().any(|(own, _)| own == path);
+        let missing = run.iter().filter(|(_, path)| !is_there(path));
+        violations.extend(missing.map(|(name, path)| format!("tests/{command} {name}: no test {path}")));
+    }
     none(&violations);
 }
