@@ -9,8 +9,9 @@ use crate::node::answer::Answer;
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-/// Publications that wait in one line.
+/// Publications that wait in one line, and bytes of them.
 const ITEMS_MAX: usize = 512;
+const BYTES_MAX: usize = 256 * 1024;
 
 /// The lines of channels, by their names.
 #[derive(Debug, Default)]
@@ -131,7 +132,7 @@ fn note(channel: &ChannelName, stop: Stop, outcome: &mut Outcome) -> bool {
 impl Line {
     /// Lets an item wait. Of very many, the later publications are read again when their turn comes: the engine has them.
     fn push(&mut self, item: Item) {
-        let is_full = self.items.len() >= ITEMS_MAX;
+        let is_full = self.items.len() >= ITEMS_MAX || self.bytes() >= BYTES_MAX;
         match (item, self.items.back_mut()) {
             (Item::Entry(entry), Some(Item::At { place, is_certain: false })) if is_full => *place = entry.place,
             (Item::Entry(entry), _) if is_full => {
@@ -139,6 +140,12 @@ impl Line {
             }
             (item, _) => self.items.push_back(item),
         }
+    }
+
+    /// Bytes of the publications that wait: a few hundred at most are counted, and only while something waits.
+    fn bytes(&self) -> usize {
+        let weight = |item: &Item| if let Item::Entry(entry) = item { entry.draft.weight() } else { 0 };
+        self.items.iter().map(weight).sum()
     }
 
     fn advance<P: Post>(&mut self, channel: &ChannelName, out: &Out<'_, P>, outcome: &mut Outcome) {

@@ -2,8 +2,9 @@
 
 use super::{Store, position, published};
 use crate::support::http::{HttpClient, get, post};
+use crate::support::redis::{self, Redis};
 use crate::support::{PATIENCE, TestServer};
-use tidings::Config;
+use tidings::{Config, EngineKind};
 
 const PROTOCOL: &str = include_str!("../../src/protocol/tidings/PROTOCOL.md");
 
@@ -11,13 +12,20 @@ const PROTOCOL: &str = include_str!("../../src/protocol/tidings/PROTOCOL.md");
 struct Served {
     engine: &'static str,
     store: Store,
+    /// One of its own.
+    redis: Option<Redis>,
 }
 
 impl Served {
     fn start(&self) -> TestServer {
         TestServer::start(|config: &mut Config| {
-            if self.engine == "disk" {
-                self.store.keep(config);
+            match (self.engine, &self.redis) {
+                ("disk", _) => self.store.keep(config),
+                ("redis", Some(redis)) => {
+                    config.server.engine = EngineKind::Redis;
+                    config.redis.url = redis.url().parse().expect("its address");
+                }
+                _ => {}
             }
             config.history.count = 5;
         })
@@ -42,7 +50,7 @@ impl Served {
         let does = match feature {
             "publish, subscribe, and everything else on this page" => second["offset"] == 2,
             "resume while the server runs" => resumes(&server),
-            "read pages of more than memory holds" => {
+            "read pages of more than `history.count`" => {
                 (3..=20).for_each(|n| drop(published(&post(server.address(), "/channels/a", &n.to_string()))));
                 resumes(&server)
             }
@@ -72,9 +80,14 @@ fn every_row_of_the_table_of_engines_is_so() {
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
     assert!(rows.len() >= 8, "{rows:?}");
+    let has_redis = redis::is_here("the column of redis in the table of engines");
     for row in rows {
-        for (engine, expected) in [("memory", row[1]), ("disk", row[2])] {
-            let served = Served { engine, store: Store::new() };
+        for (engine, expected) in [("memory", row[1]), ("disk", row[2]), ("redis", row[3])] {
+            let redis = (engine == "redis" && has_redis).then(|| Redis::start(&[]));
+            if engine == "redis" && redis.is_none() {
+                continue;
+            }
+            let served = Served { engine, store: Store::new(), redis };
             assert_eq!(served.answer(row[0]), expected, "{} with {engine}", row[0]);
         }
     }
