@@ -37,7 +37,7 @@ pub(super) enum Item {
     /// The channel goes on from here.
     Moved(Position),
     /// The channel has come as far as this: what is missing before it is read, unless it `is_certain` that there is none.
-    At { place: Position, is_certain: bool },
+    At { place: Position, is_certain: bool, id: Option<OrderId> },
 }
 
 /// Why an item has to wait.
@@ -63,6 +63,8 @@ pub(super) struct Outcome {
     pub(super) gaps: Vec<(ChannelName, Position, u64)>,
     /// Publications that came twice.
     pub(super) repeated: u64,
+    /// Orders whose channel has come as far as they need.
+    pub(super) reached: Vec<OrderId>,
 }
 
 impl Lines {
@@ -134,9 +136,11 @@ impl Line {
     fn push(&mut self, item: Item) {
         let is_full = self.items.len() >= ITEMS_MAX || self.bytes() >= BYTES_MAX;
         match (item, self.items.back_mut()) {
-            (Item::Entry(entry), Some(Item::At { place, is_certain: false })) if is_full => *place = entry.place,
+            (Item::Entry(entry), Some(Item::At { place, is_certain: false, id: None })) if is_full => {
+                *place = entry.place
+            }
             (Item::Entry(entry), _) if is_full => {
-                self.items.push_back(Item::At { place: entry.place, is_certain: false });
+                self.items.push_back(Item::At { place: entry.place, is_certain: false, id: None });
             }
             (item, _) => self.items.push_back(item),
         }
@@ -168,13 +172,8 @@ impl Line {
         }
         let until = match self.items.front_mut() {
             Some(Item::Entry(entry)) => Some(entry.place),
-            Some(Item::Placed { is_certain, .. }) => {
-                // Read once, and no more: an answer is not held for what does not come.
-                *is_certain = true;
-                None
-            }
-            Some(Item::At { is_certain, .. }) => {
-                // Read until nothing more comes.
+            Some(Item::Placed { is_certain, .. } | Item::At { is_certain, .. }) => {
+                // Read until nothing more comes: an answer is not held for what is gone.
                 *is_certain = fetched.as_ref().is_none_or(|fetched| fetched.publications.is_empty());
                 None
             }
@@ -228,16 +227,21 @@ impl<P: Post> Out<'_, P> {
                 outcome.answers.push((id, Answer::HistoryDeleted { channel, position }));
                 Ok(())
             }
-            Item::At { place, is_certain } => match self.hub.position_of(channel) {
+            Item::At { place, is_certain, id } => match self.hub.position_of(channel) {
                 Some(at) if at.epoch == place.epoch && at.offset < place.offset && !is_certain => {
                     Err((item, Stop::Gap(at, place.offset)))
                 }
                 Some(at) if at.epoch != place.epoch || at.offset < place.offset => {
                     let reset = self.hub.reset_to(channel, place, self.post, self.now);
-                    reset.map_err(|_| (item, Stop::NoRoom))
+                    reset.map_err(|_| (item, Stop::NoRoom))?;
+                    outcome.reached.extend(id);
+                    Ok(())
                 }
                 // It is further already, or nobody listens.
-                _ => Ok(()),
+                _ => {
+                    outcome.reached.extend(id);
+                    Ok(())
+                }
             },
             Item::Moved(at) => {
                 self.hub.reset_to(channel, at, self.post, self.now).map_err(|_| (Item::Moved(at), Stop::NoRoom))

@@ -181,7 +181,7 @@ impl Pump {
             Event::Placed(id, channel, place) => (channel, Item::Placed { id, place, is_certain: false }),
             Event::Cleared(id, channel, at) => (channel, Item::Cleared(id, at)),
             Event::Moved(channel, at) => (channel, Item::Moved(at)),
-            Event::At(channel, place) => (channel, Item::At { place, is_certain: false }),
+            Event::At(channel, place) => (channel, Item::At { place, is_certain: false, id: None }),
             Event::Answered(id, channel, position) => {
                 return known.answers.push((id, Answer::Published { channel, position, kept: true }));
             }
@@ -193,9 +193,10 @@ impl Pump {
                     Err(AttachRefused::Full) => {
                         return known.answers.push((id, Answer::Refused(Code::ChannelsFull.into())));
                     }
+                    // What is missing here is read before the item is executed again; in another epoch it is lost to those who
+                    // read on.
                     Err(AttachRefused::Differs(_)) => {
-                        self.end(id);
-                        (channel, Item::Moved(at))
+                        (channel, Item::At { place: at, is_certain: false, id: Some(id) })
                     }
                 }
             }
@@ -229,6 +230,9 @@ impl Pump {
     /// Answers, and orders what is missing.
     fn settle(&mut self, known: Known, now: Now) {
         self.figures.repeated.add(known.repeated);
+        for id in known.reached {
+            self.end(id);
+        }
         for (id, answer) in known.answers {
             match self.ledger.answer(id, answer) {
                 For::Work(errand, answers) => self.answer(errand, answers),

@@ -69,7 +69,7 @@ impl<'a> Lacking<'a> {
             since: options.since,
             newest: newest_wanted(options, limits),
             room: Room::new(options, limits, left),
-            asked,
+            asked: asked.filter(|asked| !asked.looks_up()),
         }
     }
 

@@ -60,6 +60,10 @@ pub struct Asked {
     /// With consecutive offsets.
     publications: Vec<Arc<Publication>>,
     rounds: u32,
+    /// Whether the engine was asked where the channel is, since the reader knows more than is held here.
+    looked_up: bool,
+    /// Whether that is what it is asked now.
+    looks_up: bool,
 }
 
 impl Asked {
@@ -74,11 +78,31 @@ impl Asked {
         self.fetched = Some(fetched);
     }
 
+    /// Asks where the channel is that is held at this position: a reader has been further, or in another epoch.
+    pub(super) fn look_up(at: Position) -> Box<Asked> {
+        let wanted = OlderWanted { after: at, up_to: at.offset, count: 0, bytes: 0, newest: false };
+        let (fetched, of, publications, after, rounds) = (None, None, Vec::new(), at.offset, 0);
+        Box::new(Asked { wanted, fetched, of, after, publications, rounds, looked_up: true, looks_up: true })
+    }
+
+    /// Whether the engine is asked where the channel is, and for no publications.
+    #[must_use]
+    pub fn looks_up(&self) -> bool {
+        self.looks_up
+    }
+
+    /// Whether it was asked that before.
+    pub(super) fn has_looked_up(&self) -> bool {
+        self.looked_up
+    }
+
     /// Asks, or asks again: for what follows what was given, or for something else.
     pub(super) fn next(before: Option<Box<Asked>>, wanted: OlderWanted) -> Box<Asked> {
         let after = wanted.after.offset;
-        let fresh = Asked { wanted, fetched: None, of: None, after, publications: Vec::new(), rounds: 1 };
-        let Some(mut asked) = before else { return Box::new(fresh) };
+        let looked_up = before.as_ref().is_some_and(|before| before.looked_up);
+        let (publications, looks_up) = (Vec::new(), false);
+        let fresh = Asked { wanted, fetched: None, of: None, after, publications, rounds: 1, looked_up, looks_up };
+        let Some(mut asked) = before.filter(|before| !before.looks_up) else { return Box::new(fresh) };
         let rounds = asked.rounds + 1;
         let goes_on = !wanted.newest && !asked.wanted.newest && asked.last() == Some(after);
         *asked = if goes_on { Asked { wanted, rounds, ..*asked } } else { Asked { rounds, ..fresh } };

@@ -13,7 +13,7 @@ use crate::model::ids::{ChannelId, ConnId};
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
-use crate::model::request::GetOptions;
+use crate::model::request::{GetOptions, Since};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -88,6 +88,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) left: usize,
 }
 
+/// Whether a reader has been further than a copy, or in another epoch.
+fn may_be_behind(copy: Position, options: &GetOptions) -> bool {
+    match options.since {
+        Some(Since::Position(from)) => from.epoch != copy.epoch || from.offset > copy.offset,
+        Some(Since::Unreadable) | None => false,
+    }
+}
+
 impl Hub {
     /// Reads a channel: takes the replay, calls `post` with it, and counts the interest (unless `once`) under one lock.
     /// How many of the `left` bytes the replay took.
@@ -135,6 +143,14 @@ impl Hub {
         let channel = shard.channel(slot);
         self.expire(channel, now);
         channel.last_used = now;
+        if self.is_shared()
+            && may_be_behind(channel.position, options)
+            && !asked.as_deref().is_some_and(Asked::has_looked_up)
+        {
+            // Its reader was with another node, which may have been faster: where the channel is decides, not this copy.
+            *asked = Some(Asked::look_up(channel.position));
+            return Found::Lacks;
+        }
         let lacking = Lacking::new(channel, options, &self.limits, left, asked.as_deref());
         let replay = match lacking.plan() {
             Plan::Ask(older) => {

@@ -61,8 +61,10 @@ impl Work {
         let verb = self.next_verb().filter(|_| self.away == Some(Destination::Engine))?;
         match (verb, self.items[self.next as usize].asked()) {
             (Verb::Post { .. }, _) => Some(Needs::Place),
-            (Verb::Get { channel, .. }, Some(asked)) => Some(Needs::Older(channel, asked.wanted())),
-            (Verb::Get { channel, .. }, None) => Some(Needs::Whereabouts(channel)),
+            (Verb::Get { channel, .. }, Some(asked)) if !asked.looks_up() => {
+                Some(Needs::Older(channel, asked.wanted()))
+            }
+            (Verb::Get { channel, .. }, _) => Some(Needs::Whereabouts(channel)),
             (Verb::DeleteHistory { channel }, _) => Some(Needs::Clear(channel)),
             _ => None,
         }

@@ -105,7 +105,7 @@ impl Core {
             draining: false,
             farewell: None,
             leaving: false,
-            away: false,
+            away: setup.away,
             buffers: BufferPool::default(),
             json: JsonScratch::default(),
             codec: setup.limits.codec(),

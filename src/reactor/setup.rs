@@ -55,6 +55,8 @@ pub struct Setup {
     pub started: Instant,
     /// Draws a number at random.
     pub draw: Draw,
+    /// Whether the engine is away at first: the server is not ready until it was reached.
+    pub away: bool,
 }
 
 impl Setup {

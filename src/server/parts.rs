@@ -4,7 +4,7 @@ use super::StartError;
 use super::doors::Shares;
 use super::engine::{EngineParts, EngineThread};
 use crate::access::{AccessPolicy, AccessRules, Challenges, Checks, Hooks, Identities, TrustedProxies};
-use crate::config::{AcmeChallenge, Config, ListenerConfig};
+use crate::config::{AcmeChallenge, Config, EngineKind, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::engine::OwnFigures;
 use crate::handoff::errand::{ErrandQueue, Errands};
@@ -167,6 +167,8 @@ impl SharedParts {
             phase: Arc::clone(&self.phase),
             started: self.started,
             draw: Box::new(rand::random),
+            // Until it was reached for the first time.
+            away: config.server.engine == EngineKind::Redis,
         }
     }
 

@@ -98,6 +98,10 @@ fn insight(errands: ErrandQueue, pages: Pages) -> Insight {
     Insight::new(errands, pages, operations, Arc::default())
 }
 
+fn counters(threads: usize) -> Arc<Vec<Arc<Counters>>> {
+    Arc::new((0..threads).map(|_| Arc::default()).collect())
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = StdRng::seed_from_u64(seed);
@@ -111,12 +115,12 @@ impl World {
         let (errands, errand_queue) = Errands::new(config.delivery.service_queue);
         let hub = Arc::new(Hub::new(HubLimits::new(&config), RandomSource::seeded(seed)));
         let limits = Arc::new(Limits::new(&config));
-        let threads: Arc<Vec<Arc<Counters>>> =
-            Arc::new((0..plan.reactors + plan.workers).map(|_| Arc::default()).collect());
+        let threads = counters(plan.reactors + plan.workers);
         let policy = policy(&config, &config.all_listeners()[0], Arc::default());
         let mut homes = Vec::new();
         for (index, (inbox, woken)) in inboxes.into_iter().zip(flags).enumerate() {
             let setup = Setup {
+                away: false,
                 hub: Arc::clone(&hub),
                 rules: Arc::clone(&policy.rules),
                 postman: Postman::new(Arc::clone(&mailboxes), Some(MailboxId(index as u32))),

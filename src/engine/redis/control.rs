@@ -66,6 +66,11 @@ impl Control {
         Some(format!("{ms}-{}", count.saturating_add(1)))
     }
 
+    /// It could not be read: it is tried again a second later.
+    pub(super) fn not_read(&mut self) {
+        self.is_reading = false;
+    }
+
     /// Takes what was read. What this node wrote it has done already.
     pub(super) fn read(&mut self, reply: &Reply<'_>, own: &str) {
         self.is_reading = false;

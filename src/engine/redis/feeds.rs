@@ -19,8 +19,9 @@ const PENDING_BYTES_MAX: usize = 256 * 1024;
 /// replies short.
 pub(super) const SUBSCRIBE_BATCH: usize = 256;
 const UNCONFIRMED_MAX: usize = 4 * SUBSCRIBE_BATCH;
-/// How long an answer waits for its own publication to come by: then its channel is compared with the history.
-const HOLD: Duration = Duration::from_millis(250);
+/// How long an answer waits for its own publication to come by, also when the links are lost meanwhile: then its channel is
+/// compared with the history.
+const HOLD: Duration = Duration::from_secs(1);
 /// How often a channel's position is compared, so that a last publication that was lost on its way is found.
 const COMPARE_EVERY: Duration = Duration::from_secs(60);
 
@@ -47,6 +48,10 @@ struct Feed {
     /// The newest that was made known.
     seen: Option<Position>,
     compared: Instant,
+    /// Which read of the position is the one that is waited for: an earlier one says where the channel was before.
+    reading: u64,
+    /// Whether the newest publications are wanted, since the channel is in another epoch.
+    wants_newest: bool,
 }
 
 #[derive(Debug)]
@@ -97,13 +102,15 @@ impl Feeds {
             Some(feed) => {
                 feed.waiting.push((id, until));
                 if matches!(feed.state, State::Live) {
-                    // The hub has forgotten it since.
-                    feed.state = State::Reading(Pending::default());
+                    // The hub has forgotten it since, or is asked for what it has not received.
+                    feed.begin_reading();
                     self.to_read.push_back(ChannelName::clone(channel));
                 }
             }
             None => {
-                let feed = Feed { state: State::Closed, waiting: vec![(id, until)], seen: None, compared: now };
+                let waiting = vec![(id, until)];
+                let (state, seen, compared) = (State::Closed, None, now);
+                let feed = Feed { state, waiting, seen, compared, reading: 0, wants_newest: false };
                 self.feeds.insert(ChannelName::clone(channel), feed);
                 self.to_subscribe.push_back(ChannelName::clone(channel));
                 self.round.push_back(ChannelName::clone(channel));
@@ -135,28 +142,51 @@ impl Feeds {
             && let Some(feed) = self.feeds.get_mut(&name)
             && matches!(feed.state, State::Opening)
         {
-            feed.state = State::Reading(Pending::default());
+            feed.begin_reading();
             self.to_read.push_back(name);
         }
     }
 
-    /// A channel whose position is to be read now, and whether its newest publications are wanted too.
-    pub(super) fn next_to_read(&mut self) -> Option<(ChannelName, bool)> {
+    /// A channel whose position is to be read now, whether its newest publications are wanted too, and which read it is.
+    pub(super) fn next_to_read(&mut self) -> Option<(ChannelName, bool, u64)> {
         loop {
             let channel = self.to_read.pop_front()?;
             if let Some(feed) = self.feeds.get(&channel)
                 && matches!(feed.state, State::Reading(_) | State::Live)
             {
-                return Some((channel, !feed.waiting.is_empty()));
+                let is_wanted = !feed.waiting.is_empty() || feed.wants_newest;
+                return Some((channel, is_wanted, feed.reading));
             }
         }
     }
 
-    /// The position of a channel was read.
-    pub(super) fn read(&mut self, channel: &ChannelName, attach: Attach, now: Instant, events: &mut Vec<Event>) {
+    /// The position of a channel was read, by this read. Of the newest publications, `fresh` are of the epoch that it is in.
+    pub(super) fn read(
+        &mut self,
+        (channel, reading): (&ChannelName, u64),
+        attach: Attach,
+        fresh: usize,
+        now: Instant,
+        events: &mut Vec<Event>,
+    ) {
         let Some(feed) = self.feeds.get_mut(channel) else { return };
+        if reading != feed.reading {
+            // What came between this read and the one that is waited for is with that.
+            return;
+        }
         feed.compared = now;
         let at = attach.at;
+        let is_moved = feed.seen.is_some_and(|seen| seen.epoch != at.epoch);
+        if is_moved && !std::mem::replace(&mut feed.wants_newest, is_moved) && attach.newest.is_empty() && at.offset > 0
+        {
+            // Once more, with what was published there since.
+            self.to_read.push_back(ChannelName::clone(channel));
+            return;
+        }
+        feed.wants_newest = false;
+        if is_moved {
+            go_on(channel, &attach, fresh, events);
+        }
         let waiting = std::mem::take(&mut feed.waiting);
         if waiting.is_empty() {
             // Read after the feed was opened again: nothing that was seen before can come after it.
@@ -171,7 +201,12 @@ impl Feeds {
             let attach = attach.take().unwrap_or(Attach { at, newest: Vec::new(), gone: 0 });
             events.push(Event::Attached(id, ChannelName::clone(channel), attach));
         }
-        let State::Reading(pending) = std::mem::replace(&mut feed.state, State::Live) else { return };
+        let State::Reading(pending) = std::mem::replace(&mut feed.state, State::Live) else {
+            if is_moved {
+                feed.seen = Some(at);
+            }
+            return;
+        };
         feed.seen = Some(at);
         for event in pending.events {
             let place = place_of(&event);
@@ -247,15 +282,14 @@ impl Feeds {
     pub(super) fn carried_out(&mut self, held: Held, now: Instant, events: &mut Vec<Event>) {
         let waits = self.feeds.get(held.channel()).is_some_and(|feed| match (&feed.state, feed.seen) {
             (State::Live, Some(seen)) => !held.is_met_by(seen),
-            (State::Live, None) | (State::Reading(_), _) => true,
-            (State::Closed | State::Opening, _) => false,
+            (State::Live, None) | (State::Reading(_) | State::Opening, _) => true,
+            (State::Closed, _) => false,
         });
         if waits { self.holding.hold(held, now + HOLD) } else { events.push(held.into_event()) }
     }
 
-    /// The links are gone: every feed is to be opened again, and nothing waits for what will not come.
+    /// The links are gone: every feed is to be opened again. Answers wait on, for a while: their publications may be read.
     pub(super) fn lost(&mut self, events: &mut Vec<Event>) {
-        self.holding.release_all(events);
         self.to_read.clear();
         self.to_subscribe.clear();
         self.unconfirmed = 0;
@@ -273,8 +307,8 @@ impl Feeds {
     }
 
     /// Gives up what has waited for too long.
-    pub(super) fn expire(&mut self, now: Instant, refusal: &Refusal, events: &mut Vec<Event>) {
-        self.holding.expire(now, events);
+    pub(super) fn expire(&mut self, now: Instant, is_up: bool, refusal: &Refusal, events: &mut Vec<Event>) {
+        self.holding.expire(now, is_up, events);
         while let Some((_, channel)) = self.attaching.pop_front_if(|(until, _)| *until <= now) {
             let Some(feed) = self.feeds.get_mut(&channel) else { continue };
             feed.waiting.retain(|(id, until)| {
@@ -304,6 +338,25 @@ impl Feeds {
         self.round.push_back(channel);
         Look::Nothing
     }
+}
+
+impl Feed {
+    fn begin_reading(&mut self) {
+        self.state = State::Reading(Pending::default());
+        self.reading += 1;
+    }
+}
+
+/// A channel goes on in another epoch: from before what was published there since, as far as that is known.
+fn go_on(channel: &ChannelName, attach: &Attach, fresh: usize, events: &mut Vec<Event>) {
+    let at = attach.at;
+    let newest = &attach.newest[attach.newest.len().saturating_sub(fresh)..];
+    let before = newest.first().map_or(at.offset, |first| first.offset - 1);
+    events.push(Event::Moved(ChannelName::clone(channel), Position { offset: before, ..at }));
+    events.extend(newest.iter().map(|older| {
+        let (channel, place) = (ChannelName::clone(channel), Position { offset: older.offset, ..at });
+        Event::Entry(Box::new(Entry { channel, place, draft: older.draft.clone(), exclude: None }))
+    }));
 }
 
 fn place_of(event: &Event) -> Option<Position> {

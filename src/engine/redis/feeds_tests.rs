@@ -5,8 +5,8 @@ use super::Feeds;
 use crate::engine::redis::feeds::Look;
 use crate::engine::redis::held::Held;
 use crate::engine::{Entry, Event, OrderId};
-use crate::hub::Attach;
 use crate::hub::publication::Draft;
+use crate::hub::{Attach, Older};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Epoch, Position};
@@ -23,7 +23,7 @@ const SEEDS: u64 = 3_000;
 enum OnTheWay {
     Subscribed(usize),
     Message(usize, u64),
-    Position(usize, u64),
+    Position(usize, u64, u64),
     Placed(usize, OrderId, u64),
 }
 
@@ -102,7 +102,7 @@ impl World {
             60..70 => self.look(),
             70..72 => self.lose(),
             72..74 => self.is_up = true,
-            74..76 => self.pass(Duration::from_millis(300)),
+            74..76 => self.pass(Duration::from_millis(600)),
             76..88 => self.hear_feed(),
             _ => self.hear_reply(),
         }
@@ -129,9 +129,9 @@ impl World {
             self.open.insert(number(&channel));
             self.feed.push_back(OnTheWay::Subscribed(number(&channel)));
         }
-        while let Some((channel, _)) = self.feeds.next_to_read() {
+        while let Some((channel, _, reading)) = self.feeds.next_to_read() {
             let channel = number(&channel);
-            self.replies.push_back(OnTheWay::Position(channel, self.offsets[channel]));
+            self.replies.push_back(OnTheWay::Position(channel, reading, self.offsets[channel]));
         }
     }
 
@@ -152,9 +152,9 @@ impl World {
     fn hear_reply(&mut self) {
         let mut events = Vec::new();
         match self.replies.pop_front() {
-            Some(OnTheWay::Position(channel, offset)) => {
+            Some(OnTheWay::Position(channel, reading, offset)) => {
                 let attach = Attach { at: at(offset), newest: Vec::new(), gone: 0 };
-                self.feeds.read(&name(channel), attach, self.now, &mut events);
+                self.feeds.read((&name(channel), reading), attach, 0, self.now, &mut events);
             }
             Some(OnTheWay::Placed(channel, id, offset)) => {
                 self.feeds.carried_out(Held::Placed(id, name(channel), at(offset)), self.now, &mut events);
@@ -189,7 +189,7 @@ impl World {
     fn pass(&mut self, time: Duration) {
         self.now += time;
         let mut events = Vec::new();
-        self.feeds.expire(self.now, &Code::EngineUnavailable.into(), &mut events);
+        self.feeds.expire(self.now, self.is_up, &Code::EngineUnavailable.into(), &mut events);
         self.apply(events);
     }
 
@@ -236,7 +236,7 @@ impl World {
                     self.talk();
                 }
             }
-            self.pass(Duration::from_millis(300));
+            self.pass(Duration::from_secs(2));
         }
         for (channel, offset) in &self.held {
             assert_eq!(*offset, self.offsets[*channel], "channel {channel} has lost something");
@@ -266,17 +266,18 @@ fn an_answer_follows_its_publication_and_not_for_ever() {
     feeds.attach(id(1), &name(0), now + Duration::from_secs(1), now);
     assert_eq!(feeds.next_to_subscribe(), [name(0)]);
     feeds.subscribed(&name(0));
-    assert_eq!(feeds.next_to_read(), Some((name(0), true)));
-    feeds.read(&name(0), Attach { at: at(0), newest: Vec::new(), gone: 0 }, now, &mut events);
+    assert_eq!(feeds.next_to_read(), Some((name(0), true, 1)));
+    feeds.read((&name(0), 1), Attach { at: at(0), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
     assert!(matches!(events.drain(..).as_slice(), [Event::Attached(..)]));
     feeds.carried_out(Held::Placed(id(2), name(0), at(1)), now, &mut events);
     assert!(events.is_empty() && feeds.is_holding());
     feeds.message(entry(0, 1), at(1), 1, &mut events);
     assert!(matches!(events.drain(..).as_slice(), [Event::Entry(_), Event::Placed(..)]));
     feeds.carried_out(Held::Placed(id(3), name(0), at(2)), now, &mut events);
-    feeds.expire(now + Duration::from_millis(249), &Code::EngineUnavailable.into(), &mut events);
-    assert!(events.is_empty());
-    feeds.expire(now + Duration::from_millis(250), &Code::EngineUnavailable.into(), &mut events);
+    feeds.lost(&mut events);
+    feeds.expire(now + Duration::from_millis(999), false, &Code::EngineUnavailable.into(), &mut events);
+    assert!(events.is_empty(), "the links may be back in time");
+    feeds.expire(now + Duration::from_secs(1), true, &Code::EngineUnavailable.into(), &mut events);
     assert!(matches!(events.drain(..).as_slice(), [Event::Placed(..)]));
     // Of a channel that nobody reads here there is nothing to wait for.
     feeds.carried_out(Held::Placed(id(4), name(1), at(1)), now, &mut events);
@@ -293,7 +294,33 @@ fn what_comes_while_a_position_is_read_is_bounded_and_read_again() {
         feeds.message(entry(0, offset), at(offset), 1, &mut events);
     }
     assert!(events.is_empty());
-    feeds.read(&name(0), Attach { at: at(0), newest: Vec::new(), gone: 0 }, now, &mut events);
+    feeds.read((&name(0), 1), Attach { at: at(0), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
     assert_eq!(events.len(), 1 + super::PENDING_MAX + 1);
     assert!(matches!(events.last(), Some(Event::At(_, at)) if at.offset == 600));
+}
+
+/// The position alone said where the channel was, and readers never received what was published there since.
+#[test]
+fn a_channel_that_goes_on_in_another_epoch_goes_on_from_the_first_of_that() {
+    let (mut feeds, mut events, now) = (Feeds::default(), Vec::new(), Instant::now());
+    feeds.attach(OrderId { serial: 1, place: 0 }, &name(0), now + Duration::from_secs(1), now);
+    feeds.next_to_subscribe();
+    feeds.subscribed(&name(0));
+    feeds.read((&name(0), 1), Attach { at: at(9), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
+    feeds.lost(&mut events);
+    feeds.next_to_subscribe();
+    feeds.subscribed(&name(0));
+    assert_eq!(feeds.next_to_read(), Some((name(0), false, 2)));
+    events.clear();
+    let other = |offset| Position { epoch: Epoch::of_generation(1, 2), offset };
+    let draft = || Draft { data: Data::default(), event: None, time: None };
+    let newest =
+        |offsets: &[u64]| offsets.iter().map(|offset| Older { offset: *offset, at_ms: 0, draft: draft() }).collect();
+    feeds.read((&name(0), 2), Attach { at: other(7), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
+    assert_eq!((events.len(), feeds.next_to_read()), (0, Some((name(0), true, 2))), "with what was published there");
+    // 5 is of the generation before.
+    feeds.read((&name(0), 2), Attach { at: other(7), newest: newest(&[5, 6, 7]), gone: 0 }, 2, now, &mut events);
+    let places: Vec<_> = events.iter().filter_map(super::place_of).collect();
+    assert!(matches!(&events[0], Event::Moved(_, at) if *at == other(5)), "{events:?}");
+    assert_eq!(places, [other(6), other(7)]);
 }

@@ -83,8 +83,9 @@ impl Holding {
         }
     }
 
-    /// Those that have waited for long enough are given all the same: what they wait for is then read from the history.
-    pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<Event>) {
+    /// Those that have waited for long enough are given all the same: what they wait for is then read from the history, if there
+    /// are links.
+    pub(super) fn expire(&mut self, now: Instant, is_up: bool, events: &mut Vec<Event>) {
         while let Some((_, channel, place)) = self.ends.pop_front_if(|(until, ..)| *until <= now) {
             let Some(all) = self.by_channel.get_mut(&channel) else { continue };
             // In their order: those before it have waited for longer.
@@ -92,7 +93,7 @@ impl Holding {
                 let before = held.place();
                 before.epoch != place.epoch || before.offset <= place.offset
             }) {
-                events.push(held.into_event());
+                events.push(if is_up { held.into_event() } else { held.into_answer() });
             }
             if all.is_empty() {
                 self.by_channel.remove(&channel);
@@ -101,12 +102,6 @@ impl Holding {
         if self.by_channel.is_empty() {
             self.ends.clear();
         }
-    }
-
-    /// Nothing that they wait for will come.
-    pub(super) fn release_all(&mut self, events: &mut Vec<Event>) {
-        events.extend(self.by_channel.drain().flat_map(|(_, all)| all).map(Held::into_answer));
-        self.ends.clear();
     }
 }
 
@@ -141,11 +136,14 @@ mod tests {
         assert!(events.is_empty(), "of another epoch");
         holding.release(&channel, seen(1), &mut events);
         assert_eq!(serials(&mut events), [1]);
-        holding.expire(now + Duration::from_millis(2), &mut events);
+        holding.expire(now + Duration::from_millis(2), true, &mut events);
         assert_eq!(serials(&mut events), [2]);
-        holding.release_all(&mut events);
-        assert_eq!((serials(&mut events), holding.is_empty()), (vec![3, 4], true));
-        holding.expire(now + Duration::from_secs(1), &mut events);
+        holding.expire(now + Duration::from_millis(3), false, &mut events);
+        assert!(matches!(events.as_slice(), [Event::Answered(..)]), "nothing can be read");
+        assert_eq!(serials(&mut events), [3]);
+        holding.release(&channel, seen(4), &mut events);
+        assert_eq!((serials(&mut events), holding.is_empty()), (vec![4], true));
+        holding.expire(now + Duration::from_secs(1), true, &mut events);
         assert!(events.is_empty(), "each once");
     }
 }

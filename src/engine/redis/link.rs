@@ -58,8 +58,11 @@ impl Link {
         self.stream.flush()?;
         loop {
             match resp::read(&self.input[self.start..], self.limits).map_err(LinkFault::Protocol)? {
-                Parsed::Whole(Reply::Error(text), _) => {
-                    return Err(LinkFault::Refused(String::from_utf8_lossy(text).into_owned()));
+                Parsed::Whole(Reply::Error(text), taken) => {
+                    let text = String::from_utf8_lossy(text).into_owned();
+                    // Taken out like every other: what is asked next has an answer of its own.
+                    self.start += taken;
+                    return Err(LinkFault::Refused(text));
                 }
                 Parsed::Whole(reply, taken) => {
                     let taken_out = take(reply);

@@ -45,8 +45,8 @@ pub(super) struct Waiting {
 pub(super) enum Asked {
     /// An order.
     Order(Box<Waiting>),
-    /// Where a channel is.
-    Position(ChannelName),
+    /// Where a channel is, and which read of it this is.
+    Position(ChannelName, u64),
     /// The time; when it was asked for, in milliseconds since 1970.
     Time(u64),
     /// Which generation the data is of.

@@ -79,12 +79,15 @@ impl Redis {
                     return Err(LinkFault::Refused(text.into_owned()));
                 }
                 figures.redis_errors.add(1);
+                if matches!(asked, Asked::Control) {
+                    node.control.not_read();
+                }
                 taker.refused(asked, &text);
                 return Ok(());
             }
             match asked {
                 Asked::Order(waiting) => taker.answered(*waiting, &reply),
-                Asked::Position(channel) => taker.position(&channel, &reply),
+                Asked::Position(channel, reading) => taker.position(&channel, reading, &reply),
                 Asked::Time(asked_ms) => {
                     if let Some(its_ms) = time_of(&reply) {
                         clock.compare(its_ms, asked_ms, wall_ms(SystemTime::now()));
@@ -176,11 +179,11 @@ impl Taker<'_> {
         self.feeds.carried_out(held, self.now.instant, self.events);
     }
 
-    fn position(&mut self, channel: &ChannelName, reply: &Reply<'_>) {
+    fn position(&mut self, channel: &ChannelName, reading: u64, reply: &Reply<'_>) {
         match page(reply, self.scratch).and_then(|page| Some((page.at?, page))) {
             Some((at, page)) => {
                 let attach = Attach { at, newest: page.publications, gone: page.gone };
-                self.feeds.read(channel, attach, self.now.instant, self.events);
+                self.feeds.read((channel, reading), attach, page.fresh, self.now.instant, self.events);
             }
             None => self.feeds.not_read(channel, &unavailable(), self.events),
         }
@@ -191,7 +194,7 @@ impl Taker<'_> {
         let refusal = refusal_of(text);
         match asked {
             Asked::Order(waiting) => self.events.push(Event::Refused(waiting.id(), refusal)),
-            Asked::Position(channel) => self.feeds.not_read(&channel, &refusal, self.events),
+            Asked::Position(channel, _) => self.feeds.not_read(&channel, &refusal, self.events),
             _ => {}
         }
     }
@@ -237,6 +240,8 @@ struct Page {
     at: Option<Position>,
     gone: u64,
     publications: Vec<Older>,
+    /// How many of them, from the newest back, are of the very epoch: the others are of a generation before.
+    fresh: usize,
 }
 
 fn page(reply: &Reply<'_>, scratch: &mut JsonScratch) -> Option<Page> {
@@ -246,19 +251,22 @@ fn page(reply: &Reply<'_>, scratch: &mut JsonScratch) -> Option<Page> {
     let Reply::Bytes(gone) = gone else { return None };
     let gone = std::str::from_utf8(gone).ok()?.parse().ok()?;
     let at = position(head);
-    let publications = at.map_or_else(Vec::new, |at| older(at.epoch, entries, scratch));
-    Some(Page { at, gone, publications })
+    let (publications, fresh) = at.map_or_else(Default::default, |at| older(at.epoch, entries, scratch));
+    Some(Page { at, gone, publications, fresh })
 }
 
-/// Publications of an epoch, as far as they are sound and follow each other up to the last.
-fn older(epoch: Epoch, entries: &[Reply<'_>], scratch: &mut JsonScratch) -> Vec<Older> {
+/// Publications of an epoch, as far as they are sound and follow each other up to the last; and how many of the last are of this
+/// generation.
+fn older(epoch: Epoch, entries: &[Reply<'_>], scratch: &mut JsonScratch) -> (Vec<Older>, usize) {
     let mut all: Vec<Older> = Vec::with_capacity(entries.len());
+    let mut fresh = 0;
     for entry in entries {
         let Reply::Bytes(bytes) = entry else { continue };
         let read = message::read(bytes).filter(|message| is_sound(message, scratch));
         let Some(Message { place, what: Kind::Publication { at_ms, draft, .. } }) = read else {
             // What was before it does not reach what comes after.
             all.clear();
+            fresh = 0;
             continue;
         };
         // Those of another generation are the same channel's.
@@ -266,10 +274,12 @@ fn older(epoch: Epoch, entries: &[Reply<'_>], scratch: &mut JsonScratch) -> Vec<
             || all.last().is_some_and(|last| last.offset + 1 != place.offset)
         {
             all.clear();
+            fresh = 0;
         }
+        fresh = if place.epoch == epoch { fresh + 1 } else { 0 };
         all.push(Older { offset: place.offset, at_ms, draft });
     }
-    all
+    (all, fresh)
 }
 
 /// Whether what came can be sent to clients: every text is what a publisher could have sent.

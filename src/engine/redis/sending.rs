@@ -92,7 +92,7 @@ impl Redis {
     /// Gives up what has waited for too long.
     pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<Event>) {
         self.orders.expire(now, events);
-        self.feeds.expire(now, &unavailable(), events);
+        self.feeds.expire(now, self.links.is_ok(), &unavailable(), events);
     }
 
     /// One exchange with Redis.
@@ -142,9 +142,9 @@ impl Redis {
             if let Some(waiting) = self.orders.next() {
                 self.write(&waiting, now);
                 self.orders.sent(Asked::Order(waiting));
-            } else if let Some((channel, is_wanted)) = self.feeds.next_to_read() {
+            } else if let Some((channel, is_wanted, reading)) = self.feeds.next_to_read() {
                 self.write_attach(&channel, is_wanted);
-                self.orders.sent(Asked::Position(channel));
+                self.orders.sent(Asked::Position(channel, reading));
             } else {
                 return;
             }
