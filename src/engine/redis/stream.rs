@@ -1,20 +1,20 @@
 //! A connection's bytes: a TCP or unix socket, and TLS over it where that is asked for.
 
 use crate::config::{RedisPlace, RedisTarget};
-#[cfg(feature = "tls")]
+#[cfg(feature = "outbound")]
 use crate::tls::Trust;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-#[cfg(feature = "tls")]
+#[cfg(feature = "outbound")]
 use std::sync::Arc;
 use std::time::Duration;
 
 /// See the module. It blocks until [`Stream::begin_polling`].
 pub(super) struct Stream {
     socket: Socket,
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "outbound")]
     tls: Option<Box<rustls::ClientConnection>>,
 }
 
@@ -50,12 +50,12 @@ impl Stream {
         }
         Ok(Stream {
             socket,
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "outbound")]
             tls: None,
         })
     }
 
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "outbound")]
     fn secured(mut self, host: &str, target: &RedisTarget) -> io::Result<Stream> {
         let name = rustls::pki_types::ServerName::try_from(host.to_owned())
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host} is no name of a server")))?;
@@ -70,9 +70,9 @@ impl Stream {
         Ok(self)
     }
 
-    #[cfg(not(feature = "tls"))]
+    #[cfg(not(feature = "outbound"))]
     fn secured(self, _: &str, _: &RedisTarget) -> io::Result<Stream> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "this program was built without the feature \"tls\""))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this program was built without the feature \"outbound\""))
     }
 
     /// From now on it blocks no more.
@@ -129,7 +129,7 @@ impl Write for Socket {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "outbound")]
         if let Some(tls) = &mut self.tls {
             loop {
                 match tls.reader().read(buffer) {
@@ -148,7 +148,7 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "outbound")]
         if self.tls.is_some() {
             // What it holds already goes first, so that it never holds more than one piece.
             self.flush()?;
@@ -162,7 +162,7 @@ impl Write for Stream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "outbound")]
         if let Some(tls) = &mut self.tls {
             while tls.wants_write() {
                 tls.write_tls(&mut self.socket)?;
