@@ -63,6 +63,14 @@ def compose() -> None:
         for volume in [one for service in yaml.safe_load(file.read_text())["services"].values() for one in service.get("volumes", [])]:
             source = volume.split(":")[0]
             assert not source.startswith(".") or (file.parent / source).exists(), f"{file}: {source}"
+    nodes = yaml.safe_load((PACKAGING / "compose/cluster.yaml").read_text())["services"]
+    template = next(line for line in (PACKAGING / "compose/haproxy.cfg").read_text().splitlines() if "server-template" in line).split()
+    assert int(template[2]) == nodes["tidings"]["deploy"]["replicas"], "HAProxy has as many places as there are nodes"
+    assert template[3] == "tidings:8080"
+    sentinels = nodes["tidings"]["environment"]["TIDINGS_REDIS_SENTINELS"].split(",")
+    assert sentinels == [name for name in nodes if name.startswith("sentinel-")]
+    watched = next(line for line in (PACKAGING / "compose/sentinel.conf").read_text().splitlines() if "monitor" in line).split()
+    assert watched[2] == "mymaster" and watched[3] in nodes and int(watched[5]) > len(sentinels) // 2
 
 
 def image(binary: str) -> None:

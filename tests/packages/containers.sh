@@ -40,5 +40,6 @@ must "the context of the image is a whole workspace" cargo metadata --locked --o
 
 sed 's/tidings:8080/127.0.0.1:8080/' compose/nginx.conf > "$folder/nginx.conf"
 must "nginx takes its configuration" nginx -t -q -c "$folder/nginx.conf" -g "pid $folder/pid; error_log stderr;"
+must "HAProxy takes its configuration" haproxy -c -f compose/haproxy.cfg
 must "Caddy takes its configuration" env SITE=localhost caddy validate --config compose/Caddyfile --adapter caddyfile
 echo "$passed passed, 0 failed"
