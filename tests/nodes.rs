@@ -11,6 +11,7 @@ mod kills;
 mod links;
 mod many;
 mod member;
+mod operators;
 mod order;
 mod rolling;
 mod sentinel;
