@@ -1,8 +1,10 @@
 //! Members of a cluster's traffic: each has one socket at one node, reads channels, publishes to them, and comes back at another
 //! node when its own is gone.
 
-use super::account::{Place, Seen};
+use super::account::{LAST, Line, Place, Seen};
+use super::calls::{Outcome, post};
 use crate::support::PATIENCE;
+use crate::support::http::get;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Result};
@@ -31,6 +33,8 @@ pub(super) struct Traffic {
     failed: AtomicBool,
     /// What is published: each number once.
     pub(super) numbers: AtomicU64,
+    /// Whether something is done to Redis by which readers may be told that they miss something.
+    pub(super) may_reset: bool,
     /// How many were answered so far.
     pub(super) answered: AtomicU64,
 }
@@ -60,6 +64,7 @@ impl Traffic {
             over: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             numbers: AtomicU64::new(0),
+            may_reset: false,
             answered: AtomicU64::new(0),
         }
     }
@@ -91,31 +96,39 @@ impl Traffic {
                 resume_unwind(failure);
             }
             self.over.store(true, Ordering::Relaxed);
-            let last = scope.spawn(|| self.publish_last());
-            let mut seen: Vec<Seen> = members.into_iter().map(|member| member.join().expect("it ends well")).collect();
-            seen.push(last.join().expect("it is published"));
-            seen
+            let mut last = Seen::default();
+            for (channel, number) in self.channels.iter().zip(LAST..) {
+                self.publish_last(channel, number, &mut last);
+            }
+            if self.may_reset {
+                // It may lie in what a reader is told that it misses.
+                let mut number = LAST + self.channels.len() as u64;
+                while members.iter().any(|member| !member.is_finished()) {
+                    std::thread::sleep(Duration::from_millis(500));
+                    for channel in &self.channels {
+                        self.publish_last(channel, number, &mut last);
+                        number += 1;
+                    }
+                }
+            }
+            let seen = members.into_iter().map(|member| member.join().expect("it ends well"));
+            seen.chain([last]).collect()
         })
     }
 
-    /// Publishes what readers end with, again and again until it is answered.
-    fn publish_last(&self) -> Seen {
+    /// Publishes what readers of a channel end with, again and again until it is answered.
+    fn publish_last(&self, channel: &str, number: u64, seen: &mut Seen) {
         let until = Instant::now() + LIMIT;
-        let mut seen = Seen::default();
-        for (channel, number) in self.channels.iter().zip(super::account::LAST..) {
-            loop {
-                let node = self.node(0).expect("a node runs");
-                let key = format!("last-{number}");
-                let answer = super::calls::post(node, channel, &number.to_string(), Some(&key));
-                if let Ok(super::calls::Outcome::At(place)) = answer {
-                    seen.answered.push((channel.clone(), place, number));
-                    break;
-                }
-                assert!(Instant::now() < until, "{channel}: {answer:?}");
-                std::thread::sleep(PAUSE);
+        loop {
+            let node = self.node(0).expect("a node runs");
+            let answer = post(node, channel, &number.to_string(), Some(&format!("last-{number}")));
+            if let Ok(Outcome::At(place)) = answer {
+                seen.answered.push((channel.to_owned(), place, number));
+                return;
             }
+            assert!(Instant::now() < until, "{channel}: {answer:?}");
+            std::thread::sleep(PAUSE);
         }
-        seen
     }
 }
 
@@ -171,8 +184,12 @@ impl<'t> Member<'t> {
     fn missing(&self) -> Vec<String> {
         let lacks = |channel: &&String| !self.seen.has_ended(std::slice::from_ref(*channel));
         let lines = self.traffic.channels.iter().filter(lacks);
+        let nodes = self.traffic.nodes.lock().expect("no panic").clone();
         let lines = lines.map(|channel| {
-            format!("the last of {channel}: {:?}", self.seen.lines.get(channel).map(|line| line.position()))
+            let own = self.seen.lines.get(channel).and_then(Line::position);
+            // Where each node is, since one of them may be behind.
+            let there = nodes.iter().map(|node| get(*node, &format!("/channels/{channel}?last=1")).text());
+            format!("the last of {channel} after {own:?}; nodes say {:?}", there.collect::<Vec<_>>())
         });
         lines.chain(self.waiting.keys().map(|number| format!("the answer to {number}"))).collect()
     }
@@ -196,7 +213,7 @@ impl<'t> Member<'t> {
     fn subscribe(&mut self, socket: &mut Socket) -> Result<()> {
         for channel in &self.traffic.channels {
             let mut ask = json!({"id": channel, "method": "GET", "path": format!("/channels/{channel}")});
-            if let Some(position) = self.seen.lines.get(channel).and_then(super::account::Line::position) {
+            if let Some(position) = self.seen.lines.get(channel).and_then(Line::position) {
                 ask["since"] = position.into();
             }
             send(socket, &ask)?;

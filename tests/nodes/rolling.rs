@@ -52,7 +52,6 @@ fn roll(rounds: usize, pace: Duration, is_killed: bool) -> Option<Account> {
 }
 
 #[test]
-#[ignore = "run by tests/cluster rolling"]
 fn three_nodes_are_replaced_one_after_the_other_and_nobody_misses_anything() {
     roll(1, Duration::from_millis(2), false);
 }

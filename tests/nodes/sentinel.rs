@@ -46,7 +46,8 @@ fn fail_over(fault: Fault) -> (Account, Duration, Duration) {
     let nodes = [start(), start()];
     nodes.iter().for_each(|node| wait_until("the node is ready", || is_ready(node.address)));
     let addresses = nodes.each_ref().map(|node| node.address);
-    let traffic = Traffic::new(&addresses, 5);
+    let mut traffic = Traffic::new(&addresses, 5);
+    traffic.may_reset = true;
     let reader = |node| Role { node, reads: true, ..Role::default() };
     let publisher = |node| Role { node, window: 4, pace: Duration::from_millis(2), ..Role::default() };
     let roles = [reader(0), reader(1), publisher(0), publisher(1)];
