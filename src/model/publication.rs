@@ -6,7 +6,7 @@ use std::fmt;
 /// Characters of an epoch that are drawn at random.
 const RANDOM_CHARS: usize = 10;
 /// So many generations of an engine have names of their own: five digits in base 36, which is all that fits.
-const GENERATIONS: u32 = 36_u32.pow(5);
+pub const GENERATIONS: u32 = 36_u32.pow(5);
 
 /// The random id of a channel's continuity: 8 to 16 characters of `[A-Za-z0-9_-]`. It changes only when continuity is lost.
 ///
@@ -67,11 +67,23 @@ impl Epoch {
         Epoch { text }
     }
 
+    /// The part of it that is the same in every generation.
+    #[must_use]
+    pub fn random_part(&self) -> &str {
+        let text = self.as_str();
+        text.get(..RANDOM_CHARS).unwrap_or(text)
+    }
+
+    /// The generation of the engine that gave it, as it is written in it; `None` when no engine did.
+    #[must_use]
+    pub fn generation_digits(&self) -> Option<&str> {
+        self.as_str().get(RANDOM_CHARS..)?.strip_prefix('-')
+    }
+
     /// The generation of the engine that gave it; `None` when no engine did.
     #[must_use]
     pub fn generation(&self) -> Option<u32> {
-        let digits = self.as_str().get(RANDOM_CHARS..)?.strip_prefix('-')?;
-        u32::from_str_radix(digits, 36).ok()
+        u32::from_str_radix(self.generation_digits()?, 36).ok()
     }
 
     /// The epoch as text.
@@ -195,6 +207,7 @@ mod tests {
             let epoch = Epoch::of_generation(u64::MAX, generation);
             let text = format!("{}-{digits}", Epoch::from_random(u64::MAX).as_str());
             assert_eq!((epoch.as_str(), epoch.generation()), (&*text, Some(generation)));
+            assert_eq!((epoch.random_part(), epoch.generation_digits()), (&text[..10], Some(digits)));
             assert_eq!(Epoch::parse(&text), Some(epoch));
             assert_eq!(epoch.in_generation(generation + 1), Epoch::of_generation(u64::MAX, generation + 1));
             assert_ne!(epoch.in_generation(generation + 1), epoch);

@@ -9,9 +9,6 @@ use crate::config::Durability;
 use crate::hub::RandomSource;
 use crate::model::publication::Epoch;
 
-/// Characters of an epoch's random part.
-const RANDOM_CHARACTERS: usize = 10;
-
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Epochs {
@@ -29,10 +26,9 @@ impl Epochs {
 
     /// What is kept of an epoch that is shown.
     pub(super) fn kept(epoch: &Epoch, durability: Durability) -> &str {
-        let text = epoch.as_str();
         match durability {
-            Durability::Synced => text,
-            Durability::Written => text.get(..RANDOM_CHARACTERS).unwrap_or(text),
+            Durability::Synced => epoch.as_str(),
+            Durability::Written => epoch.random_part(),
         }
     }
 

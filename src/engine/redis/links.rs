@@ -4,6 +4,7 @@ use super::link::{Link, LinkFault};
 use super::opening::Opened;
 use super::scripts::Scripts;
 use super::{FEED, ORDERS};
+use crate::model::publication::Epoch;
 use crate::wire::resp::write_command;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
@@ -42,11 +43,12 @@ impl Links {
             let descriptor = link.begin_polling()?;
             registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE | Interest::WRITABLE)?;
         }
+        let epoch = Epoch::of_generation(0, generation_number);
         Ok(Links {
             orders,
             feed,
             scripts,
-            generation: base36(generation_number),
+            generation: epoch.generation_digits().unwrap_or_default().to_owned(),
             generation_number,
             run,
             about,
@@ -118,29 +120,5 @@ impl Links {
     pub(super) fn flush(&mut self) -> Result<(), LinkFault> {
         self.orders.flush()?;
         self.feed.flush()
-    }
-}
-
-/// A generation as it stands in an epoch.
-fn base36(number: u32) -> String {
-    let (mut digits, mut rest) = (Vec::new(), number);
-    while digits.is_empty() || rest > 0 {
-        digits.push(char::from_digit(rest % 36, 36).unwrap_or('0'));
-        rest /= 36;
-    }
-    digits.iter().rev().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base36;
-    use crate::model::publication::Epoch;
-
-    #[test]
-    fn a_generation_is_written_as_epochs_write_it() {
-        for generation in [1, 35, 36, 60_466_175] {
-            let epoch = Epoch::of_generation(1, generation);
-            assert_eq!(epoch.as_str().split_once('-').map(|(_, digits)| digits), Some(&*base36(generation)));
-        }
     }
 }

@@ -8,6 +8,7 @@ use super::stream::Stream;
 use crate::config::{RedisPlace, RedisTarget};
 use crate::engine::bell::Bell;
 use crate::handoff::mailbox::Wake as _;
+use crate::model::publication::GENERATIONS;
 use crate::node::execute::wall_ms;
 use crate::wire::resp::{Reply, RespLimits};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -192,8 +193,7 @@ fn is_replica(reply: Reply<'_>) -> bool {
 
 fn generation(link: &mut Link, asking: &Asking, run: &str) -> Result<u32, OpenFault> {
     let vouched: &[u8] = if asking.keeps_data { b"1" } else { b"" };
-    // 36^5 of them have room in an epoch.
-    let random = rand::random_range(1..60_466_176_u32).to_string();
+    let random = rand::random_range(1..GENERATIONS).to_string();
     let key = asking.keys.generation();
     let parts = [b"EVAL", scripts::GREET.as_bytes(), b"1", &key[..], run.as_bytes(), vouched, random.as_bytes()];
     let found = link.ask(&parts, |reply| generation_of(&reply))?;

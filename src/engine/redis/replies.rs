@@ -20,8 +20,6 @@ use std::time::{Duration, SystemTime};
 
 /// Bytes of an event's name or of a media type, as where clients publish.
 const LABEL_BYTES_MAX: usize = 200;
-/// The part of an epoch that stays the same in every generation.
-const RANDOM_CHARS: usize = 10;
 /// After which time a publication may be sent again that found Redis full.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 
@@ -270,7 +268,7 @@ fn older(epoch: Epoch, entries: &[Reply<'_>], scratch: &mut JsonScratch) -> (Vec
             continue;
         };
         // Those of another generation are the same channel's.
-        if place.epoch.as_str().get(..RANDOM_CHARS) != epoch.as_str().get(..RANDOM_CHARS)
+        if place.epoch.random_part() != epoch.random_part()
             || all.last().is_some_and(|last| last.offset + 1 != place.offset)
         {
             all.clear();
