@@ -14,6 +14,7 @@ pub mod glob_map;
 pub mod grants;
 pub mod host_port;
 pub mod ids;
+pub mod labels;
 pub mod name;
 pub mod network;
 pub mod operation;

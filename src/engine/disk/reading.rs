@@ -101,9 +101,8 @@ impl Task {
         };
         let page = match read {
             // Forgotten meanwhile, or made anew: nothing of it can be read.
-            Ok(page) => page.filter(|page| {
-                Epoch::parse(&page.epoch).is_some_and(|kept| kept.random_part() == epoch.random_part())
-            }),
+            Ok(page) => page
+                .filter(|page| Epoch::parse(&page.epoch).is_some_and(|kept| kept.random_part() == epoch.random_part())),
             Err(ReadError::Damaged(damage)) => {
                 log::error!(event = "store_damaged"; "publications of {:?} cannot be read, and count as gone: {damage}", &*channel);
                 None

@@ -10,6 +10,7 @@ use crate::engine::{Entry, Event, Now, OrderId, What};
 use crate::hub::publication::Draft;
 use crate::hub::{Attach, Fetched, Older};
 use crate::model::code::Code;
+use crate::model::labels::{check_content_type, check_event};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Epoch, Position};
 use crate::model::refusal::Refusal;
@@ -18,8 +19,6 @@ use crate::wire::json::{JsonScratch, validate};
 use crate::wire::resp::Reply;
 use std::time::{Duration, SystemTime};
 
-/// Bytes of an event's name or of a media type, as where clients publish.
-const LABEL_BYTES_MAX: usize = 200;
 /// After which time a publication may be sent again that found Redis full.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 
@@ -284,11 +283,34 @@ fn older(epoch: Epoch, entries: &[Reply<'_>], scratch: &mut JsonScratch) -> (Vec
 fn is_sound(message: &Message<'_>, scratch: &mut JsonScratch) -> bool {
     let Kind::Publication { draft, .. } = &message.what else { return true };
     let Draft { data, event, .. } = draft;
-    let is_label =
-        |text: &str| !text.is_empty() && text.len() <= LABEL_BYTES_MAX && !text.chars().any(char::is_control);
     let data_is_sound = match data {
-        Data::Json(json) => validate(json, scratch).is_ok(),
-        Data::Binary { content_type, .. } => is_label(content_type),
+        Data::Json(json) => validate(json, scratch),
+        Data::Binary { content_type, .. } => check_content_type(content_type),
     };
-    data_is_sound && event.as_deref().is_none_or(is_label)
+    data_is_sound.and_then(|()| event.as_deref().map_or(Ok(()), check_event)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Data, Draft, Epoch, JsonScratch, Kind, Message, Position, is_sound};
+
+    fn is_taken(data: Data, event: Option<&str>) -> bool {
+        let draft = Draft { data, event: event.map(Into::into), time: None };
+        let place = Position { epoch: Epoch::of_generation(1, 1), offset: 1 };
+        let what = Kind::Publication { at_ms: 0, exclude: None, draft };
+        is_sound(&Message { place, what }, &mut JsonScratch::new())
+    }
+
+    /// A publication whose event has an empty name was taken from its publisher and delivered to nobody.
+    #[test]
+    fn what_a_publisher_may_send_comes_by_and_nothing_else() {
+        let json = |text: &'static str| Data::Json(text.as_bytes().into());
+        let binary =
+            |content_type: &str| Data::Binary { bytes: b"x".as_slice().into(), content_type: content_type.into() };
+        assert!(is_taken(json("{}"), None) && is_taken(json("1"), Some("tick")) && is_taken(json("1"), Some("")));
+        assert!(is_taken(binary("a/b"), None));
+        assert!(!is_taken(json("{"), None) && !is_taken(binary(""), None) && !is_taken(binary("a\nb"), None));
+        // Readers would take them for the server's own.
+        assert!(!is_taken(json("1"), Some("reset")) && !is_taken(json("1"), Some("a\ndata: b")));
+    }
 }

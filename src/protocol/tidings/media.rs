@@ -1,7 +1,7 @@
 //! What an HTTP body publishes: its media type decides between JSON, a JSON string and plain bytes.
 
-use super::parse::check_content_type;
 use crate::model::code::Code;
+use crate::model::labels::check_content_type;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
 use crate::wire::json::scanner::trim;

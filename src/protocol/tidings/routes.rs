@@ -2,13 +2,14 @@
 
 use super::media::{check_encoding, check_media_type};
 use super::options::{TOKEN_OPTION, ignored, read_item, refused, unknown_option};
-use super::parse::{Dialect, check_event, check_key};
+use super::parse::Dialect;
 use super::path::parse_name_in_url;
 use super::read::{HttpPublish, PlainBody};
 use super::reply::body_limits;
 use super::ticket::Form;
 use crate::access::{Action, ChannelRules, Identity, Standing};
 use crate::model::code::Code;
+use crate::model::labels::{check_event, check_key};
 use crate::model::name::ChannelName;
 use crate::model::refusal::Refusal;
 use crate::model::request::{GetOptions, Item, Request, Verb};

@@ -2,9 +2,9 @@
 
 use super::error::Error;
 use crate::model::code::Code;
+use crate::model::labels::{check_content_type, check_event, check_key};
 use crate::model::publication::Data;
 use crate::model::request::PostOptions;
-use crate::protocol::tidings::parse::{check_content_type, check_event, check_key};
 use crate::wire::json::scanner::trim;
 use crate::wire::json::{JsonScratch, validate, without_mark};
 use bytes::Bytes;

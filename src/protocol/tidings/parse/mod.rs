@@ -18,7 +18,6 @@ use bytes::Bytes;
 use envelope::Payload;
 use fields::{Fields, Name};
 pub use nearest::{hint, shown};
-pub use values::{check_content_type, check_event, check_key};
 
 /// How many requests one batch may hold at most.
 pub const BATCH_REQUESTS_MAX: usize = 100;

@@ -2,7 +2,7 @@
 
 use super::bad_request;
 use super::nearest::shown;
-use crate::model::code::Code;
+use crate::model::labels::{check_content_type, check_event, check_key};
 use crate::model::publication::Position;
 use crate::model::refusal::Refusal;
 use crate::model::request::{RequestId, Since};
@@ -13,8 +13,6 @@ use std::borrow::Cow;
 const ID_END: u64 = 1 << 53;
 /// The longest text id, in bytes.
 const ID_BYTES_MAX: usize = 64;
-/// The longest event name, idempotency key and media type, in bytes.
-const LABEL_BYTES_MAX: usize = 200;
 
 /// An id: an integer from 0 to 2^53 - 1, or text.
 pub(super) fn id(raw: &[u8]) -> Result<RequestId, Refusal> {
@@ -69,31 +67,6 @@ pub(super) fn event(raw: &[u8]) -> Result<Box<str>, Refusal> {
     Ok(text.into())
 }
 
-/// What readers of event streams take for the browser's own events or for the server's: a publisher that used such a name
-/// could tell all readers of a channel that it was reset, or that they are refused.
-const RESERVED_EVENTS: [&str; 8] = ["error", "open", "position", "reset", "closed", "join", "leave", "refused"];
-
-/// The rules of an event's name, wherever it comes from.
-///
-/// # Errors
-/// 400 `bad_request`, with the rule that was broken; 400 `bad_event` for a name that is reserved for the server.
-pub fn check_event(text: &str) -> Result<(), Refusal> {
-    if text.len() > LABEL_BYTES_MAX {
-        return Err(bad_request(format!("an \"event\" has at most {LABEL_BYTES_MAX} bytes, not {}", text.len())));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(bad_request("an \"event\" has no control characters"));
-    }
-    if RESERVED_EVENTS.contains(&text) {
-        let kept = RESERVED_EVENTS.join(", ");
-        let message = format!(
-            "no publication is an \"event\" {text:?}: readers would take it for the server's own ({kept} are reserved)"
-        );
-        return Err(Refusal::new(Code::BadEvent, message));
-    }
-    Ok(())
-}
-
 /// An idempotency key: 1 to 200 bytes.
 pub(super) fn key(raw: &[u8]) -> Result<Box<str>, Refusal> {
     let text = string("key", raw)?;
@@ -101,34 +74,11 @@ pub(super) fn key(raw: &[u8]) -> Result<Box<str>, Refusal> {
     Ok(text.into())
 }
 
-/// The rules of an idempotency key, wherever it comes from.
-///
-/// # Errors
-/// 400 `bad_request`, with the rule that was broken.
-pub fn check_key(text: &str) -> Result<(), Refusal> {
-    if text.is_empty() || text.len() > LABEL_BYTES_MAX {
-        let length = text.len();
-        return Err(bad_request(format!("an idempotency key has 1 to {LABEL_BYTES_MAX} bytes, not {length}")));
-    }
-    Ok(())
-}
-
 /// A media type: 1 to 200 bytes without control characters.
 pub(super) fn content_type(raw: &[u8]) -> Result<Box<str>, Refusal> {
     let text = string("content_type", raw)?;
     check_content_type(&text)?;
     Ok(text.into())
-}
-
-/// The rules of a media type, wherever it comes from.
-///
-/// # Errors
-/// 400 `bad_request`, with the rule that was broken.
-pub fn check_content_type(text: &str) -> Result<(), Refusal> {
-    if text.is_empty() || text.len() > LABEL_BYTES_MAX || text.chars().any(char::is_control) {
-        return Err(bad_request(format!("a content type has 1 to {LABEL_BYTES_MAX} bytes and no control characters")));
-    }
-    Ok(())
 }
 
 /// The integer that `raw` writes in plain digits; the largest one when it has too many.
