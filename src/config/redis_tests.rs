@@ -17,7 +17,7 @@ fn url(text: &str) -> RedisUrl {
 }
 
 fn tcp(host: &str, port: u16) -> RedisPlace {
-    RedisPlace::Tcp { host: host.to_owned(), port }
+    RedisPlace::Tcp(HostPort { host: host.to_owned(), port })
 }
 
 #[test]

@@ -24,15 +24,20 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// Where a Redis accepts connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisPlace {
-    /// On a host, which is looked up at each attempt to connect.
-    Tcp {
-        /// A name, or an address without brackets.
-        host: String,
-        /// Never 0.
-        port: u16,
-    },
+    /// On a host.
+    Tcp(HostPort),
     /// At a unix socket.
     Unix(PathBuf),
+}
+
+impl fmt::Display for RedisPlace {
+    /// For people: a host and its port, or a path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RedisPlace::Tcp(at) => at.fmt(f),
+            RedisPlace::Unix(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// The address of a Redis: `redis://[user[:password]@]host[:port][/database]`, the same with `rediss` for TLS, or
@@ -81,7 +86,7 @@ const PASSWORD: BadRedisUrl = BadRedisUrl("a password after user: has 1 to 1024 
 impl Default for RedisUrl {
     /// What a Redis on this machine listens on that nobody has configured.
     fn default() -> RedisUrl {
-        let place = RedisPlace::Tcp { host: "127.0.0.1".to_owned(), port: PORT };
+        let place = RedisPlace::Tcp(HostPort { host: "127.0.0.1".to_owned(), port: PORT });
         RedisUrl { place, tls: false, database: 0, user: None, password: None }
     }
 }
@@ -134,9 +139,9 @@ fn over_tcp(rest: &str, tls: bool) -> Result<RedisUrl, BadRedisUrl> {
         return Err(QUERY);
     }
     let (user, password) = who.map_or(Ok((None, None)), signed_in)?;
-    let HostPort { host, port } = HostPort::parse(at, PORT).ok_or(HOST)?;
+    let at = HostPort::parse(at, PORT).ok_or(HOST)?;
     let database = if path.is_empty() { 0 } else { number(path)? };
-    Ok(RedisUrl { place: RedisPlace::Tcp { host, port }, tls, database, user, password })
+    Ok(RedisUrl { place: RedisPlace::Tcp(at), tls, database, user, password })
 }
 
 /// Reads `user`, `user:password` or `:password`.
@@ -192,12 +197,12 @@ impl fmt::Display for RedisUrl {
     /// As it is read, without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            RedisPlace::Tcp { host, port } => {
+            RedisPlace::Tcp(at) => {
                 f.write_str(if self.tls { "rediss://" } else { "redis://" })?;
                 if let Some(user) = &self.user {
                     write!(f, "{}@", utf8_percent_encode(user, ENCODED))?;
                 }
-                write!(f, "{}", HostPort { host: host.clone(), port: *port })?;
+                at.fmt(f)?;
                 if self.database == 0 { Ok(()) } else { write!(f, "/{}", self.database) }
             }
             RedisPlace::Unix(path) => {

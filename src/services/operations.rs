@@ -126,7 +126,7 @@ impl Operations {
 
     fn row(&self, page: Page, seen: &Seen) -> Page {
         let identity = seen.identity.as_deref();
-        let address = seen.address.ip().map_or_else(|| "unix".to_owned(), |ip| ip.to_string());
+        let address = seen.address.to_string();
         let (who, name) = match identity.map(|identity| &identity.who) {
             None => (None, None),
             Some(Who::Anonymous) => (Some("anonymous"), None),

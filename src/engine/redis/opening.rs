@@ -8,13 +8,13 @@ use super::stream::Stream;
 use crate::config::{RedisPlace, RedisTarget};
 use crate::engine::bell::Bell;
 use crate::handoff::mailbox::Wake as _;
+use crate::model::host_port::HostPort;
 use crate::model::publication::GENERATIONS;
 use crate::node::execute::wall_ms;
 use crate::wire::resp::{Reply, RespLimits};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 /// How long each step may take.
@@ -65,11 +65,10 @@ pub(super) struct Asking {
     pub(super) name: String,
 }
 
-/// The thread that opens links.
+/// The thread that opens links. It ends by itself when this is gone, after the step that it is in the midst of.
 pub(super) struct Opener {
-    asked: Option<Sender<()>>,
+    asked: Sender<()>,
     opened: Receiver<Result<Box<Opened>, OpenFault>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Opener {
@@ -77,7 +76,7 @@ impl Opener {
     pub(super) fn start(asking: Asking, bell: Bell) -> io::Result<Opener> {
         let (asked, requests) = bounded(1);
         let (sender, opened) = bounded(1);
-        let thread = std::thread::Builder::new().name("engine-open".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("engine-open".to_owned()).spawn(move || {
             for () in &requests {
                 let result = catch_unwind(AssertUnwindSafe(|| open(&asking)));
                 let sent = sender.send(result.unwrap_or(Err(OpenFault::Panicked)).map(Box::new));
@@ -87,15 +86,13 @@ impl Opener {
                 }
             }
         })?;
-        Ok(Opener { asked: Some(asked), opened, thread: Some(thread) })
+        Ok(Opener { asked, opened })
     }
 
     /// Asks for links. One answer comes.
     pub(super) fn ask(&self) {
-        if let Some(asked) = &self.asked {
-            // Full: it was asked for already.
-            let _ = asked.try_send(());
-        }
+        // Full: it was asked for already.
+        let _ = self.asked.try_send(());
     }
 
     /// The answer, when it is there.
@@ -104,25 +101,10 @@ impl Opener {
     }
 }
 
-impl Drop for Opener {
-    fn drop(&mut self) {
-        self.asked = None;
-        // It may be in the midst of a step, which ends by itself.
-        drop(self.thread.take());
-    }
-}
-
-fn shown(place: &RedisPlace) -> String {
-    match place {
-        RedisPlace::Tcp { host, port } => format!("{host}:{port}"),
-        RedisPlace::Unix(path) => path.display().to_string(),
-    }
-}
-
 fn open(asking: &Asking) -> Result<Opened, OpenFault> {
     let target = &asking.target;
     let place = if target.sentinels.is_empty() { target.at.clone() } else { primary(asking)? };
-    let name = shown(&place);
+    let name = place.to_string();
     let mut feed = greet(&place, &name, asking, "feed")?;
     let mut orders = greet(&place, &name, asking, "orders")?;
     let (run, about) = who(&mut orders)?;
@@ -227,11 +209,10 @@ fn primary(asking: &Asking) -> Result<RedisPlace, OpenFault> {
     let target = &asking.target;
     let mut last = "none was asked".to_owned();
     for sentinel in &target.sentinels {
-        let place = RedisPlace::Tcp { host: sentinel.host.clone(), port: sentinel.port };
-        match ask_sentinel(&place, asking) {
+        match ask_sentinel(&RedisPlace::Tcp(sentinel.clone()), asking) {
             Ok(Some(primary)) => return Ok(primary),
-            Ok(None) => last = format!("{} does not watch it", shown(&place)),
-            Err(fault) => last = format!("{}: {fault}", shown(&place)),
+            Ok(None) => last = format!("{sentinel} does not watch it"),
+            Err(fault) => last = format!("{sentinel}: {fault}"),
         }
     }
     Err(OpenFault::NoPrimary { primary: target.primary.clone(), last })
@@ -239,7 +220,7 @@ fn primary(asking: &Asking) -> Result<RedisPlace, OpenFault> {
 
 fn ask_sentinel(place: &RedisPlace, asking: &Asking) -> Result<Option<RedisPlace>, OpenFault> {
     let stream = Stream::connect(place, &asking.target, STEP_WAIT);
-    let mut link = Link::new(stream.map_err(|error| OpenFault::Connect(shown(place), error))?, asking.limits);
+    let mut link = Link::new(stream.map_err(|error| OpenFault::Connect(place.to_string(), error))?, asking.limits);
     if let Some(password) = &asking.target.sentinel_password {
         link.ask(&[b"AUTH", password.reveal().as_bytes()], |_| ())?;
     }
@@ -247,7 +228,7 @@ fn ask_sentinel(place: &RedisPlace, asking: &Asking) -> Result<Option<RedisPlace
         Reply::List(parts) => match &parts[..] {
             [Reply::Bytes(host), Reply::Bytes(port)] => {
                 let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
-                Some(RedisPlace::Tcp { host: text(host)?, port: text(port)?.parse().ok()? })
+                Some(RedisPlace::Tcp(HostPort { host: text(host)?, port: text(port)?.parse().ok()? }))
             }
             _ => None,
         },

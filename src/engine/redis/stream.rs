@@ -1,6 +1,7 @@
 //! A connection's bytes: a TCP or unix socket, and TLS over it where that is asked for.
 
 use crate::config::{RedisPlace, RedisTarget};
+use crate::model::host_port::HostPort;
 #[cfg(feature = "outbound")]
 use crate::tls::Trust;
 use std::io::{self, Read, Write};
@@ -28,7 +29,7 @@ impl Stream {
     pub(super) fn connect(place: &RedisPlace, target: &RedisTarget, time: Duration) -> io::Result<Stream> {
         match place {
             RedisPlace::Unix(path) => Ok(Stream::plain(Socket::Unix(UnixStream::connect(path)?), time)?),
-            RedisPlace::Tcp { host, port } => {
+            RedisPlace::Tcp(HostPort { host, port }) => {
                 let socket = connect_to(host, *port, time)?;
                 let stream = Stream::plain(Socket::Tcp(socket), time)?;
                 if target.tls { stream.secured(host, target) } else { Ok(stream) }

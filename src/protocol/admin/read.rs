@@ -17,7 +17,6 @@ use crate::wire::http::target::query_pairs;
 use crate::wire::json::scanner::{Member, members, trim};
 use crate::wire::json::text::unquote;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// Rows of a page where no number is given, and the largest number.
 const PAGE_ROWS: usize = 100;
@@ -171,11 +170,10 @@ fn somebody(members: &Members) -> Result<Whom, Refusal> {
 
 fn whom(members: &Members) -> Result<Whom, Refusal> {
     let name = |name: &str| members.get(name).map(|text| checked(name, text, NAME_BYTES_MAX)).transpose();
-    let address = members.get("address").map(|text| match text.as_str() {
-        "unix" => Ok(PeerAddress::UNIX),
-        text => text.parse::<IpAddr>().map(PeerAddress::from).map_err(|_| {
+    let address = members.get("address").map(|text| {
+        text.parse::<PeerAddress>().map_err(|_| {
             bad(format!("address is an IP address such as 192.0.2.7, or unix for a unix socket, not {:?}", shown(text)))
-        }),
+        })
     });
     Ok(Whom {
         user: name("user")?,
