@@ -27,6 +27,10 @@ use crate::model::refusal::Refusal;
 use pump::Inbox;
 use std::time::{Duration, Instant};
 
+/// Publications with which a channel comes back into memory, and bytes of them: as many as most resumes and snapshots need.
+const ATTACH_COUNT: usize = 300;
+const ATTACH_BYTES: usize = 256 * 1024;
+
 /// Names an order: by the work or the channel that needs it, and its place in that. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OrderId {
@@ -144,7 +148,7 @@ pub enum Health {
 /// Gives positions and keeps histories. One thread owns it, and nothing here waits for a disk's device or for a network.
 pub trait Engine: Send {
     /// Takes an order. One event answers it, in this turn or a later one.
-    fn submit(&mut self, order: Order);
+    fn submit(&mut self, order: Order, now: Now);
     /// Whether more orders may come. Those of publications that belong together, and of gaps, come all the same.
     fn has_room(&self) -> bool {
         true

@@ -149,7 +149,7 @@ impl Pump {
         };
         errand.work.blocked_since = None;
         let id = OrderId { serial: self.ledger.begin(errand, 1), place: 0 };
-        self.order(id, channel, what);
+        self.order(id, channel, what, now);
     }
 
     fn publish(&mut self, mut errand: Errand, now: Now) {
@@ -162,17 +162,17 @@ impl Pump {
             let id = OrderId { serial, place: place as u32 };
             let Submission { channel, draft, key, exclude, exclude_elsewhere } = submission;
             let publish = Publish { draft, key, exclude, exclude_elsewhere };
-            self.order(id, channel, What::Publish(Box::new(publish)));
+            self.order(id, channel, What::Publish(Box::new(publish)), now);
         }
     }
 
-    fn order(&mut self, id: OrderId, channel: ChannelName, what: What) {
-        self.submit(id, channel, false, what);
+    fn order(&mut self, id: OrderId, channel: ChannelName, what: What, now: Now) {
+        self.submit(id, channel, what, false, now);
     }
 
-    fn submit(&mut self, id: OrderId, channel: ChannelName, is_patient: bool, what: What) {
+    fn submit(&mut self, id: OrderId, channel: ChannelName, what: What, is_patient: bool, now: Now) {
         let known = self.hub.position_of(&channel);
-        self.engine.submit(Order { id, channel, known, is_patient, what });
+        self.engine.submit(Order { id, channel, known, is_patient, what }, now);
     }
 
     fn apply(&mut self, event: Event, now: Now, known: &mut Known) {
@@ -242,7 +242,7 @@ impl Pump {
             }
         }
         for (channel, from, to) in known.gaps {
-            self.fill(channel, from, to);
+            self.fill(channel, from, to, now);
         }
     }
 
@@ -256,10 +256,10 @@ impl Pump {
         }
     }
 
-    fn fill(&mut self, channel: ChannelName, from: Position, to: u64) {
+    fn fill(&mut self, channel: ChannelName, from: Position, to: u64, now: Now) {
         let id = self.ledger.begin_fill(ChannelName::clone(&channel));
         let wanted = OlderWanted { after: from, up_to: to, count: FILL_COUNT, bytes: FILL_BYTES, newest: false };
-        self.submit(id, channel, true, What::Read(wanted));
+        self.submit(id, channel, What::Read(wanted), true, now);
     }
 
     fn fill_without(&mut self, channel: &ChannelName, now: Now) {

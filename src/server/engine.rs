@@ -79,7 +79,6 @@ impl EngineParts {
     }
 
     /// Whether two servers may use it at a time.
-    #[cfg(feature = "cli")]
     pub(super) fn is_shared(&self) -> bool {
         self.shared.is_some()
     }

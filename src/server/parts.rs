@@ -4,7 +4,7 @@ use super::StartError;
 use super::doors::Shares;
 use super::engine::{EngineParts, EngineThread};
 use crate::access::{AccessPolicy, AccessRules, Challenges, Checks, Hooks, Identities, TrustedProxies};
-use crate::config::{AcmeChallenge, Config, EngineKind, ListenerConfig};
+use crate::config::{AcmeChallenge, Config, ListenerConfig};
 use crate::connection::env::Limits;
 use crate::engine::OwnFigures;
 use crate::handoff::errand::{ErrandQueue, Errands};
@@ -168,7 +168,7 @@ impl SharedParts {
             started: self.started,
             draw: Box::new(rand::random),
             // Until it was reached for the first time.
-            away: config.server.engine == EngineKind::Redis,
+            away: self.engine.as_ref().is_some_and(EngineParts::is_shared),
         }
     }
 

@@ -66,7 +66,7 @@ pub struct Disk {
 }
 
 impl Engine for Disk {
-    fn submit(&mut self, order: Order) {
+    fn submit(&mut self, order: Order, _: Now) {
         self.orders.push(order);
     }
 

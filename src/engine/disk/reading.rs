@@ -6,7 +6,7 @@ use super::batch::Batch;
 use crate::config::Durability;
 use crate::engine::packed;
 use crate::engine::rules::Kept;
-use crate::engine::{Event, OrderId};
+use crate::engine::{ATTACH_BYTES, ATTACH_COUNT, Event, OrderId};
 use crate::hub::{Attach, Fetched, Older, OlderWanted};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
@@ -15,9 +15,6 @@ use crate::model::refusal::Refusal;
 use crate::store::{Page, ReadError, Reader};
 use std::time::Duration;
 
-/// Publications with which a channel comes back into memory, and bytes of them: as many as most resumes and snapshots need.
-const ATTACH_COUNT: usize = 300;
-const ATTACH_BYTES: usize = 256 * 1024;
 /// After which time a read may be tried again that found no room, or failed.
 const READ_RETRY: Duration = Duration::from_secs(1);
 

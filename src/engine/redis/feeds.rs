@@ -177,9 +177,9 @@ impl Feeds {
         feed.compared = now;
         let at = attach.at;
         let is_moved = feed.seen.is_some_and(|seen| seen.epoch != at.epoch);
-        if is_moved && !std::mem::replace(&mut feed.wants_newest, is_moved) && attach.newest.is_empty() && at.offset > 0
-        {
+        if is_moved && !feed.wants_newest && attach.newest.is_empty() && at.offset > 0 {
             // Once more, with what was published there since.
+            feed.wants_newest = true;
             self.to_read.push_back(ChannelName::clone(channel));
             return;
         }

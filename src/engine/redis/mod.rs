@@ -27,7 +27,7 @@ pub use control::Control;
 use super::bell::{Bell, Heard, Sleeper};
 use super::pump::Inbox;
 use super::rules::Rules;
-use super::{Engine, Event, Health, Now, Order, OwnFigures};
+use super::{Engine, Event, Health, Now, Order, OwnFigures, What};
 use crate::config::Config;
 use crate::handoff::errand::Errand;
 use crate::hub::Hub;
@@ -175,9 +175,18 @@ impl Redis {
 }
 
 impl Engine for Redis {
-    fn submit(&mut self, order: Order) {
-        let now = Instant::now();
-        self.submit_at(order, now);
+    fn submit(&mut self, order: Order, now: Now) {
+        let until = (!order.is_patient).then(|| now.instant + self.settings.wait);
+        if let Err(away) = &self.links
+            && until.is_some()
+            && !away.has_hope(now.instant)
+        {
+            return self.orders.refuse(order.id);
+        }
+        match (&order.what, until) {
+            (What::Attach, Some(until)) => self.feeds.attach(order.id, &order.channel, until, now.instant),
+            _ => self.orders.push(order, until, self.tickets.next(), now.wall_ms),
+        }
     }
 
     fn has_room(&self) -> bool {

@@ -8,35 +8,17 @@ use super::orders::{Asked, Waiting, unavailable};
 use super::scripts::write_run;
 use super::{Away, Redis, Settings};
 use crate::engine::rules::Kept;
-use crate::engine::{Event, Now, Order, Publish, What};
+use crate::engine::{ATTACH_BYTES, ATTACH_COUNT, Event, Now, Publish, What};
 use crate::hub::OlderWanted;
 use crate::model::name::ChannelName;
 use crate::model::publication::Epoch;
-use crate::node::execute::wall_ms;
 use crate::wire::resp::{write_command, write_head, write_part};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-/// Publications with which a channel is attached, and bytes of them: as many as most resumes and snapshots need.
-const ATTACH_COUNT: usize = 300;
-const ATTACH_BYTES: usize = 256 * 1024;
 /// The longest that Redis is asked to keep something, in seconds.
 const KEEP_MAX_S: u64 = 10 * 366 * 24 * 60 * 60;
 
 impl Redis {
-    pub(super) fn submit_at(&mut self, order: Order, now: Instant) {
-        let until = (!order.is_patient).then(|| now + self.settings.wait);
-        if let Err(away) = &self.links
-            && let Some(_) = until
-            && !away.has_hope(now)
-        {
-            return self.orders.refuse(order.id);
-        }
-        match (&order.what, until) {
-            (What::Attach, Some(until)) => self.feeds.attach(order.id, &order.channel, until, now),
-            _ => self.orders.push(order, until, self.tickets.next(), wall_ms(SystemTime::now())),
-        }
-    }
-
     /// Takes links that were opened, or asks for some.
     pub(super) fn take_links(&mut self, now: Now, events: &mut Vec<Event>) {
         let Err(away) = &mut self.links else { return };

@@ -56,7 +56,7 @@ impl Script {
 }
 
 impl Engine for Scripted {
-    fn submit(&mut self, order: Order) {
+    fn submit(&mut self, order: Order, _: Now) {
         self.orders.send(order).expect("the test is there");
     }
 
