@@ -47,6 +47,7 @@ struct Feed {
     waiting: Vec<(OrderId, Instant)>,
     /// The newest that was made known.
     seen: Option<Position>,
+    /// When its position was last read, or it was asked for.
     compared: Instant,
     /// Which read of the position is the one that is waited for: an earlier one says where the channel was before.
     reading: u64,
@@ -325,7 +326,9 @@ impl Feeds {
     pub(super) fn look(&mut self, is_held: impl Fn(&str) -> bool, now: Instant) -> Look {
         let Some(channel) = self.round.pop_front() else { return Look::Nothing };
         let Some(feed) = self.feeds.get_mut(&channel) else { return Look::Nothing };
-        let is_idle = feed.waiting.is_empty() && matches!(feed.state, State::Live | State::Closed);
+        // What was said in this very turn is not known to the hub yet: it is held a moment later.
+        let is_known = feed.compared < now;
+        let is_idle = is_known && feed.waiting.is_empty() && matches!(feed.state, State::Live | State::Closed);
         if is_idle && !is_held(&channel) {
             let is_open = matches!(feed.state, State::Live);
             self.feeds.remove(&channel);

@@ -87,6 +87,8 @@ impl World {
     }
 
     fn step(&mut self) {
+        // Each is a turn of its own.
+        self.now += Duration::from_millis(1);
         let channel = self.random.random_range(0..CHANNELS);
         match self.random.random_range(0..100) {
             0..25 => self.publish(channel, None),
@@ -297,6 +299,20 @@ fn what_comes_while_a_position_is_read_is_bounded_and_read_again() {
     feeds.read((&name(0), 1), Attach { at: at(0), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
     assert_eq!(events.len(), 1 + super::PENDING_MAX + 1);
     assert!(matches!(events.last(), Some(Event::At(_, at)) if at.offset == 600));
+}
+
+/// Its feed was closed in the very turn in which its position was read: it was held a moment later, for readers who received nothing.
+#[test]
+fn a_channel_that_is_about_to_be_held_is_not_taken_for_one_that_nobody_reads() {
+    let (mut feeds, mut events, now) = (Feeds::default(), Vec::new(), Instant::now());
+    feeds.attach(OrderId { serial: 1, place: 0 }, &name(0), now + Duration::from_secs(1), now);
+    feeds.next_to_subscribe();
+    feeds.subscribed(&name(0));
+    let turn = now + Duration::from_millis(1);
+    feeds.read((&name(0), 1), Attach { at: at(0), newest: Vec::new(), gone: 0 }, 0, turn, &mut events);
+    assert_eq!((feeds.look(|_| false, turn), feeds.len()), (Look::Nothing, 1), "nobody has heard of it yet");
+    assert_eq!(feeds.look(|_| true, turn + Duration::from_millis(1)), Look::Nothing);
+    assert_eq!(feeds.look(|_| false, turn + Duration::from_millis(2)), Look::Close(name(0)));
 }
 
 /// The position alone said where the channel was, and readers never received what was published there since.
