@@ -144,7 +144,6 @@ fn calm(relay: &Relay) {
 }
 
 #[test]
-#[ignore = "run by tests/cluster links"]
 fn links_that_are_cut_delayed_and_held_lose_nothing() {
     if redis::is_here("bad links") {
         let account = chaos(1, 12, Duration::from_millis(150), false);
