@@ -14,6 +14,7 @@ mod member;
 mod operators;
 mod order;
 mod rolling;
+mod scripts;
 mod sentinel;
 mod signin;
 mod slow;

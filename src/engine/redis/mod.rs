@@ -15,6 +15,7 @@ mod links;
 mod message;
 mod opening;
 mod orders;
+mod publishing;
 mod replies;
 mod roster;
 mod scripts;
@@ -45,6 +46,7 @@ use links::Links;
 use mio::{Events, Poll, Token, Waker};
 use opening::{Asking, Opener};
 use orders::{Orders, Tickets};
+use publishing::Call;
 use roster::Roster;
 use std::io;
 use std::sync::Arc;
@@ -81,6 +83,8 @@ pub struct Redis {
     figures: Arc<EngineFigures>,
     settings: Settings,
     scratch: JsonScratch,
+    /// Publications that are about to be sent.
+    call: Call,
     look_at: Instant,
     node: Node,
     roster: Roster,
@@ -163,6 +167,7 @@ impl Redis {
             figures,
             settings,
             scratch: JsonScratch::new(),
+            call: Call::default(),
             look_at: now,
             node: own,
             roster: Roster::new(now),

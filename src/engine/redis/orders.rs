@@ -43,6 +43,8 @@ pub(super) struct Waiting {
 /// What an answer will be of.
 #[derive(Debug)]
 pub(super) enum Asked {
+    /// Publications that one script was asked for: of the next so many one each, in one answer.
+    Several(usize),
     /// An order.
     Order(Box<Waiting>),
     /// Where a channel is, and which read of it this is.
@@ -134,6 +136,11 @@ impl Orders {
     /// The next that is to be sent.
     pub(super) fn next(&mut self) -> Option<Box<Waiting>> {
         self.waiting.pop_front().map(Box::new)
+    }
+
+    /// The next that is to be sent, if it is a publication.
+    pub(super) fn next_publication(&mut self) -> Option<Box<Waiting>> {
+        self.waiting.pop_front_if(|waiting| matches!(waiting.order.what, What::Publish(_))).map(Box::new)
     }
 
     /// Something was sent.
@@ -236,9 +243,10 @@ pub(super) fn unavailable() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::{Asked, Orders, Tickets};
-    use crate::engine::{Event, Order, OrderId, What};
+    use crate::engine::{Event, Order, OrderId, Publish, What};
     use crate::hub::OlderWanted;
-    use crate::model::publication::{Epoch, Position};
+    use crate::hub::publication::Draft;
+    use crate::model::publication::{Data, Epoch, Position};
     use std::time::{Duration, Instant};
 
     fn order(serial: u64, what: What) -> Order {
@@ -296,6 +304,28 @@ mod tests {
         assert_eq!(refused(&mut events), [(1, "outcome_unknown")]);
         assert!(matches!(orders.answered(), Some(Asked::Nothing)));
         assert!(matches!(orders.answered(), Some(Asked::Order(waiting)) if waiting.id().serial == 2));
+    }
+
+    #[test]
+    fn publications_go_together_up_to_what_is_none() {
+        let (mut orders, mut tickets, now) = (Orders::default(), Tickets::of_node(7), Instant::now());
+        let draft = Draft { data: Data::Json(b"1".as_slice().into()), event: None, time: None };
+        let publish = || {
+            What::Publish(Box::new(Publish { draft: draft.clone(), key: None, exclude: None, exclude_elsewhere: None }))
+        };
+        for (serial, what) in (1..).zip([publish(), publish(), What::Clear, publish()]) {
+            orders.push(order(serial, what), Some(now), tickets.next(), 0);
+        }
+        let batch: Vec<_> = std::iter::from_fn(|| orders.next_publication()).collect();
+        assert_eq!(batch.iter().map(|waiting| waiting.id().serial).collect::<Vec<_>>(), [1, 2]);
+        orders.sent(Asked::Several(batch.len()));
+        batch.into_iter().for_each(|waiting| orders.sent(Asked::Order(waiting)));
+        // The first was answered, and the link is gone then.
+        assert!(matches!(orders.answered(), Some(Asked::Several(2))));
+        assert!(matches!(orders.answered(), Some(Asked::Order(waiting)) if waiting.id().serial == 1));
+        assert!(orders.lost().is_empty());
+        let again: Vec<_> = orders.waiting.iter().map(|waiting| (waiting.id().serial, waiting.again)).collect();
+        assert_eq!(again, [(2, true), (3, false), (4, false)]);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What comes from Redis: answers to orders, and what is published. None of it is trusted to have the form that it should.
 
+use super::clock::Clock;
 use super::held::Held;
 use super::link::LinkFault;
 use super::message::{self, Kind, Message};
 use super::opening::{generation_of, is_for_now, time_of};
-use super::orders::{Asked, Waiting, unavailable};
-use super::{Redis, feeds::Feeds, roster};
+use super::orders::{Asked, Orders, Waiting, unavailable};
+use super::{Node, Redis, feeds::Feeds, roster};
 use crate::engine::{Entry, Event, Now, OrderId, What};
 use crate::hub::publication::Draft;
 use crate::hub::{Attach, Fetched, Older};
+use crate::metrics::engine::EngineFigures;
+use crate::model::cluster::ClusterNode;
 use crate::model::code::Code;
 use crate::model::labels::{check_content_type, check_event};
 use crate::model::name::ChannelName;
@@ -62,46 +65,89 @@ impl Redis {
     pub(super) fn hear_orders(&mut self, now: Now, events: &mut Vec<Event>) -> Result<(), LinkFault> {
         let Redis { links, feeds, orders, clock, scratch, figures, node, settings, .. } = self;
         let Ok(links) = links else { return Ok(()) };
-        let mut taker = Taker { feeds, scratch, now, events };
-        let (generation, mut nodes) = (links.generation_number, None);
-        let came = links.orders.receive(|reply| {
-            let Some(asked) = orders.answered() else {
-                return Err(LinkFault::Refused("an answer came to nothing that was asked".to_owned()));
-            };
-            if let Reply::Error(text) = &reply {
-                let text = String::from_utf8_lossy(text);
-                if is_for_now(&text) {
-                    // The whole server: what was asked has not happened, and is asked again.
-                    orders.not_answered(asked);
-                    return Err(LinkFault::Refused(text.into_owned()));
-                }
-                figures.redis_errors.add(1);
-                if matches!(asked, Asked::Control) {
-                    node.control.not_read();
-                }
-                taker.refused(asked, &text);
-                return Ok(());
-            }
-            match asked {
-                Asked::Order(waiting) => taker.answered(*waiting, &reply),
-                Asked::Position(channel, reading) => taker.position(&channel, reading, &reply),
-                Asked::Time(asked_ms) => {
-                    if let Some(its_ms) = time_of(&reply) {
-                        clock.compare(its_ms, asked_ms, wall_ms(SystemTime::now()));
-                    }
-                }
-                Asked::Generation if generation_of(&reply) != Some(generation) => {
-                    return Err(LinkFault::Refused("the data is of another generation".to_owned()));
-                }
-                Asked::Control => node.control.read(&reply, &settings.node),
-                Asked::Roster => nodes = Some(roster::all(&reply)),
-                Asked::Generation | Asked::Told(_) | Asked::Nothing => {}
-            }
-            Ok(())
+        let generation = links.generation_number;
+        let taker = Taker { feeds, scratch, now, events };
+        let mut answers = Answers { taker, orders, clock, figures, node, own: &settings.node, generation, nodes: None };
+        let came = links.orders.receive(|reply| match answers.next()? {
+            Asked::Several(count) => answers.each(count, &reply),
+            asked => answers.take(asked, &reply),
         })?;
+        let nodes = answers.nodes;
         links.heard(came, false, now.instant);
         if let Some(nodes) = nodes {
             self.say(nodes);
+        }
+        Ok(())
+    }
+}
+
+/// Takes each answer to what it is of.
+struct Answers<'t> {
+    taker: Taker<'t>,
+    orders: &'t mut Orders,
+    clock: &'t mut Clock,
+    figures: &'t EngineFigures,
+    node: &'t mut Node,
+    /// The name of this node.
+    own: &'t str,
+    generation: u32,
+    nodes: Option<Vec<ClusterNode>>,
+}
+
+impl Answers<'_> {
+    /// What the next answer is of.
+    fn next(&mut self) -> Result<Asked, LinkFault> {
+        let asked = self.orders.answered();
+        asked.ok_or_else(|| LinkFault::Refused("an answer came to nothing that was asked".to_owned()))
+    }
+
+    /// One answer to each of several publications, or a refusal of all.
+    fn each(&mut self, count: usize, reply: &Reply<'_>) -> Result<(), LinkFault> {
+        let parts = match reply {
+            Reply::List(parts) if parts.len() == count => &parts[..],
+            Reply::Error(_) => &[],
+            _ => return Err(LinkFault::Refused("publications were answered with something else".to_owned())),
+        };
+        for number in 0..count {
+            let asked = self.next()?;
+            match parts.get(number).unwrap_or(reply) {
+                Reply::Bytes([b'E', text @ ..]) => self.take(asked, &Reply::Error(text))?,
+                one => self.take(asked, one)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, asked: Asked, reply: &Reply<'_>) -> Result<(), LinkFault> {
+        if let Reply::Error(text) = reply {
+            let text = String::from_utf8_lossy(text);
+            let cause = cause_of(&text);
+            if is_for_now(cause) {
+                // The whole server: what was asked has not happened, and is asked again.
+                self.orders.not_answered(asked);
+                return Err(LinkFault::Refused(cause.to_owned()));
+            }
+            self.figures.redis_errors.add(1);
+            if matches!(asked, Asked::Control) {
+                self.node.control.not_read();
+            }
+            self.taker.refused(asked, cause);
+            return Ok(());
+        }
+        match asked {
+            Asked::Order(waiting) => self.taker.answered(*waiting, reply),
+            Asked::Position(channel, reading) => self.taker.position(&channel, reading, reply),
+            Asked::Time(asked_ms) => {
+                if let Some(its_ms) = time_of(reply) {
+                    self.clock.compare(its_ms, asked_ms, wall_ms(SystemTime::now()));
+                }
+            }
+            Asked::Generation if generation_of(reply) != Some(self.generation) => {
+                return Err(LinkFault::Refused("the data is of another generation".to_owned()));
+            }
+            Asked::Control => self.node.control.read(reply, self.own),
+            Asked::Roster => self.nodes = Some(roster::all(reply)),
+            Asked::Several(_) | Asked::Generation | Asked::Told(_) | Asked::Nothing => {}
         }
         Ok(())
     }
@@ -197,6 +243,12 @@ impl Taker<'_> {
     }
 }
 
+/// What is wrong, of an error that a script may have come by: before version 7 Redis puts where that was in front of it.
+fn cause_of(text: &str) -> &str {
+    let of_script = text.rsplit_once("@user_script: ").and_then(|(_, place)| place.split_once(": "));
+    of_script.map_or(text, |(_, cause)| cause.trim_start_matches('-'))
+}
+
 fn refusal_of(text: &str) -> Refusal {
     if text.starts_with("OOM") {
         return Refusal::from(Code::StoreFull).until(FULL_RETRY);
@@ -207,20 +259,22 @@ fn refusal_of(text: &str) -> Refusal {
 
 /// The place that a publication was given.
 fn placed(reply: &Reply<'_>, fingerprint: Option<u128>) -> Result<Position, Refusal> {
-    let Reply::Bytes(text) = reply else { return Err(unavailable()) };
-    let text = std::str::from_utf8(text).map_err(|_| unavailable())?;
+    let unknown = || Refusal::from(Code::OutcomeUnknown);
+    let Reply::Bytes(text) = reply else { return Err(unknown()) };
+    let text = std::str::from_utf8(text).map_err(|_| unknown())?;
     match text.split_at_checked(1) {
-        Some(("P", place)) => Position::parse(place).ok_or_else(unavailable),
+        Some(("P", place)) => Position::parse(place).ok_or_else(unknown),
         Some(("K", record)) => {
-            let (place, hash) = record.split_once(' ').ok_or_else(unavailable)?;
+            let (place, hash) = record.split_once(' ').ok_or_else(unknown)?;
             if fingerprint != u128::from_str_radix(hash, 16).ok() {
                 return Err(Code::KeyReused.into());
             }
-            Position::parse(place).ok_or_else(unavailable)
+            Position::parse(place).ok_or_else(unknown)
         }
         // It came too late: nothing was published.
         Some(("L", "")) => Err(unavailable()),
-        _ => Err(unavailable()),
+        // Sent again, and what would show whether it was published the first time is gone ("U").
+        _ => Err(unknown()),
     }
 }
 
@@ -292,7 +346,7 @@ fn is_sound(message: &Message<'_>, scratch: &mut JsonScratch) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Data, Draft, Epoch, JsonScratch, Kind, Message, Position, is_sound};
+    use super::{Data, Draft, Epoch, JsonScratch, Kind, Message, Position, cause_of, is_sound};
 
     fn is_taken(data: Data, event: Option<&str>) -> bool {
         let draft = Draft { data, event: event.map(Into::into), time: None };
@@ -312,5 +366,18 @@ mod tests {
         assert!(!is_taken(json("{"), None) && !is_taken(binary(""), None) && !is_taken(binary("a\nb"), None));
         // Readers would take them for the server's own.
         assert!(!is_taken(json("1"), Some("reset")) && !is_taken(json("1"), Some("a\ndata: b")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_in_errors_of_every_version() {
+        let readonly = "READONLY You can't write against a read only replica.";
+        let whole = "ERR Error running script (call to f_ab): @user_script:4: @user_script: 4: -";
+        assert_eq!(cause_of(readonly), readonly);
+        assert_eq!(cause_of(&format!("@user_script: 4: -{readonly}")), readonly);
+        assert_eq!(cause_of(&format!("{whole}{readonly}")), readonly);
+        assert_eq!(
+            cause_of("user_script:4: attempt to index a nil value"),
+            "user_script:4: attempt to index a nil value"
+        );
     }
 }

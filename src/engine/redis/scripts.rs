@@ -5,12 +5,12 @@ use crate::wire::resp::{Reply, write_head, write_part};
 
 /// Says which generation the data is of.
 pub(super) const GREET: &str = include_str!("scripts/greet.lua");
-const PUBLISH: &str = include_str!("scripts/publish.lua");
-const ATTACH: &str = include_str!("scripts/attach.lua");
-const READ: &str = include_str!("scripts/read.lua");
+const PUBLISH: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/publish.lua"));
+const ATTACH: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/attach.lua"));
+const READ: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/read.lua"));
 const KEEP: &str = include_str!("scripts/keep.lua");
 const ROSTER: &str = include_str!("scripts/roster.lua");
-const CLEAR: &str = include_str!("scripts/clear.lua");
+const CLEAR: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/clear.lua"));
 
 /// By what a server that has loaded it knows a script.
 pub(super) type Sha = Box<[u8]>;

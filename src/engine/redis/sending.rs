@@ -5,6 +5,7 @@ use super::links::Links;
 use super::message;
 use super::opening::OpenFault;
 use super::orders::{Asked, Waiting, unavailable};
+use super::publishing::{BATCH_MAX, Item};
 use super::scripts::write_run;
 use super::{Away, Redis, Settings};
 use crate::engine::rules::Kept;
@@ -121,8 +122,11 @@ impl Redis {
     /// Sends as much as may be in flight: orders of clients, then positions that are asked for.
     fn send(&mut self, now: Now) {
         while self.links.as_ref().is_ok_and(Links::takes_orders) && self.orders.may_ask() {
+            if self.send_publications(now) {
+                continue;
+            }
             if let Some(waiting) = self.orders.next() {
-                self.write(&waiting, now);
+                self.write(&waiting);
                 self.orders.sent(Asked::Order(waiting));
             } else if let Some((channel, is_wanted, reading)) = self.feeds.next_to_read() {
                 self.write_attach(&channel, is_wanted);
@@ -133,10 +137,9 @@ impl Redis {
         }
     }
 
-    fn write(&mut self, waiting: &Waiting, now: Now) {
+    fn write(&mut self, waiting: &Waiting) {
         let channel = &waiting.order.channel;
         match &waiting.order.what {
-            What::Publish(publish) => self.write_publish(channel, publish, waiting, now),
             What::Read(wanted) => self.write_read(channel, wanted),
             What::Clear => {
                 let Ok(links) = &mut self.links else { return };
@@ -145,42 +148,54 @@ impl Redis {
                 let arguments = [keys.feed(), generation.as_bytes()];
                 write_run(orders.output(), &scripts.clear, &[&keys.meta(), &keys.history()], &arguments);
             }
-            // Of the feeds.
-            What::Attach => {}
+            // Sent together with others, and of the feeds.
+            What::Publish(_) | What::Attach => {}
         }
     }
 
-    fn write_publish(&mut self, channel: &ChannelName, publish: &Publish, waiting: &Waiting, now: Now) {
-        let Ok(links) = &mut self.links else { return };
+    /// Sends as many of the publications that are next as one call takes; whether there were any.
+    fn send_publications(&mut self, now: Now) -> bool {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_MAX
+            && !self.call.is_large()
+            && let Some(waiting) = self.orders.next_publication()
+        {
+            if let What::Publish(publish) = &waiting.order.what {
+                self.add(&waiting, publish, now);
+            }
+            batch.push(waiting);
+        }
+        let Ok(links) = &mut self.links else { return false };
+        if batch.is_empty() {
+            return false;
+        }
+        let Links { orders, scripts, generation, .. } = links;
+        self.call.write(orders.output(), &scripts.publish, generation);
+        self.orders.sent(Asked::Several(batch.len()));
+        batch.into_iter().for_each(|waiting| self.orders.sent(Asked::Order(waiting)));
+        true
+    }
+
+    fn add(&mut self, waiting: &Waiting, publish: &Publish, now: Now) {
         let Publish { draft, key, exclude, exclude_elsewhere } = publish;
+        let channel = &waiting.order.channel;
         let kept = self.rules.load().of(channel);
-        let keys = self.keys.channel(channel);
         let ticket = waiting.ticket.text();
         let own = exclude.map(|connection| self.hub.names().name(connection));
         let exclude = own.as_deref().or(exclude_elsewhere.as_deref());
         let mut body = Vec::with_capacity(draft.weight());
         message::write_publication(&mut body, &ticket, waiting.at_ms, exclude, draft);
-        let until_ms = self.clock.at(now.wall_ms) + waiting.left(now.instant, self.settings.wait).as_millis() as u64;
-        let fingerprint = key.as_ref().map_or_else(String::new, |(_, hash)| format!("{hash:032x}"));
-        let (history_s, position_s) = self.settings.lasting(kept);
-        let texts = [
-            kept.count.to_string(),
-            kept.bytes.to_string(),
-            history_s.to_string(),
-            position_s.to_string(),
-            fresh_epoch(),
-            links.generation.clone(),
-            key.as_ref().map_or_else(String::new, |_| self.settings.keys_last_ms.to_string()),
-            fingerprint,
-            until_ms.to_string(),
-            if waiting.again { ticket } else { String::new() },
-        ];
-        let mut arguments: Vec<&[u8]> = vec![&body, keys.feed()];
-        arguments.extend(texts.iter().map(|text| text.as_bytes()));
-        // Without a key its place is taken by a name that is never looked at, in the same slot.
-        let record = keys.idempotency(key.as_ref().map_or("", |(text, _)| text));
-        let Links { orders, scripts, .. } = links;
-        write_run(orders.output(), &scripts.publish, &[&keys.meta(), &keys.history(), &record], &arguments);
+        let left_ms = waiting.left(now.instant, self.settings.wait).as_millis() as u64;
+        self.call.add(&Item {
+            keys: &self.keys.channel(channel),
+            body: &body,
+            kept,
+            lasting: self.settings.lasting(kept),
+            until_ms: self.clock.at(now.wall_ms) + left_ms,
+            epoch: &fresh_epoch(),
+            key: key.as_ref().map(|(text, hash)| (&**text, *hash, self.settings.keys_last_ms)),
+            again: waiting.again.then_some(&*ticket),
+        });
     }
 
     fn write_read(&mut self, channel: &ChannelName, wanted: &OlderWanted) {

@@ -2,16 +2,16 @@
 -- KEYS: meta, history
 -- ARGV: 1 epoch of a new channel  2 generation  3 seconds that the position is kept  4 most publications  5 most bytes
 -- Answers position, offset up to which publications are gone, publications from the oldest to the newest.
-local m = redis.call('HMGET', KEYS[1], 'e', 's')
-local e, s = m[1], m[2]
-if not e then
-  e, s = ARGV[1], '0'
+local e, s = meta_of(KEYS[1])
+if e then
+  -- As long as it is read it stays, though nobody publishes.
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+else
+  e, s = ARGV[1], 0
   redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'e', e, 's', s, 'b', 0)
+  redis.call('SET', KEYS[1], cmsgpack.pack(e, 0, 0, 0), 'EX', ARGV[3])
 end
--- As long as it is read it stays, though nobody publishes.
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-local head = e .. '-' .. ARGV[2] .. ':' .. s
+local head = e .. '-' .. ARGV[2] .. ':' .. string.format('%.0f', s)
 local n = redis.call('LLEN', KEYS[2])
 local out = { head, string.format('%.0f', s - n) }
 local want, room = tonumber(ARGV[4]), tonumber(ARGV[5])

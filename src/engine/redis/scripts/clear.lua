@@ -2,10 +2,10 @@
 -- KEYS: meta, history
 -- ARGV: 1 feed  2 generation
 -- Answers the position, or '' for a channel that there is not.
-local m = redis.call('HMGET', KEYS[1], 'e', 's')
-if not m[1] then return '' end
+local e, s, _, x = meta_of(KEYS[1])
+if not e then return '' end
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[1], 'b', 0)
-local head = m[1] .. '-' .. ARGV[2] .. ':' .. m[2]
+redis.call('SET', KEYS[1], cmsgpack.pack(e, s, 0, x), 'KEEPTTL')
+local head = e .. '-' .. ARGV[2] .. ':' .. string.format('%.0f', s)
 redis.call('PUBLISH', ARGV[1], head .. ' C')
 return head

@@ -3,13 +3,12 @@
 -- ARGV: 1 generation  2 epoch with its generation  3 after this offset  4 up to this one  5 most publications  6 most bytes
 --       7 '1' for the newest of them, else the oldest
 -- Answers position, offset up to which publications are gone, publications from the oldest to the newest; at least one if there is one.
-local m = redis.call('HMGET', KEYS[1], 'e', 's')
-local e, s = m[1], m[2]
+local e, s = meta_of(KEYS[1])
 if not e then return { '', '0' } end
 local head = e .. '-' .. ARGV[1]
 local n = redis.call('LLEN', KEYS[2])
 local gone = s - n
-local out = { head .. ':' .. s, string.format('%.0f', gone) }
+local out = { head .. ':' .. string.format('%.0f', s), string.format('%.0f', gone) }
 if head ~= ARGV[2] then return out end
 local after, last, most, room = tonumber(ARGV[3]), math.min(tonumber(ARGV[4]), s), tonumber(ARGV[5]), tonumber(ARGV[6])
 if ARGV[7] == '1' then
