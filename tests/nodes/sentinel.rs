@@ -75,7 +75,11 @@ fn fail_over(fault: Fault) -> (Account, Duration, Duration) {
             Fault::Stopped => primary.signal("CONT"),
             Fault::Asked => {}
         }
-        wait_until("the old primary follows", || primary.info("replication").contains("role:slave"));
+        // It ends connections when it becomes a replica.
+        wait_until("the old primary follows", || {
+            let role = primary.client().try_ask(&["ROLE"]).map(|role| role.list()[0].text());
+            role.is_ok_and(|role| role == "slave")
+        });
         let before = answered();
         wait_until("publishing goes on", || answered() > before + 20);
     });
