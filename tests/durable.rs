@@ -2,6 +2,7 @@
 
 mod engines;
 mod kills;
+mod large;
 
 use crate::support::http::{Answer, HttpClient, get, get_as_operator, post};
 use crate::support::process::Process;

@@ -57,11 +57,11 @@ impl Disk {
         let fault = |problem: &dyn fmt::Display| OpenFault(format!("the store {}: {problem}", folder.display()));
         let files = Folder::create(folder).map_err(|error| fault(&error))?;
         let options = options(config);
-        let synced_only = options.synced_only;
+        let (synced_only, began) = (options.synced_only, Instant::now());
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let (mut store, recovered) =
             Store::open(Arc::new(files), options, now_ms, &mut progress()).map_err(|error| fault(&error))?;
-        tell(folder, &recovered);
+        tell(folder, &recovered, began.elapsed());
         let epochs = epochs(&mut store, &recovered, now_ms).map_err(|error| fault(&error))?;
         let mut keys = Keys::new(config.history.idempotency_keys);
         for key in recovered.keys {
@@ -144,8 +144,8 @@ fn progress() -> impl FnMut(u64, u64) {
     }
 }
 
-/// Tells what was found.
-fn tell(folder: &Path, recovered: &Recovered) {
+/// Tells what was found, and how long that took.
+fn tell(folder: &Path, recovered: &Recovered, took: Duration) {
     let shown = folder.display();
     for damage in &recovered.damaged {
         log::error!(event = "store_damaged"; "{shown}: opened without what is damaged: {damage}");
@@ -166,7 +166,7 @@ fn tell(folder: &Path, recovered: &Recovered) {
     log::info!(
         event = "store_opened", channels = recovered.channels, publications = recovered.publications,
         bytes = recovered.bytes, segments = recovered.segments, generation = recovered.generation,
-        clean = recovered.clean;
+        clean = recovered.clean, took_ms = took.as_millis() as u64;
         "{shown}: the store is open"
     );
 }

@@ -219,10 +219,13 @@ impl Waiting {
     }
 
     fn given_up(&self) -> Event {
-        // What was never sent has not happened.
+        Event::Refused(self.order.id, self.refused(unavailable()))
+    }
+
+    /// What its client hears: of what was sent before nobody knows whether it has happened.
+    pub(super) fn refused(&self, refusal: Refusal) -> Refusal {
         let changes = matches!(self.order.what, What::Publish(_) | What::Clear);
-        let refusal = if self.again && changes { Code::OutcomeUnknown.into() } else { unavailable() };
-        Event::Refused(self.order.id, refusal)
+        if self.again && changes { Code::OutcomeUnknown.into() } else { refusal }
     }
 
     /// How long it may still wait; for what no client waits for, as long as another may in all.

@@ -232,11 +232,11 @@ impl Taker<'_> {
         }
     }
 
-    /// An order was refused, and nothing of it has happened.
+    /// An order was refused, and nothing of it has happened, unless it was sent before.
     fn refused(&mut self, asked: Asked, text: &str) {
         let refusal = refusal_of(text);
         match asked {
-            Asked::Order(waiting) => self.events.push(Event::Refused(waiting.id(), refusal)),
+            Asked::Order(waiting) => self.events.push(Event::Refused(waiting.id(), waiting.refused(refusal))),
             Asked::Position(channel, _) => self.feeds.not_read(&channel, &refusal, self.events),
             _ => {}
         }
