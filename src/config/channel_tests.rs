@@ -83,3 +83,18 @@ fn each_mistake_in_a_rule_has_its_place_and_all_are_reported() {
     assert!(mistakes("channel = 1\n")[0].contains("write [[channel]] on a line of its own"));
     assert!(mistakes("[[channel]]\nmatch = \"a\"\nhistory_bytes = \"1GiB\"\n").is_empty(), "as much as all together");
 }
+
+/// What is kept elsewhere is not bounded by what memory holds.
+#[test]
+fn histories_on_disk_and_in_redis_may_be_larger_than_memory() {
+    let with = |engine: &str, bytes: &str| {
+        let rule = format!("[[channel]]\nmatch = \"a\"\nhistory_bytes = \"{bytes}\"\n");
+        mistakes(&format!(
+            "[server]\nengine = \"{engine}\"\n[history]\nbytes = \"{bytes}\"\n[store]\ntotal_bytes = \"4GiB\"\n{rule}"
+        ))
+    };
+    assert_eq!((with("memory", "1GiB"), with("disk", "4GiB"), with("redis", "8GiB")), (vec![], vec![], vec![]));
+    let of = |mistakes: Vec<String>, setting: &str| mistakes.iter().filter(|one| one.contains(setting)).count();
+    assert_eq!(of(with("memory", "4GiB"), "at most \"history.total_bytes\" (1 GiB)"), 2);
+    assert_eq!(of(with("disk", "5GiB"), "at most \"store.total_bytes\" (4 GiB)"), 2);
+}

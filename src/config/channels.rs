@@ -25,10 +25,11 @@ impl Config {
                     first + 1
                 ));
             }
-            let total = self.history.total_bytes;
-            if let Some(bytes) = rule.history_bytes.filter(|bytes| *bytes > total) {
+            if let Some((setting, total)) = self.history_room()
+                && let Some(bytes) = rule.history_bytes.filter(|bytes| *bytes > total)
+            {
                 problems.push(format!(
-                    "[[channel]] {number}: history_bytes ({}) must be at most \"history.total_bytes\" ({}): all channels \
+                    "[[channel]] {number}: history_bytes ({}) must be at most \"{setting}\" ({}): all channels \
                      together must hold at least one",
                     size_text(bytes),
                     size_text(total)

@@ -1,5 +1,6 @@
 //! The relations between limits, and the refusal to publish openly outside loopback.
 
+use super::choice::EngineKind;
 use super::error::ConfigError;
 use super::knobs::Config;
 use super::units::{size_text, time_text};
@@ -39,7 +40,7 @@ impl Config {
         let queue = ("delivery.worker_queue_bytes", delivery.worker_queue_bytes);
         let total = ("delivery.outbound_total_bytes", delivery.outbound_total_bytes);
         let sizes = |left, right, because| Relation { left, right, because, text: size_text };
-        vec![
+        let mut relations = vec![
             sizes(
                 ("history.replay_bytes", history.replay_bytes),
                 ("a quarter of delivery.outbox_bytes", delivery.outbox_bytes / 4),
@@ -63,12 +64,22 @@ impl Config {
                 total,
                 "otherwise the largest echo is never answered",
             ),
-            sizes(
-                ("history.bytes", history.bytes),
-                ("history.total_bytes", history.total_bytes),
-                "all channels together must hold at least one",
-            ),
-        ]
+        ];
+        let room = self
+            .history_room()
+            .map(|room| sizes(("history.bytes", history.bytes), room, "all channels together must hold at least one"));
+        relations.extend(room);
+        relations
+    }
+
+    /// The setting that bounds all histories together, and how many bytes it allows; none of this server in Redis. On disk memory
+    /// holds a copy of what is newest, as far as it has room.
+    pub(super) fn history_room(&self) -> Option<(&'static str, usize)> {
+        match self.server.engine {
+            EngineKind::Memory => Some(("history.total_bytes", self.history.total_bytes)),
+            EngineKind::Disk => Some(("store.total_bytes", self.store.total_bytes)),
+            EngineKind::Redis => None,
+        }
     }
 
     fn counts(&self) -> Vec<Relation> {

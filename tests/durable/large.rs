@@ -108,7 +108,6 @@ fn latency(address: SocketAddr, goes_on: impl Fn() -> bool) -> [Duration; 3] {
         let sent = Instant::now();
         publisher.send_text(&json!({"method": "POST", "path": "/channels/beside", "data": took.len()}).to_string());
         assert_eq!(reader.next_push()["data"], took.len());
-        publisher.next_json();
         took.push(sent.elapsed());
         std::thread::sleep(Duration::from_millis(2).saturating_sub(sent.elapsed()));
     }
@@ -140,7 +139,7 @@ fn a_reader_that_pages_through_gigabytes_delays_nobody() {
     let (gigabytes, bytes) = (size("TIDINGS_GIGABYTES", 10), 50_000);
     let store = Store::new();
     let total = format!("{} GiB", gigabytes + 2);
-    let more = ["--store.total_bytes", &total, "--history.bytes", "8MiB"];
+    let more = ["--store.total_bytes", &total, "--history.bytes", &total, "--history.count", "10000000"];
     let more = [&NO_LIMITS[..], &more, &["--history.total_bytes", "64MiB", "--history.age", "1h"]].concat();
     let server = store.start(&more);
     let body = "x".repeat(bytes);

@@ -3,6 +3,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Request;
 use tungstenite::protocol::CloseFrame;
@@ -47,9 +48,11 @@ impl WsClient {
         self.socket.send(Message::binary(bytes)).expect("the server reads");
     }
 
-    /// The next data message, skipping pings and pongs.
+    /// The next data message, skipping pings and pongs, which come for ever when nothing else does.
     pub(crate) fn next(&mut self) -> Message {
+        let began = Instant::now();
         loop {
+            assert!(began.elapsed() < PATIENCE, "nothing came but pings");
             match self.socket.read().expect("a message comes") {
                 Message::Ping(_) | Message::Pong(_) => {}
                 message => return message,

@@ -48,8 +48,8 @@ sections! {
         bytes: usize = MIB, bytes(0, TIB);
         /// How long a publication is kept. A reader that was away longer loads its page again anyway.
         age: Duration = HOUR, time(SECOND, 365 * DAY);
-        /// Bytes that all channels keep together. A publication that needs more replaces the oldest of its own channel, or is
-        /// delivered and not kept.
+        /// Bytes that all channels keep together in memory. A publication that needs more replaces the oldest of its own channel,
+        /// or is delivered and not kept there: by the engines "disk" and "redis" it is read from where it is.
         total_bytes: usize = GIB, bytes(0, 16 * TIB);
         /// Publications that a resume replays. A reader that missed more receives recovered: false, and may page.
         replay_count: usize = 300, count("publications", 0, 1_000_000);
