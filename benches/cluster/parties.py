@@ -128,8 +128,8 @@ class Node(peers.Server):
 class Setting:
     """Nodes of an engine, with a Redis where it needs one; everything is ended and removed after it."""
 
-    def __init__(self, engine, out, count=1):
-        self.engine, self.out, self.count = engine, out, count
+    def __init__(self, engine, out, count=1, more=()):
+        self.engine, self.out, self.count, self.more = engine, out, count, more
 
     def __enter__(self):
         arguments, of_redis = ENGINES[self.engine]
@@ -141,7 +141,8 @@ class Setting:
                 arguments = ["--engine", f"redis://127.0.0.1:{self.redis.port}"]
             if "disk" in arguments:
                 arguments = [*arguments, "--store.folder", os.path.join(self.folder.name, "store")]
-            self.nodes += (Node(arguments) for _ in range(self.count))
+            for _ in range(self.count):
+                self.nodes.append(Node([*arguments, *self.more]))
         except BaseException:
             self.__exit__()
             raise
