@@ -174,6 +174,47 @@ fn a_subscriber_goes_on_over_a_restart_and_misses_nothing() {
     stop(server);
 }
 
+/// One connection had one publication at the engine at a time, and waited for the disk for each.
+#[test]
+fn what_one_connection_sends_at_once_waits_for_the_disk_at_once() {
+    let store = Store::new();
+    let server = store.start(&["--history.durability", "synced"]);
+    let mut client = WsClient::connect(server.address);
+    let synced = || server.metric("tidings_store_syncs_total");
+    let before = synced();
+    let mut sent = Vec::new();
+    for id in 1..=300_u64 {
+        // A few of another kind are among them, whose answers come in their turn too.
+        let request = match id % 100 {
+            0 => json!([{"method": "POST", "path": "/channels/a", "data": id, "id": id}]),
+            50 => json!({"method": "GET", "path": "/channels/b", "last": 1, "id": id}),
+            60 => json!({"method": "POST", "path": "/nowhere", "data": id, "id": id}),
+            _ => json!({"method": "POST", "path": "/channels/a", "data": id, "id": id}),
+        };
+        // Each is a frame of its own, and all leave by one write.
+        client.socket.write(tungstenite::Message::text(request.to_string())).expect("there is room");
+        sent.push(id);
+    }
+    client.socket.flush().expect("the server reads");
+    let (mut answered, mut offset) = (Vec::new(), 0);
+    while answered.len() < sent.len() {
+        let message = client.next_json();
+        let answer = message.as_array().map_or(&message, |batch| &batch[0]);
+        let id = answer["id"].as_u64().expect("an answer");
+        let status = if id % 100 == 60 { 404 } else { 200 };
+        assert_eq!(answer["status"], status, "{answer}");
+        if !matches!(id % 100, 50 | 60) {
+            offset += 1;
+            assert_eq!(answer["offset"], offset);
+        }
+        answered.push(id);
+    }
+    assert_eq!(answered, sent, "in their order");
+    let syncs = synced() - before;
+    assert!(syncs < 100.0, "{syncs} waits for the disk");
+    stop(server);
+}
+
 #[test]
 fn history_that_is_not_in_memory_is_read_page_by_page() {
     let store = Store::new();

@@ -188,6 +188,12 @@ impl Connection {
         matches!(&self.state, State::Socket(socket) if socket.decoder.is_mid_message())
     }
 
+    /// Whether `input` begins with a whole message of a client, which can be read without waiting for more of it.
+    #[must_use]
+    pub fn has_message(&self, input: &[u8], limits: &env::Limits) -> bool {
+        matches!(&self.state, State::Socket(socket) if socket.decoder.has_plain(input, &limits.frames))
+    }
+
     /// Whether no answer is on its way.
     #[inline]
     fn is_answered(&self) -> bool {

@@ -3,6 +3,7 @@
 use super::asker::Asker;
 use super::destination::Destination;
 use super::excluded::excluded;
+use super::execute::Node;
 use super::gate::judge;
 use super::slot::Slot;
 use super::work::Work;
@@ -106,6 +107,11 @@ impl Work {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.going().map(|verb| if let Verb::Post { post, .. } = verb { post.data.len() } else { 0 }).sum()
+    }
+
+    /// It takes nothing more, and goes to the engine.
+    pub fn depart(&mut self, node: Node<'_>) {
+        self.leave_for_engine(None, node.hub, node.rules);
     }
 
     /// Its next item goes to an engine, together with the publications after it that may go without being asked for again.

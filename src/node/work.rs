@@ -35,7 +35,12 @@ pub struct Work {
     pub(super) together: u32,
     /// Bytes of replay that the answer may still hold; `usize::MAX` before the first item.
     replay_left: usize,
+    /// What the same connection asked after it, where that could not become part of it.
+    then: Option<Box<Work>>,
 }
+
+/// Requests of one connection that become one work at most.
+const GATHERED_MAX: usize = 128;
 
 impl Work {
     /// One request.
@@ -96,7 +101,25 @@ impl Work {
     /// Replies that are still to come.
     #[must_use]
     pub fn remaining(&self) -> usize {
-        self.items.len() - self.next as usize
+        self.items.len() - self.next as usize + self.then.as_ref().map_or(0, |then| then.remaining())
+    }
+
+    /// Whether it is about to have an engine place a publication, so that what its connection asks next may go with it.
+    #[must_use]
+    pub fn gathers(&self) -> bool {
+        !self.batch && self.away == Some(Destination::Engine) && self.publishes()
+    }
+
+    /// Takes what its connection asked next, to be executed after its own items; whether it would take more.
+    pub fn gather(&mut self, other: Work) -> bool {
+        let is_alike = other.ticket == self.ticket && Arc::ptr_eq(&other.identity, &self.identity);
+        if !is_alike || other.batch || other.holds_back() {
+            // What comes after that waits until it is answered.
+            self.then = Some(Box::new(other));
+            return false;
+        }
+        self.items.extend(other.items);
+        self.items.len() < GATHERED_MAX
     }
 
     /// Answers its next item with what was made elsewhere; `None` when there is none.
@@ -124,6 +147,7 @@ impl Work {
             next: 0,
             together: 0,
             replay_left: usize::MAX,
+            then: None,
         }
     }
 
@@ -140,5 +164,18 @@ impl Work {
         self.next += 1;
         // The next item may wait for as long itself.
         self.blocked_since = None;
+        if self.then.is_some() {
+            self.go_on();
+        }
+    }
+
+    /// Becomes what comes after it, if it is done.
+    #[cold]
+    fn go_on(&mut self) {
+        if self.next as usize == self.items.len()
+            && let Some(then) = self.then.take()
+        {
+            *self = *then;
+        }
     }
 }

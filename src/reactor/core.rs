@@ -16,17 +16,11 @@ use crate::connection::buffer_pool::BufferPool;
 use crate::connection::env::{Env, TICK_MS, Ticks};
 use crate::connection::meter::{Meter, Places};
 use crate::connection::outbox::Outbox;
-use crate::connection::{Hold, Payload};
-use crate::handoff::job::Job;
 use crate::handoff::order::Farewell;
 use crate::journal::{Kind, Notes, Words};
 use crate::model::code::Code;
-use crate::model::ids::ConnId;
 use crate::model::transport::Transport;
-use crate::node::execute::{Progress, execute, wall_ms};
-use crate::node::gate::{ask_hooks, limit};
-use crate::node::work::Work;
-use crate::protocol::task::{RawWork, Reading};
+use crate::node::execute::wall_ms;
 use crate::wire::deflate::Codec;
 use crate::wire::http::answer::DateCache;
 use crate::wire::json::JsonScratch;
@@ -87,7 +81,7 @@ pub(super) struct Core {
     pub(super) walks: Walks,
     pub(super) unverified: Unverified,
     pub(super) doors: DoorChanges,
-    job_buffers: Vec<Vec<u8>>,
+    pub(super) job_buffers: Vec<Vec<u8>>,
 }
 
 impl Core {
@@ -165,89 +159,6 @@ impl Core {
             leaving: self.leaving,
             away: self.away,
         }
-    }
-
-    /// Executes work for the hub, here or on a worker. Returns how many answers will come from this thread, and what the
-    /// connection waits for before it is read on.
-    pub(super) fn submit(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
-        let is_long = raw.payload.as_ref().len() >= self.setup.inline_parse_bytes && !raw.task.is_parsed();
-        // Parsing a long payload would keep all other connections waiting.
-        if is_long {
-            return self.submit_to_pool(to, raw);
-        }
-        // Whoever watches the count must not move it.
-        if !raw.task.is_page() {
-            self.setup.counters.parsed_inline.add(1);
-        }
-        let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
-        if self.meter.in_force().requests() {
-            self.limit(&mut work);
-        }
-        ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.rules.channels);
-        self.submit_work(work)
-    }
-
-    #[cold]
-    fn limit(&self, work: &mut Work) {
-        if let Some(limited) = self.meter.limited() {
-            limit(work, &self.setup.limits.limiter, &self.setup.rules.channels, limited);
-        }
-    }
-
-    /// The same for what is parsed.
-    #[inline(always)]
-    pub(super) fn submit_work(&mut self, mut work: Work) -> (usize, Hold) {
-        let answers = work.remaining();
-        let hold = if work.holds_back() { Hold::Answers } else { Hold::No };
-        // Almost all work is done at once: it is not moved before it is known to go on later.
-        match self.execute(&mut work) {
-            Progress::Done => (answers, hold),
-            progress => {
-                self.go_on_later(Box::new(work), progress);
-                (answers, Hold::Elsewhere)
-            }
-        }
-    }
-
-    /// Executes what is left of parsed work; true when it goes on later.
-    pub(super) fn run(&mut self, mut work: Box<Work>) -> bool {
-        let progress = self.execute(&mut work);
-        self.go_on_later(work, progress);
-        progress != Progress::Done
-    }
-
-    fn execute(&mut self, work: &mut Work) -> Progress {
-        execute(work, self.setup.node(), &self.setup.postman, self.now, self.wall_ms)
-    }
-
-    /// Parks work that has to wait for room, and sends away what is answered elsewhere.
-    #[cold]
-    fn go_on_later(&mut self, work: Box<Work>, progress: Progress) {
-        match progress {
-            Progress::Done => {}
-            Progress::Blocked => self.park_work(work),
-            Progress::Away => self.send_away(work),
-        }
-    }
-
-    fn submit_to_pool(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> (usize, Hold) {
-        let RawWork { task, payload, identity } = raw;
-        let payload = match payload {
-            Payload::Owned(bytes) => bytes,
-            Payload::Borrowed(bytes) => {
-                let mut buffer = self.job_buffers.pop().unwrap_or_default();
-                buffer.extend_from_slice(bytes);
-                buffer
-            }
-        };
-        let raw = RawWork { task, payload, identity };
-        // A full pool delays the work and drops nothing: it was read, and is answered (law 2).
-        if let Err(job) = self.setup.jobs.submit(Job::Work { to, raw, limited: self.meter.limited() }) {
-            self.setup.counters.pool_full.add(1);
-            self.park_job(job);
-        }
-        // None for now: how many answers it has is known when it is parsed.
-        (0, Hold::Elsewhere)
     }
 
     /// Keeps a job's buffer for the next one.

@@ -29,6 +29,7 @@ mod ring;
 mod run;
 mod sealed;
 mod setup;
+mod submit;
 mod subscriptions;
 mod together;
 mod unverified;

@@ -4,6 +4,7 @@ use super::core::Core;
 use super::entry::{Entries, Entry, Left, Socket};
 use super::heavy::HEAVY_CODEC_BYTES;
 use super::noted::write_notes;
+use super::submit::Gathered;
 use crate::connection::{Hold, Step};
 use crate::model::code::Code;
 use crate::model::ids::ConnId;
@@ -159,6 +160,24 @@ impl Core {
         input: &mut [u8],
         requests: &mut usize,
     ) -> (usize, Left) {
+        let mut gathered = None;
+        let fed = self.feed_on(to, entry, input, requests, &mut gathered);
+        if let Some(gathered) = gathered {
+            self.depart(gathered);
+            entry.connection.submitted(0, Hold::Elsewhere);
+        }
+        fed
+    }
+
+    #[inline(always)]
+    fn feed_on<S: Socket>(
+        &mut self,
+        to: ConnId,
+        entry: &mut Entry<S>,
+        input: &mut [u8],
+        requests: &mut usize,
+        gathered: &mut Option<Gathered>,
+    ) -> (usize, Left) {
         let mut consumed = 0;
         let before = self.codec.worked_bytes();
         loop {
@@ -168,6 +187,11 @@ impl Core {
                     *requests = 0;
                 }
                 if *requests == 0 || !entry.connection.wants_input(&env) {
+                    return (consumed, Left::Pending);
+                }
+                if let Some(gathered) = &gathered
+                    && !(gathered.takes_more && entry.connection.has_message(&input[consumed..], env.limits))
+                {
                     return (consumed, Left::Pending);
                 }
                 let (used, step) = entry.connection.step(&mut input[consumed..], &mut env);
@@ -198,7 +222,7 @@ impl Core {
                     *requests = 0;
                 }
             }
-            let (answers, hold) = self.submit(to, raw);
+            let (answers, hold) = self.submit_next(to, raw, gathered);
             entry.connection.submitted(answers, hold);
         }
     }

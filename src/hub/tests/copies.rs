@@ -125,6 +125,54 @@ fn publications_of_a_batch_go_together_up_to_the_first_that_is_something_else() 
 }
 
 #[test]
+fn what_a_connection_asks_next_goes_with_its_publication_or_after_it() {
+    let bench = Bench::new(copies(), 8);
+    let (operator, text) = (Identities::default().operator, Ticket::default());
+    let ask = |ticket: Ticket, item| Work::one(conn(1), operator.clone(), ticket, item);
+    let mut work = bench.sent(ask(text, post("a", post_options("1"))));
+    assert!(work.gathers() && work.gather(ask(text, post("b", post_options("2")))));
+    assert!(work.gather(ask(text, delete("a"))) && work.gather(ask(text, post("c", post_options("3")))));
+    // It is answered in another form: nothing more comes before that.
+    assert!(!work.gather(ask(Ticket::new(9, 9, 9), post("d", post_options("4")))));
+    work.depart(crate::node::execute::Node::open(&bench.hub));
+    assert_eq!((work.remaining(), work.bytes()), (5, 2), "two go together");
+    let place = |work: &mut Work| -> usize {
+        let taken = work.submissions(&bench.hub, WALL_MS);
+        for submission in &taken {
+            let channel = ChannelName::clone(&submission.channel);
+            assert!(work.answer(Answer::Published { channel, position: at(1), kept: true }).is_some());
+        }
+        taken.len()
+    };
+    assert_eq!(place(&mut work), 2);
+    let mut work = bench.sent(work);
+    assert!(work.answer(Answer::HistoryDeleted { channel: name("a"), position: at(1) }).is_some());
+    let mut work = bench.sent(work);
+    assert_eq!((place(&mut work), work.remaining()), (1, 1));
+    let mut work = bench.sent(work);
+    assert_eq!((work.ticket, place(&mut work), work.remaining()), (Ticket::new(9, 9, 9), 1, 0));
+    assert_eq!(bench.run(&mut work), Progress::Done);
+    // A batch is one answer of its own, and what waits for an answer is nothing that others follow.
+    let batch = Work::batch(conn(1), operator.clone(), text, vec![post("a", post_options("1"))]);
+    let mut work = bench.sent(batch);
+    assert!(!work.gathers());
+    place(&mut work);
+    let mut work = bench.sent(ask(text, post("a", post_options("1"))));
+    assert!(!work.gather(Work::batch(conn(1), operator.clone(), text, vec![post("a", post_options("1"))])));
+    let mut work = bench.sent(ask(text, post("a", post_options("1"))));
+    assert!(
+        !work.gather(Work::one(conn(1), Identities::default().operator, text, post("a", post_options("1")))),
+        "somebody else"
+    );
+    let mut work = bench.sent(ask(text, post("a", post_options("1"))));
+    assert_eq!(
+        (1..200).take_while(|_| work.gather(ask(text, post("a", post_options("1"))))).count(),
+        126,
+        "and no more"
+    );
+}
+
+#[test]
 fn what_is_not_allowed_does_not_leave() {
     let bench = Bench::new(copies(), 8);
     let reader = Identities::default().reader;

@@ -87,6 +87,12 @@ impl Decoder {
         Decoder { deflate: true, ..Decoder::new(role) }
     }
 
+    /// Whether `input` begins with a whole message in one frame that is not compressed and has less than 64 KiB.
+    #[must_use]
+    pub fn has_plain(&self, input: &[u8], limits: &FrameLimits) -> bool {
+        self.assembly.is_none() && !self.ended && Plain::at(input, limits).is_some()
+    }
+
     /// Finds the next event in `input`, and returns how many bytes of it were consumed.
     ///
     /// After [`Decoded::NeedMore`] the caller keeps what was not consumed and passes it again with more after it: part
