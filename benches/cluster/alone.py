@@ -1,13 +1,17 @@
 """Redis without a node: the script that publishes, sent as fast as it is answered. It is where Redis ends, since it waits for nobody."""
 import os
 import socket
+import struct
 import tempfile
 import threading
 import time
 
 from parties import AOF, HERE, PATIENCE, Redis, cpu
 
-SCRIPT = os.path.join(HERE, "../../src/engine/redis/scripts/publish.lua")
+# In two parts, as the node puts them together.
+SCRIPTS = [os.path.join(HERE, "../../src/engine/redis/scripts", name) for name in ("meta.lua", "publish.lua")]
+# Publications that a node has placed by one call.
+BATCH = 16
 CHANNELS = 1000
 # name: (publications in progress, connections that read all channels, publications of a history, arguments of Redis)
 CASES = {
@@ -19,19 +23,30 @@ CASES = {
     "128 in progress, 1 node reads, history_count = 0": (128, 1, 0, []),
     "128 in progress, 1 node reads, append-only file": (128, 1, 1000, AOF),
 }
-# A publication of 128 B as a node writes it.
-BODY = b"t" * 16 + b"10" + b"x" * 144
+# A publication of 128 B as a node writes it: its kind, its ticket, its time, nobody that does not want it, and data.
+BODY = b"1" + b"t" * 16 + bytes(8) + b"\0" + b"1\0" + b"x" * 128
 
 
 def order(*parts):
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-def publication(sha, channel, most):
-    keys = [b"td:{load-%d}%s" % (channel, end) for end in (b"m", b"h", b"k")]
+def number(value):
+    return b"\xcf" + struct.pack(">Q", value)
+
+
+def text(value):
+    return b"\xd9" + bytes([len(value)]) + value
+
+
+def publications(sha, channels, most):
+    """One call for a publication to each of these."""
     # Too late in the year 2286; no key, and no ticket of one that was sent before.
-    arguments = [BODY, b"td:{load-%d}f" % channel, b"%d" % most, b"1048576", b"3600", b"86400", b"epochepoch", b"1", b"", b"", b"9999999999999", b""]
-    return order(b"EVALSHA", sha, b"3", *keys, *arguments)
+    limits = b"".join(map(number, (most, 1 << 20, 225, 3826, 86626, 9999999999999)))
+    packed = limits + text(b"epochepoch") + number(0) + text(b"") + text(b"")
+    keys = [b"td:{load-%d}%s" % (channel, end) for channel in channels for end in (b"m", b"h")]
+    arguments = [part for channel in channels for part in (BODY, b"td:{load-%d}f" % channel, packed)]
+    return order(b"EVALSHA", sha, b"%d" % len(keys), *keys, b"1", *arguments)
 
 
 def drained(stream):
@@ -55,12 +70,13 @@ def readers(redis, count):
     return streams
 
 
-def answered(stream, count):
-    """Reads the answers to so many orders: each is a bulk string, two lines."""
+def answered(stream, calls, count):
+    """Reads the answers to so many calls for so many publications: a line for each call, and two for each publication."""
     lines = 0
-    while lines < 2 * count:
+    while lines < calls + 2 * count:
         some = stream.recv(1 << 20)
-        if not some or b"-" == some[:1]:
+        # What is refused is answered by an error, or by one in place of a position.
+        if not some or b"-" == some[:1] or b"\r\nE" in some:
             raise RuntimeError(f"Redis: {some[:200]}")
         lines += some.count(b"\r\n")
 
@@ -77,11 +93,13 @@ def alone(out, seconds, case):
             streams = readers(redis, count)
             stream = socket.create_connection(("127.0.0.1", redis.port), PATIENCE)
             streams.append(stream)
-            with open(SCRIPT, "rb") as file:
-                stream.sendall(order(b"SCRIPT", b"LOAD", file.read()))
+            script = b""
+            for path in SCRIPTS:
+                with open(path, "rb") as file:
+                    script += file.read()
+            stream.sendall(order(b"SCRIPT", b"LOAD", script))
             sha = stream.recv(1 << 10).split(b"\r\n")[1]
-            each = [publication(sha, channel, most) for channel in range(CHANNELS)]
-            blocks = [b"".join(each[(first + one) % CHANNELS] for one in range(progress)) for first in range(0, CHANNELS, progress)]
+            blocks = [block(sha, first, progress, most) for first in range(0, CHANNELS, progress)]
             return counted(redis, stream, blocks, progress, seconds)
         finally:
             for stream in streams:
@@ -89,15 +107,22 @@ def alone(out, seconds, case):
             redis.stop()
 
 
+def block(sha, first, progress, most):
+    """What is in progress at once: the calls for so many publications."""
+    channels = [(first + one) % CHANNELS for one in range(progress)]
+    return b"".join(publications(sha, channels[at : at + BATCH], most) for at in range(0, progress, BATCH))
+
+
 def counted(redis, stream, blocks, progress, seconds):
-    for block in blocks:
-        stream.sendall(block)
-        answered(stream, progress)
+    calls = -(-progress // BATCH)
+    for one in blocks:
+        stream.sendall(one)
+        answered(stream, calls, progress)
     before, began, count = cpu(redis.process.pid), time.monotonic(), 0
     while time.monotonic() < began + seconds:
-        for block in blocks:
-            stream.sendall(block)
-            answered(stream, progress)
+        for one in blocks:
+            stream.sendall(one)
+            answered(stream, calls, progress)
         count += len(blocks) * progress
     took, used = time.monotonic() - began, cpu(redis.process.pid) - before
     return {"cpu": used / count * 1e6, "rate": count / took, "busy": used / took}
