@@ -65,6 +65,7 @@ mod rules;
 mod settings;
 mod signed;
 mod smoke;
+mod snapshots;
 mod sse;
 mod support;
 mod syscalls;

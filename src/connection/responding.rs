@@ -9,6 +9,7 @@ use crate::model::refusal::Refusal;
 use crate::protocol::plan::Refused;
 use crate::protocol::response::{Response, is_for_now, refused};
 use crate::wire::http::answer::{AnswerHead, write_answer};
+use crate::wire::http::caching::holds;
 use crate::wire::http::head::{Head, Method, Version};
 use crate::wire::http::upgrade::UPGRADE_REQUIRED_FIELDS;
 use smallvec::SmallVec;
@@ -32,6 +33,8 @@ pub(super) struct RequestContext {
     pub(super) identity: Option<Arc<Identity>>,
     /// The origin whose pages may read the answer.
     pub(super) cors_origin: Option<Box<str>>,
+    /// The entity tags of what the client holds.
+    pub(super) held: Option<Box<str>>,
 }
 
 impl RequestContext {
@@ -46,7 +49,14 @@ impl RequestContext {
             token_in_query: env.policy.rules.token_in_query(head.query).is_some(),
             identity: None,
             cors_origin: None,
+            held: head.cached.held(),
         }
+    }
+
+    /// Whether the client holds what would be answered.
+    fn holds(&self, response: &Response) -> bool {
+        let (held, tag) = (self.held.as_deref(), response.tag.as_deref());
+        held.zip(tag).is_some_and(|(held, tag)| holds(held, tag))
     }
 }
 
@@ -64,6 +74,10 @@ fn label(method: Method) -> MethodLabel {
 impl Connection {
     /// Writes the answer to the current request, and ends the connection if that was its last.
     pub(super) fn answer(&mut self, asked: &RequestContext, response: &Response, env: &mut Env) {
+        if response.status == 200 && asked.holds(response) {
+            let unchanged = Response { status: 304, tag: response.tag.clone(), ..Response::default() };
+            return self.answer(asked, &unchanged, env);
+        }
         env.counters.requests.count(asked.method, response.status);
         let seconds;
         let mut extra: SmallVec<[(&str, &str); 8]> = SmallVec::new();
@@ -74,7 +88,13 @@ impl Connection {
             extra.push(("Cross-Origin-Resource-Policy", "cross-origin"));
         } else {
             extra.push(("Vary", "Accept, Origin"));
-            extra.push(("Cache-Control", "no-store"));
+            // What has a tag may be kept by its reader alone, who asks each time whether it has changed; not by an address with a
+            // token in it.
+            let may_keep = response.tag.is_some() && !asked.token_in_query;
+            extra.push(("Cache-Control", if may_keep { "private, no-cache" } else { "no-store" }));
+        }
+        if let Some(tag) = &response.tag {
+            extra.push(("ETag", tag));
         }
         extra.extend(response.extra.iter().map(|(name, value)| (*name, value.as_str())));
         if asked.token_in_query {
@@ -162,6 +182,7 @@ impl Connection {
             note: None,
             identity: None,
             cors_origin: None,
+            held: None,
         };
         self.answer_refusal(&asked, refusal, env);
     }

@@ -23,6 +23,8 @@ pub struct Response {
     pub public: Option<&'static str>,
     /// When the same would be allowed, in milliseconds from now; 0 when that is not known.
     pub retry_after_ms: u32,
+    /// The entity tag of a body that its reader may hold, and ask for again: then it is 304 and has none.
+    pub tag: Option<String>,
     /// Fields of this response alone.
     pub extra: SmallVec<[(&'static str, String); 2]>,
 }

@@ -111,6 +111,9 @@ fn response(form: Form, answer: &Answer, writer: &Writer<'_>) -> Response {
         Answer::Channel { channel, position, recovered, publications, .. } => {
             let read = ReadAnswer { channel, position: *position, recovered: *recovered, connection: None };
             reply::body_snapshot(body, &read, publications.iter().map(|publication| publication.view()));
+            // Of the same address nothing else decides what is in it: what comes changes the position, what goes the first.
+            let first = publications.first().map_or(position.offset + 1, |first| first.offset());
+            response.tag = Some(format!("\"{position}:{first}\""));
         }
         Answer::Published { channel, position, kept } => reply::body_published(body, channel, position, *kept),
         Answer::HistoryDeleted { channel, position } => reply::body_published(body, channel, position, true),

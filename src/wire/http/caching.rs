@@ -38,10 +38,27 @@ impl CacheFields<'_> {
     /// Whether the client holds the file with this entity tag, compared weakly.
     #[must_use]
     pub fn holds(&self, tag: &str) -> bool {
-        // The W is case-sensitive (RFC 9110 section 8.8.3).
-        let opaque = |member: &str| member.strip_prefix("W/").unwrap_or(member) == tag;
-        members(&self.if_none_match).any(|member| member == "*" || opaque(member))
+        members(&self.if_none_match).any(|member| is_held(member, tag))
     }
+
+    /// The entity tags of what the client holds, for [`holds`]: an answer comes after the request's head is gone.
+    #[must_use]
+    pub fn held(&self) -> Option<Box<str>> {
+        let mut held = members(&self.if_none_match).peekable();
+        held.peek()?;
+        Some(held.collect::<Vec<_>>().join(",").into())
+    }
+}
+
+/// Whether the answer with this entity tag is one of those that a client holds.
+#[must_use]
+pub fn holds(held: &str, tag: &str) -> bool {
+    members(&[held.as_bytes()]).any(|member| is_held(member, tag))
+}
+
+fn is_held(member: &str, tag: &str) -> bool {
+    // The W is case-sensitive (RFC 9110 section 8.8.3).
+    member == "*" || member.strip_prefix("W/").unwrap_or(member) == tag
 }
 
 /// The members of a list that may come in several lines; lines that are not UTF-8 are ignored.
