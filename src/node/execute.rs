@@ -103,6 +103,16 @@ enum Served {
 
 impl<P: Respond> Turn<'_, P> {
     fn run(&mut self, work: &mut Work) -> Progress {
+        loop {
+            let progress = self.run_items(work);
+            if progress != Progress::Done || !work.go_on() {
+                return progress;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn run_items(&mut self, work: &mut Work) -> Progress {
         while let Some((mut asker, item)) = work.next_item() {
             match self.serve(&mut asker, item) {
                 Served::Answer(answer) => self.reply(&asker, item, answer),

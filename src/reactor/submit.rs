@@ -27,7 +27,6 @@ impl Core {
 
     /// The same for one of several requests that a connection has sent: a publication that goes to an engine stays in `gathered`,
     /// and what follows it goes with it, since an engine places many in the time of one. What is gathered is to [depart](Core::depart).
-    #[inline(always)]
     pub(super) fn submit_next(
         &mut self,
         to: ConnId,
