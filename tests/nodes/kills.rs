@@ -42,8 +42,11 @@ fn kill(back: Back, kills: usize, between: Duration, pace: Duration) -> Option<A
     if !redis::is_here("kills of Redis") {
         return None;
     }
-    let mut cluster = Cluster::start("kills of Redis", 3, back.lines(), back.arguments())?;
+    // A node that comes back after another one is to find all that was published meanwhile.
+    let more = [back.arguments(), &["--history.count", "100000", "--history.bytes", "64MiB"]].concat();
+    let mut cluster = Cluster::start("kills of Redis", 3, back.lines(), &more)?;
     let mut traffic = Traffic::new(&cluster.addresses(), 10);
+    traffic.may_be_away = true;
     traffic.may_reset = !matches!(back, Back::WithAll | Back::InOrder);
     let reader = |node| Role { node, reads: true, ..Role::default() };
     let publisher = |node| Role { node, window: 16, pace, ..Role::default() };

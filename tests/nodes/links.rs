@@ -104,7 +104,8 @@ fn chaos(seed: u64, moments: usize, moment: Duration, is_keyed: bool) -> Account
     nodes.extend(relays.iter().map(|relay| begin_node(&relay.url(), &[])));
     nodes.iter().for_each(|node| wait_until("the node is ready", || is_ready(node.address)));
     let addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
-    let traffic = Traffic::new(&addresses, 5);
+    let mut traffic = Traffic::new(&addresses, 5);
+    traffic.may_be_away = true;
     let reader =
         |node| Role { node, reads: true, window: 1, pace: Duration::from_millis(5), is_keyed, ..Role::default() };
     let publisher = |node| Role { node, window: 8, pace: Duration::from_millis(1), is_keyed, ..Role::default() };

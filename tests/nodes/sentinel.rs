@@ -48,6 +48,7 @@ fn fail_over(fault: Fault) -> (Account, Duration, Duration) {
     let addresses = nodes.each_ref().map(|node| node.address);
     let mut traffic = Traffic::new(&addresses, 5);
     traffic.may_reset = true;
+    traffic.may_be_away = true;
     let reader = |node| Role { node, reads: true, ..Role::default() };
     let publisher = |node| Role { node, window: 4, pace: Duration::from_millis(2), ..Role::default() };
     let roles = [reader(0), reader(1), publisher(0), publisher(1)];
