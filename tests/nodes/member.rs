@@ -250,7 +250,11 @@ impl<'t> Member<'t> {
                 self.take(&message);
                 heard = Instant::now();
             }
-            let is_quiet = self.traffic.is_over() && heard.elapsed() > PATIENCE;
+            if !self.traffic.is_over() {
+                // It may be silent for long while Redis is away, and has its time when that is over.
+                heard = Instant::now();
+            }
+            let is_quiet = heard.elapsed() > PATIENCE;
             assert!(
                 !is_quiet,
                 "{} at {:?} waits in vain for {:?}",

@@ -280,7 +280,7 @@ fn an_answer_follows_its_publication_and_not_for_ever() {
     feeds.expire(now + Duration::from_millis(999), false, &Code::EngineUnavailable.into(), &mut events);
     assert!(events.is_empty(), "the links may be back in time");
     feeds.expire(now + Duration::from_secs(1), true, &Code::EngineUnavailable.into(), &mut events);
-    assert!(matches!(events.drain(..).as_slice(), [Event::Placed(..)]));
+    assert!(matches!(events.drain(..).as_slice(), [Event::Answered(..), Event::At(..)]));
     // Of a channel that nobody reads here there is nothing to wait for.
     feeds.carried_out(Held::Placed(id(4), name(1), at(1)), now, &mut events);
     assert!(matches!(events.as_slice(), [Event::Placed(..)]));

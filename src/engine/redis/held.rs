@@ -50,11 +50,19 @@ impl Held {
         }
     }
 
-    /// The answer, though what it led to may come later: the links are gone.
+    /// The answer, though what it led to may come later: it does not wait for a Redis that has stopped just now.
     fn into_answer(self) -> Event {
         match self {
             Held::Placed(id, channel, place) => Event::Answered(id, channel, place),
             cleared @ Held::Cleared(..) => cleared.into_event(),
+        }
+    }
+
+    /// Has what it led to read from the history, if it is missing.
+    fn reminder(&self) -> Option<Event> {
+        match self {
+            Held::Placed(_, channel, place) => Some(Event::At(ChannelName::clone(channel), *place)),
+            Held::Cleared(..) => None,
         }
     }
 }
@@ -93,7 +101,9 @@ impl Holding {
                 let before = held.place();
                 before.epoch != place.epoch || before.offset <= place.offset
             }) {
-                events.push(if is_up { held.into_event() } else { held.into_answer() });
+                let reminder = if is_up { held.reminder() } else { None };
+                events.push(held.into_answer());
+                events.extend(reminder);
             }
             if all.is_empty() {
                 self.by_channel.remove(&channel);
@@ -120,10 +130,11 @@ mod tests {
 
     fn serials(events: &mut Vec<Event>) -> Vec<u64> {
         let serial = |event| match event {
-            Event::Placed(id, ..) | Event::Answered(id, ..) => id.serial,
+            Event::Placed(id, ..) | Event::Answered(id, ..) => Some(id.serial),
+            Event::At(..) => None,
             other => panic!("{other:?}"),
         };
-        events.drain(..).map(serial).collect()
+        events.drain(..).filter_map(serial).collect()
     }
 
     #[test]
@@ -136,7 +147,9 @@ mod tests {
         assert!(events.is_empty(), "of another epoch");
         holding.release(&channel, seen(1), &mut events);
         assert_eq!(serials(&mut events), [1]);
+        // Placed, it would wait for what is to be read, and for as long as Redis stands still.
         holding.expire(now + Duration::from_millis(2), true, &mut events);
+        assert!(matches!(events.as_slice(), [Event::Answered(..), Event::At(_, at)] if *at == seen(2)));
         assert_eq!(serials(&mut events), [2]);
         holding.expire(now + Duration::from_millis(3), false, &mut events);
         assert!(matches!(events.as_slice(), [Event::Answered(..)]), "nothing can be read");
