@@ -16,6 +16,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tidings::config::EngineKind;
 use tidings::{Config, Message, Replay};
 
+/// Publishes as fast as they are answered, without limits of a connection.
+const NO_LIMITS: [&str; 6] = [
+    "--limits.connection_requests",
+    "off",
+    "--limits.connection_publications",
+    "off",
+    "--limits.connection_bytes",
+    "off",
+];
+
 /// The folder of a log, which goes with this.
 pub(crate) struct Store(PathBuf);
 
@@ -79,10 +89,15 @@ fn stop(process: Process) {
     assert!(status.success(), "{status:?} {log}");
 }
 
-/// Ends it at once.
-fn kill(process: Process) {
+/// Ends it at once; what it logged.
+fn kill(process: Process) -> String {
     process.signal("KILL");
-    process.wait();
+    process.wait().1
+}
+
+/// A number that a variable of the environment may say instead.
+fn size(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 fn position(answer: &Value) -> String {

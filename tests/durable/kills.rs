@@ -1,7 +1,7 @@
 //! A server that is killed again and again at random moments while it is published to: nothing that was answered is missing
 //! afterwards, in its order, and no position ever has two bodies.
 
-use super::{Store, kill, pages_after};
+use super::{NO_LIMITS, Store, kill, pages_after, size};
 use crate::support::http::get;
 use crate::support::process::Process;
 use rand::rngs::StdRng;
@@ -102,22 +102,13 @@ impl Audit {
 #[test]
 #[ignore = "run by tests/faults kills"]
 fn nothing_that_was_answered_is_missing_after_kills_at_random_moments() {
-    let kills = std::env::var("TIDINGS_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let kills = size("TIDINGS_KILLS", KILLS);
     let (store, mut audit, numbers) = (Store::new(), Audit::default(), AtomicU64::new(0));
     let config = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kills-{}.toml", std::process::id()));
     let toml = "[history]\ncount = 10000000\nage = \"1h\"\nbytes = \"1GiB\"\n[[channel]]\nmatch = \"synced:*\"\ndurability = \"synced\"\n\
         read = [\"anyone\"]\nwrite = [\"anyone\"]\n[[channel]]\nmatch = \"**\"\nread = [\"anyone\"]\nwrite = [\"anyone\"]\n";
     std::fs::write(&config, toml).expect("a file");
-    let more = [
-        "--config",
-        config.to_str().expect("UTF-8"),
-        "--limits.connection_requests",
-        "off",
-        "--limits.connection_publications",
-        "off",
-        "--limits.connection_bytes",
-        "off",
-    ];
+    let more = [&["--config", config.to_str().expect("UTF-8")], &NO_LIMITS[..]].concat();
     let mut random = StdRng::seed_from_u64(17);
     let (mut busy, began) = (Duration::ZERO, Instant::now());
     for kill_number in 1..=kills {

@@ -1,7 +1,7 @@
 //! Logs that are larger than memory would be: how long the next start reads them, and whom a reader delays that pages through all of
 //! it. What is counted must be there; the times are printed.
 
-use super::{Store, kill, position, published, stop};
+use super::{NO_LIMITS, Store, kill, position, published, size, stop};
 use crate::support::http::{HttpClient, get, post};
 use crate::support::process::Process;
 use crate::support::ws::WsClient;
@@ -10,23 +10,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Publishes as fast as they are answered, without limits of a connection.
-const NO_LIMITS: [&str; 6] = [
-    "--limits.connection_requests",
-    "off",
-    "--limits.connection_publications",
-    "off",
-    "--limits.connection_bytes",
-    "off",
-];
 /// How long a client beside it is looked at.
 const LOOK: Duration = Duration::from_secs(10);
 const GIB: u64 = 1 << 30;
-
-/// A number that a variable of the environment may say instead.
-fn size(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
 
 /// Publishes so many by one connection, in messages of so many; `one` makes each, by its number.
 fn fill(address: SocketAddr, (count, batch): (u64, u64), one: impl Fn(u64) -> Value) {
@@ -47,9 +33,7 @@ fn fill(address: SocketAddr, (count, batch): (u64, u64), one: impl Fn(u64) -> Va
 
 /// What the log says of the store that was opened, and ends the server at once.
 fn opened(server: Process) -> String {
-    server.signal("KILL");
-    let (_, log) = server.wait();
-    log.lines().find(|line| line.contains("store_opened")).expect("it says so").to_owned()
+    kill(server).lines().find(|line| line.contains("store_opened")).expect("it says so").to_owned()
 }
 
 fn figure(line: &str, name: &str) -> u64 {
