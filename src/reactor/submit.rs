@@ -41,21 +41,14 @@ impl Core {
         if is_long {
             return self.submit_to_pool(to, raw);
         }
-        // Whoever watches the count must not move it.
-        if !raw.task.is_page() {
-            self.setup.counters.parsed_inline.add(1);
-        }
-        let mut work = raw.prepare(to, &mut self.reading());
-        self.vet(&mut work);
+        let work = self.parse(to, raw);
         self.submit_parsed(work, gathered)
     }
 
     /// However long it is: a worker would be overtaken by what is gathered, or overtake it.
     #[cold]
     fn gather(&mut self, to: ConnId, raw: RawWork<Payload<'_>>, gathered: &mut Gathered) -> (usize, Hold) {
-        self.setup.counters.parsed_inline.add(1);
-        let mut work = raw.prepare(to, &mut self.reading());
-        self.vet(&mut work);
+        let work = self.parse(to, raw);
         let answers = work.remaining();
         gathered.takes_more = gathered.work.gather(work);
         (answers, Hold::No)
@@ -68,17 +61,19 @@ impl Core {
         self.send_away(work);
     }
 
-    fn reading(&mut self) -> Reading<'_> {
-        Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol }
-    }
-
-    /// Refuses of a work what limits and hooks do not let by.
+    /// Reads requests here, and refuses what limits and hooks do not let by.
     #[inline(always)]
-    fn vet(&self, work: &mut Work) {
-        if self.meter.in_force().requests() {
-            self.limit(work);
+    fn parse(&mut self, to: ConnId, raw: RawWork<Payload<'_>>) -> Work {
+        // Whoever watches the count must not move it.
+        if !raw.task.is_page() {
+            self.setup.counters.parsed_inline.add(1);
         }
-        ask_hooks(work, &self.setup.limits.hooks, &self.setup.rules.channels);
+        let mut work = raw.prepare(to, &mut Reading { scratch: &mut self.json, settings: &self.setup.limits.protocol });
+        if self.meter.in_force().requests() {
+            self.limit(&mut work);
+        }
+        ask_hooks(&mut work, &self.setup.limits.hooks, &self.setup.rules.channels);
+        work
     }
 
     #[cold]
