@@ -41,8 +41,8 @@ use channel::Channel;
 use limits::HistoryLimits;
 use names::Names;
 use positions::Positions;
-use shard::{SHARDS_MAX, Shard, Sweep, shard_of};
-use std::hash::{BuildHasher, RandomState};
+use shard::{NameHash, SHARDS_MAX, Shard, Sweep, shard_of};
+use std::hash::RandomState;
 use std::sync::PoisonError;
 use std::time::Instant;
 use totals::{Bounded, Totals};
@@ -54,7 +54,7 @@ const SWEEP_STEPS: usize = 256;
 #[derive(Debug)]
 pub struct Hub {
     shards: Box<[Mutex<Shard>]>,
-    /// Keyed at random, so that no client can choose names that fall into one shard.
+    /// Keyed at random, so that no client can choose names with the same hash.
     hasher: RandomState,
     limits: HubLimits,
     totals: Totals,
@@ -100,12 +100,13 @@ impl Hub {
         let share = |index: usize| most / count + usize::from(index < most % count);
         let names = Names::new(&random);
         let positions = |index| Positions::new(share(index), limits.position_ttl);
-        let make = |index| Mutex::new(Shard::new(index, positions(index), random.clone()));
+        let hasher = RandomState::new();
+        let make = |index| Mutex::new(Shard::new(index, positions(index), random.clone(), hasher.clone()));
         let shards = (0..count).map(make).collect();
         let totals =
             Totals { channels: Bounded::new(limits.channels_total), bytes: Bounded::new(limits.history_total_bytes) };
         let kept = RwLock::new(Kept { by_rules: GlobMap::default(), otherwise: limits.history() });
-        Hub { shards, hasher: RandomState::new(), limits, totals, random, names, kept }
+        Hub { shards, hasher, limits, totals, random, names, kept }
     }
 
     /// The limits it was made with.
@@ -201,8 +202,9 @@ impl Hub {
     }
 
     /// Locks the shard that a name belongs to.
-    fn shard_for(&self, name: &str) -> MutexGuard<'_, Shard> {
-        self.lock(self.hasher.hash_one(name) as usize & (self.shards.len() - 1))
+    fn shard_for(&self, name: &str) -> (MutexGuard<'_, Shard>, NameHash) {
+        let hash = NameHash::of(name, &self.hasher);
+        (self.lock(hash.shard(self.shards.len())), hash)
     }
 
     /// Locks the shard that an id belongs to; `None` for an id that this hub never gave.

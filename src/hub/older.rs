@@ -161,8 +161,8 @@ impl Hub {
     /// Makes publications of what an engine gave, under no lock, and notes what is gone there or too old to be read.
     pub(super) fn unpack(&self, name: &ChannelName, asked: &mut Asked, wall_ms: u64) {
         let Some(Fetched { epoch, mut publications, gone }) = asked.fetched.take() else { return };
-        let mut shard = self.shard_for(name);
-        let Some(slot) = shard.find(name) else { return };
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else { return };
         let channel = shard.channel(slot);
         if channel.position.epoch != epoch || asked.wanted.after.epoch != epoch {
             // What was asked for ended meanwhile.

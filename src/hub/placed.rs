@@ -84,17 +84,18 @@ impl Hub {
         let refused = |why, placed| Err(Box::new(NotAppended { why, placed }));
         // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
         let mut out = Outgoing::new(post);
-        let mut shard = self.shard_for(name);
+        let (mut shard, hash) = self.shard_for(name);
         if placed.place.offset == 0 || placed.place.offset >= OFFSET_END {
             return refused(AppendRefused::BadOffset, placed);
         }
         let before = Position { offset: placed.place.offset - 1, ..placed.place };
-        let found = shard.find(name);
+        let found = shard.find(name, hash);
         if found.is_none() && self.is_shared() {
             // Nobody reads it here.
             return Ok(false);
         }
-        let Some(slot) = found.or_else(|| shard.make_at(name, before, self.kept_for(name), &self.totals, now)) else {
+        let Some(slot) = found.or_else(|| shard.make_at((name, hash), before, self.kept_for(name), &self.totals, now))
+        else {
             // It is in the engine's history, and nobody listens here.
             return if self.is_a_copy() { Ok(false) } else { refused(AppendRefused::ChannelsFull, placed) };
         };
@@ -137,14 +138,14 @@ impl Hub {
         wall_ms: u64,
     ) -> Result<ChannelId, AttachRefused> {
         let Attach { at, newest, gone } = attach;
-        let mut shard = self.shard_for(name);
-        if let Some(slot) = shard.find(name) {
+        let (mut shard, hash) = self.shard_for(name);
+        if let Some(slot) = shard.find(name, hash) {
             let channel = shard.channel(slot);
             let held = channel.position;
             let is_there = held.epoch == at.epoch && held.offset >= at.offset;
             return if is_there { Ok(channel.id) } else { Err(AttachRefused::Differs(held)) };
         }
-        let made = shard.make_at(name, at, self.kept_for(name), &self.totals, now);
+        let made = shard.make_at((name, hash), at, self.kept_for(name), &self.totals, now);
         let channel = shard.channel(made.ok_or(AttachRefused::Full)?);
         channel.gone = gone.min(at.offset);
         self.take_in(channel, newest, now, wall_ms);
@@ -164,8 +165,8 @@ impl Hub {
 
     /// A channel's history up to `at` is gone from its engine: it is dropped here too.
     pub fn cleared(&self, name: &str, at: Position) {
-        let mut shard = self.shard_for(name);
-        let Some(slot) = shard.find(name) else { return };
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else { return };
         let channel = shard.channel(slot);
         if channel.position.epoch != at.epoch {
             return;
@@ -189,16 +190,16 @@ impl Hub {
     /// Where a channel is that is held here.
     #[must_use]
     pub fn position_of(&self, name: &str) -> Option<Position> {
-        let mut shard = self.shard_for(name);
-        let slot = shard.find(name)?;
+        let (mut shard, hash) = self.shard_for(name);
+        let slot = shard.find(name, hash)?;
         Some(shard.channel(slot).position)
     }
 
     /// Whether all mailboxes of a channel's subscribers would take a publication of `weight` at the moment. Where one has no
     /// room, those that wait are woken when it has some.
     pub(crate) fn has_room<P: Post>(&self, name: &str, weight: usize, post: &P) -> bool {
-        let mut shard = self.shard_for(name);
-        let Some(slot) = shard.find(name) else { return true };
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else { return true };
         // Only looked at: the place comes from the engine, and the room is reserved when it is there.
         shard.channel(slot).interest.mailboxes().all(|mailbox| post.has_room(mailbox, weight))
     }

@@ -48,13 +48,13 @@ impl Hub {
         out: &mut Outgoing<'_, P>,
         now: Instant,
     ) -> Result<Published, Stop> {
-        let mut shard = self.shard_for(name);
+        let (mut shard, hash) = self.shard_for(name);
         #[cfg(test)]
         super::mines::step_on("lock", name.as_bytes());
-        let slot = match shard.find(name) {
+        let slot = match shard.find(name, hash) {
             Some(slot) => slot,
             None => {
-                let made = shard.make(name, self.kept_for(name), &self.totals, now);
+                let made = shard.make((name, hash), self.kept_for(name), &self.totals, now);
                 made.ok_or_else(|| Stop::Refused(Code::ChannelsFull.into()))?
             }
         };

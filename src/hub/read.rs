@@ -101,12 +101,12 @@ impl Hub {
     /// How many of the `left` bytes the replay took.
     pub(crate) fn read(&self, wanted: Wanted<'_>, now: Instant, post: impl FnOnce(View)) -> Result<usize, Refusal> {
         let Wanted { name, options, who, left } = wanted;
-        let mut shard = self.shard_for(name);
-        let slot = match shard.find(name) {
+        let (mut shard, hash) = self.shard_for(name);
+        let slot = match shard.find(name, hash) {
             Some(slot) => slot,
             // Also for a reader that does not stay: the epoch in its answer must still be the channel's when it comes
             // back.
-            None => shard.make(name, self.kept_for(name), &self.totals, now).ok_or(Code::ChannelsFull)?,
+            None => shard.make((name, hash), self.kept_for(name), &self.totals, now).ok_or(Code::ChannelsFull)?,
         };
         let channel = shard.channel(slot);
         self.expire(channel, now);
@@ -135,8 +135,8 @@ impl Hub {
         if let Some(asked) = asked {
             self.unpack(name, asked, wall_ms);
         }
-        let mut shard = self.shard_for(name);
-        let Some(slot) = shard.find(name) else {
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else {
             *asked = None;
             return Found::NotHeld;
         };
@@ -172,8 +172,8 @@ impl Hub {
 
     /// Empties a channel's history; epoch, offset and idempotency keys stay. `None` for a channel that is not known.
     pub fn delete_history(&self, name: &str, now: Instant) -> Option<Position> {
-        let mut shard = self.shard_for(name);
-        let Some(slot) = shard.find(name) else {
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else {
             // A forgotten channel has no history, so this is all there is to answer.
             return shard.positions.find(name, now);
         };
@@ -207,8 +207,8 @@ impl Hub {
     ) -> Result<Option<Position>, Blocked> {
         // Made before the lock is taken, so that it is dropped, and wakes, after the unlock.
         let mut out = Outgoing::new(post);
-        let mut shard = self.shard_for(name);
-        let Some(slot) = shard.find(name) else {
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else {
             // Else the channel would come back in the old epoch.
             shard.positions.remove(name);
             return Ok(None);
@@ -242,15 +242,15 @@ impl Hub {
 
     /// The id of a channel that is alive.
     pub fn id_of(&self, name: &str) -> Option<ChannelId> {
-        let mut shard = self.shard_for(name);
-        let slot = shard.find(name)?;
+        let (mut shard, hash) = self.shard_for(name);
+        let slot = shard.find(name, hash)?;
         Some(shard.channel(slot).id)
     }
 
     /// Subscriptions of a channel, of all mailboxes together; 0 for one that is not there.
     pub fn subscribers(&self, name: &str) -> u64 {
-        let mut shard = self.shard_for(name);
-        shard.find(name).map_or(0, |slot| shard.channel(slot).interest.total())
+        let (mut shard, hash) = self.shard_for(name);
+        shard.find(name, hash).map_or(0, |slot| shard.channel(slot).interest.total())
     }
 
     /// At most `limit` channels, in no order. Each lock is held for a bounded number of them.

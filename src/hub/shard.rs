@@ -9,8 +9,9 @@ use super::totals::Totals;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
 use crate::model::publication::Position;
+use hashbrown::HashTable;
 use slab::Slab;
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
 
 /// A channel id is, from the low bits up: shard, slot in the shard's slab, serial number in the shard. The serial number
@@ -32,12 +33,31 @@ fn slot_of(id: ChannelId) -> usize {
     (id.0 >> SHARD_BITS) as usize & (SLOTS_MAX - 1)
 }
 
+/// The hash of a channel's name: made once, it leads to the shard, and to the channel in that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NameHash(u64);
+
+impl NameHash {
+    /// That of a name, by the hub's secret.
+    pub(super) fn of(name: &str, hasher: &RandomState) -> NameHash {
+        NameHash(hasher.hash_one(name))
+    }
+
+    /// Which of `shards`, a power of two.
+    pub(super) fn shard(self, shards: usize) -> usize {
+        // A table takes its places from the low bits, and marks them by the highest seven.
+        (self.0 >> 32) as usize & (shards - 1)
+    }
+}
+
 /// One shard.
 #[derive(Debug)]
 pub(super) struct Shard {
     index: usize,
     serial: u64,
-    names: HashMap<ChannelName, usize>,
+    hasher: RandomState,
+    /// Slots by the names of their channels.
+    names: HashTable<u32>,
     channels: Slab<Channel>,
     pub(super) positions: Positions,
     /// Where the epochs of its channels come from.
@@ -75,11 +95,12 @@ pub struct Swept {
 
 impl Shard {
     /// An empty shard.
-    pub(super) fn new(index: usize, positions: Positions, random: RandomSource) -> Self {
-        let (names, channels) = (HashMap::new(), Slab::new());
+    pub(super) fn new(index: usize, positions: Positions, random: RandomSource, hasher: RandomState) -> Self {
+        let (names, channels) = (HashTable::new(), Slab::new());
         Shard {
             index,
             serial: 0,
+            hasher,
             names,
             channels,
             positions,
@@ -98,8 +119,9 @@ impl Shard {
     }
 
     /// The slot of the channel with this name.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.names.get(name).copied()
+    pub(super) fn find(&self, name: &str, hash: NameHash) -> Option<usize> {
+        let is_it = |slot: &u32| *self.channels[*slot as usize].name == *name;
+        self.names.find(hash.0, is_it).map(|slot| *slot as usize)
     }
 
     /// The channel in a slot that was just found or made.
@@ -117,20 +139,20 @@ impl Shard {
     /// `None` when there are as many as there may be.
     pub(super) fn make(
         &mut self,
-        name: &ChannelName,
+        (name, hash): (&ChannelName, NameHash),
         kept: HistoryLimits,
         totals: &Totals,
         now: Instant,
     ) -> Option<usize> {
         let fresh = || Position { epoch: self.random.fresh_epoch(), offset: 0 };
         let position = self.positions.find(name, now).unwrap_or_else(fresh);
-        self.make_at(name, position, kept, totals, now)
+        self.make_at((name, hash), position, kept, totals, now)
     }
 
     /// Makes a channel that does not exist, at `position`.
     pub(super) fn make_at(
         &mut self,
-        name: &ChannelName,
+        (name, hash): (&ChannelName, NameHash),
         position: Position,
         kept: HistoryLimits,
         totals: &Totals,
@@ -146,8 +168,9 @@ impl Shard {
         let place = (self.serial << SLOT_BITS) | slot as u64;
         let id = ChannelId((place << SHARD_BITS) | self.index as u64);
         self.serial += 1;
-        self.names.insert(ChannelName::clone(name), slot);
         self.channels.insert(Channel::new(id, ChannelName::clone(name), position, kept, now));
+        let (channels, hasher) = (&self.channels, &self.hasher);
+        self.names.insert_unique(hash.0, slot as u32, |slot| NameHash::of(&channels[*slot as usize].name, hasher).0);
         Some(slot)
     }
 
@@ -194,7 +217,8 @@ impl Shard {
     /// Forgets an idle channel; its position is remembered.
     fn forget(&mut self, slot: usize, totals: &Totals, now: Instant) {
         let channel = self.channels.remove(slot);
-        self.names.remove(&channel.name);
+        let named = self.names.find_entry(NameHash::of(&channel.name, &self.hasher).0, |other| *other as usize == slot);
+        named.expect("a channel is found by its name").remove();
         totals.bytes.give(channel.history.bytes());
         self.positions.leave(channel.name, channel.position, now);
         totals.channels.give(1);

@@ -3,9 +3,9 @@
 use crate::model::encoding::Encoding;
 use crate::model::ids::ChannelId;
 use crate::model::name::ChannelName;
+use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// One subscriber of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ struct Channel {
 /// The table of one reactor.
 #[derive(Default)]
 pub(super) struct Subscriptions {
+    /// By a quick hash: no client chooses an id.
     by_id: HashMap<ChannelId, u32>,
     channels: Slab<Channel>,
 }

@@ -14,7 +14,7 @@ use crate::model::publication::{Epoch, Position};
 use crate::model::ticket::Ticket;
 use crate::node::answer::Answer;
 use crate::node::destination::Destination;
-use crate::node::errand::Needs;
+use crate::node::errand::{Needs, Submission};
 use crate::node::execute::{Node, Progress, give_up};
 use crate::node::work::Work;
 use std::time::Duration;
@@ -39,6 +39,13 @@ fn weight() -> usize {
 }
 
 impl Bench {
+    /// Takes out what a work publishes.
+    fn submitted(&self, work: &mut Work) -> Vec<Submission> {
+        let mut taken = Vec::new();
+        work.submit(&self.hub, WALL_MS, &mut taken);
+        taken
+    }
+
     /// Executes a work that goes to the engine.
     fn sent(&self, mut work: Work) -> Work {
         assert_eq!(self.run(&mut work), Progress::Away);
@@ -59,8 +66,8 @@ impl Bench {
     /// What a channel's reader gets without asking the engine.
     fn held(&self) -> Read {
         let last = GetOptions { last: Some(99), once: true, ..GetOptions::default() };
-        let mut shard = self.hub.shard_for("a");
-        let channel = shard.find("a").map(|slot| shard.channel(slot)).expect("it is held");
+        let (mut shard, hash) = self.hub.shard_for("a");
+        let channel = shard.find("a", hash).map(|slot| shard.channel(slot)).expect("it is held");
         channel.gone = channel.position.offset;
         drop(shard);
         self.read("a", last)
@@ -74,7 +81,7 @@ fn a_publication_goes_to_the_engine_with_all_that_it_needs() {
     let event = Some("tick".into());
     let mut work = bench.sent(one(1, post("a", PostOptions { key, event, exclude_self: true, ..post_options("1") })));
     assert!(matches!(work.needs(), Some(Needs::Place)) && work.publishes() && work.bytes() == 1);
-    let submissions = work.submissions(&bench.hub, WALL_MS);
+    let submissions = bench.submitted(&mut work);
     let [submission] = &submissions[..] else { panic!("one: {submissions:?}") };
     assert_eq!((&*submission.channel, submission.exclude), ("a", Some(conn(1))));
     assert_eq!(submission.draft, Draft { data: json("1"), event: Some("tick".into()), time: Some(WALL_MS) });
@@ -101,9 +108,9 @@ fn publications_of_a_batch_go_together_up_to_the_first_that_is_something_else() 
     ];
     let mut work = bench.sent(Work::batch(conn(1), Identities::default().operator, Ticket::default(), items));
     let go = |work: &mut Work| -> Vec<String> {
-        let taken = work.submissions(&bench.hub, WALL_MS);
+        let taken = bench.submitted(work);
         let done = Answer::Published { channel: name("a"), position: at(1), kept: true };
-        let answer = |submission: crate::node::errand::Submission| {
+        let answer = |submission: Submission| {
             let position = at(1);
             let Answer::Published { channel, kept, .. } = &done else { unreachable!() };
             let answer = Answer::Published { channel: ChannelName::clone(channel), position, kept: *kept };
@@ -137,7 +144,7 @@ fn what_a_connection_asks_next_goes_with_its_publication_or_after_it() {
     work.depart(crate::node::execute::Node::open(&bench.hub));
     assert_eq!((work.remaining(), work.bytes()), (5, 2), "two go together");
     let place = |work: &mut Work| -> usize {
-        let taken = work.submissions(&bench.hub, WALL_MS);
+        let taken = bench.submitted(work);
         for submission in &taken {
             let channel = ChannelName::clone(&submission.channel);
             assert!(work.answer(Answer::Published { channel, position: at(1), kept: true }).is_some());

@@ -87,8 +87,8 @@ impl World {
 
     /// The engine loses what is old, as far as it is not held in the copy.
     fn lose(&mut self) {
-        let shard = self.copy.hub.shard_for("a");
-        let held = shard.find("a").and_then(|slot| shard.list(slot, 1).1.next()?.history.first());
+        let (shard, hash) = self.copy.hub.shard_for("a");
+        let held = shard.find("a", hash).and_then(|slot| shard.list(slot, 1).1.next()?.history.first());
         drop(shard);
         let below = held.unwrap_or(self.at.offset + 1);
         let until = self.random.random_range(self.gone..below.max(self.gone + 1));
