@@ -71,8 +71,13 @@ pub fn write_head(out: &mut Vec<u8>, parts: usize) {
 
 /// Writes one part of a command.
 pub fn write_part(out: &mut Vec<u8>, part: &[u8]) {
-    write_length(out, b'$', part.len());
-    out.extend_from_slice(part);
+    write_joined(out, &[part]);
+}
+
+/// Writes one part of a command, which is in pieces.
+pub fn write_joined(out: &mut Vec<u8>, pieces: &[&[u8]]) {
+    write_length(out, b'$', pieces.iter().map(|piece| piece.len()).sum());
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece));
     out.extend_from_slice(b"\r\n");
 }
 
@@ -183,6 +188,10 @@ impl<'b> Reader<'b> {
 }
 
 fn number(line: &[u8]) -> Result<i64, RespFault> {
+    // Nearly all are lengths of a few digits.
+    if (1..=18).contains(&line.len()) && line.iter().all(u8::is_ascii_digit) {
+        return Ok(line.iter().fold(0, |number, digit| 10 * number + i64::from(digit - b'0')));
+    }
     std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).ok_or(RespFault::Number)
 }
 

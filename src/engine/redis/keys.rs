@@ -82,25 +82,23 @@ impl ChannelKeys {
         &self.0
     }
 
-    /// Its epoch, its offset, and the bytes of its history.
-    pub(super) fn meta(&self) -> Vec<u8> {
-        self.ending(b"m")
+    /// Its epoch, its offset, and the bytes of its history; in pieces, as the others.
+    pub(super) fn meta(&self) -> [&[u8]; 3] {
+        [self.stem(), b"m", b""]
     }
 
     /// Its history.
-    pub(super) fn history(&self) -> Vec<u8> {
-        self.ending(b"h")
+    pub(super) fn history(&self) -> [&[u8]; 3] {
+        [self.stem(), b"h", b""]
     }
 
     /// What was published under an idempotency key.
-    pub(super) fn idempotency(&self, key: &str) -> Vec<u8> {
-        let mut text = self.ending(b"k:");
-        text.extend_from_slice(key.as_bytes());
-        text
+    pub(super) fn idempotency<'k>(&'k self, key: &'k str) -> [&'k [u8]; 3] {
+        [self.stem(), b"k:", key.as_bytes()]
     }
 
-    fn ending(&self, end: &[u8]) -> Vec<u8> {
-        [&self.0[..self.0.len() - 1], end].concat()
+    fn stem(&self) -> &[u8] {
+        &self.0[..self.0.len() - 1]
     }
 }
 
@@ -113,8 +111,8 @@ mod tests {
         let keys = Keys::new("td");
         let channel = keys.channel("a{b}%\n é");
         assert_eq!(channel.feed(), "td:{a%7Bb%7D%25%0A%20é}f".as_bytes());
-        assert_eq!(channel.meta(), "td:{a%7Bb%7D%25%0A%20é}m".as_bytes());
-        assert_eq!(keys.channel("a").idempotency("k{}"), b"td:{a}k:k{}");
+        assert_eq!(channel.meta().concat(), "td:{a%7Bb%7D%25%0A%20é}m".as_bytes());
+        assert_eq!(keys.channel("a").idempotency("k{}").concat(), b"td:{a}k:k{}");
         assert_eq!(keys.channel_of(channel.feed()).as_deref(), Some("a{b}%\n é"));
     }
 

@@ -15,7 +15,9 @@ const ROOM_KEPT: usize = 4 * READ_BYTES;
 pub(super) struct Link {
     stream: Stream,
     limits: RespLimits,
+    /// What is read into, with what was there before: only as much of it counts as was filled.
     input: Vec<u8>,
+    filled: usize,
     /// Bytes of it that were read as replies.
     start: usize,
     /// Bytes that have to be there before it is worth looking again.
@@ -44,7 +46,8 @@ pub(super) enum LinkFault {
 
 impl Link {
     pub(super) fn new(stream: Stream, limits: RespLimits) -> Link {
-        Link { stream, limits, input: Vec::new(), start: 0, needed: 1, output: Vec::new(), sent: 0, may_read: true }
+        let (input, output) = (Vec::new(), Vec::new());
+        Link { stream, limits, input, filled: 0, start: 0, needed: 1, output, sent: 0, may_read: true }
     }
 
     /// Sends a command and waits for its reply. Only while the stream blocks.
@@ -57,7 +60,7 @@ impl Link {
         self.stream.write_all(&command)?;
         self.stream.flush()?;
         loop {
-            match resp::read(&self.input[self.start..], self.limits).map_err(LinkFault::Protocol)? {
+            match resp::read(&self.input[self.start..self.filled], self.limits).map_err(LinkFault::Protocol)? {
                 Parsed::Whole(Reply::Error(text), taken) => {
                     let text = String::from_utf8_lossy(text).into_owned();
                     // Taken out like every other: what is asked next has an answer of its own.
@@ -70,10 +73,8 @@ impl Link {
                     return Ok(taken_out);
                 }
                 Parsed::Short(_) => {
-                    let mut room = [0; 4096];
-                    match self.stream.read(&mut room)? {
-                        0 => return Err(LinkFault::Closed),
-                        read => self.input.extend_from_slice(&room[..read]),
+                    if self.read()? == 0 {
+                        return Err(LinkFault::Closed);
                     }
                 }
             }
@@ -134,11 +135,7 @@ impl Link {
             if !self.may_read {
                 break;
             }
-            let old = self.input.len();
-            self.input.resize(old + READ_BYTES, 0);
-            let read = self.stream.read(&mut self.input[old..]);
-            self.input.truncate(old + *read.as_ref().unwrap_or(&0));
-            match read {
+            match self.read() {
                 Ok(0) => return Err(LinkFault::Closed),
                 Ok(_) => {
                     came = true;
@@ -152,9 +149,20 @@ impl Link {
         Ok(came)
     }
 
+    /// Reads once, after what is there.
+    fn read(&mut self) -> io::Result<usize> {
+        // Once for many reads: to fill the room of each with zeros would cost more than what comes into it.
+        if self.input.len() < self.filled + READ_BYTES {
+            self.input.resize(self.filled + READ_BYTES, 0);
+        }
+        let read = self.stream.read(&mut self.input[self.filled..][..READ_BYTES])?;
+        self.filled += read;
+        Ok(read)
+    }
+
     fn parse(&mut self, take: &mut impl FnMut(Reply<'_>) -> Result<(), LinkFault>) -> Result<(), LinkFault> {
-        while self.input.len() - self.start >= self.needed {
-            match resp::read(&self.input[self.start..], self.limits).map_err(LinkFault::Protocol)? {
+        while self.filled - self.start >= self.needed {
+            match resp::read(&self.input[self.start..self.filled], self.limits).map_err(LinkFault::Protocol)? {
                 Parsed::Whole(reply, taken) => {
                     take(reply)?;
                     self.start += taken;
@@ -163,10 +171,10 @@ impl Link {
                 Parsed::Short(needed) => self.needed = needed,
             }
         }
-        self.input.drain(..self.start);
-        self.start = 0;
-        if self.input.is_empty() {
-            self.input.shrink_to(ROOM_KEPT);
+        self.input.copy_within(self.start..self.filled, 0);
+        (self.filled, self.start) = (self.filled - self.start, 0);
+        if self.filled == 0 && self.input.len() > ROOM_KEPT {
+            self.input = Vec::new();
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Orders on their way: those that wait to be sent, and those that Redis works on, in the order in which it answers.
 
+use super::message::TICKET_CHARS;
 use crate::engine::{Event, Order, OrderId, What};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
@@ -74,6 +75,18 @@ pub(super) struct Ticket {
 #[derive(Debug)]
 pub(super) struct Tickets(Ticket);
 
+/// A ticket as it stands in a message: 16 characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TicketText([u8; TICKET_CHARS]);
+
+impl std::ops::Deref for TicketText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("base64 is ASCII")
+    }
+}
+
 impl Tickets {
     pub(super) fn of_node(node: u32) -> Tickets {
         Tickets(Ticket { node, serial: 0 })
@@ -86,12 +99,14 @@ impl Tickets {
 }
 
 impl Ticket {
-    /// As it stands in a message: 16 characters.
-    pub(super) fn text(self) -> String {
+    /// As it stands in a message.
+    pub(super) fn text(self) -> TicketText {
         let mut bytes = [0; 12];
         bytes[..4].copy_from_slice(&self.node.to_be_bytes());
         bytes[4..].copy_from_slice(&self.serial.to_be_bytes());
-        BASE64URL_NOPAD.encode(&bytes)
+        let mut text = [0; TICKET_CHARS];
+        BASE64URL_NOPAD.encode_mut(&bytes, &mut text);
+        TicketText(text)
     }
 }
 
@@ -254,7 +269,7 @@ mod tests {
 
     fn order(serial: u64, what: What) -> Order {
         let channel = "a".try_into().expect("a name");
-        Order { id: OrderId { serial, place: 0 }, channel, known: None, is_patient: false, what }
+        Order { id: OrderId { serial, place: 0 }, channel, is_patient: false, what }
     }
 
     fn refused(events: &mut Vec<Event>) -> Vec<(u64, &'static str)> {

@@ -3,7 +3,7 @@
 use super::keys::ChannelKeys;
 use super::scripts::Sha;
 use crate::engine::rules::Kept;
-use crate::wire::resp::{write_head, write_part};
+use crate::wire::resp::{write_head, write_joined, write_part};
 
 /// Publications of one call at most: more would save Redis little, and keep its other clients waiting.
 pub(super) const BATCH_MAX: usize = 16;
@@ -17,13 +17,13 @@ pub(super) struct Call {
     key_count: usize,
     arguments: Vec<u8>,
     argument_count: usize,
+    body: Vec<u8>,
     packed: Vec<u8>,
 }
 
 /// One publication, as far as the script has to know it.
 pub(super) struct Item<'i> {
     pub(super) keys: &'i ChannelKeys,
-    pub(super) body: &'i [u8],
     pub(super) kept: Kept,
     /// How many seconds its history and its position are kept.
     pub(super) lasting: (u64, u64),
@@ -38,15 +38,23 @@ pub(super) struct Item<'i> {
 }
 
 impl Call {
+    /// Where the message of the publication is written that is added next.
+    pub(super) fn body(&mut self) -> &mut Vec<u8> {
+        self.body.clear();
+        self.body.shrink_to(2 * BATCH_BYTES);
+        &mut self.body
+    }
+
     /// Adds a publication.
     pub(super) fn add(&mut self, item: &Item<'_>) {
-        self.key(&item.keys.meta());
-        self.key(&item.keys.history());
+        self.key(item.keys.meta());
+        self.key(item.keys.history());
         if let Some((key, ..)) = item.key {
-            self.key(&item.keys.idempotency(key));
+            self.key(item.keys.idempotency(key));
         }
-        self.argument(item.body);
-        self.argument(item.keys.feed());
+        write_part(&mut self.arguments, &self.body);
+        write_part(&mut self.arguments, item.keys.feed());
+        self.argument_count += 2;
         self.pack(item);
     }
 
@@ -91,14 +99,9 @@ impl Call {
         (self.key_count, self.argument_count) = (0, 0);
     }
 
-    fn key(&mut self, key: &[u8]) {
-        write_part(&mut self.keys, key);
+    fn key(&mut self, key: [&[u8]; 3]) {
+        write_joined(&mut self.keys, &key);
         self.key_count += 1;
-    }
-
-    fn argument(&mut self, argument: &[u8]) {
-        write_part(&mut self.arguments, argument);
-        self.argument_count += 1;
     }
 }
 

@@ -146,7 +146,12 @@ impl Redis {
                 let keys = self.keys.channel(channel);
                 let Links { orders, scripts, generation, .. } = links;
                 let arguments = [keys.feed(), generation.as_bytes()];
-                write_run(orders.output(), &scripts.clear, &[&keys.meta(), &keys.history()], &arguments);
+                write_run(
+                    orders.output(),
+                    &scripts.clear,
+                    &[&keys.meta().concat(), &keys.history().concat()],
+                    &arguments,
+                );
             }
             // Sent together with others, and of the feeds.
             What::Publish(_) | What::Attach => {}
@@ -183,16 +188,14 @@ impl Redis {
         let ticket = waiting.ticket.text();
         let own = exclude.map(|connection| self.hub.names().name(connection));
         let exclude = own.as_deref().or(exclude_elsewhere.as_deref());
-        let mut body = Vec::with_capacity(draft.weight());
-        message::write_publication(&mut body, &ticket, waiting.at_ms, exclude, draft);
+        message::write_publication(self.call.body(), &ticket, waiting.at_ms, exclude, draft);
         let left_ms = waiting.left(now.instant, self.settings.wait).as_millis() as u64;
         self.call.add(&Item {
             keys: &self.keys.channel(channel),
-            body: &body,
             kept,
             lasting: self.settings.lasting(kept),
             until_ms: self.clock.at(now.wall_ms) + left_ms,
-            epoch: &fresh_epoch(),
+            epoch: fresh_epoch().as_str(),
             key: key.as_ref().map(|(text, hash)| (&**text, *hash, self.settings.keys_last_ms)),
             again: waiting.again.then_some(&*ticket),
         });
@@ -213,7 +216,7 @@ impl Redis {
         ];
         let arguments: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
         let Links { orders, scripts, .. } = links;
-        write_run(orders.output(), &scripts.read, &[&keys.meta(), &keys.history()], &arguments);
+        write_run(orders.output(), &scripts.read, &[&keys.meta().concat(), &keys.history().concat()], &arguments);
     }
 
     fn write_attach(&mut self, channel: &ChannelName, is_wanted: bool) {
@@ -223,7 +226,7 @@ impl Redis {
         let count = if is_wanted { kept.count.min(ATTACH_COUNT) } else { 0 };
         let (_, position_s) = self.settings.lasting(kept);
         let texts = [
-            fresh_epoch(),
+            fresh_epoch().as_str().to_owned(),
             links.generation.clone(),
             position_s.to_string(),
             count.to_string(),
@@ -231,7 +234,7 @@ impl Redis {
         ];
         let arguments: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
         let Links { orders, scripts, .. } = links;
-        write_run(orders.output(), &scripts.attach, &[&keys.meta(), &keys.history()], &arguments);
+        write_run(orders.output(), &scripts.attach, &[&keys.meta().concat(), &keys.history().concat()], &arguments);
     }
 }
 
@@ -244,6 +247,6 @@ impl Settings {
 }
 
 /// The random part of a new channel's epoch.
-fn fresh_epoch() -> String {
-    Epoch::from_random(rand::random()).as_str().to_owned()
+fn fresh_epoch() -> Epoch {
+    Epoch::from_random(rand::random())
 }
