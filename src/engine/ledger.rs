@@ -4,11 +4,13 @@ use super::OrderId;
 use crate::handoff::errand::Errand;
 use crate::model::name::ChannelName;
 use crate::node::answer::Answer;
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
+    /// By a quick hash: no client chooses a number.
     entries: HashMap<u64, Entry>,
     serial: u64,
 }
@@ -19,12 +21,14 @@ enum Entry {
     Fill(ChannelName),
 }
 
+/// One for each item of a work that went away together: most have one.
+pub(super) type Answers = SmallVec<[Option<Answer>; 1]>;
+
 /// A work that waits for answers.
 #[derive(Debug)]
 struct InProgress {
     errand: Errand,
-    /// One for each of its items that went away together.
-    answers: Vec<Option<Answer>>,
+    answers: Answers,
     /// Those that are missing.
     missing: usize,
 }
@@ -33,7 +37,7 @@ struct InProgress {
 #[derive(Debug)]
 pub(super) enum For {
     /// A work, all answers of which are there now, in its order.
-    Work(Errand, Vec<Answer>),
+    Work(Errand, Answers),
     /// A channel whose gap is filled.
     Fill(ChannelName),
     /// A work that still waits, or nothing that is known: it was answered before.
@@ -79,7 +83,7 @@ impl Ledger {
     /// Ends what an order was for, with the answers that there are.
     pub(super) fn end(&mut self, id: OrderId) -> For {
         match self.entries.remove(&id.serial) {
-            Some(Entry::Work(work)) => For::Work(work.errand, work.answers.into_iter().flatten().collect()),
+            Some(Entry::Work(work)) => For::Work(work.errand, work.answers),
             Some(Entry::Fill(channel)) => For::Fill(channel),
             None => For::Nobody,
         }

@@ -65,6 +65,8 @@ pub(super) struct Outcome {
     pub(super) repeated: u64,
     /// Orders whose channel has come as far as they need.
     pub(super) reached: Vec<OrderId>,
+    /// The last publication that was made known: its answer comes next, and need not ask the hub where the channel is.
+    last: Option<(ChannelName, Position)>,
 }
 
 impl Lines {
@@ -211,11 +213,19 @@ fn before(place: Position) -> Position {
 impl<P: Post> Out<'_, P> {
     fn make_known(&self, channel: &ChannelName, item: Item, outcome: &mut Outcome) -> Result<(), (Item, Stop)> {
         match item {
-            Item::Entry(entry) => self.append(*entry, outcome),
+            Item::Entry(entry) => {
+                let place = entry.place;
+                self.append(*entry, outcome)?;
+                outcome.last = Some((ChannelName::clone(channel), place));
+                Ok(())
+            }
             Item::Placed { id, place, is_certain } => {
-                let at = self.hub.position_of(channel).filter(|at| at.epoch == place.epoch && at.offset < place.offset);
-                if let Some(at) = at.filter(|_| !is_certain) {
-                    return Err((item, Stop::Gap(at, place.offset)));
+                let was_last = |(last, at): (ChannelName, Position)| at == place && last == *channel;
+                if !is_certain && !outcome.last.take().is_some_and(was_last) {
+                    let at = self.hub.position_of(channel);
+                    if let Some(at) = at.filter(|at| at.epoch == place.epoch && at.offset < place.offset) {
+                        return Err((item, Stop::Gap(at, place.offset)));
+                    }
                 }
                 let channel = ChannelName::clone(channel);
                 outcome.answers.push((id, Answer::Published { channel, position: place, kept: true }));

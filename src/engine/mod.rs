@@ -52,8 +52,6 @@ pub struct Order {
     pub id: OrderId,
     /// The channel that it is about.
     pub channel: ChannelName,
-    /// Where the channel is as far as the hub knows: a channel that the engine does not know goes on from there.
-    pub known: Option<Position>,
     /// Whether it waits for as long as the engine is away: no client waits for it.
     pub is_patient: bool,
     /// What is to be done.

@@ -4,7 +4,7 @@
 //! no lock while it waits, waits for no mailbox, and wakes each mailbox once.
 
 use super::bell::{Bell, Heard};
-use super::ledger::{For, Ledger};
+use super::ledger::{Answers, For, Ledger};
 use super::lines::{Item, Lines, Out, Outcome as Known};
 use super::{Engine, Event, Health, Now, Order, OrderId, Publish, What};
 use crate::handoff::errand::{Errand, ErrandQueue};
@@ -25,6 +25,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Errands that are taken in one turn: what comes meanwhile is the next one's.
 const ERRANDS_PER_TURN: usize = 4096;
+/// Events of a turn whose memory is kept for the next.
+const EVENTS_KEPT: usize = 8192;
 /// How long what is in progress may take when the server ends.
 const END_WAIT: Duration = Duration::from_secs(10);
 /// What a gap is filled with at once, in publications and bytes; a longer one in several steps.
@@ -41,6 +43,10 @@ pub struct Pump {
     ledger: Ledger,
     lines: Lines,
     figures: Arc<EngineFigures>,
+    /// What one turn has to do, and what came of it: kept for their memory.
+    submissions: Vec<Submission>,
+    events: Vec<Event>,
+    known: Known,
     health: Health,
     is_ready: bool,
     /// Whether it is known to wait for room in a mailbox.
@@ -75,6 +81,9 @@ impl Pump {
             ledger,
             lines,
             figures,
+            submissions: Vec::new(),
+            events: Vec::new(),
+            known: Known::default(),
             health,
             is_ready,
             waits_for_room,
@@ -118,13 +127,15 @@ impl Pump {
             self.postman.mailboxes.wake_waiting_reactors();
         }
         self.go_on(now);
-        let mut events = Vec::with_capacity(2 * count);
+        let (mut events, mut known) = (std::mem::take(&mut self.events), std::mem::take(&mut self.known));
         self.engine.turn(now, &mut events);
-        let mut known = Known::default();
-        for event in events {
+        for event in events.drain(..) {
             self.apply(event, now, &mut known);
         }
-        self.settle(known, now);
+        self.settle(&mut known, now);
+        // Most turns need little of it, and a large one does not come often.
+        events.shrink_to(EVENTS_KEPT);
+        (self.events, self.known) = (events, known);
         self.wait_for_room();
         self.postman.pay_wakes();
         self.look(now.instant);
@@ -153,26 +164,23 @@ impl Pump {
     }
 
     fn publish(&mut self, mut errand: Errand, now: Now) {
-        let submissions = errand.work.submissions(&self.hub, now.wall_ms);
+        let mut submissions = std::mem::take(&mut self.submissions);
+        errand.work.submit(&self.hub, now.wall_ms, &mut submissions);
         if submissions.is_empty() {
             return self.give_back(errand, Outcome::Fetched);
         }
         let serial = self.ledger.begin(errand, submissions.len());
-        for (place, submission) in submissions.into_iter().enumerate() {
+        for (place, submission) in submissions.drain(..).enumerate() {
             let id = OrderId { serial, place: place as u32 };
             let Submission { channel, draft, key, exclude, exclude_elsewhere } = submission;
             let publish = Publish { draft, key, exclude, exclude_elsewhere };
             self.order(id, channel, What::Publish(Box::new(publish)), now);
         }
+        self.submissions = submissions;
     }
 
     fn order(&mut self, id: OrderId, channel: ChannelName, what: What, now: Now) {
-        self.submit(id, channel, what, false, now);
-    }
-
-    fn submit(&mut self, id: OrderId, channel: ChannelName, what: What, is_patient: bool, now: Now) {
-        let known = self.hub.position_of(&channel);
-        self.engine.submit(Order { id, channel, known, is_patient, what }, now);
+        self.engine.submit(Order { id, channel, is_patient: false, what }, now);
     }
 
     fn apply(&mut self, event: Event, now: Now, known: &mut Known) {
@@ -224,16 +232,16 @@ impl Pump {
         let mut known = Known::default();
         let out = Out { hub: &self.hub, post: &self.postman, now: now.instant };
         self.lines.go_on(&out, &mut known);
-        self.settle(known, now);
+        self.settle(&mut known, now);
     }
 
     /// Answers, and orders what is missing.
-    fn settle(&mut self, known: Known, now: Now) {
-        self.figures.repeated.add(known.repeated);
-        for id in known.reached {
+    fn settle(&mut self, known: &mut Known, now: Now) {
+        self.figures.repeated.add(std::mem::take(&mut known.repeated));
+        for id in known.reached.drain(..) {
             self.end(id);
         }
-        for (id, answer) in known.answers {
+        for (id, answer) in known.answers.drain(..) {
             match self.ledger.answer(id, answer) {
                 For::Work(errand, answers) => self.answer(errand, answers),
                 // The engine does not read what is missing.
@@ -241,7 +249,7 @@ impl Pump {
                 For::Nobody => {}
             }
         }
-        for (channel, from, to) in known.gaps {
+        for (channel, from, to) in known.gaps.drain(..) {
             self.fill(channel, from, to, now);
         }
     }
@@ -259,18 +267,18 @@ impl Pump {
     fn fill(&mut self, channel: ChannelName, from: Position, to: u64, now: Now) {
         let id = self.ledger.begin_fill(ChannelName::clone(&channel));
         let wanted = OlderWanted { after: from, up_to: to, count: FILL_COUNT, bytes: FILL_BYTES, newest: false };
-        self.submit(id, channel, What::Read(wanted), true, now);
+        self.engine.submit(Order { id, channel, is_patient: true, what: What::Read(wanted) }, now);
     }
 
     fn fill_without(&mut self, channel: &ChannelName, now: Now) {
         let mut known = Known::default();
         let out = Out { hub: &self.hub, post: &self.postman, now: now.instant };
         self.lines.fill(channel, None, &out, &mut known);
-        self.settle(known, now);
+        self.settle(&mut known, now);
     }
 
-    fn answer(&self, mut errand: Errand, answers: Vec<Answer>) {
-        for answer in answers {
+    fn answer(&self, mut errand: Errand, answers: Answers) {
+        for answer in answers.into_iter().flatten() {
             if let Some(reply) = errand.work.answer(answer) {
                 self.postman.respond(reply);
             }
@@ -288,7 +296,7 @@ impl Pump {
     /// The reactor goes on with what is left of a work.
     fn give_back(&self, errand: Errand, outcome: fn(Box<Work>) -> Outcome) {
         let Errand { work, buffer } = errand;
-        self.postman.give_back(Box::new(Returned { to: work.to, buffer, outcome: outcome(work) }));
+        self.postman.give_back(Returned { to: work.to, buffer, outcome: outcome(work) });
     }
 
     /// Looks at the engine, and has the server say that it is not ready when the engine has failed.
@@ -322,13 +330,13 @@ pub struct Inbox<'p> {
 }
 
 impl Inbox<'_> {
-    /// Waits for either, at most for as long as this.
+    /// Waits for something to do, at most for as long as this; the first errand, if it is that.
     pub(super) fn wait(&self, due: Duration) -> Option<Errand> {
-        crossbeam_channel::select! {
-            recv(self.queue.receiver()) -> errand => errand.ok(),
-            recv(self.heard.rings) -> _ => None,
-            default(due) => None,
+        // Whoever sends one rings after it.
+        if self.queue.receiver().is_empty() {
+            let _ = self.heard.rings.recv_timeout(due);
         }
+        self.queue.receiver().try_recv().ok()
     }
 }
 

@@ -57,7 +57,7 @@ struct Room {
     bell: Bell,
 }
 
-/// Is rung for each errand, where the thread that takes them waits for other things too.
+/// Rung for errands where the thread that takes them waits for other things too.
 struct Bell(OnceLock<Box<dyn Wake>>);
 
 impl fmt::Debug for Bell {
@@ -94,6 +94,17 @@ impl Errands {
     /// # Errors
     /// The errand itself, untouched.
     pub fn send(&self, errand: Errand) -> Result<(), Errand> {
+        let sent = self.send_with_others(errand);
+        self.ring();
+        sent
+    }
+
+    /// The same for one of several: the engine is woken when it hears the [ring](Errands::ring) after them, and not before. One
+    /// that is woken for each is soon done, sleeps again, and places one in the time of many.
+    ///
+    /// # Errors
+    /// The errand itself, untouched.
+    pub fn send_with_others(&self, errand: Errand) -> Result<(), Errand> {
         let way = match errand.work.destination() {
             Some(Destination::Service) => &self.services,
             Some(Destination::Engine) => &self.engine,
@@ -102,6 +113,13 @@ impl Errands {
         match way {
             Some(way) => way.send(errand),
             None => Err(errand),
+        }
+    }
+
+    /// Wakes the engine for what was sent to it.
+    pub fn ring(&self) {
+        if let Some(bell) = self.engine.as_ref().and_then(|way| way.room.bell.0.get()) {
+            bell.wake();
         }
     }
 
@@ -143,8 +161,6 @@ impl Way {
         };
         if sent.is_err() {
             held.fetch_sub(bytes, Ordering::AcqRel);
-        } else if let Some(bell) = self.room.bell.0.get() {
-            bell.wake();
         }
         sent
     }
@@ -163,7 +179,7 @@ impl ErrandQueue {
         self.receiver.try_recv().ok()
     }
 
-    /// Has this woken for each errand from now on.
+    /// Has this woken for errands to an engine from now on.
     pub fn ring(&self, bell: Box<dyn Wake>) {
         // A second one has nothing to add: a queue has one reader.
         let _ = self.room.bell.0.set(bell);
@@ -186,7 +202,7 @@ impl ErrandQueue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Errand, Errands};
+    use super::{Errand, Errands, Wake};
     use crate::access::Identities;
     use crate::handoff::mailbox::{MailboxLimits, Mailboxes};
     use crate::handoff::postman::Postman;
@@ -197,6 +213,8 @@ mod tests {
     use crate::model::ticket::Ticket;
     use crate::node::execute::{Node, Progress, execute};
     use crate::node::work::Work;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
 
     /// A work that has gone away with what it asks.
@@ -238,6 +256,29 @@ mod tests {
         assert_eq!(errands.queued(), (1, 99));
         let page = pages.next().expect("the page");
         assert!(pages.took(&page) && page.work.errand().is_some());
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Clone, Default)]
+    struct Rung(Arc<AtomicUsize>);
+
+    impl Wake for Rung {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn an_engine_is_woken_once_for_several_and_once_for_one() {
+        let (errands, orders) = Errands::new(1).0.with_engine(9, 1_000);
+        let rung = Rung::default();
+        orders.ring(Box::new(rung.clone()));
+        assert!(errands.send_with_others(post(1)).is_ok() && errands.send_with_others(post(1)).is_ok());
+        assert_eq!((rung.0.load(Ordering::SeqCst), errands.queued()), (0, (2, 2)));
+        errands.ring();
+        assert_eq!(rung.0.load(Ordering::SeqCst), 1);
+        assert!(errands.send(post(1)).is_ok());
+        assert_eq!(rung.0.load(Ordering::SeqCst), 2);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Letter {
     /// An answer. It is larger than a publication, but a box for each would cost more than the room.
     Reply(Reply),
     /// From a worker or a service: a job is finished, an errand done, or could not be.
-    Returned(Box<Returned>),
+    Returned(Returned),
     /// From the server.
     Order(Order),
 }

@@ -179,7 +179,7 @@ impl Mailboxes {
     }
 
     /// Posts the return of a job or an errand, and wakes its reactor.
-    pub fn post_returned(&self, returned: Box<Returned>) {
+    pub fn post_returned(&self, returned: Returned) {
         let mailbox = returned.to.mailbox;
         self.send(mailbox, Letter::Returned(returned));
         self.wake(mailbox);

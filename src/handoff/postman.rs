@@ -35,7 +35,7 @@ impl Postman {
     }
 
     /// Posts the return of an errand.
-    pub fn give_back(&self, returned: Box<Returned>) {
+    pub fn give_back(&self, returned: Returned) {
         let mailbox = returned.to.mailbox;
         self.mailboxes.send(mailbox, Letter::Returned(returned));
         self.wake(mailbox);

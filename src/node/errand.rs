@@ -78,8 +78,7 @@ impl Work {
     }
 
     /// Takes out what its next items publish: one or, of a batch, as many as follow each other. They are answered in this order.
-    #[must_use]
-    pub fn submissions(&mut self, hub: &Hub, wall_ms: u64) -> Vec<Submission> {
+    pub fn submit(&mut self, hub: &Hub, wall_ms: u64, out: &mut Vec<Submission>) {
         let (to, time) = (self.to, hub.limits().stamp_time.then_some(wall_ms));
         let going = self.items.iter_mut().skip(self.next as usize).take(self.together as usize);
         let submit = |slot: &mut Slot| match slot.parts().0 {
@@ -93,7 +92,7 @@ impl Work {
             }
             _ => None,
         };
-        going.map_while(submit).collect()
+        out.extend(going.map_while(submit));
     }
 
     /// Gives it older publications that its next item asked for.

@@ -69,6 +69,8 @@ pub(super) struct Core {
     /// Those of which the kernel may have to report other events than it does.
     pub(super) interest_changed: Vec<u32>,
     pub(super) parked: Parked,
+    /// Something was sent to the engine, which was not woken for it yet.
+    pub(super) owes_ring: bool,
     /// Publications on their way; empty between ticks.
     pub(super) run: Run,
     /// When those of this tick were accepted.
@@ -110,6 +112,7 @@ impl Core {
             closed: Vec::new(),
             interest_changed: Vec::new(),
             parked: Parked::default(),
+            owes_ring: false,
             run: Run::default(),
             accepted: Vec::new(),
             gathered: Vec::new(),

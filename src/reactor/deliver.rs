@@ -83,7 +83,7 @@ impl Core {
                     self.fan_out_reset(channel, (&name, position), entries, subscriptions);
                 }
                 Letter::Reply(reply) => self.reply(reply, entries, subscriptions),
-                Letter::Returned(returned) => self.take_back(*returned, entries, subscriptions),
+                Letter::Returned(returned) => self.take_back(returned, entries, subscriptions),
                 Letter::Order(Order::Drain(farewell)) => self.farewell = Some(farewell),
                 Letter::Order(Order::Rules(rules)) => self.take_rules(&rules, entries, subscriptions),
                 Letter::Order(Order::Change) => self.take_change(entries, subscriptions),

@@ -209,6 +209,8 @@ impl<S: Socket> Engine<S> {
         self.core.resume_paused(&mut self.entries);
         // First, since the answers to what is read are posted to this mailbox: they go out in the same tick.
         self.read_ready(READ_BYTES_PER_TICK);
+        // As soon as all that was read is on its way.
+        self.core.ring();
         // Before the first letter is taken: a letter that comes after the last look must wake this thread.
         self.core.setup.postman.mailboxes.begin_drain(self.inbox.id);
         self.drain_mailbox();
@@ -216,6 +218,7 @@ impl<S: Socket> Engine<S> {
         self.core.go_on_walking(&mut self.entries, &mut self.subscriptions);
         // After the mailbox, whose letters have just made room.
         self.core.retry_parked(&mut self.entries);
+        self.core.ring();
         self.expire_deadlines();
         self.core.flush_dirty(&mut self.entries);
     }

@@ -40,8 +40,16 @@ impl Core {
 
     /// Sends a work on the errand that its next item needs.
     pub(super) fn send_away(&mut self, work: Box<Work>) {
-        if let Err(errand) = self.setup.errands.send(Errand { work, buffer: Vec::new() }) {
+        if let Err(errand) = self.setup.errands.send_with_others(Errand { work, buffer: Vec::new() }) {
             self.park_work(errand.work);
+        }
+        self.owes_ring = true;
+    }
+
+    /// Wakes the engine for all that was sent away since the last time.
+    pub(super) fn ring(&mut self) {
+        if std::mem::take(&mut self.owes_ring) {
+            self.setup.errands.ring();
         }
     }
 
@@ -115,8 +123,11 @@ impl Core {
             match progress {
                 Progress::Done => return Retried::Done,
                 Progress::Blocked => {}
-                Progress::Away => match errands.send(Errand { work, buffer: Vec::new() }) {
-                    Ok(()) => return Retried::Away,
+                Progress::Away => match errands.send_with_others(Errand { work, buffer: Vec::new() }) {
+                    Ok(()) => {
+                        self.owes_ring = true;
+                        return Retried::Away;
+                    }
                     Err(errand) => {
                         work = errand.work;
                         // `give_up` refuses an item only if its work is marked so.

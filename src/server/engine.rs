@@ -107,10 +107,10 @@ impl EngineParts {
     ) -> Result<EngineThread, StartError> {
         let (bell, heard) = Bell::new();
         let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));
+        queue.ring(Box::new(bell.clone()));
         let mut told = None;
         let engine: Box<dyn Engine> = match self.shared.clone() {
             Some(Shared { cluster, said, .. }) => {
-                queue.ring(Box::new(bell.clone()));
                 // Its one sender is the engine's: whoever does what is asked ends with it.
                 let (tell, asked) = bounded(TOLD_MAX);
                 told = Some(asked);
@@ -118,7 +118,10 @@ impl EngineParts {
                 let node = Node { cluster, control, own };
                 Box::new(Redis::start(config, rules, Arc::clone(&hub), (&bell, &heard), figures, node)?)
             }
-            None => Box::new(Disk::open(&folder(config)?, config, rules, &bell, figures).map_err(StartError::Store)?),
+            None => Box::new(
+                Disk::open(&folder(config)?, config, rules, Arc::clone(&hub), &bell, figures)
+                    .map_err(StartError::Store)?,
+            ),
         };
         let postman = Postman::gathering(Arc::clone(&mailboxes));
         let figures = Arc::clone(&self.figures);

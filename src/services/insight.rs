@@ -70,6 +70,6 @@ impl Insight {
             self.counters.panics.add(1);
         }
         let outcome = answered.map_or(Outcome::Panicked, Outcome::Answered);
-        mailboxes.post_returned(Box::new(Returned { to, buffer, outcome }));
+        mailboxes.post_returned(Returned { to, buffer, outcome });
     }
 }

@@ -1,5 +1,6 @@
 //! A store that is open: what it holds, and what it knows of itself.
 
+use super::body::EPOCH_BYTES;
 use super::channels::Channel;
 use super::error::StoreError;
 use super::files::{Files, Lock};
@@ -9,6 +10,7 @@ use super::options::Options;
 use super::segment::{Place, Segment};
 use super::state::{Shared, State};
 use std::io;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A durable log of publications, positions and small values. It has one owner; others read by [`Reader`](super::Reader).
@@ -41,7 +43,7 @@ pub struct Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelState {
     /// Its epoch.
-    pub epoch: String,
+    pub epoch: KeptEpoch,
     /// The offset of its last publication; 0 if there was none.
     pub last: u64,
     /// When something last happened to it, in milliseconds since 1970, to the second.
@@ -51,10 +53,33 @@ pub struct ChannelState {
 impl ChannelState {
     fn of(channel: &Channel) -> ChannelState {
         ChannelState {
-            epoch: String::from_utf8_lossy(channel.epoch()).into_owned(),
+            epoch: KeptEpoch::of(channel.epoch()),
             last: channel.last,
             active: u64::from(channel.active) * 1000,
         }
+    }
+}
+
+/// The epoch of a channel, as text: what is not UTF-8 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptEpoch {
+    bytes: [u8; EPOCH_BYTES],
+    length: u8,
+}
+
+impl KeptEpoch {
+    fn of(kept: &[u8]) -> KeptEpoch {
+        let mut bytes = [0; EPOCH_BYTES];
+        bytes[..kept.len()].copy_from_slice(kept);
+        KeptEpoch { bytes, length: kept.len() as u8 }
+    }
+}
+
+impl Deref for KeptEpoch {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 }
 
@@ -81,6 +106,13 @@ impl Store {
     /// The number of a channel.
     pub fn channel(&self, name: &str) -> Option<ChannelNo> {
         self.shared.lock().channels.find(name.as_bytes()).map(ChannelNo::new)
+    }
+
+    /// A channel's number, and what is known of it.
+    pub fn find(&self, name: &str) -> Option<(ChannelNo, ChannelState)> {
+        let state = self.shared.lock();
+        let number = state.channels.find(name.as_bytes())?;
+        Some((ChannelNo::new(number), ChannelState::of(state.channels.get(number)?)))
     }
 
     /// What is known of a channel.

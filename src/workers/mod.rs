@@ -96,7 +96,7 @@ impl Worker {
             }
         };
         // After the answers, in the same mailbox: the reactor reads on from the connection when this comes (law 2).
-        self.mailboxes.post_returned(Box::new(Returned { to, buffer, outcome }));
+        self.mailboxes.post_returned(Returned { to, buffer, outcome });
     }
 
     fn verify(&self, job: ToVerify, now_unix_s: u64) {
@@ -114,6 +114,6 @@ impl Worker {
                 Outcome::Panicked
             }
         };
-        self.mailboxes.post_returned(Box::new(Returned { to, buffer: Vec::new(), outcome }));
+        self.mailboxes.post_returned(Returned { to, buffer: Vec::new(), outcome });
     }
 }

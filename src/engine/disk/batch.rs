@@ -14,8 +14,11 @@ use crate::model::name::ChannelName;
 use crate::model::publication::{OFFSET_END, Position};
 use crate::model::refusal::Refusal;
 use crate::store::{ChannelNo, Key, Record, StoreError};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::ops::Range;
+
+/// Bytes of bodies for which a batch keeps its memory.
+const KEPT_BYTES: usize = 256 * 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,7 +26,7 @@ pub(super) struct Batch {
     /// The bodies of all of them, one after the other.
     bodies: Vec<u8>,
     steps: Vec<Step>,
-    /// The last offset of each channel that it has something of.
+    /// The last offset of each channel that it has something of; by a quick hash, since no client chooses a number.
     last: HashMap<ChannelNo, u64>,
 }
 
@@ -58,7 +61,6 @@ enum Change {
 pub(super) struct Asked {
     pub(super) id: OrderId,
     pub(super) channel: ChannelName,
-    pub(super) known: Option<Position>,
     pub(super) durability: Durability,
 }
 
@@ -66,6 +68,14 @@ impl Batch {
     /// Bytes of bodies.
     pub(super) fn bytes(&self) -> usize {
         self.bodies.len()
+    }
+
+    /// Its memory is used again, unless that is much.
+    fn empty(&mut self) {
+        self.bodies.clear();
+        self.bodies.shrink_to(KEPT_BYTES);
+        self.steps.clear();
+        self.last.clear();
     }
 
     fn records(&self, at: u64) -> Vec<Record<'_>> {
@@ -104,12 +114,11 @@ impl Disk {
         batch: &mut Batch,
         now: Now,
     ) -> Result<(), (OrderId, Refusal)> {
-        let Asked { id, channel, known, durability } = asked;
+        let Asked { id, channel, durability } = asked;
         if self.health == Health::Broken {
             return Err((id, unavailable()));
         }
-        let (number, at) =
-            self.whereabouts(&channel, known, durability, batch, now).map_err(|refusal| (id, refusal))?;
+        let (number, at) = self.whereabouts(&channel, durability, batch, now).map_err(|refusal| (id, refusal))?;
         let Publish { draft, key, exclude, .. } = publish;
         let key = match key {
             None => None,
@@ -146,13 +155,13 @@ impl Disk {
 
     /// Empties a history.
     pub(super) fn clear(&mut self, asked: Asked, batch: &mut Batch) -> Result<(), (OrderId, Refusal)> {
-        let Asked { id, channel, known, durability } = asked;
+        let Asked { id, channel, durability } = asked;
         if self.health == Health::Broken {
             return Err((id, unavailable()));
         }
         let Some((number, place)) = self.find(&channel, durability, batch) else {
             // One that was read and never published to has no history, and is there.
-            return match known {
+            return match self.hub.position_of(&channel) {
                 Some(at) => {
                     self.unlogged.push(Event::Cleared(id, channel, at));
                     Ok(())
@@ -171,8 +180,7 @@ impl Disk {
         durability: Durability,
         batch: &Batch,
     ) -> Option<(ChannelNo, Position)> {
-        let number = self.store.channel(channel)?;
-        let state = self.store.state(number)?;
+        let (number, state) = self.store.find(channel)?;
         let epoch = self.epochs.shown(&state.epoch, durability)?;
         Some((number, Position { epoch, offset: batch.last.get(&number).copied().unwrap_or(state.last) }))
     }
@@ -181,16 +189,14 @@ impl Disk {
     fn whereabouts(
         &mut self,
         channel: &ChannelName,
-        known: Option<Position>,
         durability: Durability,
         batch: &Batch,
         now: Now,
     ) -> Result<(ChannelNo, Position), Refusal> {
         if let Some((number, at)) = self.find(channel, durability, batch) {
-            // One that was made a moment ago and could not be appended to is at 0 in the log.
-            let here = known.filter(|known| known.epoch == at.epoch).map_or(0, |known| known.offset);
-            return Ok((number, Position { offset: at.offset.max(here), ..at }));
+            return Ok((number, if at.offset == 0 { self.further(channel, at) } else { at }));
         }
+        let known = self.hub.position_of(channel);
         let read = self.fresh.take(channel).map(|epoch| Position { epoch, offset: 0 });
         let at = known.or(read).unwrap_or_else(|| Position { epoch: self.epochs.fresh(), offset: 0 });
         let made = self.store.add_channel(channel, Epochs::kept(&at.epoch, durability), now.wall_ms);
@@ -200,8 +206,13 @@ impl Disk {
         }
     }
 
-    /// Appends a batch; what comes of it is known at once, or after the next sync.
-    pub(super) fn append(&mut self, batch: Batch, now: Now, events: &mut Vec<Event>) {
+    /// One that was made a moment ago and could not be appended to is at 0 in the log, wherever it is.
+    fn further(&self, channel: &ChannelName, at: Position) -> Position {
+        self.hub.position_of(channel).filter(|known| known.epoch == at.epoch).unwrap_or(at)
+    }
+
+    /// Appends a batch, which is empty then; what comes of it is known at once, or after the next sync.
+    pub(super) fn append(&mut self, batch: &mut Batch, now: Now, events: &mut Vec<Event>) {
         events.append(&mut self.unlogged);
         if batch.steps.is_empty() {
             return;
@@ -216,7 +227,7 @@ impl Disk {
             self.figures.store_publications.add(records.len() as u64);
         }
         drop(records);
-        for Step { id, channel, number, place, durability, what } in batch.steps {
+        for Step { id, channel, number, place, durability, what } in batch.steps.drain(..) {
             let last = match what {
                 Change::Publication { draft, exclude, .. } => {
                     let entry = Entry { channel: ChannelName::clone(&channel), place, draft, exclude };
@@ -228,6 +239,7 @@ impl Disk {
             };
             self.report(number, durability, place.offset + 1, last, events);
         }
+        batch.empty();
     }
 
     /// Makes something of a channel known, or has it wait for the next sync, in order.
@@ -247,14 +259,14 @@ impl Disk {
     }
 
     /// Nothing of the batch was appended.
-    fn refuse(&mut self, batch: Batch, error: &StoreError, events: &mut Vec<Event>) {
+    fn refuse(&mut self, batch: &mut Batch, error: &StoreError, events: &mut Vec<Event>) {
         let mut refusal = refusal_of(error);
         if matches!(error, StoreError::Broken(_)) {
             // Part of it may be in the log.
             refusal = Code::OutcomeUnknown.into();
             self.break_down(error, events);
         }
-        for step in batch.steps {
+        for step in batch.steps.drain(..) {
             match step.what {
                 Change::Publication { key, .. } => {
                     if *error == StoreError::Full {
@@ -273,6 +285,7 @@ impl Disk {
             }
             events.push(Event::Refused(step.id, refusal.clone()));
         }
+        batch.empty();
     }
 }
 

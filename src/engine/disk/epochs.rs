@@ -35,9 +35,9 @@ impl Epochs {
     /// What is shown of an epoch that was kept; `None` for a text that is none.
     pub(super) fn shown(&self, kept: &str, durability: Durability) -> Option<Epoch> {
         let epoch = Epoch::parse(kept)?;
-        let generation = match (epoch.generation(), durability) {
-            (Some(generation), Durability::Synced) => generation.max(self.floor),
-            _ => self.generation,
+        let generation = match durability {
+            Durability::Synced => epoch.generation().map_or(self.generation, |own| own.max(self.floor)),
+            Durability::Written => self.generation,
         };
         Some(epoch.in_generation(generation))
     }

@@ -15,6 +15,7 @@ pub use opening::OpenFault;
 use super::rules::{Kept, Rules};
 use super::{Engine, Event, Health, Now, Order, What};
 use crate::config::Durability;
+use crate::hub::Hub;
 use crate::metrics::engine::EngineFigures;
 use crate::model::code::Code;
 use crate::model::refusal::Refusal;
@@ -45,6 +46,8 @@ pub struct Disk {
     keys: Keys,
     fresh: Fresh,
     rules: Arc<ArcSwap<Rules>>,
+    /// It may know a channel that is in no record: where that is, it goes on.
+    hub: Arc<Hub>,
     /// Nothing is answered before it is synced, whatever rules say: an unclean end of the machine loses nothing then.
     synced_only: bool,
     /// For how long an idempotency key is remembered, in milliseconds.
@@ -54,6 +57,8 @@ pub struct Disk {
     /// Bytes of one write at most, unless one entry has more.
     batch_bytes_max: usize,
     orders: Vec<Order>,
+    /// Empty between turns: kept for its memory.
+    batch: Batch,
     /// What has happened and is in no record.
     unlogged: Vec<Event>,
     waiting: Waiting,
@@ -122,19 +127,18 @@ impl Disk {
             return;
         }
         let rules = self.rules.load_full();
-        let mut batch = Batch::default();
-        let mut orders = std::mem::take(&mut self.orders);
-        for Order { id, channel, known, what, .. } in orders.drain(..) {
+        let (mut orders, mut batch) = (std::mem::take(&mut self.orders), std::mem::take(&mut self.batch));
+        for Order { id, channel, what, .. } in orders.drain(..) {
             let kept = rules.of(&channel);
             let durability = self.durability(kept);
             if batch.bytes() >= self.batch_bytes_max {
-                self.append(std::mem::take(&mut batch), now, events);
+                self.append(&mut batch, now, events);
             }
             let refused = match what {
                 What::Publish(publish) => {
-                    self.place(Asked { id, channel, known, durability }, *publish, kept, &mut batch, now)
+                    self.place(Asked { id, channel, durability }, *publish, kept, &mut batch, now)
                 }
-                What::Clear => self.clear(Asked { id, channel, known, durability }, &mut batch),
+                What::Clear => self.clear(Asked { id, channel, durability }, &mut batch),
                 What::Attach => {
                     self.attach(id, channel, kept, events);
                     Ok(())
@@ -148,9 +152,8 @@ impl Disk {
                 events.push(Event::Refused(id, refusal));
             }
         }
-        // Its memory is used again.
-        self.orders = orders;
-        self.append(batch, now, events);
+        self.append(&mut batch, now, events);
+        (self.orders, self.batch) = (orders, batch);
     }
 
     fn durability(&self, kept: Kept) -> Durability {

@@ -1,5 +1,6 @@
 //! How the log is opened: what was recovered is told, and what may be lost.
 
+use super::batch::Batch;
 use super::epochs::Epochs;
 use super::fresh::Fresh;
 use super::helpers::Helpers;
@@ -9,6 +10,7 @@ use super::{Disk, SYNC_EVERY, UPKEEP_EVERY};
 use crate::config::{Config, Durability};
 use crate::engine::bell::Bell;
 use crate::engine::{Health, Rules};
+use crate::hub::Hub;
 use crate::metrics::engine::EngineFigures;
 use crate::store::{self, Folder, Options, Record, Recovered, Store, StoreError};
 use arc_swap::ArcSwap;
@@ -51,6 +53,7 @@ impl Disk {
         folder: &Path,
         config: &Config,
         rules: Arc<ArcSwap<Rules>>,
+        hub: Arc<Hub>,
         bell: &Bell,
         figures: Arc<EngineFigures>,
     ) -> Result<Disk, OpenFault> {
@@ -80,11 +83,13 @@ impl Disk {
             keys,
             fresh: Fresh::new(config.history.positions),
             rules,
+            hub,
             synced_only,
             keys_last_ms: config.history.idempotency_ttl.as_millis() as u64,
             entry_bytes_max: entry_bytes_max(config),
             batch_bytes_max: BATCH_BYTES.min(config.store.segment_bytes / 4),
             orders: Vec::new(),
+            batch: Batch::default(),
             unlogged: Vec::new(),
             waiting: Waiting::default(),
             helpers,

@@ -317,7 +317,7 @@ fn a_full_mailbox_holds_its_channels_and_no_other() {
 fn a_channel_that_is_not_held_is_attached_and_its_get_comes_back() {
     let mut rig = Rig::new(9);
     rig.ask(vec![Verb::Get { channel: name("a"), options: GetOptions::default() }]);
-    let Order { id, channel, what: What::Attach, known: None, .. } = rig.script.order() else { panic!("no attach") };
+    let Order { id, channel, what: What::Attach, .. } = rig.script.order() else { panic!("no attach") };
     let newest = vec![Older { offset: 4, at_ms: 0, draft: draft(4) }];
     rig.happens([Event::Attached(id, channel, Attach { at: at(4), newest, gone: 0 })]);
     assert_eq!((rig.found(), rig.hub.position_of("a")), (vec![Found::Again], Some(at(4))));

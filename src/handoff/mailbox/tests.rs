@@ -172,7 +172,7 @@ fn a_postman_that_gathers_wakes_when_its_turn_is_over() {
     let postman = Postman::gathering(Arc::clone(&boxes));
     let to = ConnId::here(MailboxId(0), 1, 1);
     for _ in 0..3 {
-        postman.give_back(Box::new(Returned { to, buffer: Vec::new(), outcome: Outcome::Done }));
+        postman.give_back(Returned { to, buffer: Vec::new(), outcome: Outcome::Done });
     }
     assert_eq!(woken.0.load(Ordering::Relaxed), 0);
     postman.pay_wakes();

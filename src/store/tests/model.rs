@@ -108,7 +108,7 @@ impl Model {
             let offsets = |kept: &[(u64, Vec<u8>)]| kept.iter().map(|(offset, _)| *offset).collect::<Vec<_>>();
             assert_eq!(texts(&whole).iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), offsets(&kept), "{name}");
             assert!(!whole.more, "{name}");
-            model.channels.insert(name, Known { epoch: state.epoch, last: state.last, kept });
+            model.channels.insert(name, Known { epoch: state.epoch.to_string(), last: state.last, kept });
         }
         model
     }
@@ -147,7 +147,7 @@ impl Run {
         }
         let epoch = format!("e{}", self.random.below(1000));
         let number = self.store().add_channel(&name, &epoch, 1000).expect("a channel");
-        let epoch = self.store().state(number).expect("a channel").epoch;
+        let epoch = self.store().state(number).expect("a channel").epoch.to_string();
         let known = self.model.channels.get(&name).cloned();
         Some((name, number, known.unwrap_or_else(|| Known { epoch, ..Known::default() })))
     }

@@ -26,7 +26,7 @@ fn above_its_limit_the_oldest_go_and_positions_and_values_stay() {
     let look = |store: &Store| {
         let kept = all(store, "a");
         let quiet = store.channel("quiet").and_then(|quiet| store.state(quiet)).expect("a channel");
-        assert_eq!((quiet.last, quiet.epoch.as_str(), all(store, "quiet")), (3, "one", vec![]));
+        assert_eq!((quiet.last, &*quiet.epoch, all(store, "quiet")), (3, "one", vec![]));
         assert_eq!(store.value(1, b"k").as_deref(), Some(&b"v"[..]));
         assert_eq!(kept.last().map(|kept| kept.0), Some(400));
         (kept[0].0, kept.len() as u64)
