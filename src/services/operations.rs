@@ -65,12 +65,8 @@ impl Operations {
     pub fn perform(&self, operation: &Operation, now: u64) -> Answer {
         let outcome = match operation {
             Operation::List(listing) => self.list(listing),
-            Operation::Disconnect { whom, reason } => {
-                self.tell(operation).and_then(|()| self.disconnect(whom, reason.as_deref()))
-            }
-            Operation::Unsubscribe { whom, channels } => {
-                self.tell(operation).and_then(|()| self.unsubscribe(whom, channels))
-            }
+            Operation::Disconnect { whom, reason } => self.disconnect(operation, whom, reason.as_deref()),
+            Operation::Unsubscribe { whom, channels } => self.unsubscribe(operation, whom, channels),
             Operation::Reload => (self.reload)().map(|reloaded| page_of(&reloaded)),
             Operation::Revoke { what, until } => self.revoke(what, *until, now),
             Operation::Restore(credential) => self.tell(operation).map(|()| self.restore(credential)),
@@ -152,20 +148,23 @@ impl Operations {
         connection(page, &listed)
     }
 
-    fn disconnect(&self, whom: &Whom, reason: Option<&str>) -> Result<Page, Refusal> {
+    fn disconnect(&self, asked: &Operation, whom: &Whom, reason: Option<&str>) -> Result<Page, Refusal> {
         let refusal = match reason {
             Some(reason) => Refusal::new(Code::Disconnected, reason.to_owned()),
             None => Code::Disconnected.into(),
         };
-        self.act("disconnected", whom, Act::End(refusal))
+        self.act("disconnected", asked, whom, Act::End(refusal))
     }
 
-    fn unsubscribe(&self, whom: &Whom, channels: &Glob) -> Result<Page, Refusal> {
-        self.act("unsubscribed", whom, Act::Unsubscribe(channels.clone(), Code::Unsubscribed.into()))
+    fn unsubscribe(&self, asked: &Operation, whom: &Whom, channels: &Glob) -> Result<Page, Refusal> {
+        self.act("unsubscribed", asked, whom, Act::Unsubscribe(channels.clone(), Code::Unsubscribed.into()))
     }
 
-    fn act(&self, what: &str, whom: &Whom, act: Act) -> Result<Page, Refusal> {
-        let Some(chosen) = self.chosen(whom)? else { return Ok(Page::default().number(what, 0)) };
+    fn act(&self, what: &str, asked: &Operation, whom: &Whom, act: Act) -> Result<Page, Refusal> {
+        // Before the other nodes are told: what is refused here must not be done there.
+        let chosen = self.chosen(whom)?;
+        self.tell(asked)?;
+        let Some(chosen) = chosen else { return Ok(Page::default().number(what, 0)) };
         let together = self.walk(chosen, act);
         log::info!(event = "operated", action = what, connections = together.count(); "an operator ended connections or subscriptions");
         Ok(Page::default().number(what, together.count()).missing(&together.missing))

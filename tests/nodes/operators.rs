@@ -79,6 +79,27 @@ fn what_is_ended_and_revoked_at_one_node_is_so_at_all() {
 }
 
 #[test]
+fn what_is_refused_at_one_node_is_not_told_to_others() {
+    if !redis::is_here("operators who ask for nothing") {
+        return;
+    }
+    let redis = Redis::start(&[]);
+    let one = node(&redis);
+    let told = || redis.ask(&["XLEN", "td:ctl"]).integer();
+    assert_eq!(
+        operate(one.address, "POST", "/admin/disconnect", &json!({"connection": "x", "user": "ada"})).status,
+        400
+    );
+    let bad = json!({"connection": "x", "user": "ada", "channel": "a"});
+    assert_eq!(operate(one.address, "POST", "/admin/unsubscribe", &bad).status, 400);
+    // What comes after it is told, in order: so neither of them waits.
+    assert_eq!(operate(one.address, "POST", "/admin/disconnect", &json!({"user": "ada"})).status, 200);
+    wait_until("it is told", || told() > 0);
+    assert_eq!(told(), 1);
+    stop(one);
+}
+
+#[test]
 fn what_was_asked_while_redis_was_away_is_done_when_it_is_back() {
     if !redis::is_here("operators while Redis is away") {
         return;
