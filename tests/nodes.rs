@@ -5,6 +5,7 @@
 
 mod account;
 mod calls;
+mod copies;
 mod faults;
 mod hostile;
 mod kills;

@@ -45,6 +45,7 @@ const AT_START: &[&str] = &[
     "redis.ca_file",
     "redis.prefix",
     "redis.keeps_data",
+    "redis.replicas",
     "redis.queue",
     "redis.queue_bytes",
     "redis.linger",

@@ -118,6 +118,10 @@ sections! {
         /// that publications may be missing (recovered: false), since a Redis that comes back with less would otherwise give the same
         /// position twice. True with appendfsync = "always", or where you restart it in an orderly way alone.
         keeps_data: bool = false, Flag;
+        /// How many replicas must have a publication before it is answered (WAIT). With fewer within a second the answer is 503
+        /// outcome_unknown, though readers may have received it. 0: the answer of the primary is enough, and what it has not copied
+        /// is gone when a replica takes its place.
+        replicas: usize = 0, count("replicas", 0, 64);
         /// Requests that wait for Redis. When full, publishers wait as for mailboxes.
         queue: usize = 4096, count("requests", 1, 1 << 20);
         /// Bytes of the requests that wait for Redis. When full, publishers wait as for mailboxes.

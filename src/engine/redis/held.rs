@@ -31,6 +31,12 @@ impl Held {
         }
     }
 
+    pub(super) fn id(&self) -> OrderId {
+        match self {
+            Held::Placed(id, ..) | Held::Cleared(id, ..) => *id,
+        }
+    }
+
     fn place(&self) -> Position {
         match self {
             Held::Placed(_, _, place) | Held::Cleared(_, _, place) => *place,

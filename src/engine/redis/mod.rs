@@ -7,6 +7,7 @@
 mod away;
 mod clock;
 mod control;
+mod copies;
 mod feeds;
 mod held;
 mod keys;
@@ -40,6 +41,7 @@ use crate::wire::resp::RespLimits;
 use arc_swap::ArcSwap;
 use away::Away;
 use clock::Clock;
+use copies::Copies;
 use feeds::{Feeds, Look};
 use keys::Keys;
 use links::Links;
@@ -74,6 +76,7 @@ pub struct Redis {
     opener: Opener,
     links: Result<Links, Away>,
     orders: Orders,
+    copies: Copies,
     feeds: Feeds,
     keys: Keys,
     clock: Clock,
@@ -158,6 +161,7 @@ impl Redis {
             opener,
             links: Err(Away::from_the_start(now)),
             orders: Orders::default(),
+            copies: Copies::new(config.redis.replicas),
             feeds: Feeds::default(),
             keys,
             clock: Clock::default(),
@@ -232,14 +236,14 @@ impl Engine for Redis {
     fn due(&self, now: Instant) -> Duration {
         match &self.links {
             Ok(links) if links.may_read() || self.has_work() => Duration::ZERO,
-            Ok(_) if self.feeds.is_holding() || self.orders.wait_for_time() => TICK,
+            Ok(_) if self.feeds.is_holding() || self.orders.wait_for_time() || !self.copies.is_empty() => TICK,
             Ok(_) => IDLE_TICK,
             Err(away) => away.due(now).min(IDLE_TICK),
         }
     }
 
     fn is_busy(&self) -> bool {
-        self.orders.wait_for_time() || self.feeds.is_holding()
+        self.orders.wait_for_time() || self.feeds.is_holding() || !self.copies.is_empty()
     }
 
     fn health(&self) -> Health {

@@ -54,6 +54,8 @@ pub(super) enum Asked {
     Time(u64),
     /// Which generation the data is of.
     Generation,
+    /// How many replicas have all that was sent before.
+    Copies,
     /// Whether an operator's wish was written for the other nodes.
     Told(Operation),
     /// What they were asked.
@@ -229,6 +231,11 @@ impl Orders {
 }
 
 impl Waiting {
+    /// When its answer comes too late.
+    pub(super) fn ends(&self) -> Option<Instant> {
+        self.until.map(|until| until + GRACE)
+    }
+
     fn is_over(&self, now: Instant, grace: Duration) -> bool {
         self.until.is_some_and(|until| until + grace <= now)
     }

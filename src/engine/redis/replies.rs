@@ -1,6 +1,7 @@
 //! What comes from Redis: answers to orders, and what is published. None of it is trusted to have the form that it should.
 
 use super::clock::Clock;
+use super::copies::Copies;
 use super::held::Held;
 use super::link::LinkFault;
 use super::message::{self, Kind, Message};
@@ -20,7 +21,7 @@ use crate::model::refusal::Refusal;
 use crate::node::execute::wall_ms;
 use crate::wire::json::{JsonScratch, validate};
 use crate::wire::resp::Reply;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// After which time a publication may be sent again that found Redis full.
 const FULL_RETRY: Duration = Duration::from_secs(1);
@@ -63,10 +64,10 @@ impl Redis {
 
     /// Takes what has come as answers.
     pub(super) fn hear_orders(&mut self, now: Now, events: &mut Vec<Event>) -> Result<(), LinkFault> {
-        let Redis { links, feeds, orders, clock, scratch, figures, node, settings, .. } = self;
+        let Redis { links, feeds, orders, copies, clock, scratch, figures, node, settings, .. } = self;
         let Ok(links) = links else { return Ok(()) };
         let generation = links.generation_number;
-        let taker = Taker { feeds, scratch, now, events };
+        let taker = Taker { feeds, copies, scratch, now, events };
         let mut answers = Answers { taker, orders, clock, figures, node, own: &settings.node, generation, nodes: None };
         let came = links.orders.receive(|reply| match answers.next()? {
             Asked::Several(count) => answers.each(count, &reply),
@@ -145,6 +146,10 @@ impl Answers<'_> {
             Asked::Generation if generation_of(reply) != Some(self.generation) => {
                 return Err(LinkFault::Refused("the data is of another generation".to_owned()));
             }
+            Asked::Copies => match reply {
+                Reply::Number(replicas) => self.taker.copied(usize::try_from(*replicas).unwrap_or(0)),
+                _ => self.taker.copied(0),
+            },
             Asked::Control => self.node.control.read(reply, self.own),
             Asked::Roster => self.nodes = Some(roster::all(reply)),
             Asked::Several(_) | Asked::Generation | Asked::Told(_) | Asked::Nothing => {}
@@ -185,6 +190,7 @@ fn take(
 /// Takes answers.
 struct Taker<'t> {
     feeds: &'t mut Feeds,
+    copies: &'t mut Copies,
     scratch: &'t mut JsonScratch,
     now: Now,
     events: &'t mut Vec<Event>,
@@ -192,13 +198,13 @@ struct Taker<'t> {
 
 impl Taker<'_> {
     fn answered(&mut self, waiting: Waiting, reply: &Reply<'_>) {
-        let id = waiting.id();
+        let (id, ends) = (waiting.id(), waiting.ends());
         let channel = waiting.order.channel;
         match waiting.order.what {
             What::Publish(publish) => {
                 let fingerprint = publish.key.as_ref().map(|(_, hash)| *hash);
                 match placed(reply, fingerprint) {
-                    Ok(place) => self.carry_out(Held::Placed(id, channel, place)),
+                    Ok(place) => self.carry_out(Held::Placed(id, channel, place), ends),
                     Err(refusal) => self.events.push(Event::Refused(id, refusal)),
                 }
             }
@@ -211,15 +217,24 @@ impl Taker<'_> {
                 self.events.push(Event::Read(id, Fetched { epoch, publications, gone }));
             }
             What::Clear => match position(reply) {
-                Some(place) => self.carry_out(Held::Cleared(id, channel, place)),
+                Some(place) => self.carry_out(Held::Cleared(id, channel, place), ends),
                 None => self.events.push(Event::Refused(id, Code::UnknownChannel.into())),
             },
             What::Attach => {}
         }
     }
 
-    fn carry_out(&mut self, held: Held) {
-        self.feeds.carried_out(held, self.now.instant, self.events);
+    fn carry_out(&mut self, held: Held, ends: Option<Instant>) {
+        if let Some(held) = self.copies.hold(held, ends) {
+            self.feeds.carried_out(held, self.now.instant, self.events);
+        }
+    }
+
+    /// So many replicas have what was carried out before.
+    fn copied(&mut self, replicas: usize) {
+        for held in self.copies.counted(replicas, self.events) {
+            self.feeds.carried_out(held, self.now.instant, self.events);
+        }
     }
 
     fn position(&mut self, channel: &ChannelName, reading: u64, reply: &Reply<'_>) {
@@ -238,6 +253,8 @@ impl Taker<'_> {
         match asked {
             Asked::Order(waiting) => self.events.push(Event::Refused(waiting.id(), waiting.refused(refusal))),
             Asked::Position(channel, _) => self.feeds.not_read(&channel, &refusal, self.events),
+            // A server that knows no WAIT, or does not let this user ask: none is known to have it.
+            Asked::Copies => self.copied(0),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use super::opening::OpenFault;
 use super::orders::{Asked, Waiting, unavailable};
 use super::publishing::{BATCH_MAX, Item};
 use super::scripts::write_run;
-use super::{Away, Redis, Settings};
+use super::{Away, Redis, Settings, copies};
 use crate::engine::rules::Kept;
 use crate::engine::{ATTACH_BYTES, ATTACH_COUNT, Event, Now, Publish, What};
 use crate::hub::OlderWanted;
@@ -68,6 +68,7 @@ impl Redis {
         for operation in self.orders.lost() {
             self.node.control.again(operation);
         }
+        self.copies.lost(events);
         self.feeds.lost(events);
         self.say(Vec::new());
     }
@@ -75,6 +76,7 @@ impl Redis {
     /// Gives up what has waited for too long.
     pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<Event>) {
         self.orders.expire(now, events);
+        self.copies.expire(now, events);
         self.feeds.expire(now, self.links.is_ok(), &unavailable(), events);
     }
 
@@ -119,22 +121,38 @@ impl Redis {
         }
     }
 
-    /// Sends as much as may be in flight: orders of clients, then positions that are asked for.
+    /// Sends as much as may be in flight, and asks how many replicas have what was changed, if that is to be known.
     fn send(&mut self, now: Now) {
+        if self.send_orders(now)
+            && let Some(wanted) = self.copies.wanted()
+            && let Ok(links) = &mut self.links
+        {
+            let arguments = [wanted.to_string(), copies::WAIT.as_millis().to_string()];
+            write_command(links.orders.output(), &[b"WAIT", arguments[0].as_bytes(), arguments[1].as_bytes()]);
+            self.orders.sent(Asked::Copies);
+        }
+    }
+
+    /// Sends orders of clients, then positions that are asked for. Whether any changes something.
+    fn send_orders(&mut self, now: Now) -> bool {
+        let mut changes = false;
         while self.links.as_ref().is_ok_and(Links::takes_orders) && self.orders.may_ask() {
             if self.send_publications(now) {
+                changes = true;
                 continue;
             }
             if let Some(waiting) = self.orders.next() {
+                changes |= matches!(waiting.order.what, What::Clear);
                 self.write(&waiting);
                 self.orders.sent(Asked::Order(waiting));
             } else if let Some((channel, is_wanted, reading)) = self.feeds.next_to_read() {
                 self.write_attach(&channel, is_wanted);
                 self.orders.sent(Asked::Position(channel, reading));
             } else {
-                return;
+                break;
             }
         }
+        changes
     }
 
     fn write(&mut self, waiting: &Waiting) {
