@@ -72,6 +72,34 @@ fn a_key_is_made_at_each_start_left_for_its_owner_alone_and_removed_at_the_end()
     assert_ne!(keys[0], keys[1]);
 }
 
+/// Two servers with the same port at different addresses: the second took the file of the first, which nobody could operate then.
+#[test]
+fn servers_at_other_addresses_with_the_same_port_have_keys_and_handovers_of_their_own() {
+    let runtime = Folder::new();
+    let first = start_in(&runtime, &["--listen", "127.0.0.1:0"]);
+    let port = first.address.port();
+    let second = start_in(&runtime, &["--listen", &format!("127.0.0.2:{port}")]);
+    let key = |name: &str| fs::read_to_string(runtime.path(&format!("tidings/operator-{name}"))).expect("a key");
+    let keys = [key(&port.to_string()), key(&format!("127.0.0.2-{port}"))];
+    assert_ne!(keys[0], keys[1]);
+    for (process, own, other) in [(&first, &keys[0], &keys[1]), (&second, &keys[1], &keys[0])] {
+        assert_eq!((status_with(process, own.trim()), status_with(process, other.trim())), (200, 403));
+        let url = format!("http://{}", process.address);
+        let who = Command::new(env!("CARGO_BIN_EXE_tidings"))
+            .args(["who", "--url", &url])
+            .env("XDG_RUNTIME_DIR", runtime.path(""))
+            .output()
+            .expect("it runs");
+        assert!(who.status.success(), "{who:?}");
+    }
+    second.signal("TERM");
+    assert!(second.wait().0.success());
+    assert_eq!(status_with(&first, key(&port.to_string()).trim()), 200, "it keeps its own");
+    first.signal("TERM");
+    let (status, said) = first.wait();
+    assert!(status.success() && !said.contains("handover_failed"), "{said}");
+}
+
 /// A second signal ends the process at once, without the end of a drain.
 #[test]
 fn a_server_that_is_hurried_takes_its_key_with_it() {

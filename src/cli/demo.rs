@@ -13,7 +13,7 @@ const SYMBOLS: [(&str, i64); 6] =
     [("TIDE", 10_125), ("REEF", 4_210), ("GULL", 25_990), ("KELP", 860), ("BUOY", 13_370), ("FOAM", 5_555)];
 /// Cities with a usual temperature in tenths of a degree Celsius.
 const CITIES: [(&str, i64); 6] =
-    [("上海", 224), ("Lisboa", 198), ("Reykjavík", 61), ("Nairobi", 213), ("Montréal", 92), ("Auckland", 167)];
+    [("東京", 164), ("Porto", 178), ("Reykjavík", 61), ("Kampala", 213), ("Montréal", 92), ("Auckland", 167)];
 const SKIES: [&str; 5] = ["sunny", "cloudy", "rain", "fog", "wind"];
 
 /// Publishes until Ctrl-C. Only a first connection that fails, or a refusal, ends it otherwise.

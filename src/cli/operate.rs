@@ -3,7 +3,7 @@
 use super::{WAIT, explained, note};
 use clap::Args;
 use tidings::client::{ClientError, Endpoint, Members, ask};
-use tidings::server::operator_key_folder;
+use tidings::server::{name_of, operator_key_folder};
 
 /// Whose connections are meant: all that is given must hold.
 #[derive(Debug, Default, Args)]
@@ -50,9 +50,13 @@ impl Operator {
         }
         let address = endpoint.address();
         let port = address.rsplit(':').next().unwrap_or_default();
-        let left = std::fs::read_to_string(operator_key_folder().join(format!("operator-{port}")));
+        // A name, such as localhost, may stand for an address without a file of its own.
+        let name = address.parse().map_or_else(|_| port.to_owned(), name_of);
+        let left = [name.as_str(), port]
+            .into_iter()
+            .find_map(|name| std::fs::read_to_string(operator_key_folder().join(format!("operator-{name}"))).ok());
         // Without a key the server says what is needed, and where its own is.
-        let with_key = left.ok().and_then(|key| endpoint.clone().with_token(key.trim()).ok());
+        let with_key = left.and_then(|key| endpoint.clone().with_token(key.trim()).ok());
         Operator { endpoint: with_key.unwrap_or(endpoint) }
     }
 

@@ -17,7 +17,7 @@ use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
 use tidings::model::origin;
 use tidings::model::serves::Serves;
-use tidings::server::{GivenSocket, Interrupts, Outcome as Ended, Pulse, operator_key_folder};
+use tidings::server::{GivenSocket, Interrupts, Outcome as Ended, Pulse, name_of, operator_key_folder};
 use tidings::{Config, Hooks, Server, StartError};
 
 /// How long the end of the process waits until the last lines of the log are written.
@@ -154,9 +154,9 @@ fn completed(mut config: Config) -> Config {
     if server.operator_key_folder.is_empty() {
         server.operator_key_folder = operator_key_folder().to_string_lossy().into_owned();
     }
-    let port = server.listen.first().map_or(0, SocketAddr::port);
-    if server.handover.is_empty() && port != 0 {
-        server.handover = format!("{}/handover-{port}", server.operator_key_folder);
+    let first = server.listen.first().filter(|address| address.port() != 0);
+    if let Some(address) = first.filter(|_| server.handover.is_empty()) {
+        server.handover = format!("{}/handover-{}", server.operator_key_folder, name_of(*address));
     }
     config
 }

@@ -31,7 +31,11 @@ pub(super) fn is_switched_off(path: &str, settings: &Settings) -> bool {
 
 /// What a 404 says is there of them: what comes before all other paths, and what comes after.
 pub(super) fn shown(settings: &Settings) -> (Option<&'static str>, Option<&'static str>) {
-    (settings.console.then_some("/"), Some("/tidings.js"))
+    let (before, after) = match settings.console {
+        true => (Some("/"), "/tutorial, /tidings.js, /tidings.global.js"),
+        false => (None, "/tidings.js, /tidings.global.js"),
+    };
+    (before, Some(after))
 }
 
 fn answer(head: &Head<'_>, found: &Found) -> Response {

@@ -46,7 +46,7 @@ pub use handover::Takeover;
 #[cfg(feature = "tokio")]
 pub use library::{AsyncServer, Publications};
 pub use library::{Error, History, Message, Publication, Replay, Subscription};
-pub use operator_key::operator_key_folder;
+pub use operator_key::{name_of, operator_key_folder};
 pub use policy::explain_policy;
 pub use pulse::Pulse;
 pub use randomness::{NoRandomness, random_bytes};
@@ -164,7 +164,7 @@ impl Server {
         let (doors, mut shares) = Doors::new(config, bind_all(config, reactor_count, sockets)?, reactor_count)?;
         let listeners: Vec<ListenerConfig> = doors.all().cloned().collect();
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.at.address()).collect();
-        // After the ports are bound: whoever has the port may replace the key file that is named after it.
+        // After they are bound: whoever has an address may replace the key file that is named after it.
         let operator_key = HeldKey::take(&config.server, &addresses).map_err(StartError::OperatorKey)?;
         let (seeds, wakers): (Vec<_>, Vec<_>) =
             (0..reactor_count).map(|_| Seed::open()).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();

@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use nix::libc;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub(super) fn check_file(server: &ServerConfig) -> Result<(), String> {
 
 impl HeldKey {
     /// Takes the key that the configuration gives, or makes one; a key that was made is left in the configuration's folder,
-    /// if it names one, in a file for each port.
+    /// if it names one, in a file for each address.
     ///
     /// # Errors
     /// The key file cannot be read or holds no key, or the system gives no random bytes.
@@ -78,8 +78,8 @@ impl HeldKey {
             return;
         }
         for address in addresses {
-            let file = Path::new(folder).join(format!("operator-{}", address.port()));
-            // Two addresses with the same port share a file.
+            let file = Path::new(folder).join(format!("operator-{}", name_of(*address)));
+            // One for all addresses of a port, and one for 127.0.0.1 alone, share a file.
             if self.files.contains(&file) {
                 continue;
             }
@@ -155,6 +155,17 @@ fn write(file: &Path, key: &OperatorKey) -> io::Result<()> {
     // The mode is given with the creation: set afterwards, the file could be opened before.
     options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     writeln!(options.open(file)?, "{}", key.reveal())
+}
+
+/// What files of a server are named after: its port, with the address before it where another server may have the same
+/// port at 127.0.0.1, which is what clients and proxies on the same machine ask.
+#[must_use]
+pub fn name_of(address: SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    if ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        return port.to_string();
+    }
+    format!("{ip}-{port}")
 }
 
 /// Where `tidings serve` leaves a key that it made, and where its operators' programs look for it.

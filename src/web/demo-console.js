@@ -1,6 +1,6 @@
 // Subscribe, publish, and see each frame that crosses this page's socket.
 
-import { bytes, clock, el, field, icon, number, remember, remembered } from './kit.js';
+import { IS_TOUCHED, bytes, clock, el, field, icon, number, remember, remembered } from './kit.js';
 import { hasKey } from './operator.js';
 import { wouldHelp } from './sign-in.js';
 import { demoSwitch, showPrices } from './demo-prices.js';
@@ -13,6 +13,7 @@ const TILES = 4; // prices on top
 const PREVIEW = 220; // characters of a frame in its row
 
 const frames = [];
+const gone = []; // rows of forgotten frames: they stay while the list is paused, since somebody may be reading one
 const subscriptions = new Map();
 let listening = false;
 let onFrame = () => {};
@@ -32,7 +33,7 @@ export function listen(tidings) {
 
 function forget(index) {
   const [frame] = frames.splice(index, 1);
-  if (frame.demo) frame.row?.remove();
+  if (frame.demo && frame.row) gone.push(frame.row);
 }
 
 function forgetOldDemo() {
@@ -110,7 +111,7 @@ function publishCard(tidings) {
     try { JSON.parse(data.value); } catch (error) { fault = error.message; }
     button.disabled = fault !== '';
     data.setAttribute('aria-invalid', String(fault !== ''));
-    verdict.textContent = fault || 'Valid JSON. Ctrl + Enter sends it.';
+    verdict.textContent = fault || (IS_TOUCHED ? 'Valid JSON.' : 'Valid JSON. Ctrl + Enter sends it.');
     verdict.classList.toggle('bad', fault !== '');
   };
   const send = async () => {
@@ -163,9 +164,10 @@ function logCard() {
     redraw();
   } }, 'Clear');
   const matches = (frame) => frame.text.toLowerCase().includes(filter.value.toLowerCase());
-  const draw = () => {
+  const draw = (now = !paused) => {
     scheduled = false;
-    if (paused) return;
+    if (!now) return;
+    for (const row of gone.splice(0)) row.remove();
     const news = frames.filter((frame) => frame.number === undefined);
     for (const frame of news) {
       frame.number = ++drawn;
@@ -179,13 +181,13 @@ function logCard() {
     rows.replaceChildren();
     for (const frame of frames) frame.number = undefined;
     drawn = 0;
-    draw();
+    draw(true);
   };
   filter.addEventListener('input', redraw);
   onFrame = () => {
     if (scheduled) return;
     scheduled = true;
-    setTimeout(draw, 60);
+    setTimeout(() => draw(), 60);
   };
   draw();
   return el('section', { class: 'card log-card' },

@@ -1,6 +1,6 @@
 // A shared board: every player moves a brush and paints; the player with the most squares leads.
 
-import { el, hueOf, randomId, remembered } from './kit.js';
+import { IS_TOUCHED, el, hueOf, randomId, remembered } from './kit.js';
 
 const WIDTH = 28;
 const HEIGHT = 16;
@@ -88,7 +88,7 @@ export function mount(root, tidings) {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 
   root.append(el('div', { class: 'columns wide-left' },
-    el('section', { class: 'card' }, el('div', { class: 'row bar' }, el('h2', {}, 'Paint the board'), el('span', { class: 'hint' }, 'Drag to paint, or arrow keys and Space.')), canvas),
+    el('section', { class: 'card' }, el('div', { class: 'row bar' }, el('h2', {}, 'Paint the board'), el('span', { class: 'hint' }, IS_TOUCHED ? 'Drag to paint.' : 'Drag to paint, or arrow keys and Space.')), canvas),
     el('section', { class: 'card' }, el('h2', {}, 'Squares'), scores, el('p', { class: 'hint' }, 'Open this page in a second window: you are another player there.'))));
   redraw();
 }

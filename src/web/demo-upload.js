@@ -1,6 +1,6 @@
 // A file is cut into binary publications on `upload.ID`, announced on `uploads`, put together and checked by every page.
 
-import { bytes, el, randomId, toast } from './kit.js';
+import { IS_TOUCHED, bytes, el, randomId, toast } from './kit.js';
 
 const CHUNK = 48 * 1024; // with its request line it stays below the server's message limit of 64 KiB
 const WINDOW = 6; // chunks on their way at once
@@ -17,7 +17,7 @@ export function mount(root, tidings) {
     for (const file of picker.files) send(tidings, file, cardOf);
     picker.value = '';
   } });
-  const zone = el('label', { class: 'drop', for: 'file' }, el('b', {}, 'Drop files here'), el('span', {}, `or choose them, up to ${bytes(LARGEST)} each`), picker);
+  const zone = el('label', { class: 'drop', for: 'file' }, IS_TOUCHED ? el('b', {}, 'Choose files') : el('b', {}, 'Drop files here'), el('span', {}, `${IS_TOUCHED ? '' : 'or choose them, '}up to ${bytes(LARGEST)} each`), picker);
   zone.addEventListener('dragover', (event) => {
     event.preventDefault();
     zone.classList.add('over');

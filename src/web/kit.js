@@ -2,6 +2,9 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 
+/** Whether this is a phone or a tablet: hints that need a mouse or a keyboard are left out there. */
+export const IS_TOUCHED = matchMedia('(hover: none) and (pointer: coarse)').matches;
+
 /** Makes an element: `el('p', { class: 'note', onclick: fn }, 'text', child)`. */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);

@@ -31,6 +31,23 @@ await check('demo data runs on the landing page without a click, and the log goe
   await close(page);
 });
 
+await check('a paused list keeps its rows, also those of demo data, and a filter shows them', async () => {
+  const page = await open(server.url);
+  await until(() => page.$$eval('.log .demo', (rows) => rows.length >= 5), 'rows of demo data');
+  const pause = await page.waitForSelector('.log-card button[aria-pressed]');
+  await pause.click();
+  const rows = await texts(page, '.log .frame');
+  const { offset } = await snapshot(server.url, 'demo.prices');
+  await until(async () => (await snapshot(server.url, 'demo.prices')).offset > offset + 6, 'more demo data than is kept');
+  equal(await texts(page, '.log .frame'), rows, 'rows while it is paused');
+  await page.type('.log-card input', 'demo');
+  equal((await texts(page, '.log .frame')).length > 0, true, 'rows that a filter finds');
+  await pause.click();
+  await until(async () => (await texts(page, '.log .frame')).length > 0, 'rows after it');
+  equal(await page.$$eval('.log .demo', (found) => found.length <= 12), true, 'few rows of demo data then');
+  await close(page);
+});
+
 await check('of several open pages one publishes demo data, and none where the switch is off', async () => {
   const [first, second] = [await open(server.url), await open(server.url)];
   await isOpen(first);

@@ -26,6 +26,14 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// User and system time since an earlier look, in seconds. The sum is exact; the share of either is known by ticks alone and
+    /// may be corrected later, by which one of them would have gone back.
+    pub fn cpu_since(&self, earlier: &Usage) -> (f64, f64) {
+        let all = (self.cpu_user + self.cpu_system - earlier.cpu_user - earlier.cpu_system).max(0.0);
+        let user = (self.cpu_user - earlier.cpu_user).clamp(0.0, all);
+        (user, all - user)
+    }
+
     /// The CPU seconds that the busiest thread has used since an earlier moment.
     #[must_use]
     pub fn busiest_since(&self, earlier: &Usage) -> f64 {
@@ -157,8 +165,16 @@ pub fn program(pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{family, usage, user_and_system};
+    use super::{Usage, family, usage, user_and_system};
     use std::process::{Command, Stdio};
+
+    #[test]
+    fn neither_user_nor_system_time_goes_back() {
+        let look = |cpu_user, cpu_system| Usage { cpu_user, cpu_system, ..Usage::default() };
+        let since = |(user, system): (f64, f64)| look(user, system).cpu_since(&look(1.0, 1.0));
+        assert_eq!([since((0.5, 2.5)), since((2.5, 0.5)), since((1.25, 1.5))], [(0.0, 1.0), (1.0, 0.0), (0.25, 0.5)]);
+        assert_eq!(since((0.5, 0.5)), (0.0, 0.0));
+    }
 
     #[test]
     fn children_are_counted_and_time_is_seen() {

@@ -18,9 +18,10 @@ impl Draft<'_> {
         let (from, to) = (looks.get(after.checked_sub(1)?)?, looks[after]);
         let (before, now) = (from.server.as_ref()?, to.server.as_ref()?);
         let scale = length as f64 / (to.at - from.at).max(1) as f64;
+        let (user, system) = now.cpu_since(before);
         Some(WindowServer {
-            cpu_user: (now.cpu_user - before.cpu_user) * scale,
-            cpu_system: (now.cpu_system - before.cpu_system) * scale,
+            cpu_user: user * scale,
+            cpu_system: system * scale,
             rss: now.rss,
             descriptors: now.descriptors,
         })
@@ -30,7 +31,7 @@ impl Draft<'_> {
         let pid = self.watch.pid?;
         let (began, ended) = (self.watch.began.as_ref()?, self.watch.ended.as_ref()?);
         let (from, to) = (began.server.as_ref()?, ended.server.as_ref()?);
-        let (user, system) = (to.cpu_user - from.cpu_user, to.cpu_system - from.cpu_system);
+        let (user, system) = to.cpu_since(from);
         let seconds = clock::seconds(ended.at - began.at).max(1e-9);
         let work = self.work(counted);
         let busy = (user + system) / seconds;
