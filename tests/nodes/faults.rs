@@ -181,6 +181,8 @@ fn while_redis_is_away_sockets_stay_and_readiness_tells() {
     std::thread::sleep(Duration::from_secs(2));
     let used = ticks() - began;
     assert!(used < 40, "two nodes used {used} hundredths of a second in two seconds");
+    let age = cluster.nodes[0].metric("tidings_redis_feed_age_milliseconds");
+    assert!(age >= 2000.0, "nothing has come for {age} ms");
     cluster.redis.restart();
     wait_until("both are ready again", || is_ready(cluster.address(0)) && is_ready(cluster.address(1)));
     let place = publish_again(cluster.address(0), "4");

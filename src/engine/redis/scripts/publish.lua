@@ -11,6 +11,7 @@ local t = call('TIME')
 local now_s, now_ms = tonumber(t[1]), t[1] * 1000 + math.floor(t[2] / 1000)
 -- By how much the clocks of publishers may differ for what is read from the times of their publications.
 local CLOCKS_MS, AT_ONCE = 1000, 128
+
 -- The offset of the publication with this ticket, or 'U' if it may have been there, and is gone; nil if it was never there.
 local function looked_up(history, s, ticket, body)
   local n = call('LLEN', history)
