@@ -34,7 +34,9 @@ def array(first, batch):
     """A frame with publications to channels that follow each other; its mask is zeros, which change nothing."""
     requests = [b'{"method":"POST","path":"/channels/load-%d","data":%s}' % ((first + place) % CHANNELS, DATA) for place in range(batch)]
     text = b"[" + b",".join(requests) + b"]"
-    return b"\x81\xff" + struct.pack(">Q", len(text)) + bytes(4) + text
+    # 126 stands for two bytes of length, 127 for eight.
+    length = b"\xfe" + struct.pack(">H", len(text)) if len(text) < 1 << 16 else b"\xff" + struct.pack(">Q", len(text))
+    return b"\x81" + length + bytes(4) + text
 
 
 class Publisher:

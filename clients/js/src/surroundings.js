@@ -116,5 +116,5 @@ function addressOf(url) {
 function webSocketOf(options) {
   const found = options.WebSocket ?? globalThis.WebSocket;
   if (typeof found === 'function') return found;
-  throw new TypeError('there is no WebSocket here: use Node 22 or later, or pass one, such as that of the npm package ws: new Tidings(url, { WebSocket })');
+  throw new TypeError('there is no WebSocket here: use Node 22 or later, or Node 20 with --experimental-websocket, or pass one, such as that of the npm package ws: new Tidings(url, { WebSocket })');
 }
