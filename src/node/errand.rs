@@ -18,7 +18,7 @@ use crate::model::request::{Request, Verb};
 /// What the next item of a work needs of an engine.
 #[derive(Debug, Clone, Copy)]
 pub enum Needs<'w> {
-    /// Places for publications: [`Work::submissions`].
+    /// Places for publications: [`Work::submit`].
     Place,
     /// Where this channel is: it is to be attached, and then the item is executed again.
     Whereabouts(&'w ChannelName),
