@@ -84,9 +84,15 @@ fn is_ready(node: SocketAddr) -> bool {
 
 /// Ends a node in order.
 fn stop(node: Process) {
+    drop(log_of(node));
+}
+
+/// The same; what it logged.
+fn log_of(node: Process) -> String {
     node.signal("TERM");
     let (status, log) = node.wait();
     assert!(status.success(), "{status:?} {log}");
+    log
 }
 
 /// Ends a node at once.

@@ -6,13 +6,12 @@ import tempfile
 import threading
 import time
 
-from parties import AOF, HERE, PATIENCE, Redis, cpu
+from parties import AOF, CHANNELS, HERE, PATIENCE, Redis, cpu
 
 # In two parts, as the node puts them together.
 SCRIPTS = [os.path.join(HERE, "../../src/engine/redis/scripts", name) for name in ("meta.lua", "publish.lua")]
 # Publications that a node has placed by one call.
 BATCH = 16
-CHANNELS = 1000
 # name: (publications in progress, connections that read all channels, publications of a history, arguments of Redis)
 CASES = {
     "1 in progress, no reader": (1, 0, 1000, []),

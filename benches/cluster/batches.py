@@ -9,10 +9,9 @@ import struct
 import sys
 import time
 
-# Of the load generator, so that the channels are those that its readers read.
-CHANNELS = 1000
+from parties import CHANNELS, PATIENCE
+
 DATA = b"\"" + b"x" * 126 + b"\""
-PATIENCE = 30
 
 
 def connected(address):

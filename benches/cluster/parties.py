@@ -28,6 +28,8 @@ ENGINES = {
 }
 # Seconds that anything may take to begin or to end.
 PATIENCE = 30
+# Channels of a measurement, load-0 and so on, as the load generator calls them.
+CHANNELS = 1000
 # Below the ports that the system gives to connections: a node that connects to a Redis that is gone could be given its own end.
 PORTS = range(10000, 32000)
 OPERATOR = secrets.token_hex(16)

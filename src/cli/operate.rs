@@ -3,7 +3,7 @@
 use super::{WAIT, explained, note};
 use clap::Args;
 use tidings::client::{ClientError, Endpoint, Members, ask};
-use tidings::server::{name_of, operator_key_folder};
+use tidings::server::{name_in_files, operator_key_folder};
 
 /// Whose connections are meant: all that is given must hold.
 #[derive(Debug, Default, Args)]
@@ -51,7 +51,7 @@ impl Operator {
         let address = endpoint.address();
         let port = address.rsplit(':').next().unwrap_or_default();
         // A name, such as localhost, may stand for an address without a file of its own.
-        let name = address.parse().map_or_else(|_| port.to_owned(), name_of);
+        let name = address.parse().map_or_else(|_| port.to_owned(), name_in_files);
         let left = [name.as_str(), port]
             .into_iter()
             .find_map(|name| std::fs::read_to_string(operator_key_folder().join(format!("operator-{name}"))).ok());

@@ -17,7 +17,7 @@ use tidings::journal::line::Format;
 use tidings::journal::{self, Logger};
 use tidings::model::origin;
 use tidings::model::serves::Serves;
-use tidings::server::{GivenSocket, Interrupts, Outcome as Ended, Pulse, name_of, operator_key_folder};
+use tidings::server::{GivenSocket, Interrupts, Outcome as Ended, Pulse, name_in_files, operator_key_folder};
 use tidings::{Config, Hooks, Server, StartError};
 
 /// How long the end of the process waits until the last lines of the log are written.
@@ -156,7 +156,7 @@ fn completed(mut config: Config) -> Config {
     }
     let first = server.listen.first().filter(|address| address.port() != 0);
     if let Some(address) = first.filter(|_| server.handover.is_empty()) {
-        server.handover = format!("{}/handover-{}", server.operator_key_folder, name_of(*address));
+        server.handover = format!("{}/handover-{}", server.operator_key_folder, name_in_files(*address));
     }
     config
 }

@@ -25,8 +25,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Errands that are taken in one turn: what comes meanwhile is the next one's.
 const ERRANDS_PER_TURN: usize = 4096;
-/// Events of a turn whose memory is kept for the next.
-const EVENTS_KEPT: usize = 8192;
+/// Events, answers and submissions of a turn, of each as many, whose memory is kept for the next.
+const KEPT: usize = 8192;
 /// How long what is in progress may take when the server ends.
 const END_WAIT: Duration = Duration::from_secs(10);
 /// What a gap is filled with at once, in publications and bytes; a longer one in several steps.
@@ -134,7 +134,9 @@ impl Pump {
         }
         self.settle(&mut known, now);
         // Most turns need little of it, and a large one does not come often.
-        events.shrink_to(EVENTS_KEPT);
+        events.shrink_to(KEPT);
+        known.answers.shrink_to(KEPT);
+        self.submissions.shrink_to(KEPT);
         (self.events, self.known) = (events, known);
         self.wait_for_room();
         self.postman.pay_wakes();
@@ -167,6 +169,7 @@ impl Pump {
         let mut submissions = std::mem::take(&mut self.submissions);
         errand.work.submit(&self.hub, now.wall_ms, &mut submissions);
         if submissions.is_empty() {
+            self.submissions = submissions;
             return self.give_back(errand, Outcome::Fetched);
         }
         let serial = self.ledger.begin(errand, submissions.len());
@@ -335,6 +338,9 @@ impl Inbox<'_> {
         // Whoever sends one rings after it.
         if self.queue.receiver().is_empty() {
             let _ = self.heard.rings.recv_timeout(due);
+        } else {
+            // Or it would have a turn for nothing when all is taken.
+            self.heard.hear();
         }
         self.queue.receiver().try_recv().ok()
     }

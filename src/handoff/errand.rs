@@ -94,24 +94,26 @@ impl Errands {
     /// # Errors
     /// The errand itself, untouched.
     pub fn send(&self, errand: Errand) -> Result<(), Errand> {
-        let sent = self.send_with_others(errand);
-        self.ring();
-        sent
+        if self.send_with_others(errand)? {
+            self.ring();
+        }
+        Ok(())
     }
 
-    /// The same for one of several: the engine is woken when it hears the [ring](Errands::ring) after them, and not before. One
+    /// The same for one of several; whether the engine is to be woken by a [ring](Errands::ring) after them, and is not before. One
     /// that is woken for each is soon done, sleeps again, and places one in the time of many.
     ///
     /// # Errors
     /// The errand itself, untouched.
-    pub fn send_with_others(&self, errand: Errand) -> Result<(), Errand> {
+    pub fn send_with_others(&self, errand: Errand) -> Result<bool, Errand> {
+        let is_for_engine = errand.work.destination() == Some(Destination::Engine);
         let way = match errand.work.destination() {
             Some(Destination::Service) => &self.services,
             Some(Destination::Engine) => &self.engine,
             None => &None,
         };
         match way {
-            Some(way) => way.send(errand),
+            Some(way) => way.send(errand).map(|()| is_for_engine),
             None => Err(errand),
         }
     }

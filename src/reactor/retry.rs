@@ -40,10 +40,10 @@ impl Core {
 
     /// Sends a work on the errand that its next item needs.
     pub(super) fn send_away(&mut self, work: Box<Work>) {
-        if let Err(errand) = self.setup.errands.send_with_others(Errand { work, buffer: Vec::new() }) {
-            self.park_work(errand.work);
+        match self.setup.errands.send_with_others(Errand { work, buffer: Vec::new() }) {
+            Ok(owes_ring) => self.owes_ring |= owes_ring,
+            Err(errand) => self.park_work(errand.work),
         }
-        self.owes_ring = true;
     }
 
     /// Wakes the engine for all that was sent away since the last time.
@@ -124,8 +124,8 @@ impl Core {
                 Progress::Done => return Retried::Done,
                 Progress::Blocked => {}
                 Progress::Away => match errands.send_with_others(Errand { work, buffer: Vec::new() }) {
-                    Ok(()) => {
-                        self.owes_ring = true;
+                    Ok(owes_ring) => {
+                        self.owes_ring |= owes_ring;
                         return Retried::Away;
                     }
                     Err(errand) => {

@@ -46,7 +46,7 @@ pub use handover::Takeover;
 #[cfg(feature = "tokio")]
 pub use library::{AsyncServer, Publications};
 pub use library::{Error, History, Message, Publication, Replay, Subscription};
-pub use operator_key::{name_of, operator_key_folder};
+pub use operator_key::{name_in_files, operator_key_folder};
 pub use policy::explain_policy;
 pub use pulse::Pulse;
 pub use randomness::{NoRandomness, random_bytes};

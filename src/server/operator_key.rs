@@ -78,7 +78,7 @@ impl HeldKey {
             return;
         }
         for address in addresses {
-            let file = Path::new(folder).join(format!("operator-{}", name_of(*address)));
+            let file = Path::new(folder).join(format!("operator-{}", name_in_files(*address)));
             // One for all addresses of a port, and one for 127.0.0.1 alone, share a file.
             if self.files.contains(&file) {
                 continue;
@@ -157,10 +157,10 @@ fn write(file: &Path, key: &OperatorKey) -> io::Result<()> {
     writeln!(options.open(file)?, "{}", key.reveal())
 }
 
-/// What files of a server are named after: its port, with the address before it where another server may have the same
+/// By what files of a server are named: its port, with the address before it where another server may have the same
 /// port at 127.0.0.1, which is what clients and proxies on the same machine ask.
 #[must_use]
-pub fn name_of(address: SocketAddr) -> String {
+pub fn name_in_files(address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     if ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::LOCALHOST) {
         return port.to_string();

@@ -65,11 +65,12 @@ sections! {
         /// A file with the operators' key, for servers started by a service manager: the key does not change at each start.
         operator_key_file: String = String::new(), PATH;
         /// The folder, private to this user, in which a key that was made at the start is written as operator-PORT, or as
-        /// operator-ADDRESS-PORT where the server listens at one address other than 127.0.0.1. If it is empty, tidings serve takes $XDG_RUNTIME_DIR/tidings or /tmp/tidings-UID, and a server in a program leaves no file.
+        /// operator-ADDRESS-PORT where the server listens at one address other than 127.0.0.1. If it is empty, tidings serve
+        /// takes $XDG_RUNTIME_DIR/tidings or /tmp/tidings-UID, and a server in a program leaves no file.
         operator_key_folder: String = String::new(), PATH;
         /// The path of a unix socket at which the next server (tidings serve --takeover) asks this one for its listening sockets. If
-        /// it is empty, tidings serve takes handover-PORT or handover-ADDRESS-PORT in the folder of operator_key_folder, and a server in a program hands
-        /// nothing over.
+        /// it is empty, tidings serve takes handover-PORT or handover-ADDRESS-PORT in the folder of operator_key_folder, and a
+        /// server in a program hands nothing over.
         handover: String = String::new(), PATH;
         /// Connections in the whole process. 0 means as many as there are file descriptors.
         connections: usize = 0, count("connections", 0, 100_000_000);

@@ -17,8 +17,9 @@ use crate::store::{ChannelNo, Key, Record, StoreError};
 use hashbrown::HashMap;
 use std::ops::Range;
 
-/// Bytes of bodies for which a batch keeps its memory.
+/// Bytes of bodies, and steps, for which a batch keeps its memory.
 const KEPT_BYTES: usize = 256 * 1024;
+const KEPT_STEPS: usize = 4096;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -75,7 +76,9 @@ impl Batch {
         self.bodies.clear();
         self.bodies.shrink_to(KEPT_BYTES);
         self.steps.clear();
+        self.steps.shrink_to(KEPT_STEPS);
         self.last.clear();
+        self.last.shrink_to(KEPT_STEPS);
     }
 
     fn records(&self, at: u64) -> Vec<Record<'_>> {

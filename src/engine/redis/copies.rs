@@ -45,28 +45,34 @@ impl Copies {
         None
     }
 
-    /// So many replicas have all that has been carried out so far, which is answered now or refused. Whether there are enough.
-    pub(super) fn counted(&mut self, replicas: usize, events: &mut Vec<Event>) -> impl Iterator<Item = Held> + use<> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let is_enough = replicas >= self.wanted;
-        if is_enough == self.lack {
-            self.lack = !is_enough;
-            if is_enough {
-                log::info!(event = "replicas_back", replicas = replicas; "{replicas} replicas of Redis have what is published");
-            } else {
-                log::warn!(
-                    event = "replicas_missing", replicas = replicas, wanted = self.wanted;
-                    "{replicas} replicas of Redis had what was published within {} s, of {} that are asked for (redis.replicas): publishers are answered that the outcome is unknown",
-                    WAIT.as_secs(), self.wanted
-                );
-            }
+    /// So many replicas have all that has been carried out so far: what is to be answered now. Where they are too few it is refused.
+    pub(super) fn counted(&mut self, replicas: usize, events: &mut Vec<Event>) -> Vec<Held> {
+        let lacks = replicas < self.wanted;
+        if lacks != self.lack {
+            self.lack = lacks;
+            self.tell(replicas);
         }
-        if !is_enough {
-            let message = format!("of {} replicas that are to have it, {replicas} have", self.wanted);
-            let refusal = Refusal::new(Code::OutcomeUnknown, message);
-            events.extend(waiting.iter().map(|(held, _)| Event::Refused(held.id(), refusal.clone())));
+        let waiting = self.waiting.drain(..).map(|(held, _)| held);
+        if !lacks {
+            return waiting.collect();
         }
-        waiting.into_iter().filter(move |_| is_enough).map(|(held, _)| held)
+        let message = format!("of {} replicas that are to have it, {replicas} have", self.wanted);
+        let refusal = Refusal::new(Code::OutcomeUnknown, message);
+        events.extend(waiting.map(|held| Event::Refused(held.id(), refusal.clone())));
+        Vec::new()
+    }
+
+    /// Logs that there are too few, or enough again.
+    fn tell(&self, replicas: usize) {
+        if !self.lack {
+            log::info!(event = "replicas_back", replicas = replicas; "{replicas} replicas of Redis have what is published");
+            return;
+        }
+        log::warn!(
+            event = "replicas_missing", replicas = replicas, wanted = self.wanted;
+            "{replicas} replicas of Redis had what was published within {} s, of {} that are asked for (redis.replicas): publishers are answered that the outcome is unknown",
+            WAIT.as_secs(), self.wanted
+        );
     }
 
     /// The link is gone, and with it what Redis would have said of its replicas.
@@ -86,7 +92,8 @@ impl Copies {
 #[cfg(test)]
 mod tests {
     use super::{Copies, Held};
-    use crate::engine::{Event, OrderId};
+    use crate::engine::OrderId;
+    use crate::engine::redis::orders::tests::refused;
     use crate::model::publication::{Epoch, Position};
     use std::time::{Duration, Instant};
 
@@ -95,24 +102,16 @@ mod tests {
         Held::Placed(OrderId { serial, place: 0 }, "a".try_into().expect("a name"), place)
     }
 
-    fn refused(events: &mut Vec<Event>) -> Vec<(u64, &'static str)> {
-        let label = |event| match event {
-            Event::Refused(id, refusal) => (id.serial, refusal.label()),
-            other => panic!("{other:?}"),
-        };
-        events.drain(..).map(label).collect()
-    }
-
     #[test]
     fn what_enough_replicas_have_is_answered_and_the_rest_is_unknown() {
         let (mut copies, mut events) = (Copies::new(2), Vec::new());
         for serial in 1..=2 {
             assert!(copies.hold(held(serial), None).is_none());
         }
-        let answered: Vec<_> = copies.counted(2, &mut events).map(|held| held.id().serial).collect();
+        let answered: Vec<_> = copies.counted(2, &mut events).iter().map(|held| held.id().serial).collect();
         assert_eq!((answered, refused(&mut events), copies.is_empty()), (vec![1, 2], vec![], true));
         assert!(copies.hold(held(3), None).is_none());
-        assert_eq!(copies.counted(1, &mut events).count(), 0);
+        assert_eq!(copies.counted(1, &mut events).len(), 0);
         assert_eq!(refused(&mut events), [(3, "outcome_unknown")]);
         // Nobody waits for it: it is answered at once.
         assert!(Copies::new(0).hold(held(4), None).is_some());

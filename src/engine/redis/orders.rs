@@ -266,7 +266,7 @@ pub(super) fn unavailable() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{Asked, Orders, Tickets};
     use crate::engine::{Event, Order, OrderId, Publish, What};
     use crate::hub::OlderWanted;
@@ -279,7 +279,8 @@ mod tests {
         Order { id: OrderId { serial, place: 0 }, channel, is_patient: false, what }
     }
 
-    fn refused(events: &mut Vec<Event>) -> Vec<(u64, &'static str)> {
+    /// The orders that were refused, and how.
+    pub(in crate::engine::redis) fn refused(events: &mut Vec<Event>) -> Vec<(u64, &'static str)> {
         let label = |event| match event {
             Event::Refused(id, refusal) => (id.serial, refusal.label()),
             other => panic!("{other:?}"),
