@@ -91,9 +91,9 @@ impl Feeds {
         self.feeds.len()
     }
 
-    /// Whether an answer waits for its publication.
-    pub(super) fn is_holding(&self) -> bool {
-        !self.holding.is_empty()
+    /// Whether something is to be done though nothing comes: an answer waits for its publication, or a channel is to be compared.
+    pub(super) fn wait_for_time(&self) -> bool {
+        !self.holding.is_empty() || !self.to_read.is_empty()
     }
 
     /// A work needs a channel.
@@ -231,8 +231,7 @@ impl Feeds {
         let Some(feed) = self.feeds.get_mut(channel) else { return };
         events.extend(feed.waiting.drain(..).map(|(id, _)| Event::Refused(id, refusal.clone())));
         if let State::Reading(pending) = std::mem::replace(&mut feed.state, State::Live) {
-            events.extend(pending.events);
-            events.extend(pending.dropped.map(|at| Event::At(ChannelName::clone(channel), at)));
+            feed.make_known(pending, channel, events);
         }
     }
 
@@ -296,7 +295,7 @@ impl Feeds {
         self.unconfirmed = 0;
         for (channel, feed) in &mut self.feeds {
             if let State::Reading(pending) = std::mem::replace(&mut feed.state, State::Closed) {
-                events.extend(pending.events);
+                feed.make_known(pending, channel, events);
             }
             // Those that somebody waits for come first.
             if feed.waiting.is_empty() {
@@ -308,8 +307,12 @@ impl Feeds {
     }
 
     /// Gives up what has waited for too long.
-    pub(super) fn expire(&mut self, now: Instant, is_up: bool, refusal: &Refusal, events: &mut Vec<Event>) {
-        self.holding.expire(now, is_up, events);
+    pub(super) fn expire(&mut self, now: Instant, refusal: &Refusal, events: &mut Vec<Event>) {
+        let mut late = Vec::new();
+        self.holding.expire(now, events, &mut late);
+        // The others are read when they are open.
+        late.retain(|channel| self.feeds.get(channel).is_some_and(|feed| matches!(feed.state, State::Live)));
+        self.to_read.extend(late);
         while let Some((_, channel)) = self.attaching.pop_front_if(|(until, _)| *until <= now) {
             let Some(feed) = self.feeds.get_mut(&channel) else { continue };
             feed.waiting.retain(|(id, until)| {
@@ -347,6 +350,14 @@ impl Feed {
     fn begin_reading(&mut self) {
         self.state = State::Reading(Pending::default());
         self.reading += 1;
+    }
+
+    /// Makes known what came while the position was read, which will not be read now.
+    fn make_known(&mut self, pending: Pending, channel: &ChannelName, events: &mut Vec<Event>) {
+        // It is seen from here on: the next read would otherwise take it for what nobody has received.
+        self.seen = pending.dropped.or_else(|| pending.events.iter().rev().find_map(place_of)).or(self.seen);
+        events.extend(pending.events);
+        events.extend(pending.dropped.map(|at| Event::At(ChannelName::clone(channel), at)));
     }
 }
 

@@ -16,15 +16,25 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 const CHANNELS: usize = 3;
+/// Publications that are given with a position.
+const NEWEST: usize = 8;
 const STEPS: usize = 300;
 const SEEDS: u64 = 3_000;
 
 /// What is on its way on one of the links.
 enum OnTheWay {
     Subscribed(usize),
-    Message(usize, u64),
-    Position(usize, u64, u64),
-    Placed(usize, OrderId, u64),
+    Message(usize, Position),
+    /// A channel, which read of its position it was, and what it said.
+    Position(usize, u64, Attach, usize),
+    Placed(usize, OrderId, Position),
+}
+
+/// A channel as the hub holds it for a reader.
+struct Line {
+    at: Position,
+    /// What the reader received, since it began and in whatever epoch.
+    received: HashSet<Position>,
 }
 
 /// All of it.
@@ -32,13 +42,14 @@ struct World {
     random: StdRng,
     feeds: Feeds,
     now: Instant,
-    /// Redis: the last offset of each channel, and whose feeds are open.
-    offsets: [u64; CHANNELS],
+    /// Redis: the places of each channel, which generation it is of, and whose feeds are open.
+    places: [Vec<Position>; CHANNELS],
+    generation: u32,
     open: HashSet<usize>,
     feed: VecDeque<OnTheWay>,
     replies: VecDeque<OnTheWay>,
-    /// The hub: where each channel is that it holds.
-    held: HashMap<usize, u64>,
+    /// The hub: the channels that it holds.
+    held: HashMap<usize, Line>,
     /// Orders that wait for their answer, by what they are.
     waiting: HashMap<OrderId, &'static str>,
     serial: u64,
@@ -57,9 +68,12 @@ fn at(offset: u64) -> Position {
     Position { epoch: Epoch::of_generation(1, 1), offset }
 }
 
-fn entry(channel: usize, offset: u64) -> Event {
-    let draft = Draft { data: Data::default(), event: None, time: None };
-    Event::Entry(Box::new(Entry { channel: name(channel), place: at(offset), draft, exclude: None }))
+fn draft() -> Draft {
+    Draft { data: Data::default(), event: None, time: None }
+}
+
+fn entry(channel: usize, place: Position) -> Event {
+    Event::Entry(Box::new(Entry { channel: name(channel), place, draft: draft(), exclude: None }))
 }
 
 impl World {
@@ -68,7 +82,8 @@ impl World {
             random: StdRng::seed_from_u64(seed),
             feeds: Feeds::default(),
             now: Instant::now(),
-            offsets: [0; CHANNELS],
+            places: [const { Vec::new() }; CHANNELS],
+            generation: 1,
             open: HashSet::new(),
             feed: VecDeque::new(),
             replies: VecDeque::new(),
@@ -113,13 +128,30 @@ impl World {
 
     /// Somebody publishes: another node, or this one by an order.
     fn publish(&mut self, channel: usize, order: Option<OrderId>) {
-        self.offsets[channel] += 1;
+        let last = self.last(channel);
+        let place = Position { offset: last.offset + 1, ..last };
+        self.places[channel].push(place);
         if self.open.contains(&channel) {
-            self.feed.push_back(OnTheWay::Message(channel, self.offsets[channel]));
+            self.feed.push_back(OnTheWay::Message(channel, place));
         }
         if let Some(id) = order {
-            self.replies.push_back(OnTheWay::Placed(channel, id, self.offsets[channel]));
+            self.replies.push_back(OnTheWay::Placed(channel, id, place));
         }
+    }
+
+    /// Where Redis has a channel.
+    fn last(&self, channel: usize) -> Position {
+        let offset = self.places[channel].last().map_or(0, |last| last.offset);
+        Position { epoch: Epoch::of_generation(1, self.generation), offset }
+    }
+
+    /// What Redis says of a channel, with its newest publications if they are wanted; how many of them are of this generation.
+    fn attach(&self, channel: usize, is_wanted: bool) -> (Attach, usize) {
+        let (at, places) = (self.last(channel), &self.places[channel]);
+        let newest = &places[places.len().saturating_sub(if is_wanted { NEWEST } else { 0 })..];
+        let fresh = newest.iter().filter(|place| place.epoch == at.epoch).count();
+        let newest = newest.iter().map(|place| Older { offset: place.offset, at_ms: 0, draft: draft() }).collect();
+        (Attach { at, newest, gone: 0 }, fresh)
     }
 
     /// Sends what there is to be sent, as the engine does.
@@ -131,9 +163,10 @@ impl World {
             self.open.insert(number(&channel));
             self.feed.push_back(OnTheWay::Subscribed(number(&channel)));
         }
-        while let Some((channel, _, reading)) = self.feeds.next_to_read() {
+        while let Some((channel, is_wanted, reading)) = self.feeds.next_to_read() {
             let channel = number(&channel);
-            self.replies.push_back(OnTheWay::Position(channel, reading, self.offsets[channel]));
+            let (attach, fresh) = self.attach(channel, is_wanted);
+            self.replies.push_back(OnTheWay::Position(channel, reading, attach, fresh));
         }
     }
 
@@ -143,8 +176,8 @@ impl World {
             Some(OnTheWay::Subscribed(channel)) => self.feeds.subscribed(&name(channel)),
             // Sometimes one does not arrive, though the link holds.
             Some(OnTheWay::Message(..)) if self.random.random_range(0..50) == 0 => {}
-            Some(OnTheWay::Message(channel, offset)) => {
-                self.feeds.message(entry(channel, offset), at(offset), 1, &mut events);
+            Some(OnTheWay::Message(channel, place)) => {
+                self.feeds.message(entry(channel, place), place, 1, &mut events);
             }
             _ => {}
         }
@@ -154,12 +187,16 @@ impl World {
     fn hear_reply(&mut self) {
         let mut events = Vec::new();
         match self.replies.pop_front() {
-            Some(OnTheWay::Position(channel, reading, offset)) => {
-                let attach = Attach { at: at(offset), newest: Vec::new(), gone: 0 };
-                self.feeds.read((&name(channel), reading), attach, 0, self.now, &mut events);
+            // Sometimes it cannot be said, though the link holds.
+            Some(OnTheWay::Position(channel, ..)) if self.random.random_range(0..20) == 0 => {
+                let refusal = Code::EngineUnavailable.into();
+                self.feeds.not_read(&name(channel), &refusal, &mut events);
             }
-            Some(OnTheWay::Placed(channel, id, offset)) => {
-                self.feeds.carried_out(Held::Placed(id, name(channel), at(offset)), self.now, &mut events);
+            Some(OnTheWay::Position(channel, reading, attach, fresh)) => {
+                self.feeds.read((&name(channel), reading), attach, fresh, self.now, &mut events);
+            }
+            Some(OnTheWay::Placed(channel, id, place)) => {
+                self.feeds.carried_out(Held::Placed(id, name(channel), place), self.now, &mut events);
             }
             _ => {}
         }
@@ -186,12 +223,23 @@ impl World {
         let mut events = Vec::new();
         self.feeds.lost(&mut events);
         self.apply(events);
+        if self.random.random_range(0..3) == 0 {
+            self.fail_over();
+        }
+    }
+
+    /// Another server takes over, which lacks the last publications: it begins a generation.
+    fn fail_over(&mut self) {
+        self.generation += 1;
+        for places in &mut self.places {
+            places.truncate(places.len().saturating_sub(self.random.random_range(0..4)));
+        }
     }
 
     fn pass(&mut self, time: Duration) {
         self.now += time;
         let mut events = Vec::new();
-        self.feeds.expire(self.now, self.is_up, &Code::EngineUnavailable.into(), &mut events);
+        self.feeds.expire(self.now, &Code::EngineUnavailable.into(), &mut events);
         self.apply(events);
     }
 
@@ -199,17 +247,23 @@ impl World {
     fn apply(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
-                Event::Entry(entry) => self.reach(number(&entry.channel), entry.place.offset),
-                Event::At(channel, at) => self.reach(number(&channel), at.offset),
+                Event::Entry(entry) => self.take(number(&entry.channel), entry.place),
+                Event::At(channel, at) => self.reach(number(&channel), at),
+                Event::Moved(channel, at) => {
+                    if let Some(line) = self.held.get_mut(&number(&channel)) {
+                        line.at = at;
+                    }
+                }
                 Event::Attached(id, channel, attach) => {
                     assert_eq!(self.waiting.remove(&id), Some("attach"), "answered once");
-                    let held = self.held.entry(number(&channel)).or_insert(attach.at.offset);
-                    *held = (*held).max(attach.at.offset);
+                    let begun = Line { at: attach.at, received: HashSet::new() };
+                    self.held.entry(number(&channel)).or_insert(begun);
+                    self.reach(number(&channel), attach.at);
                 }
                 Event::Placed(id, channel, place) => {
                     assert_eq!(self.waiting.remove(&id), Some("publish"), "answered once");
                     // The pump reads what is missing before it answers.
-                    self.reach(number(&channel), place.offset);
+                    self.reach(number(&channel), place);
                 }
                 Event::Answered(id, ..) => assert_eq!(self.waiting.remove(&id), Some("publish"), "answered once"),
                 Event::Refused(id, _) => assert_eq!(self.waiting.remove(&id), Some("attach"), "answered once"),
@@ -218,9 +272,25 @@ impl World {
         }
     }
 
-    fn reach(&mut self, channel: usize, offset: u64) {
-        if let Some(held) = self.held.get_mut(&channel) {
-            *held = (*held).max(offset);
+    /// A publication came: one of another epoch moves the channel to where that goes on.
+    fn take(&mut self, channel: usize, place: Position) {
+        if let Some(line) = self.held.get_mut(&channel)
+            && line.at.epoch != place.epoch
+        {
+            line.at = Position { offset: place.offset - 1, ..place };
+        }
+        self.reach(channel, place);
+    }
+
+    /// The reader receives what there is up to here.
+    fn reach(&mut self, channel: usize, to: Position) {
+        let Some(line) = self.held.get_mut(&channel) else { return };
+        if line.at.epoch != to.epoch {
+            line.at = to;
+        }
+        while line.at.offset < to.offset {
+            line.at.offset += 1;
+            assert!(line.received.insert(line.at), "twice: channel {channel} {:?}", line.at);
         }
     }
 
@@ -240,11 +310,11 @@ impl World {
             }
             self.pass(Duration::from_secs(2));
         }
-        for (channel, offset) in &self.held {
-            assert_eq!(*offset, self.offsets[*channel], "channel {channel} has lost something");
+        for (channel, line) in &self.held {
+            assert_eq!(line.at, self.last(*channel), "channel {channel} has lost something");
         }
         assert_eq!(self.open, self.held.keys().copied().collect(), "what is open is what is read");
-        assert_eq!((self.feeds.len(), self.feeds.is_holding()), (self.held.len(), false));
+        assert_eq!((self.feeds.len(), self.feeds.wait_for_time()), (self.held.len(), false));
         assert!(self.waiting.is_empty(), "{:?}", self.waiting);
     }
 }
@@ -272,15 +342,16 @@ fn an_answer_follows_its_publication_and_not_for_ever() {
     feeds.read((&name(0), 1), Attach { at: at(0), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
     assert!(matches!(events.drain(..).as_slice(), [Event::Attached(..)]));
     feeds.carried_out(Held::Placed(id(2), name(0), at(1)), now, &mut events);
-    assert!(events.is_empty() && feeds.is_holding());
-    feeds.message(entry(0, 1), at(1), 1, &mut events);
+    assert!(events.is_empty() && feeds.wait_for_time());
+    feeds.message(entry(0, at(1)), at(1), 1, &mut events);
     assert!(matches!(events.drain(..).as_slice(), [Event::Entry(_), Event::Placed(..)]));
     feeds.carried_out(Held::Placed(id(3), name(0), at(2)), now, &mut events);
     feeds.lost(&mut events);
-    feeds.expire(now + Duration::from_millis(999), false, &Code::EngineUnavailable.into(), &mut events);
+    feeds.expire(now + Duration::from_millis(999), &Code::EngineUnavailable.into(), &mut events);
     assert!(events.is_empty(), "the links may be back in time");
-    feeds.expire(now + Duration::from_secs(1), true, &Code::EngineUnavailable.into(), &mut events);
-    assert!(matches!(events.drain(..).as_slice(), [Event::Answered(..), Event::At(..)]));
+    feeds.expire(now + Duration::from_secs(1), &Code::EngineUnavailable.into(), &mut events);
+    assert!(matches!(events.drain(..).as_slice(), [Event::Answered(..)]));
+    assert_eq!(feeds.next_to_read(), None, "it is read when it is open again");
     // Of a channel that nobody reads here there is nothing to wait for.
     feeds.carried_out(Held::Placed(id(4), name(1), at(1)), now, &mut events);
     assert!(matches!(events.as_slice(), [Event::Placed(..)]));
@@ -293,7 +364,7 @@ fn what_comes_while_a_position_is_read_is_bounded_and_read_again() {
     feeds.next_to_subscribe();
     feeds.subscribed(&name(0));
     for offset in 1..=600 {
-        feeds.message(entry(0, offset), at(offset), 1, &mut events);
+        feeds.message(entry(0, at(offset)), at(offset), 1, &mut events);
     }
     assert!(events.is_empty());
     feeds.read((&name(0), 1), Attach { at: at(0), newest: Vec::new(), gone: 0 }, 0, now, &mut events);
@@ -329,7 +400,6 @@ fn a_channel_that_goes_on_in_another_epoch_goes_on_from_the_first_of_that() {
     assert_eq!(feeds.next_to_read(), Some((name(0), false, 2)));
     events.clear();
     let other = |offset| Position { epoch: Epoch::of_generation(1, 2), offset };
-    let draft = || Draft { data: Data::default(), event: None, time: None };
     let newest =
         |offsets: &[u64]| offsets.iter().map(|offset| Older { offset: *offset, at_ms: 0, draft: draft() }).collect();
     feeds.read((&name(0), 2), Attach { at: other(7), newest: Vec::new(), gone: 0 }, 0, now, &mut events);

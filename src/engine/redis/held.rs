@@ -63,14 +63,6 @@ impl Held {
             cleared @ Held::Cleared(..) => cleared.into_event(),
         }
     }
-
-    /// Has what it led to read from the history, if it is missing.
-    fn reminder(&self) -> Option<Event> {
-        match self {
-            Held::Placed(_, channel, place) => Some(Event::At(ChannelName::clone(channel), *place)),
-            Held::Cleared(..) => None,
-        }
-    }
 }
 
 impl Holding {
@@ -97,9 +89,9 @@ impl Holding {
         }
     }
 
-    /// Those that have waited for long enough are given all the same: what they wait for is then read from the history, if there
-    /// are links.
-    pub(super) fn expire(&mut self, now: Instant, is_up: bool, events: &mut Vec<Event>) {
+    /// Those that have waited for long enough are given all the same. The `late` channels are to be compared with the history:
+    /// what was waited for may be missing, or of an epoch that is over.
+    pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<Event>, late: &mut Vec<ChannelName>) {
         while let Some((_, channel, place)) = self.ends.pop_front_if(|(until, ..)| *until <= now) {
             let Some(all) = self.by_channel.get_mut(&channel) else { continue };
             // In their order: those before it have waited for longer.
@@ -107,9 +99,10 @@ impl Holding {
                 let before = held.place();
                 before.epoch != place.epoch || before.offset <= place.offset
             }) {
-                let reminder = if is_up { held.reminder() } else { None };
                 events.push(held.into_answer());
-                events.extend(reminder);
+                if late.last() != Some(&channel) {
+                    late.push(ChannelName::clone(&channel));
+                }
             }
             if all.is_empty() {
                 self.by_channel.remove(&channel);
@@ -136,16 +129,15 @@ mod tests {
 
     fn serials(events: &mut Vec<Event>) -> Vec<u64> {
         let serial = |event| match event {
-            Event::Placed(id, ..) | Event::Answered(id, ..) => Some(id.serial),
-            Event::At(..) => None,
+            Event::Placed(id, ..) | Event::Answered(id, ..) => id.serial,
             other => panic!("{other:?}"),
         };
-        events.drain(..).filter_map(serial).collect()
+        events.drain(..).map(serial).collect()
     }
 
     #[test]
     fn answers_follow_what_they_led_to_in_their_order() {
-        let (mut holding, mut events, now) = (Holding::default(), Vec::new(), Instant::now());
+        let (mut holding, mut events, mut late, now) = (Holding::default(), Vec::new(), Vec::new(), Instant::now());
         let channel = ChannelName::new("a").expect("a name");
         let seen = |offset| Position { epoch: Epoch::from_random(1), offset };
         (1..=4).for_each(|n| holding.hold(held(n, n), now + Duration::from_millis(n)));
@@ -154,15 +146,13 @@ mod tests {
         holding.release(&channel, seen(1), &mut events);
         assert_eq!(serials(&mut events), [1]);
         // Placed, it would wait for what is to be read, and for as long as Redis stands still.
-        holding.expire(now + Duration::from_millis(2), true, &mut events);
-        assert!(matches!(events.as_slice(), [Event::Answered(..), Event::At(_, at)] if *at == seen(2)));
-        assert_eq!(serials(&mut events), [2]);
-        holding.expire(now + Duration::from_millis(3), false, &mut events);
-        assert!(matches!(events.as_slice(), [Event::Answered(..)]), "nothing can be read");
-        assert_eq!(serials(&mut events), [3]);
+        holding.expire(now + Duration::from_millis(3), &mut events, &mut late);
+        assert!(matches!(events.as_slice(), [Event::Answered(..), Event::Answered(..)]));
+        assert_eq!((serials(&mut events), &late), (vec![2, 3], &vec![ChannelName::clone(&channel)]), "compared once");
         holding.release(&channel, seen(4), &mut events);
         assert_eq!((serials(&mut events), holding.is_empty()), (vec![4], true));
-        holding.expire(now + Duration::from_secs(1), true, &mut events);
-        assert!(events.is_empty(), "each once");
+        late.clear();
+        holding.expire(now + Duration::from_secs(1), &mut events, &mut late);
+        assert!(events.is_empty() && late.is_empty(), "each once");
     }
 }

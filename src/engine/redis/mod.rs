@@ -236,14 +236,14 @@ impl Engine for Redis {
     fn due(&self, now: Instant) -> Duration {
         match &self.links {
             Ok(links) if links.may_read() || self.has_work() => Duration::ZERO,
-            Ok(_) if self.feeds.is_holding() || self.orders.wait_for_time() || !self.copies.is_empty() => TICK,
+            Ok(_) if self.feeds.wait_for_time() || self.orders.wait_for_time() || !self.copies.is_empty() => TICK,
             Ok(_) => IDLE_TICK,
             Err(away) => away.due(now).min(IDLE_TICK),
         }
     }
 
     fn is_busy(&self) -> bool {
-        self.orders.wait_for_time() || self.feeds.is_holding() || !self.copies.is_empty()
+        self.orders.wait_for_time() || self.feeds.wait_for_time() || !self.copies.is_empty()
     }
 
     fn health(&self) -> Health {

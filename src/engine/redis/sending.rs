@@ -77,7 +77,7 @@ impl Redis {
     pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<Event>) {
         self.orders.expire(now, events);
         self.copies.expire(now, events);
-        self.feeds.expire(now, self.links.is_ok(), &unavailable(), events);
+        self.feeds.expire(now, &unavailable(), events);
     }
 
     /// One exchange with Redis.
