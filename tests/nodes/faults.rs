@@ -139,19 +139,40 @@ fn a_redis_that_is_full_refuses_publications_and_nothing_else() {
     cluster.stop();
 }
 
+/// What it may have copied from another meanwhile is less than it answered: it gave places of before to other publications, since
+/// it is the same process.
 #[test]
-fn a_redis_that_became_a_replica_is_away() {
-    let Some(cluster) = Cluster::start("REPLICAOF", 2, &[], &[]) else { return };
-    let mut before = before(&cluster);
-    // Nobody listens there, so it keeps what it has.
-    cluster.redis.ask(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]);
-    wait_until("publishing is refused", || post(cluster.address(0), "/channels/a", "\"no\"").status != 200);
-    let refused = post(cluster.address(0), "/channels/a", "\"no\"");
-    assert_eq!((refused.status, refused.code()), (503, "engine_unavailable".to_owned()));
-    cluster.redis.ask(&["REPLICAOF", "NO", "ONE"]);
-    assert_eq!(publish_again(cluster.address(0), "4"), format!("{}:4", before.epoch));
-    assert_eq!(next_of(&mut before.reader), (4, json!(4), None));
-    cluster.stop();
+fn a_redis_that_was_a_replica_for_a_while_begins_a_generation() {
+    for goes_back in [false, true] {
+        let Some(cluster) = Cluster::start("REPLICAOF", 2, &[], &[]) else { return };
+        let replica = Redis::replica_of(&cluster.redis, &[]);
+        let mut before = before(&cluster);
+        wait_until("the replica has them", || replica.ask(&["KEYS", "*{a}h"]).list().len() == 1);
+        assert_eq!(cluster.redis.ask(&["WAIT", "1", "5000"]).integer(), 1, "all of them");
+        replica.ask(&["REPLICAOF", "NO", "ONE"]);
+        published(&post(cluster.address(0), "/channels/a", "4"));
+        assert_eq!(next_of(&mut before.reader), (4, json!(4), None));
+        // Where nobody listens it keeps what it has.
+        let port = if goes_back { replica.port } else { free_port() };
+        cluster.redis.ask(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
+        let is_refused = |node| {
+            let refused = post(node, "/channels/b", "\"no\"");
+            (refused.status, refused.code()) == (503, "engine_unavailable".to_owned())
+        };
+        wait_until("both are away", || cluster.addresses().into_iter().all(is_refused));
+        if goes_back {
+            let is_copied = || cluster.redis.info("replication").contains("master_link_status:up");
+            wait_until("it has copied", is_copied);
+        }
+        cluster.redis.ask(&["REPLICAOF", "NO", "ONE"]);
+        let place = publish_again(cluster.address(0), "5");
+        let held = if goes_back { 3 } else { 4 };
+        assert!(place.ends_with(&format!(":{}", held + 1)) && !place.starts_with(&before.epoch), "{place}");
+        let (offset, data, reset) = next_of(&mut before.reader);
+        assert_eq!((offset, data), (held + 1, json!(5)));
+        assert_eq!(reset, Some(place.replace(&format!(":{}", held + 1), &format!(":{held}"))));
+        cluster.stop();
+    }
 }
 
 #[test]

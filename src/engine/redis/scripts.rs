@@ -4,11 +4,11 @@ use super::link::{Link, LinkFault};
 use crate::wire::resp::{Reply, write_head, write_part};
 
 /// Says which generation the data is of.
-pub(super) const GREET: &str = include_str!("scripts/greet.lua");
+pub(super) const GREET: &str = concat!(include_str!("scripts/promotion.lua"), include_str!("scripts/greet.lua"));
 const PUBLISH: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/publish.lua"));
 const ATTACH: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/attach.lua"));
 const READ: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/read.lua"));
-const KEEP: &str = include_str!("scripts/keep.lua");
+const KEEP: &str = concat!(include_str!("scripts/promotion.lua"), include_str!("scripts/keep.lua"));
 const ROSTER: &str = include_str!("scripts/roster.lua");
 const CLEAR: &str = concat!(include_str!("scripts/meta.lua"), include_str!("scripts/clear.lua"));
 
