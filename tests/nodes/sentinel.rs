@@ -6,7 +6,7 @@ use super::{is_ready, stop};
 use crate::support::http::get;
 use crate::support::process::Process;
 use crate::support::redis::{self, Redis};
-use crate::support::wait_until;
+use crate::support::{wait_until, wait_within};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 const DOWN_AFTER: Duration = Duration::from_millis(500);
 /// How long nodes may take to find the new primary once Sentinel has one.
 const FOUND_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long Sentinel may take to have a primary of before follow: it gives it 8 s, and asks it every 10 s who it is.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is done to the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +80,7 @@ fn fail_over(fault: Fault) -> (Account, Duration, Duration) {
             Fault::Asked => {}
         }
         // It ends connections when it becomes a replica.
-        wait_until("the old primary follows", || {
+        wait_within(FOLLOWS_WITHIN, "the old primary follows", || {
             let role = primary.client().try_ask(&["ROLE"]).map(|role| role.list()[0].text());
             role.is_ok_and(|role| role == "slave")
         });

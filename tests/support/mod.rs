@@ -105,10 +105,15 @@ pub(crate) fn with_one_and_two_reactors(suite: impl Fn(usize)) {
 }
 
 /// Waits until `condition` holds; fails with `what` when it does not in time.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+pub(crate) fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, condition);
+}
+
+/// The same for what others take longer to do.
+pub(crate) fn wait_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < until, "waited {PATIENCE:?} in vain: {what}");
+        assert!(Instant::now() < until, "waited {limit:?} in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

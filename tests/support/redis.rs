@@ -153,18 +153,30 @@ impl Redis {
     fn is_ready(&mut self) -> bool {
         let until = Instant::now() + PATIENCE;
         loop {
-            let answer = RedisClient::try_connect(self.address()).and_then(|mut client| client.try_ask(&["PING"]));
-            match answer {
-                Ok(Reply::Status(_)) => return true,
-                // It works; whoever asks has to sign in.
-                Ok(Reply::Error(text)) if text.starts_with("NOAUTH") => return true,
-                Ok(_) | Err(_) => {}
+            if self.answers().unwrap_or(false) {
+                return true;
             }
             if self.child.try_wait().expect("a child").is_some() {
                 return false;
             }
             assert!(Instant::now() < until, "it does not answer: {}", self.log());
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether it answers, and not another one that has its port.
+    fn answers(&self) -> std::io::Result<bool> {
+        let mut client = RedisClient::try_connect(self.address())?;
+        if let Some(password) = &self.password {
+            client.try_ask(&["AUTH", password])?;
+        }
+        match client.try_ask(&["PING"])? {
+            Reply::Status(_) => {
+                let own = format!("process_id:{}", self.child.id());
+                Ok(client.try_ask(&["INFO", "server"])?.text().lines().any(|line| line == own))
+            }
+            // It works for users that the test knows.
+            other => Ok(matches!(other, Reply::Error(text) if text.starts_with("NOAUTH"))),
         }
     }
 
@@ -308,6 +320,10 @@ fn spawn(program: &Path, folder: &Path, is_sentinel: bool) -> Child {
 
 impl Drop for Redis {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Why a test fails is often to be read there.
+            println!("the log of {}:\n{}", self.port, self.log());
+        }
         // It may have ended already, and it may be stopped.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -351,4 +367,9 @@ fn a_redis_of_a_test_is_killed_and_comes_back_as_it_is_told() {
         !sentinel.ask(&["SENTINEL", "REPLICAS", "mymaster"]).list().is_empty()
     });
     assert!(replica.info("replication").contains("role:slave"));
+    // A port that another one had first: the test would go on with that.
+    let mut replica = replica;
+    assert!(replica.answers().expect("it listens"));
+    replica.port = primary.port;
+    assert!(!replica.answers().expect("it listens"));
 }
