@@ -60,6 +60,11 @@ impl Kind {
     }
 }
 
+fn is_version_6(program: &Path) -> bool {
+    let output = Command::new(program).arg("--version").output().expect("it runs");
+    String::from_utf8_lossy(&output.stdout).contains(" v=6.")
+}
+
 /// Whether there is a Redis; if not, says that `what` is skipped.
 pub(crate) fn is_here(what: &str) -> bool {
     let is_here = Kind::Redis.program().is_some();
@@ -97,8 +102,10 @@ impl Redis {
     /// The same with this program.
     pub(crate) fn start_as(kind: Kind, lines: &[&str]) -> Redis {
         let program = kind.program().expect("the test asked whether it is here");
-        let own = ["save \"\"", "enable-debug-command local", "loglevel notice"];
-        Redis::begin(&program, false, |_, _| [&own, lines].concat().join("\n"))
+        let own = ["save \"\"", "loglevel notice"];
+        // Before version 7 it was always allowed.
+        let debug: &[&str] = if is_version_6(&program) { &[] } else { &["enable-debug-command local"] };
+        Redis::begin(&program, false, |_, _| [&own, debug, lines].concat().join("\n"))
     }
 
     /// Starts a replica of another.

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use serde_json::Value;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 use tungstenite::client::IntoClientRequest;
@@ -53,9 +54,11 @@ impl WsClient {
         let began = Instant::now();
         loop {
             assert!(began.elapsed() < PATIENCE, "nothing came but pings");
-            match self.socket.read().expect("a message comes") {
-                Message::Ping(_) | Message::Pong(_) => {}
-                message => return message,
+            match self.socket.read() {
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                // The machine was stopped and goes on.
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+                message => return message.expect("a message comes"),
             }
         }
     }
