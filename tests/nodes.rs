@@ -22,6 +22,7 @@ mod slow;
 mod speed;
 mod stopped;
 mod streams;
+mod surveys;
 mod together;
 
 use crate::support::http::{Answer, get};

@@ -30,6 +30,7 @@ pub mod request;
 pub mod serves;
 pub mod sign_secrets;
 pub mod signing_secret;
+pub mod survey;
 pub mod ticket;
 pub mod token;
 pub mod transport;

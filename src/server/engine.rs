@@ -6,17 +6,16 @@ use crate::config::{Config, ConfigError, EngineKind};
 use crate::engine::bell::Bell;
 use crate::engine::disk::Disk;
 use crate::engine::pump::Pump;
-use crate::engine::redis::{Control, Node, Redis};
+use crate::engine::redis::{Node, Redis};
 use crate::engine::{Engine, OwnFigures, Rules};
 use crate::handoff::errand::{ErrandQueue, Errands};
 use crate::handoff::mailbox::Mailboxes;
 use crate::handoff::order::Order;
-use crate::handoff::others::Others;
+use crate::handoff::others::{FromHere, FromThere, Others};
 use crate::handoff::postman::Postman;
 use crate::hub::Hub;
 use crate::metrics::engine::EngineFigures;
 use crate::model::cluster::Cluster;
-use crate::model::operation::Operation;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +38,7 @@ pub(super) struct EngineParts {
 struct Shared {
     cluster: Arc<ArcSwap<Cluster>>,
     others: Others,
-    said: Receiver<Operation>,
+    from_here: FromHere,
 }
 
 /// What other nodes may have asked of this one before it does it.
@@ -49,8 +48,8 @@ const TOLD_MAX: usize = 16 * 1024;
 pub(super) struct EngineThread {
     bell: Bell,
     thread: Option<JoinHandle<()>>,
-    /// What other nodes ask of this one.
-    told: Option<Receiver<Operation>>,
+    /// What other nodes want of this one.
+    from_there: Option<Receiver<FromThere>>,
 }
 
 /// The way to services, and to the engine that a configuration asks for; its queue.
@@ -108,14 +107,14 @@ impl EngineParts {
         let (bell, heard) = Bell::new();
         let (rules, figures) = (Arc::clone(&self.rules), Arc::clone(&self.figures));
         queue.ring(Box::new(bell.clone()));
-        let mut told = None;
+        let mut from_there = None;
         let engine: Box<dyn Engine> = match self.shared.clone() {
-            Some(Shared { cluster, said, .. }) => {
-                // Its one sender is the engine's: whoever does what is asked ends with it.
-                let (tell, asked) = bounded(TOLD_MAX);
-                told = Some(asked);
-                let control = Control::new(said, tell);
-                let node = Node { cluster, control, own };
+            Some(Shared { cluster, others, from_here }) => {
+                others.ring(Box::new(bell.clone()));
+                // Its senders are the engine's: whoever does what is asked ends with it.
+                let (there, asked) = bounded(TOLD_MAX);
+                from_there = Some(asked);
+                let node = Node::new(cluster, from_here, there, own);
                 Box::new(Redis::start(config, rules, Arc::clone(&hub), (&bell, &heard), figures, node)?)
             }
             None => Box::new(
@@ -133,14 +132,14 @@ impl EngineParts {
                 mailboxes.order_all(&Order::Leave);
             }
         })?;
-        Ok(EngineThread { bell, thread: Some(thread), told })
+        Ok(EngineThread { bell, thread: Some(thread), from_there })
     }
 }
 
 impl Shared {
     fn new() -> Shared {
-        let (others, said) = Others::new();
-        Shared { cluster: Arc::default(), others, said }
+        let (others, from_here) = Others::new();
+        Shared { cluster: Arc::default(), others, from_here }
     }
 }
 
@@ -155,9 +154,9 @@ impl EngineThread {
         }
     }
 
-    /// What other nodes ask of this one, until it ends; once, and none where there are no others.
-    pub(super) fn told(&mut self) -> Option<Receiver<Operation>> {
-        self.told.take()
+    /// What other nodes want of this one, until it ends; once, and none where there are no others.
+    pub(super) fn take_wanted(&mut self) -> Option<Receiver<FromThere>> {
+        self.from_there.take()
     }
 
     /// Its bell, which tells whether it is about to end.

@@ -195,8 +195,8 @@ impl Server {
         }
         let workers = spawn_workers(&shared, queues, &room, reactor_count)?;
         let insight = shared.insight(errand_queue, reload::by_operators(&running));
-        let told = engine.as_mut().and_then(EngineThread::told);
-        let cluster = spawn_cluster(&shared, told, reload::by_operators(&running))?;
+        let from_there = engine.as_mut().and_then(EngineThread::take_wanted);
+        let cluster = spawn_cluster(&shared, from_there, reload::by_operators(&running))?;
         let insight = Some(std::thread::Builder::new().name("insight".to_owned()).spawn(move || insight.run())?);
         let control = Some(spawn_control(&shared, &secured)?);
         let phase = Arc::clone(&shared.phase);

@@ -25,7 +25,7 @@ use crate::node::execute::wall_ms;
 use crate::protocol::routes::Routes;
 use crate::reactor::{Change, Listener, Setup};
 use crate::services::insight::Insight;
-use crate::services::{Operations, Pages, Reload};
+use crate::services::{Everywhere, FromElsewhere, Operations, Pages, Reload};
 use crate::tls::session::Acceptor;
 use crate::workers::Worker;
 use arc_swap::ArcSwap;
@@ -174,7 +174,25 @@ impl SharedParts {
 
     /// The thread for pages about the server and for what operators ask. It counts with the last of all counters.
     pub(super) fn insight(&self, errands: ErrandQueue, reload: Reload) -> Insight {
-        let pages = Pages {
+        let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
+        let everywhere = self.everywhere();
+        let others = everywhere.as_ref().map(|everywhere| everywhere.others.clone());
+        Insight::new(errands, self.pages(), self.operations(reload, others), everywhere, counters)
+    }
+
+    /// What does what other nodes want of this one, where there may be some.
+    pub(super) fn elsewhere(&self, reload: Reload) -> Option<FromElsewhere> {
+        let everywhere = self.everywhere()?;
+        Some(FromElsewhere { operations: self.operations(reload, None), pages: self.pages(), everywhere })
+    }
+
+    fn everywhere(&self) -> Option<Everywhere> {
+        let engine = self.engine.as_ref()?;
+        Some(Everywhere { others: engine.others()?, cluster: engine.cluster()? })
+    }
+
+    fn pages(&self) -> Pages {
+        Pages {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),
             threads: Arc::clone(&self.threads),
@@ -187,14 +205,11 @@ impl SharedParts {
             engine: self.engine.as_ref().map(|engine| Arc::clone(&engine.figures)),
             cluster: self.engine.as_ref().and_then(EngineParts::cluster),
             started: self.started,
-        };
-        let counters = self.threads.last().map(Arc::clone).unwrap_or_default();
-        let others = self.engine.as_ref().and_then(EngineParts::others);
-        Insight::new(errands, pages, self.operations(reload, others), counters)
+        }
     }
 
     /// What operators may do, and where it is repeated.
-    pub(super) fn operations(&self, reload: Reload, others: Option<Others>) -> Operations {
+    fn operations(&self, reload: Reload, others: Option<Others>) -> Operations {
         Operations {
             hub: Arc::clone(&self.hub),
             mailboxes: Arc::clone(&self.mailboxes),

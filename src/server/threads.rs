@@ -4,8 +4,7 @@ use super::Ended;
 use super::parts::SharedParts;
 use super::secured::Secured;
 use crate::handoff::job::{Job, JobRoom};
-use crate::model::operation::Operation;
-use crate::node::answer::Answer;
+use crate::handoff::others::FromThere;
 use crate::node::execute::wall_ms;
 use crate::reactor::Reactor;
 use crate::services::Reload;
@@ -43,26 +42,17 @@ pub(super) fn spawn_workers(
     queues.into_iter().enumerate().map(spawn).collect()
 }
 
-/// The thread that does what other nodes ask of this one, where there may be some.
+/// The thread that does what other nodes want of this one, where there may be some.
 ///
 /// # Errors
 /// The system has no thread.
 pub(super) fn spawn_cluster(
     shared: &SharedParts,
-    told: Option<Receiver<Operation>>,
+    from_there: Option<Receiver<FromThere>>,
     reload: Reload,
 ) -> std::io::Result<Option<JoinHandle<()>>> {
-    let Some(told) = told else { return Ok(None) };
-    let operations = shared.operations(reload, None);
-    let work = move || {
-        for operation in &told {
-            // What it finds here is logged; whoever asked is answered by the node that was asked.
-            let answer = operations.perform(&operation, wall_ms(SystemTime::now()) / 1000);
-            if let Answer::Refused(refusal) = answer {
-                log::warn!(event = "control_refused"; "another node asked for something that this one refuses: {}", refusal.message);
-            }
-        }
-    };
+    let Some((from_elsewhere, from_there)) = shared.elsewhere(reload).zip(from_there) else { return Ok(None) };
+    let work = move || from_elsewhere.run(from_there, || wall_ms(SystemTime::now()) / 1000);
     std::thread::Builder::new().name("cluster".to_owned()).spawn(work).map(Some)
 }
 

@@ -1,15 +1,19 @@
 //! Insight: the thread that makes the pages about the server and does what operators ask, so that they are answered however
 //! busy reactors and workers are.
 
+use super::everywhere::Everywhere;
 use super::operations::Operations;
 use super::pages::Pages;
 use crate::handoff::errand::{Errand, ErrandQueue};
 use crate::handoff::mailbox::{Outcome, Returned};
 use crate::handoff::postman::Postman;
 use crate::metrics::Counters;
-use crate::model::request::Verb;
-use crate::node::answer::Respond as _;
+use crate::model::operation::Operation;
+use crate::model::refusal::Refusal;
+use crate::model::request::{Page, Verb};
+use crate::node::answer::{Answer, Respond as _};
 use crate::node::execute::wall_ms;
+use crate::protocol::response::JSON;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -19,6 +23,8 @@ pub struct Insight {
     errands: ErrandQueue,
     pages: Pages,
     operations: Operations,
+    /// Where there are other nodes, lists are of all of them.
+    everywhere: Option<Everywhere>,
     postman: Postman,
     counters: Arc<Counters>,
 }
@@ -26,9 +32,15 @@ pub struct Insight {
 impl Insight {
     /// Takes its errands from a queue, and counts in `counters`.
     #[must_use]
-    pub fn new(errands: ErrandQueue, pages: Pages, operations: Operations, counters: Arc<Counters>) -> Insight {
+    pub fn new(
+        errands: ErrandQueue,
+        pages: Pages,
+        operations: Operations,
+        everywhere: Option<Everywhere>,
+        counters: Arc<Counters>,
+    ) -> Insight {
         let postman = Postman::new(Arc::clone(&pages.mailboxes), None);
-        Insight { errands, pages, operations, postman, counters }
+        Insight { errands, pages, operations, everywhere, postman, counters }
     }
 
     /// Works until the queue is closed.
@@ -54,10 +66,8 @@ impl Insight {
         // A panic ends this connection's request, never the thread (law 9).
         let answered = catch_unwind(AssertUnwindSafe(move || {
             let answer = match work.errand() {
-                Some(Verb::Inspect(page)) => Some(self.pages.make(*page, now)),
-                Some(Verb::Operate(operation)) => {
-                    Some(self.operations.perform(operation, wall_ms(SystemTime::now()) / 1000))
-                }
+                Some(Verb::Inspect(page)) => Some(self.inspect(*page, now)),
+                Some(Verb::Operate(operation)) => Some(self.operate(operation)),
                 _ => None,
             };
             if let Some(reply) = answer.and_then(|answer| work.answer(answer)) {
@@ -71,5 +81,29 @@ impl Insight {
         }
         let outcome = answered.map_or(Outcome::Panicked, Outcome::Answered);
         mailboxes.post_returned(Returned { to, buffer, outcome });
+    }
+
+    fn inspect(&self, page: Page, now: Instant) -> Answer {
+        match (page, &self.everywhere) {
+            (Page::Channels, Some(everywhere)) => listed(everywhere.channels(&self.operations, &self.pages)),
+            _ => self.pages.make(page, now),
+        }
+    }
+
+    fn operate(&self, operation: &Operation) -> Answer {
+        match (operation, &self.everywhere) {
+            (Operation::List(listing), Some(everywhere)) => {
+                listed(everywhere.connections(listing, &self.operations, &self.pages))
+            }
+            _ => self.operations.perform(operation, wall_ms(SystemTime::now()) / 1000),
+        }
+    }
+}
+
+/// The list of a cluster as an answer.
+fn listed(list: Result<Vec<u8>, Refusal>) -> Answer {
+    match list {
+        Ok(body) => Answer::Page { content_type: JSON, body },
+        Err(refusal) => Answer::Refused(refusal),
     }
 }

@@ -64,7 +64,7 @@ impl Operations {
     #[must_use]
     pub fn perform(&self, operation: &Operation, now: u64) -> Answer {
         let outcome = match operation {
-            Operation::List(listing) => self.list(listing),
+            Operation::List(listing) => self.list(listing, None),
             Operation::Disconnect { whom, reason } => self.disconnect(operation, whom, reason.as_deref()),
             Operation::Unsubscribe { whom, channels } => self.unsubscribe(operation, whom, channels),
             Operation::Reload => (self.reload)().map(|reloaded| page_of(&reloaded)),
@@ -88,7 +88,8 @@ impl Operations {
         })
     }
 
-    fn list(&self, listing: &Listing) -> Result<Page, Refusal> {
+    /// A page of this node's connections. As `node` of a cluster it says with each whose it is.
+    pub(super) fn list(&self, listing: &Listing, node: Option<&str>) -> Result<Page, Refusal> {
         let Listing { whom, channel, transport, after, max } = listing;
         let name = |rows: &[Seen]| rows.last().map(|seen| self.hub.names().name(seen.id));
         let after = match after {
@@ -99,8 +100,8 @@ impl Operations {
         };
         // A channel that does not exist has no subscribers.
         let known = channel.as_ref().map(|name| self.hub.id_of(name));
-        let chosen = self.chosen(whom)?.filter(|_| known != Some(None));
-        let Some(chosen) = chosen else { return Ok(self.page(&[], None, &[])) };
+        let chosen = self.chosen(whom)?.filter(|_| known != Some(None) && *max > 0);
+        let Some(chosen) = chosen else { return Ok(self.page(&[], node, None, &[])) };
         // One more than the page has, to know whether another one follows.
         let chosen = Chosen { channel: known.flatten(), transport: *transport, after, ..chosen };
         let Together { walked, missing } = self.walk(chosen, Act::List(max.saturating_add(1)));
@@ -108,11 +109,14 @@ impl Operations {
         let has_more = rows.len() > *max;
         rows.truncate(*max);
         let next = name(&rows).filter(|_| has_more);
-        Ok(self.page(&rows, next.as_deref(), &missing))
+        Ok(self.page(&rows, node, next.as_deref(), &missing))
     }
 
-    fn page(&self, rows: &[Seen], next: Option<&str>, missing: &[usize]) -> Page {
-        let page = Page::default().list("connections", rows, |page, seen| self.row(page, seen));
+    fn page(&self, rows: &[Seen], node: Option<&str>, next: Option<&str>, missing: &[usize]) -> Page {
+        let page = Page::default().list("connections", rows, |page, seen| {
+            let page = self.row(page, seen);
+            node.into_iter().fold(page, |page, node| page.text("node", node))
+        });
         match next {
             Some(next) => page.text("next", next),
             None => page,

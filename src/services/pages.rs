@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Channels listed at most.
-const LISTED_MAX: usize = 1000;
+pub(super) const LISTED_MAX: usize = 1000;
 
 /// What is said where there is no cluster.
 const ALONE: &str = "this server shares its channels with no other (server.engine = \"redis\" lets it)";
@@ -98,7 +98,8 @@ impl Pages {
         exposition(&self.threads, &shared, &Process::now())
     }
 
-    fn channels(&self) -> Vec<u8> {
+    /// The channels of this node.
+    pub(super) fn channels(&self) -> Vec<u8> {
         let channels = self.hub.channels(LISTED_MAX);
         #[cfg(test)]
         channels.iter().for_each(|channel| crate::hub::mines::step_on("page", channel.name.as_bytes()));

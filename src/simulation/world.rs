@@ -95,7 +95,7 @@ fn insight(errands: ErrandQueue, pages: Pages) -> Insight {
         reload: Arc::new(|| Err(Code::ConfigRefused.into())),
         others: None,
     };
-    Insight::new(errands, pages, operations, Arc::default())
+    Insight::new(errands, pages, operations, None, Arc::default())
 }
 
 fn counters(threads: usize) -> Arc<Vec<Arc<Counters>>> {

@@ -8,6 +8,7 @@ import { mountForOperators, showRows } from './operators-page.js';
 const ROWS = 100; // in the list at first, and more with each click
 const SURE = 4000; // for so long a second click on the same button means it, in milliseconds
 const LATE = ', and not all reactors have answered yet';
+const LATE_NODES = ', and not all nodes have answered';
 const FILTERS = [['user', 'User'], ['key', 'Key'], ['channel', 'Subscribed to'], ['address', 'Address']];
 const TRANSPORTS = { '': 'Every transport', websocket: 'WebSockets', event_stream: 'Event streams', http: 'HTTP' };
 const CREDENTIALS = { user: 'User', key: 'Key', token: 'Token id' };
@@ -37,7 +38,7 @@ function operatorsPage(onChange) {
   return {
     element,
     async read() {
-      const { rows, isMore, missing } = await pages(filters.query(), wanted);
+      const { rows, isMore, late } = await pages(filters.query(), wanted);
       showRows(list, rows, ({ connection, who, user, key, token }) => [connection, who, user, key, token].join(), (row) => clientRow(row, onChange));
       nobody.hidden = rows.length > 0;
       more.hidden = !isMore;
@@ -46,22 +47,24 @@ function operatorsPage(onChange) {
       noneRevoked.hidden = revocations.length > 0;
       othersRevoked.hidden = !next;
       const count = `${isMore ? 'the first ' : ''}${number(rows.length)} connection${rows.length === 1 ? '' : 's'}`;
-      return `${count}, read every five seconds${missing ? LATE : ''}`;
+      return `${count}, read every five seconds${late}`;
     },
   };
 }
 
-/** As many rows as are wanted, whether there are more, and whether a reactor's are missing. */
+/** As many rows as are wanted, whether there are more, and who has not answered. */
 async function pages(query, wanted) {
   const rows = [];
   let after = '';
-  let isMissing = false;
+  let late = '';
   for (;;) {
     const limit = Math.min(1000, wanted - rows.length);
-    const { connections, next, missing } = await (await ask(`/admin/connections?limit=${limit}${query}${after}`)).json();
+    const page = await (await ask(`/admin/connections?limit=${limit}${query}${after}`)).json();
+    const { connections, next } = page;
     rows.push(...connections);
-    isMissing ||= Boolean(missing);
-    if (!next || rows.length >= wanted) return { rows, isMore: Boolean(next), missing: isMissing };
+    if (page.missing) late = LATE;
+    if (page.missing_nodes || page.alone) late = LATE_NODES;
+    if (!next || rows.length >= wanted) return { rows, isMore: Boolean(next), late };
     after = `&after=${next}`;
   }
 }
@@ -82,6 +85,7 @@ function clientRow(row, onChange) {
   const who = row.who === undefined ? 'HTTP' : row[row.who] ?? row.who;
   const facts = [
     row.token && `token ${row.token}`,
+    row.node && `node ${row.node}`,
     row.address,
     row.who !== undefined && row.transport.replace('_', ' '), // else it is the name
     `for ${age(Date.now() - row.since)}`,

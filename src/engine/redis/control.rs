@@ -3,6 +3,7 @@
 //!
 //! An entry of the stream has members in pairs: `node`, who wrote it; `op`, what is to be done; and what that needs.
 
+use crate::handoff::others::FromThere;
 use crate::model::glob::Glob;
 use crate::model::operation::{Credential, Operation, Revocable, Whom};
 use crate::model::peer_address::PeerAddress;
@@ -15,11 +16,11 @@ pub(super) const READ_COUNT: &str = "100";
 pub(super) const KEEP_COUNT: &str = "10000";
 
 /// See the module.
-pub struct Control {
+pub(super) struct Control {
     /// What operators asked of this node.
     said: Receiver<Operation>,
     /// Where what other nodes were asked is done.
-    told: Sender<Operation>,
+    told: Sender<FromThere>,
     /// What is to be written.
     pending: VecDeque<Operation>,
     /// The last entry that was read: milliseconds and a count.
@@ -34,7 +35,7 @@ pub struct Control {
 impl Control {
     /// One that hears what operators ask of this node, and passes on what other nodes ask.
     #[must_use]
-    pub fn new(said: Receiver<Operation>, told: Sender<Operation>) -> Control {
+    pub(super) fn new(said: Receiver<Operation>, told: Sender<FromThere>) -> Control {
         Control { said, told, pending: VecDeque::new(), last: (0, 0), began_ms: None, is_reading: false, is_due: true }
     }
 
@@ -91,7 +92,7 @@ impl Control {
             let lasts = matches!(operation, Operation::Revoke { .. } | Operation::Restore(_));
             if lasts || self.began_ms.is_some_and(|began| id.0 >= began) {
                 // Nobody listens any more: this node ends.
-                let _ = self.told.send(operation);
+                let _ = self.told.send(FromThere::Do(operation));
             }
         }
     }
@@ -182,10 +183,11 @@ fn operation_of<'r>(value: &impl Fn(&'static str) -> Option<&'r str>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::{Control, members_of};
+    use crate::handoff::others::FromThere;
     use crate::model::glob::Glob;
     use crate::model::operation::{Credential, Operation, Revocable, Whom};
     use crate::wire::resp::Reply;
-    use crossbeam_channel::unbounded;
+    use crossbeam_channel::{Receiver, unbounded};
 
     fn operations() -> Vec<Operation> {
         let address = Some("127.0.0.1".parse().expect("an address"));
@@ -219,6 +221,14 @@ mod tests {
         Reply::List(entries.iter().map(entry).collect())
     }
 
+    fn to_do(done: &Receiver<FromThere>) -> Vec<Operation> {
+        let operation = |wanted| match wanted {
+            FromThere::Do(operation) => operation,
+            FromThere::Ask(..) => panic!("{wanted:?}"),
+        };
+        done.try_iter().map(operation).collect()
+    }
+
     #[test]
     fn what_another_node_wrote_is_done_here_and_what_this_one_wrote_is_not_done_twice() {
         let ((_said, heard), (told, done)) = (unbounded(), unbounded());
@@ -227,7 +237,7 @@ mod tests {
         assert_eq!(control.next_read().as_deref(), Some("0-1"));
         assert_eq!(control.next_read(), None, "one at a time");
         control.read(&reply(&entries("other")), "own");
-        assert_eq!(done.try_iter().collect::<Vec<_>>(), operations());
+        assert_eq!(to_do(&done), operations());
         assert_eq!(control.next_read().as_deref(), Some("6-1"), "there may be more");
         control.read(&reply(&entries("own")), "own");
         assert_eq!((done.try_iter().count(), control.next_read().is_some()), (0, true));
@@ -242,7 +252,7 @@ mod tests {
         control.begin(1_000);
         control.next_read();
         control.read(&reply(&entries("other")), "own");
-        assert_eq!(done.try_iter().collect::<Vec<_>>(), operations()[3..]);
+        assert_eq!(to_do(&done), operations()[3..]);
     }
 
     #[test]

@@ -30,6 +30,16 @@ impl Keys {
         format!("{}:ctl!", self.prefix).into_bytes()
     }
 
+    /// The feed of what nodes ask all others.
+    pub(super) fn questions(&self) -> Vec<u8> {
+        format!("{}:ask!", self.prefix).into_bytes()
+    }
+
+    /// The feed of what one of them is answered.
+    pub(super) fn answers(&self, id: &str) -> Vec<u8> {
+        format!("{}:ask!{id}", self.prefix).into_bytes()
+    }
+
     /// What a node says of itself.
     pub(super) fn node(&self, id: &str) -> Vec<u8> {
         format!("{}:node:{id}", self.prefix).into_bytes()

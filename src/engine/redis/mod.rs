@@ -14,6 +14,7 @@ mod keys;
 mod link;
 mod links;
 mod message;
+mod node;
 mod opening;
 mod orders;
 mod publishing;
@@ -23,18 +24,18 @@ mod scripts;
 mod sending;
 mod speaking;
 mod stream;
+mod surveys;
 
-pub use control::Control;
+pub use node::Node;
 
 use super::bell::{Bell, Heard, Sleeper};
 use super::pump::Inbox;
 use super::rules::Rules;
-use super::{Engine, Event, Health, Now, Order, OwnFigures, What};
+use super::{Engine, Event, Health, Now, Order, What};
 use crate::config::Config;
 use crate::handoff::errand::Errand;
 use crate::hub::Hub;
 use crate::metrics::engine::EngineFigures;
-use crate::model::cluster::Cluster;
 use crate::node::execute::wall_ms;
 use crate::wire::json::JsonScratch;
 use crate::wire::resp::RespLimits;
@@ -53,6 +54,7 @@ use roster::Roster;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use surveys::ANSWER_BYTES_MAX;
 
 /// What is around the data of a publication in a message.
 const AROUND_BYTES: usize = 4 * 1024;
@@ -95,16 +97,6 @@ pub struct Redis {
     since_ms: u64,
 }
 
-/// What a node has for other nodes, and from them.
-pub struct Node {
-    /// Where what is known of them can be read.
-    pub cluster: Arc<ArcSwap<Cluster>>,
-    /// What operators ask of all of them.
-    pub control: Control,
-    /// What this one says of itself.
-    pub own: OwnFigures,
-}
-
 /// What holds for as long as this process runs.
 struct Settings {
     /// How long an order may wait for its answer.
@@ -137,7 +129,7 @@ impl Redis {
         let sleeper = bell.sleep_by(Waker::new(poll.registry(), BELL)?, heard);
         let keys = Keys::new(&config.redis.prefix);
         let node: u32 = rand::random();
-        let largest = config.websocket.message_bytes.max(config.http.body_bytes);
+        let largest = config.websocket.message_bytes.max(config.http.body_bytes).max(ANSWER_BYTES_MAX);
         let asking = Asking {
             target: config.redis_target().map_err(io::Error::other)?,
             keys: keys.clone(),

@@ -29,15 +29,17 @@ const FULL_RETRY: Duration = Duration::from_secs(1);
 impl Redis {
     /// Takes what has come on the feed.
     pub(super) fn hear_feed(&mut self, now: Now, events: &mut Vec<Event>) -> Result<(), LinkFault> {
-        let Redis { links, feeds, keys, hub, scratch, figures, node, .. } = self;
+        let Redis { links, feeds, keys, hub, scratch, figures, node, settings, .. } = self;
         let Ok(links) = links else { return Ok(()) };
         let came = links.feed.receive(|reply| {
             let Reply::List(parts) = reply else { return pong_or_fault(&reply) };
             match &parts[..] {
                 [Reply::Bytes(b"message"), Reply::Bytes(feed), Reply::Bytes(payload)] => {
                     let Some(name) = keys.channel_of(feed) else {
-                        // Of none: there is something new for all nodes.
-                        node.control.is_due = true;
+                        // Of none: it is from another node.
+                        if !node.hear(keys, &settings.node, feed, payload) {
+                            figures.redis_unreadable.add(1);
+                        }
                         return Ok(());
                     };
                     let read = message::read(payload).filter(|message| is_sound(message, scratch));

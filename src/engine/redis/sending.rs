@@ -33,7 +33,9 @@ impl Redis {
                 self.clock.set(opened.ahead_ms);
                 match Links::begin(*opened, self.poll.registry(), now.instant) {
                     Ok(mut links) => {
-                        write_command(links.feed.output(), &[b"SUBSCRIBE", &self.keys.control_feed()]);
+                        let own = self.keys.answers(&self.settings.node);
+                        let feeds = [b"SUBSCRIBE", &self.keys.control_feed()[..], &self.keys.questions(), &own];
+                        write_command(links.feed.output(), &feeds);
                         self.node.control.begin(self.clock.at(now.wall_ms));
                         self.roster.begin(now.instant);
                         self.since_ms = now.wall_ms;

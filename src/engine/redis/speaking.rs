@@ -43,6 +43,13 @@ impl Redis {
             self.orders.sent(Asked::Told(operation));
             self.orders.sent(Asked::Nothing);
         }
+        while self.orders.may_ask()
+            && let Some(said) = self.node.surveys.next(&self.settings.node, now.instant)
+        {
+            let feed = said.to.map_or_else(|| self.keys.questions(), |node| self.keys.answers(&node));
+            write_command(links.orders.output(), &[b"PUBLISH", &feed, &said.payload]);
+            self.orders.sent(Asked::Nothing);
+        }
         if let Some(from) = self.node.control.next_read() {
             let parts = [b"XRANGE", &stream[..], from.as_bytes(), b"+", b"COUNT", READ_COUNT.as_bytes()];
             write_command(links.orders.output(), &parts);

@@ -29,6 +29,10 @@ const REASON_BYTES_MAX: usize = 100;
 /// What the members of a request may be called that say whose connections are meant.
 const WHOM: [&str; 5] = ["user", "key", "token", "connection", "address"];
 
+/// What a request for a list of connections may say.
+pub(super) const LISTING: [&str; 9] =
+    ["user", "key", "token", "connection", "address", "channel", "transport", "limit", "after"];
+
 /// What is done by POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ActKind {
@@ -54,15 +58,13 @@ impl Body for Acting {
 
 /// GET `/admin/connections`.
 pub(super) fn listing_item(query: Option<&str>) -> Item {
-    const KNOWN: [&str; 9] =
-        ["user", "key", "token", "connection", "address", "channel", "transport", "limit", "after"];
-    item(pairs(query, &KNOWN).and_then(|pairs| listing(&pairs)))
+    item(pairs(query, &LISTING).and_then(|pairs| listing(&pairs).map(Operation::List)))
 }
 
 /// GET `/admin/subscribers`.
 pub(super) fn subscribers_item(query: Option<&str>) -> Item {
     let listing = pairs(query, &["channel", "limit", "after"]).and_then(|pairs| match pairs.get("channel") {
-        Some(_) => listing(&pairs),
+        Some(_) => listing(&pairs).map(Operation::List),
         None => Err(bad("name the channel whose subscribers are asked for: ?channel=NAME")),
     });
     item(listing)
@@ -100,7 +102,7 @@ fn item(operation: Result<Operation, Refusal>) -> Item {
 }
 
 /// What was said, by its name.
-type Members = BTreeMap<String, String>;
+pub(super) type Members = BTreeMap<String, String>;
 
 impl ActKind {
     fn operation(self, members: &Members) -> Result<Operation, Refusal> {
@@ -139,7 +141,8 @@ impl ActKind {
     }
 }
 
-fn listing(pairs: &Members) -> Result<Operation, Refusal> {
+/// A page of a list of connections.
+pub(super) fn listing(pairs: &Members) -> Result<Listing, Refusal> {
     let channel = pairs.get("channel").map(|name| ChannelName::new(name).map_err(Refusal::from)).transpose()?;
     let transport = pairs.get("transport").map(|word| {
         let words = Transport::LISTED.map(Transport::word).join(", ");
@@ -147,7 +150,7 @@ fn listing(pairs: &Members) -> Result<Operation, Refusal> {
     });
     let after = pairs.get("after").map(|name| checked("after", name, NAME_BYTES_MAX)).transpose()?;
     let (transport, max) = (transport.transpose()?, limit(pairs)?);
-    Ok(Operation::List(Listing { whom: whom(pairs)?, channel, transport, after, max }))
+    Ok(Listing { whom: whom(pairs)?, channel, transport, after, max })
 }
 
 fn limit(pairs: &Members) -> Result<usize, Refusal> {
@@ -251,7 +254,7 @@ fn members_of(content_type: Option<&str>, payload: &[u8], reading: &mut Reading<
 }
 
 /// Reads an object strictly, of which it is known that it is JSON: of two members with one name the second would count.
-fn strict(json: &[u8]) -> Result<Members, Refusal> {
+pub(super) fn strict(json: &[u8]) -> Result<Members, Refusal> {
     if trim(json).first() != Some(&b'{') {
         return Err(bad("the body is a JSON object such as {\"user\":\"ada\"}"));
     }

@@ -103,6 +103,21 @@ impl Page {
         self
     }
 
+    /// Adds a value that is JSON already.
+    #[must_use]
+    pub fn raw(mut self, name: &str, json: &[u8]) -> Page {
+        self.name(name);
+        self.out.extend_from_slice(json);
+        self
+    }
+
+    /// Adds a list of values that are JSON already.
+    #[must_use]
+    pub fn raw_list(self, name: &str, rows: &[&[u8]]) -> Page {
+        let list = [b"[", &rows.join(&b","[..])[..], b"]"].concat();
+        self.raw(name, &list)
+    }
+
     /// Adds the numbers of the reactors that did not answer in time, if there are any.
     #[must_use]
     pub fn missing(mut self, reactors: &[usize]) -> Page {
