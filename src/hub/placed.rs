@@ -113,9 +113,10 @@ impl Hub {
                 if self.is_shared() {
                     // Used is what is read here: others may publish to it for ever.
                     channel.last_used = used;
+                } else {
+                    // Where an engine keeps it, a reader misses nothing. What nodes share is counted where it was taken.
+                    shard.count(Some(&Published { kept: published.kept || self.is_a_copy(), ..published }));
                 }
-                // Where an engine keeps it, a reader misses nothing.
-                shard.count(Some(&Published { kept: published.kept || self.is_a_copy(), ..published }));
                 Ok(published.kept)
             }
             Err(Stop::Blocked(draft)) => {

@@ -36,6 +36,8 @@ figures! {
     redis_in_flight: "gauge" "redis_in_flight";
     /// Milliseconds since something came on the feed of Redis, which is asked for a sign of life each second.
     redis_feed_age_ms: "gauge" "redis_feed_age_milliseconds";
+    /// Publications of this node's own clients that Redis gave an offset.
+    redis_publications: "counter" "redis_publications_total";
     /// Times that the connection to Redis was lost.
     redis_lost: "counter" "redis_lost_total";
     /// Orders that Redis refused with an error.

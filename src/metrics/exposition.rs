@@ -104,7 +104,12 @@ fn write_reloads(page: &mut Page, (taken, refused): (u64, u64)) {
 
 fn write_shared(page: &mut Page, shared: &Shared) {
     for (name, kind, help, value) in [
-        ("tidings_publications_total", "counter", "Publications that were given an offset.", shared.publications),
+        (
+            "tidings_publications_total",
+            "counter",
+            "Publications to this server that were given an offset.",
+            shared.publications,
+        ),
         (
             "tidings_publications_not_kept_total",
             "counter",

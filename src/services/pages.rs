@@ -74,8 +74,10 @@ impl Pages {
         let stats = self.hub.stats();
         let own = self.limits.load();
         let limits = own.limiter.figures(Moment::of(now, self.started));
+        // Those that nodes share are counted by their engine.
+        let by_nodes = self.engine.as_ref().map_or(0, |engine| engine.redis_publications.get());
         let shared = Shared {
-            publications: stats.published,
+            publications: stats.published + by_nodes,
             not_kept: stats.not_kept,
             channels: stats.channels as u64,
             history_bytes: stats.history_bytes as u64,

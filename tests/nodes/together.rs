@@ -32,6 +32,10 @@ fn what_is_published_at_one_node_is_read_at_all() {
     }
     let pages: Vec<String> = cluster.addresses().into_iter().map(|node| get(node, "/channels/a").text()).collect();
     assert_eq!(pages[0], pages[1]);
+    // Whether or not somebody reads it there.
+    (0..4).for_each(|_| drop(published(&post(cluster.address(1), "/channels/unread", "1"))));
+    let counted = cluster.nodes.iter().map(|node| node.metric("tidings_publications_total"));
+    assert_eq!(counted.collect::<Vec<_>>(), [3.0, 7.0], "each by the node that took it");
     cluster.stop();
 }
 

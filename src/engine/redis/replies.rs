@@ -138,7 +138,13 @@ impl Answers<'_> {
             return Ok(());
         }
         match asked {
-            Asked::Order(waiting) => self.taker.answered(*waiting, reply),
+            Asked::Order(waiting) => {
+                let is_placed = matches!(reply, Reply::Bytes([b'P', ..]));
+                if is_placed && matches!(waiting.order.what, What::Publish(_)) {
+                    self.figures.redis_publications.add(1);
+                }
+                self.taker.answered(*waiting, reply);
+            }
             Asked::Position(channel, reading) => self.taker.position(&channel, reading, reply),
             Asked::Time(asked_ms) => {
                 if let Some(its_ms) = time_of(reply) {
