@@ -44,7 +44,10 @@ impl Postman {
     /// Wakes the owners of mailboxes that were posted to since the last time, and the threads that wait for room that was
     /// given back. Called when no lock is held, after every turn of a connection.
     pub fn pay_wakes(&self) {
-        self.owed.borrow_mut().drain(..).for_each(|mailbox| self.mailboxes.wake(mailbox));
+        // Asked first: to drain what is empty costs twenty instructions after every turn.
+        if !self.owed.borrow().is_empty() {
+            self.owed.borrow_mut().drain(..).for_each(|mailbox| self.mailboxes.wake(mailbox));
+        }
         self.mailboxes.pay_wakes();
     }
 }

@@ -211,6 +211,11 @@ impl Core {
         self.update(slot, entry);
     }
 
+    /// Whether a connection takes what there is to read of it.
+    pub(super) fn is_to_be_read<S: Socket>(&mut self, entry: &Entry<S>) -> bool {
+        entry.closed.is_none() && entry.connection.wants_input(&self.env(entry.listener))
+    }
+
     /// Puts a connection on the list of those to read, once.
     pub(super) fn make_ready<S: Socket>(&mut self, slot: u32, entry: &mut Entry<S>) {
         match entry.turn.enlist() {
