@@ -38,6 +38,8 @@ pub(super) enum Item {
     Moved(Position),
     /// The channel has come as far as this: what is missing before it is read, unless it `is_certain` that there is none.
     At { place: Position, is_certain: bool, id: Option<OrderId> },
+    /// The engine has what came after this.
+    Has(Position),
 }
 
 /// Why an item has to wait.
@@ -179,7 +181,7 @@ impl Line {
                 *is_certain = fetched.as_ref().is_none_or(|fetched| fetched.publications.is_empty());
                 None
             }
-            Some(Item::Cleared(..) | Item::Moved(_)) | None => None,
+            Some(Item::Cleared(..) | Item::Moved(_) | Item::Has(_)) | None => None,
         };
         let (epoch, mut older) =
             fetched.map_or((None, Vec::new()), |fetched| (Some(fetched.epoch), fetched.publications));
@@ -253,6 +255,10 @@ impl<P: Post> Out<'_, P> {
                     Ok(())
                 }
             },
+            Item::Has(after) => {
+                self.hub.has_after(channel, after);
+                Ok(())
+            }
             Item::Moved(at) => {
                 self.hub.reset_to(channel, at, self.post, self.now).map_err(|_| (Item::Moved(at), Stop::NoRoom))
             }

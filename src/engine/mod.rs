@@ -105,6 +105,8 @@ pub enum Event {
     Moved(ChannelName, Position),
     /// A channel has come as far as this: what the hub has not received of it is to be read.
     At(ChannelName, Position),
+    /// The engine has what came after this, as long as the channel is in this epoch: also what the hub took for gone.
+    Has(ChannelName, Position),
 }
 
 /// A publication that has its place.

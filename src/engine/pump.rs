@@ -192,6 +192,7 @@ impl Pump {
             Event::Placed(id, channel, place) => (channel, Item::Placed { id, place, is_certain: false }),
             Event::Cleared(id, channel, at) => (channel, Item::Cleared(id, at)),
             Event::Moved(channel, at) => (channel, Item::Moved(at)),
+            Event::Has(channel, after) => (channel, Item::Has(after)),
             Event::At(channel, place) => (channel, Item::At { place, is_certain: false, id: None }),
             Event::Answered(id, channel, position) => {
                 return known.answers.push((id, Answer::Published { channel, position, kept: true }));

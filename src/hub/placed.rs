@@ -179,6 +179,16 @@ impl Hub {
         drop(shard);
     }
 
+    /// A channel's engine has all that came after this, also what was taken for gone when the channel went on from elsewhere.
+    pub fn has_after(&self, name: &str, after: Position) {
+        let (mut shard, hash) = self.shard_for(name);
+        let Some(slot) = shard.find(name, hash) else { return };
+        let channel = shard.channel(slot);
+        if channel.position.epoch == after.epoch {
+            channel.gone = channel.gone.min(after.offset);
+        }
+    }
+
     /// Has a channel go on from a position that does not follow its own, which every subscriber learns by a reset. One that is
     /// not held has none.
     ///

@@ -99,11 +99,7 @@ impl<S: Socket> Engine<S> {
         let Some(entry) = self.entries.get_exact(slot, generation) else { return };
         entry.reading.note_event(readiness.readable, readiness.hung_up);
         // Most events: it is read in this tick and looked at after that, and nothing else of it has changed since it was last.
-        if readiness.readable
-            && !readiness.hung_up
-            && !entry.writing.is_blocked()
-            && self.core.is_to_be_read(entry)
-        {
+        if readiness.readable && !readiness.hung_up && !entry.writing.is_blocked() && self.core.is_to_be_read(entry) {
             return self.core.make_ready(slot, entry);
         }
         if readiness.writable {

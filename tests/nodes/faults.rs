@@ -74,6 +74,31 @@ fn a_redis_that_forgot_everything_begins_anew_and_readers_are_told() {
     }
 }
 
+/// Nodes that had held the channel took all from before for gone, and one that began to read it later did not.
+#[test]
+fn what_was_published_before_a_restart_is_read_at_every_node_after_it() {
+    let Some(mut cluster) = Cluster::start("a restart", 2, &["appendonly yes", "appendfsync always"], &[]) else {
+        return;
+    };
+    let mut before = before(&cluster);
+    cluster.redis.kill();
+    cluster.redis.restart();
+    let place = publish_again(cluster.address(0), "4");
+    assert_eq!(next_of(&mut before.reader).1, json!(4));
+    cluster.nodes.push(super::node(&cluster.redis.url(), &[]));
+    for node in cluster.addresses() {
+        let answer = get(node, "/channels/a?last=10").json();
+        let all: Vec<&Value> =
+            answer["publications"].as_array().expect("a list").iter().map(|one| &one["data"]).collect();
+        assert_eq!(
+            (all, position(&answer)),
+            (vec![&json!(1), &json!(2), &json!(3), &json!(4)], place.clone()),
+            "{answer}"
+        );
+    }
+    cluster.stop();
+}
+
 #[test]
 fn a_history_that_is_gone_is_told_to_those_that_want_it_and_to_nobody_else() {
     let Some(mut cluster) = Cluster::start("DEL of a history", 2, &[], &[]) else { return };

@@ -176,7 +176,7 @@ impl Feeds {
             return;
         }
         feed.compared = now;
-        let at = attach.at;
+        let (at, gone) = (attach.at, attach.gone);
         let is_moved = feed.seen.is_some_and(|seen| seen.epoch != at.epoch);
         if is_moved && !feed.wants_newest && attach.newest.is_empty() && at.offset > 0 {
             // Once more, with what was published there since.
@@ -195,6 +195,10 @@ impl Feeds {
                 && feed.seen.is_some_and(|seen| seen.epoch == at.epoch && seen.offset > at.offset);
             let channel = ChannelName::clone(channel);
             events.push(if went_back { Event::Moved(channel, at) } else { Event::At(channel, at) });
+        }
+        if feed.seen.is_some() {
+            // A channel that has gone on in another epoch has what was published to it before.
+            events.push(Event::Has(ChannelName::clone(channel), Position { offset: gone, ..at }));
         }
         let mut attach = Some(attach);
         for (id, _) in waiting {

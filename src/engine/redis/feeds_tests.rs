@@ -265,6 +265,9 @@ impl World {
                     // The pump reads what is missing before it answers.
                     self.reach(number(&channel), place);
                 }
+                Event::Has(channel, after) => {
+                    assert_eq!(after.offset, 0, "nothing is ever dropped: channel {channel:?}");
+                }
                 Event::Answered(id, ..) => assert_eq!(self.waiting.remove(&id), Some("publish"), "answered once"),
                 Event::Refused(id, _) => assert_eq!(self.waiting.remove(&id), Some("attach"), "answered once"),
                 other => panic!("{other:?}"),
