@@ -51,7 +51,7 @@ fn publish(c: &mut Criterion) {
         let (channel, now) = (name(), Instant::now());
         group.bench_function(format!("128 B to {mailboxes} mailboxes"), |b| {
             b.iter(|| {
-                let options = PostOptions { data: data(), event: None, key: None, exclude_self: false, exclude: None };
+                let options = PostOptions::of(data());
                 let verb = Verb::Post { channel: channel.clone(), post: options };
                 assert_eq!(execute(&mut work(verb, 0), Node::open(&hub), &Nowhere, now, 0), Progress::Done);
             });

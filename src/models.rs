@@ -80,7 +80,7 @@ fn get(to: ConnId) -> Work {
 
 fn post(to: ConnId) -> Work {
     let data = Data::Json(Bytes::from_static(b"1"));
-    let options = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+    let options = PostOptions::of(data);
     let verb = Verb::Post { channel: "c".try_into().expect("a name"), post: options };
     Work::one(to, Identities::default().publisher, Ticket::default(), Ok(Request { id: None, verb }))
 }

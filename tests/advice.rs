@@ -80,6 +80,8 @@ const ROWS: &[(&str, Ask, &[&str])] = &[
     ("method_not_allowed", Http("PUT", "/channels/a", &[], ""), &["GET, HEAD, POST, DELETE"]),
     ("method_not_allowed", Raw(connect), &["GET with Upgrade"]),
     ("key_reused", Http("POST", "/channels/keyed", &[("Idempotency-Key", "k")], "2"), &["use a new key"]),
+    ("moved", Http("POST", "/channels/keyed", &[("If-Match", "\"abcdefgh:7\"")], "2"), &["read what came since"]),
+    ("bad_request", Http("POST", "/channels/a", &[("If-Match", "7")], "2"), &["\"EPOCH:41\""]),
     ("unsupported_media_type", Http("POST", "/channels/a", FORM, "--x--"), &["multipart"]),
     ("unsupported_encoding", Http("POST", "/channels/a", &[("Content-Encoding", "gzip")], "x"), &["Content-Encoding"]),
     ("too_many_subscriptions", Raw(subscriptions), &["channels.per_connection"]),

@@ -151,7 +151,16 @@ fn what_was_answered_is_there_after_an_end_in_order_and_after_a_kill() {
         assert_eq!(published(&again), second);
         let other = HttpClient::connect(server.address).request("POST", "/channels/a", &fields, b"other");
         assert_eq!((other.status, other.code()), (409, "key_reused".to_owned()));
-        let third = published(&post(server.address, "/channels/a", "3"));
+        let after = |position: &str| {
+            let tag = format!("\"{position}\"");
+            HttpClient::connect(server.address).request("POST", "/channels/a", &[("If-Match", &tag)], b"3")
+        };
+        let moved = after(&first);
+        assert_eq!(
+            (moved.status, moved.code(), &moved.json()["error"]["offset"]),
+            (412, "moved".to_owned(), &json!(2))
+        );
+        let third = published(&after(&second));
         assert_eq!(third, first.replace(":1", ":3"));
         let before = get(server.address, "/channels/a").text();
         stop(server);

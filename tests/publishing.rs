@@ -148,6 +148,54 @@ fn a_key_publishes_once_and_is_not_lent_to_another_body() {
 }
 
 #[test]
+fn what_is_to_follow_a_position_is_published_there_or_not_at_all() {
+    with_one_and_two_reactors(|reactors| {
+        let server = start(reactors);
+        let address = server.address();
+        let publish = |tag: &str, body: &str| {
+            HttpClient::connect(address).request("POST", "/channels/m", &[("If-Match", tag)], body.as_bytes())
+        };
+        // The tag of a snapshot, as it came.
+        let tag = get(address, "/channels/m").field("ETag").expect("a tag").to_owned();
+        let first = publish(&tag, "1").json();
+        let at = |answer: &Value| format!("{}:{}", answer["epoch"].as_str().expect("an epoch"), answer["offset"]);
+        assert_eq!(first["offset"], 1);
+        let stale = publish(&tag, "2");
+        assert_eq!((stale.status, stale.code().as_str()), (412, "moved"));
+        assert_eq!(at(&stale.json()["error"]), at(&first));
+        assert_eq!(publish(&format!("\"{}\"", at(&first)), "2").json()["offset"], 2);
+        assert_eq!(publish("*", "3").json()["offset"], 3);
+        for bad in ["", "abcdefgh:1", "W/\"abcdefgh:1\"", "\"abcdefgh:1\", \"abcdefgh:2\"", "\"abcdefgh\""] {
+            assert_eq!((publish(bad, "4").status, publish(bad, "4").code()), (400, "bad_request".to_owned()), "{bad}");
+        }
+        let mut client = WsClient::connect(address);
+        let after = format!("{}:3", first["epoch"].as_str().expect("an epoch"));
+        let mut ask = json!({"method": "POST", "path": "/channels/m", "data": 4, "if_match": after});
+        assert_eq!(client.request(ask.clone())["offset"], 4);
+        let refused = client.request(ask.clone());
+        assert_eq!((&refused["status"], &refused["error"]["offset"]), (&json!(412), &json!(4)), "{refused}");
+        ask["if_match"] = json!("nowhere");
+        assert_eq!(client.request(ask)["status"], 400);
+        // Of many that saw the same, one is published.
+        let winners: Vec<_> = (0..8)
+            .map(|number| {
+                let tag = format!("\"{}:4\"", first["epoch"].as_str().expect("an epoch"));
+                std::thread::spawn(move || {
+                    let fields = [("If-Match", tag.as_str())];
+                    HttpClient::connect(address)
+                        .request("POST", "/channels/m", &fields, number.to_string().as_bytes())
+                        .status
+                })
+            })
+            .collect();
+        let mut statuses: Vec<u16> = winners.into_iter().map(|thread| thread.join().expect("an answer")).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+        assert_eq!(get(address, "/channels/m").json()["offset"], 5);
+    });
+}
+
+#[test]
 fn a_key_that_many_send_at_once_publishes_once() {
     with_one_and_two_reactors(|reactors| {
         let server = start(reactors);

@@ -116,7 +116,7 @@ fn publish(times: u64) -> u64 {
     execute(&mut work(get), Node::open(&hub), &Nowhere, now, 0);
     for _ in 0..times {
         let data = Data::Json(Bytes::from_static(&[b'1'; 128]));
-        let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+        let post = PostOptions::of(data);
         let verb = Verb::Post { channel: channel.clone(), post };
         assert_eq!(execute(&mut work(verb), Node::open(&hub), &Nowhere, now, 0), Progress::Done);
     }

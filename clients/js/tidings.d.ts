@@ -124,6 +124,8 @@ export interface PublishOptions {
   key?: string | false;
   /** Keeps the publication from coming back to this client. */
   excludeSelf?: boolean;
+  /** Publishes only as the next after this position; else it is rejected with 412 `moved` and the channel's `position`. */
+  ifMatch?: Position;
   signal?: AbortSignal;
 }
 

@@ -82,6 +82,8 @@ pub struct Publish {
     pub exclude: Option<ConnId>,
     /// The name of one that this node never gave: another node may have.
     pub exclude_elsewhere: Option<Box<str>>,
+    /// The position that it is to follow, if it may follow no other.
+    pub if_match: Option<Position>,
 }
 
 /// What came of an order, or what became known of a channel. Those of a channel are in the order in which they happened.

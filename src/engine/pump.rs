@@ -175,8 +175,8 @@ impl Pump {
         let serial = self.ledger.begin(errand, submissions.len());
         for (place, submission) in submissions.drain(..).enumerate() {
             let id = OrderId { serial, place: place as u32 };
-            let Submission { channel, draft, key, exclude, exclude_elsewhere } = submission;
-            let publish = Publish { draft, key, exclude, exclude_elsewhere };
+            let Submission { channel, draft, key, exclude, exclude_elsewhere, if_match } = submission;
+            let publish = Publish { draft, key, exclude, exclude_elsewhere, if_match };
             self.order(id, channel, What::Publish(Box::new(publish)), now);
         }
         self.submissions = submissions;

@@ -234,7 +234,7 @@ mod tests {
 
     fn post(bytes: usize) -> Errand {
         let data = Data::Json(vec![b'1'; bytes].into());
-        let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+        let post = PostOptions::of(data);
         errand(Verb::Post { channel: "a".try_into().expect("a name"), post })
     }
 

@@ -106,7 +106,7 @@ impl Hub {
         }
         self.expire(channel, now);
         let Placed { place, draft, exclude, accepted } = placed;
-        let incoming = Incoming { draft, key: None, exclude };
+        let incoming = Incoming { draft, key: None, exclude, if_match: None };
         let used = channel.last_used;
         match self.admit(channel, incoming, &mut out, (now, accepted)) {
             Ok(published) => {

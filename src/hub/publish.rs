@@ -19,6 +19,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) draft: Draft,
     pub(crate) key: Option<Key<'a>>,
     pub(crate) exclude: Option<ConnId>,
+    /// The position that it is to follow, if it may follow no other.
+    pub(crate) if_match: Option<&'a Position>,
 }
 
 /// Why nothing was published.
@@ -69,6 +71,9 @@ impl Hub {
             let before = Published { position, kept: known.kept };
             return if same { Ok(before) } else { Err(Stop::Refused(Code::KeyReused.into())) };
         }
+        if incoming.if_match.is_some_and(|wanted| *wanted != channel.position) {
+            return Err(Stop::Refused(Refusal::moved(channel.position)));
+        }
         let admitted = self.admit(channel, incoming, out, (now, now));
         shard.count(admitted.as_ref().ok());
         admitted
@@ -83,7 +88,7 @@ impl Hub {
         out: &mut Outgoing<'_, P>,
         (now, accepted): (Instant, Instant),
     ) -> Result<Published, Stop> {
-        let Incoming { draft, key, exclude } = incoming;
+        let Incoming { draft, key, exclude, .. } = incoming;
         let weight = draft.weight();
         let Some(room) = Room::reserve(out.post, channel.interest.mailboxes(), weight) else {
             return Err(Stop::Blocked(Box::new(draft)));

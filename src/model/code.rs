@@ -192,6 +192,8 @@ codes! {
     TooManyConnectionsOfKey: Both, "too_many_connections_of_key", 429, 4429, "This key has as many connections as it may.", "limits.key_connections";
     /// The same idempotency key with another body.
     KeyReused: Request, "key_reused", 409, 1008, "This idempotency key was used on this channel with another body; use a new key for a new publication.", "another key";
+    /// A publication that was to follow a position, and the channel is elsewhere.
+    Moved: Request, "moved", 412, 1008, "The channel is not at the position that if_match (If-Match) names, so nothing was published; read what came since, and publish after that.", "a publication after the channel's present position";
     /// A mailbox or a queue stayed full: nothing was done.
     Busy: Both, "busy", 503, 1013, "The subscribers cannot take more at the moment; nothing was published. Try again later \
     (delivery.mailbox_bytes and mailbox_entries say how much may wait, server.publish_wait for how long).", "delivery.mailbox_bytes, delivery.mailbox_entries, server.publish_wait";

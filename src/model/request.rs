@@ -109,8 +109,45 @@ pub struct PostOptions {
     pub key: Option<Box<str>>,
     /// Do not deliver to the connection that publishes.
     pub exclude_self: bool,
+    /// What few ask for: so all others have one word more.
+    pub rare: Option<Box<RareOptions>>,
+}
+
+/// Options of a POST that few have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RareOptions {
     /// Do not deliver to the connection with this public name (`?exclude=` over HTTP).
     pub exclude: Option<Box<str>>,
+    /// Publish only if the channel is at this position (`If-Match` over HTTP).
+    pub if_match: Option<Position>,
+}
+
+impl PostOptions {
+    /// Those of a publication of which nothing is said but what it is.
+    #[must_use]
+    pub fn of(data: Data) -> PostOptions {
+        PostOptions { data, event: None, key: None, exclude_self: false, rare: None }
+    }
+
+    /// The name of the connection that is not to receive it.
+    #[must_use]
+    pub fn exclude(&self) -> Option<&str> {
+        self.rare.as_ref()?.exclude.as_deref()
+    }
+
+    /// The position that it is to follow.
+    #[must_use]
+    pub fn if_match(&self) -> Option<&Position> {
+        self.rare.as_ref()?.if_match.as_ref()
+    }
+}
+
+impl RareOptions {
+    /// These, if they say anything.
+    #[must_use]
+    pub fn boxed(self) -> Option<Box<RareOptions>> {
+        (self != RareOptions::default()).then(|| Box::new(self))
+    }
 }
 
 /// One item of a frame: a request, or why it is refused (with the id, if that could be read).

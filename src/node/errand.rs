@@ -13,7 +13,8 @@ use crate::hub::{Asked, Fetched, Hub, OlderWanted};
 use crate::model::fingerprint::fingerprint;
 use crate::model::ids::ConnId;
 use crate::model::name::ChannelName;
-use crate::model::request::{Request, Verb};
+use crate::model::publication::Position;
+use crate::model::request::{RareOptions, Request, Verb};
 
 /// What the next item of a work needs of an engine.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,8 @@ pub struct Submission {
     pub exclude: Option<ConnId>,
     /// The name of one that this server never gave, if that is what was asked for: another one may have given it.
     pub exclude_elsewhere: Option<Box<str>>,
+    /// The position that it is to follow, if it may follow no other.
+    pub if_match: Option<Position>,
 }
 
 impl Work {
@@ -85,10 +88,12 @@ impl Work {
             Ok(Request { verb: Verb::Post { channel, post }, .. }) => {
                 // What has the wrong form was refused before it went away.
                 let exclude = excluded(hub, to, post).ok().flatten();
-                let exclude_elsewhere = if exclude.is_none() { post.exclude.take() } else { None };
+                let RareOptions { exclude: named, if_match } = post.rare.take().map(|rare| *rare).unwrap_or_default();
+                let exclude_elsewhere = named.filter(|_| exclude.is_none());
                 let draft = Draft::take_from(post, time);
                 let key = post.key.take().map(|key| (key, fingerprint(&draft.data, draft.event.as_deref())));
-                Some(Submission { channel: ChannelName::clone(channel), draft, key, exclude, exclude_elsewhere })
+                let channel = ChannelName::clone(channel);
+                Some(Submission { channel, draft, key, exclude, exclude_elsewhere, if_match })
             }
             _ => None,
         };

@@ -212,12 +212,14 @@ impl<P: Respond> Turn<'_, P> {
             return self.place(channel, post);
         }
         let draft = Draft::take_from(post, self.stamp());
+        let if_match = post.if_match();
         let key = post.key.as_deref().map(|key| self.node.hub.key(key, &draft));
         let answer = |Published { position, kept }| {
             let channel = ChannelName::clone(channel);
             Answer::Published { channel, position, kept }
         };
-        let published = self.node.hub.publish(channel, Incoming { draft, key, exclude }, &mut self.out, self.now);
+        let incoming = Incoming { draft, key, exclude, if_match };
+        let published = self.node.hub.publish(channel, incoming, &mut self.out, self.now);
         served(published.map(answer), |draft| draft.give_back(post))
     }
 

@@ -98,7 +98,7 @@ mod tests {
         let Identities { reader, publisher, operator } = Identities::default();
         let channel = ChannelName::new("a").expect("a name");
         let read = Verb::Get { channel: channel.clone(), options: Default::default() };
-        let post = PostOptions { data: Data::default(), event: None, key: None, exclude_self: false, exclude: None };
+        let post = PostOptions::of(Data::default());
         let write = Verb::Post { channel: channel.clone(), post };
         let empty = Verb::DeleteHistory { channel: channel.clone() };
         let leave = Verb::Unsubscribe { channel };

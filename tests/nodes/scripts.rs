@@ -53,6 +53,7 @@ fn publish(redis: &mut RedisClient, items: &[Item<'_>]) -> Vec<String> {
         packed.extend(packed_number(key_ms));
         packed.extend(packed_text("0f"));
         packed.extend(packed_text(if item.again { item.ticket } else { "" }));
+        packed.extend(packed_text(""));
         arguments.extend([body, name("f"), packed]);
     }
     let mut words = vec![b"EVAL".to_vec(), PUBLISH.as_bytes().to_vec(), keys.len().to_string().into_bytes()];

@@ -125,6 +125,38 @@ fn an_idempotency_key_counts_at_all_nodes() {
 }
 
 #[test]
+fn of_publications_that_are_to_follow_one_position_one_is_published() {
+    let Some(cluster) = Cluster::start("positions to follow", 2, &[], &[]) else { return };
+    let after = |at: SocketAddr, position: &str, body: &str| {
+        let tag = format!("\"{position}\"");
+        HttpClient::connect(at).request("POST", "/channels/a", &[("If-Match", &tag)], body.as_bytes())
+    };
+    // One that nobody knows yet is somewhere from then on.
+    let moved = after(cluster.address(0), "abcdefgh:1", "0");
+    assert_eq!((moved.status, moved.code()), (412, "moved".to_owned()));
+    let begun = position(&moved.json()["error"]);
+    assert_eq!(position(&get(cluster.address(1), "/channels/a").json()), begun);
+    let threads: Vec<_> = (0..8)
+        .map(|number| {
+            let (at, begun) = (cluster.address(number % 2), begun.clone());
+            std::thread::spawn(move || {
+                let fields = [("If-Match", format!("\"{begun}\""))];
+                let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+                HttpClient::connect(at).request("POST", "/channels/a", &fields, number.to_string().as_bytes())
+            })
+        })
+        .collect();
+    let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("an answer")).collect();
+    let first: Vec<String> = answers.iter().filter(|answer| answer.status == 200).map(published).collect();
+    assert_eq!(first, [begun.replace(":0", ":1")]);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!((answer.status, position(&answer.json()["error"])), (412, first[0].clone()));
+    }
+    assert_eq!(published(&after(cluster.address(1), &first[0], "2")), begun.replace(":0", ":2"));
+    cluster.stop();
+}
+
+#[test]
 fn binary_publications_cross_nodes_unchanged() {
     let Some(cluster) = Cluster::start("binary publications", 2, &[], &[]) else { return };
     let mut reader = WsClient::connect(cluster.address(1));

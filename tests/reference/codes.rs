@@ -50,6 +50,7 @@ const STATUSES: &[(u16, &str, &str)] = &[
     (405, "the path takes other methods", "see the field `Allow`"),
     (408, "it did not come in time", "send it again, faster"),
     (409, "the idempotency key was used with something else", "use a key once for each publication"),
+    (412, "the channel is not where the publication was to follow", "read what came since, and publish after that"),
     (413, "it is too large", "send less at once; `GET /limits` says how much"),
     (414, "the address is too long", "shorten it"),
     (415, "a body of this kind is not published", "send JSON, a form, text or bytes, and no `Content-Encoding`"),

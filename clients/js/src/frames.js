@@ -6,17 +6,19 @@ const decoder = new TextDecoder();
 
 /**
  * What a request failed with: `status` uses HTTP's numbers (0 when the server never answered), `code` names the cause, and
- * `retryAfter` says in how many milliseconds the same would be allowed, where the server knows it.
+ * `retryAfter` says in how many milliseconds the same would be allowed, where the server knows it. `position` is where the
+ * channel is, of a publication that was to follow another position.
  */
 class TidingsError extends Error {
-  constructor(status, code, message, retryAfter) {
+  constructor(status, code, message, retryAfter, position) {
     super(message);
-    Object.assign(this, { name: 'TidingsError', status, code, retryAfter });
+    Object.assign(this, { name: 'TidingsError', status, code, retryAfter, position });
   }
 }
 
 const errorOf = ({ status, error }) => new TidingsError(
   status, error?.code ?? 'unknown', error?.message ?? `the server answered ${status}`, error?.retry_after_ms >= 0 ? error.retry_after_ms : undefined,
+  error?.epoch === undefined ? undefined : `${error.epoch}:${error.offset}`,
 );
 
 function pathOf(channel) {

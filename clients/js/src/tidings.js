@@ -95,16 +95,17 @@ class Tidings extends Events {
   /**
    * Publishes `data`: any JSON value, or an ArrayBuffer, typed array or Blob as binary. Resolves with { channel, epoch,
    * offset }. `key` is made up unless given; `key: false` sends none, and then a post cut off by a lost connection is
-   * rejected instead of being sent again. `excludeSelf` keeps the publication from coming back to this page. What cannot be
+   * rejected instead of being sent again. `excludeSelf` keeps the publication from coming back to this page. With
+   * `ifMatch`, a position, it is published only as the next after that, or rejected with `moved`. What cannot be
    * written as JSON, or is larger than the server takes, is rejected at once. `signal` ends the wait for the answer; what
    * has been sent may still be published.
    * @param {string} channel
    * @param {any} data
-   * @param {{event?: string, key?: string | false, excludeSelf?: boolean, signal?: AbortSignal}} [options]
+   * @param {{event?: string, key?: string | false, excludeSelf?: boolean, ifMatch?: string, signal?: AbortSignal}} [options]
    * @returns {Promise<{channel: string, epoch: string, offset: number}>}
    */
-  async publish(channel, data, { event, key = randomKey(), excludeSelf, signal } = {}) {
-    const request = { method: 'POST', path: pathOf(channel), event, key: key || undefined, exclude_self: excludeSelf || undefined };
+  async publish(channel, data, { event, key = randomKey(), excludeSelf, ifMatch, signal } = {}) {
+    const request = { method: 'POST', path: pathOf(channel), event, key: key || undefined, exclude_self: excludeSelf || undefined, if_match: ifMatch };
     const body = isBlob(data) ? await bytesOfBlob(data, this.#limits) : bytesOf(data);
     const passes = excludeSelf && String(channel);
     return this.#request(request, { data: body ? undefined : jsonOf(data, 'the data'), body, again: Boolean(key), passes, signal });

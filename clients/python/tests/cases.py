@@ -131,7 +131,7 @@ class Conversation:
 
     def tell_refused(self, kind: str, error: TidingsError, **more: Any) -> None:
         after = None if error.retry_after is None else round(error.retry_after * 1000)
-        self.tell(kind, {"status": error.status, "code": error.code, "retry_after_ms": after, **more})
+        self.tell(kind, {"status": error.status, "code": error.code, "retry_after_ms": after, "position": error.position, **more})
 
     async def subscribe(self, given: dict[str, Any]) -> None:
         channel = given["channel"]

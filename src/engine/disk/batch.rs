@@ -122,7 +122,7 @@ impl Disk {
             return Err((id, unavailable()));
         }
         let (number, at) = self.whereabouts(&channel, durability, batch, now).map_err(|refusal| (id, refusal))?;
-        let Publish { draft, key, exclude, .. } = publish;
+        let Publish { draft, key, exclude, if_match, .. } = publish;
         let key = match key {
             None => None,
             Some((text, fingerprint)) => match self.keys.find(number, &text, now.wall_ms) {
@@ -135,6 +135,9 @@ impl Disk {
                 None => Some((text, fingerprint)),
             },
         };
+        if if_match.is_some_and(|wanted| wanted != at) {
+            return Err((id, Refusal::moved(at)));
+        }
         let place = Position { offset: at.offset + 1, ..at };
         let start = batch.bodies.len();
         packed::write(&draft, &mut batch.bodies);

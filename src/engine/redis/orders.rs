@@ -337,7 +337,13 @@ pub(super) mod tests {
         let (mut orders, mut tickets, now) = (Orders::default(), Tickets::of_node(7), Instant::now());
         let draft = Draft { data: Data::Json(b"1".as_slice().into()), event: None, time: None };
         let publish = || {
-            What::Publish(Box::new(Publish { draft: draft.clone(), key: None, exclude: None, exclude_elsewhere: None }))
+            What::Publish(Box::new(Publish {
+                draft: draft.clone(),
+                key: None,
+                exclude: None,
+                exclude_elsewhere: None,
+                if_match: None,
+            }))
         };
         for (serial, what) in (1..).zip([publish(), publish(), What::Clear, publish()]) {
             orders.push(order(serial, what), Some(now), tickets.next(), 0);

@@ -35,6 +35,8 @@ pub(super) struct Item<'i> {
     pub(super) key: Option<(&'i str, u128, u64)>,
     /// By which it is found again, if it may have been published before.
     pub(super) again: Option<&'i str>,
+    /// The position that it is to follow, or nothing.
+    pub(super) if_match: &'i str,
 }
 
 impl Call {
@@ -75,6 +77,7 @@ impl Call {
         pack_number(packed, kept_ms);
         pack_text(packed, &fingerprint);
         pack_text(packed, item.again.unwrap_or_default());
+        pack_text(packed, item.if_match);
         write_part(&mut self.arguments, &self.packed);
         self.argument_count += 1;
     }
@@ -114,6 +117,6 @@ fn pack_number(out: &mut Vec<u8>, number: u64) {
 /// A text of up to 255 bytes ("str format family").
 fn pack_text(out: &mut Vec<u8>, text: &str) {
     out.push(0xd9);
-    out.push(u8::try_from(text.len()).expect("tickets, fingerprints and epochs are short"));
+    out.push(u8::try_from(text.len()).expect("tickets, fingerprints and positions are short"));
     out.extend_from_slice(text.as_bytes());
 }

@@ -296,6 +296,7 @@ fn placed(reply: &Reply<'_>, fingerprint: Option<u128>) -> Result<Position, Refu
             }
             Position::parse(place).ok_or_else(unknown)
         }
+        Some(("M", place)) => Err(Position::parse(place).map_or_else(unknown, Refusal::moved)),
         // It came too late: nothing was published.
         Some(("L", "")) => Err(unavailable()),
         // Sent again, and what would show whether it was published the first time is gone ("U").

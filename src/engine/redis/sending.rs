@@ -202,13 +202,14 @@ impl Redis {
     }
 
     fn add(&mut self, waiting: &Waiting, publish: &Publish, now: Now) {
-        let Publish { draft, key, exclude, exclude_elsewhere } = publish;
+        let Publish { draft, key, exclude, exclude_elsewhere, if_match } = publish;
         let channel = &waiting.order.channel;
         let kept = self.rules.load().of(channel);
         let ticket = waiting.ticket.text();
         let own = exclude.map(|connection| self.hub.names().name(connection));
         let exclude = own.as_deref().or(exclude_elsewhere.as_deref());
         message::write_publication(self.call.body(), &ticket, waiting.at_ms, exclude, draft);
+        let follows = if_match.as_ref().map(ToString::to_string);
         let left_ms = waiting.left(now.instant, self.settings.wait).as_millis() as u64;
         self.call.add(&Item {
             keys: &self.keys.channel(channel),
@@ -218,6 +219,7 @@ impl Redis {
             epoch: fresh_epoch().as_str(),
             key: key.as_ref().map(|(text, hash)| (&**text, *hash, self.settings.keys_last_ms)),
             again: waiting.again.then_some(&*ticket),
+            if_match: follows.as_deref().unwrap_or_default(),
         });
     }
 

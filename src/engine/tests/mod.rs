@@ -137,7 +137,7 @@ impl Rig {
 
     fn post(&mut self, channel: &str) -> Order {
         let data = Data::Json(Bytes::from_static(b"1"));
-        let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+        let post = PostOptions::of(data);
         self.ask(vec![Verb::Post { channel: name(channel), post }]);
         self.script.order()
     }
@@ -209,13 +209,7 @@ fn a_publisher_that_subscribes_has_its_push_before_its_answer() {
 #[test]
 fn publications_of_a_batch_go_together_and_are_answered_in_their_order() {
     let mut rig = Rig::with_subscriber(9);
-    let post = || PostOptions {
-        data: Data::Json(Bytes::from_static(b"1")),
-        event: None,
-        key: None,
-        exclude_self: false,
-        exclude: None,
-    };
+    let post = || PostOptions::of(Data::Json(Bytes::from_static(b"1")));
     rig.ask(vec![Verb::Post { channel: name("a"), post: post() }, Verb::Post { channel: name("b"), post: post() }]);
     let (one, two) = (rig.script.order(), rig.script.order());
     assert_eq!((&*one.channel, &*two.channel), ("a", "b"));

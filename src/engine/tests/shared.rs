@@ -6,7 +6,7 @@ use crate::config::EngineKind;
 use crate::engine::{Event, Health, Order, OrderId, What};
 use crate::hub::{Fetched, Older};
 use crate::model::publication::{Data, Position};
-use crate::model::request::{PostOptions, Verb};
+use crate::model::request::{PostOptions, RareOptions, Verb};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -107,11 +107,8 @@ fn a_name_to_exclude_that_another_node_gave_travels_on() {
     let others = "A".repeat(27);
     for (excluded, here) in [(own.to_string(), true), (others, false)] {
         let post = PostOptions {
-            data: Data::Json(Bytes::from_static(b"1")),
-            event: None,
-            key: None,
-            exclude_self: false,
-            exclude: Some(excluded.clone().into()),
+            rare: RareOptions { exclude: Some(excluded.clone().into()), ..RareOptions::default() }.boxed(),
+            ..PostOptions::of(Data::Json(Bytes::from_static(b"1")))
         };
         rig.ask(vec![Verb::Post { channel: name("a"), post }]);
         let Order { what: What::Publish(publish), .. } = rig.script.order() else { panic!("no publication") };

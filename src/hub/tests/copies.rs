@@ -3,8 +3,8 @@
 use super::super::post::Delivery;
 use super::super::{AppendRefused, Attach, AttachRefused, Blocked, HubLimits, Older, Placement};
 use super::{
-    Bench, GetOptions, Item, PostOptions, Posted, Read, code, conn, delete, get, json, name, one, placed, post,
-    post_options, published, read, reply, since, small,
+    Bench, GetOptions, Item, PostOptions, Posted, Read, code, conn, delete, excluding, get, json, name, one, placed,
+    post, post_options, published, read, reply, since, small,
 };
 use crate::access::Identities;
 use crate::hub::publication::Draft;
@@ -96,8 +96,7 @@ fn a_publication_goes_to_the_engine_with_all_that_it_needs() {
 #[test]
 fn publications_of_a_batch_go_together_up_to_the_first_that_is_something_else() {
     let bench = Bench::new(copies(), 8);
-    let exclude = Some("me".into());
-    let bad = post("b", PostOptions { exclude, ..post_options("4") });
+    let bad = post("b", excluding("me", "4"));
     let items = vec![
         post("a", post_options("1")),
         post("b", post_options("2")),

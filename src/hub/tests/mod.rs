@@ -15,7 +15,7 @@ use crate::access::Identities;
 use crate::model::ids::{ConnId, MailboxId};
 use crate::model::name::ChannelName;
 use crate::model::publication::{Data, Position};
-use crate::model::request::{GetOptions, Item, PostOptions, Request, RequestId, Since, Verb};
+use crate::model::request::{GetOptions, Item, PostOptions, RareOptions, Request, RequestId, Since, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply, Respond};
 use crate::node::execute::{Node, Progress, execute};
@@ -144,7 +144,13 @@ pub(super) fn placed(place: Position, data: &str, accepted: Instant) -> Placed {
 }
 
 pub(super) fn post_options(data: &str) -> PostOptions {
-    PostOptions { data: json(data), event: None, key: None, exclude_self: false, exclude: None }
+    PostOptions::of(json(data))
+}
+
+/// The same, for all but the connection of this name.
+pub(super) fn excluding(name: &str, data: &str) -> PostOptions {
+    let rare = RareOptions { exclude: Some(name.into()), ..RareOptions::default() }.boxed();
+    PostOptions { rare, ..post_options(data) }
 }
 
 fn item(verb: Verb) -> Item {

@@ -5,7 +5,7 @@ use super::super::post::Delivery;
 use super::super::publication::Draft;
 use super::super::{AppendRefused, Blocked};
 use super::{
-    Bench, GetOptions, PostOptions, Posted, code, conn, delete, get, json, name, offset_of, once, one, post,
+    Bench, GetOptions, PostOptions, Posted, code, conn, delete, excluding, get, json, name, offset_of, once, one, post,
     post_options, published, reply, since, small,
 };
 use crate::access::Identities;
@@ -13,7 +13,7 @@ use crate::hub::HubLimits;
 use crate::model::code::Code;
 use crate::model::publication::{Epoch, Position};
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, RefusedItem, Request, Verb};
+use crate::model::request::{Item, RareOptions, RefusedItem, Request, Verb};
 use crate::model::ticket::Ticket;
 use crate::node::answer::{Answer, Reply};
 use crate::node::execute::{Node, Progress, give_up};
@@ -92,6 +92,30 @@ fn an_idempotency_key_gives_the_old_position_or_409_until_its_time_is_over() {
     published(bench.ask(post("a", keyed("3", "l"))));
     published(bench.ask(post("a", keyed("4", "m"))));
     assert_eq!(published(bench.ask(post("a", keyed("2", "k")))).offset, 5, "the oldest of three keys was forgotten");
+}
+
+#[test]
+fn what_is_to_follow_a_position_is_published_there_or_not_at_all() {
+    let mut bench = Bench::new(HubLimits { idempotency_keys: 2, ..small() }, 8);
+    let at = |bench: &mut Bench| bench.read("a", once()).position;
+    let after = |position: Position, data| PostOptions {
+        rare: RareOptions { if_match: Some(position), ..RareOptions::default() }.boxed(),
+        ..post_options(data)
+    };
+    let begun = at(&mut bench);
+    let first = published(bench.ask(post("a", after(begun, "1"))));
+    assert_eq!(first, Position { offset: 1, ..begun });
+    let elsewhere = Position { epoch: published(bench.ask(post("b", post_options("1")))).epoch, ..first };
+    for stale in [begun, Position { offset: 2, ..begun }, elsewhere] {
+        let answer = bench.ask(post("a", after(stale, "no")));
+        assert_eq!(code(&answer), (412, "moved"));
+        assert!(matches!(answer, Answer::Refused(refusal) if refusal.position.as_deref() == Some(&first)));
+    }
+    // Sent again with its key, it is where it was published.
+    let keyed = |data| PostOptions { key: Some("k".into()), ..after(first, data) };
+    let second = published(bench.ask(post("a", keyed("2"))));
+    assert_eq!((second.offset, published(bench.ask(post("a", keyed("2"))))), (2, second));
+    assert_eq!(at(&mut bench), second);
 }
 
 /// What was published: its offset, and whether it was kept.
@@ -220,7 +244,7 @@ fn a_publication_can_exclude_a_connection() {
     let other = bench.hub.names().name(conn(3));
     for (options, expected) in [
         (PostOptions { exclude_self: true, ..post_options("1") }, Some(conn(1))),
-        (PostOptions { exclude: Some(Box::from(&*other)), ..post_options("1") }, Some(conn(3))),
+        (excluding(&other, "1"), Some(conn(3))),
         (post_options("1"), None),
     ] {
         let deliveries = bench.deliveries(1, post("a", options));
@@ -228,7 +252,7 @@ fn a_publication_can_exclude_a_connection() {
             matches!(&deliveries[0], Posted::Delivery(Delivery::Publication { exclude, .. }) if *exclude == expected)
         );
     }
-    let bad = PostOptions { exclude: Some("me".into()), ..post_options("1") };
+    let bad = excluding("me", "1");
     assert_eq!(code(&bench.ask(post("a", bad))), (400, "bad_exclude"));
 }
 

@@ -1,6 +1,6 @@
 //! What a GET of a channel asks for in its query and its fields, and which of it an event stream ignores.
 
-use super::parse::{hint, shown};
+use super::parse::{followed, hint, shown};
 use super::signed;
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
@@ -47,6 +47,28 @@ pub fn read_item(head: &Head<'_>, channel: ChannelName, once: bool, signs: bool)
     // The field is the browser's own, the pair a polyfill's, and `since` is as old as the URL.
     options.since = field.or(comes_back).or(options.since);
     Ok(Request { id: None, verb: Verb::Get { channel, options } })
+}
+
+/// The position that `If-Match` names (RFC 9110 section 13.1.1): the tag of a snapshot, or a position in quotes. `*` holds for every
+/// channel.
+///
+/// # Errors
+/// It names none, or several: a publication follows one.
+pub(super) fn if_match(lines: &[&[u8]]) -> Result<Option<Position>, Refusal> {
+    let tag = match lines {
+        [] => return Ok(None),
+        [line] => std::str::from_utf8(line).unwrap_or_default().trim_matches([' ', '\t']),
+        _ => "",
+    };
+    let position = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(followed);
+    match position {
+        None if tag == "*" => Ok(None),
+        None => Err(Refusal::new(
+            Code::BadRequest,
+            "If-Match is one position in quotes, as in \"EPOCH:41\": that of the publication which the new one follows",
+        )),
+        found => Ok(found),
+    }
 }
 
 /// Says which options of the query an event stream ignores; `None` when it understands all of them. Names that could be

@@ -6,9 +6,9 @@ use super::parse::{Dialect, Parsed, parse_binary, parse_json_body, parse_text};
 use super::ticket::Form;
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
-use crate::model::publication::Data;
+use crate::model::publication::{Data, Position};
 use crate::model::refusal::Refusal;
-use crate::model::request::{Item, PostOptions, RefusedItem, Request, Verb};
+use crate::model::request::{Item, PostOptions, RareOptions, RefusedItem, Request, Verb};
 use crate::protocol::task::{Body, Reading, Requests};
 use crate::wire::frame::Kind;
 
@@ -39,14 +39,17 @@ pub(super) struct HttpPublish {
     pub(super) key: Option<Box<str>>,
     /// `?exclude=`.
     pub(super) exclude: Option<Box<str>>,
+    /// `If-Match`.
+    pub(super) if_match: Option<Position>,
 }
 
 impl Body for HttpPublish {
     fn read(self: Box<Self>, payload: &[u8], reading: &mut Reading<'_>) -> Requests {
-        let HttpPublish { channel, content_type, event, key, exclude } = *self;
+        let HttpPublish { channel, content_type, event, key, exclude, if_match } = *self;
         let item = match body_to_data(content_type.as_deref(), payload, reading.scratch) {
             Ok(data) => {
-                let post = PostOptions { data, event, key, exclude_self: false, exclude };
+                let rare = RareOptions { exclude, if_match }.boxed();
+                let post = PostOptions { data, event, key, exclude_self: false, rare };
                 Ok(Request { id: None, verb: Verb::Post { channel, post } })
             }
             Err(refusal) => refused(refusal),
@@ -99,7 +102,7 @@ fn requests(form: Form, parsed: Parsed, reading: &Reading<'_>) -> Requests {
         Parsed::Refused(refusal) => Requests::One(form.ticket(), refused(refusal)),
         Parsed::PlainGet => plain(form, Verb::Livez),
         Parsed::PlainPost(data) => {
-            let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+            let post = PostOptions::of(data);
             plain(form, Verb::Post { channel: reading.settings.plain_channel.clone(), post })
         }
     }

@@ -228,6 +228,10 @@ fn error_member(out: &mut Vec<u8>, refusal: &Refusal) {
         out.extend_from_slice(b",\"retry_after_ms\":");
         write_number(out, u64::from(refusal.retry_after_ms));
     }
+    if let Some(at) = &refusal.position {
+        text_member(out, b",\"epoch\":", at.epoch.as_str());
+        number_member(out, b",\"offset\":", at.offset);
+    }
     out.push(b'}');
 }
 

@@ -1,7 +1,7 @@
 //! Where this protocol is: `/channels/{name}` over HTTP, as an event stream and as a socket; `/ws`; `/limits`.
 
 use super::media::{check_encoding, check_media_type};
-use super::options::{TOKEN_OPTION, ignored, read_item, refused, unknown_option};
+use super::options::{TOKEN_OPTION, if_match, ignored, read_item, refused, unknown_option};
 use super::parse::Dialect;
 use super::path::parse_name_in_url;
 use super::read::{HttpPublish, PlainBody};
@@ -124,8 +124,12 @@ fn publish(call: &Call<'_, '_>, channel: ChannelName) -> Plan {
     if let Err(refusal) = checked {
         return refuse_after_body(Form::Http, refusal);
     }
+    let if_match = match if_match(&head.cached.if_match) {
+        Ok(if_match) => if_match,
+        Err(refusal) => return refuse_after_body(Form::Http, refusal),
+    };
     let content_type = head.content_type.map(Box::from);
-    Plan::Collect(Task::Body(Box::new(HttpPublish { channel, content_type, event, key, exclude })))
+    Plan::Collect(Task::Body(Box::new(HttpPublish { channel, content_type, event, key, exclude, if_match })))
 }
 
 /// What can be refused while the client still holds its body back.

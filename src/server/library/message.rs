@@ -84,7 +84,7 @@ impl Message {
         };
         self.event.as_deref().map_or(Ok(()), check_event)?;
         self.key.as_deref().map_or(Ok(()), check_key)?;
-        Ok(PostOptions { data, event: self.event, key: self.key, exclude_self: false, exclude: None })
+        Ok(PostOptions { event: self.event, key: self.key, ..PostOptions::of(data) })
     }
 }
 

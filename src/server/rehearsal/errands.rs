@@ -32,7 +32,7 @@ fn page(id: u64) -> Item {
 
 fn post(id: u64) -> Item {
     let data = crate::model::publication::Data::Json("1".into());
-    let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+    let post = PostOptions::of(data);
     item(id, Verb::Post { channel: "x".try_into().expect("a name"), post })
 }
 
@@ -246,7 +246,7 @@ fn a_panic_in_a_retry_ends_its_connection_and_nothing_else() {
     server.open("/channels/x");
     let (victim, other) = (open(&mut server), open(&mut server));
     let data = crate::model::publication::Data::Json("1".into());
-    let options = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+    let options = PostOptions::of(data);
     let mine = item(4, Verb::Post { channel: "mine:lock".try_into().expect("a name"), post: options });
     server.engine.submit(batch(victim, vec![post(1), post(2), post(3), mine]));
     server.turn();

@@ -1,13 +1,16 @@
-//! What a client says about its cache and the codings it accepts: Accept-Encoding and If-None-Match (RFC 9110, 12.5.3, 13.1.2).
+//! What a client says about its cache and the codings it accepts: Accept-Encoding, If-Match and If-None-Match (RFC 9110, 12.5.3,
+//! 13.1.1, 13.1.2).
 
 use super::terms::split_unquoted;
 use smallvec::SmallVec;
 
-/// The two fields as they were sent, each perhaps in several lines. They are read where a file is served, and nowhere else.
+/// The fields as they were sent, each perhaps in several lines. They are read where they count, and nowhere else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheFields<'b> {
     /// Accept-Encoding.
     pub accept_encoding: SmallVec<[&'b [u8]; 1]>,
+    /// If-Match.
+    pub if_match: SmallVec<[&'b [u8]; 1]>,
     /// If-None-Match.
     pub if_none_match: SmallVec<[&'b [u8]; 1]>,
 }
@@ -96,7 +99,7 @@ mod tests {
     use smallvec::smallvec;
 
     fn accepting<'a>(lines: &[&'a str]) -> CacheFields<'a> {
-        CacheFields { accept_encoding: lines.iter().map(|line| line.as_bytes()).collect(), if_none_match: smallvec![] }
+        CacheFields { accept_encoding: lines.iter().map(|line| line.as_bytes()).collect(), ..CacheFields::default() }
     }
 
     #[test]
@@ -139,8 +142,11 @@ mod tests {
     #[test]
     fn a_line_that_is_not_text_counts_for_nothing() {
         let unreadable: &[u8] = b"gzip\xff";
-        let fields =
-            CacheFields { accept_encoding: smallvec![unreadable], if_none_match: smallvec![unreadable, &b"\"a\""[..]] };
+        let fields = CacheFields {
+            accept_encoding: smallvec![unreadable],
+            if_none_match: smallvec![unreadable, &b"\"a\""[..]],
+            ..CacheFields::default()
+        };
         assert!(!fields.prefers_gzip());
         assert!(fields.holds("\"a\""));
     }
@@ -148,8 +154,8 @@ mod tests {
     #[test]
     fn what_the_client_holds_is_known_by_its_tag_weak_or_strong_in_any_line() {
         let holding = |lines: &[&'static str]| CacheFields {
-            accept_encoding: smallvec![],
             if_none_match: lines.iter().map(|line| line.as_bytes()).collect(),
+            ..CacheFields::default()
         };
         for yes in [&["\"abc\""][..], &["W/\"abc\""], &["\"x,y\", \"abc\""], &["\"x\"", "\"abc\""], &["*"]] {
             assert!(holding(yes).holds("\"abc\""), "{yes:?}");

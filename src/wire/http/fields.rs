@@ -52,6 +52,7 @@ enum Known {
     ForwardedFor,
     Host,
     IdempotencyKey,
+    IfMatch,
     IfNoneMatch,
     LastEventId,
     Origin,
@@ -79,6 +80,7 @@ const fn of_length(bytes: usize) -> &'static [(&'static str, Known)] {
             ("Expect", Known::Expect),
         ],
         7 => &[("Upgrade", Known::Upgrade)],
+        8 => &[("If-Match", Known::IfMatch)],
         9 => &[("X-API-Key", Known::ApiKey), ("Forwarded", Known::Forwarded), ("X-Real-IP", Known::ProxyTrace)],
         10 => &[("Connection", Known::Connection)],
         11 => &[("X-Client-IP", Known::ProxyTrace)],
@@ -180,6 +182,7 @@ impl<'b> Fields<'b> {
             Known::LastEventId => self.take_last_event_id(value),
             // Parsed only where a file is served, which is rare; what cannot be read there is ignored.
             Known::AcceptEncoding => self.cached.accept_encoding.push(value),
+            Known::IfMatch => self.cached.if_match.push(value),
             Known::IfNoneMatch => self.cached.if_none_match.push(value),
             _ => return false,
         }
@@ -341,7 +344,7 @@ mod tests {
     #[test]
     fn each_field_stands_with_those_of_its_length() {
         let rows: Vec<_> = (0..64).flat_map(|bytes| of_length(bytes).iter().map(move |row| (bytes, row))).collect();
-        assert_eq!(rows.len(), 31);
+        assert_eq!(rows.len(), 32);
         for (bytes, (name, kind)) in rows {
             assert_eq!(name.len(), bytes, "{name}");
             assert_eq!(known(&name.to_uppercase()), Some((*name, *kind)));

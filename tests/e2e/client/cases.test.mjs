@@ -138,9 +138,9 @@ class Conversation {
     this.subscriptions.set(channel, subscription);
   }
 
-  publish({ channel, data, base64, event, key, retry, exclude_self: excludeSelf }) {
+  publish({ channel, data, base64, event, key, retry, exclude_self: excludeSelf, if_match: ifMatch }) {
     const body = base64 === undefined ? data : new Uint8Array(bytesOf(base64));
-    this.ask('published', this.tidings.publish(channel, body, { event, key: retry === false ? false : key, excludeSelf }));
+    this.ask('published', this.tidings.publish(channel, body, { event, key: retry === false ? false : key, excludeSelf, ifMatch }));
   }
 
   delete({ channel }) { this.ask('deleted', this.tidings.delete(channel)); }
@@ -151,7 +151,7 @@ class Conversation {
   ask(kind, work) {
     work.then(
       (answer) => this.told.push({ [kind]: answer ?? {} }),
-      ({ status, code, retryAfter }) => this.told.push({ failed: { status, code, retry_after_ms: retryAfter } }),
+      ({ status, code, retryAfter, position }) => this.told.push({ failed: { status, code, retry_after_ms: retryAfter, position } }),
     );
   }
 

@@ -231,6 +231,6 @@ fn upgrade(path: &[u8], deflate: bool) -> Vec<u8> {
 fn publish(channel: &[u8], data: Data) -> tidings::model::request::Item {
     let name: String = String::from_utf8_lossy(channel).chars().filter(|c| c.is_alphanumeric()).take(20).collect();
     let channel = ChannelName::new(&name).unwrap_or_else(|_| ChannelName::new("nameless").expect("a name"));
-    let post = PostOptions { data, event: Some("tick".into()), key: None, exclude_self: false, exclude: None };
+    let post = PostOptions { event: Some("tick".into()), ..PostOptions::of(data) };
     Ok(Request { id: None, verb: Verb::Post { channel, post } })
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tidings::model::name::ChannelName;
 use tidings::model::publication::{Data, Epoch, Position};
 use tidings::model::refusal::Refusal;
-use tidings::model::request::{GetOptions, Item, PostOptions, RequestId, Since, Verb};
+use tidings::model::request::{GetOptions, Item, PostOptions, RareOptions, RequestId, Since, Verb};
 use tidings::protocol::tidings::parse::{Dialect, Parsed, parse_binary, parse_json_body, parse_text};
 use tidings::wire::json::JsonScratch;
 
@@ -44,6 +44,8 @@ pub(crate) const TARGET: Target = Target {
         "\"event\":\"reset\",",
         "\"key\":\"k\",",
         "\"exclude_self\":true,",
+        "\"if_match\":\"abcdefgh:4\",",
+        "\"if_match\":\"abcdefgh\",",
         "\"content_type\":\"a/b\",",
         "\"\\u006dethod\":\"GET\",",
         "\\ud800",
@@ -232,9 +234,9 @@ fn is_item(json: &str) -> bool {
 
 const COMMON: &[&str] = &["id", "method", "path"];
 const GET: &[&str] = &["since", "last", "once", "limit"];
-const POST: &[&str] = &["data", "event", "key", "exclude_self"];
+const POST: &[&str] = &["data", "event", "key", "exclude_self", "if_match"];
 const AUTH: &[&str] = &["id", "method", "token"];
-const BINARY_POST: &[&str] = &["event", "key", "exclude_self", "content_type"];
+const BINARY_POST: &[&str] = &["event", "key", "exclude_self", "if_match", "content_type"];
 
 /// One object with a member `method`; `body` is what follows it in a binary frame.
 fn envelope(members: &Members<'_>, body: Option<&[u8]>) -> Wanted {
@@ -374,6 +376,12 @@ fn position(text: &str) -> Option<Position> {
     Some(Position { epoch: Epoch::parse(epoch)?, offset })
 }
 
+/// A position, or the tag of a snapshot, of which the third part is not looked at.
+fn followed(text: &str) -> Option<Position> {
+    let parts: Vec<&str> = text.splitn(3, ':').collect();
+    position(&parts.get(..2)?.join(":"))
+}
+
 fn flag(members: &Members<'_>, name: &str, faults: &mut Vec<&'static str>) -> bool {
     match last(members, name) {
         None | Some("false") => false,
@@ -414,7 +422,20 @@ fn post(members: &Members<'_>, body: Option<&[u8]>, faults: &mut Vec<&'static st
             return None;
         }
     };
-    Some(PostOptions { data, event, key, exclude_self, exclude: None })
+    let if_match = last(members, "if_match").and_then(|raw| {
+        let found = json::string(raw).and_then(|text| followed(&text));
+        if found.is_none() {
+            faults.push("bad_request");
+        }
+        found
+    });
+    Some(PostOptions {
+        data,
+        event,
+        key,
+        exclude_self,
+        rare: RareOptions { if_match, ..RareOptions::default() }.boxed(),
+    })
 }
 
 /// The short form; `None` when it does not begin like one.
@@ -445,7 +466,7 @@ fn short(payload: &[u8]) -> Option<Wanted> {
                 Verb::Get { channel: channel(name), options: options(&members, &mut wanted.faults) }
             } else {
                 let data = Data::Json(Bytes::copy_from_slice(argument.as_bytes()));
-                let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+                let post = PostOptions::of(data);
                 Verb::Post { channel: channel(name), post }
             });
         }

@@ -88,17 +88,20 @@ class Client:
         key: str | None = None,
         retry: bool = True,
         exclude_self: bool = False,
+        if_match: str | None = None,
         content_type: str | None = None,
     ) -> Published:
         """Publishes a JSON value, or bytes.
 
         A post without an answer when the connection breaks is sent again with the same idempotency `key` (made up unless
         given), so it is published once, unless the server itself lost its memory. With `retry=False` and no key it
-        raises `connection_lost` instead, and may have been published or not.
+        raises `connection_lost` instead, and may have been published or not. With `if_match`, a position, it is published
+        only as the next after that, or raises `moved`.
         """
         if key is None and retry:
             key = secrets.token_hex(16)
-        request = {"method": "POST", "path": path_of(channel), "event": event, "key": key, "exclude_self": exclude_self or None}
+        request: dict[str, Any] = {"method": "POST", "path": path_of(channel), "event": event, "key": key}
+        request |= {"exclude_self": exclude_self or None, "if_match": if_match}
         if isinstance(data, (bytes, bytearray, memoryview)):
             answer = await self._request({**request, "content_type": content_type}, body=bytes(data), again=key is not None)
         else:

@@ -11,15 +11,19 @@ class TidingsError(Exception):
     """A refusal or a failure.
 
     `status` uses HTTP's numbers (0 when the server never answered), `code` names the cause for programs, and `retry_after`
-    says in how many seconds the same would be allowed, where the server knows it.
+    says in how many seconds the same would be allowed, where the server knows it. `position` is where the channel is, of a
+    publication that was to follow another position.
     """
 
-    def __init__(self, status: int, code: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, retry_after: float | None = None, position: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.position = position
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -46,7 +50,9 @@ def error_of(answer: dict[str, Any]) -> TidingsError:
         error = {}
     after = error.get("retry_after_ms")
     retry_after = after / 1000 if isinstance(after, (int, float)) and after >= 0 else None
-    return TidingsError(status, str(error.get("code", "unknown")), str(error.get("message", f"the server answered {status}")), retry_after)
+    position = f"{error['epoch']}:{error['offset']}" if "epoch" in error and "offset" in error else None
+    message = str(error.get("message", f"the server answered {status}"))
+    return TidingsError(status, str(error.get("code", "unknown")), message, retry_after, position)
 
 
 # Closes that something which was sent has caused, with the code and status of an answer that would say the same.

@@ -3,14 +3,20 @@
 -- ARGV: 1 generation; then of each publication its body, its feed, and packed:
 --       most publications, most bytes, seconds after which their ends are moved on, seconds that the history is kept, seconds that
 --       the position is kept, milliseconds since 1970 after which it is too late, epoch of a new channel, milliseconds that its key is
---       kept or 0, fingerprint, '' or the ticket of one that may have been published before
--- Answers of each: 'P' position, 'K' record, 'L' too late, 'U' it cannot be known whether it was published before, 'E' error
+--       kept or 0, fingerprint, '' or the ticket of one that may have been published before, '' or the position that it is to follow
+-- Answers of each: 'P' position, 'K' record, 'M' position where the channel is instead, 'L' too late, 'U' it cannot be known whether
+-- it was published before, 'E' error
 local call, find, format, match, sub = redis.call, string.find, string.format, string.match, string.sub
 local pack, unpack = cmsgpack.pack, cmsgpack.unpack
 local t = call('TIME')
 local now_s, now_ms = tonumber(t[1]), t[1] * 1000 + math.floor(t[2] / 1000)
 -- By how much the clocks of publishers may differ for what is read from the times of their publications.
 local CLOCKS_MS, AT_ONCE = 1000, 128
+
+-- The shorter way to write an offset holds 31 bits wherever Redis runs.
+local function written(s)
+  return format(s < 2147483648 and '%d' or '%.0f', s)
+end
 
 -- The offset of the publication with this ticket, or 'U' if it may have been there, and is gone; nil if it was never there.
 local function looked_up(history, s, ticket, body)
@@ -31,7 +37,7 @@ local function looked_up(history, s, ticket, body)
   return n < s and 'U' or nil
 end
 
-local function publish(meta, history, record, body, feed, count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket)
+local function publish(meta, history, record, body, feed, count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows)
   local late = now_ms > till
   if late and ticket == '' then return 'L' end
   if record then
@@ -51,9 +57,16 @@ local function publish(meta, history, record, body, feed, count, bytes, slack, h
     if offset then return 'P' .. head .. offset end
   end
   if late then return 'L' end
+  if follows ~= '' then
+    local at = head .. written(s)
+    if follows ~= at then
+      -- From now on the channel has this epoch, so that the next publication can follow it.
+      if s == 0 and b == 0 and x == 0 then call('SET', meta, pack(e, s, b, now_s), 'EX', position_s) end
+      return 'M' .. at
+    end
+  end
   s = s + 1
-  -- The shorter way to write it holds 31 bits wherever Redis runs.
-  local place = head .. format(s < 2147483648 and '%d' or '%.0f', s)
+  local place = head .. written(s)
   local entry = place .. ' ' .. body
   if count > 0 then
     local n = call('RPUSH', history, entry)
@@ -83,10 +96,10 @@ end
 
 local out, k = {}, 1
 for a = 2, #ARGV, 3 do
-  local count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket = unpack(ARGV[a + 2])
+  local count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows = unpack(ARGV[a + 2])
   local record = key_ms > 0 and KEYS[k + 2] or nil
   local done, answer = pcall(publish, KEYS[k], KEYS[k + 1], record, ARGV[a], ARGV[a + 1],
-    count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket)
+    count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows)
   out[#out + 1] = done and answer or 'E' .. (type(answer) == 'table' and answer.err or tostring(answer))
   k = k + (record and 3 or 2)
 end

@@ -7,7 +7,7 @@ use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::publication::Data;
 use crate::model::refusal::Refusal;
-use crate::model::request::{GetOptions, Item, PostOptions, RefusedItem, Request, RequestId, Verb};
+use crate::model::request::{GetOptions, Item, PostOptions, RareOptions, RefusedItem, Request, RequestId, Verb};
 use crate::protocol::tidings::path::{Route, parse_path};
 use bytes::Bytes;
 
@@ -162,10 +162,15 @@ fn post(channel: ChannelName, fields: &Fields<'_>, payload: Payload<'_>) -> Resu
         event: fields.get(Name::Event).map(values::event).transpose()?,
         key: fields.get(Name::Key).map(values::key).transpose()?,
         exclude_self: flag(fields, Name::ExcludeSelf)?,
-        exclude: None,
+        rare: fields.get(Name::IfMatch).map(follows).transpose()?,
         data: data(fields, payload)?,
     };
     Ok(Verb::Post { channel, post })
+}
+
+#[cold]
+fn follows(raw: &[u8]) -> Result<Box<RareOptions>, Refusal> {
+    Ok(Box::new(RareOptions { if_match: Some(values::position(raw)?), ..RareOptions::default() }))
 }
 
 fn data(fields: &Fields<'_>, payload: Payload<'_>) -> Result<Data, Refusal> {

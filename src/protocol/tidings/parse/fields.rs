@@ -23,12 +23,13 @@ pub(super) enum Name {
     Event,
     Key,
     ExcludeSelf,
+    IfMatch,
     ContentType,
     Token,
 }
 
 impl Name {
-    const ALL: [Name; 13] = [
+    const ALL: [Name; 14] = [
         Name::Id,
         Name::Method,
         Name::Path,
@@ -40,6 +41,7 @@ impl Name {
         Name::Event,
         Name::Key,
         Name::ExcludeSelf,
+        Name::IfMatch,
         Name::ContentType,
         Name::Token,
     ];
@@ -50,9 +52,10 @@ impl Name {
     /// Options of GET.
     pub(super) const GET: &[Name] = &[Name::Since, Name::Last, Name::Once, Name::Limit];
     /// Options of POST in a text frame.
-    pub(super) const POST: &[Name] = &[Name::Data, Name::Event, Name::Key, Name::ExcludeSelf];
+    pub(super) const POST: &[Name] = &[Name::Data, Name::Event, Name::Key, Name::ExcludeSelf, Name::IfMatch];
     /// Options of POST in a binary frame.
-    pub(super) const BINARY_POST: &[Name] = &[Name::Event, Name::Key, Name::ExcludeSelf, Name::ContentType];
+    pub(super) const BINARY_POST: &[Name] =
+        &[Name::Event, Name::Key, Name::ExcludeSelf, Name::IfMatch, Name::ContentType];
 
     /// The name as it appears in JSON.
     pub(super) const fn as_str(self) -> &'static str {
@@ -68,6 +71,7 @@ impl Name {
             Name::Event => "event",
             Name::Key => "key",
             Name::ExcludeSelf => "exclude_self",
+            Name::IfMatch => "if_match",
             Name::ContentType => "content_type",
             Name::Token => "token",
         }
@@ -87,6 +91,7 @@ impl Name {
             "event" => Name::Event,
             "key" => Name::Key,
             "exclude_self" => Name::ExcludeSelf,
+            "if_match" => Name::IfMatch,
             "content_type" => Name::ContentType,
             "token" => Name::Token,
             _ => return None,

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use envelope::Payload;
 use fields::{Fields, Name};
 pub use nearest::{hint, shown};
+pub(super) use values::followed;
 
 /// How many requests one batch may hold at most.
 pub const BATCH_REQUESTS_MAX: usize = 100;

@@ -46,7 +46,7 @@ fn read(method: Method, path: &[u8], argument: &[u8], scratch: &mut JsonScratch)
             }
             validate(argument, scratch)?;
             let data = Data::Json(Bytes::copy_from_slice(argument));
-            let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+            let post = PostOptions::of(data);
             Ok(Verb::Post { channel, post })
         }
         (method, route) => {

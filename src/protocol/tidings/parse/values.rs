@@ -60,6 +60,18 @@ pub(super) fn since(raw: &[u8]) -> Result<Since, Refusal> {
     Ok(Position::parse(&text).map_or(Since::Unreadable, Since::Position))
 }
 
+/// The position that a publication is to follow: one that no channel can have is an error, since it would never be published.
+pub(super) fn position(raw: &[u8]) -> Result<Position, Refusal> {
+    let text = unquote(raw).and_then(|text| followed(&text));
+    text.ok_or_else(|| wrong("if_match", "a string with a position, as in \"EPOCH:41\"", raw))
+}
+
+/// The position of a text that may also be the tag of a snapshot, which says besides what the oldest publication is.
+pub(in crate::protocol::tidings) fn followed(text: &str) -> Option<Position> {
+    let second = text.match_indices(':').nth(1).map_or(text.len(), |(at, _)| at);
+    Position::parse(&text[..second])
+}
+
 /// The name of an event: at most 200 bytes, without control characters since it becomes a line of an event stream.
 pub(super) fn event(raw: &[u8]) -> Result<Box<str>, Refusal> {
     let text = string("event", raw)?;

@@ -2,7 +2,7 @@
 
 use super::{data, get, post, posted, refusal, refuses, request, text, verb};
 use crate::model::publication::{Data, Position};
-use crate::model::request::{GetOptions, PostOptions, Request, RequestId, Since, Verb};
+use crate::model::request::{GetOptions, PostOptions, RareOptions, Request, RequestId, Since, Verb};
 
 #[test]
 fn every_verb_has_its_request() {
@@ -13,13 +13,13 @@ fn every_verb_has_its_request() {
         r#" {"limit":300,"id":1,"method":"GET","path":"/channels/x","since":"abcdefgh:41","last":1,"once":true} "#;
     assert_eq!(request(text(all)), Request { id: Some(RequestId::Number(1)), verb: get("x", options) });
     assert_eq!(verb(r#"{"method":"POST","path":"/channels/x","data":null}"#), post("x", data("null")));
-    let all = r#"{"id":"a","method":"POST","path":"/channels/x","event":"e","key":"k","exclude_self":true,"data":1}"#;
+    let all = r#"{"id":"a","method":"POST","path":"/channels/x","event":"e","key":"k","exclude_self":true,"if_match":"abcdefgh:4","data":1}"#;
     let expected = PostOptions {
-        data: data("1"),
         event: Some("e".into()),
         key: Some("k".into()),
         exclude_self: true,
-        exclude: None,
+        rare: RareOptions { if_match: Position::parse("abcdefgh:4"), ..RareOptions::default() }.boxed(),
+        ..PostOptions::of(data("1"))
     };
     assert_eq!(posted(verb(all)), expected);
     assert_eq!(

@@ -58,7 +58,7 @@ fn get(channel: &str, options: GetOptions) -> Verb {
 }
 
 fn post(channel: &str, data: Data) -> Verb {
-    let post = PostOptions { data, event: None, key: None, exclude_self: false, exclude: None };
+    let post = PostOptions::of(data);
     Verb::Post { channel: channel.try_into().expect("a name"), post }
 }
 
