@@ -22,11 +22,21 @@ struct Item<'i> {
     until_ms: u64,
     key: &'i str,
     again: bool,
+    is_lost: bool,
 }
 
 impl<'i> Item<'i> {
     fn new(ticket: &'i str) -> Item<'i> {
-        Item { channel: "a", ticket, at_ms: 1_000_000, count: 3, until_ms: IN_TIME, key: "", again: false }
+        Item {
+            channel: "a",
+            ticket,
+            at_ms: 1_000_000,
+            count: 3,
+            until_ms: IN_TIME,
+            key: "",
+            again: false,
+            is_lost: false,
+        }
     }
 
     fn again(self) -> Item<'i> {
@@ -54,6 +64,7 @@ fn publish(redis: &mut RedisClient, items: &[Item<'_>]) -> Vec<String> {
         packed.extend(packed_text("0f"));
         packed.extend(packed_text(if item.again { item.ticket } else { "" }));
         packed.extend(packed_text(""));
+        packed.push(if item.is_lost { 0xc3 } else { 0xc2 });
         arguments.extend([body, name("f"), packed]);
     }
     let mut words = vec![b"EVAL".to_vec(), PUBLISH.as_bytes().to_vec(), keys.len().to_string().into_bytes()];
@@ -97,6 +108,20 @@ fn what_is_sent_again_too_late_is_found_where_it_was_published() {
     assert_eq!(one(&mut redis, late(TWO)), "L");
     assert_eq!(one(&mut redis, late(TWO).again()), "L", "nothing is gone, so that it was never there");
     assert_eq!(one(&mut redis, Item::new(TWO).again()), place(2));
+}
+
+/// A Redis that came back with nothing did not have it, and published it a second time: readers had received it before.
+#[test]
+fn what_redis_may_have_forgotten_is_not_published_again() {
+    let Some(server) = redis::is_here("the script").then(|| Redis::start(&[])) else { return };
+    let mut redis = server.client();
+    let lost = |ticket| Item { is_lost: true, ..Item::new(ticket).again() };
+    assert_eq!(one(&mut redis, lost(ONE)), "U", "of a channel that it does not know");
+    assert_eq!(one(&mut redis, Item::new(TWO)), place(1));
+    assert_eq!(one(&mut redis, lost(ONE)), "U");
+    assert_eq!(one(&mut redis, lost(TWO)), place(1), "it has that one");
+    // Who repeats it with its key knows that a server may lose its memory.
+    assert_eq!(one(&mut redis, Item { key: "k", ..lost(ONE) }), place(2));
 }
 
 /// A publication that had left the history when it was asked for again was published twice.

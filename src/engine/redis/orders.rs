@@ -39,6 +39,8 @@ pub(super) struct Waiting {
     pub(super) at_ms: u64,
     /// Whether it was sent before, and may have been carried out.
     pub(super) again: bool,
+    /// The generation in which it was sent first: what shows in another one that it was not carried out may be gone as well.
+    pub(super) sent_in: Option<u32>,
 }
 
 /// What an answer will be of.
@@ -142,7 +144,7 @@ impl Orders {
 
     /// One comes.
     pub(super) fn push(&mut self, order: Order, until: Option<Instant>, ticket: Ticket, at_ms: u64) {
-        self.waiting.push_back(Waiting { order, until, ticket, at_ms, again: false });
+        self.waiting.push_back(Waiting { order, until, ticket, at_ms, again: false, sent_in: None });
     }
 
     /// One is refused, since Redis has been away for too long.

@@ -10,6 +10,10 @@ pub(super) const BATCH_MAX: usize = 16;
 /// A call that has this many bytes takes no further one.
 pub(super) const BATCH_BYTES: usize = 64 * 1024;
 
+/// As MessagePack has them ("bool format family").
+const PACKED_FALSE: u8 = 0xc2;
+const PACKED_TRUE: u8 = 0xc3;
+
 /// A call as it is put together. It is used again and again, so that nothing is allocated for one.
 #[derive(Debug, Default)]
 pub(super) struct Call {
@@ -35,6 +39,8 @@ pub(super) struct Item<'i> {
     pub(super) key: Option<(&'i str, u128, u64)>,
     /// By which it is found again, if it may have been published before.
     pub(super) again: Option<&'i str>,
+    /// Whether the data is of another generation than when it was sent: what shows that it was not published may be lost too.
+    pub(super) is_lost: bool,
     /// The position that it is to follow, or nothing.
     pub(super) if_match: &'i str,
 }
@@ -78,6 +84,7 @@ impl Call {
         pack_text(packed, &fingerprint);
         pack_text(packed, item.again.unwrap_or_default());
         pack_text(packed, item.if_match);
+        packed.push(if item.is_lost { PACKED_TRUE } else { PACKED_FALSE });
         write_part(&mut self.arguments, &self.packed);
         self.argument_count += 1;
     }

@@ -183,10 +183,12 @@ impl Redis {
         let mut batch = Vec::new();
         while batch.len() < BATCH_MAX
             && !self.call.is_large()
-            && let Some(waiting) = self.orders.next_publication()
+            && let Some(mut waiting) = self.orders.next_publication()
         {
+            let generation = self.links.as_ref().map_or(0, |links| links.generation_number);
+            let is_lost = *waiting.sent_in.get_or_insert(generation) != generation;
             if let What::Publish(publish) = &waiting.order.what {
-                self.add(&waiting, publish, now);
+                self.add(&waiting, publish, is_lost, now);
             }
             batch.push(waiting);
         }
@@ -201,7 +203,8 @@ impl Redis {
         true
     }
 
-    fn add(&mut self, waiting: &Waiting, publish: &Publish, now: Now) {
+    /// Whether what showed that it was published `is_lost`, if it was.
+    fn add(&mut self, waiting: &Waiting, publish: &Publish, is_lost: bool, now: Now) {
         let Publish { draft, key, exclude, exclude_elsewhere, if_match } = publish;
         let channel = &waiting.order.channel;
         let kept = self.rules.load().of(channel);
@@ -219,6 +222,7 @@ impl Redis {
             epoch: fresh_epoch().as_str(),
             key: key.as_ref().map(|(text, hash)| (&**text, *hash, self.settings.keys_last_ms)),
             again: waiting.again.then_some(&*ticket),
+            is_lost,
             if_match: follows.as_deref().unwrap_or_default(),
         });
     }

@@ -3,7 +3,8 @@
 -- ARGV: 1 generation; then of each publication its body, its feed, and packed:
 --       most publications, most bytes, seconds after which their ends are moved on, seconds that the history is kept, seconds that
 --       the position is kept, milliseconds since 1970 after which it is too late, epoch of a new channel, milliseconds that its key is
---       kept or 0, fingerprint, '' or the ticket of one that may have been published before, '' or the position that it is to follow
+--       kept or 0, fingerprint, '' or the ticket of one that may have been published before, '' or the position that it is to
+--       follow, whether the data may lack what it had when that one was asked for first
 -- Answers of each: 'P' position, 'K' record, 'M' position where the channel is instead, 'L' too late, 'U' it cannot be known whether
 -- it was published before, 'E' error
 local call, find, format, match, sub = redis.call, string.find, string.format, string.match, string.sub
@@ -37,7 +38,7 @@ local function looked_up(history, s, ticket, body)
   return n < s and 'U' or nil
 end
 
-local function publish(meta, history, record, body, feed, count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows)
+local function publish(meta, history, record, body, feed, count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows, lost)
   local late = now_ms > till
   if late and ticket == '' then return 'L' end
   if record then
@@ -53,7 +54,7 @@ local function publish(meta, history, record, body, feed, count, bytes, slack, h
   -- What has a key has a record, if it was published.
   if ticket ~= '' and not record then
     local offset = looked_up(history, s, ticket, body)
-    if offset == 'U' then return 'U' end
+    if offset == 'U' or (lost and not offset) then return 'U' end
     if offset then return 'P' .. head .. offset end
   end
   if late then return 'L' end
@@ -96,10 +97,10 @@ end
 
 local out, k = {}, 1
 for a = 2, #ARGV, 3 do
-  local count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows = unpack(ARGV[a + 2])
+  local count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows, lost = unpack(ARGV[a + 2])
   local record = key_ms > 0 and KEYS[k + 2] or nil
   local done, answer = pcall(publish, KEYS[k], KEYS[k + 1], record, ARGV[a], ARGV[a + 1],
-    count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows)
+    count, bytes, slack, history_s, position_s, till, fresh, key_ms, fingerprint, ticket, follows, lost)
   out[#out + 1] = done and answer or 'E' .. (type(answer) == 'table' and answer.err or tostring(answer))
   k = k + (record and 3 or 2)
 end
