@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 enum Back {
     /// All that it answered: an append-only file, and the operator's word for it.
     WithAll,
-    /// The same without that word.
-    WithAllUnvouched,
+    /// As much as it wrote each second, without that word.
+    Unvouched,
     /// All of it, after an end in order, and the operator's word.
     InOrder,
     /// Nothing.
@@ -28,6 +28,8 @@ impl Back {
     fn lines(self) -> &'static [&'static str] {
         match self {
             Back::WithSome => &[],
+            // With everysec it answers up to two seconds before it writes, where its disk is slow to sync.
+            Back::WithAll => &["appendonly yes", "appendfsync always"],
             _ => &["appendonly yes", "appendfsync everysec"],
         }
     }
@@ -69,7 +71,7 @@ fn kill(back: Back, kills: usize, between: Duration, pace: Duration) -> Option<A
                 redis.kill()
             }
             match back {
-                Back::WithAll | Back::WithAllUnvouched | Back::InOrder => redis.restart(),
+                Back::WithAll | Back::Unvouched | Back::InOrder => redis.restart(),
                 Back::Empty => redis.restart_empty(),
                 Back::WithSome => redis.restart_from_snapshot(),
             }
@@ -97,8 +99,8 @@ fn kill(back: Back, kills: usize, between: Duration, pace: Duration) -> Option<A
 fn judge(back: Back, account: &Account) {
     match back {
         Back::WithAll | Back::InOrder => assert_eq!((account.told, account.lost), (0, 0), "{account:?}"),
-        // Nothing is missing, and nobody knows: they are told once for each kill.
-        Back::WithAllUnvouched | Back::Empty | Back::WithSome => assert!(account.told > 0, "{account:?}"),
+        // Hardly anything is missing, and nobody knows: they are told once for each kill.
+        Back::Unvouched | Back::Empty | Back::WithSome => assert!(account.told > 0, "{account:?}"),
     }
 }
 
@@ -117,7 +119,7 @@ fn a_redis_that_comes_back_with_less_gives_no_position_twice() {
 #[test]
 #[ignore = "run by tests/cluster kills"]
 fn twenty_kills_of_each_kind_lose_nothing_silently() {
-    for back in [Back::WithAll, Back::WithAllUnvouched, Back::InOrder, Back::Empty, Back::WithSome] {
+    for back in [Back::WithAll, Back::Unvouched, Back::InOrder, Back::Empty, Back::WithSome] {
         let Some(account) = kill(back, 20, Duration::from_millis(600), Duration::ZERO) else { return };
         judge(back, &account);
     }
