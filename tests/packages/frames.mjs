@@ -20,8 +20,8 @@ function frameOf({ sends, base64 }) {
   return { request, frame: base64 === undefined ? JSON.stringify(request) : Buffer.concat([Buffer.from(`${JSON.stringify(request)}\n`), Buffer.from(base64, 'base64')]) };
 }
 
-/** What is no mistake of a client: a name that the case makes wrong, a token that this server does not know, nothing to end. */
-const MAY_BE = ['bad_channel', 'token_invalid', 'operator_needed', 'not_subscribed'];
+/** What is no mistake of a client: a name that the case makes wrong, a token or a position that this server does not know, nothing to end. */
+const MAY_BE = ['bad_channel', 'token_invalid', 'operator_needed', 'not_subscribed', 'moved'];
 
 const answers = { GET: new Set(), POST: new Set(), DELETE: new Set(), AUTH: new Set(), push: new Set() };
 for (const name of readdirSync(CASES).filter((each) => each.endsWith('.json')).sort()) {
