@@ -34,4 +34,6 @@ pub struct ClusterNode {
     pub connections: u64,
     /// Channels that it holds.
     pub channels: u64,
+    /// Microseconds that what they share took to answer it when it asked last.
+    pub round_trip_us: u64,
 }

@@ -116,6 +116,7 @@ impl SharedParts {
             started_ms,
             connections: threads.iter().map(|thread| thread.open()).sum(),
             channels: hub.held() as u64,
+            round_trip_us: 0,
         });
         let begin = |(engine, queue): (&EngineParts, _)| {
             engine.begin(config, queue, Arc::clone(&self.hub), Arc::clone(&self.mailboxes), own)

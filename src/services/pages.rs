@@ -128,13 +128,14 @@ fn page_of(cluster: &Cluster) -> Vec<u8> {
         .number("generation", u64::from(*generation))
         .number("feeds", *feeds as u64)
         .list("nodes", nodes, |row, seen| {
-            let ClusterNode { id, address, version, started_ms, connections, channels } = seen;
+            let ClusterNode { id, address, version, started_ms, connections, channels, round_trip_us } = seen;
             row.text("node", id)
                 .text("address", address)
                 .text("version", version)
                 .number("started_ms", *started_ms)
                 .number("connections", *connections)
                 .number("channels", *channels)
+                .number("round_trip_us", *round_trip_us)
         })
         .body()
 }

@@ -86,7 +86,8 @@ function nodeRow(row, isOwn) {
   return el('li', isOwn ? { 'aria-current': 'true' } : {},
     el('div', {}, el('b', {}, row.address), isOwn ? el('small', {}, 'this node') : null,
       el('p', { class: 'hint' }, `version ${row.version} · up for ${age(Date.now() - row.started_ms)}`), el('code', {}, row.node)),
-    el('dl', { class: 'facts' }, figure('Connections', row.connections), figure('Channels', row.channels)));
+    el('dl', { class: 'facts' }, figure('Connections', row.connections), figure('Channels', row.channels),
+      el('div', {}, el('dt', {}, 'Redis answers in'), el('dd', {}, `${(row.round_trip_us / 1000).toFixed(1)} ms`))));
 }
 
 function aloneCard() {

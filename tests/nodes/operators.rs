@@ -138,6 +138,14 @@ fn each_node_lists_all_of_them_until_they_are_gone() {
         assert_eq!((&page["engine"], &page["up"]), (&json!("redis"), &json!(true)), "{page}");
         assert!(page["nodes"].as_array().expect("a list").iter().any(|row| row["node"] == page["node"]), "{page}");
     }
+    wait_until("both say how fast Redis answers them", || {
+        let page = page(&nodes[0]);
+        page["nodes"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|row| row["round_trip_us"].as_u64().is_some_and(|us| us > 0))
+    });
     let [first, second] = nodes;
     let own = BTreeSet::from([first.address.to_string()]);
     super::kill(second);

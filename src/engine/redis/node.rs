@@ -9,6 +9,7 @@ use crate::model::cluster::Cluster;
 use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// See the module.
 pub struct Node {
@@ -20,6 +21,8 @@ pub struct Node {
     pub(super) surveys: Surveys,
     /// What this one says of itself.
     pub(super) own: OwnFigures,
+    /// How long Redis took to answer when it was asked last.
+    pub(super) round_trip: Duration,
 }
 
 impl Node {
@@ -28,7 +31,7 @@ impl Node {
     pub fn new(cluster: Arc<ArcSwap<Cluster>>, from_here: FromHere, there: Sender<FromThere>, own: OwnFigures) -> Node {
         let FromHere { operations, surveys, replies } = from_here;
         let control = Control::new(operations, there.clone());
-        Node { cluster, control, surveys: Surveys::new(surveys, replies, there), own }
+        Node { cluster, control, surveys: Surveys::new(surveys, replies, there), own, round_trip: Duration::ZERO }
     }
 
     /// Hears what came on a feed that is no channel's. False when no node has said it.

@@ -1,7 +1,7 @@
 //! Orders on their way: those that wait to be sent, and those that Redis works on, in the order in which it answers.
 
 use super::message::TICKET_CHARS;
-use crate::engine::{Event, Order, OrderId, What};
+use crate::engine::{Event, Now, Order, OrderId, What};
 use crate::model::code::Code;
 use crate::model::name::ChannelName;
 use crate::model::operation::Operation;
@@ -52,8 +52,8 @@ pub(super) enum Asked {
     Order(Box<Waiting>),
     /// Where a channel is, and which read of it this is.
     Position(ChannelName, u64),
-    /// The time; when it was asked for, in milliseconds since 1970.
-    Time(u64),
+    /// The time; when it was asked for.
+    Time(Now),
     /// Which generation the data is of.
     Generation,
     /// How many replicas have all that was sent before.
@@ -305,7 +305,7 @@ pub(super) mod tests {
             let next = orders.next().expect("it waits");
             orders.sent(Asked::Order(next));
         }
-        orders.sent(Asked::Time(0));
+        orders.sent(Asked::Generation);
         assert!(orders.lost().is_empty());
         let again: Vec<_> = orders.waiting.iter().map(|waiting| (waiting.id().serial, waiting.again)).collect();
         assert_eq!(again, [(1, true), (2, true), (3, false), (4, false)]);

@@ -146,9 +146,10 @@ impl Answers<'_> {
                 self.taker.answered(*waiting, reply);
             }
             Asked::Position(channel, reading) => self.taker.position(&channel, reading, reply),
-            Asked::Time(asked_ms) => {
+            Asked::Time(asked) => {
+                self.node.round_trip = self.taker.now.instant.saturating_duration_since(asked.instant);
                 if let Some(its_ms) = time_of(reply) {
-                    self.clock.compare(its_ms, asked_ms, wall_ms(SystemTime::now()));
+                    self.clock.compare(its_ms, asked.wall_ms, wall_ms(SystemTime::now()));
                 }
             }
             Asked::Generation if generation_of(reply) != Some(self.generation) => {

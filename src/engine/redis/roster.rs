@@ -40,8 +40,9 @@ impl Roster {
 
 /// What a node says of itself, as a text.
 pub(super) fn written(node: &ClusterNode) -> String {
-    let ClusterNode { id, address, version, started_ms, connections, channels } = node;
-    [FORM, id, address, version, &started_ms.to_string(), &connections.to_string(), &channels.to_string()].join("\t")
+    let ClusterNode { id, address, version, started_ms, connections, channels, round_trip_us } = node;
+    let numbers = [started_ms, connections, channels, round_trip_us].map(u64::to_string);
+    [&[FORM, id, address, version][..], &numbers.each_ref().map(String::as_str)].concat().join("\t")
 }
 
 fn read(text: &str) -> Option<ClusterNode> {
@@ -51,7 +52,10 @@ fn read(text: &str) -> Option<ClusterNode> {
     let mut text = || members.next().filter(|text| !text.chars().any(char::is_control)).map(str::to_owned);
     let (id, address, version) = (text()?, text()?, text()?);
     let mut number = || text()?.parse().ok();
-    Some(ClusterNode { id, address, version, started_ms: number()?, connections: number()?, channels: number()? })
+    let (started_ms, connections, channels) = (number()?, number()?, number()?);
+    // One of an earlier version does not say it.
+    let round_trip_us = number().unwrap_or(0);
+    Some(ClusterNode { id, address, version, started_ms, connections, channels, round_trip_us })
 }
 
 /// What all have said, by their ids.
@@ -80,9 +84,12 @@ mod tests {
             started_ms: 7,
             connections: 8,
             channels: 9,
+            round_trip_us: 10,
         };
         let (one, two) = (written(&node("b")), written(&node("a")) + "\tlater");
         assert_eq!(read(&one), Some(node("b")));
+        let earlier = one.rsplit_once('\t').expect("its last member").0;
+        assert_eq!(read(earlier), Some(ClusterNode { round_trip_us: 0, ..node("b") }));
         let said = [one.as_bytes(), b"2\tx", b"\xff", b"1\ta\tb", two.as_bytes()].map(Reply::Bytes);
         assert_eq!(all(&Reply::List(said.to_vec())), [node("a"), node("b")]);
         assert_eq!(read(&written(&ClusterNode { address: "a\x1bb".to_owned(), ..node("c") })), None);

@@ -90,7 +90,7 @@ impl Redis {
         let Ok(links) = &mut self.links else { return Ok(()) };
         if links.keep_alive(now.instant)? {
             write_command(links.orders.output(), &[b"TIME"]);
-            self.orders.sent(Asked::Time(now.wall_ms));
+            self.orders.sent(Asked::Time(now));
             let generation = links.generation_number.to_string();
             let Links { orders, scripts, run, .. } = links;
             let arguments = [run.as_bytes(), generation.as_bytes()];

@@ -15,7 +15,8 @@ impl Redis {
     pub(super) fn speak(&mut self, now: Now) {
         let Ok(links) = &mut self.links else { return };
         if self.roster.is_due(now.instant) {
-            let own = ClusterNode { id: self.settings.node.clone(), ..(self.node.own)() };
+            let round_trip_us = self.node.round_trip.as_micros() as u64;
+            let own = ClusterNode { id: self.settings.node.clone(), round_trip_us, ..(self.node.own)() };
             let (nodes, lease) = (self.keys.nodes(), self.keys.node(&own.id));
             let said = written(&own);
             let arguments = [own.id.as_bytes(), said.as_bytes(), LEASE_MS.as_bytes(), &self.keys.node("")];
