@@ -56,7 +56,7 @@ export interface Limits {
 
 /** What a request failed with. */
 export declare class TidingsError extends Error {
-  constructor(status: number, code: string, message?: string, retryAfter?: number);
+  constructor(status: number, code: string, message?: string, retryAfter?: number, position?: Position);
   readonly name: 'TidingsError';
   /** HTTP's numbers; 0 when the server never answered. */
   readonly status: number;
@@ -64,6 +64,8 @@ export declare class TidingsError extends Error {
   readonly code: string;
   /** In how many milliseconds the same would be allowed, where the server knows it. */
   readonly retryAfter: number | undefined;
+  /** Where the channel is, of a publication that was to follow another position (`ifMatch`). */
+  readonly position: Position | undefined;
 }
 
 /** The part of a WebSocket that the client uses; that of browsers has it, and that of the npm package `ws`. */
