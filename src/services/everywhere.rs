@@ -11,6 +11,7 @@ use crate::model::survey::{NodeAnswer, Question};
 use crate::node::answer::Answer;
 use crate::protocol::admin::gathered::Gathered;
 use crate::protocol::admin::question;
+use crate::protocol::admin::reply::Page;
 use arc_swap::ArcSwap;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -50,12 +51,12 @@ pub(super) fn own_answer(
         Question::Connections { from, listing } => {
             let order = from.as_deref().map_or(Ordering::Greater, |from| node.cmp(from));
             // The page before ended with a connection of the node that it is from, and had all of those before that.
-            let own = match order {
-                Ordering::Less => Listing { after: None, max: 0, ..listing.clone() },
-                Ordering::Equal => listing.clone(),
-                Ordering::Greater => Listing { after: None, ..listing.clone() },
+            let page = match order {
+                Ordering::Less => Ok(Page::default().raw_list("connections", &[])),
+                Ordering::Equal => operations.list(listing, Some(node)),
+                Ordering::Greater => operations.list(&Listing { after: None, ..listing.clone() }, Some(node)),
             };
-            operations.list(&own, Some(node)).map(|page| page.body())
+            page.map(Page::body)
         }
     }
 }
@@ -107,8 +108,11 @@ impl Everywhere {
         {
             gathered.add(answer);
         }
-        let ids: Vec<_> = cluster.nodes.iter().map(|node| node.id.as_str()).filter(|id| !gathered.has(id)).collect();
-        ids.into_iter().for_each(|id| gathered.misses(id.into()));
+        for node in &cluster.nodes {
+            if !gathered.has(&node.id) {
+                gathered.misses(node.id.as_str().into());
+            }
+        }
         Ok(gathered)
     }
 }

@@ -100,7 +100,7 @@ impl Operations {
         };
         // A channel that does not exist has no subscribers.
         let known = channel.as_ref().map(|name| self.hub.id_of(name));
-        let chosen = self.chosen(whom)?.filter(|_| known != Some(None) && *max > 0);
+        let chosen = self.chosen(whom)?.filter(|_| known != Some(None));
         let Some(chosen) = chosen else { return Ok(self.page(&[], node, None, &[])) };
         // One more than the page has, to know whether another one follows.
         let chosen = Chosen { channel: known.flatten(), transport: *transport, after, ..chosen };
